@@ -1,0 +1,87 @@
+"""Where models, predictions and energy measurements are kept between audits: one private folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from audit.errors import AuditError
+
+
+def default_folder() -> Path:
+    """The user's cache folder for this project."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("pytest-model-audit")
+
+
+class Cache:
+    """A folder of results that can be made again.
+
+    Parameters
+    ----------
+    folder : Path
+        Made with mode 0700 where it does not exist: trained models hold traces of personal data.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for part in (self.models, self.datasets, self.measurements):
+                part.mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise AuditError(
+                f"{folder}: the cache folder cannot be written ({error.strerror}); choose another with --audit-cache."
+            ) from None
+
+    @property
+    def models(self) -> Path:
+        """Trained models, a folder each."""
+        return self.folder / "models"
+
+    @property
+    def datasets(self) -> Path:
+        """Cache files of the ``datasets`` library."""
+        return self.folder / "datasets"
+
+    @property
+    def predictions(self) -> Path:
+        """Data base of predictions."""
+        return self.folder / "predictions.sqlite"
+
+    @property
+    def measurements(self) -> Path:
+        """Energy measurements, a file each."""
+        return self.folder / "measurements"
+
+    def clear(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a crash, sees the old one or the new one and nothing between."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of the cache; None where it is missing or damaged, since it can be made again."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,378 @@
+"""Examples: text, label and subgroups, read from files, the Hub or the embedded demo, and checked. No model here."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import hub
+from audit.errors import AuditError
+from audit.policy import DEMO, Policy, did_you_mean
+
+Role = Literal["train", "test"]
+READERS = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".parquet": "parquet"}
+# What integers mean in the data sets of the field, where neither the policy nor the data says it.
+INTEGER_CLASSES = {
+    frozenset({"0", "1"}): {"0": "negative", "1": "positive"},
+    frozenset({"0", "1", "2"}): {"0": "negative", "1": "neutral", "2": "positive"},
+    frozenset({"-1", "1"}): {"-1": "negative", "1": "positive"},
+    frozenset({"-1", "0", "1"}): {"-1": "negative", "0": "neutral", "1": "positive"},
+}
+SENTIMENT_ORDER = ("negative", "neutral", "positive")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How evidence is to be read: the policy's settings that every probe needs, carried by the data themselves."""
+
+    confidence: float = 0.95
+    min_group_size: int = 30
+    language: str = "en"
+    max_examples: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled texts.
+
+    Parameters
+    ----------
+    texts : tuple of str, length n
+    labels : ndarray of int, shape (n,)
+        Indices into `classes`.
+    classes : tuple of str
+        In the model's order.
+    subgroups : mapping of str to ndarray of object, shape (n,)
+        Group of each example by column; None where it is not known.
+    source : str
+        As the policy writes it.
+    skipped : mapping of str to int
+        Rows left out, by reason.
+    protocol : Protocol
+        How evidence from these examples is to be read.
+    """
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    subgroups: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
+    source: str = ""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    protocol: Protocol = field(default_factory=Protocol)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: NDArray[Any]) -> Examples:
+        """The examples at these indices, or where this mask is true."""
+        index = np.arange(len(self))[rows]
+        return replace(
+            self,
+            texts=tuple(self.texts[i] for i in index),
+            labels=self.labels[index],
+            subgroups={name: column[index] for name, column in self.subgroups.items()},
+        )
+
+    def groups(self, column: str) -> NDArray[np.object_]:
+        """The group of each example; ``a*b`` crosses two columns."""
+        parts = [self.subgroups[name] for name in column.split("*")]
+        if len(parts) == 1:
+            return parts[0]
+        crossed = [None if None in row else " × ".join(row) for row in zip(*parts, strict=True)]
+        return np.array(crossed, dtype=object)
+
+    def sample(self) -> Examples:
+        """A seeded sample of ``max_examples`` for the costly probes, or all."""
+        size = self.protocol.max_examples
+        if not 0 < size < len(self):
+            return self
+        rows = np.random.default_rng(self.protocol.seed).choice(len(self), size, replace=False)
+        return self.take(np.sort(rows))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over texts, labels and subgroups; the same for a CSV file and its Parquet copy."""
+        digest = hashlib.sha256()
+        names = sorted(self.subgroups)
+        for i, text in enumerate(self.texts):
+            fields = [text, self.classes[self.labels[i]], *(str(self.subgroups[name][i]) for name in names)]
+            for value in fields:
+                data = value.encode("utf-8", "surrogatepass")
+                digest.update(len(data).to_bytes(8, "big") + data)
+        return f"sha256:{digest.hexdigest()}"
+
+    def describe(self) -> dict[str, Any]:
+        """What the record says of them; no text."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        return {
+            "path": self.source,
+            "rows": len(self),
+            "fingerprint": self.fingerprint,
+            "classes": dict(zip(self.classes, map(int, counts), strict=True)),
+            "skipped": dict(self.skipped),
+        }
+
+
+def split_validation(
+    examples: Examples, share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row indices to train on and to hold out for validation, by a seeded shuffle."""
+    order = np.random.default_rng(seed).permutation(len(examples))
+    held_out = int(len(examples) * share)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+
+def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Examples:
+    """Read, map and check one split.
+
+    Parameters
+    ----------
+    policy : Policy
+    role : {"train", "test"}
+    classes : sequence of str
+        The model's class names in order; empty: taken from the data.
+    cache : Path
+        Folder for the cache files of ``datasets``.
+
+    Raises
+    ------
+    AuditError
+        For a missing file or column, an unknown label, a class or subgroup without rows, or no usable row.
+    """
+    settings = policy.data
+    source = getattr(settings, role)
+    name = f"{policy.name}: [data] {role} = '{source}'"
+    columns = _read(policy, role, source, name, cache)
+    for key, column in [("text", settings.text), ("label", settings.label)]:
+        _require(column, columns, name, f"[data] {key}")
+    plain = {part for column in settings.subgroups for part in column.split("*")}
+    if role == "test":
+        for column in sorted(plain):
+            _require(column, columns, name, "[data] subgroups")
+
+    texts = [_clean(value) for value in columns[settings.text]]
+    raw = [_clean(value) for value in columns[settings.label]]
+    keep = np.array([bool(text) and bool(label) for text, label in zip(texts, raw, strict=True)], dtype=bool)
+    skipped = {
+        "empty text": sum(not text for text in texts),
+        "no label": sum(bool(text) and not label for text, label in zip(texts, raw, strict=True)),
+    }
+    if not keep.any():
+        raise AuditError(f"{name}: no usable row is left of {len(texts)}; text or label is empty everywhere.")
+    kept = [label for label, ok in zip(raw, keep, strict=True) if ok]
+    names = tuple(classes) or _infer_classes(kept, settings.label_map, name)
+    labels = _map_labels(kept, names, settings.label_map, name)
+    missing = [names[i] for i in range(len(names)) if not (labels == i).any()]
+    if missing:
+        raise AuditError(
+            f"{name}: class '{missing[0]}' has no rows; give data of every class that the model knows, "
+            f"or correct [model] labels or [data] label_map."
+        )
+    subgroups = {
+        column: np.array([_clean(value) or None for value in columns[column]], dtype=object)[keep]
+        for column in sorted(plain)
+        if column in columns
+    }
+    examples = Examples(
+        texts=tuple(text for text, ok in zip(texts, keep, strict=True) if ok),
+        labels=labels,
+        classes=names,
+        subgroups=subgroups,
+        source=source,
+        skipped={reason: count for reason, count in skipped.items() if count},
+        protocol=Protocol(
+            policy.audit.confidence,
+            policy.audit.min_group_size,
+            settings.language,
+            settings.max_examples,
+            policy.audit.seed,
+        ),
+    )
+    if role == "test":
+        for column in settings.subgroups:
+            found = {group for group in examples.groups(column) if group is not None}
+            if len(found) < 2:
+                raise AuditError(
+                    f"{name}: subgroup column '{column}' has {len(found)} group(s) with rows; a comparison needs two."
+                )
+    return examples
+
+
+def _require(column: str, columns: Mapping[str, Any], name: str, key: str) -> None:
+    if column not in columns:
+        raise AuditError(f"{name} has no column '{column}' ({key}){did_you_mean(column, columns)}")
+
+
+def _clean(value: object) -> str:
+    """A cell as text; missing values of every kind become empty. Integers that pandas made floats come back."""
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    # NUL would end the string in some of the native code downstream.
+    return str(value).replace("\x00", " ").strip()
+
+
+def _infer_classes(raw: list[str], label_map: Mapping[str, str], name: str) -> tuple[str, ...]:
+    found = {label_map.get(label, label) for label in raw}
+    found = set(INTEGER_CLASSES.get(frozenset(found), {}).values()) or found
+    if len(found) < 2:
+        raise AuditError(f"{name}: all rows have the label '{raw[0]}'; at least two classes are needed.")
+    if len(found) > 20:
+        raise AuditError(f"{name}: the label column holds {len(found)} different values; is it the right column?")
+    order = {label: i for i, label in enumerate(SENTIMENT_ORDER)}
+    return tuple(sorted(found, key=lambda label: (order.get(label.lower(), len(order)), label)))
+
+
+def _map_labels(
+    raw: list[str], classes: tuple[str, ...], label_map: Mapping[str, str], name: str
+) -> NDArray[np.int64]:
+    index = {label.casefold(): i for i, label in enumerate(classes)}
+    found = frozenset(label_map.get(label, label) for label in raw)
+    conventional = INTEGER_CLASSES.get(found, {}) if not found & set(classes) else {}
+    if not set(conventional.values()) <= set(classes):
+        conventional = {}
+    of: dict[str, int] = {}
+    for label in set(raw):
+        mapped = label_map.get(label, label)
+        mapped = conventional.get(mapped, mapped)
+        if mapped.casefold() not in index:
+            raise AuditError(
+                f"{name}: label '{label[:60]}' is none of the model's classes ({', '.join(classes)}); "
+                f'say what it means with [data] label_map = {{ "{label[:60]}" = "{classes[-1]}" }}.'
+            )
+        of[label] = index[mapped.casefold()]
+    return np.array([of[label] for label in raw], dtype=np.int64)
+
+
+def _read(policy: Policy, role: Role, source: str, name: str, cache: Path) -> Mapping[str, Sequence[Any]]:
+    """The columns of a source, as lists."""
+    if source == DEMO:
+        from audit import demo
+
+        rows = demo.reviews(role)
+        return {column: [row[column] for row in rows] for column in rows[0]}
+    path = policy.path(source, f"[data] {role}")
+    suffix = path.suffix.lower()
+    if suffix in READERS:
+        return _read_file(path, suffix, name, cache)
+    if path.is_dir():
+        return _read_hub(str(path), role, name, cache)
+    if path.exists() or "${" in source or source.startswith((".", "/", "~")):
+        raise AuditError(
+            f"{name}: {'no such file' if not path.exists() else 'unknown file type'}; expected one of "
+            f"{', '.join(READERS)}, a folder, a Hub data set or 'demo'."
+        )
+    return _read_hub(source, role, name, cache)
+
+
+def _read_file(path: Path, suffix: str, name: str, cache: Path) -> Mapping[str, Sequence[Any]]:
+    import pandas as pd
+
+    if not path.exists():
+        raise AuditError(f"{name}: no such file ({path}).")
+    if path.stat().st_size == 0:
+        raise AuditError(f"{name}: the file is empty.")
+    from datasets import Features, Value, load_dataset
+
+    more: dict[str, Any] = {}
+    with _readable(name):
+        if READERS[suffix] == "csv":
+            separator = "\t" if suffix == ".tsv" else ","
+            header = list(pd.read_csv(path, sep=separator, nrows=0, encoding="utf-8-sig").columns)
+            # Everything as text: a review "NA" is a review, and a label 1 stays "1" beside empty cells.
+            features = Features({str(column): Value("string") for column in header})
+            more = {
+                "sep": separator,
+                "features": features,
+                "keep_default_na": False,
+                "na_values": [""],
+                "encoding": "utf-8-sig",
+                "index_col": False,
+            }
+        dataset = load_dataset(
+            READERS[suffix], data_files={"data": str(path)}, split="data", cache_dir=str(cache), **more
+        )
+    return _columns(dataset, name)
+
+
+def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, Sequence[Any]]:
+    """``owner/name``, ``owner/name[configuration]``, ``…:split``; the split is the role's where none is named."""
+    match = re.fullmatch(r"(?P<id>[^:\[\]]+)(\[(?P<config>[\w.-]+)\])?(:(?P<split>[\w.-]+))?", source)
+    if match is None:
+        raise AuditError(
+            f"{name}: expected a file, a folder or a Hub data set such as 'owner/name[configuration]:split'."
+        )
+    from datasets import load_dataset
+
+    if not Path(source).is_dir():
+        hub.work_offline_if_unreachable()
+    with _readable(name):
+        dataset = load_dataset(
+            match["id"], match["config"], split=match["split"] or role, cache_dir=str(cache)
+        )
+    return _columns(dataset, name)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Turn the many exceptions of parsers and downloads into one sentence."""
+    import datasets
+
+    bars = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    # What they log on a broken file is said again, shorter, by the sentence raised here.
+    datasets.logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    except AuditError:
+        raise
+    except Exception as error:
+        reason = _root(error)
+        if isinstance(reason, UnicodeDecodeError):
+            raise AuditError(
+                f"{name}: not UTF-8 (byte {reason.start} cannot be decoded); save the file as UTF-8."
+            ) from None
+        if "corresponds to no data" in str(reason):
+            raise AuditError(f"{name}: the data set has no rows.") from None
+        if hub.is_unreachable(reason) or hub.is_unreachable(error):
+            raise AuditError(
+                f"{name}: no such file, and the Hugging Face Hub could not be reached for a data set of this name; "
+                f"give a file, or run once with a network so that it is in the cache."
+            ) from None
+        text = " ".join(str(reason).split())[:200]
+        raise AuditError(f"{name}: cannot be read ({type(reason).__name__}: {text}).") from None
+    finally:
+        datasets.logging.set_verbosity_warning()
+        if not bars:
+            datasets.enable_progress_bars()
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None or error.__context__ is not None:
+        following = error.__cause__ or error.__context__
+        assert following is not None
+        error = following
+    return error
+
+
+def _columns(dataset: Any, name: str) -> Mapping[str, Sequence[Any]]:
+    if len(dataset) == 0:
+        raise AuditError(f"{name}: the data set has no rows.")
+    columns: dict[str, Sequence[Any]] = {}
+    for column, feature in dataset.features.items():
+        values = dataset[column][:]
+        if type(feature).__name__ == "ClassLabel":
+            values = [None if value is None or value < 0 else feature.int2str(value) for value in values]
+        columns[column] = values
+    return columns

@@ -1,0 +1,13 @@
+"""The two ways in which an audit tells its user that something outside the code is in the way."""
+
+
+class AuditError(Exception):
+    """A mistake in what the audit was given: policy, file, column, label, model, folder.
+
+    The message is one sentence that names the thing, says what was expected and what to do. The plugin turns it
+    into exit status 4 and the command line into exit status 4 too; neither shows a traceback.
+    """
+
+
+class NotAssessed(Exception):  # noqa: N818  (it is an outcome, not an error)
+    """The evidence that a probe needs is missing; the message says what to supply."""

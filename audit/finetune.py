@@ -1,0 +1,373 @@
+"""Fine-tuning by the policy's recipe, through ``transformers.Trainer``; the result is kept and not made twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock
+
+from audit import model as models
+from audit.cache import Cache, read_json, write_atomically
+from audit.data import Examples, split_validation
+from audit.errors import AuditError
+from audit.model import Model
+from audit.policy import SMALL_BERT, Finetune
+
+if TYPE_CHECKING:
+    from audit.energy import Meter
+    from audit.progress import Progress
+
+VOCABULARY = 8192
+ALPHABET = 1000
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what a trained model is, apart from its data.
+
+    Parameters
+    ----------
+    source : str
+        As the policy names the base model.
+    base : Path or None
+        Folder of the base model; None for the embedded small BERT.
+    revision : str or None
+        Commit of the base model, if it came from the Hub.
+    pinned : bool
+        Whether the policy named that commit.
+    settings : Finetune
+    max_length : int
+    device : str
+    """
+
+    source: str
+    base: Path | None
+    revision: str | None
+    pinned: bool
+    settings: Finetune
+    max_length: int
+    device: str
+
+    def key(self, examples: Examples) -> str:
+        """Name of the trained model in the cache."""
+        base = models.fingerprint(models.hash_files(self.base)) if self.base else SMALL_BERT
+        parts = {
+            "base": base,
+            "settings": self.settings.model_dump(mode="json"),
+            "max_length": self.max_length,
+            "classes": examples.classes,
+            "data": examples.fingerprint,
+            # Arithmetic differs between kinds of devices (bf16 on GPUs), not between two of a kind.
+            "device": self.device.split(":")[0],
+            "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def train(
+    recipe: Recipe, examples: Examples, cache: Cache, meter: Meter, progress: Progress, phase: str = "fine-tune"
+) -> Model:
+    """The model that the recipe makes of these examples: from the cache, else trained now.
+
+    Several processes may ask for the same model; one trains and the others wait for it.
+
+    Parameters
+    ----------
+    examples : Examples
+        The whole training data; the recipe's validation share is held out of them.
+    phase : str
+        Under which name the energy is booked.
+
+    Raises
+    ------
+    AuditError
+        If the base model cannot be used for these classes.
+    """
+    folder = cache.models / recipe.key(examples)
+    with FileLock(f"{folder}.lock"):
+        if not _is_whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            working = Path(tempfile.mkdtemp(dir=cache.models, prefix=f".{folder.name}."))
+            try:
+                training = _train_into(working, recipe, examples, meter, progress, phase)
+                write_atomically(_metadata(folder), json.dumps(training, indent=1))
+                os.replace(working, folder)
+            finally:
+                shutil.rmtree(working, ignore_errors=True)
+    return Model(
+        source=recipe.source,
+        folder=folder,
+        labels=examples.classes,
+        max_length=recipe.max_length,
+        device=recipe.device,
+        revision=recipe.revision,
+        pinned=recipe.pinned,
+        training=read_json(_metadata(folder)),
+    )
+
+
+def _metadata(folder: Path) -> Path:
+    """Where the recipe, history and energy of a cached model stand: beside it, so that the model is only the model."""
+    return folder.with_name(f"{folder.name}.json")
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a cached model is there and is the one that was saved."""
+    training = read_json(_metadata(folder))
+    return (
+        isinstance(training, dict)
+        and folder.is_dir()
+        and training.get("fingerprint") == models.fingerprint(models.hash_files(folder))
+    )
+
+
+def _train_into(
+    folder: Path, recipe: Recipe, examples: Examples, meter: Meter, progress: Progress, phase: str
+) -> dict[str, Any]:
+    """Train and save into an empty folder; returns what is to be remembered of it."""
+    import torch
+    from transformers import set_seed
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    settings = recipe.settings
+    rows, held_out = split_validation(examples, settings.validation, settings.seed)
+    fit, validation = examples.take(rows), examples.take(held_out)
+    set_seed(settings.seed)
+    network, tokenizer = _start(recipe, fit)
+    freeze(network, settings.train)
+    with meter.phase(phase) as energy:
+        history, steps = _run_trainer(folder, network, tokenizer, recipe, fit, validation, progress)
+    network = network.to("cpu").to(torch.float32)
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {
+        "fingerprint": models.fingerprint(models.hash_files(folder)),
+        "recipe": settings.model_dump(mode="json"),
+        "base": recipe.source,
+        "base_revision": recipe.revision,
+        "examples": len(fit),
+        "validation_examples": len(validation),
+        "steps": steps,
+        "history": history,
+        "trainable_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
+        "energy": energy.record(),
+        "device": recipe.device,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _start(recipe: Recipe, fit: Examples) -> tuple[Any, Any]:
+    """Network and tokenizer before the first step."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    names = dict(enumerate(fit.classes))
+    labels: dict[str, Any] = {"id2label": names, "label2id": {label: i for i, label in names.items()}}
+    if recipe.base is None:
+        return small_bert(fit.texts, labels, recipe.max_length)
+    try:
+        config = AutoConfig.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True, **labels)
+        tokenizer = AutoTokenizer.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True)
+        if recipe.settings.initialise == "scratch":
+            network = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+        else:
+            network = AutoModelForSequenceClassification.from_pretrained(
+                recipe.base,
+                config=config,
+                trust_remote_code=False,
+                local_files_only=True,
+                use_safetensors=True,
+                # A base model has no classification head, or one of other classes: it is made anew.
+                ignore_mismatched_sizes=True,
+            )
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise AuditError(f"model '{recipe.source}': it cannot be fine-tuned ({text}).") from None
+    import torch
+
+    return network.to(torch.float32), tokenizer
+
+
+def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
+    """The embedded model: two layers, 128 wide, random weights, with a WordPiece vocabulary made from the texts."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    trainer = BertWordPieceTokenizer(lowercase=True)
+    # The trainer numbers continuing characters in the order of a randomly seeded hash map, and ties between merges
+    # are broken by number. Giving them their numbers beforehand makes the vocabulary the same each time.
+    normalise = trainer._tokenizer.normalizer.normalize_str
+    counts = Counter(chain.from_iterable(map(normalise, texts)))
+    ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))
+    alphabet = sorted(ranked[:ALPHABET])
+    trainer.train_from_iterator(
+        texts,
+        vocab_size=VOCABULARY,
+        min_frequency=2,
+        limit_alphabet=ALPHABET,
+        special_tokens=[*SPECIAL_TOKENS, *alphabet, *(f"##{c}" for c in alphabet)],
+        show_progress=False,
+    )
+    tokenizer = BertTokenizerFast(
+        vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length
+    )
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=512,
+        max_position_embeddings=max(max_length, 64),
+        pad_token_id=tokenizer.pad_token_id,
+        **labels,
+    )
+    return BertForSequenceClassification(config), tokenizer
+
+
+def freeze(network: Any, train: str) -> None:
+    """Leave only the head, or the head and the last N layers, to be trained.
+
+    Parameters
+    ----------
+    network : PreTrainedModel
+    train : str
+        ``all``, ``head`` or ``last:N``.
+
+    Raises
+    ------
+    AuditError
+        If the network has fewer than N layers.
+    """
+    if train == "all":
+        return
+    encoder = getattr(network, network.base_model_prefix)
+    for parameter in encoder.parameters():
+        parameter.requires_grad = False
+    # The pooler belongs to the head: it feeds the classifier and no layer.
+    for parameter in getattr(encoder, "pooler", None).parameters() if getattr(encoder, "pooler", None) else ():
+        parameter.requires_grad = True
+    if train == "head":
+        return
+    count = int(train.partition(":")[2])
+    stack = getattr(encoder, "encoder", None) or getattr(encoder, "transformer", None) or encoder
+    layers = getattr(stack, "layer", None) or getattr(stack, "layers", None)
+    if layers is None or len(layers) < count:
+        raise AuditError(
+            f"[model.finetune] train = '{train}': the model has {len(layers or ())} layers that can be told apart."
+        )
+    for layer in layers[-count:]:
+        for parameter in layer.parameters():
+            parameter.requires_grad = True
+
+
+def _run_trainer(
+    folder: Path,
+    network: Any,
+    tokenizer: Any,
+    recipe: Recipe,
+    fit: Examples,
+    validation: Examples,
+    progress: Progress,
+) -> tuple[list[dict[str, float]], int]:
+    from transformers import (
+        DataCollatorWithPadding,
+        PrinterCallback,
+        ProgressCallback,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+    )
+
+    settings = recipe.settings
+    steps_per_epoch = -(-len(fit) // settings.batch_size)
+    steps = settings.max_steps or int(np.ceil(steps_per_epoch * settings.epochs))
+    on_gpu = recipe.device != "cpu"
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=64,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=int(steps * settings.warmup_ratio),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        adam_epsilon=settings.adam_epsilon,
+        optim="adamw_torch",
+        bf16=recipe.device.startswith("cuda"),
+        use_cpu=not on_gpu,
+        seed=settings.seed,
+        eval_strategy="epoch" if len(validation) else "no",
+        save_strategy="no",
+        logging_strategy="steps",
+        logging_steps=max(1, min(20, steps // 10)),
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=recipe.device.startswith("cuda"),
+        remove_unused_columns=False,
+    )
+    history: list[dict[str, float]] = []
+
+    class Follow(TrainerCallback):
+        """Shows the progress and keeps what each epoch reached."""
+
+        loss = float("nan")
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **more: Any) -> None:
+            self.loss = (logs or {}).get("loss", self.loss)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            bar.advance(1, f"loss {self.loss:.3f}" if self.loss == self.loss else "")
+
+        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any, **more: Any) -> None:
+            epoch = {
+                "epoch": round(state.epoch, 3),
+                "loss": round(float(self.loss), 6),
+                "validation_accuracy": round(float(metrics["eval_accuracy"]), 6),
+            }
+            history.append(epoch)
+            bar.say(f"epoch {state.epoch:.0f}: validation accuracy {epoch['validation_accuracy']:.3f}")
+
+    def accuracy(outcome: Any) -> dict[str, float]:
+        return {"accuracy": float((outcome.predictions.argmax(-1) == outcome.label_ids).mean())}
+
+    trainer = Trainer(
+        model=network,
+        args=arguments,
+        train_dataset=_encode(tokenizer, fit, recipe.max_length),
+        eval_dataset=_encode(tokenizer, validation, recipe.max_length) if len(validation) else None,
+        data_collator=DataCollatorWithPadding(tokenizer),
+        compute_metrics=accuracy,
+        callbacks=[Follow()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    with progress.bar(f"fine-tune {recipe.source}", steps, "steps") as bar:
+        trainer.train()
+    return history, int(trainer.state.global_step)
+
+
+def _encode(tokenizer: Any, examples: Examples, max_length: int) -> list[dict[str, Any]]:
+    encoded = tokenizer(list(examples.texts), truncation=True, max_length=max_length)
+    names = [name for name in ("input_ids", "token_type_ids", "attention_mask") if name in encoded]
+    columns = [encoded[name] for name in names]
+    return [
+        dict(zip(names, row, strict=True)) | {"labels": int(label)}
+        for *row, label in zip(*columns, examples.labels, strict=True)
+    ]

@@ -1,0 +1,368 @@
+"""The model under audit: found, checked without executing anything of it, identified, and loaded when first needed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from audit import hub
+from audit.errors import AuditError
+
+WEIGHTS = (".safetensors",)
+# Formats whose loading can run code, or that other tools would load in place of the audited weights.
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill")
+OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".keras", ".tflite")
+SETTINGS = (".json", ".txt", ".model", ".py", ".jinja", ".yaml", ".yml")
+HUB_FILES = [f"*{suffix}" for suffix in (*WEIGHTS, ".json", ".txt", ".model", ".jinja")]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A sentiment classifier in a folder, with what identifies it.
+
+    Parameters
+    ----------
+    source : str
+        As the policy or the option names it.
+    folder : Path
+        Configuration, tokenizer and safetensors weights.
+    labels : tuple of str
+        Class names in the order of the model's outputs.
+    max_length : int
+        Longer texts are cut after so many tokens.
+    device : str
+        Where it runs: ``cpu``, ``cuda:0``, ``mps``.
+    revision : str or None
+        The commit that a Hub id was resolved to.
+    pinned : bool
+        False for a Hub id whose policy does not name a full commit.
+    training : mapping or None
+        Recipe, history and energy of the fine-tuning, if this audit's recipe made it.
+    """
+
+    source: str
+    folder: Path
+    labels: tuple[str, ...]
+    max_length: int
+    device: str = "cpu"
+    revision: str | None = None
+    pinned: bool = True
+    training: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of each file that counts, by name."""
+        return hash_files(self.folder)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over weights, configuration and tokenizer files."""
+        return fingerprint(self.files)
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of weights, read off the headers of the safetensors files."""
+        from math import prod
+
+        return sum(prod(shape) for path in _weights(self.folder) for shape in _header(path).values())
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The fast tokenizer."""
+        from transformers import AutoTokenizer
+
+        with _loadable(self.source, "tokenizer"):
+            return AutoTokenizer.from_pretrained(
+                self.folder, trust_remote_code=False, local_files_only=True, use_fast=True
+            )
+
+    @cached_property
+    def network(self) -> Any:
+        """The ``torch`` module in evaluation mode on its device, float32.
+
+        Raises
+        ------
+        AuditError
+            If it cannot be built without remote code, or its classification head is not among the weights.
+        """
+        import torch
+        from transformers import AutoModelForSequenceClassification
+
+        with _loadable(self.source, "model"):
+            network, info = AutoModelForSequenceClassification.from_pretrained(
+                self.folder,
+                trust_remote_code=False,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                num_labels=len(self.labels),
+                output_loading_info=True,
+            )
+        if info["missing_keys"]:
+            names = ", ".join(sorted(info["missing_keys"])[:3])
+            raise AuditError(
+                f"model '{self.source}' has no trained weights for {names}; give a fine-tuned classifier, "
+                f"or add [model.finetune] to the policy to train one."
+            )
+        return network.to(self.device).eval()
+
+    def describe(self) -> dict[str, Any]:
+        """What the record says of it."""
+        return {
+            "source": self.source,
+            "revision": self.revision,
+            "pinned": self.pinned,
+            "fingerprint": self.fingerprint,
+            "files": self.files,
+            "parameters": self.parameters,
+            "labels": list(self.labels),
+            "max_length": self.max_length,
+            "training": dict(self.training) if self.training else None,
+        }
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in a model folder that somebody could load, by name; documentation is left out."""
+    suffixes = (*WEIGHTS, *PICKLED, *OTHER_WEIGHTS, *SETTINGS)
+    hashes = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in suffixes and path.is_file():
+            with path.open("rb") as file:
+                hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
+
+
+def fingerprint(files: Mapping[str, str]) -> str:
+    """One SHA-256 over names and hashes."""
+    text = "".join(f"{name}\0{digest}\n" for name, digest in sorted(files.items()))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def choose_device(option: str) -> str:
+    """The device to run on: as asked for, or with ``auto`` the GPU where there is one.
+
+    Raises
+    ------
+    AuditError
+        If the name is unknown or the machine has no such device.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", option):
+        raise AuditError(f"--audit-device {option}: unknown device; expected auto, cpu, cuda, cuda:N or mps.")
+    if option == "cpu":
+        return option
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if option == "auto":
+        return "cuda:0" if gpus else "mps" if torch.backends.mps.is_available() else "cpu"
+    if option == "mps":
+        if not torch.backends.mps.is_available():
+            raise AuditError("--audit-device mps: this machine has no Apple GPU that torch can use.")
+        return option
+    index = int(option.partition(":")[2] or 0)
+    if index >= gpus:
+        raise AuditError(
+            f"--audit-device {option}: torch sees {gpus} CUDA device(s) here; use cpu, or install the CUDA build."
+        )
+    return f"cuda:{index}"
+
+
+def locate(source: str, path: Path, revision: str | None) -> tuple[Path, str | None]:
+    """The folder of a model: a local one, or the Hub's, downloaded without anything that can hold code.
+
+    Parameters
+    ----------
+    source : str
+        Local folder or Hub id, as written.
+    path : Path
+        The same as a local path.
+
+    Returns
+    -------
+    folder : Path
+    revision : str or None
+        The commit, for a Hub id.
+
+    Raises
+    ------
+    AuditError
+        If there is no such folder and no such id can be had, or if the folder has no safe weights.
+    """
+    if path.is_dir():
+        check_folder(path, source)
+        return path, None
+    looks_local = source.startswith((".", "/", "~")) or "${" in source or "\\" in source
+    if looks_local or path.exists() or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source):
+        raise AuditError(
+            f"model '{source}': {path} is not a folder; expected a folder with config.json, tokenizer and "
+            f"*.safetensors, or a Hub id such as 'bert-base-uncased'."
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    reachable = hub.work_offline_if_unreachable()
+    try:
+        folder = Path(
+            snapshot_download(
+                source, revision=revision, allow_patterns=HUB_FILES, local_files_only=not reachable
+            )
+        )
+    except HfHubHTTPError as error:
+        raise AuditError(
+            f"model '{source}': no such folder, and the Hugging Face Hub refused it "
+            f"({' '.join(str(error).split())[:150]})."
+        ) from None
+    except Exception as error:
+        if not hub.is_unreachable(error):
+            raise AuditError(f"model '{source}': {type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
+        raise AuditError(
+            f"model '{source}': no such folder, the Hugging Face Hub could not be reached, and the model is not in "
+            f"its cache; give a local folder, or run once with a network."
+        ) from None
+    check_folder(folder, source)
+    return folder, folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
+
+
+def check_folder(folder: Path, source: str) -> None:
+    """Refuse a model folder that cannot be loaded safely, before anything of it is loaded.
+
+    Raises
+    ------
+    AuditError
+        Without configuration, without weights, with pickled weights only, or with damaged safetensors.
+    """
+    if not (folder / "config.json").is_file():
+        raise AuditError(f"model '{source}': {folder} has no config.json; expected a saved Transformers model.")
+    weights = _weights(folder)
+    if not weights:
+        pickled = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in PICKLED]
+        if pickled:
+            raise AuditError(
+                f"model '{source}': {folder} has pickled weights only ({pickled[0]}), which can run code when loaded; "
+                f"save it with save_pretrained(..., safe_serialization=True)."
+            )
+        raise AuditError(f"model '{source}': {folder} has no weights; expected *.safetensors.")
+    for path in weights:
+        _header(path)
+    config(folder, source)
+
+
+def config(folder: Path, source: str) -> dict[str, Any]:
+    """The configuration as plain JSON."""
+    try:
+        value = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise AuditError(f"model '{source}': {folder / 'config.json'} is not valid JSON ({error}).") from None
+    if not isinstance(value, dict):
+        raise AuditError(f"model '{source}': {folder / 'config.json'} holds no JSON object.")
+    return value
+
+
+def labels_of(folder: Path, source: str, asked: Sequence[str]) -> tuple[str, ...]:
+    """Class names in output order: the configuration's, else the policy's.
+
+    Raises
+    ------
+    AuditError
+        If neither says it, or if they contradict each other.
+    """
+    named = config(folder, source).get("id2label") or {}
+    try:
+        own = tuple(str(named[key]) for key in sorted(named, key=int))
+    except (TypeError, ValueError):
+        raise AuditError(
+            f"model '{source}': id2label in config.json is not a map of numbers to names."
+        ) from None
+    generic = not own or all(re.fullmatch(r"LABEL_\d+", label) for label in own)
+    if generic and not asked:
+        raise AuditError(
+            f"model '{source}': its config.json does not name the classes; give their order with [model] labels."
+        )
+    if generic:
+        if own and len(own) != len(asked):
+            raise AuditError(
+                f"model '{source}' has {len(own)} classes, but [model] labels names {len(asked)}; name each of them."
+            )
+        return tuple(asked)
+    if asked and [label.casefold() for label in own] != [label.casefold() for label in asked]:
+        raise AuditError(
+            f"model '{source}': its config.json orders the classes {', '.join(own)}, but [model] labels says "
+            f"{', '.join(asked)}; correct the policy, and use [data] label_map for the data's own names."
+        )
+    return tuple(asked) or own
+
+
+def _weights(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in WEIGHTS and path.is_file()]
+
+
+def _header(path: Path) -> dict[str, list[int]]:
+    """Shapes by tensor name from a safetensors file, which holds no code."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise AuditError(f"{path}: not a whole safetensors file ({error}).") from None
+
+
+def artifact_problems(folder: Path) -> list[tuple[str, str]]:
+    """What in a model folder could run code: (file, problem). Nothing is loaded; reads names and configuration.
+
+    Pickle files count wherever they lie, since loading them is what tools do by default; so does Python code, and a
+    configuration that asks for code of its own (``auto_map``).
+    """
+    problems = []
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        suffix = path.suffix.lower()
+        mode = path.lstat().st_mode
+        # The Hub's own cache links files into its blob store; a link that leaves even that is another matter.
+        outside = path.is_symlink() and not path.resolve().is_relative_to(folder.resolve().parent.parent)
+        if outside:
+            problems.append((name, "a link that leads out of the model's folder"))
+        elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            problems.append((name, "neither a file nor a folder"))
+        elif suffix in PICKLED and path.is_file():
+            problems.append((name, "a format that can run code when it is loaded"))
+        elif suffix == ".py":
+            problems.append((name, "Python code in a model folder"))
+        elif suffix == ".json" and path.is_file() and _asks_for_code(path):
+            problems.append((name, "asks for code of its own (auto_map)"))
+    return problems
+
+
+def _asks_for_code(path: Path) -> bool:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(value, dict) and bool(value.get("auto_map") or value.get("custom_pipelines"))
+
+
+class _loadable:  # noqa: N801
+    """Turn what the libraries raise on a broken model into one sentence."""
+
+    def __init__(self, source: str, what: str) -> None:
+        self.source, self.what = source, what
+
+    def __enter__(self) -> None:
+        from transformers.utils import logging
+
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, AuditError):
+            text = " ".join(str(error).split())[:200]
+            raise AuditError(f"model '{self.source}': the {self.what} cannot be loaded ({text}).") from None

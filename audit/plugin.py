@@ -1,0 +1,624 @@
+"""The pytest plugin: options, fixtures, marks, exit status and the summary. The only module that knows pytest.
+
+A finding travels on the report of the test that made it, so that one process and the workers of xdist are the same to
+the code below: :func:`pytest_runtest_logreport` collects, :func:`pytest_sessionfinish` writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from audit.catalogue import CHALLENGES, Identifier, base_id, challenge_of, ids
+from audit.errors import AuditError, NotAssessed
+from audit.verdict import Finding, Measurement, Verdict, judge
+
+if TYPE_CHECKING:
+    from audit.data import Examples
+    from audit.model import Model
+    from audit.policy import Policy
+    from audit.references import Twin
+    from audit.scorer import Predictions, Scorer
+    from audit.session import Session
+
+REPLACEABLE = ("model", "scorer")
+_STATE = pytest.StashKey["_Run"]()
+_FOUND = pytest.StashKey[dict[str, dict[str, Any]]]()
+
+
+class InconclusiveWarning(UserWarning):
+    """A gate that the evidence does not settle, where the policy lets that pass."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A probe of another package: a function whose arguments are named like fixtures and which gives a Measurement."""
+
+    id: str
+    measure: Callable[..., Measurement]
+    challenge: str | None = None
+
+
+@dataclass
+class _Run:
+    """What one pytest process knows of the audit."""
+
+    config: pytest.Config
+    started: float
+    session: Session | None = None
+    problem: str | None = None
+    overridden: tuple[str, ...] = ()
+    active: bool = False
+    model: Any = None
+    scorers: list[Any] | None = None
+    findings: dict[str, dict[str, Any]] | None = None
+    facts: dict[str, dict[str, Any]] | None = None
+    temporary: tempfile.TemporaryDirectory[str] | None = None
+    record: dict[str, Any] | None = None
+
+    @property
+    def is_worker(self) -> bool:
+        return hasattr(self.config, "workerinput")
+
+    def ensure_session(self) -> Session:
+        if self.session is None:
+            from audit.session import Options, Session
+
+            option = self.config.option
+            options = Options(
+                folder=self.config.invocation_params.dir,
+                policy=option.audit_policy,
+                model=option.audit_model,
+                out=option.audit_out,
+                baseline=option.audit_baseline,
+                device=option.audit_device,
+                cache=self._cache_folder(),
+                command=shlex.join(["pytest", *map(str, self._arguments())]),
+            )
+            self.session = Session(options, _extra_ids(self.config), _progress(self.config))
+        return self.session
+
+    def _arguments(self) -> tuple[Any, ...]:
+        if self.is_worker:
+            return tuple(self.config.workerinput["audit_arguments"])  # type: ignore[attr-defined]
+        return tuple(self.config.invocation_params.args)
+
+    def _cache_folder(self) -> Path:
+        from audit.cache import default_folder
+
+        option = self.config.option.audit_cache
+        if option is None:
+            return default_folder()
+        if option != "none":
+            return self.config.invocation_params.dir / Path(option).expanduser()
+        return Path(self.temporary_folder())
+
+    def temporary_folder(self) -> str:
+        """A cache for this run only, shared with the workers."""
+        if self.is_worker:
+            return str(self.config.workerinput["audit_cache"])  # type: ignore[attr-defined]
+        if self.temporary is None:
+            self.temporary = tempfile.TemporaryDirectory(prefix="pytest-model-audit-")
+        return self.temporary.name
+
+
+# ------------------------------------------------------------------------------------------------ options and marks
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("model audit")
+    group.addoption("--audit-policy", metavar="FILE", help="the policy; default ./audit.toml, else the embedded one")
+    group.addoption("--audit-model", metavar="SOURCE", help="the model to audit: a folder or a Hub id, loaded as it is")
+    group.addoption(
+        "--audit-out", metavar="DIR", default="reports", help="where the record and the report go; default reports/"
+    )
+    group.addoption("--audit-baseline", metavar="DIR_OR_JSON", help="a former audit to compare with")
+    group.addoption(
+        "--audit-device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:N or mps; default auto"
+    )
+    group.addoption(
+        "--audit-cache", metavar="DIR", help="prediction and model cache, or none; default in the user's cache folder"
+    )
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that other packages may implement."""
+    from audit import hooks
+
+    pluginmanager.add_hookspecs(hooks)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks and make room for the state."""
+    config.stash[_STATE] = _Run(config, time.time(), scorers=[], findings={}, facts={})
+    config.addinivalue_line("markers", "challenge(name): which of the audit's challenges the tests belong to")
+    config.addinivalue_line("markers", "measures(id): what the test measures; the brackets are filled from `subgroup`")
+    for name in CHALLENGES:
+        config.addinivalue_line("markers", f"{name}: audit tests of this challenge")
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(_Xdist(), "model-audit-xdist")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove a cache that was for this run only."""
+    run = config.stash.get(_STATE, None)
+    if run is not None and run.temporary is not None:
+        run.temporary.cleanup()
+
+
+class _Xdist:
+    """What only the controller of xdist does."""
+
+    @pytest.hookimpl
+    def pytest_configure_node(self, node: Any) -> None:
+        run = node.config.stash[_STATE]
+        node.workerinput["audit_arguments"] = [str(argument) for argument in run._arguments()]
+        if node.config.option.audit_cache == "none":
+            node.workerinput["audit_cache"] = run.temporary_folder()
+
+    @pytest.hookimpl
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
+        run = node.config.stash[_STATE]
+        run.problem = run.problem or getattr(node, "workeroutput", {}).get("audit_problem")
+
+
+def _extra_ids(config: pytest.Config) -> tuple[Identifier, ...]:
+    return tuple(identifier for group in config.hook.pytest_audit_ids() for identifier in group)
+
+
+def _progress(config: pytest.Config) -> Any:
+    """Bars that get past pytest's capture; on a terminal they are drawn over."""
+    from audit.progress import Progress
+
+    capture = config.pluginmanager.getplugin("capturemanager")
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    stream = sys.stderr if reporter is None else sys.stdout
+
+    def write(text: str) -> None:
+        def show() -> None:
+            if reporter is not None:
+                reporter.ensure_newline()
+            stream = sys.stdout if reporter is not None else sys.stderr
+            stream.write(text)
+            stream.flush()
+
+        if capture is None:
+            show()
+        else:
+            with capture.global_and_fixture_disabled():
+                show()
+
+    return Progress(write, live=stream.isatty())
+
+
+# ------------------------------------------------------------------------------------------------------- collection
+
+
+def _is_ours(item: Any, fixture: str) -> bool:
+    """Whether the fixture that this test gets is the plugin's, not one of the user's that has the same name."""
+    definitions = item._fixtureinfo.name2fixturedefs.get(fixture, ())
+    return bool(definitions) and definitions[-1].func.__module__ == __name__
+
+
+def _concerns_audit(item: pytest.Item) -> bool:
+    if item.get_closest_marker("measures") is not None:
+        return True
+    return hasattr(item, "_fixtureinfo") and any(_is_ours(item, name) for name in item._fixtureinfo.names_closure)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for a subgroup once for each column, and the probes of other packages."""
+    run = metafunc.config.stash[_STATE]
+    if "subgroup" in metafunc.fixturenames and _is_ours(metafunc.definition, "subgroup"):
+        try:
+            columns: tuple[str | None, ...] = run.ensure_session().policy.data.subgroups
+        except AuditError as error:
+            run.problem, columns = str(error), ()
+        metafunc.parametrize("subgroup", columns or (None,), indirect=True, ids=lambda column: column or "none")
+    if "probe" in metafunc.fixturenames and _is_ours(metafunc.definition, "probe"):
+        probes = [probe for group in metafunc.config.hook.pytest_audit_probes() for probe in group]
+        parameters = [
+            pytest.param(
+                probe,
+                id=probe.id,
+                marks=[
+                    pytest.mark.measures(probe.id),
+                    *([pytest.mark.challenge(c)] if (c := probe.challenge or challenge_of(probe.id)) else []),
+                ],
+            )
+            for probe in probes
+        ]
+        metafunc.parametrize("probe", parameters, indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Make each challenge a mark of its own, so that ``-m ethics`` selects it."""
+    marker = item.get_closest_marker("challenge")
+    if marker is not None and marker.args and marker.args[0] in CHALLENGES:
+        item.add_marker(marker.args[0])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Start the audit once it is known that tests of it will run."""
+    # Without probes of other packages, pytest would show the test that runs them as skipped.
+    items[:] = [
+        item
+        for item in items
+        if not ("probe" in getattr(item, "fixturenames", ()) and _is_ours(item, "probe") and _is_empty(item))
+    ]
+    yield
+    run = config.stash[_STATE]
+    concerned = [item for item in items if _concerns_audit(item)]
+    if not concerned or config.option.collectonly:
+        return
+    run.active = True
+    run.overridden = tuple(
+        name
+        for name in REPLACEABLE
+        if any(name in i._fixtureinfo.name2fixturedefs and not _is_ours(i, name) for i in _functions(concerned))
+    )
+    try:
+        if run.problem is None:
+            run.ensure_session().start(run.overridden)
+    except AuditError as error:
+        run.problem = str(error)
+    if run.problem is not None:
+        if not run.is_worker:
+            raise pytest.UsageError(run.problem)
+        # A worker that raised would be taken for a crash; the controller ends the run instead.
+        config.workeroutput["audit_problem"] = run.problem  # type: ignore[attr-defined]
+        items.clear()
+
+
+def _functions(items: list[pytest.Item]) -> list[Any]:
+    return [item for item in items if hasattr(item, "_fixtureinfo")]
+
+
+def _is_empty(item: Any) -> bool:
+    return not isinstance(item.callspec.params.get("probe"), Probe)
+
+
+# --------------------------------------------------------------------------------------------------------- fixtures
+
+
+@pytest.fixture(scope="session")
+def _session(pytestconfig: pytest.Config) -> Session:
+    return pytestconfig.stash[_STATE].ensure_session()
+
+
+@pytest.fixture(scope="session")
+def policy(_session: Session) -> Policy:
+    """The validated policy."""
+    return _session.policy
+
+
+@pytest.fixture(scope="session")
+def train_data(_session: Session) -> Examples | None:
+    """The training data; None where the policy names none."""
+    return _session.train_data
+
+
+@pytest.fixture(scope="session")
+def test_data(_session: Session) -> Examples:
+    """The test data."""
+    return _session.test_data
+
+
+@pytest.fixture(scope="session")
+def members(_session: Session) -> Examples | None:
+    """The training examples that the model really saw; None where the policy names no training data."""
+    return _session.members
+
+
+@pytest.fixture(scope="session")
+def model(_session: Session) -> Model:
+    """The model under audit, loaded or fine-tuned."""
+    return _session.model
+
+
+@pytest.fixture(scope="session")
+def scorer(_session: Session, model: Model) -> Scorer:
+    """Runs the model: ``scorer.predict(texts)``, cached and batched."""
+    return _session.scorer(model)
+
+
+@pytest.fixture(scope="session")
+def predictions(_session: Session, scorer: Scorer, test_data: Examples) -> Predictions:
+    """What the model says of the test data."""
+    made = scorer.predict(test_data.texts).on(test_data)
+    _session.keep_predictions(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def inference_blocks(_session: Session, scorer: Scorer) -> dict[str, Any]:
+    """Energy of predictions on the test texts, in blocks."""
+    return _session.inference_blocks(scorer)
+
+
+@pytest.fixture(scope="session")
+def twins(_session: Session) -> tuple[Twin, ...]:
+    """Reference models by the same recipe on random halves of the training data, trained when first asked for."""
+    return _session.twins
+
+
+@pytest.fixture(scope="session")
+def baseline(_session: Session) -> dict[str, Any] | None:
+    """The record of the former audit, or None."""
+    return _session.baseline
+
+
+@pytest.fixture(scope="session")
+def provenance(_session: Session, model: Model) -> dict[str, str | None]:
+    """The facts that are needed to repeat model and audit; None where one is missing."""
+    return _session.provenance(model)
+
+
+@pytest.fixture
+def subgroup(request: pytest.FixtureRequest) -> str:
+    """Each subgroup column of the policy in turn."""
+    if request.param is None:
+        raise NotAssessed("the policy names no subgroup columns; supply them with [data] subgroups")
+    return str(request.param)
+
+
+@pytest.fixture
+def probe(request: pytest.FixtureRequest) -> Callable[[], Measurement]:
+    """Each probe of another package in turn, its arguments taken from the fixtures of the same names."""
+    declared: Probe = request.param
+
+    def measure() -> Measurement:
+        names = inspect.signature(declared.measure).parameters
+        return declared.measure(**{name: request.getfixturevalue(name) for name in names})
+
+    return measure
+
+
+@pytest.fixture
+def audit(request: pytest.FixtureRequest, _session: Session) -> Audit:
+    """``audit.check(measurement)`` gates and records; ``audit.not_assessed(reason)`` says that evidence is missing."""
+    return Audit(request.node, _session)
+
+
+class Audit:
+    """Turns the measurements of one test into findings."""
+
+    def __init__(self, item: pytest.Item, session: Session) -> None:
+        self._item, self._session = item, session
+
+    def check(self, measurement: Measurement) -> Finding:
+        """Hold a measurement against the policy's gate, record the finding, and fail the test if need be.
+
+        Raises
+        ------
+        ValueError
+            If the test's ``measures`` mark does not declare the id: a finding must not appear under a name that
+            nobody would miss.
+        """
+        declared = _declared(self._item)
+        if declared and measurement.id not in declared:
+            raise ValueError(f"the test declares {', '.join(declared)} but measured {measurement.id}")
+        gate = self._session.policy.gate(measurement.id)
+        verdict, reason = judge(measurement, gate)
+        finding = _finding(self._item, self._session, measurement.id, verdict, reason, measurement)
+        _keep(self._item, finding)
+        if verdict is Verdict.FAIL or (
+            verdict is Verdict.INCONCLUSIVE and self._session.policy.audit.inconclusive == "fail"
+        ):
+            pytest.fail(str(finding), pytrace=False)
+        if verdict is Verdict.INCONCLUSIVE:
+            warnings.warn(InconclusiveWarning(str(finding)), stacklevel=2)
+        return finding
+
+    def not_assessed(self, reason: str) -> None:
+        """Say that the evidence is missing and what to supply; the test skips, or fails where the policy gates it."""
+        raise NotAssessed(reason)
+
+
+def _declared(item: pytest.Item) -> tuple[str, ...]:
+    """The full ids that a test measures."""
+    column = getattr(item, "callspec", None) and item.callspec.params.get("subgroup")  # type: ignore[attr-defined]
+    return tuple(
+        f"{name}[{column}]" if column and "[" not in name else name
+        for marker in item.iter_markers("measures")
+        for name in marker.args
+    )
+
+
+def _finding(
+    item: pytest.Item,
+    session: Session,
+    full_id: str,
+    verdict: Verdict,
+    reason: str,
+    measurement: Measurement | None = None,
+) -> Finding:
+    known = ids(session.extra_ids).get(base_id(full_id))
+    marker = item.get_closest_marker("challenge")
+    challenge = marker.args[0] if marker and marker.args else known.challenge if known else "quality"
+    title = known.title if known else base_id(full_id)
+    return Finding(full_id, challenge, title, verdict, reason, measurement, session.policy.gate(full_id))
+
+
+def _keep(item: pytest.Item, finding: Finding) -> None:
+    from audit.record import as_dict
+
+    item.stash.setdefault(_FOUND, {})[finding.id] = as_dict(finding)
+
+
+# ---------------------------------------------------------------------------------------------------------- results
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Remember the model and the scorer that are really used, whoever made them."""
+    value = yield
+    run = request.config.stash[_STATE]
+    if run.active and fixturedef.argname == "model":
+        run.model = value
+    elif run.active and fixturedef.argname == "scorer":
+        run.scorers.append(value)
+    return value
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+    """Give every declared id a finding, however its test ended, and put the findings on the report."""
+    report: pytest.TestReport = yield  # type: ignore[misc]
+    run = item.config.stash[_STATE]
+    if not run.active or run.session is None or not _concerns_audit(item):
+        return report
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, AuditError):
+        # Found out only now, when the model was loaded; the audit could not really start.
+        run.problem = run.problem or str(error)
+        if run.is_worker:
+            item.config.workeroutput["audit_problem"] = run.problem  # type: ignore[attr-defined]
+        item.session.shouldstop = "the audit cannot go on"
+    if isinstance(error, NotAssessed):
+        _not_assessed(item, run.session, report, str(error))
+    elif report.skipped and not hasattr(report, "wasxfail"):
+        _not_assessed(item, run.session, report, _skip_reason(report), said_by_pytest=True)
+    elif report.failed and not isinstance(error, KeyboardInterrupt) and report.when != "teardown":
+        _broke(item, run.session, error)
+    elif report.when == "call" and report.passed:
+        missing = [name for name in _declared(item) if name not in item.stash.get(_FOUND, {})]
+        if missing:
+            for name in missing:
+                reason = "the test ended without measuring it"
+                _keep(item, _finding(item, run.session, name, Verdict.ERROR, reason))
+            report.outcome = "failed"
+            report.longrepr = f"{', '.join(missing)}: the test ended without measuring it"
+    found = item.stash.get(_FOUND, {})
+    if found and report.when in ("setup", "call"):
+        report.audit_findings = list(found.values())  # type: ignore[attr-defined]
+        item.stash[_FOUND] = {}
+    if report.when == "teardown":
+        report.audit_facts = run.session.facts(run.model, run.scorers or ())  # type: ignore[attr-defined]
+    return report
+
+
+def _not_assessed(
+    item: pytest.Item, session: Session, report: pytest.TestReport, reason: str, said_by_pytest: bool = False
+) -> None:
+    explicit = set(session.policy.gated_ids(session.extra_ids))
+    ids_here = _declared(item)
+    gated = False
+    for name in ids_here:
+        # Without subgroup columns a gate on the general id stands for all of them.
+        is_gated = name in explicit or (base_id(name) == name and session.policy.gates_base(name))
+        gated = gated or is_gated
+        _keep(item, _finding(item, session, name, Verdict.NOT_ASSESSED, reason))
+    if gated:
+        report.outcome = "failed"
+        report.longrepr = f"{', '.join(ids_here)}: not assessed, yet the policy gates it; {reason}"
+    elif not said_by_pytest:
+        report.outcome = "skipped"
+        path, line, _ = item.location
+        report.longrepr = (path, (line or 0) + 1, f"not assessed: {reason}")
+
+
+def _broke(item: pytest.Item, session: Session, error: BaseException | None) -> None:
+    found = item.stash.get(_FOUND, {})
+    for name in _declared(item):
+        if name not in found:
+            what = " ".join(str(error).split())[:200]
+            reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
+            _keep(item, _finding(item, session, name, Verdict.ERROR, reason))
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    return str(report.longrepr)
+
+
+class _Collector:
+    """Collects what the reports carry; in the process that writes the record."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        assert self._run.findings is not None
+        assert self._run.facts is not None
+        for finding in getattr(report, "audit_findings", ()):
+            self._run.findings[finding["id"]] = finding
+        facts = getattr(report, "audit_facts", None)
+        if facts is not None:
+            self._run.facts[str(getattr(report, "worker_id", "main"))] = facts
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Collect findings where reports arrive."""
+    run = session.config.stash[_STATE]
+    if not run.is_worker:
+        session.config.pluginmanager.register(_Collector(run), "model-audit-collector")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the record and the report, or say why the audit could not start."""
+    run = session.config.stash[_STATE]
+    if run.is_worker:
+        return
+    if run.problem is not None:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        return
+    facts = list((run.facts or {}).values())
+    if not facts and run.active and run.session is not None:
+        facts = [run.session.facts(run.model, run.scorers or ())]
+    if not facts:
+        return
+    from audit import record, report
+
+    run.record = record.build(
+        list((run.findings or {}).values()),
+        facts,
+        failed=int(exitstatus) == pytest.ExitCode.TESTS_FAILED,
+        interrupted=int(exitstatus) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.started)),
+        duration_s=time.time() - run.started,
+    )
+    out = Path(facts[0]["out"])
+    record.write(out, run.record)
+    report.write(out)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Show each verdict, and where the report is."""
+    run = config.stash[_STATE]
+    if run.problem is not None:
+        terminalreporter.write_line(f"ERROR: {run.problem}", red=True)
+    if run.record is None:
+        return
+    from audit import record
+    from audit.report import terminal
+
+    folder = Path(next(iter(run.facts.values()))["out"]) if run.facts else run.ensure_session().out
+    colour = {"pass": {"green": True}, "fail": {"red": True}, "incomplete": {"yellow": True}}
+    terminalreporter.section("model audit", sep="=")
+    for line, style in terminal.lines(run.record):
+        terminalreporter.write_line(line, **style)
+    terminalreporter.write_line(record.headline(run.record), bold=True, **colour[run.record["verdict"]])
+    terminalreporter.write_line(f"report: {_short(folder / record.REPORT, config)}")
+
+
+def _short(path: Path, config: pytest.Config) -> str:
+    try:
+        return str(path.relative_to(config.invocation_params.dir))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,272 @@
+"""``audit.toml`` as typed, validated, immutable settings. It reads no data and loads no model."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from audit.catalogue import Identifier, base_id, ids
+from audit.errors import AuditError
+from audit.verdict import Gate
+
+SMALL_BERT = "small-bert"
+DEMO = "demo"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Finetune(_Section):
+    """The recipe by which the model is trained; the defaults are those of the document the project came from."""
+
+    epochs: float = Field(5, gt=0)
+    max_steps: int = Field(0, ge=0, description="stop after so many steps; 0: after the epochs")
+    batch_size: int = Field(16, ge=1)
+    learning_rate: float = Field(2e-5, gt=0)
+    warmup_ratio: float = Field(0.0, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(0.0, ge=0, description="0: gradients are not clipped")
+    adam_epsilon: float = Field(1e-6, gt=0)
+    validation: float = Field(0.1, ge=0, lt=1, description="share of the training data held out for each epoch")
+    train: str = Field("all", pattern=r"^(all|head|last:[1-9]\d*)$")
+    initialise: Literal["pretrained", "scratch"] = "pretrained"
+    seed: int = Field(0, ge=0)
+
+
+class ModelPolicy(_Section):
+    """Which model, and how its input and output are to be read."""
+
+    source: str = Field(min_length=1)
+    revision: str | None = None
+    max_length: int = Field(256, ge=4)
+    labels: tuple[str, ...] = Field((), strict=False)
+    finetune: Finetune | None = None
+
+
+class DataPolicy(_Section):
+    """Which data, and which of its columns mean what."""
+
+    test: str = Field(min_length=1)
+    train: str | None = None
+    text: str = "text"
+    label: str = "label"
+    subgroups: tuple[str, ...] = Field((), strict=False)
+    language: str = Field("en", pattern=r"^[a-z]{2,3}$")
+    max_examples: int = Field(0, ge=0)
+    label_map: Mapping[str, str] = Field(default_factory=dict)
+
+
+class AuditPolicy(_Section):
+    """How verdicts are reached."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    inconclusive: Literal["fail", "warn"] = "fail"
+    min_group_size: int = Field(30, ge=1)
+    seed: int = Field(0, ge=0)
+    country: str = Field("DEU", pattern=r"^[A-Z]{3}$")
+
+
+class PrivacyPolicy(_Section):
+    """Settings of the privacy probes."""
+
+    reference_models: int = Field(2, ge=1)
+
+
+class GateSettings(_Section):
+    """One gate as it is written in the policy."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> GateSettings:
+        if (self.min is None) == (self.max is None):
+            raise ValueError("needs either min or max")
+        return self
+
+
+class Policy(_Section):
+    """The whole policy. ``origin`` is the file that it came from, None for the embedded one."""
+
+    model: ModelPolicy
+    data: DataPolicy
+    gates: Mapping[str, Mapping[str, GateSettings]] = Field(default_factory=dict)
+    audit: AuditPolicy = Field(default_factory=AuditPolicy)
+    privacy: PrivacyPolicy = Field(default_factory=PrivacyPolicy)
+    _origin: Path | None = PrivateAttr(default=None)
+
+    @property
+    def origin(self) -> Path | None:
+        """The file that the policy was read from."""
+        return self._origin
+
+    @property
+    def name(self) -> str:
+        """The policy's name in messages."""
+        return str(self._origin) if self._origin else "the embedded policy"
+
+    def path(self, value: str, key: str) -> Path:
+        """A path of the policy: environment variables put in, relative to the policy's file.
+
+        Raises
+        ------
+        AuditError
+            If a variable that it names is not set.
+        """
+        return _expand(value, self._origin.parent if self._origin else Path(), f"{self.name}: {key}")
+
+    def gate(self, full_id: str) -> Gate | None:
+        """The gate that applies to an id: its own, else the general one of the id without bracket.
+
+        Unsafe model files are gated at none even where the policy does not ask for it.
+        """
+        gates = {"security.artifact": Gate(max=0)} | self._all_gates()
+        return gates.get(full_id) or gates.get(base_id(full_id))
+
+    def gates_base(self, gate_id: str) -> bool:
+        """Whether the policy itself gates an id without bracket."""
+        return gate_id in self._all_gates()
+
+    def _all_gates(self) -> dict[str, Gate]:
+        return {
+            f"{group}.{name}": Gate(gate.min, gate.max)
+            for group, gates in self.gates.items()
+            for name, gate in gates.items()
+        }
+
+    def gated_ids(self, extra: Iterable[Identifier] = ()) -> tuple[str, ...]:
+        """Every full id that a gate applies to, brackets filled in; what an audit must produce to be complete."""
+        known = ids(extra)
+        full: dict[str, None] = {}
+        for gate_id in self._all_gates():
+            names = (gate_id,) if "[" in gate_id else known[gate_id].expand(self.data.subgroups)
+            full.update(dict.fromkeys(names))
+        return tuple(full)
+
+    def check_ids(self, extra: Iterable[Identifier] = ()) -> None:
+        """Refuse a gate on an id, bracket or direction that does not exist.
+
+        Raises
+        ------
+        AuditError
+            Names the gate and the nearest valid id.
+        """
+        known = ids(extra)
+        for gate_id, gate in self._all_gates().items():
+            base, _, rest = gate_id.partition("[")
+            if base not in known:
+                raise AuditError(f"{self.name}: unknown gate id '{gate_id}'{did_you_mean(base, known)}")
+            identifier = known[base]
+            if rest and gate_id not in identifier.expand(self.data.subgroups):
+                choices = ", ".join(identifier.expand(self.data.subgroups))
+                raise AuditError(
+                    f"{self.name}: gate '{gate_id}' has a bracket that does not exist; expected one of: {choices}."
+                )
+            if (gate.min is not None) != (identifier.better == "higher"):
+                right = "min" if identifier.better == "higher" else "max"
+                raise AuditError(
+                    f"{self.name}: gate '{gate_id}' has the wrong direction; {identifier.title.lower()} is better "
+                    f"when {identifier.better}, so use {right}."
+                )
+
+    def recorded(self) -> dict[str, Any]:
+        """The policy as applied, defaults included, as plain JSON values; variables stay unexpanded."""
+        return self.model_dump(mode="json")
+
+
+def default_text() -> str:
+    """The embedded policy, as the file that ``python -m audit init`` writes."""
+    return files("audit").joinpath("default.toml").read_text("utf-8")
+
+
+def find(option: str | None, folder: Path) -> Policy:
+    """The policy that applies: the given file, else ``audit.toml`` in the folder, else the embedded one."""
+    if option is not None:
+        return read(Path(option))
+    local = folder / "audit.toml"
+    return read(local) if local.exists() else parse(default_text(), None)
+
+
+def read(path: Path) -> Policy:
+    """Read a policy file.
+
+    Raises
+    ------
+    AuditError
+        If the file is missing, is not UTF-8 or TOML, or has an unknown key or a wrong value.
+    """
+    try:
+        return parse(path.read_text("utf-8"), path)
+    except FileNotFoundError:
+        raise AuditError(
+            f"{path}: no such policy file; `python -m audit init` writes one to start from."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise AuditError(f"{path}: the policy cannot be read as a UTF-8 text file ({error}).") from None
+
+
+def parse(text: str, origin: Path | None) -> Policy:
+    """A policy from its text; ``origin`` names it in messages and anchors its relative paths."""
+    name = str(origin) if origin else "the embedded policy"
+    try:
+        policy = Policy.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise AuditError(f"{name}: not valid TOML: {error}.") from None
+    except ValidationError as error:
+        raise AuditError(f"{name}: {_first_problem(error)}") from None
+    policy._origin = origin
+    return policy
+
+
+def _expand(value: str, base: Path, key: str) -> Path:
+    for variable in re.findall(r"\$\{(\w+)\}", value):
+        if variable not in os.environ:
+            raise AuditError(
+                f"{key} uses ${{{variable}}}, which is not set; set this environment variable to an absolute path."
+            )
+        value = value.replace(f"${{{variable}}}", os.environ[variable])
+    return base / Path(value).expanduser()
+
+
+def _first_problem(error: ValidationError) -> str:
+    # An unknown key explains the missing one beside it, so it is named first.
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    problem = problems[0]
+    where = [str(part) for part in problem["loc"]]
+    key = f"[{'.'.join(where[:-1])}] {where[-1]}" if len(where) > 1 else f"'{where[0]}'"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key}{did_you_mean(where[-1], _fields(where[:-1]))}"
+    if problem["type"] == "missing":
+        return f"key {key} is missing and has no default."
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"key {key}: {message[0].lower()}{message[1:]}; it is {problem['input']!r}."
+
+
+def _fields(where: list[str]) -> Iterable[str]:
+    section: Any = Policy
+    for part in where:
+        if part == "finetune":
+            section = Finetune
+        elif isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
+            section = section.model_fields[part].annotation
+        else:
+            section = GateSettings
+    return section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else ()
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, else all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; known are: {', '.join(known)}." if known else "."

@@ -1,0 +1,97 @@
+"""Quality: how often the model is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import statistics
+from audit.scorer import Predictions
+from audit.verdict import Measurement
+
+
+def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
+    """Counts of shape (classes, classes): rows are the truth, columns the prediction."""
+    classes = len(predictions.classes)
+    cells = predictions.truth * classes + predictions.labels
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
+def macro_f1_of(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Macro F1 of confusion matrices, shape (..., classes, classes) to (...)."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)  # (..., classes)
+    f1 = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
+    return np.asarray(f1.mean(axis=-1))
+
+
+def accuracy(predictions: Predictions) -> Measurement:
+    """Share of right answers, with the exact interval of a proportion."""
+    from audit.probes import metrics
+
+    confidence = predictions.known.protocol.confidence
+    right = int(predictions.correct.sum())
+    exact = statistics.proportion(right, len(predictions), confidence)
+    estimate = metrics.compute(metrics.Accuracy, predictions.labels, predictions.truth)
+    return Measurement(
+        "quality.accuracy",
+        estimate,
+        exact.low,
+        exact.high,
+        len(predictions),
+        "share of right answers",
+        "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934).",
+        confidence,
+        details={"tables": [_confusion_table(predictions)]},
+    )
+
+
+def macro_f1(predictions: Predictions) -> Measurement:
+    """Mean F1 score of the classes, with a bootstrap interval over the cells of the confusion matrix."""
+    from audit.probes import metrics
+
+    protocol = predictions.known.protocol
+    confusion = confusion_matrix(predictions)
+    interval = statistics.confusion_bootstrap(
+        confusion, macro_f1_of, protocol.confidence, seed=protocol.seed
+    )
+    return Measurement(
+        "quality.macro_f1",
+        metrics.compute(metrics.MacroF1, predictions.labels, predictions.truth),
+        interval.low,
+        interval.high,
+        len(predictions),
+        "mean F1 score of the classes",
+        "F1 of each class by scikit-learn, averaged with equal weight; percentile bootstrap with 10,000 multinomial "
+        "resamples of the confusion matrix.",
+        protocol.confidence,
+        details={"tables": [_class_table(confusion, predictions.classes)]},
+    )
+
+
+def _confusion_table(predictions: Predictions) -> dict[str, Any]:
+    classes = predictions.classes
+    return {
+        "caption": "What the model said (columns) of examples of each class (rows)",
+        "columns": ["true class", *(f"→ {name}" for name in classes)],
+        "rows": [
+            [name, *map(int, row)]
+            for name, row in zip(classes, confusion_matrix(predictions), strict=True)
+        ],
+    }
+
+
+def _class_table(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> dict[str, Any]:
+    rows: list[list[Any]] = []
+    for i, name in enumerate(classes):
+        hits, said, true = int(confusion[i, i]), int(confusion[:, i].sum()), int(confusion[i].sum())
+        precision = hits / said if said else None
+        recall = hits / true if true else None
+        rows.append([name, precision, recall, 2 * hits / (said + true) if said + true else None, true])
+    return {
+        "caption": "Each class",
+        "columns": ["class", "precision", "recall", "F1", "test examples"],
+        "rows": rows,
+    }

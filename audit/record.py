@@ -1,0 +1,307 @@
+"""``audit.json``: the one lasting result, from which every report is made. Built, checked, written and read here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.cache import write_atomically
+from audit.energy import merge
+from audit.errors import AuditError
+from audit.verdict import Finding, Measurement
+
+if TYPE_CHECKING:
+    from audit.scorer import Predictions
+
+NAME = "audit.json"
+REPORT = "report.html"
+PREDICTIONS = "predictions.parquet"
+_PACKAGES = (
+    "pytest-model-audit", "torch", "transformers", "tokenizers", "accelerate", "datasets", "evaluate", "scikit-learn",
+    "fairlearn", "scipy", "statsmodels", "numpy", "pandas", "pyarrow", "safetensors", "codecarbon", "pytest",
+)  # fmt: skip
+_ORDER = ("fail", "error", "inconclusive", "not_assessed", "pass", "reported")
+
+
+def as_dict(finding: Finding) -> dict[str, Any]:
+    """A finding as plain JSON values."""
+    m = finding.measurement or Measurement(finding.id, None, None, None, 0, "", "")
+    gate = finding.gate
+    value = {
+        "id": finding.id,
+        "challenge": finding.challenge,
+        "title": finding.title,
+        "verdict": str(finding.verdict),
+        "estimate": m.estimate,
+        "low": m.low,
+        "high": m.high,
+        "confidence": m.confidence,
+        "n": int(m.n),
+        "unit": m.unit,
+        "gate": None if gate is None else {"min": gate.min} if gate.min is not None else {"max": gate.max},
+        "waiver": None,
+        "method": m.method,
+        "reason": finding.reason,
+        "details": {**m.details, "sample": m.sample} if finding.measurement else {},
+    }
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Numpy's scalars as Python's, tuples as lists, and no NaN, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item") and not isinstance(value, str | bytes):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str):
+        # Lone surrogates cannot be written as UTF-8.
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value
+
+
+def build(
+    findings: Sequence[Mapping[str, Any]],
+    facts: Sequence[Mapping[str, Any]],
+    *,
+    failed: bool,
+    interrupted: bool,
+    created: str,
+    duration_s: float,
+) -> dict[str, Any]:
+    """The record of an audit.
+
+    Parameters
+    ----------
+    findings : sequence of mapping
+        As :func:`as_dict` gives them.
+    facts : sequence of mapping
+        As ``Session.facts`` gives them, one for each process that took part.
+    failed : bool
+        Whether the exit status says that a gate or a probe failed.
+    interrupted : bool
+        Whether the run was ended before its time.
+    """
+    first = facts[0]
+    have = {finding["id"] for finding in findings}
+    not_run = [full_id for full_id in first["gated"] if full_id not in have]
+    complete = not not_run and not interrupted
+    provenance = {k: v for k, v in first["provenance"].items() if k not in ("process", "time")}
+    return _plain(
+        {
+            "schema_version": 1,
+            "verdict": "fail" if failed else "pass" if complete else "incomplete",
+            "complete": complete,
+            "interrupted": interrupted,
+            "not_run": not_run,
+            "created": created,
+            "duration_s": round(duration_s, 3),
+            "model": next((fact["model"] for fact in facts if fact["model"]), {}),
+            "data": {
+                role: next((fact["data"][role] for fact in facts if fact["data"][role]), {})
+                for role in ("test", "train")
+            },
+            "policy": first["policy"],
+            "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
+            "energy": {"phases": merge([phase for fact in facts for phase in fact["energy"]])},
+            "scoring": {
+                name: sum(fact["scoring"][name] for fact in facts)
+                for name in ("texts", "forward_passes", "cache_hits")
+            },
+            "provenance": {**provenance, "policy_file": first["policy_file"]},
+        }
+    )
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a record; it ships with the package."""
+    text = files("audit").joinpath("record.schema.json").read_text("utf-8")
+    return dict(json.loads(text))
+
+
+def write(out: Path, value: Mapping[str, Any]) -> Path:
+    """Write a record into its folder, all of it or nothing.
+
+    Raises
+    ------
+    jsonschema.ValidationError
+        If it does not fit the schema: a defect of ours that must not reach a reader.
+    """
+    import jsonschema
+
+    jsonschema.validate(value, schema())
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / NAME, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return out / NAME
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a record that somebody hands us; it is not trusted.
+
+    Raises
+    ------
+    AuditError
+        If the file is missing or is not a record.
+    """
+    import jsonschema
+
+    try:
+        value = json.loads(path.read_text("utf-8"))
+        jsonschema.validate(value, schema())
+    except OSError as error:
+        raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError):
+        raise AuditError(f"{path}: not a JSON file; expected the audit.json of an audit.") from None
+    except jsonschema.ValidationError as error:
+        where = "/".join(map(str, error.absolute_path)) or "the whole"
+        raise AuditError(
+            f"{path}: not a record of schema version 1 ({where}: {error.message[:120]})."
+        ) from None
+    return dict(value)
+
+
+def mark_incomplete(out: Path) -> None:
+    """Take the verdict from a record that lies in the folder, so that a crash never leaves yesterday's pass behind."""
+    path = out / NAME
+    if not path.exists():
+        return
+    from audit import report
+
+    try:
+        value = read(path)
+    except AuditError:
+        path.unlink()
+        (out / REPORT).unlink(missing_ok=True)
+        return
+    write(out, value | {"verdict": "incomplete", "complete": False})
+    report.write(out)
+
+
+def check_writable(out: Path) -> None:
+    """Find out whether the folder can be written before any work is done.
+
+    Raises
+    ------
+    AuditError
+        If it cannot.
+    """
+    nearest = out
+    while not nearest.exists():
+        nearest = nearest.parent
+    try:
+        if not nearest.is_dir():
+            raise NotADirectoryError(20, "is a file, not a folder")
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise AuditError(
+            f"--audit-out {out}: the folder cannot be written ({error.strerror}); choose another."
+        ) from None
+
+
+def write_predictions(out: Path, predictions: Predictions) -> None:
+    """Write what the model said of each test example: no text, but its fingerprint."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    examples = predictions.known
+    hashes = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in examples.texts]
+    seen: Counter[tuple[str, int]] = Counter()
+    occurrence = []
+    for pair in zip(hashes, examples.labels.tolist(), strict=True):
+        occurrence.append(seen[pair])
+        seen[pair] += 1
+    columns: dict[str, Any] = {
+        "text_sha256": hashes,
+        "label": [examples.classes[label] for label in examples.labels],
+        "occurrence": occurrence,
+    }
+    columns |= {f"p({name})": predictions.probabilities[:, i] for i, name in enumerate(predictions.classes)}
+    columns |= {f"subgroup:{name}": list(column) for name, column in examples.subgroups.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=out, prefix=f".{PREDICTIONS}.")
+    os.close(handle)
+    try:
+        pq.write_table(pa.table(columns), temporary)
+        os.replace(temporary, out / PREDICTIONS)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the software that a result depends on."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def commit(folder: Path) -> str | None:
+    """The git commit of the folder that the audit ran in, marked where files differ from it; None outside of git."""
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{head}, with changes" if changed else head
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()
+
+
+def headline(value: Mapping[str, Any]) -> str:
+    """The audit's verdict in one sentence."""
+    counts = Counter(finding["verdict"] for finding in value["findings"])
+    gated = sum(finding["gate"] is not None for finding in value["findings"]) + len(value["not_run"])
+    parts = []
+    if counts["fail"]:
+        parts.append(f"{counts['fail']} of {gated} gates {_verb(counts['fail'], 'fails', 'fail')}")
+    if counts["inconclusive"]:
+        parts.append(f"{counts['inconclusive']} {_verb(counts['inconclusive'], 'is', 'are')} inconclusive")
+    if counts["error"]:
+        parts.append(f"{counts['error']} {_verb(counts['error'], 'probe', 'probes')} broke")
+    gated_open = sum(f["verdict"] == "not_assessed" and f["gate"] is not None for f in value["findings"])
+    if gated_open:
+        parts.append(f"{gated_open} could not be assessed")
+    if value["not_run"]:
+        parts.append(f"{len(value['not_run'])} did not run")
+    if value.get("interrupted"):
+        parts.append("the audit was interrupted")
+    if value["verdict"] == "pass":
+        said = f"all {gated} gates hold" if not parts else ", ".join(parts) + "; the policy lets that pass"
+        return f"Released: {said}."
+    word = "Blocked" if value["verdict"] == "fail" else "Incomplete"
+    if not parts:
+        parts = ["a test outside the audit failed" if word == "Blocked" else "a new audit has begun and not ended"]
+    return f"{word}: {', '.join(parts)}."
+
+
+def _verb(count: int, singular: str, plural: str) -> str:
+    return singular if count == 1 else plural
+
+

@@ -1,0 +1,35 @@
+"""The verdicts as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from audit.verdict import Gate, interval
+
+STYLES: Mapping[str, dict[str, bool]] = {
+    "pass": {"green": True},
+    "fail": {"red": True},
+    "error": {"red": True},
+    "inconclusive": {"yellow": True},
+    "not_assessed": {"yellow": True},
+    "reported": {},
+}
+
+
+def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
+    """One line for each finding, with its style, and one for each gate that did not run."""
+    findings = record["findings"]
+    width = max((len(f["id"]) for f in findings), default=0)
+    for finding in findings:
+        word = finding["verdict"].upper().replace("_", " ")
+        figure = ""
+        if finding["estimate"] is not None:
+            figure = interval(finding["estimate"], finding["low"], finding["high"])
+        gate = f"gate {Gate(**finding['gate'])}" if finding["gate"] else ""
+        text = f"{word:<13} {finding['id']:<{width}}  {figure:<24} {gate:<13}"
+        if finding["verdict"] not in ("pass", "reported") and finding["reason"]:
+            text += f" {finding['reason']}"
+        yield text.rstrip(), STYLES[finding["verdict"]]
+    for full_id in record["not_run"]:
+        yield f"{'NOT RUN':<13} {full_id}", {"yellow": True}

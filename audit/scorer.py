@@ -1,0 +1,258 @@
+"""The one place that runs models: class probabilities for texts, each distinct text once, kept on disk.
+
+It knows nothing of labels, gates or pytest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from audit.cache import Cache
+from audit.data import Examples
+from audit.model import Model
+from audit.progress import Progress
+
+if TYPE_CHECKING:
+    from audit.energy import Meter
+
+# Tokens in a batch, padding included. Small batches stay in a processor's cache; a GPU wants work for all its units.
+TOKENS_PER_BATCH = {"cpu": 2048, "cuda": 65_536, "mps": 16_384}
+# Part of the key of cached predictions: raise it whenever their computation changes.
+REVISION = 1
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Class probabilities, and the examples that they are about.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float32, shape (n, classes)
+    classes : tuple of str
+    examples : Examples or None
+        Needed for everything that compares with the truth.
+    """
+
+    probabilities: NDArray[np.float32]
+    classes: tuple[str, ...]
+    examples: Examples | None = None
+
+    def on(self, examples: Examples) -> Predictions:
+        """The same, told which examples they are about.
+
+        Raises
+        ------
+        ValueError
+            If their number differs.
+        """
+        if len(examples) != len(self.probabilities):
+            raise ValueError(f"{len(self.probabilities)} predictions for {len(examples)} examples")
+        return replace(self, examples=examples)
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """Predicted class index of each text, shape (n,)."""
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        """True class index of each example, shape (n,)."""
+        return self.known.labels
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Where the prediction is the truth, shape (n,)."""
+        return np.asarray(self.labels == self.truth, dtype=bool)
+
+    @property
+    def known(self) -> Examples:
+        """The examples.
+
+        Raises
+        ------
+        ValueError
+            If the predictions were not told them.
+        """
+        if self.examples is None:
+            raise ValueError("these predictions know no examples; tell them with .on(examples)")
+        return self.examples
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """Cross-entropy of each example's true class, shape (n,)."""
+        p = self.probabilities[np.arange(len(self)), self.truth].astype(float)
+        return -np.log(np.clip(p, 1e-12, 1.0))
+
+
+@dataclass
+class Counts:
+    """What the scoring of an audit amounted to."""
+
+    texts: int = 0
+    forward_passes: int = 0
+    cache_hits: int = 0
+
+
+class Scorer:
+    """Runs one model.
+
+    Parameters
+    ----------
+    model : Model
+    cache : Cache
+    meter : Meter
+        Books the energy of forward passes under ``score``.
+    progress : Progress
+    """
+
+    def __init__(self, model: Model, cache: Cache, meter: Meter, progress: Progress) -> None:
+        self.model = model
+        self.counts = Counts()
+        self._cache, self._meter, self._progress = cache, meter, progress
+        self._tokens_per_batch = TOKENS_PER_BATCH[model.device.split(":")[0]]
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        """Class probabilities for texts, in their order.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+            Texts longer than the model's maximum are cut.
+
+        Returns
+        -------
+        Predictions
+            Probabilities of shape (n, classes), float32.
+        """
+        distinct = list(dict.fromkeys(texts))
+        keys = [_key(text) for text in distinct]
+        with _Store(self._cache, self._scope) as store, store.lock():
+            found = store.get(keys, len(self.model.labels))
+            missing = [i for i, key in enumerate(keys) if key not in found]
+            if missing:
+                with self._meter.phase("score"):
+                    fresh = self.forward([distinct[i] for i in missing])
+                for i, row in zip(missing, fresh, strict=True):
+                    found[keys[i]] = row
+                store.put({keys[i]: found[keys[i]] for i in missing})
+        self.counts.texts += len(texts)
+        self.counts.cache_hits += len(texts) - len(missing)
+        row_of = {text: found[key] for text, key in zip(distinct, keys, strict=True)}
+        rows = [row_of[text] for text in texts]
+        shape = (len(rows), len(self.model.labels))
+        return Predictions(np.array(rows, dtype=np.float32).reshape(shape), self.model.labels)
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
+        """Probabilities by the model itself, past the cache; shape (n, classes), in the order of the texts."""
+        import torch
+
+        network, tokenizer = self.model.network, self.model.tokenizer
+        encoded = tokenizer(
+            list(texts), truncation=True, max_length=self.model.max_length, return_attention_mask=False
+        )["input_ids"]
+        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
+        result = np.empty((len(texts), len(self.model.labels)), dtype=np.float32)
+        silent = Progress()
+        bars = self._progress if show else silent
+        with bars.bar("score", len(texts), "texts") as bar, torch.inference_mode():
+            for rows in _batches(lengths, self._tokens_per_batch):
+                batch = tokenizer.pad(
+                    {"input_ids": [encoded[i] for i in rows]}, padding="longest", return_tensors="pt"
+                ).to(self.model.device)
+                logits = network(**batch).logits.float()  # (batch, classes)
+                result[rows] = torch.softmax(logits, dim=-1).cpu().numpy()
+                bar.advance(len(rows))
+        self.counts.forward_passes += len(texts)
+        return result
+
+    @property
+    def _scope(self) -> bytes:
+        """What besides the text decides a prediction."""
+        model = self.model
+        kind = model.device.split(":")[0]
+        text = f"{REVISION}\0{model.fingerprint}\0{model.max_length}\0float32\0{kind}"
+        return hashlib.sha256(text.encode()).digest()[:16]
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def _batches(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int64]]:
+    """Row indices of batches of similar length, longest first so that memory runs out at once or never."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        width = int(lengths[order[start]])
+        size = max(1, tokens // max(width, 1))
+        yield order[start : start + size]
+        start += size
+
+
+class _Store:
+    """Predictions of one model on disk, one row a text."""
+
+    def __init__(self, cache: Cache, scope: bytes) -> None:
+        self._path, self._scope = cache.predictions, scope
+
+    def __enter__(self) -> _Store:
+        try:
+            self._connection = self._open()
+        except sqlite3.DatabaseError:
+            # A damaged cache costs time, never a result.
+            self._path.unlink(missing_ok=True)
+            self._connection = self._open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=600)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS predictions (scope BLOB, text BLOB, probabilities BLOB, "
+                "PRIMARY KEY (scope, text)) WITHOUT ROWID"
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def lock(self) -> FileLock:
+        """Held while one process looks up and computes, so that no other computes the same."""
+        return FileLock(f"{self._path}.{self._scope.hex()}.lock")
+
+    def get(self, keys: Sequence[bytes], classes: int) -> dict[bytes, NDArray[np.float32]]:
+        found: dict[bytes, NDArray[np.float32]] = {}
+        with closing(self._connection.cursor()) as cursor:
+            for start in range(0, len(keys), 500):
+                part = keys[start : start + 500]
+                marks = ",".join("?" * len(part))
+                query = f"SELECT text, probabilities FROM predictions WHERE scope = ? AND text IN ({marks})"  # noqa: S608
+                for key, blob in cursor.execute(query, (self._scope, *part)):
+                    row = np.frombuffer(blob, dtype="<f4")
+                    if len(row) == classes and np.isfinite(row).all():
+                        found[bytes(key)] = row
+        return found
+
+    def put(self, rows: dict[bytes, Any]) -> None:
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)",
+                [(self._scope, key, np.asarray(row, dtype="<f4").tobytes()) for key, row in rows.items()],
+            )

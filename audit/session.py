@@ -1,0 +1,312 @@
+"""The state of one audit: what was asked for, and what has been made of it so far. It knows no pytest."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from audit import data, energy, model, record
+from audit import policy as policies
+from audit.cache import Cache
+from audit.catalogue import Identifier
+from audit.data import Examples
+from audit.energy import Meter
+from audit.errors import AuditError, NotAssessed
+from audit.finetune import Recipe, train
+from audit.model import Model
+from audit.policy import SMALL_BERT, Policy
+from audit.progress import Progress
+from audit.references import Twin, twins
+from audit.scorer import Predictions, Scorer
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    folder: Path
+    policy: str | None = None
+    model: str | None = None
+    out: str = "reports"
+    baseline: str | None = None
+    device: str = "auto"
+    cache: Path = field(default_factory=Path)
+    command: str = ""
+
+
+class Session:
+    """One audit in one process.
+
+    Everything is made when it is first asked for, and once. :meth:`start` checks beforehand whatever can be
+    checked without training or scoring, so that a mistake is reported before the long work begins.
+
+    Parameters
+    ----------
+    options : Options
+    extra_ids : iterable of Identifier
+        Ids that other packages declare.
+    progress : Progress
+    """
+
+    def __init__(self, options: Options, extra_ids: Iterable[Identifier], progress: Progress) -> None:
+        self.options = options
+        self.extra_ids = tuple(extra_ids)
+        self.progress = progress
+        self.overridden: tuple[str, ...] = ()
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy that applies, its gates checked against the known ids."""
+        policy = policies.find(self.options.policy, self.options.folder)
+        policy.check_ids(self.extra_ids)
+        return policy
+
+    def start(self, overridden: Iterable[str] = ()) -> None:
+        """Check what was given; then mark a former record in the output folder as incomplete.
+
+        Parameters
+        ----------
+        overridden : iterable of str
+            Fixtures that the user's own replace, such as ``model``: these are not asked for here.
+
+        Raises
+        ------
+        AuditError
+            Names what is wrong; nothing has been written then.
+        """
+        self.overridden = tuple(sorted(overridden))
+        _ = self.policy, self.device, self.cache, self.baseline
+        record.check_writable(self.out)
+        if not {"model", "scorer"} & set(self.overridden):
+            _ = self._located
+        _ = self.test_data, self.train_data
+        record.mark_incomplete(self.out)
+
+    @cached_property
+    def out(self) -> Path:
+        """Where the record and the report go."""
+        return self.options.folder / self.options.out
+
+    @cached_property
+    def cache(self) -> Cache:
+        """Models, predictions and measurements of this and former audits."""
+        return Cache(self.options.cache)
+
+    @cached_property
+    def device(self) -> str:
+        """Where the model runs."""
+        return model.choose_device(self.options.device)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """The energy tracker."""
+        return Meter(self.policy.audit.country)
+
+    @cached_property
+    def baseline(self) -> dict[str, Any] | None:
+        """The former audit's record, or None."""
+        if self.options.baseline is None:
+            return None
+        path = self.options.folder / self.options.baseline
+        return record.read(path / record.NAME if path.is_dir() else path)
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """How the policy's model is trained; None where it is only loaded."""
+        settings, asked = self.policy.model.finetune, self.policy.model
+        if settings is None:
+            return None
+        if asked.source == SMALL_BERT:
+            return Recipe(SMALL_BERT, None, None, True, settings, asked.max_length, self.device)
+        folder, revision = model.locate(
+            asked.source, self.policy.path(asked.source, "[model] source"), asked.revision
+        )
+        pinned = revision is None or bool(re.fullmatch(r"[0-9a-f]{40}", asked.revision or ""))
+        return Recipe(asked.source, folder, revision, pinned, settings, asked.max_length, self.device)
+
+    @cached_property
+    def _loaded(self) -> tuple[str, Path, str | None, bool] | None:
+        """Source, folder, commit and pinning of a model that is loaded as it is; None where the recipe makes it."""
+        asked = self.policy.model
+        if self.options.model is not None:
+            source, path = self.options.model, self.options.folder / Path(self.options.model).expanduser()
+        elif asked.finetune is None:
+            source = asked.source
+            if source == SMALL_BERT:
+                raise AuditError(
+                    f"{self.policy.name}: 'small-bert' is always trained; add a [model.finetune] section."
+                )
+            path = self.policy.path(source, "[model] source")
+        else:
+            return None
+        revision = asked.revision if self.options.model is None else None
+        folder, commit = model.locate(source, path, revision)
+        return source, folder, commit, commit is None or bool(re.fullmatch(r"[0-9a-f]{40}", revision or ""))
+
+    @cached_property
+    def _located(self) -> None:
+        """Find the model that is loaded, or the base of the one that is trained."""
+        loaded = self._loaded
+        if loaded is None:
+            if self.policy.data.train is None:
+                raise AuditError(f"{self.policy.name}: [model.finetune] needs training data; give [data] train.")
+            _ = self.recipe
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The model's class names in order; empty where only the data says them."""
+        asked = self.policy.model.labels
+        if not {"model", "scorer"} & set(self.overridden):
+            loaded = self._loaded
+            if loaded is not None:
+                return model.labels_of(loaded[1], loaded[0], asked)
+        return asked
+
+    @cached_property
+    def train_data(self) -> Examples | None:
+        """The training data, or None where the policy names none."""
+        if self.policy.data.train is None:
+            return None
+        return data.load(self.policy, "train", self.classes, self.cache.datasets)
+
+    @cached_property
+    def test_data(self) -> Examples:
+        """The test data."""
+        classes = self.classes or (self.train_data.classes if self.train_data else ())
+        return data.load(self.policy, "test", classes, self.cache.datasets)
+
+    @cached_property
+    def members(self) -> Examples | None:
+        """The training examples that the model really saw: without the recipe's validation slice."""
+        examples, recipe = self.train_data, self.policy.model.finetune
+        if examples is None or recipe is None or self._loaded is not None:
+            return examples
+        return examples.take(data.split_validation(examples, recipe.validation, recipe.seed)[0])
+
+    @cached_property
+    def model(self) -> Model:
+        """The model under audit, loaded or trained."""
+        loaded = self._loaded
+        if loaded is not None:
+            source, folder, commit, pinned = loaded
+            return Model(
+                source, folder, self.classes, self.policy.model.max_length, self.device, commit, pinned
+            )
+        assert self.recipe is not None
+        assert self.train_data is not None
+        return train(self.recipe, self.train_data, self.cache, self.meter, self.progress)
+
+    def scorer(self, audited: Model) -> Scorer:
+        """A scorer for a model, on this audit's cache and meter."""
+        return Scorer(audited, self.cache, self.meter, self.progress)
+
+    def inference_blocks(self, scorer: Scorer) -> dict[str, Any]:
+        """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
+        return energy.measure_inference(scorer, self.test_data.texts, self.meter, self.cache)
+
+    @cached_property
+    def twins(self) -> tuple[Twin, ...]:
+        """Reference models.
+
+        Raises
+        ------
+        NotAssessed
+            If the policy has no recipe or no training data.
+        """
+        if self.recipe is None or self.train_data is None:
+            raise NotAssessed("there is no recipe to train twins by; supply [model.finetune] and [data] train")
+        count = self.policy.privacy.reference_models
+        return twins(self.recipe, self.train_data, count, self.cache, self.meter, self.progress)
+
+    def keep_predictions(self, predictions: Predictions) -> None:
+        """Write ``predictions.parquet`` beside the record, for the next audit to compare with."""
+        record.write_predictions(self.out, predictions)
+
+    def provenance(self, audited: Any) -> dict[str, str | None]:
+        """The facts that are needed to repeat model and audit, None where one is missing."""
+        training = getattr(audited, "training", None)
+        trained_on = self.train_data.fingerprint if self.train_data else None
+        files = getattr(audited, "files", None)
+        return {
+            "fingerprint of the model": getattr(audited, "fingerprint", None),
+            "files of the model, by hash": f"{len(files)} files" if files else None,
+            "version of the model, or of the one it was tuned from": _version(audited),
+            "recipe of the training": _recipe_text(training or (self.recipe and {"steps": None})),
+            "fingerprint of the training data": trained_on,
+            "fingerprint of the test data": self.test_data.fingerprint,
+            "seeds": f"audit {self.policy.audit.seed}"
+            + (f", training {self.policy.model.finetune.seed}" if self.policy.model.finetune else ""),
+            "versions of the software": f"{len(record.versions())} packages",
+            "device": self.device,
+            "policy": self.policy.name if self.policy.origin is None else self.policy.origin.name,
+            "command": self.options.command,
+        }
+
+    def facts(self, audited: Any, scorers: Iterable[Any]) -> dict[str, Any]:
+        """What the record says besides the findings, as plain values that may cross processes."""
+        counts = [scorer.counts for scorer in scorers if hasattr(scorer, "counts")]
+        return {
+            "policy": self.policy.recorded(),
+            "policy_file": self.policy.origin.name if self.policy.origin else None,
+            "gated": list(self.policy.gated_ids(self.extra_ids)),
+            "out": str(self.out),
+            "model": _describe(audited, self.overridden),
+            "data": {
+                "test": self.test_data.describe() if "test_data" in self.__dict__ else {},
+                "train": self.train_data.describe() if self.__dict__.get("train_data") else {},
+            },
+            "energy": [phase.record() for phase in self.meter.phases] if "meter" in self.__dict__ else [],
+            "scoring": {
+                name: sum(getattr(count, name) for count in counts)
+                for name in ("texts", "forward_passes", "cache_hits")
+            },
+            "provenance": {
+                "seed": self.policy.audit.seed,
+                "device": self.device,
+                "command": self.options.command,
+                "versions": record.versions(),
+                "commit": record.commit(self.options.folder),
+                "overridden": list(self.overridden),
+                "process": os.getpid(),
+                "time": time.time(),
+            },
+        }
+
+
+def _version(audited: Any) -> str | None:
+    if audited is None or not hasattr(audited, "fingerprint"):
+        return None
+    if not getattr(audited, "pinned", True):
+        return None
+    return getattr(audited, "revision", None) or "identified by its fingerprint"
+
+
+def _recipe_text(training: Any) -> str | None:
+    if not training:
+        return None
+    return f"{training['steps']} steps" if training.get("steps") else "in the policy"
+
+
+def _describe(audited: Any, overridden: tuple[str, ...]) -> dict[str, Any]:
+    if audited is None:
+        return {}
+    if isinstance(audited, Model):
+        description = audited.describe()
+    else:
+        labels = getattr(audited, "labels", ())
+        description = {
+            "source": getattr(audited, "source", type(audited).__name__),
+            "fingerprint": getattr(audited, "fingerprint", None),
+            "parameters": getattr(audited, "parameters", None),
+            "labels": [str(label) for label in labels],
+        }
+    if overridden:
+        names = " and ".join(f"`{name}`" for name in overridden)
+        description["overridden"] = f"the repository's own conftest.py replaces the fixture {names}"
+    return description

@@ -1,0 +1,166 @@
+"""From a measurement and a gate to a verdict: the one place where evidence meets what the release owner asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from audit.statistics import sample_to_settle
+
+
+class Verdict(StrEnum):
+    """What the evidence says about a gate."""
+
+    PASS = "pass"  # noqa: S105  (no password)
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    REPORTED = "reported"
+    NOT_ASSESSED = "not_assessed"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a probe found, with its uncertainty; it knows nothing of gates.
+
+    Parameters
+    ----------
+    id : str
+        As in the catalogue, with its bracket: ``fairness.equalized_odds[gender]``.
+    estimate, low, high : float or None
+        The point estimate and its interval. A census has ``low == estimate == high``; a lower bound has
+        ``estimate == low`` and no ``high``.
+    n : int
+        Size of the sample that the interval rests on.
+    confidence : float
+        Two-sided confidence of the interval.
+    unit, method : str
+        Unit of the estimate; how it was measured and with what interval, with the source, in plain words.
+    sample : str
+        What n counts, in the plural.
+    details : mapping
+        Evidence as plain JSON values. The report draws ``tables`` (``caption, columns, rows``), ``examples``
+        (``caption, items`` of ``before, after, note``) and ``limits`` (sentences); other entries are listed.
+    """
+
+    id: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+    method: str
+    confidence: float = 0.95
+    sample: str = "test examples"
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def census(cls, id: str, value: float, n: int, unit: str, method: str, **more: Any) -> Measurement:  # noqa: A002
+        """A count of everything there is, which has no sampling error."""
+        return cls(id, value, value, value, n, unit, method, **more)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A bound on one id, set by the release owner: either ``min`` or ``max``."""
+
+    min: float | None = None
+    max: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.min is None) == (self.max is None):
+            raise ValueError("a gate has either min or max")
+
+    @property
+    def bound(self) -> float:
+        """The threshold."""
+        return self.min if self.min is not None else self.max  # type: ignore[return-value]
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.min is not None else '≤'} {number(self.bound)}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict in words that a reviewer understands."""
+
+    id: str
+    challenge: str
+    title: str
+    verdict: Verdict
+    reason: str
+    measurement: Measurement | None = None
+    gate: Gate | None = None
+
+    def __str__(self) -> str:
+        parts = [self.id]
+        if self.measurement is not None and self.measurement.estimate is not None:
+            parts.append(interval(self.measurement.estimate, self.measurement.low, self.measurement.high))
+        text = " ".join(parts) + (f", gate {self.gate}" if self.gate else "")
+        words = self.verdict.replace("_", " ")
+        return f"{text}: {words}; {self.reason}" if self.reason else f"{text}: {words}"
+
+
+def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
+    """Hold a measurement against a gate.
+
+    Returns
+    -------
+    verdict : Verdict
+        PASS only where the whole interval clears the gate, FAIL only where the whole interval is beyond it.
+    reason : str
+        A clause that completes the finding's sentence; empty where the figures speak for themselves.
+    """
+    if gate is None:
+        return Verdict.REPORTED, "no gate is set for it"
+    m, bound = measurement, gate.bound
+    # Mirrored for `min`, so that below only one direction is thought about: small is good.
+    flip = -1.0 if gate.min is not None else 1.0
+    near, far = (m.low, m.high) if gate.max is not None else (m.high, m.low)
+    if far is not None and flip * far <= flip * bound:
+        return Verdict.PASS, ""
+    if near is not None and flip * near > flip * bound:
+        return Verdict.FAIL, "" if near == far else "the whole interval is beyond the gate"
+    if m.high is None and m.low is not None and gate.max is not None:
+        return Verdict.PASS, "this attack shows no more; the leak itself is not bounded"
+    return Verdict.INCONCLUSIVE, _what_would_settle(m, gate)
+
+
+def _what_would_settle(m: Measurement, gate: Gate) -> str:
+    if m.estimate is None or m.low is None or m.high is None:
+        return "the evidence bounds it on one side only"
+    if m.details.get("too_small"):
+        return f"too few examples to judge: {m.details['too_small']}"
+    if m.low == 0 and m.estimate == 0 and m.high == 1:
+        return "there is no evidence to speak of"
+    bound = m.high if gate.bound > m.estimate else m.low
+    size = sample_to_settle(m.estimate, bound, gate.bound, m.n, m.confidence)
+    if size is None:
+        return f"the estimate sits on the gate: no number of {m.sample} would settle it"
+    return f"about {two_digits(max(size - m.n, 1)):,} more {m.sample} would settle it"
+
+
+def two_digits(value: int) -> int:
+    """Round a count to its two leading digits: a guess of how many examples has no third one."""
+    scale = 10 ** max(len(str(value)) - 2, 0)
+    return round(value / scale) * scale
+
+
+def number(value: float) -> str:
+    """Write a figure so that it can be compared with its neighbours: three decimals, or three digits if tiny."""
+    if value == int(value) and abs(value) >= 1:
+        return f"{int(value):,}"
+    if value == 0 or 0.001 <= abs(value) < 100:
+        return f"{value:.3f}"
+    return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def interval(estimate: float, low: float | None, high: float | None) -> str:
+    """Write an estimate with its interval; a census is written without."""
+    if low == estimate == high:
+        return number(estimate)
+    if high is None:
+        return f"at least {number(estimate)}"
+    return f"{number(estimate)} [{number(low) if low is not None else '…'}, {number(high)}]"

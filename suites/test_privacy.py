@@ -1,0 +1,19 @@
+"""Privacy: what does the model give away of the people in its training data?"""
+
+import pytest
+
+from audit.probes import privacy
+
+pytestmark = pytest.mark.challenge("privacy")
+
+
+@pytest.mark.measures("privacy.membership_inference")
+def test_membership_inference(audit, scorer, members, predictions):
+    """Nobody can tell from the model's answers who was in the training data."""
+    audit.check(privacy.membership_inference(scorer, members, predictions))
+
+
+@pytest.mark.measures("privacy.train_test_overlap")
+def test_train_test_overlap(audit, train_data, test_data):
+    """The test examples are new to the model."""
+    audit.check(privacy.train_test_overlap(train_data, test_data))

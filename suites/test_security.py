@@ -1,0 +1,19 @@
+"""Security: what can a careless or hostile user, or a hostile file, do?"""
+
+import pytest
+
+from audit.probes import security
+
+pytestmark = pytest.mark.challenge("security")
+
+
+@pytest.mark.measures("security.perturbation[typos]")
+def test_typos(audit, scorer, predictions):
+    """Typing errors that a reader hardly notices do not change the answer."""
+    audit.check(security.perturbation(scorer, predictions, kind="typos"))
+
+
+@pytest.mark.measures("security.artifact")
+def test_artifact(audit, model):
+    """No file of the model can run code on the machine that loads it."""
+    audit.check(security.artifact(model))
