@@ -162,10 +162,13 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
 
     texts = [_clean(value) for value in columns[settings.text]]
     raw = [_clean(value) for value in columns[settings.label]]
-    keep = np.array([bool(text) and bool(label) for text, label in zip(texts, raw, strict=True)], dtype=bool)
+    ours = _share_of_file(texts, role, policy, name)
+    keep = ours & [bool(text) and bool(label) for text, label in zip(texts, raw, strict=True)]
     skipped = {
-        "empty text": sum(not text for text in texts),
-        "no label": sum(bool(text) and not label for text, label in zip(texts, raw, strict=True)),
+        "empty text": sum(here and not text for here, text in zip(ours, texts, strict=True)),
+        "no label": sum(
+            here and bool(text) and not label for here, text, label in zip(ours, texts, raw, strict=True)
+        ),
     }
     if not keep.any():
         raise AuditError(f"{name}: no usable row is left of {len(texts)}; text or label is empty everywhere.")
@@ -206,6 +209,36 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
                     f"{name}: subgroup column '{column}' has {len(found)} group(s) with rows; a comparison needs two."
                 )
     return examples
+
+
+def _share_of_file(texts: list[str], role: Role, policy: Policy, name: str) -> NDArray[np.bool_]:
+    """Which rows belong to this split: all, or where one file serves as both, those that the share gives it.
+
+    The split goes by a seeded hash of the text, so that equal texts never stand on both sides.
+    """
+    settings = policy.data
+    everything = np.ones(len(texts), dtype=bool)
+    if settings.train != settings.test:
+        if settings.test_share:
+            raise AuditError(
+                f"{policy.name}: [data] test_share is for one file that serves as train and test; here they differ."
+            )
+        return everything
+    if not settings.test_share:
+        is_file = Path(settings.test).suffix.lower() in READERS
+        if is_file:
+            raise AuditError(
+                f"{name} names the same file for train and test; say which share is held out with "
+                f"[data] test_share = 0.3."
+            )
+        return everything  # a Hub data set or the demo has splits of its own
+    held_out = np.array([_fraction(text, policy.audit.seed) < settings.test_share for text in texts], dtype=bool)
+    return held_out if role == "test" else ~held_out
+
+
+def _fraction(text: str, seed: int) -> float:
+    digest = hashlib.sha256(f"{seed}/{text}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _require(column: str, columns: Mapping[str, Any], name: str, key: str) -> None:

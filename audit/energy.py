@@ -139,7 +139,7 @@ class Meter:
                 country_iso_code=self.country,
                 measure_power_secs=1,
                 tracking_mode="machine",
-                save_to_file=False,
+                output_methods=[],
                 allow_multiple_runs=True,
                 log_level="critical",
             )

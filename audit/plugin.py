@@ -57,6 +57,7 @@ class _Run:
     started: float
     session: Session | None = None
     problem: str | None = None
+    raised: bool = False
     overridden: tuple[str, ...] = ()
     active: bool = False
     model: Any = None
@@ -276,6 +277,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         run.problem = str(error)
     if run.problem is not None:
         if not run.is_worker:
+            run.raised = True
             raise pytest.UsageError(run.problem)
         # A worker that raised would be taken for a crash; the controller ends the run instead.
         config.workeroutput["audit_problem"] = run.problem  # type: ignore[attr-defined]
@@ -601,7 +603,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Show each verdict, and where the report is."""
     run = config.stash[_STATE]
-    if run.problem is not None:
+    if run.problem is not None and not run.raised:
         terminalreporter.write_line(f"ERROR: {run.problem}", red=True)
     if run.record is None:
         return

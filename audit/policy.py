@@ -62,6 +62,7 @@ class DataPolicy(_Section):
     subgroups: tuple[str, ...] = Field((), strict=False)
     language: str = Field("en", pattern=r"^[a-z]{2,3}$")
     max_examples: int = Field(0, ge=0)
+    test_share: float = Field(0.0, ge=0, lt=1, description="where train and test name one file: what is held out")
     label_map: Mapping[str, str] = Field(default_factory=dict)
 
 
@@ -180,7 +181,7 @@ class Policy(_Section):
 
     def recorded(self) -> dict[str, Any]:
         """The policy as applied, defaults included, as plain JSON values; variables stay unexpanded."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 def default_text() -> str:

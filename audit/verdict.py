@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -148,19 +149,25 @@ def two_digits(value: int) -> int:
     return round(value / scale) * scale
 
 
-def number(value: float) -> str:
+def number(value: float, decimals: int | None = None) -> str:
     """Write a figure so that it can be compared with its neighbours: three decimals, or three digits if tiny."""
     if value == int(value) and abs(value) >= 1:
         return f"{int(value):,}"
-    if value == 0 or 0.001 <= abs(value) < 100:
-        return f"{value:.3f}"
-    return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.{_decimals(value) if decimals is None else decimals}f}"
+
+
+def _decimals(value: float) -> int:
+    return 3 if value == 0 or abs(value) >= 0.01 else min(2 - math.floor(math.log10(abs(value))), 12)
 
 
 def interval(estimate: float, low: float | None, high: float | None) -> str:
-    """Write an estimate with its interval; a census is written without."""
+    """Write an estimate with its interval, all with the decimals of the estimate; a census is written without."""
     if low == estimate == high:
         return number(estimate)
     if high is None:
         return f"at least {number(estimate)}"
-    return f"{number(estimate)} [{number(low) if low is not None else '…'}, {number(high)}]"
+    decimals = _decimals(estimate)
+    left = "…" if low is None else number(low, decimals)
+    return f"{number(estimate)} [{left}, {number(high, decimals)}]"

@@ -1,0 +1,29 @@
+# The whole project by two commands: `make audit` audits the embedded demo, `make test` tests the project itself.
+# Everything is installed into .venv at the versions pinned in constraints.txt.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: audit test lint clean
+
+audit: $(INSTALLED)
+	$(BIN)/pytest suites/ $(ARGS)
+
+test: lint
+	$(BIN)/pytest tests/ $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# torch first and by its exact version: a looser request would take a build with gigabytes of CUDA.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

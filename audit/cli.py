@@ -1,0 +1,159 @@
+"""The command line: what is done with an audit before and after it. The audit itself is ``pytest suites/``."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from audit import __version__, record
+from audit import model as models
+from audit import policy as policies
+from audit.cache import Cache, default_folder
+from audit.errors import AuditError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0 if it did what was asked, 1 if `verify` found another model, 4 for a mistake in what it was given.
+    """
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    try:
+        return int(asked.run(asked))
+    except AuditError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 4
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m audit", description="What is done before and after `pytest suites/`."
+    )
+    parser.add_argument("--version", action="version", version=f"pytest-model-audit {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    init = commands.add_parser("init", help="write an audit.toml and a copy of the suites to start from")
+    init.add_argument("folder", nargs="?", type=Path, default=Path())
+    init.set_defaults(run=_init)
+
+    report = commands.add_parser("report", help="make the HTML report of a record again")
+    report.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    report.add_argument("-o", "--output", type=Path, help="the HTML file; default: report.html beside the record")
+    report.set_defaults(run=_report)
+
+    verify = commands.add_parser("verify", help="say whether a model folder holds exactly the audited model")
+    verify.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    verify.add_argument("model", type=Path, help="the model's folder")
+    verify.set_defaults(run=_verify)
+
+    export = commands.add_parser("export", help="save the audited fine-tuned model")
+    export.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    export.add_argument("folder", type=Path, help="a new or empty folder")
+    export.add_argument("--audit-cache", type=Path, help="the cache that the audit used, if not the default one")
+    export.set_defaults(run=_export)
+
+    cache = commands.add_parser("cache", help="show or empty the cache of models and predictions")
+    cache.add_argument("--clear", action="store_true", help="remove everything in it")
+    cache.add_argument("--audit-cache", type=Path, help="another cache than the default one")
+    cache.set_defaults(run=_cache)
+    return parser
+
+
+def _read(path: Path) -> dict[str, object]:
+    return record.read(path / record.NAME if path.is_dir() else path)
+
+
+def _init(asked: argparse.Namespace) -> int:
+    folder: Path = asked.folder
+    policy, suites = folder / "audit.toml", folder / "suites"
+    for path in (policy, suites):
+        if path.exists():
+            raise AuditError(f"{path} exists already; move it away, or choose another folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        policy.write_text(policies.default_text(), "utf-8")
+        with as_file(files("audit.suites")) as source:
+            shutil.copytree(source, suites, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    except OSError as error:
+        raise AuditError(f"{folder}: cannot be written ({error.strerror}); choose another folder.") from None
+    print(f"wrote {policy} and {suites}/; name your model and data in the first, then run: pytest {suites}/")
+    return 0
+
+
+def _report(asked: argparse.Namespace) -> int:
+    from audit import report
+    from audit.cache import write_atomically
+
+    value = _read(asked.record)
+    folder = asked.record if asked.record.is_dir() else asked.record.parent
+    output: Path = asked.output or folder / record.REPORT
+    try:
+        write_atomically(output, report.render(value))
+    except OSError as error:
+        raise AuditError(f"{output}: cannot be written ({error.strerror}); choose another file.") from None
+    print(output)
+    return 0
+
+
+def _verify(asked: argparse.Namespace) -> int:
+    value = _read(asked.record)
+    model: dict[str, object] = value["model"]  # type: ignore[assignment]
+    audited = model.get("files")
+    if not isinstance(audited, dict) or not audited:
+        raise AuditError(f"{asked.record}: it holds no hashes of a model's files; audit a folder or a Hub id.")
+    if not asked.model.is_dir():
+        raise AuditError(f"{asked.model}: not a folder; expected the folder of the model that is to ship.")
+    found = models.hash_files(asked.model)
+    if models.fingerprint(found) == model.get("fingerprint"):
+        print(f"{asked.model} holds exactly the audited model ({model['fingerprint']}).")
+        print(f"The audit's verdict was: {value['verdict']}.")
+        return 0
+    print(f"{asked.model} does not hold the audited model.")
+    for name in sorted(set(audited) | set(found)):
+        if audited.get(name) != found.get(name):
+            state = "missing" if name not in found else "not audited" if name not in audited else "changed"
+            print(f"  {state}: {name}")
+    return 1
+
+
+def _export(asked: argparse.Namespace) -> int:
+    value = _read(asked.record)
+    wanted = value["model"].get("fingerprint")  # type: ignore[attr-defined]
+    folder: Path = asked.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AuditError(f"{folder} exists and is not an empty folder; choose another.")
+    cache = Cache(asked.audit_cache or default_folder())
+    for kept in sorted(path for path in cache.models.iterdir() if path.is_dir()):
+        if models.fingerprint(models.hash_files(kept)) == wanted:
+            try:
+                shutil.copytree(kept, folder, dirs_exist_ok=True)
+            except OSError as error:
+                raise AuditError(f"{folder}: cannot be written ({error.strerror}); choose another.") from None
+            print(f"saved the audited model in {folder} ({wanted})")
+            return 0
+    raise AuditError(
+        f"{asked.record}: the audited model ({wanted}) is not in the cache {cache.folder}; only models that an audit "
+        f"fine-tuned are kept there. Run the audit again, or give the cache that it used with --audit-cache."
+    )
+
+
+def _cache(asked: argparse.Namespace) -> int:
+    folder = asked.audit_cache or default_folder()
+    if not folder.exists():
+        print(f"{folder}: empty")
+        return 0
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if asked.clear:
+        Cache(folder).clear()
+        print(f"{folder}: removed {size / 1e6:,.1f} MB")
+    else:
+        print(f"{folder}: {size / 1e6:,.1f} MB; remove it with --clear")
+    return 0
