@@ -123,9 +123,7 @@ class Examples:
         }
 
 
-def split_validation(
-    examples: Examples, share: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_validation(examples: Examples, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row indices to train on and to hold out for validation, by a seeded shuffle."""
     order = np.random.default_rng(seed).permutation(len(examples))
     held_out = int(len(examples) * share)
@@ -166,9 +164,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     keep = ours & [bool(text) and bool(label) for text, label in zip(texts, raw, strict=True)]
     skipped = {
         "empty text": sum(here and not text for here, text in zip(ours, texts, strict=True)),
-        "no label": sum(
-            here and bool(text) and not label for here, text, label in zip(ours, texts, raw, strict=True)
-        ),
+        "no label": sum(here and bool(text) and not label for here, text, label in zip(ours, texts, raw, strict=True)),
     }
     if not keep.any():
         raise AuditError(f"{name}: no usable row is left of {len(texts)}; text or label is empty everywhere.")
@@ -267,9 +263,7 @@ def _infer_classes(raw: list[str], label_map: Mapping[str, str], name: str) -> t
     return tuple(sorted(found, key=lambda label: (order.get(label.lower(), len(order)), label)))
 
 
-def _map_labels(
-    raw: list[str], classes: tuple[str, ...], label_map: Mapping[str, str], name: str
-) -> NDArray[np.int64]:
+def _map_labels(raw: list[str], classes: tuple[str, ...], label_map: Mapping[str, str], name: str) -> NDArray[np.int64]:
     index = {label.casefold(): i for i, label in enumerate(classes)}
     found = frozenset(label_map.get(label, label) for label in raw)
     conventional = INTEGER_CLASSES.get(found, {}) if not found & set(classes) else {}
@@ -351,9 +345,7 @@ def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, S
     if not Path(source).is_dir():
         hub.work_offline_if_unreachable()
     with _readable(name):
-        dataset = load_dataset(
-            match["id"], match["config"], split=match["split"] or role, cache_dir=str(cache)
-        )
+        dataset = load_dataset(match["id"], match["config"], split=match["split"] or role, cache_dir=str(cache))
     return _columns(dataset, name)
 
 

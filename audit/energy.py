@@ -113,8 +113,7 @@ class Meter:
         hardware = self._ensure_tracker()._hardware
         processors = [part for part in hardware if type(part).__name__ in ("CPU", "AppleSiliconChip")]
         read = all(
-            getattr(part, "_mode", "") in _COUNTERS or type(part).__name__ == "AppleSiliconChip"
-            for part in processors
+            getattr(part, "_mode", "") in _COUNTERS or type(part).__name__ == "AppleSiliconChip" for part in processors
         )
         return "measured" if processors and read else "estimated"
 

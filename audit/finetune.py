@@ -223,9 +223,7 @@ def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: in
         special_tokens=[*SPECIAL_TOKENS, *alphabet, *(f"##{c}" for c in alphabet)],
         show_progress=False,
     )
-    tokenizer = BertTokenizerFast(
-        vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length
-    )
+    tokenizer = BertTokenizerFast(vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,
@@ -258,9 +256,10 @@ def freeze(network: Any, train: str) -> None:
     encoder = getattr(network, network.base_model_prefix)
     for parameter in encoder.parameters():
         parameter.requires_grad = False
-    # The pooler belongs to the head: it feeds the classifier and no layer.
-    for parameter in getattr(encoder, "pooler", None).parameters() if getattr(encoder, "pooler", None) else ():
-        parameter.requires_grad = True
+    pooler = getattr(encoder, "pooler", None)
+    if pooler is not None:  # it belongs to the head: it feeds the classifier and no layer
+        for parameter in pooler.parameters():
+            parameter.requires_grad = True
     if train == "head":
         return
     count = int(train.partition(":")[2])

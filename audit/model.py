@@ -210,9 +210,7 @@ def locate(source: str, path: Path, revision: str | None) -> tuple[Path, str | N
     reachable = hub.work_offline_if_unreachable()
     try:
         folder = Path(
-            snapshot_download(
-                source, revision=revision, allow_patterns=HUB_FILES, local_files_only=not reachable
-            )
+            snapshot_download(source, revision=revision, allow_patterns=HUB_FILES, local_files_only=not reachable)
         )
     except HfHubHTTPError as error:
         raise AuditError(
@@ -221,7 +219,9 @@ def locate(source: str, path: Path, revision: str | None) -> tuple[Path, str | N
         ) from None
     except Exception as error:
         if not hub.is_unreachable(error):
-            raise AuditError(f"model '{source}': {type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
+            raise AuditError(
+                f"model '{source}': {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            ) from None
         raise AuditError(
             f"model '{source}': no such folder, the Hugging Face Hub could not be reached, and the model is not in "
             f"its cache; give a local folder, or run once with a network."
@@ -277,9 +277,7 @@ def labels_of(folder: Path, source: str, asked: Sequence[str]) -> tuple[str, ...
     try:
         own = tuple(str(named[key]) for key in sorted(named, key=int))
     except (TypeError, ValueError):
-        raise AuditError(
-            f"model '{source}': id2label in config.json is not a map of numbers to names."
-        ) from None
+        raise AuditError(f"model '{source}': id2label in config.json is not a map of numbers to names.") from None
     generic = not own or all(re.fullmatch(r"LABEL_\d+", label) for label in own)
     if generic and not asked:
         raise AuditError(

@@ -12,8 +12,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +61,9 @@ class _Run:
     overridden: tuple[str, ...] = ()
     active: bool = False
     model: Any = None
-    scorers: list[Any] | None = None
-    findings: dict[str, dict[str, Any]] | None = None
-    facts: dict[str, dict[str, Any]] | None = None
+    scorers: list[Any] = field(default_factory=list)
+    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     temporary: tempfile.TemporaryDirectory[str] | None = None
     record: dict[str, Any] | None = None
 
@@ -142,7 +142,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks and make room for the state."""
-    config.stash[_STATE] = _Run(config, time.time(), scorers=[], findings={}, facts={})
+    config.stash[_STATE] = _Run(config, time.time())
     config.addinivalue_line("markers", "challenge(name): which of the audit's challenges the tests belong to")
     config.addinivalue_line("markers", "measures(id): what the test measures; the brackets are filled from `subgroup`")
     for name in CHALLENGES:
@@ -251,7 +251,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Start the audit once it is known that tests of it will run."""
     # Without probes of other packages, pytest would show the test that runs them as skipped.
     items[:] = [
@@ -464,7 +464,7 @@ def _keep(item: pytest.Item, finding: Finding) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Iterator[None]:
+def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
     """Remember the model and the scorer that are really used, whoever made them."""
     value = yield
     run = request.config.stash[_STATE]
@@ -476,9 +476,11 @@ def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Ite
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Give every declared id a finding, however its test ended, and put the findings on the report."""
-    report: pytest.TestReport = yield  # type: ignore[misc]
+    report = yield
     run = item.config.stash[_STATE]
     if not run.active or run.session is None or not _concerns_audit(item):
         return report
@@ -508,7 +510,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.audit_findings = list(found.values())  # type: ignore[attr-defined]
         item.stash[_FOUND] = {}
     if report.when == "teardown":
-        report.audit_facts = run.session.facts(run.model, run.scorers or ())  # type: ignore[attr-defined]
+        report.audit_facts = run.session.facts(run.model, run.scorers)  # type: ignore[attr-defined]
     return report
 
 
@@ -555,8 +557,6 @@ class _Collector:
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        assert self._run.findings is not None
-        assert self._run.facts is not None
         for finding in getattr(report, "audit_findings", ()):
             self._run.findings[finding["id"]] = finding
         facts = getattr(report, "audit_facts", None)
@@ -580,15 +580,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if run.problem is not None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
         return
-    facts = list((run.facts or {}).values())
+    facts = list(run.facts.values())
     if not facts and run.active and run.session is not None:
-        facts = [run.session.facts(run.model, run.scorers or ())]
+        facts = [run.session.facts(run.model, run.scorers)]
     if not facts:
         return
     from audit import record, report
 
     run.record = record.build(
-        list((run.findings or {}).values()),
+        list(run.findings.values()),
         facts,
         failed=int(exitstatus) == pytest.ExitCode.TESTS_FAILED,
         interrupted=int(exitstatus) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),

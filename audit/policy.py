@@ -208,9 +208,7 @@ def read(path: Path) -> Policy:
     try:
         return parse(path.read_text("utf-8"), path)
     except FileNotFoundError:
-        raise AuditError(
-            f"{path}: no such policy file; `python -m audit init` writes one to start from."
-        ) from None
+        raise AuditError(f"{path}: no such policy file; `python -m audit init` writes one to start from.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise AuditError(f"{path}: the policy cannot be read as a UTF-8 text file ({error}).") from None
 

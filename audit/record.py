@@ -56,7 +56,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "reason": finding.reason,
         "details": {**m.details, "sample": m.sample} if finding.measurement else {},
     }
-    return _plain(value)
+    return dict(_plain(value))
 
 
 def _plain(value: Any) -> Any:
@@ -102,29 +102,31 @@ def build(
     not_run = [full_id for full_id in first["gated"] if full_id not in have]
     complete = not not_run and not interrupted
     provenance = {k: v for k, v in first["provenance"].items() if k not in ("process", "time")}
-    return _plain(
-        {
-            "schema_version": 1,
-            "verdict": "fail" if failed else "pass" if complete else "incomplete",
-            "complete": complete,
-            "interrupted": interrupted,
-            "not_run": not_run,
-            "created": created,
-            "duration_s": round(duration_s, 3),
-            "model": next((fact["model"] for fact in facts if fact["model"]), {}),
-            "data": {
-                role: next((fact["data"][role] for fact in facts if fact["data"][role]), {})
-                for role in ("test", "train")
-            },
-            "policy": first["policy"],
-            "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
-            "energy": {"phases": merge([phase for fact in facts for phase in fact["energy"]])},
-            "scoring": {
-                name: sum(fact["scoring"][name] for fact in facts)
-                for name in ("texts", "forward_passes", "cache_hits")
-            },
-            "provenance": {**provenance, "policy_file": first["policy_file"]},
-        }
+    return dict(
+        _plain(
+            {
+                "schema_version": 1,
+                "verdict": "fail" if failed else "pass" if complete else "incomplete",
+                "complete": complete,
+                "interrupted": interrupted,
+                "not_run": not_run,
+                "created": created,
+                "duration_s": round(duration_s, 3),
+                "model": next((fact["model"] for fact in facts if fact["model"]), {}),
+                "data": {
+                    role: next((fact["data"][role] for fact in facts if fact["data"][role]), {})
+                    for role in ("test", "train")
+                },
+                "policy": first["policy"],
+                "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
+                "energy": {"phases": merge([phase for fact in facts for phase in fact["energy"]])},
+                "scoring": {
+                    name: sum(fact["scoring"][name] for fact in facts)
+                    for name in ("texts", "forward_passes", "cache_hits")
+                },
+                "provenance": {**provenance, "policy_file": first["policy_file"]},
+            }
+        )
     )
 
 
@@ -170,9 +172,7 @@ def read(path: Path) -> dict[str, Any]:
         raise AuditError(f"{path}: not a JSON file; expected the audit.json of an audit.") from None
     except jsonschema.ValidationError as error:
         where = "/".join(map(str, error.absolute_path)) or "the whole"
-        raise AuditError(
-            f"{path}: not a record of schema version 1 ({where}: {error.message[:120]})."
-        ) from None
+        raise AuditError(f"{path}: not a record of schema version 1 ({where}: {error.message[:120]}).") from None
     return dict(value)
 
 
@@ -268,9 +268,7 @@ def commit(folder: Path) -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10
-    )
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
     return done.stdout.strip()
 
 
@@ -293,8 +291,11 @@ def headline(value: Mapping[str, Any]) -> str:
     if value.get("interrupted"):
         parts.append("the audit was interrupted")
     if value["verdict"] == "pass":
-        said = f"all {gated} gates hold" if not parts else ", ".join(parts) + "; the policy lets that pass"
-        return f"Released: {said}."
+        if parts:
+            return f"Released: {', '.join(parts)}; the policy lets that pass."
+        if gated < 2:
+            return f"Released: {'its one gate holds' if gated else 'the policy sets no gate'}."
+        return f"Released: all {gated} gates hold."
     word = "Blocked" if value["verdict"] == "fail" else "Incomplete"
     if not parts:
         parts = ["a test outside the audit failed" if word == "Blocked" else "a new audit has begun and not ended"]
@@ -303,5 +304,3 @@ def headline(value: Mapping[str, Any]) -> str:
 
 def _verb(count: int, singular: str, plural: str) -> str:
     return singular if count == 1 else plural
-
-

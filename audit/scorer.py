@@ -94,7 +94,7 @@ class Predictions:
     def losses(self) -> NDArray[np.float64]:
         """Cross-entropy of each example's true class, shape (n,)."""
         p = self.probabilities[np.arange(len(self)), self.truth].astype(float)
-        return -np.log(np.clip(p, 1e-12, 1.0))
+        return np.asarray(-np.log(np.clip(p, 1e-12, 1.0)))
 
 
 @dataclass

@@ -124,9 +124,7 @@ class Session:
             return None
         if asked.source == SMALL_BERT:
             return Recipe(SMALL_BERT, None, None, True, settings, asked.max_length, self.device)
-        folder, revision = model.locate(
-            asked.source, self.policy.path(asked.source, "[model] source"), asked.revision
-        )
+        folder, revision = model.locate(asked.source, self.policy.path(asked.source, "[model] source"), asked.revision)
         pinned = revision is None or bool(re.fullmatch(r"[0-9a-f]{40}", asked.revision or ""))
         return Recipe(asked.source, folder, revision, pinned, settings, asked.max_length, self.device)
 
@@ -139,9 +137,7 @@ class Session:
         elif asked.finetune is None:
             source = asked.source
             if source == SMALL_BERT:
-                raise AuditError(
-                    f"{self.policy.name}: 'small-bert' is always trained; add a [model.finetune] section."
-                )
+                raise AuditError(f"{self.policy.name}: 'small-bert' is always trained; add a [model.finetune] section.")
             path = self.policy.path(source, "[model] source")
         else:
             return None
@@ -195,9 +191,7 @@ class Session:
         loaded = self._loaded
         if loaded is not None:
             source, folder, commit, pinned = loaded
-            return Model(
-                source, folder, self.classes, self.policy.model.max_length, self.device, commit, pinned
-            )
+            return Model(source, folder, self.classes, self.policy.model.max_length, self.device, commit, pinned)
         assert self.recipe is not None
         assert self.train_data is not None
         return train(self.recipe, self.train_data, self.cache, self.meter, self.progress)
@@ -245,7 +239,7 @@ class Session:
             "versions of the software": f"{len(record.versions())} packages",
             "device": self.device,
             "policy": self.policy.name if self.policy.origin is None else self.policy.origin.name,
-            "command": self.options.command,
+            "command": "under provenance" if self.options.command else None,
         }
 
     def facts(self, audited: Any, scorers: Iterable[Any]) -> dict[str, Any]:
@@ -258,8 +252,8 @@ class Session:
             "out": str(self.out),
             "model": _describe(audited, self.overridden),
             "data": {
-                "test": self.test_data.describe() if "test_data" in self.__dict__ else {},
-                "train": self.train_data.describe() if self.__dict__.get("train_data") else {},
+                role: examples.describe() if (examples := self.__dict__.get(f"{role}_data")) else {}
+                for role in ("test", "train")
             },
             "energy": [phase.record() for phase in self.meter.phases] if "meter" in self.__dict__ else [],
             "scoring": {
@@ -294,17 +288,15 @@ def _recipe_text(training: Any) -> str | None:
 
 
 def _describe(audited: Any, overridden: tuple[str, ...]) -> dict[str, Any]:
-    if audited is None:
-        return {}
+    description: dict[str, Any] = {}
     if isinstance(audited, Model):
         description = audited.describe()
-    else:
-        labels = getattr(audited, "labels", ())
+    elif audited is not None:
         description = {
-            "source": getattr(audited, "source", type(audited).__name__),
+            "source": str(getattr(audited, "source", type(audited).__name__)),
             "fingerprint": getattr(audited, "fingerprint", None),
             "parameters": getattr(audited, "parameters", None),
-            "labels": [str(label) for label in labels],
+            "labels": [str(label) for label in getattr(audited, "labels", ())],
         }
     if overridden:
         names = " and ".join(f"`{name}`" for name in overridden)

@@ -128,9 +128,7 @@ def gap(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interva
     pairs = x[:, first][seen], n1[seen], x[:, second][seen], n2[seen]
     estimate, _, high = difference(*pairs, confidence=confidence)
     _, low, _ = difference(*pairs, confidence=1 - (1 - confidence) / seen.size)
-    return Interval(
-        float(estimate.max()), max(0.0, float(low.max())), 1.0 if not seen.all() else float(high.max())
-    )
+    return Interval(float(estimate.max()), max(0.0, float(low.max())), 1.0 if not seen.all() else float(high.max()))
 
 
 def smallest_proportion(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:

@@ -145,7 +145,7 @@ def _what_would_settle(m: Measurement, gate: Gate) -> str:
 
 def two_digits(value: int) -> int:
     """Round a count to its two leading digits: a guess of how many examples has no third one."""
-    scale = 10 ** max(len(str(value)) - 2, 0)
+    scale = int(10 ** max(len(str(value)) - 2, 0))
     return round(value / scale) * scale
 
 

@@ -54,9 +54,7 @@ def macro_f1(predictions: Predictions) -> Measurement:
 
     protocol = predictions.known.protocol
     confusion = confusion_matrix(predictions)
-    interval = statistics.confusion_bootstrap(
-        confusion, macro_f1_of, protocol.confidence, seed=protocol.seed
-    )
+    interval = statistics.confusion_bootstrap(confusion, macro_f1_of, protocol.confidence, seed=protocol.seed)
     return Measurement(
         "quality.macro_f1",
         metrics.compute(metrics.MacroF1, predictions.labels, predictions.truth),
@@ -76,10 +74,7 @@ def _confusion_table(predictions: Predictions) -> dict[str, Any]:
     return {
         "caption": "What the model said (columns) of examples of each class (rows)",
         "columns": ["true class", *(f"→ {name}" for name in classes)],
-        "rows": [
-            [name, *map(int, row)]
-            for name, row in zip(classes, confusion_matrix(predictions), strict=True)
-        ],
+        "rows": [[name, *map(int, row)] for name, row in zip(classes, confusion_matrix(predictions), strict=True)],
     }
 
 

@@ -1,11 +1,120 @@
-"""Reports, made from ``audit.json`` alone."""
+"""The HTML report: one page, made from ``audit.json`` alone, that opens anywhere and loads nothing.
+
+It only shows what the record says; it measures nothing and reaches no verdict.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from audit.cache import write_atomically
+from audit.report import facts, findings, text, words
+from audit.report.evidence import Limits
+
+LARGEST = 2_000_000
+# Tried in turn until the page is small enough: all evidence that a person reads, its beginnings, hardly any.
+_LIMITS = (
+    Limits(),
+    Limits(rows=20, columns=20, examples=4, figures=20, cell=100),
+    Limits(rows=3, columns=8, examples=1, figures=4, cell=40),
+)
 
 
 def write(out: Path) -> Path:
-    """Write report.html (placeholder while the template is being made)."""
-    (out / "report.html").write_text("<p>soon", "utf-8")
-    return out / "report.html"
+    """Make report.html from the record in a folder."""
+    from audit import record
+
+    path = out / record.REPORT
+    write_atomically(path, render(record.read(out / record.NAME)))
+    return path
+
+
+def render(record: Mapping[str, Any]) -> str:
+    """The report of a record that fits the schema, as HTML.
+
+    Parameters
+    ----------
+    record : mapping
+        Its texts are not trusted: they are shortened, freed of unseen characters, and escaped.
+    """
+    html = ""
+    for limits in _LIMITS:
+        html = _render(record, limits)
+        if len(html.encode()) <= LARGEST:
+            break
+    return html
+
+
+def _render(record: Mapping[str, Any], limits: Limits) -> str:
+    from audit.record import headline
+
+    shown = text.clean(record)
+    claims = findings.claims(shown, limits)
+    problems = findings.problems(claims)
+    reported, not_assessed = findings.uncovered(claims)
+    style = files("audit.report").joinpath("report.css").read_text("utf-8")
+    word, _, said = headline(shown).partition(": ")
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            style=Markup(style),  # noqa: S704  (it is ours)
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            w=words.PAGE,
+            words=words,
+            record=shown,
+            mark=words.RELEASES[shown["verdict"]],
+            word=word,
+            said=said,
+            notices=findings.notices(shown, limits is not _LIMITS[0]),
+            claims=claims,
+            gates=[claim for claim in claims if claim.gated],
+            problems=problems,
+            actions=findings.actions(problems),
+            reported=reported,
+            not_assessed=not_assessed,
+            cards=findings.cards(claims),
+            certainty=findings.certainty(shown, claims),
+            history=facts.history(shown["model"].get("training") or {}),
+            recipe=facts.recipe(shown["model"].get("training") or {}),
+            training_facts=facts.training(shown),
+            phases=facts.phases(shown),
+            country=findings.setting(shown, "audit", "country"),
+            run_facts=facts.run(shown),
+            model_facts=facts.model(shown),
+            model_files=facts.model_files(shown, limits),
+            data_facts=facts.data(shown),
+            versions=facts.versions(shown),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("audit.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "cell": text.cell,
+        "figure": text.figure,
+        "date": text.date,
+        "large": text.large,
+        "short": text.short,
+        "sentence": text.sentence,
+        "fingerprint": text.fingerprint,
+        "toml": text.toml,
+    }
+    return environment

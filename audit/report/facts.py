@@ -1,0 +1,160 @@
+"""What the page says besides findings: training, energy, and what is needed to make the audit again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from markupsafe import Markup
+
+from audit.report import figures, text, words
+from audit.report.evidence import Limits, Table, label, single, table
+from audit.report.words import PAGE
+
+Facts = list[tuple[str, str]]
+
+
+def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, Markup]]]:
+    """The progress of a training as a table, and its curves."""
+    entries = [entry for entry in training.get("history", ()) if entry][:200]
+    if not entries:
+        return None, []
+    names = list(dict.fromkeys(name for entry in entries for name in entry))[:8]
+    raw = {
+        "caption": words.PAGE["history"],
+        "columns": [words.HISTORY.get(name, name) for name in names],
+        "rows": [[entry.get(name) for name in names] for entry in entries],
+    }
+    curves = []
+    for name in ("validation_accuracy", "loss"):
+        values = [entry[name] for entry in entries if text.is_number(entry.get(name))]
+        if len(values) > 1:
+            label = f"{words.HISTORY[name]}: {text.figure(values[0])} → {text.figure(values[-1])}"
+            curves.append((label, figures.curve(values, label)))
+    return table(raw, Limits(rows=200)), curves
+
+
+def recipe(training: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The recipe of the training in words."""
+    return [
+        (words.RECIPE.get(key, label(key)), words.RECIPE_VALUES.get((key, value), text.cell(value)))
+        for key, value in islice(training.get("recipe", {}).items(), 60)
+        if not isinstance(value, list | dict)
+    ]
+
+
+def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None, list[str] | None]:
+    """Rows of the energy table, their sum, and the training's row if it was trained before this audit."""
+    own = record["energy"]["phases"]
+    total = {key: sum(phase[key] or 0 for phase in own) for key in ("seconds", "kwh", "co2eq_kg")}
+    sources = {phase["source"] for phase in own}
+    # A sum is only as good as its worst part.
+    total |= {"name": words.PAGE["sum"], "source": "estimated" if "estimated" in sources else "measured"}
+    before = (record["model"].get("training") or {}).get("energy")
+    if not isinstance(before, dict) or before.get("name") in {phase["name"] for phase in own}:
+        before = None
+    rows = [_phase(phase) for phase in own]
+    return rows, _phase(total) if len(rows) > 1 else None, _phase(before) if before else None
+
+
+def _phase(phase: Mapping[str, Any]) -> list[str]:
+    name, source = str(phase.get("name", "–")), str(phase.get("source", "–"))
+    carbon = float(phase["co2eq_kg"]) if text.is_number(phase.get("co2eq_kg")) else None
+    return [
+        words.PHASES.get(name, text.cell(name)),
+        text.figure(round(phase["seconds"], 1)) if text.is_number(phase.get("seconds")) else "–",
+        text.cell(phase.get("kwh")),
+        text.cell(None if carbon is None else 1000 * carbon),
+        words.SOURCES.get(source, text.cell(source)),
+    ]
+
+
+def training(record: Mapping[str, Any]) -> Facts:
+    """Base model, data and date of a training; empty where nothing was trained."""
+    made = record["model"].get("training") or {}
+    if not made:
+        return []
+    base, revision = made.get("base"), made.get("base_revision")
+    trainable, all_ = made.get("trainable_parameters"), record["model"].get("parameters")
+    share = f" of {text.cell(all_)}" if text.is_number(trainable) and text.is_number(all_) else ""
+    return _known(
+        (PAGE["base"], f"{text.cell(base)} ({text.cell(revision)})" if base and revision else base),
+        (PAGE["trained"], made.get("created")),
+        (PAGE["trained_examples"], made.get("examples")),
+        (PAGE["validation_examples"], made.get("validation_examples")),
+        (PAGE["steps"], made.get("steps")),
+        (PAGE["trainable"], f"{text.cell(trainable)}{share}" if trainable is not None else None),
+        (PAGE["device"], made.get("device")),
+    )
+
+
+def run(record: Mapping[str, Any]) -> Facts:
+    """How and when the audit was run."""
+    made, scoring = record["provenance"], record["scoring"]
+    return [
+        *_known((PAGE["command"], made.get("command")), (PAGE["created"], record["created"])),
+        (PAGE["duration"], f"{text.figure(round(record['duration_s']))} s"),
+        (PAGE["commit"], text.cell(made.get("commit") or PAGE["no_commit"])),
+        (PAGE["policy_file"], text.cell(made.get("policy_file") or PAGE["embedded"])),
+        *_known((PAGE["seed"], made.get("seed")), (PAGE["device"], made.get("device"))),
+        *[(PAGE[name], text.figure(scoring[name])) for name in ("texts", "forward_passes", "cache_hits")],
+    ]
+
+
+def model(record: Mapping[str, Any]) -> Facts:
+    """What identifies the model."""
+    of = record["model"]
+    length = of.get("max_length")
+    return _known(
+        (PAGE["model"], of.get("source")),
+        (PAGE["revision"], of.get("revision")),
+        (PAGE["fingerprint"], of.get("fingerprint")),
+        (PAGE["parameters"].capitalize(), of.get("parameters")),
+        (PAGE["labels"], ", ".join(of.get("labels", ()))),
+        (PAGE["max_length"], f"{length} {PAGE['tokens']}" if length else None),
+    )
+
+
+def model_files(record: Mapping[str, Any], limits: Limits) -> Table:
+    """The files that the fingerprint covers."""
+    hashes = record["model"].get("files") or {}
+    raw = {
+        "caption": PAGE["files"],
+        "columns": [PAGE["file"], PAGE["sha256"]],
+        "rows": [list(item) for item in hashes.items()],
+    }
+    return table(raw, limits)
+
+
+def data(record: Mapping[str, Any]) -> list[tuple[str, Facts]]:
+    """What identifies each part of the data, and what was left out of it."""
+    parts = []
+    for role, of in islice(record["data"].items(), 8):
+        if of:
+            facts = _known(
+                (PAGE["file"], of.get("path")),
+                (PAGE["rows_head"], of.get("rows")),
+                (PAGE["classes"], _counts(of.get("classes") or {})),
+                (PAGE["skipped"], _counts(of.get("skipped") or {}) or PAGE["none"]),
+                (PAGE["fingerprint"], of.get("fingerprint")),
+            )
+            parts.append((PAGE.get(role, text.cell(role)), facts))
+    return parts
+
+
+def versions(record: Mapping[str, Any]) -> dict[str, str]:
+    """Version of each package."""
+    found = record["provenance"].get("versions")
+    if not isinstance(found, dict):
+        return {}
+    return {text.cell(name): text.cell(value) for name, value in islice(found.items(), 100)}
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    shown = islice(counts.items(), 20)
+    return ", ".join(f"{text.short(name, text.HEADER)}: {text.figure(number)}" for name, number in shown)
+
+
+def _known(*facts: tuple[str, Any]) -> Facts:
+    return [(name, single(value)) for name, value in facts if value not in (None, "")]

@@ -1,0 +1,157 @@
+"""Drawings as inline SVG, made of numbers and our own words only; colours and widths are the style sheet's.
+
+They are coordinates, not judgements: what a verdict is stands in the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from audit.report import words
+
+# The gate stands in the middle of every row; half a row is HALF wide, and nothing leaves the drawing.
+WIDTH, HEIGHT, MIDDLE, HALF = 320, 28, 160, 148
+_Y = HEIGHT / 2
+
+
+def against_gate(
+    estimate: float | None, low: float | None, high: float | None, *, bound: float | None, at_least: bool
+) -> Markup:
+    """One row: the estimate and its interval, the gate in the middle, and what it allows on the left.
+
+    Parameters
+    ----------
+    estimate, low, high : float or None
+        None: not known; an interval without a bound is open on that side.
+    bound : float or None
+        The gate.
+    at_least : bool
+        For a `min` gate the row is mirrored, so that left is always the allowed side.
+    """
+    label, marks = words.NOT_MEASURED, Markup()
+    if estimate is not None and bound is not None:
+        sign = -1 if at_least else 1
+        near, far = (high, low) if at_least else (low, high)  # the end that is better, the end that is worse
+        scale = _scale(bound, at_least, [value for value in (estimate, low, high) if value is not None])
+        place = [None if value is None else sign * (value - bound) / scale for value in (near, estimate, far)]
+        kind, label = _side(place[0], place[2], at_least)
+        label, marks = words.DRAWN.format(place=label), _marks(place, kind)
+        if any(part is not None and abs(part) > 1 for part in place):
+            label += f"; {words.OFF_SCALE}"
+    return Markup(
+        '<svg class="gate" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
+        '<rect class="allowed" x="{left}" y="3" width="{half}" height="{inner}"/>'
+        '<line class="axis" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>'
+        '<line class="bound" x1="{middle}" x2="{middle}" y1="1" y2="{bottom}"/>{marks}</svg>'
+    ).format(
+        w=WIDTH, h=HEIGHT, label=label, left=MIDDLE - HALF, half=HALF, inner=HEIGHT - 6, right=MIDDLE + HALF,
+        y=_Y, middle=MIDDLE, bottom=HEIGHT - 1, marks=marks,
+    )  # fmt: skip
+
+
+def _scale(bound: float, at_least: bool, values: Sequence[float]) -> float:
+    """What half a row stands for: from the gate to the best possible value, up to twice that where needed.
+
+    The best is 0 for a `max` gate above 0 and 1 for a `min` gate on a share; where none is known, all fits in.
+    """
+    farthest = max(abs(value - bound) for value in values)
+    if not at_least and bound > 0:
+        return min(max(bound, farthest), 2 * bound)
+    if at_least and 0 < bound < 1 and max(values) <= 1:
+        return min(max(1 - bound, farthest), 2 * (1 - bound))
+    return farthest or 1.0
+
+
+def nearness(
+    estimate: float | None, low: float | None, high: float | None, *, bound: float | None, at_least: bool
+) -> float:
+    """How far the worse end of the interval is beyond the gate, on the scale of the drawing; negative if allowed."""
+    if estimate is None or bound is None:
+        return 0.0
+    scale = _scale(bound, at_least, [value for value in (estimate, low, high) if value is not None])
+    far = low if at_least else high
+    return (-1 if at_least else 1) * ((estimate if far is None else far) - bound) / scale
+
+
+def _side(near: float | None, far: float | None, at_least: bool) -> tuple[str, str]:
+    if near is not None and near == far:
+        if near == 0:
+            return "holds", words.ON_THE_GATE
+        return ("holds", words.ONE_ALLOWED) if near < 0 else ("fails", words.ONE_BEYOND)
+    if far is not None and far <= 0:
+        return "holds", words.ALLOWED
+    if near is not None and near > 0:
+        return "fails", words.BEYOND
+    if far is None and not at_least:
+        return "holds", words.OPEN_ABOVE
+    return "open", words.BOTH_SIDES
+
+
+def _marks(place: Sequence[float | None], kind: str) -> Markup:
+    near, estimate, far = place
+    assert estimate is not None
+    start, end = _x(-1.0 if near is None else near), _x(1.0 if far is None else far)
+    marks = Markup()
+    if near != far or near is None:
+        marks += Markup('<rect class="bar {}" x="{:.1f}" y="{}" width="{:.1f}" height="6"/>').format(
+            f"{kind} endless" if None in (near, far) else kind, min(start, MIDDLE + HALF - 2), _Y - 3,
+            max(end - start, 2),
+        )  # fmt: skip
+    if near is None or near < -1:
+        marks += _arrow(MIDDLE - HALF, -1, kind)
+    if far is None or far > 1:
+        marks += _arrow(MIDDLE + HALF, 1, kind)
+    if abs(estimate) > 1:
+        return marks
+    x = _x(estimate)
+    if kind == "holds":
+        return marks + Markup('<circle class="mark {}" cx="{:.1f}" cy="{}" r="6"/>').format(kind, x, _Y)
+    if kind == "open":
+        path = f"M{x - 7:.1f} {_Y}L{x:.1f} {_Y - 7}L{x + 7:.1f} {_Y}L{x:.1f} {_Y + 7}Z"
+        return marks + Markup('<path class="mark {}" d="{}"/>').format(kind, path)
+    return marks + Markup('<rect class="mark {}" x="{:.1f}" y="{}" width="11" height="11"/>').format(
+        kind, x - 5.5, _Y - 5.5
+    )
+
+
+def _x(place: float) -> float:
+    return MIDDLE + HALF * max(-1.0, min(1.0, place))
+
+
+def _arrow(x: float, way: int, kind: str) -> Markup:
+    path = f"M{x - 9 * way} {_Y - 7}L{x + 3 * way} {_Y}L{x - 9 * way} {_Y + 7}Z"
+    return Markup('<path class="arrow {}" d="{}"/>').format(kind, path)
+
+
+def span(parts: Sequence[float | None], start: float, end: float) -> Markup:
+    """One cell of a table of groups: value, low and high on the table's common scale; empty where one is unknown."""
+    known = [4 + 152 * (part - start) / (end - start) for part in parts if part is not None]
+    if len(known) < 3:
+        return Markup()
+    x, left, right = known
+    return Markup(
+        '<svg class="span" viewBox="0 0 160 16" aria-hidden="true">'
+        '<line class="axis" x1="4" x2="156" y1="8" y2="8"/>'
+        '<rect class="bar plain" x="{:.1f}" y="5.5" width="{:.1f}" height="5"/>'
+        '<circle class="mark plain" cx="{:.1f}" cy="8" r="4"/></svg>'
+    ).format(left, max(right - left, 1.0), x)
+
+
+def curve(values: Sequence[float], label: str) -> Markup:
+    """A line through values in their order, from the smallest at the bottom to the largest at the top."""
+    smallest, largest = min(values), max(values)
+    step = 220 / max(len(values) - 1, 1)
+    points = [
+        (10 + i * step, 62 - 50 * ((value - smallest) / (largest - smallest) if largest > smallest else 0.5))
+        for i, value in enumerate(values)
+    ]
+    dots = Markup().join(
+        Markup('<circle class="mark plain" cx="{:.1f}" cy="{:.1f}" r="3.5"/>').format(x, y) for x, y in points
+    )
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return Markup(
+        '<svg class="curve" viewBox="0 0 240 74" role="img" aria-label="{}">'
+        '<line class="axis" x1="4" x2="236" y1="71" y2="71"/><polyline class="line" points="{}"/>{}</svg>'
+    ).format(label, line, dots)

@@ -1,0 +1,393 @@
+"""From the findings of a cleaned record to the claims, cards and notices of the page. It reaches no verdict."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count, islice
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from audit.catalogue import Identifier, base_id, challenge_of, ids
+from audit.report import evidence, figures, text, words
+from audit.report.evidence import Limits, Pair, Table
+from audit.report.words import Mark
+
+_KNOWN = ids()
+_SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits"}
+_PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
+_OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A finding, or a gate whose test did not run, in the words of the page."""
+
+    id: str
+    anchor: str
+    challenge: str
+    title: str
+    verdict: str
+    finding: Mapping[str, Any]
+    origin: str
+    limits: Limits
+
+    @property
+    def name(self) -> str:
+        """Title and, where there is one, the group or kind that it is about."""
+        bracket = self.id.partition("[")[2].removesuffix("]")
+        return f"{self.title} ({text.short(bracket, text.HEADER)})" if bracket else self.title
+
+    @property
+    def mark(self) -> Mark:
+        """Word, sign and family of the verdict; what nobody gated and nobody could measure weighs nothing."""
+        ungated = self.verdict == "not_assessed" and not self.gated
+        return words.UNGATED if ungated else words.VERDICTS[self.verdict]
+
+    @property
+    def gated(self) -> bool:
+        """Whether the policy sets a gate for it."""
+        return self.verdict == "not_run" or self.finding["gate"] is not None
+
+    @property
+    def _gate(self) -> dict[str, Any]:
+        gate = self.finding.get("gate") or {}
+        way = "min" if "min" in gate else "max"
+        return {"bound": gate.get(way), "at_least": way == "min"}
+
+    @cached_property
+    def _figures(self) -> tuple[list[str], str]:
+        values = [self.finding.get(name) for name in ("estimate", "low", "high")]
+        return text.figures(values, self._gate["bound"])
+
+    @property
+    def result(self) -> str:
+        """What was measured, as a clause: estimate, unit, interval, and how much it rests on."""
+        finding = self.finding
+        if finding.get("estimate") is None:
+            return ""
+        (estimate, low, high), _ = self._figures
+        unit = finding["unit"]
+        if unit:
+            plain = unit.split()[0] in _PLAIN_UNITS
+            unit = f" {unit}" if plain else f" ({unit})"
+        confidence = text.percent(finding["confidence"])
+        if finding["low"] == finding["estimate"] == finding["high"]:
+            said = f"{estimate}{unit}, {words.ONE_FIGURE}"
+        elif finding["high"] is None:
+            estimate = words.AT_LEAST.format(figure=estimate)
+            said = f"{estimate}{unit}, {words.LOWER_ONLY.format(confidence=confidence)}"
+        elif finding["low"] is None:
+            estimate = words.AT_MOST.format(figure=estimate)
+            said = f"{estimate}{unit}, {words.UPPER_ONLY.format(confidence=confidence)}"
+        else:
+            between = words.BETWEEN.format(confidence=confidence, low=low, high=high)
+            said = f"{estimate}{unit}, {between}"
+        return f"{said}; {self.basis}" if self.basis else said
+
+    @property
+    def basis(self) -> str:
+        """How much the figure rests on: 1,821 test examples."""
+        sample = self.finding["details"].get("sample")
+        return f"{self.finding['n']:,} {sample}" if isinstance(sample, str) and sample else ""
+
+    @property
+    def short_result(self) -> str:
+        """Estimate and interval for a table."""
+        if self.finding.get("estimate") is None:
+            return "–"
+        (estimate, low, high), _ = self._figures
+        if self.finding["low"] == self.finding["estimate"] == self.finding["high"]:
+            return estimate
+        if self.finding["high"] is None:
+            return words.AT_LEAST.format(figure=estimate)
+        return f"{estimate} [{low}, {high}]"
+
+    @property
+    def gate(self) -> str:
+        """The gate in words; empty where there is none or the record does not hold it."""
+        if not self.finding.get("gate"):
+            return ""
+        return words.GATE["min" if self._gate["at_least"] else "max"].format(figure=self._figures[1])
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is what it is, as the record says it."""
+        return str(self.finding.get("reason", "")).strip().rstrip(".")
+
+    @property
+    def waiver(self) -> str:
+        """The waiver, if the policy waives this finding."""
+        waiver = self.finding.get("waiver")
+        if not waiver:
+            return ""
+        return f"{words.WAIVED}: " + "; ".join(f"{key}: {text.cell(value)}" for key, value in waiver.items())
+
+    @property
+    def problem(self) -> str:
+        """What stands in the way, in one sentence."""
+        if self.verdict == "not_run":
+            return text.sentence(words.NOT_RUN)
+        if not self.result:
+            known = words.NOTHING_KNOWN.format(gate=self.gate) if self.gate else ""
+            return " ".join(filter(None, (text.sentence(self.reason), text.sentence(known))))
+        way = "min" if self._gate["at_least"] else "max"
+        said = self.result
+        if self.gate:
+            said = words.FAILS[way].format(result=said, figure=self._figures[1])
+        return f"{text.sentence(said)} {text.sentence(self.reason)}".strip()
+
+    @property
+    def action(self) -> str:
+        """What to do about it."""
+        if self.verdict == "not_run":
+            return words.DO_NOT_RUN
+        if self.verdict == "error":
+            return words.DO_ERROR.format(reason=self.reason or "–")
+        if self.verdict == "not_assessed":
+            return words.DO_NOT_ASSESSED.format(reason=self.reason or "–")
+        if self.verdict == "inconclusive":
+            return words.DO_INCONCLUSIVE.format(reason=text.sentence(self.reason).rstrip(".") or "–")
+        return self.known.remedy if self.known and self.known.remedy else words.DO_UNKNOWN
+
+    @property
+    def known(self) -> Identifier | None:
+        """What the catalogue says of the id."""
+        return _KNOWN.get(base_id(self.id))
+
+    @property
+    def drawing(self) -> Markup:
+        """The figure against its gate."""
+        return figures.against_gate(**self._interval, **self._gate)
+
+    @property
+    def nearness(self) -> float:
+        """How near the gate it comes, or how far beyond it; larger is worse."""
+        return figures.nearness(**self._interval, **self._gate)
+
+    @property
+    def _interval(self) -> dict[str, Any]:
+        return {name: self.finding.get(name) for name in ("estimate", "low", "high")}
+
+    @property
+    def open(self) -> bool:
+        """Whether its evidence is shown unasked."""
+        return self.verdict in ("fail", "inconclusive")
+
+    @property
+    def summary(self) -> str:
+        """The evidence in one sentence, where the probe wrote one."""
+        summary = self.finding["details"].get("summary")
+        return summary if isinstance(summary, str) else ""
+
+    @property
+    def caveats(self) -> Sequence[str]:
+        """What the measurement cannot tell."""
+        return list(islice(self.finding["details"].get("limits", ()), self.limits.figures))
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Tables of the evidence that have rows."""
+        return [
+            evidence.table(each, self.limits)
+            for each in islice(self.finding["details"].get("tables", ()), self.limits.figures)
+            if each["rows"]
+        ]
+
+    @property
+    def examples(self) -> tuple[str, Sequence[Pair], str] | None:
+        """Caption, pairs of texts with what changed marked, and how many more there are."""
+        examples = self.finding["details"].get("examples")
+        if not examples or not examples["items"]:
+            return None
+        items = examples["items"]
+        pairs = [
+            Pair(*text.marked(item["before"], item["after"]), text.cell(item["note"]))
+            for item in items[: self.limits.examples]
+        ]
+        return text.short(examples["caption"]), pairs, evidence.more(items, self.limits.examples)
+
+    @property
+    def further(self) -> Sequence[tuple[str, str]]:
+        """All other entries of the evidence."""
+        details = self.finding["details"]
+        entries = [(key, value) for key, value in details.items() if key not in _SHOWN_ELSEWHERE]
+        shown = [
+            (evidence.label(key), text.short(evidence.single(value), self.limits.cell))
+            for key, value in entries[: self.limits.figures]
+        ]
+        more = evidence.more(entries, self.limits.figures)
+        return [*shown, ("…", more)] if more else shown
+
+
+class Card(NamedTuple):
+    """What a reader of a minute learns of one challenge."""
+
+    challenge: str
+    title: str
+    question: str
+    state: Mark
+    label: str
+    worst: Claim | None
+    counts: str
+    missing: Sequence[tuple[str, str]]
+    claims: Sequence[Claim]
+
+
+def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
+    """All findings and the gates that did not run, weightiest first."""
+    taken: set[str] = set()
+    made = []
+    for finding in record["findings"]:
+        full_id, title = finding["id"], text.short(finding["title"], 120)
+        made.append(
+            Claim(
+                full_id,
+                _anchor(full_id, taken),
+                finding["challenge"],
+                title,
+                finding["verdict"],
+                finding,
+                _origin(full_id, record),
+                limits,
+            )
+        )
+    for full_id in record["not_run"]:
+        known = _KNOWN.get(base_id(full_id))
+        title = known.title if known else text.short(base_id(full_id), 120)
+        empty: dict[str, Any] = {"details": {}, "gate": None}
+        made.append(
+            Claim(full_id, _anchor(full_id, taken), _challenge(full_id), title, "not_run", empty, "", limits)
+        )
+    order = list(words.VERDICTS)
+    return sorted(made, key=lambda claim: (order.index(claim.verdict), -claim.nearness))
+
+
+def cards(claims: Sequence[Claim]) -> list[Card]:
+    """One card for each challenge, in the order of the document that the project came from."""
+    return [_card(name, [claim for claim in claims if claim.challenge == name]) for name in words.CHALLENGES]
+
+
+def _card(challenge: str, own: Sequence[Claim]) -> Card:
+    state = _state(own)
+    gated = [claim for claim in own if claim.gated]
+    # `own` is sorted: the first gated one is the weightiest, or comes nearest to its gate.
+    worst = next((claim for claim in own if claim.gated or claim.verdict == "error"), None)
+    counts = Counter(claim.mark.word for claim in own)
+    listed = [f"{number} {word.lower()}" for word, number in counts.items()]
+    said = f"{_count(len(gated), 'gate', 'gates')}; {', '.join(listed)}" if own else ""
+    missing: dict[str, list[str]] = {}
+    for claim in own:
+        if claim.verdict in ("not_assessed", "not_run"):
+            missing.setdefault(claim.reason or words.NOT_RUN, []).append(claim.name)
+    label = words.NEAREST if state in ("pass", "partly") else words.WORST
+    return Card(
+        challenge, *words.CHALLENGES[challenge], words.STATES[state], label, worst, said,
+        [(_and(names), text.sentence(reason)) for reason, names in missing.items()], own,
+    )  # fmt: skip
+
+
+def _state(own: Sequence[Claim]) -> str:
+    """State of a challenge: its weightiest finding. It holds without reserve only if nothing in it is missing."""
+    weighing = [claim.verdict for claim in own if claim.gated or claim.verdict == "error"]
+    for verdict in _OPEN_QUESTIONS:
+        if verdict in weighing:
+            return verdict
+    if not own:
+        return "nothing"
+    if "pass" not in weighing:
+        return "reported"
+    return "partly" if any(claim.verdict == "not_assessed" for claim in own) else "pass"
+
+
+def problems(claims: Sequence[Claim]) -> list[Claim]:
+    """What stands in the way of a release, weightiest first."""
+    return [c for c in claims if c.verdict in _OPEN_QUESTIONS and (c.gated or c.verdict in ("fail", "error"))]
+
+
+def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:
+    """What to do next, in order of weight; findings with the same remedy stand together."""
+    together: dict[str, list[str]] = {}
+    for claim in problems:
+        together.setdefault(claim.action, []).append(claim.name)
+    return [(_and(names), action) for action, names in together.items()]
+
+
+def uncovered(claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+    """What decided nothing: measured without a gate, and not assessed without a gate."""
+    return (
+        [claim for claim in claims if claim.verdict == "reported"],
+        [claim for claim in claims if claim.verdict == "not_assessed" and not claim.gated],
+    )
+
+
+def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
+    """What a reader must know before anything else."""
+    said = []
+    if record.get("interrupted"):
+        said.append(words.INTERRUPTED)
+    elif not record["complete"]:
+        restarted = words.RESTARTED.format(date=text.date(record["created"]))
+        said.append(words.NOT_COMPLETE if record["not_run"] else restarted)
+    if record["model"].get("overridden"):
+        said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
+    if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":
+        said.append(words.DEMO)
+    if record["verdict"] == "pass" and any(f["verdict"] == "inconclusive" for f in record["findings"]):
+        said.append(words.WARNED)
+    if shortened:
+        said.append(words.SHORTENED)
+    return said
+
+
+def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, str]:
+    """What the confidence means for one gate and for all of them."""
+    judged = [c for c in claims if c.gated and c.finding.get("estimate") is not None]
+    confidence = judged[0].finding["confidence"] if judged else setting(record, "audit", "confidence") or 0.95
+    side = (1 - confidence) / 2
+    expected = sum((1 - claim.finding["confidence"]) / 2 for claim in judged)
+    fill = {"confidence": text.percent(confidence), "side": text.percent(side), "count": len(judged)}
+    return (
+        words.PAGE["certainty_gate"].format(**fill),
+        words.PAGE["certainty_all"].format(**fill, expected=f"{expected:.2f}") if judged else "",
+    )
+
+
+def _anchor(full_id: str, taken: set[str]) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", full_id.lower()).strip("-")[:80]
+    names = (f"finding-{slug}-{i}" if i > 1 else f"finding-{slug}" for i in count(1))
+    anchor = next(name for name in names if name not in taken)
+    taken.add(anchor)
+    return anchor
+
+
+def _challenge(full_id: str) -> str:
+    prefix = full_id.split(".", 1)[0]
+    return challenge_of(full_id) or (prefix if prefix in words.CHALLENGES else "quality")
+
+
+def setting(record: Mapping[str, Any], section: str, key: str) -> Any:
+    """A value of the policy; None where it is not there."""
+    table = record["policy"].get(section)
+    return table.get(key) if isinstance(table, dict) else None
+
+
+def _origin(full_id: str, record: Mapping[str, Any]) -> str:
+    """Who set a gate."""
+    group, _, name = full_id.partition(".")
+    gates = setting(record, "gates", group)
+    if not isinstance(gates, dict) or not {name, base_id(name)} & set(gates):
+        return words.FROM_AUDIT
+    return words.FROM_POLICY if record["provenance"].get("policy_file") else words.FROM_EMBEDDED
+
+
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"
+
+
+def _and(names: Iterable[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,181 @@
+"""Untrusted text and figures, made fit to show. It decides how things are written, not what is said.
+
+Escaping is the template's, except where changed words are marked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from audit.report import words
+
+CELL, HEADER, LONGEST = 300, 60, 2_000
+_DEEPEST = 12
+# Control characters, and those that turn the direction of the text around them or hide in it.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]")  # fmt: skip  # noqa: E501
+_NBSP = "\N{NO-BREAK SPACE}"
+
+
+def clean(value: Any, depth: int = 0) -> Any:
+    """A copy of a JSON value without unseen characters, overlong texts, or numbers that are none."""
+    if isinstance(value, str):
+        seen = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", value[: LONGEST + 1].replace("\r\n", "\n"))
+        return short(seen, LONGEST)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float):
+        return _finite(value)
+    if depth == _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {clean(str(key)): clean(item, depth + 1) for key, item in value.items()}
+    return [clean(item, depth + 1) for item in value]
+
+
+def _finite(value: float) -> float | None:
+    if abs(value) > 1e15:
+        return None
+    return value if isinstance(value, int) or math.isfinite(value) else None
+
+
+def short(text: str, length: int = CELL) -> str:
+    """The text, cut where it is too long to be read."""
+    if len(text) <= length:
+        return text
+    cut = text[:length]
+    # A letter keeps the accents that were stacked on it, but no more of them than fit.
+    while cut and unicodedata.combining(cut[-1]):
+        cut = cut[:-1]
+    return f"{cut}…"
+
+
+def sentence(clause: str) -> str:
+    """A clause of the record as a sentence: capital and full stop."""
+    clause = clause.strip()
+    if not clause:
+        return ""
+    return clause[0].upper() + clause[1:] + ("" if clause[-1] in ".!?…" else ".")
+
+
+def figure(value: float | None, extra: int = 0) -> str:
+    """A number as people read it: thousands marked, three decimals, two leading digits where it is tiny."""
+    if value is None:
+        return "–"
+    if value == int(value):
+        return f"{int(value):,}".replace("-", "−")
+    size = abs(value)
+    if size < 1e-9:
+        return f"{value:.1e}"
+    decimals = 3 if size < 100 else 0 if size >= 1_000 else 1
+    if size < 0.01:
+        decimals = 1 - math.floor(math.log10(size))
+    return f"{value:,.{decimals + extra}f}".replace("-", "−")
+
+
+def figures(values: Sequence[float | None], bound: float | None) -> tuple[list[str], str]:
+    """Numbers and their gate, with so many digits that none looks equal to the gate and is not."""
+    for extra in range(9):
+        texts, gate = [figure(value, extra) for value in values], figure(bound, extra)
+        alike = any(text == gate and value != bound for text, value in zip(texts, values, strict=True))
+        if not alike or bound is None:
+            break
+    return texts, gate
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, with the space that belongs before the sign."""
+    return f"{100 * share:.4g}{_NBSP}%"
+
+
+def cell(value: Any) -> str:
+    """A cell of a table, or any other single value."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float) or value is None:
+        return figure(value)
+    if not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False)
+    return short(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def date(stamp: Any) -> str:
+    """``2026-11-23T23:41:27Z`` as 23 November 2026, 23:41 UTC."""
+    found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d):\d\dZ", str(stamp))
+    if not found or not 1 <= int(found[3]) <= 31 or not 1 <= int(found[2]) <= 12:
+        return cell(stamp)
+    month = words.MONTHS[int(found[2]) - 1]
+    return f"{int(found[3])}{_NBSP}{month} {found[1]}, {found[4]}{_NBSP}UTC"
+
+
+def large(count: Any) -> str:
+    """A number of parameters: 1.47 million."""
+    if not is_number(count):
+        return words.PAGE["unknown"]
+    for name, size in (("billion", 1e9), ("million", 1e6)):
+        if count >= size:
+            return f"{count / size:.3g}{_NBSP}{name}"
+    return f"{count:,}"
+
+
+def fingerprint(value: Any) -> str:
+    """The beginning of a fingerprint, enough to compare by eye."""
+    if not isinstance(value, str) or not value:
+        return words.PAGE["unknown"]
+    head, _, rest = value.rpartition(":")
+    return f"{head}:{rest[:12]}…" if head else f"{rest[:12]}…"
+
+
+def marked(before: str, after: str) -> tuple[Markup, Markup]:
+    """Two versions of a text as HTML, escaped, with the words that differ between them marked."""
+    old, new = (re.findall(r"\s+|\S+", short(text)) for text in (before, after))
+    left, right = Markup(), Markup()
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        gone, come = escape("".join(old[a:b])), escape("".join(new[c:d]))
+        if kind == "equal":
+            left, right = left + gone, right + come
+            continue
+        left += Markup("<del>{}</del>").format(gone) if gone else ""
+        right += Markup("<ins>{}</ins>").format(come) if come else ""
+    return left, right
+
+
+def toml(policy: Mapping[str, Any]) -> str:
+    """Settings as the lines of a policy file; what is not set is left out."""
+    return "\n".join(_section((), policy)).strip()
+
+
+def _section(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:
+    lines, below = [], []
+    for name, value in table.items():
+        if isinstance(value, Mapping) and len(path) < 2:
+            below += _section((*path, name), value)
+        elif value is not None:
+            lines.append(f"{_key(name)} = {_value(value)}")
+    head = [f"[{'.'.join(map(_key, path))}]"] if path and lines else []
+    return [*head, *lines, *([""] if lines else []), *below]
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name, ensure_ascii=False)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None)
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value, ensure_ascii=False)

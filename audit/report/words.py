@@ -1,0 +1,339 @@
+"""Every word that the report says of its own accord, in one place; what the record says is never here.
+
+Sentences keep to what the evidence supports: "nothing found" is not "safe", and what was not assessed has not passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Mark(NamedTuple):
+    """How a verdict or state is shown: word, sign and family; never by colour alone."""
+
+    word: str
+    sign: str
+    kind: str  # holds, fails, open or plain: the families of the style sheet
+
+
+RELEASES: Mapping[str, Mark] = {
+    "pass": Mark("Released", "✓", "holds"),
+    "fail": Mark("Blocked", "✕", "fails"),
+    "incomplete": Mark("Incomplete", "–", "open"),
+}
+# In order of weight.
+VERDICTS: Mapping[str, Mark] = {
+    "fail": Mark("Fail", "✕", "fails"),
+    "error": Mark("Error", "!", "fails"),
+    "inconclusive": Mark("Inconclusive", "?", "open"),
+    "not_assessed": Mark("Not assessed", "–", "open"),
+    "not_run": Mark("Not run", "–", "open"),
+    "pass": Mark("Pass", "✓", "holds"),
+    "reported": Mark("Reported", "•", "plain"),
+}
+UNGATED = Mark("Not assessed", "–", "plain")
+# State of a challenge: by its weightiest finding.
+STATES: Mapping[str, Mark] = {
+    "fail": Mark("A gate fails", "✕", "fails"),
+    "error": Mark("A test broke", "!", "fails"),
+    "inconclusive": Mark("Inconclusive", "?", "open"),
+    "not_assessed": Mark("A gate could not be assessed", "–", "open"),
+    "not_run": Mark("A gate did not run", "–", "open"),
+    "pass": Mark("All gates hold", "✓", "holds"),
+    "partly": Mark("Gates hold, with gaps", "✓", "partly"),
+    "reported": Mark("No gate set", "•", "plain"),
+    "nothing": Mark("Not audited", "–", "plain"),
+}
+CHALLENGES: Mapping[str, tuple[str, str]] = {
+    "ethics": ("Ethics", "Are people treated alike, whoever they are?"),
+    "privacy": ("Privacy", "What does the model give away of the people in its training data?"),
+    "environment": ("Environment", "What do training and using the model take in electricity?"),
+    "security": ("Security", "What can a careless or hostile user, or a hostile file, do?"),
+    "quality": ("Quality", "Is the model right often enough to be used at all?"),
+    "transparency": ("Transparency", "Could somebody else make this model and this audit again?"),
+}
+MEANINGS: Mapping[str, str] = {
+    "pass": "The whole interval lies on the allowed side of the gate. Where an attack gives a lower bound only, a pass "
+    "says that this attack found no more; the finding then says so.",
+    "fail": "The whole interval lies beyond the gate. Chance alone does not plausibly explain it.",
+    "inconclusive": "The interval lies on both sides of the gate: the evidence supports neither a pass nor a fail. The "
+    "reason says, where that can be told, how much more evidence would probably settle it.",
+    "reported": "It was measured, but the policy sets no gate for it. It decides nothing about the release.",
+    "not_assessed": "The evidence needed to measure it is missing. This is not a pass. The reason says what to supply. "
+    "Where the policy gates it, it counts as a failure.",
+    "error": "The test itself broke before it could measure. Nothing is known; the audit counts it as a failure.",
+    "not_run": "The policy sets a gate for it, but its test was left out of this run or never reached. Such an audit "
+    "is incomplete and never released.",
+}
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    ("Gate", "A limit for one measurement: “at most” or “at least” so much. It is written in the policy before the "
+     "audit, by whoever is responsible for the release."),
+    ("Policy", "The file that says which model and which data are audited, and which gates must hold."),
+    ("Estimate", "The figure measured on the examples at hand. Other examples would have given a slightly different "
+     "one."),
+    ("Interval", "The range of true values that agree with the evidence. It becomes narrower as examples are added."),
+    ("Full count", "Everything there is was counted, not a sample of it, so the figure has no interval."),
+    ("Test examples", "Labelled texts on which the model is judged and which it should not have seen in training."),
+    ("Training data", "Labelled texts that the model learned from."),
+    ("Class", "One of the answers that the model can give, such as negative or positive."),
+    ("Group", "Test examples that share a value in a column of the data, such as the author’s region."),
+    ("True-positive rate", "Of the examples that belong to a class, the share that the model puts there."),
+    ("False-positive rate", "Of the examples that do not belong to a class, the share that the model puts there all "
+     "the same."),
+    ("F1 score", "One figure for how completely (recall) and how cleanly (precision) a class is recognised."),
+    ("AUC", "How often an attacker who is shown one training example and one other text points at the right one: 0.5 "
+     "is guessing, 1 is always."),
+    ("Fingerprint", "A checksum (SHA-256). If one byte of the model or data changes, so does its fingerprint."),
+    ("g CO₂eq", "Grams of greenhouse gases, expressed as the amount of carbon dioxide that warms the climate as "
+     "much."),
+)  # fmt: skip
+RECIPE: Mapping[str, str] = {
+    "epochs": "Passes over the training data (epochs)",
+    "max_steps": "Steps at most",
+    "batch_size": "Examples in a step (batch size)",
+    "learning_rate": "Learning rate",
+    "warmup_ratio": "Share of the steps with a rising rate",
+    "weight_decay": "Weight decay",
+    "max_grad_norm": "Gradients clipped at",
+    "adam_epsilon": "Epsilon of AdamW",
+    "validation": "Share held out to watch the training",
+    "train": "Layers that are trained",
+    "initialise": "Starts from",
+    "seed": "Seed",
+}
+RECIPE_VALUES: Mapping[tuple[str, object], str] = {
+    ("max_steps", 0): "no limit",
+    ("max_grad_norm", 0): "not clipped",
+    ("weight_decay", 0): "none",
+    ("warmup_ratio", 0): "none",
+    ("train", "head"): "the last layer (head) only",
+    ("initialise", "scratch"): "random weights",
+    ("initialise", "pretrained"): "pretrained weights",
+}
+HISTORY: Mapping[str, str] = {
+    "epoch": "epoch",
+    "loss": "training loss",
+    "validation_accuracy": "validation accuracy",
+    "validation_loss": "validation loss",
+}
+PHASES: Mapping[str, str] = {
+    "fine-tune": "Training the model",
+    "twins": "Training reference models",
+    "score": "Predictions for the audit",
+    "measure inference": "Measuring the energy of predictions",
+}
+SOURCES: Mapping[str, str] = {"measured": "measured", "estimated": "estimated"}
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------- sentences with figures
+
+BETWEEN = "with {confidence} confidence between {low} and {high}"
+ONE_FIGURE = "taken in full and not from a sample, so without an interval"
+AT_LEAST = "at least {figure}"
+AT_MOST = "at most {figure}"
+LOWER_ONLY = "with {confidence} confidence; there is no upper limit"
+UPPER_ONLY = "with {confidence} confidence; there is no lower limit"
+NO_FIGURE = "There is no figure."
+GATE = {"max": "at most {figure}", "min": "at least {figure}"}
+NO_GATE = "No gate is set for it."
+FROM_POLICY = "set by the release owner in the policy"
+FROM_EMBEDDED = "from the embedded policy, which nobody adapted to this release"
+FROM_AUDIT = "set by the audit itself, since the policy does not set one"
+FAILS = {"max": "{result}; the gate allows at most {figure}.", "min": "{result}; the gate asks for at least {figure}."}
+NOTHING_KNOWN = "Nothing is known of it, though the policy sets a gate ({gate})"
+NOT_RUN = "Its test was left out of this run, or the run ended before it"
+NEAREST = "Nearest to its gate"
+WORST = "Weightiest"
+ALLOWED = "the whole interval is on the allowed side of the gate"
+BEYOND = "the whole interval is beyond the gate"
+BOTH_SIDES = "the interval lies on both sides of the gate"
+ONE_ALLOWED = "the figure is on the allowed side of the gate"
+ONE_BEYOND = "the figure is beyond the gate"
+ON_THE_GATE = "the figure is exactly at the gate, which allows it"
+OPEN_ABOVE = "a lower bound only, on the allowed side of the gate; the true value may be larger"
+NOT_MEASURED = "not measured"
+DRAWN = "{place}; estimate and interval drawn against the gate"
+OFF_SCALE = "an arrow marks what lies beyond the drawing"
+
+DO_UNKNOWN = "Look at the evidence below and at how it was measured."
+DO_ERROR = "Find out why the test broke, repair it and audit again: {reason}."
+DO_INCONCLUSIVE = "{reason}. More evidence narrows the interval; it does not make the model better."
+DO_NOT_ASSESSED = "Supply what is missing: {reason}."
+DO_NOT_RUN = "Run the whole audit again, without leaving out these tests."
+
+RESTARTED = (
+    "This record is not complete. Most likely a new audit was begun in its folder and has not ended. The findings "
+    "below are those of the audit of {date} and no longer support a release."
+)
+INTERRUPTED = "The audit was interrupted before its end. What had not been measured by then is missing here."
+NOT_COMPLETE = "This audit is not complete: gates of the policy did not run. It does not support a release."
+OVERRIDDEN = (
+    "This audit did not use the auditor’s own way of loading and running the model: {how}. What was audited is what "
+    "that code supplied."
+)
+DEMO = (
+    "The data are the demonstration texts that come with the auditor. They were generated by a program. The figures "
+    "show how the audit works; they say nothing about real people or a real product."
+)
+WARNED = "The policy lets inconclusive results pass with a warning, so they do not block this release."
+WAIVED = "Waived by the policy"
+SHORTENED = (
+    "The evidence in this report was shortened so that the page stays small. The record, audit.json, holds all of it."
+)
+TEST_OUTSIDE = (
+    "No measurement of this audit blocks the release. Another test in the same run failed, and the audit was not "
+    "released for that reason; the log of the run names the test."
+)
+MORE = "… and {count:,} more; the record holds all of them."
+
+# ----------------------------------------------------------------------------------------------------------- the page
+
+PAGE = {
+    "title": "Model audit",
+    "skip": "Skip to the findings",
+    "report": "Audit of a sentiment model",
+    "verdict": "Verdict",
+    "notices": "Please note",
+    "problems": "What stands in the way",
+    "left_open": "What is left open",
+    "next": "What to do next",
+    "all_hold": "Every gate of the policy was measured, and each measurement clears its gate.",
+    "no_gates": "The policy sets no gate that this audit judged. A verdict without gates vouches for nothing.",
+    "coverage": "What this verdict does not cover",
+    "coverage_text": "A verdict covers only what the policy gates. These measurements decided nothing:",
+    "no_coverage": "Every measurement of this audit has a gate. What the audit does not measure at all, it cannot say.",
+    "not_gated": "Measured, but without a gate",
+    "not_assessed": "Not assessed",
+    "facts": "What was audited",
+    "contents": "Contents",
+    "challenges": "The challenges",
+    "challenges_text": "An AI model brings ethical, privacy and environmental challenges first of all. Security, "
+    "quality and transparency are what keeps an answer to them trustworthy.",
+    "read_section": "Read the findings on",
+    "gates": "All gates in one picture",
+    "gates_text": "Each row is one gate. The line in the middle is the gate and the shaded side is what it allows, always "
+    "on the left. The mark is the estimate and the bar its interval. A mark without a bar was taken in full, not from a "
+    "sample. An arrow stands for what lies beyond the drawing, or has no upper limit. Each row has its own scale: "
+    "compare distances within a row, and read the figures beside it. The rows that fail or come nearest to their gate "
+    "stand first.",
+    "no_gates_drawn": "The policy sets no gates.",
+    "legend": "Marks",
+    "legend_holds": "allowed side",
+    "legend_open": "both sides",
+    "legend_fails": "beyond the gate",
+    "measurement": "Measurement",
+    "result": "Result",
+    "gate": "Gate",
+    "drawing": "Estimate and interval against the gate",
+    "findings": "Findings",
+    "no_findings": "This audit holds no finding on this challenge.",
+    "meaning": "What was measured",
+    "harm": "Why it matters",
+    "remedy": "What would help",
+    "evidence": "Evidence and method",
+    "method": "How it was measured",
+    "limits": "Limits of this measurement",
+    "figures": "Further figures",
+    "before": "Before",
+    "after": "After",
+    "answer": "Answer",
+    "training": "The training",
+    "not_trained": "The model was loaded as it is. This audit did not train it, and the record does not say how it was "
+    "trained.",
+    "no_model": "The record holds no description of the model: the run ended before one was loaded.",
+    "recipe": "Recipe",
+    "base": "Base model",
+    "trained": "Trained on",
+    "trained_examples": "Training examples",
+    "validation_examples": "Held out to watch the training",
+    "steps": "Steps",
+    "trainable": "Parameters trained",
+    "device": "Device",
+    "history": "Progress of the training",
+    "history_text": "Validation accuracy is measured on training examples that were held out; it is not the accuracy "
+    "on the test examples. The loss is what the training makes small.",
+    "energy": "Energy by phase",
+    "energy_text": "Electricity and greenhouse gases of this audit. The whole machine is counted, so other work that it "
+    "did at the time is in these figures.",
+    "energy_estimated": "Where no power meter could be read, the figures are estimates: CodeCarbon multiplies the load "
+    "of the processor with its nominal power and takes a constant for the memory. Such estimates were found to be off by "
+    "up to 40 % (Fischer 2025, arXiv:2509.22092). Greenhouse gases follow from the electricity and the average grid "
+    "of the country that the policy names",
+    "energy_measured": "Measured means that the processor’s power was read from a counter. Memory is a constant for "
+    "each module even then.",
+    "energy_before": "This training was done once and its model kept; its energy was recorded then and is not "
+    "part of the sum.",
+    "no_energy": "The record holds no energy figures: nothing was trained or predicted in this run, or all of it was "
+    "kept from an earlier one.",
+    "phase": "Phase",
+    "seconds": "Seconds",
+    "kwh": "kWh",
+    "co2": "g CO₂eq",
+    "source": "Measured or estimated",
+    "sum": "Sum of this audit",
+    "reading": "How to read this report",
+    "verdicts": "The verdicts",
+    "certainty": "How certain a verdict is",
+    "certainty_gate": "Each gate is judged at {confidence} confidence. If a model truly lies beyond a gate, it passes "
+    "that gate by the luck of the sample in at most {side} of such audits; if it truly keeps a gate, it fails it by bad "
+    "luck in at most {side}.",
+    "certainty_all": "Over all gates the risks add up. This report judges {count} gated measurements, so on average at "
+    "most {count} × {side} = {expected} of its verdicts would be wrong by chance.",
+    "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the model will "
+    "meet and the methods’ assumptions apply. It says nothing about errors in the labels or about harms that nobody "
+    "measured.",
+    "personal": "Personal data",
+    "personal_text": "This page shows examples from the data, with e-mail addresses, links and long numbers masked as far "
+    "as a program recognises them; names and other hints may remain. The file predictions.parquet beside the record "
+    "holds, for each test example, a fingerprint of the text, its label, the model’s answer and the groups. It holds no "
+    "text, yet whoever has the texts can match them to it: it is pseudonymous personal data wherever the texts come "
+    "from people. Keep and delete both accordingly.",
+    "glossary": "Words used",
+    "provenance": "Provenance",
+    "provenance_text": "What is needed to check this report, or to make the audit again.",
+    "again": "Make this page again from the record",
+    "verify": "Check whether a folder holds exactly the audited model",
+    "audit_run": "The audit",
+    "command": "Command",
+    "commit": "Commit of the folder it ran in",
+    "no_commit": "none: not a git repository",
+    "created": "Begun",
+    "duration": "Duration",
+    "seed": "Seed of the audit",
+    "texts": "Texts asked for",
+    "forward_passes": "Texts run through the model",
+    "cache_hits": "Answers taken from the cache",
+    "policy_file": "Policy file",
+    "embedded": "embedded policy",
+    "model": "Model",
+    "revision": "Revision",
+    "fingerprint": "Fingerprint",
+    "parameters": "parameters",
+    "labels": "Classes",
+    "max_length": "Longer texts are cut after",
+    "tokens": "tokens",
+    "files": "Files of the model",
+    "file": "File",
+    "sha256": "SHA-256",
+    "data": "Data",
+    "test": "Test data",
+    "train": "Training data",
+    "rows": "rows",
+    "rows_head": "Rows",
+    "classes": "Rows of each class",
+    "skipped": "Rows left out, by reason",
+    "none": "none",
+    "unknown": "not recorded",
+    "versions": "Software",
+    "package": "Package",
+    "version": "Version",
+    "policy": "Policy as applied, defaults included",
+    "auditor": "Auditor",
+    "date": "Date",
+    "scroll": "scrolls sideways",
+    "footer": "Made from audit.json alone. This page runs no program and loads nothing from elsewhere.",
+}

@@ -1,0 +1,67 @@
+"""Small things that several test modules share: made examples, made predictions, and a scorer that is a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from audit.data import Examples, Protocol
+from audit.scorer import Predictions, Scorer
+
+TWO = ("negative", "positive")
+THREE = ("negative", "neutral", "positive")
+
+
+def examples(
+    labels: ArrayLike,
+    classes: Sequence[str] = TWO,
+    *,
+    texts: Sequence[str] | None = None,
+    groups: Mapping[str, Sequence[str | None]] | None = None,
+    **protocol: Any,
+) -> Examples:
+    """Examples with these labels; without texts each has one of its own."""
+    truth = np.asarray(labels, dtype=np.int64)
+    columns: dict[str, NDArray[np.object_]] = {
+        name: np.array(list(column), dtype=object) for name, column in (groups or {}).items()
+    }
+    return Examples(
+        texts=tuple(texts) if texts is not None else tuple(f"text {i}" for i in range(len(truth))),
+        labels=truth,
+        classes=tuple(classes),
+        subgroups=columns,
+        protocol=Protocol(**protocol),
+    )
+
+
+def predictions(said: ArrayLike, about: Examples) -> Predictions:
+    """Predictions that give each example the class that is said, with probability 0.8."""
+    labels = np.asarray(said, dtype=np.int64)
+    classes = len(about.classes)
+    probabilities = np.full((len(labels), classes), 0.2 / (classes - 1), dtype=np.float32)
+    probabilities[np.arange(len(labels)), labels] = 0.8
+    return Predictions(probabilities, about.classes, about)
+
+
+class _Rule:
+    """Answers by a pure function of the text, and remembers what it was asked."""
+
+    def __init__(self, rule: Callable[[str], Sequence[float]], classes: Sequence[str]) -> None:
+        self.rule, self.classes = rule, tuple(classes)
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        rows = np.array([self.rule(text) for text in texts], dtype=np.float32)
+        return Predictions(rows.reshape(len(texts), len(self.classes)), self.classes)
+
+
+def scorer(rule: Callable[[str], Sequence[float]], classes: Sequence[str] = TWO) -> Scorer:
+    """A scorer whose probabilities are a function of the text alone."""
+    return cast(Scorer, _Rule(rule, classes))
+
+
+def is_one_sentence(message: str) -> bool:
+    """Whether a message is what a user should be shown: one line, ended like a sentence, no traceback."""
+    return "\n" not in message and message.rstrip()[-1:] in ".?" and "Traceback" not in message

@@ -1,0 +1,526 @@
+"""What pytest does with an audit: fixtures, marks, verdicts as outcomes, exit statuses, hooks, the summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from audit import record
+
+WritePolicy = Callable[..., Path]
+
+
+class Runner:
+    """Runs pytest on a folder like a user, and reads the record."""
+
+    def __init__(self, pytester: pytest.Pytester, cache: Path) -> None:
+        self.pytester, self.cache = pytester, cache
+
+    def __call__(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", "--audit-cache", str(self.cache), *arguments)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        value = json.loads((self.pytester.path / "reports" / "audit.json").read_text("utf-8"))
+        jsonschema.validate(value, record.schema())
+        return dict(value)
+
+    def finding(self, full_id: str) -> Mapping[str, Any]:
+        (found,) = [finding for finding in self.record["findings"] if finding["id"] == full_id]
+        return dict(found)
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, cache: Path) -> Runner:
+    """Runs pytest in an empty folder."""
+    return Runner(pytester, cache)
+
+
+QUALITY = """
+    import pytest
+    from audit.probes import quality
+
+    pytestmark = pytest.mark.challenge("quality")
+
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit, predictions):
+        audit.check(quality.accuracy(predictions))
+"""
+
+MADE = """
+    import pytest
+    from audit import Measurement
+
+    def measured(id, estimate, low, high):
+        return Measurement(id, estimate, low, high, 500, "share", "counted")
+"""
+
+
+# --------------------------------------------------------------------------------------- verdicts become outcomes
+
+
+@pytest.mark.parametrize(
+    ("gate", "verdict", "exit_status", "audit"),
+    [
+        ("min = 0.05", "pass", 0, "pass"),
+        ("min = 0.95", "fail", 1, "fail"),
+        (None, "reported", 0, "pass"),
+    ],
+)
+def test_a_gate_decides(
+    run: Runner, write_policy: WritePolicy, gate: str | None, verdict: str, exit_status: int, audit: str
+) -> None:
+    write_policy(**({"gates.quality": f"accuracy = {{ {gate} }}"} if gate else {}))
+    run.pytester.makepyfile(QUALITY)
+    result = run()
+    assert result.ret == exit_status
+    assert run.finding("quality.accuracy")["verdict"] == verdict
+    assert run.record["verdict"] == audit
+
+
+@pytest.mark.parametrize(("setting", "exit_status"), [("fail", 1), ("warn", 0)])
+def test_inconclusive_fails_or_warns_as_the_policy_says(
+    run: Runner, write_policy: WritePolicy, setting: str, exit_status: int
+) -> None:
+    write_policy(**{"gates.quality": "accuracy = { min = 0.5 }", "audit": f'inconclusive = "{setting}"'})
+    run.pytester.makepyfile(
+        MADE
+        + """
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit):
+        audit.check(measured("quality.accuracy", 0.52, 0.48, 0.56))
+    """
+    )
+    result = run()
+    assert result.ret == exit_status
+    assert run.finding("quality.accuracy")["verdict"] == "inconclusive"
+    assert "more test examples would settle it" in run.finding("quality.accuracy")["reason"]
+    result.stdout.fnmatch_lines(["*quality.accuracy 0.520 [[]0.480, 0.560[]], gate ≥ 0.500: inconclusive; about*"])
+
+
+def test_a_probe_that_breaks_is_an_error_and_never_a_pass(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy()
+    run.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.measures("quality.accuracy")
+        def test_accuracy(audit):
+            raise ZeroDivisionError("no rows")
+
+        @pytest.fixture
+        def broken():
+            raise OSError("disk")
+
+        @pytest.mark.measures("quality.macro_f1")
+        def test_macro_f1(audit, broken):
+            pass
+
+        @pytest.mark.measures("security.artifact")
+        def test_silent(audit):
+            pass
+        """
+    )
+    assert run().ret == 1
+    assert run.record["verdict"] == "fail"
+    assert run.finding("quality.accuracy")["verdict"] == "error"
+    assert "ZeroDivisionError: no rows" in run.finding("quality.accuracy")["reason"]
+    assert run.finding("quality.macro_f1")["verdict"] == "error"
+    assert run.finding("security.artifact")["reason"] == "the test ended without measuring it"
+
+
+@pytest.mark.parametrize(("gated", "exit_status"), [(False, 0), (True, 1)])
+def test_missing_evidence_skips_and_fails_where_it_is_gated(
+    run: Runner, write_policy: WritePolicy, gated: bool, exit_status: int
+) -> None:
+    write_policy(**({"gates.quality": "accuracy = { min = 0.5 }\nmacro_f1 = { min = 0.5 }"} if gated else {}))
+    run.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.measures("quality.accuracy")
+        def test_accuracy(audit):
+            audit.not_assessed("supply labels")
+
+        @pytest.mark.measures("quality.macro_f1")
+        @pytest.mark.skip(reason="not today")
+        def test_macro_f1(audit):
+            pass
+        """
+    )
+    result = run()
+    assert result.ret == exit_status
+    # A skip before the test's own code shows as an error of its set-up.
+    result.assert_outcomes(**({"failed": 1, "errors": 1} if gated else {"skipped": 2}))
+    assert run.finding("quality.accuracy")["verdict"] == "not_assessed"
+    assert run.finding("quality.accuracy")["reason"] == "supply labels"
+    assert run.finding("quality.macro_f1")["reason"] == "not today"
+
+
+def test_a_finding_must_have_the_declared_id(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy()
+    run.pytester.makepyfile(
+        MADE
+        + """
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit):
+        audit.check(measured("quality.macro_f1", 0.9, 0.8, 1.0))
+    """
+    )
+    assert run().ret == 1
+    assert run.finding("quality.accuracy")["verdict"] == "error"
+
+
+# ---------------------------------------------------------------------------------------------------- what did not run
+
+
+def test_a_gate_that_did_not_run_makes_the_audit_incomplete(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.quality": "accuracy = { min = 0.05 }", "gates.fairness": "equalized_odds = { max = 1 }"})
+    run.pytester.makepyfile(QUALITY)
+    result = run()
+    assert result.ret == 0
+    assert run.record["not_run"] == ["fairness.equalized_odds[gender]"]
+    assert (run.record["verdict"], run.record["complete"]) == ("incomplete", False)
+    result.stdout.fnmatch_lines(["NOT RUN*fairness.equalized_odds[[]gender[]]", "Incomplete: 1 did not run."])
+
+
+def test_challenges_are_marks(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.quality": "accuracy = { min = 0.05 }"})
+    run.pytester.makepyfile(
+        QUALITY,
+        test_ethics="""
+        import pytest
+        pytestmark = pytest.mark.challenge("ethics")
+        def test_nothing(audit): pass
+        """,
+    )
+    result = run("-m", "ethics", "--strict-markers")
+    result.assert_outcomes(passed=1, deselected=1)
+    assert run.record["not_run"] == ["quality.accuracy"]
+    assert run.record["verdict"] == "incomplete"
+
+
+def test_nothing_selected_is_exit_5_and_writes_nothing(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy()
+    run.pytester.makepyfile(QUALITY)
+    assert run("-k", "nonesuch").ret == 5
+    assert not (run.pytester.path / "reports").exists()
+
+
+def test_interruption_leaves_a_partial_record_that_says_so(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.quality": "accuracy = { min = 0.05 }\nmacro_f1 = { min = 0.01 }"})
+    run.pytester.makepyfile(
+        QUALITY
+        + """
+    @pytest.mark.measures("quality.macro_f1")
+    def test_macro_f1(audit):
+        raise KeyboardInterrupt
+    """
+    )
+    result = run.pytester.runpytest_subprocess("--audit-cache", str(run.cache))
+    assert result.ret == 2
+    assert run.finding("quality.accuracy")["verdict"] == "pass"
+    assert run.record["not_run"] == ["quality.macro_f1"]
+    assert (run.record["verdict"], run.record["interrupted"]) == ("incomplete", True)
+    assert "interrupted" in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+
+
+def test_a_crash_never_leaves_yesterdays_pass_behind(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.quality": "accuracy = { min = 0.05 }"})
+    test_file = run.pytester.makepyfile(QUALITY)
+    assert run().ret == 0
+    assert run.record["verdict"] == "pass"
+    test_file.write_text("import os\ndef test_crash(audit): os._exit(9)\n", "utf-8")
+    run.pytester.runpytest_subprocess("--audit-cache", str(run.cache))
+    assert (run.record["verdict"], run.record["complete"]) == ("incomplete", False)
+    assert "Released" not in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+
+
+def test_what_stops_a_run_before_it_starts_leaves_the_former_record_alone(
+    run: Runner, write_policy: WritePolicy
+) -> None:
+    policy = write_policy(**{"gates.quality": "accuracy = { min = 0.05 }"})
+    run.pytester.makepyfile(QUALITY)
+    run()
+    before = (run.pytester.path / "reports" / "audit.json").read_bytes()
+    policy.write_text(policy.read_text("utf-8").replace("accuracy", "acuracy"), "utf-8")
+    assert run().ret == 4
+    assert (run.pytester.path / "reports" / "audit.json").read_bytes() == before
+
+
+# ----------------------------------------------------------------------------------------------------------- subgroups
+
+
+def test_subgroup_tests_run_once_for_each_column(run: Runner, write_policy: WritePolicy, reviews: Path) -> None:
+    columns = 'subgroups = ["gender", "region", "gender*region"]'
+    write_policy(data=f'test = "{reviews}/test.csv"\n{columns}', **{"gates.fairness": "accuracy_gap = { max = 1 }"})
+    run.pytester.makepyfile(
+        """
+        import pytest
+        from audit.probes import fairness
+
+        @pytest.mark.measures("fairness.accuracy_gap")
+        def test_gap(audit, predictions, subgroup):
+            audit.check(fairness.accuracy_gap(predictions, subgroup))
+        """
+    )
+    result = run("-v")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*test_gap[[]gender[*]region[]]*PASSED*"])
+    assert {f["id"] for f in run.record["findings"]} == {
+        "fairness.accuracy_gap[gender]",
+        "fairness.accuracy_gap[region]",
+        "fairness.accuracy_gap[gender*region]",
+    }
+    assert run.record["complete"]
+
+
+@pytest.mark.parametrize(("gates", "exit_status"), [("", 0), ("accuracy_gap = { max = 1 }", 1)])
+def test_without_subgroup_columns_the_test_runs_once_unassessed(
+    run: Runner, write_policy: WritePolicy, reviews: Path, gates: str, exit_status: int
+) -> None:
+    write_policy(data=f'test = "{reviews}/test.csv"', **{"gates.fairness": gates})
+    run.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.measures("fairness.accuracy_gap")
+        def test_gap(audit, predictions, subgroup):
+            raise AssertionError("must not run")
+        """
+    )
+    assert run().ret == exit_status
+    assert run.finding("fairness.accuracy_gap")["verdict"] == "not_assessed"
+    assert "[data] subgroups" in run.finding("fairness.accuracy_gap")["reason"]
+
+
+# -------------------------------------------------------------------------------------------------- other people's code
+
+
+def test_a_users_own_test_and_id(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.business": "refunds = { max = 0.5 }"})
+    run.pytester.makeconftest(
+        """
+        from audit import Identifier
+
+        def pytest_audit_ids():
+            return [Identifier("business.refunds", "quality", "Refunds", "share", "lower", "Refunds per review.")]
+        """
+    )
+    run.pytester.makepyfile(
+        MADE
+        + """
+    @pytest.mark.measures("business.refunds")
+    def test_refunds(audit, predictions, test_data, policy, train_data, model):
+        assert len(predictions) == len(test_data) and len(train_data) == 300
+        assert model.labels == ("negative", "neutral", "positive")
+        audit.check(measured("business.refunds", 0.2, 0.1, 0.3))
+    """
+    )
+    assert run().ret == 0
+    assert run.finding("business.refunds")["verdict"] == "pass"
+    assert run.finding("business.refunds")["title"] == "Refunds"
+
+
+def test_a_probe_of_another_package_runs_in_the_suite(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.length": "mean = { max = 1000 }"})
+    run.pytester.makeconftest(
+        """
+        from audit import Identifier, Measurement
+        from audit.plugin import Probe
+
+        def mean_length(test_data):
+            value = sum(map(len, test_data.texts)) / len(test_data)
+            return Measurement.census("length.mean", value, len(test_data), "characters", "counted")
+
+        def pytest_audit_ids():
+            return [Identifier("length.mean", "transparency", "Mean length", "characters", "lower", "Length.")]
+
+        def pytest_audit_probes():
+            return [Probe("length.mean", mean_length, "transparency")]
+        """
+    )
+    suite = Path(__file__).parent.parent / "suites" / "test_extensions.py"
+    run.pytester.makepyfile(test_extensions=suite.read_text("utf-8"))
+    result = run("-m", "transparency")
+    result.assert_outcomes(passed=1)
+    assert run.finding("length.mean")["verdict"] == "pass"
+
+
+def test_without_other_probes_their_test_is_not_there(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy()
+    suite = Path(__file__).parent.parent / "suites" / "test_extensions.py"
+    run.pytester.makepyfile(suite.read_text("utf-8"))
+    assert run().ret == 5
+
+
+def test_a_repository_may_audit_anything_and_the_record_says_so(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(
+        model='source = "bert-base-uncased"\nlabels = ["negative", "neutral", "positive"]',
+        **{"gates.quality": "accuracy = { min = 0.9 }"},
+    )
+    run.pytester.makeconftest(
+        """
+        import numpy as np, pytest
+        from audit.scorer import Predictions
+
+        class Oracle:
+            def __init__(self, answers): self.answers = answers
+            def predict(self, texts):
+                return Predictions(np.eye(3, dtype="float32")[[self.answers[t] for t in texts]],
+                                   ("negative", "neutral", "positive"))
+
+        @pytest.fixture(scope="session")
+        def scorer(test_data):
+            return Oracle(dict(zip(test_data.texts, test_data.labels)))
+        """
+    )
+    run.pytester.makepyfile(QUALITY)
+    assert run().ret == 0
+    assert run.finding("quality.accuracy")["verdict"] == "pass"
+    assert "`scorer`" in run.record["model"]["overridden"]
+    assert "`scorer`" in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+
+
+def test_without_a_suite_the_plugin_does_nothing_and_prints_nothing(run: Runner) -> None:
+    run.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def model(): return "theirs"
+
+        def test_own(model):
+            assert model == "theirs"
+        """
+    )
+    (run.pytester.path / "audit.toml").write_text("nonsense [", "utf-8")
+    result = run()
+    result.assert_outcomes(passed=1)
+    assert "model audit" not in result.stdout.str()
+    assert not (run.pytester.path / "reports").exists()
+
+
+# ------------------------------------------------------------------------------------------------- xdist and the terminal
+
+
+def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.quality": "accuracy = { min = 0.95 }"})
+    suites = Path(__file__).parent.parent / "suites"
+    for name in ("quality", "ethics", "privacy", "security", "transparency"):
+        path = run.pytester.path / f"test_{name}.py"
+        path.write_text((suites / path.name).read_text("utf-8"), "utf-8")
+    plain = run()
+    alone = run.record
+    parallel = run("-n", "2")
+    together = run.record
+    assert plain.ret == parallel.ret == 1
+    assert together["findings"] == alone["findings"]
+    assert together["model"] == alone["model"]
+    assert together["not_run"] == alone["not_run"]
+    parallel.stdout.fnmatch_lines(["FAIL*quality.accuracy*", "Blocked: 1 of 1 gates*"])
+
+
+def test_xdist_reports_a_users_mistake_with_exit_4(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.quality": "acuracy = { min = 0.5 }"})
+    run.pytester.makepyfile(QUALITY)
+    result = run("-n", "2")
+    assert result.ret == 4
+    result.stdout.fnmatch_lines(["ERROR: *unknown gate id 'quality.acuracy'; did you mean 'quality.accuracy'?"])
+    assert not (run.pytester.path / "reports").exists()
+
+
+def test_the_summary_names_each_verdict_and_the_report(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.quality": "accuracy = { min = 0.95 }"})
+    run.pytester.makepyfile(QUALITY)
+    result = run("-q")
+    result.stdout.fnmatch_lines(
+        [
+            "=* model audit =*",
+            "FAIL *quality.accuracy * gate ≥ 0.950*",
+            "Blocked: 1 of 1 gates fails.",
+            "report: reports/report.html",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_collecting_only_starts_nothing(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(model='source = "/nonesuch"')
+    run.pytester.makepyfile(QUALITY)
+    assert run("--collect-only").ret == 0
+
+
+# --------------------------------------------------------------------------------------------------------- bad input
+
+BAD_INPUT = [
+    ("policy", ["--audit-policy", "nosuch.toml"], {}, "nosuch.toml: no such policy file"),
+    ("model folder", [], {"model": 'source = "./nosuch"'}, "is not a folder"),
+    ("device", ["--audit-device", "tpu"], {}, "unknown device"),
+    ("device here", ["--audit-device", "cuda:99"], {}, "CUDA device"),
+    ("output", ["--audit-out", "file.txt/reports"], {}, "cannot be written"),
+    ("baseline", ["--audit-baseline", "nosuch"], {}, "cannot be read"),
+    ("unknown key", [], {"audit": "confidense = 0.9"}, "did you mean 'confidence'"),
+    ("gate bracket", [], {"gates.fairness": '"accuracy_gap[sex]" = { max = 1 }'}, "expected one of: "),
+    ("small-bert alone", [], {"model": 'source = "small-bert"'}, "[model.finetune]"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sections", "said"), [case[1:] for case in BAD_INPUT], ids=[c[0] for c in BAD_INPUT]
+)
+def test_a_users_mistake_is_exit_4_and_one_sentence(
+    run: Runner, write_policy: WritePolicy, arguments: list[str], sections: dict[str, str], said: str
+) -> None:
+    write_policy(**sections)
+    (run.pytester.path / "file.txt").write_text("a file", "utf-8")
+    run.pytester.makepyfile(QUALITY)
+    result = run(*arguments)
+    assert result.ret == 4
+    errors = [line for line in result.stderr.lines if line.startswith("ERROR:")]
+    assert len(errors) == 1
+    assert said in errors[0]
+    output = result.stdout.str() + result.stderr.str()
+    assert "Traceback" not in output
+    assert not (run.pytester.path / "reports").exists()
+
+
+def test_a_missing_column_is_exit_4(run: Runner, write_policy: WritePolicy, reviews: Path) -> None:
+    write_policy(data=f'test = "{reviews}/test.csv"\ntext = "txt"')
+    run.pytester.makepyfile(QUALITY)
+    result = run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: *test.csv' has no column 'txt' ([[]data[]] text); did you mean 'text'?"])
+
+
+def test_a_hub_model_without_a_network_is_exit_4(
+    run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_policy(model='source = "bert-base-uncased"')
+    run.pytester.makepyfile(QUALITY)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HOME", str(run.pytester.path / "hf"))
+    result = run.pytester.runpytest_subprocess("--audit-cache", str(run.cache))
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: model 'bert-base-uncased': *Hub could not be reached*"])
+
+
+def test_a_mistake_that_shows_only_on_loading_is_exit_4_too(
+    run: Runner, write_policy: WritePolicy, untrained: Path
+) -> None:
+    import shutil
+
+    folder = run.pytester.path / "model"
+    shutil.copytree(untrained, folder)
+    (folder / "tokenizer.json").write_text("{", "utf-8")
+    write_policy(model=f'source = "{folder}"')
+    run.pytester.makepyfile(QUALITY)
+    result = run()
+    assert result.ret == 4
+    result.stdout.fnmatch_lines(["ERROR: model '*': the tokenizer cannot be loaded*"])
+    assert not (run.pytester.path / "reports" / "audit.json").exists()
