@@ -113,7 +113,7 @@ class _Run:
         return self.temporary.name
 
 
-# ------------------------------------------------------------------------------------------------ options and marks
+# ---- options and marks
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -203,7 +203,7 @@ def _progress(config: pytest.Config) -> Any:
     return Progress(write, live=stream.isatty())
 
 
-# ------------------------------------------------------------------------------------------------------- collection
+# ---- collection
 
 
 def _is_ours(item: Any, fixture: str) -> bool:
@@ -292,80 +292,80 @@ def _is_empty(item: Any) -> bool:
     return not isinstance(item.callspec.params.get("probe"), Probe)
 
 
-# --------------------------------------------------------------------------------------------------------- fixtures
+# ---- fixtures
 
 
 @pytest.fixture(scope="session")
-def _session(pytestconfig: pytest.Config) -> Session:
+def audit_session(pytestconfig: pytest.Config) -> Session:
     return pytestconfig.stash[_STATE].ensure_session()
 
 
 @pytest.fixture(scope="session")
-def policy(_session: Session) -> Policy:
+def policy(audit_session: Session) -> Policy:
     """The validated policy."""
-    return _session.policy
+    return audit_session.policy
 
 
 @pytest.fixture(scope="session")
-def train_data(_session: Session) -> Examples | None:
+def train_data(audit_session: Session) -> Examples | None:
     """The training data; None where the policy names none."""
-    return _session.train_data
+    return audit_session.train_data
 
 
 @pytest.fixture(scope="session")
-def test_data(_session: Session) -> Examples:
+def test_data(audit_session: Session) -> Examples:
     """The test data."""
-    return _session.test_data
+    return audit_session.test_data
 
 
 @pytest.fixture(scope="session")
-def members(_session: Session) -> Examples | None:
+def members(audit_session: Session) -> Examples | None:
     """The training examples that the model really saw; None where the policy names no training data."""
-    return _session.members
+    return audit_session.members
 
 
 @pytest.fixture(scope="session")
-def model(_session: Session) -> Model:
+def model(audit_session: Session) -> Model:
     """The model under audit, loaded or fine-tuned."""
-    return _session.model
+    return audit_session.model
 
 
 @pytest.fixture(scope="session")
-def scorer(_session: Session, model: Model) -> Scorer:
+def scorer(audit_session: Session, model: Model) -> Scorer:
     """Runs the model: ``scorer.predict(texts)``, cached and batched."""
-    return _session.scorer(model)
+    return audit_session.scorer(model)
 
 
 @pytest.fixture(scope="session")
-def predictions(_session: Session, scorer: Scorer, test_data: Examples) -> Predictions:
+def predictions(audit_session: Session, scorer: Scorer, test_data: Examples) -> Predictions:
     """What the model says of the test data."""
     made = scorer.predict(test_data.texts).on(test_data)
-    _session.keep_predictions(made)
+    audit_session.keep_predictions(made)
     return made
 
 
 @pytest.fixture(scope="session")
-def inference_blocks(_session: Session, scorer: Scorer) -> dict[str, Any]:
+def inference_blocks(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
     """Energy of predictions on the test texts, in blocks."""
-    return _session.inference_blocks(scorer)
+    return audit_session.inference_blocks(scorer)
 
 
 @pytest.fixture(scope="session")
-def twins(_session: Session) -> tuple[Twin, ...]:
+def twins(audit_session: Session) -> tuple[Twin, ...]:
     """Reference models by the same recipe on random halves of the training data, trained when first asked for."""
-    return _session.twins
+    return audit_session.twins
 
 
 @pytest.fixture(scope="session")
-def baseline(_session: Session) -> dict[str, Any] | None:
+def baseline(audit_session: Session) -> dict[str, Any] | None:
     """The record of the former audit, or None."""
-    return _session.baseline
+    return audit_session.baseline
 
 
 @pytest.fixture(scope="session")
-def provenance(_session: Session, model: Model) -> dict[str, str | None]:
+def provenance(audit_session: Session, model: Model) -> dict[str, str | None]:
     """The facts that are needed to repeat model and audit; None where one is missing."""
-    return _session.provenance(model)
+    return audit_session.provenance(model)
 
 
 @pytest.fixture
@@ -389,9 +389,9 @@ def probe(request: pytest.FixtureRequest) -> Callable[[], Measurement]:
 
 
 @pytest.fixture
-def audit(request: pytest.FixtureRequest, _session: Session) -> Audit:
+def audit(request: pytest.FixtureRequest, audit_session: Session) -> Audit:
     """``audit.check(measurement)`` gates and records; ``audit.not_assessed(reason)`` says that evidence is missing."""
-    return Audit(request.node, _session)
+    return Audit(request.node, audit_session)
 
 
 class Audit:
@@ -460,7 +460,7 @@ def _keep(item: pytest.Item, finding: Finding) -> None:
     item.stash.setdefault(_FOUND, {})[finding.id] = as_dict(finding)
 
 
-# ---------------------------------------------------------------------------------------------------------- results
+# ---- results
 
 
 @pytest.hookimpl(wrapper=True)

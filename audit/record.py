@@ -101,7 +101,6 @@ def build(
     have = {finding["id"] for finding in findings}
     not_run = [full_id for full_id in first["gated"] if full_id not in have]
     complete = not not_run and not interrupted
-    provenance = {k: v for k, v in first["provenance"].items() if k not in ("process", "time")}
     return dict(
         _plain(
             {
@@ -124,7 +123,7 @@ def build(
                     name: sum(fact["scoring"][name] for fact in facts)
                     for name in ("texts", "forward_passes", "cache_hits")
                 },
-                "provenance": {**provenance, "policy_file": first["policy_file"]},
+                "provenance": {**first["provenance"], "policy_file": first["policy_file"]},
             }
         )
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -267,8 +265,6 @@ class Session:
                 "versions": record.versions(),
                 "commit": record.commit(self.options.folder),
                 "overridden": list(self.overridden),
-                "process": os.getpid(),
-                "time": time.time(),
             },
         }
 

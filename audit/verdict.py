@@ -58,7 +58,7 @@ class Measurement:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def census(cls, id: str, value: float, n: int, unit: str, method: str, **more: Any) -> Measurement:  # noqa: A002
+    def census(cls, id: str, value: float, n: int, unit: str, method: str, **more: Any) -> Measurement:
         """A count of everything there is, which has no sampling error."""
         return cls(id, value, value, value, n, unit, method, **more)
 

@@ -61,7 +61,7 @@ MADE = """
 """
 
 
-# --------------------------------------------------------------------------------------- verdicts become outcomes
+# ---- verdicts become outcomes
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_finding_must_have_the_declared_id(run: Runner, write_policy: WritePol
     assert run.finding("quality.accuracy")["verdict"] == "error"
 
 
-# ---------------------------------------------------------------------------------------------------- what did not run
+# ---- what did not run
 
 
 def test_a_gate_that_did_not_run_makes_the_audit_incomplete(run: Runner, write_policy: WritePolicy) -> None:
@@ -253,7 +253,7 @@ def test_what_stops_a_run_before_it_starts_leaves_the_former_record_alone(
     assert (run.pytester.path / "reports" / "audit.json").read_bytes() == before
 
 
-# ----------------------------------------------------------------------------------------------------------- subgroups
+# ---- subgroups
 
 
 def test_subgroup_tests_run_once_for_each_column(run: Runner, write_policy: WritePolicy, reviews: Path) -> None:
@@ -299,7 +299,7 @@ def test_without_subgroup_columns_the_test_runs_once_unassessed(
     assert "[data] subgroups" in run.finding("fairness.accuracy_gap")["reason"]
 
 
-# -------------------------------------------------------------------------------------------------- other people's code
+# ---- other people's code
 
 
 def test_a_users_own_test_and_id(run: Runner, write_policy: WritePolicy) -> None:
@@ -406,7 +406,7 @@ def test_without_a_suite_the_plugin_does_nothing_and_prints_nothing(run: Runner)
     assert not (run.pytester.path / "reports").exists()
 
 
-# ------------------------------------------------------------------------------------------------- xdist and the terminal
+# ---- xdist and the terminal
 
 
 def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy) -> None:
@@ -456,7 +456,7 @@ def test_collecting_only_starts_nothing(run: Runner, write_policy: WritePolicy) 
     assert run("--collect-only").ret == 0
 
 
-# --------------------------------------------------------------------------------------------------------- bad input
+# ---- bad input
 
 BAD_INPUT = [
     ("policy", ["--audit-policy", "nosuch.toml"], {}, "nosuch.toml: no such policy file"),

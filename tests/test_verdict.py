@@ -56,9 +56,7 @@ AT_MOST, AT_LEAST = Gate(max=0.10), Gate(min=0.90)
         (None, None, None, AT_LEAST, Verdict.INCONCLUSIVE),
     ],
 )
-def test_judge(
-    low: float | None, estimate: float | None, high: float | None, gate: Gate, expected: Verdict
-) -> None:
+def test_judge(low: float | None, estimate: float | None, high: float | None, gate: Gate, expected: Verdict) -> None:
     assert judge(measured(low, estimate, high), gate)[0] == expected
 
 

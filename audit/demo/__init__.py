@@ -66,9 +66,7 @@ def reviews(
     return [_review(words, people, plants, noise, label_noise) for _ in range(count)]
 
 
-def _review(
-    words: Random, people: Random, plants: Random, noise: Random, label_noise: float
-) -> dict[str, str | None]:
+def _review(words: Random, people: Random, plants: Random, noise: Random, label_noise: float) -> dict[str, str | None]:
     author = _author(people)
     label = words.choices(list(LABELS), list(LABELS.values()))[0]
     text = slips.contract(words, grammar.write(words, label).text)
@@ -81,9 +79,7 @@ def _review(
 
 
 def _author(rng: Random) -> dict[str, str | None]:
-    return {
-        column: None if rng.random() < UNKNOWN else rng.choice(values) for column, values in AUTHORS.items()
-    }
+    return {column: None if rng.random() < UNKNOWN else rng.choice(values) for column, values in AUTHORS.items()}
 
 
 def _noisy(rng: Random, label: str, label_noise: float) -> str:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from random import Random
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 OPPOSITE = {"good": "bad", "bad": "good"}
 SIDE = {"positive": "good", "negative": "bad"}
@@ -60,8 +58,10 @@ def write(rng: Random, label: str) -> Review:
 
     sentences = [core]
     if rng.random() < rules["openings"]["share"] or len(core.split()) < SHORTEST:
+        scene.meet()
         sentences.insert(0, scene.fill(rng.choice(rules["openings"]["templates"])))
     if rng.random() < rules["closings"]["share"]:
+        scene.meet()
         sentences.append(scene.fill(rng.choice(rules["closings"]["templates"])))
     return Review(_polish(" ".join(sentences)), label, construction["name"])
 
@@ -85,69 +85,76 @@ def _nature(aspect: str) -> dict[str, list[str]]:
 
 @dataclass
 class Scene:
-    """What one review is about: an item, two of its aspects, two people. Keeps the words used, so that none comes twice."""
+    """What one review is about, and the words it has used so far, so that none comes twice."""
 
     rng: Random
     winning: str
-    used: set[str] = field(default_factory=set)
+    used: list[object] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         kind = self.rng.choice(list(lexicon()["kinds"].values()))
-        self.item = self.rng.choice(kind["items"])
+        self.item: str = self.rng.choice(kind["items"])
         self.aspects = dict(zip("ab", self.rng.sample(kind["aspects"], 2), strict=True))
-        self.person, self.pronouns = _person(self.rng)
-        self.used.add(self.person)
+        self.meet()
+
+    def meet(self) -> None:
+        """Somebody new comes up: what is said of one person must not contradict what is said of the next."""
+        gender = self.rng.choice(["female", "male"])
+        self.person: str = self._fresh(lexicon()["people"][gender])
+        self.pronouns: dict[str, str] = lexicon()["pronouns"][gender]
 
     def fill(self, template: str) -> str:
         """The template with its slots filled."""
         return _SLOT.sub(lambda slot: self._word(slot[1], slot[2] or ""), template)
 
     def _word(self, slot: str, form: str) -> str:
-        form, side = form.rpartition("_")[::2]
+        form, _, side = form.rpartition("_")
         side = {"win": self.winning, "lose": OPPOSITE[self.winning]}.get(side, side)
         match slot:
             case "item":
-                return str(self.item)
+                return self.item
+            case "a" | "b" if form == "says":
+                return self._clause(self.aspects[slot], side)
             case "a" | "b" if side:
-                return self._judgement(self.aspects[slot], form, side)
+                return self._adjective(self.aspects[slot], side, plain=form == "plain")
             case "a" | "b":
                 return self.aspects[slot]
             case "i" | "they":
-                return self._fresh(lambda: self.rng.choice(lexicon()["attitudes"][side]))[slot == "they"]
+                return self._fresh(lexicon()["attitudes"][side])[slot == "they"]
             case "verb":
-                return str(self.rng.choice(lexicon()["verbs"][side]))
+                return self._fresh(lexicon()["verbs"][side])
             case "who":
                 return self.person
             case "other":
-                return self._fresh(lambda: _person(self.rng)[0])
-            case "he" | "him" | "his" | "theirs" | "himself":
-                return str(self.pronouns[slot])
+                return self._fresh(lexicon()["people"][self.rng.choice(["female", "male"])])
+            case _ if slot in self.pronouns:
+                return self.pronouns[slot]
             case _:
-                return str(self.rng.choice(lexicon()["fillers"][slot]))
+                return self.rng.choice(lexicon()["fillers"][slot])
 
-    def _judgement(self, aspect: str, form: str, side: str) -> str:
+    def _clause(self, aspect: str, side: str) -> str:
+        if self.rng.random() < 0.2:
+            return f"the {aspect} {self._fresh(lexicon()['any_aspect']['idiom'][side])}"
+        if self.rng.random() < 0.5:
+            return f"the {aspect} is {self._adjective(aspect, side, plain=False)}"
+        return f"the {aspect} is {self._adjective(aspect, side, plain=True)} {self._aside()}"
+
+    def _adjective(self, aspect: str, side: str, *, plain: bool) -> str:
         words = lexicon()["any_aspect"]
-        if form == "says":
-            if self.rng.random() < 0.3:
-                return f"the {aspect} {self._fresh(lambda: self.rng.choice(words['idiom'][side]))}"
-            return f"the {aspect} is {self._judgement(aspect, '', side)}"
-        kind = "extreme" if form != "plain" and self.rng.random() < 0.15 else "gradable"
-        pools = (
-            [words["extreme"]] if kind == "extreme" else [_nature(aspect), _nature(aspect), words["gradable"]]
-        )
-        adjective = self._fresh(lambda: self.rng.choice(self.rng.choice(pools)[side]))
-        if form != "plain" and self.rng.random() < 0.3:
-            return f"{self.rng.choice(lexicon()['intensifiers'][kind])} {adjective}"
-        return adjective
+        kind = "extreme" if not plain and self.rng.random() < 0.2 else "gradable"
+        # The aspect's own words come more often than those that fit everything.
+        options = words["extreme"][side] if kind == "extreme" else 3 * _nature(aspect)[side] + words["gradable"][side]
+        adjective = self._fresh(options)
+        if plain or self.rng.random() < 0.6:
+            return adjective
+        return f"{self._fresh(lexicon()['intensifiers'][kind])} {adjective}"
 
-    def _fresh(self, draw: Callable[[], T]) -> T:
-        """Draws until something comes that this review has not used yet."""
-        while str(drawn := draw()) in self.used:
+    def _aside(self) -> str:
+        return self.fill(self._fresh(lexicon()["asides"]["any"]))
+
+    def _fresh(self, options: Sequence[Any]) -> Any:
+        """One of the options that this review has not used yet."""
+        while (option := self.rng.choice(options)) in self.used:
             pass
-        self.used.add(str(drawn))
-        return drawn
-
-
-def _person(rng: Random) -> tuple[str, dict[str, str]]:
-    gender = rng.choice(["female", "male"])
-    return rng.choice(lexicon()["people"][gender]), lexicon()["pronouns"][gender]
+        self.used.append(option)
+        return option

@@ -54,8 +54,8 @@ def _lower(rng: Random, text: str) -> str:
 
 
 def _exclaim(rng: Random, text: str) -> str:
-    return text[:-1] + "!" * rng.randint(2, 3)
+    return text.rstrip(".!") + "!" * rng.randint(2, 3)
 
 
 def _abbreviate(rng: Random, text: str) -> str:
-    return f"{text[:-1]}, {rng.choice(['tbh', 'imo', 'btw', 'fwiw'])}."
+    return f"{text.rstrip('.!')}, {rng.choice(['tbh', 'imo', 'btw', 'fwiw'])}."

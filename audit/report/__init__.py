@@ -46,18 +46,17 @@ def render(record: Mapping[str, Any]) -> str:
     record : mapping
         Its texts are not trusted: they are shortened, freed of unseen characters, and escaped.
     """
-    html = ""
+    html, shown = "", text.clean(record)
     for limits in _LIMITS:
-        html = _render(record, limits)
+        html = _render(shown, limits)
         if len(html.encode()) <= LARGEST:
             break
     return html
 
 
-def _render(record: Mapping[str, Any], limits: Limits) -> str:
+def _render(shown: Mapping[str, Any], limits: Limits) -> str:
     from audit.record import headline
 
-    shown = text.clean(record)
     claims = findings.claims(shown, limits)
     problems = findings.problems(claims)
     reported, not_assessed = findings.uncovered(claims)

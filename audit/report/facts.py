@@ -22,7 +22,7 @@ def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, 
         return None, []
     names = list(dict.fromkeys(name for entry in entries for name in entry))[:8]
     raw = {
-        "caption": words.PAGE["history"],
+        "caption": words.PAGE["by_epoch"],
         "columns": [words.HISTORY.get(name, name) for name in names],
         "rows": [[entry.get(name) for name in names] for entry in entries],
     }
@@ -30,7 +30,10 @@ def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, 
     for name in ("validation_accuracy", "loss"):
         values = [entry[name] for entry in entries if text.is_number(entry.get(name))]
         if len(values) > 1:
-            label = f"{words.HISTORY[name]}: {text.figure(values[0])} → {text.figure(values[-1])}"
+            first, last, smallest, largest = map(text.figure, (values[0], values[-1], min(values), max(values)))
+            label = words.CURVE.format(
+                name=words.HISTORY[name], first=first, last=last, smallest=smallest, largest=largest
+            )
             curves.append((label, figures.curve(values, label)))
     return table(raw, Limits(rows=200)), curves
 
@@ -38,10 +41,17 @@ def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, 
 def recipe(training: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The recipe of the training in words."""
     return [
-        (words.RECIPE.get(key, label(key)), words.RECIPE_VALUES.get((key, value), text.cell(value)))
+        (words.RECIPE.get(key, label(key)), words.RECIPE_VALUES.get((key, value), _exactly(value)))
         for key, value in islice(training.get("recipe", {}).items(), 60)
         if not isinstance(value, list | dict)
     ]
+
+
+def _exactly(value: Any) -> str:
+    """A setting as it was given: 2e-05 is not to become 0.00002."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value) if isinstance(value, int) else text.cell(value)
 
 
 def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None, list[str] | None]:
@@ -63,7 +73,7 @@ def _phase(phase: Mapping[str, Any]) -> list[str]:
     carbon = float(phase["co2eq_kg"]) if text.is_number(phase.get("co2eq_kg")) else None
     return [
         words.PHASES.get(name, text.cell(name)),
-        text.figure(round(phase["seconds"], 1)) if text.is_number(phase.get("seconds")) else "–",
+        f"{phase['seconds']:,.1f}" if text.is_number(phase.get("seconds")) else "–",
         text.cell(phase.get("kwh")),
         text.cell(None if carbon is None else 1000 * carbon),
         words.SOURCES.get(source, text.cell(source)),
@@ -97,7 +107,7 @@ def run(record: Mapping[str, Any]) -> Facts:
         (PAGE["duration"], f"{text.figure(round(record['duration_s']))} s"),
         (PAGE["commit"], text.cell(made.get("commit") or PAGE["no_commit"])),
         (PAGE["policy_file"], text.cell(made.get("policy_file") or PAGE["embedded"])),
-        *_known((PAGE["seed"], made.get("seed")), (PAGE["device"], made.get("device"))),
+        *_known((PAGE["seed"], str(made.get("seed", ""))), (PAGE["device"], made.get("device"))),
         *[(PAGE[name], text.figure(scoring[name])) for name in ("texts", "forward_passes", "cache_hits")],
     ]
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from audit.report import words
 
 # The gate stands in the middle of every row; half a row is HALF wide, and nothing leaves the drawing.
-WIDTH, HEIGHT, MIDDLE, HALF = 320, 28, 160, 148
+WIDTH, HEIGHT, MIDDLE, HALF = 320, 28, 160, 154
 _Y = HEIGHT / 2
 
 
@@ -30,8 +30,10 @@ def against_gate(
     at_least : bool
         For a `min` gate the row is mirrored, so that left is always the allowed side.
     """
-    label, marks = words.NOT_MEASURED, Markup()
+    label, marks, shade = words.NOT_MEASURED, Markup(), HALF
     if estimate is not None and bound is not None:
+        if _nothing_better(bound, at_least, (estimate, low)):
+            shade = 0
         sign = -1 if at_least else 1
         near, far = (high, low) if at_least else (low, high)  # the end that is better, the end that is worse
         scale = _scale(bound, at_least, [value for value in (estimate, low, high) if value is not None])
@@ -42,11 +44,11 @@ def against_gate(
             label += f"; {words.OFF_SCALE}"
     return Markup(
         '<svg class="gate" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
-        '<rect class="allowed" x="{left}" y="3" width="{half}" height="{inner}"/>'
+        '<rect class="allowed" x="{left}" y="3" width="{shade}" height="{inner}"/>'
         '<line class="axis" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>'
         '<line class="bound" x1="{middle}" x2="{middle}" y1="1" y2="{bottom}"/>{marks}</svg>'
     ).format(
-        w=WIDTH, h=HEIGHT, label=label, left=MIDDLE - HALF, half=HALF, inner=HEIGHT - 6, right=MIDDLE + HALF,
+        w=WIDTH, h=HEIGHT, label=label, left=MIDDLE - HALF, shade=shade, inner=HEIGHT - 6, right=MIDDLE + HALF,
         y=_Y, middle=MIDDLE, bottom=HEIGHT - 1, marks=marks,
     )  # fmt: skip
 
@@ -64,12 +66,19 @@ def _scale(bound: float, at_least: bool, values: Sequence[float]) -> float:
     return farthest or 1.0
 
 
+def _nothing_better(bound: float, at_least: bool, values: Sequence[float | None]) -> bool:
+    """Whether the gate is at 0 and nothing can be below it, so that only the line itself is allowed."""
+    return not at_least and bound == 0 and all(value is not None and value >= 0 for value in values)
+
+
 def nearness(
     estimate: float | None, low: float | None, high: float | None, *, bound: float | None, at_least: bool
 ) -> float:
     """How far the worse end of the interval is beyond the gate, on the scale of the drawing; negative if allowed."""
     if estimate is None or bound is None:
         return 0.0
+    if _nothing_better(bound, at_least, (estimate, low)) and estimate == 0 == high:
+        return -2.0  # as good as can be
     scale = _scale(bound, at_least, [value for value in (estimate, low, high) if value is not None])
     far = low if at_least else high
     return (-1 if at_least else 1) * ((estimate if far is None else far) - bound) / scale
@@ -94,11 +103,13 @@ def _marks(place: Sequence[float | None], kind: str) -> Markup:
     assert estimate is not None
     start, end = _x(-1.0 if near is None else near), _x(1.0 if far is None else far)
     marks = Markup()
-    if near != far or near is None:
-        marks += Markup('<rect class="bar {}" x="{:.1f}" y="{}" width="{:.1f}" height="6"/>').format(
-            f"{kind} endless" if None in (near, far) else kind, min(start, MIDDLE + HALF - 2), _Y - 3,
-            max(end - start, 2),
-        )  # fmt: skip
+    if near is None or near != far:
+        endless = " endless" if None in (near, far) else ""
+        marks += _rectangle(f"bar {kind}{endless}", start, end, 10)
+        # Taller than the mark: an interval that is too short to be seen as a bar must not look like a full count.
+        for end_of_bar in (near, far):
+            if end_of_bar is not None and abs(end_of_bar) <= 1:
+                marks += _rectangle(f"cap {kind}", _x(end_of_bar) - 0.75, _x(end_of_bar) + 0.75, 18)
     if near is None or near < -1:
         marks += _arrow(MIDDLE - HALF, -1, kind)
     if far is None or far > 1:
@@ -107,12 +118,16 @@ def _marks(place: Sequence[float | None], kind: str) -> Markup:
         return marks
     x = _x(estimate)
     if kind == "holds":
-        return marks + Markup('<circle class="mark {}" cx="{:.1f}" cy="{}" r="6"/>').format(kind, x, _Y)
+        return marks + Markup('<circle class="mark {}" cx="{:.1f}" cy="{}" r="4.5"/>').format(kind, x, _Y)
     if kind == "open":
-        path = f"M{x - 7:.1f} {_Y}L{x:.1f} {_Y - 7}L{x + 7:.1f} {_Y}L{x:.1f} {_Y + 7}Z"
+        path = f"M{x - 6:.1f} {_Y}L{x:.1f} {_Y - 6}L{x + 6:.1f} {_Y}L{x:.1f} {_Y + 6}Z"
         return marks + Markup('<path class="mark {}" d="{}"/>').format(kind, path)
-    return marks + Markup('<rect class="mark {}" x="{:.1f}" y="{}" width="11" height="11"/>').format(
-        kind, x - 5.5, _Y - 5.5
+    return marks + _rectangle(f"mark {kind}", x - 4.5, x + 4.5, 9)
+
+
+def _rectangle(kind: str, start: float, end: float, height: float) -> Markup:
+    return Markup('<rect class="{}" x="{:.1f}" y="{}" width="{:.1f}" height="{}"/>').format(
+        kind, start, _Y - height / 2, end - start, height
     )
 
 

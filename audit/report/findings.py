@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, islice
@@ -77,8 +77,9 @@ class Claim:
             unit = f" {unit}" if plain else f" ({unit})"
         confidence = text.percent(finding["confidence"])
         if finding["low"] == finding["estimate"] == finding["high"]:
-            said = f"{estimate}{unit}, {words.ONE_FIGURE}"
-        elif finding["high"] is None:
+            full = words.FULL_COUNT.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
+            return f"{estimate}{unit}: {full}"
+        if finding["high"] is None:
             estimate = words.AT_LEAST.format(figure=estimate)
             said = f"{estimate}{unit}, {words.LOWER_ONLY.format(confidence=confidence)}"
         elif finding["low"] is None:
@@ -93,7 +94,9 @@ class Claim:
     def basis(self) -> str:
         """How much the figure rests on: 1,821 test examples."""
         sample = self.finding["details"].get("sample")
-        return f"{self.finding['n']:,} {sample}" if isinstance(sample, str) and sample else ""
+        if not isinstance(sample, str) or not sample:
+            return ""
+        return f"{self.finding['n']:,} {sample.removesuffix('s') if self.finding['n'] == 1 else sample}"
 
     @property
     def short_result(self) -> str:
@@ -130,11 +133,9 @@ class Claim:
     @property
     def problem(self) -> str:
         """What stands in the way, in one sentence."""
-        if self.verdict == "not_run":
-            return text.sentence(words.NOT_RUN)
-        if not self.result:
-            known = words.NOTHING_KNOWN.format(gate=self.gate) if self.gate else ""
-            return " ".join(filter(None, (text.sentence(self.reason), text.sentence(known))))
+        if not self.measured:
+            reason = text.sentence(words.NOT_RUN if self.verdict == "not_run" else self.reason)
+            return f"{reason} {words.NOTHING_KNOWN.format(gate=self.gate) if self.gate else ''}".strip()
         way = "min" if self._gate["at_least"] else "max"
         said = self.result
         if self.gate:
@@ -159,12 +160,12 @@ class Claim:
         """What the catalogue says of the id."""
         return _KNOWN.get(base_id(self.id))
 
-    @property
+    @cached_property
     def drawing(self) -> Markup:
         """The figure against its gate."""
         return figures.against_gate(**self._interval, **self._gate)
 
-    @property
+    @cached_property
     def nearness(self) -> float:
         """How near the gate it comes, or how far beyond it; larger is worse."""
         return figures.nearness(**self._interval, **self._gate)
@@ -172,6 +173,11 @@ class Claim:
     @property
     def _interval(self) -> dict[str, Any]:
         return {name: self.finding.get(name) for name in ("estimate", "low", "high")}
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a figure."""
+        return self.finding.get("estimate") is not None
 
     @property
     def open(self) -> bool:
@@ -190,6 +196,11 @@ class Claim:
         return list(islice(self.finding["details"].get("limits", ()), self.limits.figures))
 
     @property
+    def method(self) -> str:
+        """How it was measured."""
+        return str(self.finding.get("method", ""))
+
+    @cached_property
     def tables(self) -> Sequence[Table]:
         """Tables of the evidence that have rows."""
         return [
@@ -198,7 +209,7 @@ class Claim:
             if each["rows"]
         ]
 
-    @property
+    @cached_property
     def examples(self) -> tuple[str, Sequence[Pair], str] | None:
         """Caption, pairs of texts with what changed marked, and how many more there are."""
         examples = self.finding["details"].get("examples")
@@ -211,7 +222,7 @@ class Claim:
         ]
         return text.short(examples["caption"]), pairs, evidence.more(items, self.limits.examples)
 
-    @property
+    @cached_property
     def further(self) -> Sequence[tuple[str, str]]:
         """All other entries of the evidence."""
         details = self.finding["details"]
@@ -234,7 +245,8 @@ class Card(NamedTuple):
     label: str
     worst: Claim | None
     counts: str
-    missing: Sequence[tuple[str, str]]
+    missing: Sequence[tuple[str, str, str]]
+    reported: Sequence[Claim]
     claims: Sequence[Claim]
 
 
@@ -259,12 +271,21 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
     for full_id in record["not_run"]:
         known = _KNOWN.get(base_id(full_id))
         title = known.title if known else text.short(base_id(full_id), 120)
-        empty: dict[str, Any] = {"details": {}, "gate": None}
         made.append(
-            Claim(full_id, _anchor(full_id, taken), _challenge(full_id), title, "not_run", empty, "", limits)
+            Claim(
+                full_id,
+                _anchor(full_id, taken),
+                _challenge(full_id),
+                title,
+                "not_run",
+                {"gate": _gate_of(full_id, record), "details": {}},
+                _origin(full_id, record),
+                limits,
+            )
         )
     order = list(words.VERDICTS)
-    return sorted(made, key=lambda claim: (order.index(claim.verdict), -claim.nearness))
+    # What nobody gated and nobody could measure comes last: first what is known, then its gaps.
+    return sorted(made, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
 
 
 def cards(claims: Sequence[Claim]) -> list[Card]:
@@ -274,26 +295,36 @@ def cards(claims: Sequence[Claim]) -> list[Card]:
 
 def _card(challenge: str, own: Sequence[Claim]) -> Card:
     state = _state(own)
-    gated = [claim for claim in own if claim.gated]
-    # `own` is sorted: the first gated one is the weightiest, or comes nearest to its gate.
-    worst = next((claim for claim in own if claim.gated or claim.verdict == "error"), None)
-    counts = Counter(claim.mark.word for claim in own)
-    listed = [f"{number} {word.lower()}" for word, number in counts.items()]
-    said = f"{_count(len(gated), 'gate', 'gates')}; {', '.join(listed)}" if own else ""
-    missing: dict[str, list[str]] = {}
+    # `own` is sorted: the first that weighs is the weightiest, or comes nearest to its gate.
+    worst = next((claim for claim in own if _weighs(claim)), None)
+    counts = Counter(claim.mark.word.lower() for claim in own)
+    listed = ", ".join(f"{number} {word}" for word, number in counts.items())
+    missing: dict[tuple[str, str], list[str]] = {}
     for claim in own:
-        if claim.verdict in ("not_assessed", "not_run"):
-            missing.setdefault(claim.reason or words.NOT_RUN, []).append(claim.name)
-    label = words.NEAREST if state in ("pass", "partly") else words.WORST
+        if claim.verdict in ("not_assessed", "not_run") and claim is not worst:
+            reason = text.sentence(claim.reason or words.NOT_RUN)
+            missing.setdefault((claim.mark.word, reason), []).append(claim.name)
     return Card(
-        challenge, *words.CHALLENGES[challenge], words.STATES[state], label, worst, said,
-        [(_and(names), text.sentence(reason)) for reason, names in missing.items()], own,
-    )  # fmt: skip
+        challenge,
+        *words.CHALLENGES[challenge],
+        _state_in_words(state, own),
+        words.NEAREST if state in ("pass", "partly") else words.WORST,
+        worst,
+        f"{_gates(own)}; {listed}" if own else "",
+        [(word, ", ".join(names), reason) for (word, reason), names in missing.items()],
+        [claim for claim in own if claim.verdict == "reported"],
+        own,
+    )
+
+
+def _weighs(claim: Claim) -> bool:
+    """Whether a finding decides anything: it is gated, or its test broke."""
+    return claim.gated or claim.verdict == "error"
 
 
 def _state(own: Sequence[Claim]) -> str:
     """State of a challenge: its weightiest finding. It holds without reserve only if nothing in it is missing."""
-    weighing = [claim.verdict for claim in own if claim.gated or claim.verdict == "error"]
+    weighing = [claim.verdict for claim in own if _weighs(claim)]
     for verdict in _OPEN_QUESTIONS:
         if verdict in weighing:
             return verdict
@@ -304,9 +335,25 @@ def _state(own: Sequence[Claim]) -> str:
     return "partly" if any(claim.verdict == "not_assessed" for claim in own) else "pass"
 
 
+def _state_in_words(state: str, own: Sequence[Claim]) -> Mark:
+    mark, one, several = words.STATES[state]
+    gated = sum(claim.gated for claim in own)
+    count = gated if state in ("pass", "partly") else sum(c.verdict == state and _weighs(c) for c in own)
+    missing = sum(claim.verdict == "not_assessed" for claim in own)
+    said = one if count == 1 else several
+    return mark._replace(word=said.format(count=count, gates=_gates(own), missing=missing))
+
+
+def _gates(own: Sequence[Claim]) -> str:
+    gated = sum(claim.gated for claim in own)
+    return words.GATES[gated != 1].format(count=gated)
+
+
 def problems(claims: Sequence[Claim]) -> list[Claim]:
-    """What stands in the way of a release, weightiest first."""
-    return [c for c in claims if c.verdict in _OPEN_QUESTIONS and (c.gated or c.verdict in ("fail", "error"))]
+    """What stands in the way of a release, weightiest first; among equals in the order of the challenges."""
+    found = [claim for claim in claims if claim.verdict in _OPEN_QUESTIONS and _weighs(claim)]
+    order = list(words.CHALLENGES)
+    return sorted(found, key=lambda c: (_OPEN_QUESTIONS.index(c.verdict), order.index(c.challenge)))
 
 
 def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:
@@ -314,7 +361,7 @@ def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:
     together: dict[str, list[str]] = {}
     for claim in problems:
         together.setdefault(claim.action, []).append(claim.name)
-    return [(_and(names), action) for action, names in together.items()]
+    return [(", ".join(names), action) for action, names in together.items()]
 
 
 def uncovered(claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
@@ -376,18 +423,18 @@ def setting(record: Mapping[str, Any], section: str, key: str) -> Any:
     return table.get(key) if isinstance(table, dict) else None
 
 
-def _origin(full_id: str, record: Mapping[str, Any]) -> str:
-    """Who set a gate."""
+def _gate_of(full_id: str, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The gate that the policy itself sets: on the id, or on all ids that differ in the bracket only."""
     group, _, name = full_id.partition(".")
     gates = setting(record, "gates", group)
-    if not isinstance(gates, dict) or not {name, base_id(name)} & set(gates):
+    gate = (gates.get(name) or gates.get(base_id(name))) if isinstance(gates, dict) else None
+    if not isinstance(gate, dict):
+        return None
+    return {way: gate[way] for way in ("min", "max") if text.is_number(gate.get(way))} or None
+
+
+def _origin(full_id: str, record: Mapping[str, Any]) -> str:
+    """Who set a gate."""
+    if _gate_of(full_id, record) is None:
         return words.FROM_AUDIT
     return words.FROM_POLICY if record["provenance"].get("policy_file") else words.FROM_EMBEDDED
-
-
-def _count(number: int, singular: str, plural: str) -> str:
-    return f"{number} {singular if number == 1 else plural}"
-
-
-def _and(names: Iterable[str]) -> str:
-    return ", ".join(names)

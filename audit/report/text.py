@@ -154,7 +154,7 @@ def marked(before: str, after: str) -> tuple[Markup, Markup]:
 
 def toml(policy: Mapping[str, Any]) -> str:
     """Settings as the lines of a policy file; what is not set is left out."""
-    return "\n".join(_section((), policy)).strip()
+    return short("\n".join(_section((), policy)).strip(), 20_000)
 
 
 def _section(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:

@@ -33,18 +33,26 @@ VERDICTS: Mapping[str, Mark] = {
     "reported": Mark("Reported", "•", "plain"),
 }
 UNGATED = Mark("Not assessed", "–", "plain")
-# State of a challenge: by its weightiest finding.
-STATES: Mapping[str, Mark] = {
-    "fail": Mark("A gate fails", "✕", "fails"),
-    "error": Mark("A test broke", "!", "fails"),
-    "inconclusive": Mark("Inconclusive", "?", "open"),
-    "not_assessed": Mark("A gate could not be assessed", "–", "open"),
-    "not_run": Mark("A gate did not run", "–", "open"),
-    "pass": Mark("All gates hold", "✓", "holds"),
-    "partly": Mark("Gates hold, with gaps", "✓", "partly"),
-    "reported": Mark("No gate set", "•", "plain"),
-    "nothing": Mark("Not audited", "–", "plain"),
-}
+# State of a challenge, by its weightiest finding: for one gate that is so, and for several.
+STATES: Mapping[str, tuple[Mark, str, str]] = {
+    "fail": (Mark("", "✕", "fails"), "{count} of {gates} fails", "{count} of {gates} fail"),
+    "error": (Mark("", "!", "fails"), "{count} test broke", "{count} tests broke"),
+    "inconclusive": (Mark("", "?", "open"), "{count} of {gates} is inconclusive", "{count} of {gates} are "
+    "inconclusive"),
+    "not_assessed": (
+        Mark("", "–", "open"), "{count} of {gates} could not be assessed", "{count} of {gates} could not "
+        "be assessed"
+    ),
+    "not_run": (Mark("", "–", "open"), "{count} of {gates} did not run", "{count} of {gates} did not run"),
+    "pass": (Mark("", "✓", "holds"), "The one gate holds", "All {gates} hold"),
+    "partly": (
+        Mark("", "✓", "partly"), "The one gate holds; {missing} not assessed", "All {gates} hold; "
+        "{missing} not assessed"
+    ),
+    "reported": (Mark("", "•", "plain"), "No gate is set", "No gate is set"),
+    "nothing": (Mark("", "–", "plain"), "Not audited", "Not audited"),
+}  # fmt: skip
+GATES = ("{count} gate", "{count} gates")
 CHALLENGES: Mapping[str, tuple[str, str]] = {
     "ethics": ("Ethics", "Are people treated alike, whoever they are?"),
     "privacy": ("Privacy", "What does the model give away of the people in its training data?"),
@@ -54,39 +62,44 @@ CHALLENGES: Mapping[str, tuple[str, str]] = {
     "transparency": ("Transparency", "Could somebody else make this model and this audit again?"),
 }
 MEANINGS: Mapping[str, str] = {
-    "pass": "The whole interval lies on the allowed side of the gate. Where an attack gives a lower bound only, a pass "
-    "says that this attack found no more; the finding then says so.",
-    "fail": "The whole interval lies beyond the gate. Chance alone does not plausibly explain it.",
-    "inconclusive": "The interval lies on both sides of the gate: the evidence supports neither a pass nor a fail. The "
-    "reason says, where that can be told, how much more evidence would probably settle it.",
+    "pass": "The whole interval lies on the allowed side of the gate, or in a full count the figure "
+    "itself. Where an attack gives a lower bound only, a pass says that this attack found no more; the "
+    "finding then says so.",
+    "fail": "The whole interval lies beyond the gate, or in a full count the figure itself. Chance alone "
+    "does not plausibly explain it.",
+    "inconclusive": "The interval lies on both sides of the gate: the evidence supports neither a pass nor "
+    "a fail. The reason says, where that can be told, how much more evidence would probably settle it.",
     "reported": "It was measured, but the policy sets no gate for it. It decides nothing about the release.",
-    "not_assessed": "The evidence needed to measure it is missing. This is not a pass. The reason says what to supply. "
-    "Where the policy gates it, it counts as a failure.",
+    "not_assessed": "The evidence needed to measure it is missing. This is not a pass. The reason says "
+    "what to supply. Where the policy gates it, it counts as a failure.",
     "error": "The test itself broke before it could measure. Nothing is known; the audit counts it as a failure.",
-    "not_run": "The policy sets a gate for it, but its test was left out of this run or never reached. Such an audit "
-    "is incomplete and never released.",
+    "not_run": "The policy sets a gate for it, but its test was left out of this run or never reached. "
+    "Such an audit is incomplete and never released.",
 }
 GLOSSARY: tuple[tuple[str, str], ...] = (
-    ("Gate", "A limit for one measurement: “at most” or “at least” so much. It is written in the policy before the "
-     "audit, by whoever is responsible for the release."),
+    ("Gate", "A limit for one measurement: “at most” or “at least” so much. It is written in the policy "
+     "before the audit, by whoever is responsible for the release."),
     ("Policy", "The file that says which model and which data are audited, and which gates must hold."),
-    ("Estimate", "The figure measured on the examples at hand. Other examples would have given a slightly different "
-     "one."),
-    ("Interval", "The range of true values that agree with the evidence. It becomes narrower as examples are added."),
+    ("Estimate", "The figure measured on the examples at hand. Other examples would have given a slightly "
+     "different one."),
+    ("Interval", "The range of true values that agree with the evidence. It becomes narrower as examples "
+     "are added."),
     ("Full count", "Everything there is was counted, not a sample of it, so the figure has no interval."),
-    ("Test examples", "Labelled texts on which the model is judged and which it should not have seen in training."),
+    ("Test examples", "Labelled texts on which the model is judged and which it should not have seen in "
+     "training."),
     ("Training data", "Labelled texts that the model learned from."),
     ("Class", "One of the answers that the model can give, such as negative or positive."),
     ("Group", "Test examples that share a value in a column of the data, such as the author’s region."),
     ("True-positive rate", "Of the examples that belong to a class, the share that the model puts there."),
-    ("False-positive rate", "Of the examples that do not belong to a class, the share that the model puts there all "
-     "the same."),
+    ("False-positive rate", "Of the examples that do not belong to a class, the share that the model puts "
+     "there all the same."),
     ("F1 score", "One figure for how completely (recall) and how cleanly (precision) a class is recognised."),
-    ("AUC", "How often an attacker who is shown one training example and one other text points at the right one: 0.5 "
-     "is guessing, 1 is always."),
-    ("Fingerprint", "A checksum (SHA-256). If one byte of the model or data changes, so does its fingerprint."),
-    ("g CO₂eq", "Grams of greenhouse gases, expressed as the amount of carbon dioxide that warms the climate as "
-     "much."),
+    ("AUC", "How often an attacker who is shown one training example and one other text points at the "
+     "right one: 0.5 is guessing, 1 is always."),
+    ("Fingerprint", "A checksum (SHA-256). If one byte of the model or data changes, so does its "
+     "fingerprint."),
+    ("g CO₂eq", "Grams of greenhouse gases, expressed as the amount of carbon dioxide that warms the "
+     "climate as much."),
 )  # fmt: skip
 RECIPE: Mapping[str, str] = {
     "epochs": "Passes over the training data (epochs)",
@@ -132,7 +145,8 @@ MONTHS = (
 # ------------------------------------------------------------------------------------------- sentences with figures
 
 BETWEEN = "with {confidence} confidence between {low} and {high}"
-ONE_FIGURE = "taken in full and not from a sample, so without an interval"
+FULL_COUNT = "a full count over {basis}, not a sample of them, so without an interval"
+ONE_FIGURE = "taken in full, so without an interval"
 AT_LEAST = "at least {figure}"
 AT_MOST = "at most {figure}"
 LOWER_ONLY = "with {confidence} confidence; there is no upper limit"
@@ -144,10 +158,11 @@ FROM_POLICY = "set by the release owner in the policy"
 FROM_EMBEDDED = "from the embedded policy, which nobody adapted to this release"
 FROM_AUDIT = "set by the audit itself, since the policy does not set one"
 FAILS = {"max": "{result}; the gate allows at most {figure}.", "min": "{result}; the gate asks for at least {figure}."}
-NOTHING_KNOWN = "Nothing is known of it, though the policy sets a gate ({gate})"
+NOTHING_KNOWN = "Nothing is known of it, though it has a gate: {gate}."
 NOT_RUN = "Its test was left out of this run, or the run ended before it"
 NEAREST = "Nearest to its gate"
-WORST = "Weightiest"
+WORST = "Worst finding"
+WITHOUT_GATE = "Without a gate"
 ALLOWED = "the whole interval is on the allowed side of the gate"
 BEYOND = "the whole interval is beyond the gate"
 BOTH_SIDES = "the interval lies on both sides of the gate"
@@ -155,6 +170,7 @@ ONE_ALLOWED = "the figure is on the allowed side of the gate"
 ONE_BEYOND = "the figure is beyond the gate"
 ON_THE_GATE = "the figure is exactly at the gate, which allows it"
 OPEN_ABOVE = "a lower bound only, on the allowed side of the gate; the true value may be larger"
+CURVE = "{name}: from {first} to {last}; smallest {smallest}, largest {largest}"
 NOT_MEASURED = "not measured"
 DRAWN = "{place}; estimate and interval drawn against the gate"
 OFF_SCALE = "an arrow marks what lies beyond the drawing"
@@ -166,18 +182,18 @@ DO_NOT_ASSESSED = "Supply what is missing: {reason}."
 DO_NOT_RUN = "Run the whole audit again, without leaving out these tests."
 
 RESTARTED = (
-    "This record is not complete. Most likely a new audit was begun in its folder and has not ended. The findings "
-    "below are those of the audit of {date} and no longer support a release."
+    "This record is not complete. Most likely a new audit was begun in its folder and has not ended. The "
+    "findings below are those of the audit of {date} and no longer support a release."
 )
 INTERRUPTED = "The audit was interrupted before its end. What had not been measured by then is missing here."
 NOT_COMPLETE = "This audit is not complete: gates of the policy did not run. It does not support a release."
 OVERRIDDEN = (
-    "This audit did not use the auditor’s own way of loading and running the model: {how}. What was audited is what "
-    "that code supplied."
+    "This audit did not use the auditor’s own way of loading and running the model: {how}. What was "
+    "audited is what that code supplied."
 )
 DEMO = (
-    "The data are the demonstration texts that come with the auditor. They were generated by a program. The figures "
-    "show how the audit works; they say nothing about real people or a real product."
+    "The data are the demonstration texts that come with the auditor. They were generated by a program. "
+    "The figures show how the audit works; they say nothing about real people or a real product."
 )
 WARNED = "The policy lets inconclusive results pass with a warning, so they do not block this release."
 WAIVED = "Waived by the policy"
@@ -185,8 +201,11 @@ SHORTENED = (
     "The evidence in this report was shortened so that the page stays small. The record, audit.json, holds all of it."
 )
 TEST_OUTSIDE = (
-    "No measurement of this audit blocks the release. Another test in the same run failed, and the audit was not "
-    "released for that reason; the log of the run names the test."
+    "No measurement of this audit blocks the release. Another test in the same run failed, and the audit "
+    "was not released for that reason; the log of the run names the test."
+)
+NOTHING_FAILS_YET = (
+    "No measurement in this record stands in the way, but the record is not complete. It supports no release."
 )
 MORE = "… and {count:,} more; the record holds all of them."
 
@@ -197,10 +216,12 @@ PAGE = {
     "skip": "Skip to the findings",
     "report": "Audit of a sentiment model",
     "verdict": "Verdict",
+    "rests_on": "What the verdict rests on",
     "notices": "Please note",
     "problems": "What stands in the way",
     "left_open": "What is left open",
     "next": "What to do next",
+    "at_hand": "In the examples at hand:",
     "all_hold": "Every gate of the policy was measured, and each measurement clears its gate.",
     "no_gates": "The policy sets no gate that this audit judged. A verdict without gates vouches for nothing.",
     "coverage": "What this verdict does not cover",
@@ -211,15 +232,16 @@ PAGE = {
     "facts": "What was audited",
     "contents": "Contents",
     "challenges": "The challenges",
-    "challenges_text": "An AI model brings ethical, privacy and environmental challenges first of all. Security, "
-    "quality and transparency are what keeps an answer to them trustworthy.",
+    "challenges_text": "An AI model brings ethical, privacy and environmental challenges first of all. "
+    "Security, quality and transparency are what keeps an answer to them trustworthy.",
     "read_section": "Read the findings on",
     "gates": "All gates in one picture",
-    "gates_text": "Each row is one gate. The line in the middle is the gate and the shaded side is what it allows, always "
-    "on the left. The mark is the estimate and the bar its interval. A mark without a bar was taken in full, not from a "
-    "sample. An arrow stands for what lies beyond the drawing, or has no upper limit. Each row has its own scale: "
-    "compare distances within a row, and read the figures beside it. The rows that fail or come nearest to their gate "
-    "stand first.",
+    "gates_text": "Each row is one gate. The line in the middle is the gate and the shaded side is what it "
+    "allows, always on the left. The mark is the estimate; the bar between two strokes is its interval. A "
+    "mark without a bar was taken in full, not from a sample; where a gate is 0, only the line itself is "
+    "allowed. An arrow stands for what lies beyond the drawing, or has no upper limit. Each row has its "
+    "own scale: compare distances within a row, and read the figures beside it. The rows that fail or come "
+    "nearest to their gate stand first.",
     "no_gates_drawn": "The policy sets no gates.",
     "legend": "Marks",
     "legend_holds": "allowed side",
@@ -232,6 +254,8 @@ PAGE = {
     "findings": "Findings",
     "no_findings": "This audit holds no finding on this challenge.",
     "meaning": "What was measured",
+    "would_measure": "What it would measure",
+    "by_epoch": "By epoch",
     "harm": "Why it matters",
     "remedy": "What would help",
     "evidence": "Evidence and method",
@@ -242,8 +266,8 @@ PAGE = {
     "after": "After",
     "answer": "Answer",
     "training": "The training",
-    "not_trained": "The model was loaded as it is. This audit did not train it, and the record does not say how it was "
-    "trained.",
+    "not_trained": "The model was loaded as it is. This audit did not train it, and the record does not "
+    "say how it was trained.",
     "no_model": "The record holds no description of the model: the run ended before one was loaded.",
     "recipe": "Recipe",
     "base": "Base model",
@@ -254,21 +278,21 @@ PAGE = {
     "trainable": "Parameters trained",
     "device": "Device",
     "history": "Progress of the training",
-    "history_text": "Validation accuracy is measured on training examples that were held out; it is not the accuracy "
-    "on the test examples. The loss is what the training makes small.",
+    "history_text": "Validation accuracy is measured on training examples that were held out; it is not "
+    "the accuracy on the test examples. The loss is what the training makes small.",
     "energy": "Energy by phase",
-    "energy_text": "Electricity and greenhouse gases of this audit. The whole machine is counted, so other work that it "
-    "did at the time is in these figures.",
-    "energy_estimated": "Where no power meter could be read, the figures are estimates: CodeCarbon multiplies the load "
-    "of the processor with its nominal power and takes a constant for the memory. Such estimates were found to be off by "
-    "up to 40 % (Fischer 2025, arXiv:2509.22092). Greenhouse gases follow from the electricity and the average grid "
-    "of the country that the policy names",
-    "energy_measured": "Measured means that the processor’s power was read from a counter. Memory is a constant for "
-    "each module even then.",
-    "energy_before": "This training was done once and its model kept; its energy was recorded then and is not "
-    "part of the sum.",
-    "no_energy": "The record holds no energy figures: nothing was trained or predicted in this run, or all of it was "
-    "kept from an earlier one.",
+    "energy_text": "Electricity and greenhouse gases of this audit. The whole machine is counted, so other "
+    "work that it did at the time is in these figures.",
+    "energy_estimated": "Where no power meter could be read, the figures are estimates: CodeCarbon "
+    "multiplies the load of the processor with its nominal power and takes a constant for the memory. Such "
+    "estimates were found to be off by up to 40 % (Fischer 2025, arXiv:2509.22092). Greenhouse gases "
+    "follow from the electricity and the average grid of the country that the policy names",
+    "energy_measured": "Measured means that the processor’s power was read from a counter. Memory is a "
+    "constant for each module even then.",
+    "energy_before": "This training was done once and its model kept; its energy was recorded then and is "
+    "not part of the sum.",
+    "no_energy": "The record holds no energy figures: nothing was trained or predicted in this run, or all "
+    "of it was kept from an earlier one.",
     "phase": "Phase",
     "seconds": "Seconds",
     "kwh": "kWh",
@@ -278,20 +302,21 @@ PAGE = {
     "reading": "How to read this report",
     "verdicts": "The verdicts",
     "certainty": "How certain a verdict is",
-    "certainty_gate": "Each gate is judged at {confidence} confidence. If a model truly lies beyond a gate, it passes "
-    "that gate by the luck of the sample in at most {side} of such audits; if it truly keeps a gate, it fails it by bad "
-    "luck in at most {side}.",
-    "certainty_all": "Over all gates the risks add up. This report judges {count} gated measurements, so on average at "
-    "most {count} × {side} = {expected} of its verdicts would be wrong by chance.",
-    "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the model will "
-    "meet and the methods’ assumptions apply. It says nothing about errors in the labels or about harms that nobody "
-    "measured.",
+    "certainty_gate": "Each gate is judged at {confidence} confidence. If a model truly lies beyond a "
+    "gate, it passes that gate by the luck of the sample in at most {side} of such audits; if it truly "
+    "keeps a gate, it fails it by bad luck in at most {side}.",
+    "certainty_all": "Over all gates the risks add up. This report judges {count} gated measurements, so "
+    "on average at most {count} × {side} = {expected} of its verdicts would be wrong by chance.",
+    "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the "
+    "model will meet and the methods’ assumptions apply. It says nothing about errors in the labels or "
+    "about harms that nobody measured.",
     "personal": "Personal data",
-    "personal_text": "This page shows examples from the data, with e-mail addresses, links and long numbers masked as far "
-    "as a program recognises them; names and other hints may remain. The file predictions.parquet beside the record "
-    "holds, for each test example, a fingerprint of the text, its label, the model’s answer and the groups. It holds no "
-    "text, yet whoever has the texts can match them to it: it is pseudonymous personal data wherever the texts come "
-    "from people. Keep and delete both accordingly.",
+    "personal_text": "This page shows examples from the data, with e-mail addresses, links and long "
+    "numbers masked as far as a program recognises them; names and other hints may remain. The file "
+    "predictions.parquet beside the record holds, for each test example, a fingerprint of the text, its "
+    "label, the model’s answer and the groups. It holds no text, yet whoever has the texts can match them "
+    "to it: it is pseudonymous personal data wherever the texts come from people. Keep and delete both "
+    "accordingly.",
     "glossary": "Words used",
     "provenance": "Provenance",
     "provenance_text": "What is needed to check this report, or to make the audit again.",

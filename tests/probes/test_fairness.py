@@ -1,0 +1,280 @@
+"""Gaps between groups equal fairlearn's, planted bias is found, fairness is not punished; the identity swap probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from fairlearn.metrics import MetricFrame, equalized_odds_difference
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+from audit import Gate, Measurement, NotAssessed, Verdict, judge
+from audit.probes import fairness
+from audit.scorer import Predictions
+from tests.helpers import THREE, TWO, examples, predictions, scorer
+
+
+def _random(
+    classes: tuple[str, ...],
+    groups: Sequence[str],
+    n: int,
+    seed: int,
+    accuracy: Sequence[float] | float = 0.8,
+    **protocol: Any,
+) -> Predictions:
+    """Predictions right with the group's accuracy, else wrong by any other class."""
+    rng = np.random.default_rng(seed)
+    truth, group = rng.integers(0, len(classes), n), rng.integers(0, len(groups), n)
+    right = rng.random(n) < np.broadcast_to(accuracy, len(groups))[group]
+    said = np.where(right, truth, (truth + rng.integers(1, len(classes), n)) % len(classes))
+    return predictions(said, examples(truth, classes, groups={"g": [groups[i] for i in group]}, **protocol))
+
+
+def _column(made: Predictions) -> NDArray[np.str_]:
+    return made.known.groups("g").astype(str)
+
+
+# Estimates
+
+
+@pytest.mark.parametrize("classes", [TWO, THREE])
+@pytest.mark.parametrize("groups", [("a", "b"), ("a", "b", "c", "d")])
+@pytest.mark.parametrize("seed", range(3))
+def test_estimates_are_fairlearns(classes: tuple[str, ...], groups: tuple[str, ...], seed: int) -> None:
+    made = _random(classes, groups, 600, seed)
+    group = _column(made)
+    odds = [
+        equalized_odds_difference(made.truth == c, made.labels == c, sensitive_features=group)
+        for c in range(len(classes))
+    ]
+    frame = MetricFrame(metrics=accuracy_score, y_true=made.truth, y_pred=made.labels, sensitive_features=group)
+    assert fairness.equalized_odds(made, "g").estimate == pytest.approx(max(odds), abs=1e-12)
+    assert fairness.accuracy_gap(made, "g").estimate == pytest.approx(frame.difference(), abs=1e-12)
+
+
+def test_the_interval_of_two_groups_is_newcombes() -> None:
+    made = _random(TWO, ("a", "b"), 500, 3)
+    right = [int(made.correct[_column(made) == name].sum()) for name in "ab"]
+    n = [int((_column(made) == name).sum()) for name in "ab"]
+    low, high = confint_proportions_2indep(right[0], n[0], right[1], n[1], "newcomb", "diff", alpha=0.05)
+    assert fairness.accuracy_gap(made, "g").high == pytest.approx(max(high, -low), abs=1e-12)
+
+
+def test_the_table_holds_each_groups_accuracy() -> None:
+    made = _random(TWO, ("a", "b", "c"), 900, 4, (0.9, 0.7, 0.8))
+    (table,) = fairness.accuracy_gap(made, "g").details["tables"]
+    assert [row[0] for row in table["rows"]] == ["b", "c", "a"]  # the worst-served group first
+    for name, accuracy, low, high, n in table["rows"]:
+        right = int(made.correct[_column(made) == name].sum())
+        assert n == (_column(made) == name).sum()
+        assert accuracy == pytest.approx(right / n, abs=1e-12)
+        assert (low, high) == pytest.approx(proportion_confint(right, n, 0.05, "beta"), abs=1e-12)
+
+
+def test_crossed_columns_are_groups_like_others() -> None:
+    rng = np.random.default_rng(5)
+    columns = {name: [str(value) for value in rng.choice(list(values), 800)] for name, values in
+               {"g": "fm", "r": "ns"}.items()}  # fmt: skip
+    truth = rng.integers(0, 2, 800)
+    made = predictions(np.where(rng.random(800) < 0.8, truth, 1 - truth), examples(truth, groups=columns))
+    frame = MetricFrame(metrics=accuracy_score, y_true=truth, y_pred=made.labels, sensitive_features=columns)
+    found = fairness.accuracy_gap(made, "g*r")
+    assert found.id == "fairness.accuracy_gap[g*r]"
+    assert found.estimate == pytest.approx(frame.by_group.max() - frame.by_group.min(), abs=1e-12)
+
+
+def test_the_summary_names_the_worst_rate_and_its_groups() -> None:
+    # Class positive: recognised in 90 of 100 for a, in 50 of 100 for b; false alarms are equal.
+    said = [1] * 90 + [0] * 10 + [1] * 10 + [0] * 90 + [1] * 50 + [0] * 50 + [1] * 10 + [0] * 90
+    truth = ([1] * 100 + [0] * 100) * 2
+    made = predictions(said, examples(truth, groups={"g": ["a"] * 200 + ["b"] * 200}))
+    found = fairness.equalized_odds(made, "g")
+    assert found.estimate == pytest.approx(0.4)
+    assert found.details["summary"] == (
+        "Texts that are positive are recognised as such 40.0 points less often where g is “b” than where it is “a”."
+    )
+
+
+# Small groups and missing ones
+
+
+def _small(sizes: dict[str, int], seed: int = 6, **protocol: Any) -> Predictions:
+    rng = np.random.default_rng(seed)
+    group = [name for name, size in sizes.items() for _ in range(size)]
+    truth = np.arange(len(group)) % 2
+    said = np.where(rng.random(len(group)) < 0.8, truth, 1 - truth)
+    return predictions(said, examples(truth, groups={"g": group}, **protocol))
+
+
+Probe = Callable[[Predictions, str], Measurement]
+PROBES: list[Probe] = [fairness.accuracy_gap, fairness.equalized_odds]
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_small_groups_leave_the_gap_open_and_are_named(probe: Probe) -> None:
+    made = _small({"a": 2000, "b": 2000, "few": 29, "rare": 4})
+    found = probe(made, "g")
+    assert found.high == 1
+    assert "few (n 29)" in found.details["too_small"]
+    assert "rare (n <10)" in found.details["too_small"]
+    verdict, reason = judge(found, Gate(max=0.2))
+    assert verdict == Verdict.INCONCLUSIVE
+    assert "few (n 29)" in reason
+    large = probe(_small({"a": 2000, "b": 2000, "few": 30}), "g")
+    assert "too_small" not in large.details
+    assert large.high is not None
+    assert large.high < 1
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_fewer_than_two_large_groups_are_not_assessed(probe: Probe) -> None:
+    with pytest.raises(NotAssessed, match="'g' have 30"):
+        probe(_small({"a": 500, "b": 29}), "g")
+
+
+def test_cells_of_few_people_are_not_shown() -> None:
+    made = _small({"a": 200, "b": 200, "c": 9}, min_group_size=1)
+    (table,) = fairness.accuracy_gap(made, "g").details["tables"]
+    rows = {row[0]: row[1:] for row in table["rows"]}
+    assert rows["c"] == [None, None, None, "<10"]
+    assert rows["a"][3] == 200
+    assert None not in rows["a"]
+
+    (table,) = fairness.equalized_odds(_small({"a": 200, "b": 18}, min_group_size=1), "g").details["tables"]
+    assert [row[2] for row in table["rows"]] == [None, None]  # nine of each class
+    assert None not in [row[1] for row in table["rows"]]
+
+
+def test_the_summary_tells_nothing_of_cells_that_are_not_shown() -> None:
+    # Only three people of group b are positive, and the model misses all of them.
+    truth = [1] * 100 + [0] * 100 + [1] * 3 + [0] * 97
+    made = predictions([*truth[:200], *[0] * 100], examples(truth, groups={"g": ["a"] * 200 + ["b"] * 100}))
+    found = fairness.equalized_odds(made, "g")
+    rows = {row[0]: row[1:] for row in found.details["tables"][0]["rows"]}
+    assert rows["positive, true-positive"] == [1, None]
+    assert "100.0 points" not in str(found.details.get("summary"))
+
+
+def test_examples_without_a_group_are_counted_and_left_out() -> None:
+    made = _small({"a": 100, "b": 100})
+    about = made.known
+    groups = [None if i % 4 == 0 else name for i, name in enumerate(about.groups("g"))]
+    kept = np.array([name is not None for name in groups])
+    found = fairness.accuracy_gap(predictions(made.labels, examples(about.labels, groups={"g": groups})), "g")
+    assert found.details["examples without a group"] == 50
+    assert found.n == 150
+    frame = MetricFrame(
+        metrics=accuracy_score,
+        y_true=about.labels[kept],
+        y_pred=made.labels[kept],
+        sensitive_features=about.groups("g")[kept].astype(str),
+    )
+    assert found.estimate == pytest.approx(frame.difference(), abs=1e-12)
+
+
+def test_a_group_without_examples_of_a_class_leaves_the_gap_open() -> None:
+    truth = [0, 1] * 50 + [0] * 50
+    made = predictions(truth, examples(truth, groups={"g": ["a"] * 100 + ["b"] * 50}))
+    accuracy = fairness.accuracy_gap(made, "g").high
+    assert accuracy is not None
+    assert accuracy < 0.15
+    assert fairness.equalized_odds(made, "g").high == 1
+
+
+# Verdicts
+
+
+def test_planted_bias_is_found() -> None:
+    for seed in range(5):
+        made = _random(THREE, ("a", "b", "c", "d"), 4000, seed, (0.9, 0.9, 0.9, 0.7))
+        assert judge(fairness.accuracy_gap(made, "g"), Gate(max=0.08))[0] == Verdict.FAIL
+        assert judge(fairness.equalized_odds(made, "g"), Gate(max=0.08))[0] == Verdict.FAIL
+
+
+def test_bias_in_one_class_and_one_rate_is_found() -> None:
+    # The accuracy of both groups is the same; only what the errors are differs.
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        truth, group = rng.integers(0, 3, 6000), rng.integers(0, 2, 6000)
+        wrong = rng.random(6000) < 0.3
+        said = np.where(wrong & (truth == 2 * group), 1, truth)
+        made = predictions(said, examples(truth, THREE, groups={"g": ["ab"[i] for i in group]}))
+        assert judge(fairness.equalized_odds(made, "g"), Gate(max=0.1))[0] == Verdict.FAIL
+        assert judge(fairness.accuracy_gap(made, "g"), Gate(max=0.05))[0] == Verdict.PASS
+
+
+def test_fair_models_do_not_fail() -> None:
+    verdicts = []
+    for seed in range(60):
+        made = _random(THREE, ("a", "b", "c", "d", "e", "f"), 1500, seed)
+        verdicts += [judge(probe(made, "g"), Gate(max=0.02))[0] for probe in PROBES]
+    assert verdicts.count(Verdict.FAIL) <= 3
+    assert Verdict.PASS not in verdicts  # 1,500 examples do not show six groups to be equal to two points either
+
+
+def test_fair_models_pass_on_enough_examples() -> None:
+    passed = []
+    for seed in range(5):
+        made = _random(TWO, ("a", "b"), 20_000, seed)
+        passed += [judge(probe(made, "g"), Gate(max=0.05))[0] == Verdict.PASS for probe in PROBES]
+    assert np.mean(passed) >= 0.9
+
+
+# The same text about another person
+
+
+def _unfair(text: str) -> list[float]:
+    """Negative wherever a woman is mentioned."""
+    female = any(word in text.lower().split() for word in ("she", "woman", "mother"))
+    return [0.9, 0.1] if female else [0.3, 0.7]
+
+
+def _fair(text: str) -> list[float]:
+    return [0.8, 0.2] if "dull" in text else [0.2, 0.8]
+
+
+TEXTS = ["She is great", "He is dull", "the film is great", "a woman sings", "my father came", "nothing here"]
+
+
+def test_flips_are_counted_over_the_texts_that_mention_a_person() -> None:
+    about = examples([1, 0, 1, 1, 1, 1], texts=TEXTS)
+    found = fairness.counterfactual(scorer(_unfair), predictions([1] * 6, about))
+    assert found.id == "fairness.counterfactual[gender]"
+    assert (found.estimate, found.n) == (1, 4)
+    assert (found.low, found.high) == pytest.approx(proportion_confint(4, 4, 0.05, "beta"))
+    assert found.details["share of test texts that mention a person"] == pytest.approx(4 / 6)
+    assert found.details["mean change of the score"] == pytest.approx(0.6, abs=1e-6)
+    items = found.details["examples"]["items"]
+    assert {"before": "She is great", "after": "He is great", "note": "negative 0.90 → positive 0.70"} in items
+
+
+def test_a_model_that_ignores_the_person_never_flips() -> None:
+    found = fairness.counterfactual(scorer(_fair), predictions([1] * 6, examples([1] * 5 + [0], texts=TEXTS)))
+    assert (found.estimate, found.low) == (0, 0)
+    assert found.high == pytest.approx(proportion_confint(0, 4, 0.05, "beta")[1])
+
+
+def test_only_the_sample_is_exchanged() -> None:
+    about = examples([0, 1] * 50, texts=["She is great"] * 100, max_examples=20)
+    assert fairness.counterfactual(scorer(_unfair), predictions([0, 1] * 50, about)).n == 20
+
+
+@pytest.mark.parametrize(
+    ("texts", "language", "words"),
+    [(["Sie ist gut", "He is dull"], "de", "English"), (["nothing here", "a film"], "en", "mentions a person")],
+)
+def test_the_exchange_is_not_assessed_without_english_people(texts: list[str], language: str, words: str) -> None:
+    about = examples([0, 1], texts=texts, language=language)
+    with pytest.raises(NotAssessed, match=words):
+        fairness.counterfactual(scorer(_fair), predictions([0, 1], about))
+
+
+def test_shown_examples_are_redacted() -> None:
+    about = examples([0, 1], texts=["She wrote to ann@example.org", "he did"])
+    found = fairness.counterfactual(scorer(_unfair), predictions([0, 1], about))
+    assert "ann@example.org" not in str(found.details)
+    assert "[e-mail]" in str(found.details)

@@ -1,0 +1,613 @@
+"""The HTML report: what it says, in which order, and that nothing in a record can get out of its place."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from audit import record as records
+from audit import report
+from audit.record import headline
+from audit.report import figures, text, words
+
+VOID = {"meta", "link", "br", "rect", "line", "circle", "path", "polyline"}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = (
+    "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'{{ 7*7 }}{% raw %}"
+    "\u202egnp.exe\x00\x1b[31m\u200b]]>&amp;"
+)
+
+
+def finding(id: str = "quality.accuracy", verdict: str = "pass", **more: Any) -> dict[str, Any]:
+    value = {
+        "id": id,
+        "challenge": "quality",
+        "title": "Accuracy",
+        "verdict": verdict,
+        "estimate": 0.8,
+        "low": 0.78,
+        "high": 0.82,
+        "confidence": 0.95,
+        "n": 1821,
+        "unit": "share of right answers",
+        "gate": {"min": 0.75},
+        "waiver": None,
+        "method": "Right answers counted.",
+        "reason": "",
+        "details": {"sample": "test examples"},
+    }
+    return value | more
+
+
+def unmeasured(id: str, verdict: str, reason: str, **more: Any) -> dict[str, Any]:
+    nothing: dict[str, Any] = {
+        "estimate": None,
+        "low": None,
+        "high": None,
+        "n": 0,
+        "unit": "",
+        "method": "",
+        "details": {},
+    }
+    return finding(id, verdict, reason=reason, **(nothing | more))
+
+
+def odds(verdict: str = "fail", **more: Any) -> dict[str, Any]:
+    value = {
+        "challenge": "ethics",
+        "title": "Equalized odds",
+        "estimate": 0.19,
+        "low": 0.13,
+        "high": 0.24,
+        "unit": "largest difference of rates",
+        "gate": {"max": 0.1},
+    }
+    return finding("fairness.equalized_odds[gender]", verdict, **(value | more))
+
+
+def record(*findings: dict[str, Any], verdict: str = "pass", **more: Any) -> dict[str, Any]:
+    value = {
+        "schema_version": 1,
+        "verdict": verdict,
+        "complete": True,
+        "interrupted": False,
+        "not_run": [],
+        "created": "2026-11-23T23:41:27Z",
+        "duration_s": 60.7,
+        "model": {
+            "source": "small-bert",
+            "fingerprint": "sha256:1ece2329b5818b8267dd",
+            "parameters": 1_470_594,
+            "labels": ["negative", "positive"],
+            "files": {"model.safetensors": "40c7ad4f"},
+            "training": {
+                "recipe": {"epochs": 3.0, "learning_rate": 2e-05, "seed": 123456789},
+                "history": [
+                    {"epoch": 1.0, "loss": 0.5, "validation_accuracy": 0.76},
+                    {"epoch": 2.0, "loss": 0.3, "validation_accuracy": 0.81},
+                ],
+                "base": "small-bert",
+                "created": "2026-11-23T23:31:30Z",
+                "trainable_parameters": 1_470_594,
+                "energy": phase("fine-tune"),
+            },
+        },
+        "data": {"test": {"path": "test.csv", "rows": 1821, "skipped": {"no label": 7}}, "train": {}},
+        "policy": {
+            "gates": {"quality": {"accuracy": {"min": 0.75}}, "fairness": {"equalized_odds": {"max": 0.1}}},
+            "audit": {"confidence": 0.95, "country": "DEU"},
+        },
+        "findings": list(findings),
+        "energy": {"phases": [phase("score")]},
+        "scoring": {"texts": 10, "forward_passes": 8, "cache_hits": 2},
+        "provenance": {
+            "command": "pytest suites/",
+            "seed": 0,
+            "policy_file": "release.toml",
+            "versions": {"pytest-model-audit": "0.1.0"},
+        },
+    }
+    value |= more
+    jsonschema.validate(value, records.schema())
+    return value
+
+
+def phase(name: str, source: str = "estimated") -> dict[str, Any]:
+    return {"name": name, "seconds": 12.3, "kwh": 0.00012, "co2eq_kg": 0.00005, "source": source}
+
+
+class Page(HTMLParser):
+    """The page as a browser reads it: nesting, ids, links, headings and visible text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.problems: list[str] = []
+        self.words: list[str] = []
+        self.headings: list[int] = []
+        self.feed(html)
+        self.close()
+        self.problems += [f"<{tag}> is never closed" for tag in self.open]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag in ("dt", "dd", "th", "td", "p", "li"):
+            self.words.append(" ")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f"</{tag}> at {self.getpos()} closes nothing")
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def all(self, attribute: str) -> list[str]:
+        return [attrs[attribute] or "" for _, attrs in self.elements if attribute in attrs]
+
+    def part(self, anchor: str) -> Page:
+        """The element with this id, cut out of the page; it must not hold another of its kind."""
+        found = re.search(rf'<(\w+)[^>]*\bid="{re.escape(anchor)}".*?</\1>', self.html, re.DOTALL)
+        assert found, anchor
+        return Page(found[0])
+
+    def card(self, challenge: str) -> tuple[str, str]:
+        """Family and text of a challenge's card."""
+        found = re.search(
+            rf'<section class="card (\w+)" aria-labelledby="card-{challenge}">(.*?)</section>', self.html, re.DOTALL
+        )
+        assert found, challenge
+        return found[1], Page(found[2]).text
+
+
+def page(value: dict[str, Any]) -> Page:
+    return Page(report.render(value))
+
+
+EVERYTHING = record(
+    finding(),
+    odds(details={"sample": "test examples", "summary": "Women are misread more often."}),
+    odds("inconclusive", title="Accuracy gap", low=0.05, reason="about 900 more")
+    | {"id": "fairness.accuracy_gap[region]"},
+    unmeasured("security.perturbation[typos]", "error", "the probe broke: ValueError", challenge="security"),
+    unmeasured("fairness.counterfactual[gender]", "not_assessed", "not English", challenge="ethics"),
+    finding("privacy.canary_epsilon", challenge="privacy", low=0.8, high=None, gate={"max": 8}),
+    finding("security.artifact", challenge="security", estimate=0, low=0, high=0, gate={"max": 0.0}),
+    finding("quality.macro_f1", "reported", gate=None, reason="no gate is set for it"),
+    unmeasured("x.y", "not_assessed", "supply it", gate=None),
+    verdict="fail",
+    complete=False,
+    not_run=["privacy.train_test_overlap"],
+)
+RECORDS = {
+    "pass": record(finding()),
+    "everything": EVERYTHING,
+    "empty": record(verdict="incomplete", complete=False),
+    "interrupted": record(
+        finding(), verdict="incomplete", complete=False, interrupted=True, model={}, provenance={}, policy={}
+    ),
+    "overridden": record(finding(), model={"source": "Ours", "overridden": "conftest.py replaces `model`"}),
+    "no gates": record(finding(verdict="reported", gate=None)),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_page_is_well_formed_and_self_contained(name: str) -> None:
+    html = report.render(RECORDS[name])
+    found = Page(html)
+    assert found.problems == []
+    tags = Counter(tag for tag, _ in found.elements)
+    assert tags["h1"] == tags["main"] == tags["style"] == 1
+    assert not tags.keys() & {"script", "img", "iframe", "object", "embed", "base", "form", "input"}
+    assert not [a for _, attrs in found.elements for a in attrs if a.startswith("on") or a in ("style", "src")]
+    assert {href for href in found.all("href") if not href.startswith("#")} == {"data:,"}
+    assert "url(" not in html
+    assert "@import" not in html
+    assert len(html.encode()) < report.LARGEST
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_target_exists_once_and_headings_are_in_order(name: str) -> None:
+    found = page(RECORDS[name])
+    ids = Counter(found.all("id"))
+    assert max(ids.values()) == 1
+    targets = {href[1:] for href in found.all("href") if href.startswith("#")}
+    targets |= {id for value in found.all("aria-labelledby") for id in value.split()}
+    assert targets <= ids.keys()
+    assert found.headings[0] == 1
+    for former, later in zip(found.headings, found.headings[1:], strict=False):
+        assert later <= former + 1
+
+
+def test_policy_forbids_everything_but_the_pages_own_style() -> None:
+    html = report.render(RECORDS["pass"])
+    style = html.split("<style>")[1].split("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'sha256-{digest}'" in html
+    assert "unsafe" not in html
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_verdict_stands_on_top_in_words(name: str) -> None:
+    found = page(RECORDS[name])
+    word, _, said = headline(RECORDS[name]).partition(": ")
+    assert word in ("Released", "Blocked", "Incomplete")
+    assert f"{word}: {said}" in found.text.replace(f"{word}:  ", f"{word}: ")
+    assert f"<title>Model audit: {word}" in found.html
+
+
+def test_sections_stand_in_order() -> None:
+    found = page(EVERYTHING)
+    order = [
+        "problems",
+        "facts",
+        "challenges",
+        "gates",
+        *words.CHALLENGES,
+        "training",
+        "energy",
+        "reading",
+        "provenance",
+    ]
+    places = [found.html.index(f' id="{anchor}"') for anchor in order]
+    assert places == sorted(places)
+    assert list(words.CHALLENGES)[:3] == ["ethics", "privacy", "environment"]
+
+
+def test_problems_come_by_weight_with_what_to_do() -> None:
+    found = page(EVERYTHING)
+    top = found.text[: found.text.index("The challenges An AI model")]
+    marks = ["Fail", "Error", "Inconclusive", "Not assessed", "Not run"]
+    first = top[top.index("What stands in the way") : top.index("What to do next")]
+    places = [re.search(rf"\W {mark}\b", first) for mark in marks]
+    assert all(places)
+    assert [p.start() for p in places if p] == sorted(p.start() for p in places if p)
+    assert "0.190 (largest difference of rates), with 95 % confidence between 0.130 and 0.240" in first
+    assert "the gate allows at most 0.100. In the examples at hand: Women are misread more often." in first
+    following = top[top.index("What to do next") :]
+    for said in ("Balance the groups", "the probe broke: ValueError", "About 900 more", "not English", "Run the whole"):
+        assert said in following
+
+
+def test_a_pass_says_what_it_does_not_cover() -> None:
+    found = page(
+        record(
+            finding(),
+            finding("quality.macro_f1", "reported", title="Macro F1", gate=None),
+            unmeasured("fairness.accuracy_gap", "not_assessed", "supply subgroups", gate=None, challenge="ethics"),
+        )
+    )
+    assert "each measurement clears its gate" in found.text
+    top = found.text[: found.text.index("The challenges An AI model")]
+    assert "Macro F1" in top
+    assert "Supply subgroups." in top
+    assert "What to do next" not in top
+
+
+def test_a_finding_is_told_in_plain_sentences() -> None:
+    found = page(RECORDS["pass"]).part("finding-quality-accuracy")
+    said = "0.800 (share of right answers), with 95 % confidence between 0.780 and 0.820; 1,821 test examples."
+    assert said in found.text
+    assert "Gate: at least 0.750, set by the release owner in the policy." in found.text
+    assert "Why it matters" in found.text
+
+
+def test_who_set_a_gate_is_said() -> None:
+    artifact = finding("security.artifact", challenge="security", estimate=0, low=0, high=0, gate={"max": 0})
+    assert "set by the audit itself" in page(record(artifact)).text
+    assert "embedded policy, which nobody adapted" in page(record(finding(), provenance={})).text
+
+
+def test_full_counts_and_open_intervals_claim_no_more_than_they_know() -> None:
+    full = page(record(finding(low=0.8, high=0.8)))
+    assert "a full count over 1,821 test examples" in full.text
+    assert "between" not in full.part("finding-quality-accuracy").text
+    opened = page(EVERYTHING).part("finding-privacy-canary-epsilon")
+    assert "At least 0.800 (share of right answers), with 95 % confidence; there is no upper limit" in opened.text
+    assert "a lower bound only" in opened.html
+
+
+@pytest.mark.parametrize("missing", ["not_assessed", "not_run", "error"])
+def test_a_challenge_with_a_gap_in_its_gates_never_looks_as_if_it_held(missing: str) -> None:
+    good = odds("pass", estimate=0.01, low=0, high=0.02)
+    bad = unmeasured("fairness.accuracy_gap[region]", missing, "missing", challenge="ethics", gate={"max": 0.1})
+    if missing == "not_run":
+        value = record(good, verdict="incomplete", complete=False, not_run=["fairness.accuracy_gap[region]"])
+    else:
+        value = record(good, bad, verdict="fail")
+    family, said = page(value).card("ethics")
+    assert family in ("open", "fails")
+    assert "hold" not in said
+    assert page(record(good)).card("ethics")[0] == "holds"
+    ungated = page(record(good, bad | {"gate": None, "verdict": "not_assessed"})).card("ethics")
+    assert ungated[0] == "partly"
+    assert "1 not assessed" in ungated[1]
+
+
+def test_a_gate_of_an_unknown_id_that_did_not_run_shows_in_a_card() -> None:
+    value = record(finding(), verdict="incomplete", complete=False, not_run=["privacy.ours", "elsewhere.theirs"])
+    assert page(value).card("privacy")[0] == "open"
+    assert page(value).card("quality")[0] == "open"
+
+
+def test_notices_stand_above_the_verdict() -> None:
+    for name, said in {
+        "interrupted": words.INTERRUPTED,
+        "overridden": "conftest.py replaces `model`",
+        "everything": words.NOT_COMPLETE,
+        "empty": "a new audit was begun",
+    }.items():
+        found = page(RECORDS[name]).text
+        assert found.index(said) < found.index(headline(RECORDS[name]).partition(":")[0] + ":")
+    demo = record(finding(), data={"test": {"path": "demo"}, "train": {}})
+    assert "generated by a program" in page(demo).text
+    warned = page(record(odds("inconclusive", low=0.05)))
+    assert words.WARNED in warned.text
+    assert "What is left open" in warned.text
+
+
+def test_an_incomplete_record_is_never_said_to_clear_its_gates() -> None:
+    found = page(record(finding(), verdict="incomplete", complete=False)).text
+    assert words.NOTHING_FAILS_YET in found
+    assert words.PAGE["all_hold"] not in found
+
+
+def test_a_failure_outside_the_audit_is_not_called_a_gate() -> None:
+    assert words.TEST_OUTSIDE in page(record(finding(), verdict="fail")).text
+
+
+def test_a_waived_finding_is_never_silent() -> None:
+    waived = odds(waiver={"owner": "A. Person", "reason": "known", "expires": "2027-01-31"})
+    found = page(record(waived))
+    assert "Waived by the policy: owner: A. Person" in found.text
+
+
+def test_chance_over_all_gates_is_added_up() -> None:
+    assert "This report judges 5 gated measurements" in page(EVERYTHING).text
+    one = page(record(finding(), odds("pass", estimate=0.01, low=0, high=0.02))).text
+    assert "at most 2 × 2.5 % = 0.05 of its verdicts" in one
+
+
+def test_energy_says_what_was_estimated_and_what_was_before() -> None:
+    found = page(record(finding(), energy={"phases": [phase("score"), phase("ours", "measured")]}))
+    assert "arXiv:2509.22092" in found.text
+    assert "Sum of this audit 24.6 0.00024 0.100 estimated" in found.text
+    assert "Training the model* 12.3" in found.text
+    same = page(record(finding(), energy={"phases": [phase("fine-tune")]}))
+    assert "Training the model*" not in same.text
+
+
+def test_training_and_provenance() -> None:
+    found = page(RECORDS["pass"]).text
+    assert "2e-05" in found
+    assert "123456789" in found
+    assert "1 0.500 0.760 2 0.300 0.810" in found
+    assert "Rows left out, by reason no label: 7" in found
+    assert "python -m audit report audit.json" in found
+    assert "python -m audit verify audit.json MODEL" in found
+    assert "[gates.quality] accuracy = { min = 0.75 }" in found
+    assert "predictions.parquet" in found
+    loaded = page(record(finding(), model={"source": "x"})).text
+    assert "The model was loaded as it is" in loaded
+
+
+def test_changed_words_are_marked_and_escaped() -> None:
+    before, after = text.marked("he said <b> & left", "she said <b> & leaped")
+    assert before == "<del>he</del> said &lt;b&gt; &amp; <del>left</del>"
+    assert after == "<ins>she</ins> said &lt;b&gt; &amp; <ins>leaped</ins>"
+    examples = {"caption": "Texts", "items": [{"before": "a <i>", "after": "b <i>", "note": "x → y"}] * 30}
+    html = report.render(record(finding(details={"examples": examples})))
+    assert "<del>a</del> &lt;i&gt;" in html
+    assert "… and 18 more" in html
+
+
+def test_evidence_tables_are_drawn_padded_and_cut() -> None:
+    table = {
+        "caption": "Accuracy by group",
+        "columns": ["group", "accuracy", "low", "high", "n"],
+        "rows": [["a", 0.8, 0.7, 0.9, 1200], ["b", None, None, None, "<10"], ["c"], *[["d", 0.5, 0.4, 0.6, 7]] * 200],
+    }
+    empty = {"caption": "Nothing", "columns": [], "rows": [[]]}
+    found = page(record(finding(details={"tables": [table, empty], "flag": True, "nested": {"a": [1]}})))
+    assert found.problems == []
+    assert found.html.count('class="span"') == 98
+    assert "… and 103 more" in found.text
+    assert "a 0.800 0.700 0.900 1,200" in found.text
+    assert "b – – – <10" in found.text
+    assert 'flag yes nested {"a": [1]}' in found.text
+
+
+@pytest.mark.parametrize("verdict", ["fail", "inconclusive"])
+def test_evidence_of_what_does_not_hold_is_open(verdict: str) -> None:
+    assert "<details open>" in report.render(record(odds(verdict), verdict="fail"))
+    assert "<details open>" not in report.render(record(odds("pass")))
+
+
+GATES = [
+    # estimate, low, high, bound, at least, what the drawing says
+    (0.8, 0.78, 0.82, 0.75, True, words.ALLOWED),
+    (0.7, 0.68, 0.72, 0.75, True, words.BEYOND),
+    (0.74, 0.7, 0.78, 0.75, True, words.BOTH_SIDES),
+    (0.02, 0.01, 0.05, 0.1, False, words.ALLOWED),
+    (-0.4, -0.5, -0.3, 0.1, False, words.ALLOWED),
+    (0.1, 0.1, 0.1, 0.1, False, words.ON_THE_GATE),
+    (0, 0, 0, 0, False, words.ON_THE_GATE),
+    (3, 3, 3, 0, False, words.ONE_BEYOND),
+    (0.02, 0.02, 0.02, 0.1, False, words.ONE_ALLOWED),
+    (5e9, 4e9, 6e9, 0.1, False, words.BEYOND),
+    (0.1, 0.05, 5e9, 0.1, False, words.BOTH_SIDES),
+    (0.4, 0.4, None, 8, False, words.OPEN_ABOVE),
+    (9, 9, None, 8, False, words.BEYOND),
+    (0.9, 0.9, None, 0.75, True, words.ALLOWED),
+    (0.5, None, 0.6, 0.75, True, words.BEYOND),
+    (0.8, None, 0.9, 0.75, True, words.BOTH_SIDES),
+    (-0.005, -0.02, 0.01, -0.01, True, words.BOTH_SIDES),
+    (None, None, None, 0.1, False, words.NOT_MEASURED),
+]
+
+
+@pytest.mark.parametrize(("estimate", "low", "high", "bound", "at_least", "said"), GATES)
+def test_gates_are_drawn_inside_the_picture(
+    estimate: float | None, low: float | None, high: float | None, bound: float, at_least: bool, said: str
+) -> None:
+    drawn = figures.against_gate(estimate, low, high, bound=bound, at_least=at_least)
+    svg = Page(drawn)
+    assert svg.problems == []
+    assert said in svg.all("aria-label")[0]
+    across = [float(x) for name in ("x", "x1", "x2", "cx") for x in svg.all(name)]
+    across += [float(x) + float(w) for x, w in zip(svg.all("x"), svg.all("width"), strict=True)]
+    across += [float(x) for d in svg.all("d") for x in re.findall(r"[ML](-?[\d.]+)", d)]
+    assert min(across) >= 0
+    assert max(across) <= figures.WIDTH
+    assert all(float(w) >= 0 for w in svg.all("width"))
+
+
+def test_a_short_interval_does_not_look_like_a_full_count() -> None:
+    assert "cap" in figures.against_gate(0.5, 0.4999, 0.5001, bound=1, at_least=False)
+    assert "cap" not in figures.against_gate(0.5, 0.5, 0.5, bound=1, at_least=False)
+
+
+def test_a_gate_at_zero_allows_the_line_only() -> None:
+    assert 'class="allowed" x="6" y="3" width="0"' in figures.against_gate(0, 0, 0, bound=0, at_least=False)
+    assert 'width="0"' not in figures.against_gate(-0.1, -0.2, 0.1, bound=0, at_least=False)
+
+
+def test_the_picture_shows_every_gate_worst_first() -> None:
+    html = page(EVERYTHING).html
+    rows = re.findall(r'<tr role="row">\s*<th scope="row".*?</tr>', html, re.DOTALL)
+    assert len(rows) == 8
+    assert "✕" in rows[0]
+    assert "not measured" in "".join(rows)
+    assert "Unsafe model files" not in rows[0]
+
+
+def test_figures_are_written_so_that_none_looks_equal_to_its_gate_and_is_not() -> None:
+    assert text.figures([0.10004], 0.1) == (["0.10004"], "0.10000")
+    assert text.figures([0.1], 0.1) == (["0.100"], "0.100")
+    assert text.figures([None, 0.05], None) == (["–", "0.050"], "–")
+    assert [text.figure(x) for x in (0, 0.0, -0.0, 1.0, 1234567, 0.00012, -0.5, 1e-12, 1234.5)] == [
+        "0", "0", "0", "1", "1,234,567", "0.00012", "−0.500", "1.0e-12", "1,234",
+    ]  # fmt: skip
+
+
+def hostile(value: Any) -> Any:
+    """Every text and key of a record's free parts, replaced by something that wants out."""
+    if isinstance(value, str):
+        return HOSTILE
+    if isinstance(value, list):
+        return [hostile(item) for item in value]
+    if isinstance(value, dict):
+        return {f"{key}{HOSTILE}": hostile(item) for key, item in value.items()}
+    return value
+
+
+def hostile_record() -> dict[str, Any]:
+    value = copy.deepcopy(EVERYTHING)
+    for one in value["findings"]:
+        one |= dict.fromkeys(("title", "unit", "method", "reason"), HOSTILE)
+        one["id"] += HOSTILE
+        one["details"] = {
+            "summary": HOSTILE,
+            "limits": [HOSTILE],
+            "sample": HOSTILE,
+            HOSTILE: {HOSTILE: [HOSTILE]},
+            "tables": [{"caption": HOSTILE, "columns": [HOSTILE, "b"], "rows": [[HOSTILE, 1]]}],
+            "examples": {"caption": HOSTILE, "items": [dict.fromkeys(("before", "after", "note"), HOSTILE)]},
+        }
+    value["findings"][0]["waiver"] = {HOSTILE: HOSTILE}
+    value["not_run"] = [HOSTILE]
+    value["model"] |= {"source": HOSTILE, "overridden": HOSTILE, "labels": [HOSTILE], "files": {HOSTILE: HOSTILE}}
+    value["model"]["training"] |= {"recipe": {HOSTILE: HOSTILE}, "base": HOSTILE, "history": [{HOSTILE: 1.0}] * 2}
+    value["data"]["test"] = {"path": HOSTILE, "classes": {HOSTILE: 1}, "skipped": {HOSTILE: 1}}
+    value["policy"] = hostile(value["policy"]) | {"audit": {"country": HOSTILE}}
+    value["energy"]["phases"][0]["name"] = HOSTILE
+    value["provenance"] = {"command": HOSTILE, "policy_file": HOSTILE, "versions": {HOSTILE: HOSTILE}}
+    jsonschema.validate(value, records.schema())
+    return value
+
+
+def test_hostile_texts_stay_texts() -> None:
+    html = report.render(hostile_record())
+    found = Page(html)
+    assert found.problems == []
+    assert not {tag for tag, _ in found.elements} & {"script", "img"}
+    assert "<script" not in html
+    assert "{{ 7*7 }}" in html  # shown, not computed
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\u200b]", html)
+    ids = Counter(found.all("id"))
+    assert max(ids.values()) == 1
+    assert {href[1:] for href in found.all("href") if href.startswith("#")} <= ids.keys()
+
+
+def test_huge_and_odd_records_stay_small_and_quick() -> None:
+    started = time.monotonic()
+    long, deep = "x" * 1_000_000, json.loads("[" * 200 + "]" * 200)
+    table = {"caption": long, "columns": [long] * 50, "rows": [[long[:9_000]] * 50] * 150}
+    details = {"tables": [table] * 3, "deep": deep, "summary": long, long: 1, "big": 10**400, "nan": float("nan")}
+    value = record(*[finding(f"quality.n{i}", details=details, reason=long) for i in range(5)])
+    html = report.render(value)
+    assert len(html.encode()) <= report.LARGEST
+    assert words.SHORTENED in Page(html).text
+    assert time.monotonic() - started < 20
+
+
+def test_ids_that_look_alike_have_anchors_of_their_own() -> None:
+    found = page(record(*[finding(id) for id in ("a.b", "a-b", "a.b[2]", "A.B", "é")]))
+    assert max(Counter(found.all("id")).values()) == 1
+
+
+def test_write_reads_the_record_beside_it(tmp_path: Path) -> None:
+    records.write(tmp_path, RECORDS["pass"])
+    path = report.write(tmp_path)
+    assert path == tmp_path / "report.html"
+    assert path.read_text("utf-8") == report.render(RECORDS["pass"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["audit.json", "report.html"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_browser_runs_nothing_of_a_hostile_record(tmp_path: Path) -> None:
+    assert CHROMIUM
+    path = tmp_path / "report.html"
+    path.write_text(report.render(hostile_record()), "utf-8")
+    options = (
+        "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync"
+    ).split()
+    done = subprocess.run(
+        [CHROMIUM, *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "<main>" in done.stdout
+    assert "Refused to apply" not in done.stderr
+    tags = {tag for tag, _ in Page(done.stdout).elements}
+    assert not tags & {"script", "img"}
+    assert "Blocked" in done.stdout

@@ -1,0 +1,118 @@
+"""`python -m audit`: what is done before and after an audit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from audit import policy
+from audit.cli import main
+
+
+@pytest.fixture
+def audited(pytester: pytest.Pytester, write_policy: Callable[..., Path], cache: Path) -> Path:
+    """A folder with the record of a real audit of the untrained model."""
+    write_policy(**{"gates.security": "artifact = { max = 0 }"})
+    suite = Path(__file__).parent.parent / "suites" / "test_security.py"
+    pytester.makepyfile(test_security=suite.read_text("utf-8"))
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--audit-cache", str(cache), "-k", "artifact")
+    assert result.ret == 0
+    return pytester.path / "reports"
+
+
+def test_init_writes_a_policy_and_suites_that_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path / "new")]) == 0
+    assert "name your model and data" in capsys.readouterr().out
+    written = policy.read(tmp_path / "new" / "audit.toml")
+    assert written.recorded() == policy.parse(policy.default_text(), None).recorded()
+    copied = {path.name for path in (tmp_path / "new" / "suites").iterdir()}
+    assert {"__init__.py", "test_ethics.py", "test_privacy.py", "test_environment.py"} <= copied
+    assert not any("__pycache__" in name for name in copied)
+
+
+def test_init_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "audit.toml").write_text("mine", "utf-8")
+    assert main(["init", str(tmp_path)]) == 4
+    assert "audit.toml exists already" in capsys.readouterr().err
+    assert (tmp_path / "audit.toml").read_text("utf-8") == "mine"
+    assert not (tmp_path / "suites").exists()
+
+
+def test_report_is_made_again_from_the_record_alone(audited: Path, tmp_path: Path) -> None:
+    first = (audited / "report.html").read_bytes()
+    alone = tmp_path / "elsewhere" / "audit.json"
+    alone.parent.mkdir()
+    shutil.copy(audited / "audit.json", alone)
+    assert main(["report", str(alone)]) == 0
+    assert (alone.parent / "report.html").read_bytes() == first
+    assert main(["report", str(alone.parent), "-o", str(tmp_path / "again.html")]) == 0
+    assert (tmp_path / "again.html").read_bytes() == first
+
+
+@pytest.mark.parametrize("content", ["{", '{"schema_version": 2}', "[" * 100_000, "\x00"])
+def test_what_is_no_record_is_refused(tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "audit.json"
+    path.write_text(content, "utf-8")
+    assert main(["report", str(path)]) == 4
+    said = capsys.readouterr().err
+    assert said.startswith("ERROR: ")
+    assert str(path) in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_verify_knows_the_audited_model(audited: Path, untrained: Path, tmp_path: Path) -> None:
+    assert main(["verify", str(audited), str(untrained)]) == 0
+    copy = tmp_path / "model"
+    shutil.copytree(untrained, copy)
+    (copy / "README.md").write_text("documentation does not count", "utf-8")
+    assert main(["verify", str(audited), str(copy)]) == 0
+
+
+@pytest.mark.parametrize("change", ["weights", "config", "tokenizer", "added", "missing"])
+def test_verify_names_what_differs(
+    audited: Path, untrained: Path, tmp_path: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(untrained, copy)
+    name = {"weights": "model.safetensors", "config": "config.json", "tokenizer": "tokenizer.json"}.get(change)
+    if name is not None:
+        data = bytearray((copy / name).read_bytes())
+        data[-2] ^= 1
+        (copy / name).write_bytes(bytes(data))
+        said = f"changed: {name}"
+    elif change == "added":
+        (copy / "pytorch_model.bin").write_bytes(b"other weights")
+        said = "not audited: pytorch_model.bin"
+    else:
+        (copy / "tokenizer.json").unlink()
+        said = "missing: tokenizer.json"
+    assert main(["verify", str(audited), str(copy)]) == 1
+    assert said in capsys.readouterr().out
+
+
+def test_export_refuses_a_model_that_it_does_not_keep(
+    audited: Path, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The untrained model was only loaded, so the cache does not hold it."""
+    assert main(["export", str(audited), str(tmp_path / "out"), "--audit-cache", str(cache)]) == 4
+    assert "only models that an audit fine-tuned" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_export_does_not_write_into_a_full_folder(audited: Path, tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "file").write_text("mine", "utf-8")
+    assert main(["export", str(audited), str(tmp_path), "--audit-cache", str(cache)]) == 4
+
+
+def test_cache_is_shown_and_cleared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"x" * 200_000)
+    assert main(["cache", "--audit-cache", str(folder)]) == 0
+    assert "0.2 MB" in capsys.readouterr().out
+    assert main(["cache", "--clear", "--audit-cache", str(folder)]) == 0
+    assert not folder.exists()

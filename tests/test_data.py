@@ -1,0 +1,394 @@
+"""Examples from files: four formats that agree, labels that are understood, and bad input that is named."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit import AuditError
+from audit import data as audit_data
+from audit import policy as policies
+from audit.data import Examples, Role
+from audit.probes import privacy
+from tests.helpers import THREE, TWO, examples, is_one_sentence
+
+REAL = os.environ.get("AUDIT_TEST_DATA", "")
+needs_real_data = pytest.mark.skipif(not REAL, reason="needs the public data sets: set AUDIT_TEST_DATA")
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., Examples]:
+    """Load a file of the folder by a policy that lies there too."""
+
+    def load(
+        test: str, more: str = "", *, train: str = "", role: Role = "test", classes: Sequence[str] = ()
+    ) -> Examples:
+        lines = ["[model]", 'source = "m"', "[data]", f"test = '{test}'", f"train = '{train}'" if train else ""]
+        path = tmp_path / "release.toml"
+        path.write_text("\n".join([*lines, more]), "utf-8")
+        return audit_data.load(policies.read(path), role, classes, tmp_path / "cache")
+
+    return load
+
+
+Load = Callable[..., Examples]
+
+ROWS = [
+    ("It was good, really.", "positive", "a", "x"),
+    ("NA", "negative", "b", None),
+    ("null", "positive", "a", "y"),
+    ('She said "no"\nand left.', "negative", None, "x"),
+    ("Schöne Grüße 👋", "negative", "b", "y"),
+    ("00123", "positive", "b", "x"),
+    ("True", "positive", "NA", "x"),
+    ("nan", "negative", "None", "x"),
+]
+
+
+def write(folder: Path, suffix: str, rows: Sequence[Sequence[object]], columns: Sequence[str]) -> str:
+    """Write rows in one of the formats; the name of the file."""
+    frame = pd.DataFrame(rows, columns=list(columns), dtype=object)
+    path = folder / f"rows{suffix}"
+    if suffix == ".parquet":
+        frame.to_parquet(path)
+    elif suffix == ".jsonl":
+        lines = [json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) for row in rows]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+    else:
+        frame.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ",")
+    return path.name
+
+
+# Four formats, one content
+
+
+def test_all_formats_give_the_same_examples(load: Load, tmp_path: Path) -> None:
+    settings = 'subgroups = ["group", "other"]'
+    found = [
+        load(write(tmp_path, suffix, ROWS, ("text", "label", "group", "other")), settings)
+        for suffix in (".csv", ".tsv", ".jsonl", ".parquet")
+    ]
+    for one in found:
+        assert one.texts == tuple(row[0] for row in ROWS)
+        assert [one.classes[label] for label in one.labels] == [row[1] for row in ROWS]
+        assert list(one.subgroups["group"]) == [row[2] for row in ROWS]
+        assert list(one.subgroups["other"]) == [row[3] for row in ROWS]
+        assert not one.skipped
+        assert one.fingerprint == found[0].fingerprint
+
+
+def test_the_fingerprint_depends_on_all_that_counts() -> None:
+    base = examples([0, 1], texts=["a", "b"], groups={"g": ["x", "y"]})
+    others = [
+        examples([1, 1], texts=["a", "b"], groups={"g": ["x", "y"]}),
+        examples([0, 1], texts=["a", "c"], groups={"g": ["x", "y"]}),
+        examples([0, 1], texts=["a", "b"], groups={"g": ["x", "z"]}),
+        examples([1, 0], texts=["b", "a"], groups={"g": ["y", "x"]}),
+        examples([0, 1], texts=["a", "b"]),
+        examples([0, 1], texts=["an", "b"], groups={"g": ["x", "y"]}, classes=("egative", "positive")),
+    ]
+    assert len({one.fingerprint for one in (base, *others)}) == 7
+    assert base.fingerprint == examples([0, 1], texts=["a", "b"], groups={"g": ["x", "y"]}).fingerprint
+
+
+def test_dates_are_texts_like_any_other(load: Load, tmp_path: Path) -> None:
+    rows = [("2020-01-01", "positive"), ("2021-12-31", "negative")]
+    csv, jsonl = (load(write(tmp_path, suffix, rows, ("text", "label"))) for suffix in (".csv", ".jsonl"))
+    assert jsonl.texts == csv.texts == ("2020-01-01", "2021-12-31")
+
+
+def test_a_kaggle_file_is_read_by_its_column_names(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", [("fine", "positive"), ("dull<br />", "negative")], ("review", "sentiment"))
+    found = load(name, 'text = "review"\nlabel = "sentiment"')
+    assert found.texts == ("fine", "dull<br />")
+    assert found.classes == TWO
+    assert list(found.labels) == [1, 0]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"\xef\xbb\xbftext,label\ngood,positive\nbad,negative\n")
+    assert load("rows.csv").texts == ("good", "bad")
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [([0, 1], TWO), ([0, 1, 2], THREE), ([-1, 1], TWO), ([-1, 0, 1], THREE)],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_integer_labels_mean_what_is_usual(
+    load: Load, tmp_path: Path, suffix: str, labels: list[int], classes: tuple[str, ...]
+) -> None:
+    name = write(tmp_path, suffix, [(f"text {i}", i) for i in labels], ("text", "label"))
+    for asked in ((), classes):
+        found = load(name, classes=asked)
+        assert found.classes == classes
+        assert list(found.labels) == list(range(len(labels)))
+
+
+def test_integer_labels_beside_missing_ones_stay_integers(load: Load, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": ["a", "b", "c"], "label": [1, None, 0]})  # pandas makes them 1.0, nan, 0.0
+    frame.to_parquet(tmp_path / "rows.parquet")
+    found = load("rows.parquet")
+    assert (found.texts, list(found.labels), found.classes) == (("a", "c"), [1, 0], TWO)
+
+
+def test_the_label_map_translates(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", [("a", 1), ("b", 5), ("c", "schlecht")], ("text", "label"))
+    found = load(name, 'label_map = { "1" = "negative", "schlecht" = "negative", "5" = "positive" }', classes=TWO)
+    assert list(found.labels) == [0, 1, 0]
+
+
+def test_the_order_of_classes_is_the_models(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", [("a", "negative"), ("b", "positive")], ("text", "label"))
+    assert list(load(name, classes=("positive", "negative")).labels) == [1, 0]
+
+
+@pytest.mark.parametrize("classes", [TWO, ()])
+def test_labels_in_another_case_are_the_same(load: Load, tmp_path: Path, classes: tuple[str, ...]) -> None:
+    rows = [("a", "Negative"), ("b", "POSITIVE"), ("c", "positive"), ("d", "negative")]
+    found = load(write(tmp_path, ".csv", rows, ("text", "label")), classes=classes)
+    assert list(found.labels) == [0, 1, 1, 0]
+
+
+# Cells that are missing
+
+
+def test_rows_without_text_or_label_are_skipped_and_counted(load: Load, tmp_path: Path) -> None:
+    rows = [("a", "positive"), (None, "positive"), ("b", None), ("  ", "negative"), ("c", "negative"), (None, None)]
+    for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):
+        found = load(write(tmp_path, suffix, rows, ("text", "label")))
+        assert found.texts == ("a", "c")
+        assert dict(found.skipped) == {"empty text": 3, "no label": 1}
+
+
+def test_examples_without_a_group_are_kept(load: Load, tmp_path: Path) -> None:
+    rows = [("a", 0, "x"), ("b", 1, None), ("c", 1, "y")]
+    found = load(write(tmp_path, ".csv", rows, ("text", "label", "g")), 'subgroups = ["g"]')
+    assert list(found.groups("g")) == ["x", None, "y"]
+
+
+def test_crossed_columns() -> None:
+    found = examples([0, 1, 0], groups={"g": ["f", "m", None], "r": ["n", "s", "s"]})
+    groups = found.groups("g*r")
+    assert groups[2] is None
+    assert ["f" in groups[0], "n" in groups[0]] == [True, True]
+    assert groups[0] != groups[1]
+
+
+def test_crossed_columns_of_a_policy_are_loaded(load: Load, tmp_path: Path) -> None:
+    rows = [("a", 0, "f", "n"), ("b", 1, "m", "s")]
+    found = load(write(tmp_path, ".csv", rows, ("text", "label", "g", "r")), 'subgroups = ["g*r"]')
+    assert len(set(found.groups("g*r"))) == 2
+
+
+# Splits and samples
+
+
+def test_one_file_for_both_is_split_by_text(load: Load, tmp_path: Path) -> None:
+    rows = [(f"text {i % 900}", i % 2) for i in range(1000)]  # a hundred texts stand in it twice
+    name = write(tmp_path, ".csv", rows, ("text", "label"))
+    train, test = (load(name, "test_share = 0.3", train=name, role=role) for role in ("train", "test"))
+    assert len(train) + len(test) == 1000
+    assert not set(train.texts) & set(test.texts)
+    assert 0.25 <= len(test) / 1000 <= 0.35
+    assert test.texts == load(name, "test_share = 0.3", train=name).texts
+    # Where more rows come in, the others stay on their side.
+    more = write(tmp_path, ".csv", [*rows, *[(f"new {i}", 1) for i in range(50)]], ("text", "label"))
+    assert set(test.texts) <= set(load(more, "test_share = 0.3", train=more).texts)
+
+
+def test_the_split_goes_by_the_seed(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", [(f"text {i}", i % 2) for i in range(200)], ("text", "label"))
+    one, other = (load(name, f"test_share = 0.5\n[audit]\nseed = {seed}", train=name) for seed in (0, 1))
+    assert one.texts != other.texts
+
+
+def test_a_share_makes_no_sense_for_two_files(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", ROWS, ("text", "label", "g", "h"))
+    (tmp_path / "other.csv").write_bytes((tmp_path / name).read_bytes())
+    with pytest.raises(AuditError, match="test_share"):
+        load(name, "test_share = 0.3", train="other.csv")
+    with pytest.raises(AuditError, match="test_share"):
+        load(name, train=name)
+
+
+def test_the_sample_is_seeded_and_in_order() -> None:
+    whole = examples(np.arange(100) % 2, max_examples=30, groups={"g": [str(i) for i in range(100)]})
+    part = whole.sample()
+    rows = [int(text.removeprefix("text ")) for text in part.texts]
+    assert len(part) == 30
+    assert rows == sorted(set(rows))
+    assert [str(row) for row in rows] == list(part.subgroups["g"])
+    assert list(part.labels) == [row % 2 for row in rows]
+    assert part.texts == whole.sample().texts
+    assert part.texts != examples(np.arange(100) % 2, max_examples=30, seed=1).sample().texts
+
+
+@pytest.mark.parametrize("size", [0, 100, 101])
+def test_a_sample_of_all_is_all(size: int) -> None:
+    assert len(examples(np.arange(100) % 2, max_examples=size).sample()) == 100
+
+
+def test_the_validation_slice_is_a_partition() -> None:
+    whole = examples(np.arange(50) % 2)
+    fit, held_out = audit_data.split_validation(whole, 0.2, 3)
+    assert len(held_out) == 10
+    assert sorted([*fit, *held_out]) == list(range(50))
+    assert list(held_out) == list(audit_data.split_validation(whole, 0.2, 3)[1])
+    assert list(held_out) != list(audit_data.split_validation(whole, 0.2, 4)[1])
+    assert len(audit_data.split_validation(whole, 0.0, 3)[1]) == 0
+
+
+def test_taking_rows_by_mask_and_by_index() -> None:
+    whole = examples([0, 1, 1], groups={"g": ["a", "b", "c"]})
+    for rows in (np.array([False, True, True]), np.array([1, 2])):
+        assert whole.take(rows).texts == ("text 1", "text 2")
+        assert list(whole.take(rows).groups("g")) == ["b", "c"]
+
+
+def test_the_description_holds_counts_and_no_text() -> None:
+    found = examples([0, 1, 1], texts=["secret one", "secret two", "secret three"]).describe()
+    assert found["rows"] == 3
+    assert found["classes"] == {"negative": 1, "positive": 2}
+    assert "secret" not in json.dumps(found)
+
+
+# Bad input
+
+
+def refuse(load: Load, test: str, more: str = "", **arguments: object) -> str:
+    with pytest.raises(AuditError) as caught:
+        load(test, more, **arguments)
+    message = str(caught.value)
+    assert is_one_sentence(message), message
+    assert "release.toml" in message
+    return message
+
+
+GOOD = "text,label,g\na,negative,x\nb,positive,y\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "more", "words"),
+    [
+        ("rows.csv", GOOD, 'text = "txt"', ["'txt'", "[data] text", "did you mean 'text'?"]),
+        ("rows.csv", GOOD, 'label = "labels"', ["'labels'", "[data] label", "did you mean 'label'?"]),
+        ("rows.csv", GOOD, 'subgroups = ["sex"]', ["'sex'", "[data] subgroups"]),
+        ("rows.csv", GOOD, 'subgroups = ["g*sex"]', ["'sex'", "[data] subgroups"]),
+        ("rows.csv", GOOD.replace(",y", ",x"), 'subgroups = ["g"]', ["'g'", "needs two"]),
+        ("rows.csv", GOOD.replace(",y", ","), 'subgroups = ["g"]', ["'g'", "needs two"]),
+        ("rows.csv", "text,label\n,negative\n  ,positive\n", "", ["no usable row", "2"]),
+        ("rows.csv", "text,label\na,negative\nb,negative\n", "", ["'negative'", "two classes"]),
+        ("rows.csv", "text,label\ncaf\xe9,negative\nb,positive\n".encode("latin-1"), "", ["UTF-8"]),
+        ("rows.jsonl", '{"text": "caf\xe9", "label": 1}\n'.encode("latin-1"), "", ["UTF-8"]),
+        ("rows.csv", b"", "", ["empty"]),
+        ("rows.tsv", b"", "", ["empty"]),
+        ("rows.jsonl", b"", "", ["empty"]),
+        ("rows.parquet", b"", "", ["empty"]),
+        ("rows.csv", "text,label\n", "", ["no rows"]),
+        ("rows.jsonl", "\n\n", "", ["no rows"]),
+        ("rows.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "lab', "", ["cannot be read"]),
+        ("rows.parquet", b"PAR1 this is no parquet file", "", ["cannot be read"]),
+        ("rows.csv", "text,label\na,negative\nb,positive,c,d\n", "", ["cannot be read", "line 3"]),
+        ("rows.csv", "text,label\na,negative,c\nb,positive,d\n", "", ["cannot be read"]),
+        ("rows.csv", 'text,label\n"a,negative\nb,positive\n', "", ["cannot be read"]),
+        ("rows.xlsx", b"PK", "", ["unknown file type", ".csv", ".parquet"]),
+    ],
+)
+def test_bad_files_are_named(
+    load: Load, tmp_path: Path, name: str, content: str | bytes, more: str, words: list[str]
+) -> None:
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    message = refuse(load, name, more)
+    for word in [name, *words]:
+        assert word in message
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "missing.jsonl", "./missing", "folder/missing.parquet"])
+def test_a_missing_file_is_named(load: Load, name: str) -> None:
+    message = refuse(load, name)
+    assert name in message
+    assert "no such file" in message
+
+
+def test_an_unknown_label_is_named(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", [("a", "negative"), ("b", "posititve"), ("c", "positive")], ("text", "label"))
+    message = refuse(load, name, classes=TWO)
+    assert "'posititve'" in message
+    assert "negative, positive" in message
+    assert "label_map" in message
+
+
+def test_a_class_without_rows_is_named(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", [("a", "negative"), ("b", "positive")], ("text", "label"))
+    assert "'neutral' has no rows" in refuse(load, name, classes=THREE)
+
+
+def test_a_column_of_numbers_is_not_taken_for_classes(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", [(f"text {i}", i) for i in range(50)], ("text", "label"))
+    assert "50 different values" in refuse(load, name)
+
+
+@pytest.mark.parametrize("source", ["owner/reviews", "reviews", "owner/reviews[plain]:test"])
+def test_a_hub_data_set_without_a_network_is_named(load: Load, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    message = refuse(load, source)
+    assert source in message
+    assert "could not be reached" in message
+
+
+def test_a_source_that_is_nothing_is_refused(load: Load) -> None:
+    assert "expected a file" in refuse(load, "what:is:this")
+
+
+# The public data sets
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Examples]:
+    """One split of a public data set."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def real(file: str, more: str = "") -> Examples:
+        text = f"[model]\nsource = 'm'\n[data]\ntest = '${{AUDIT_TEST_DATA}}/{file}'\n{more}"
+        return audit_data.load(policies.parse(text, None), "test", (), cache)
+
+    return real
+
+
+@needs_real_data
+def test_imdb_has_its_known_shape_and_duplicates(real: Load) -> None:
+    train, test = real("imdb_train.parquet"), real("imdb_test.parquet")
+    for split in (train, test):
+        assert len(split) == 25_000
+        assert split.classes == TWO
+        assert list(np.bincount(split.labels)) == [12_500, 12_500]
+    details = privacy.train_test_overlap(train, test).details
+    assert details["distinct texts in both"] == 123
+    assert details["repeated texts within the training data"] == 96
+    assert details["repeated texts within the test data"] == 199
+
+
+@needs_real_data
+def test_airline_tweets_have_three_classes_and_six_groups(real: Load) -> None:
+    found = real("airline.csv", "label = 'sentiment'\nsubgroups = ['airline']")
+    assert found.classes == THREE
+    assert list(np.bincount(found.labels)) == [9_178, 3_099, 2_363]
+    assert len(set(found.groups("airline"))) == 6
+
+
+@needs_real_data
+@pytest.mark.parametrize(("split", "rows"), [("train", 6_920), ("dev", 872), ("test", 1_821)])
+def test_sst2_has_its_known_size(real: Load, split: str, rows: int) -> None:
+    found = real(f"sst2_{split}.csv")
+    assert (len(found), found.classes) == (rows, TWO)

@@ -1,0 +1,196 @@
+"""The recipe against a training loop written by hand; freezing; the cache of trained models."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification
+
+from audit import demo
+from audit.cache import Cache
+from audit.data import Examples, split_validation
+from audit.energy import Meter
+from audit.errors import AuditError
+from audit.finetune import Recipe, freeze, small_bert, train
+from audit.policy import Finetune
+from audit.progress import Progress
+from audit.references import twins
+
+from .conftest import CLASSES
+
+
+def examples(rows: int = 96) -> Examples:
+    drawn = demo.reviews("train", rows=rows)
+    labels = np.array([CLASSES.index(str(row["label"])) for row in drawn])
+    return Examples(tuple(str(row["text"]) for row in drawn), labels, CLASSES)
+
+
+def small_recipe(**settings: object) -> Recipe:
+    defaults = {"initialise": "scratch", "epochs": 1, "batch_size": 32, "learning_rate": 5e-4}
+    return Recipe("small-bert", None, None, True, Finetune(**(defaults | settings)), 32, "cpu")  # type: ignore[arg-type]
+
+
+def run(recipe: Recipe, data: Examples, cache: Path) -> tuple[object, Meter]:
+    meter = Meter("DEU")
+    return train(recipe, data, Cache(cache), meter, Progress()), meter
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base model without dropout, so that a loop written by hand can give the same weights."""
+    names = dict(enumerate(CLASSES))
+    _, tokenizer = small_bert(examples().texts, {"id2label": names}, 32)
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, id2label=names,
+        label2id={label: i for i, label in names.items()},
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("base")
+    BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_the_recipe_is_adamw_with_a_linear_schedule_and_nothing_else(base: Path, tmp_path: Path) -> None:
+    """One batch holds everything, so the order does not matter and plain torch must reach the same weights."""
+    data, epochs, rate = examples(), 5, 1e-3
+    settings = Finetune(epochs=epochs, batch_size=len(data), learning_rate=rate, warmup_ratio=0.2, validation=0.0)
+    trained, _ = run(Recipe(str(base), base, None, True, settings, 32, "cpu"), data, tmp_path)
+
+    network = AutoModelForSequenceClassification.from_pretrained(base).train()
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    batch = tokenizer(list(data.texts), truncation=True, max_length=32, padding=True, return_tensors="pt")
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, eps=1e-6, weight_decay=0.0)
+    for step in range(epochs):
+        warmup = 1
+        factor = step / warmup if step < warmup else (epochs - step) / (epochs - warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * factor
+        network(**batch, labels=torch.tensor(data.labels)).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    made = trained.network.state_dict()  # type: ignore[attr-defined]
+    start = AutoModelForSequenceClassification.from_pretrained(base).state_dict()
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(made[name], tensor, atol=2e-4, rtol=0)
+    moved = max(float((made[name] - start[name]).abs().max()) for name in start)
+    assert moved > 1e-3
+
+
+def test_the_same_recipe_gives_the_same_model_and_is_not_trained_twice(tmp_path: Path) -> None:
+    first, meter = run(small_recipe(), examples(), tmp_path / "a")
+    assert [phase.name for phase in meter.phases] == ["fine-tune"]
+    again, idle = run(small_recipe(), examples(), tmp_path / "a")
+    assert idle.phases == []
+    elsewhere, _ = run(small_recipe(), examples(), tmp_path / "b")
+    prints = {model.fingerprint for model in (first, again, elsewhere)}  # type: ignore[attr-defined]
+    assert len(prints) == 1
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 1e-4}, {"max_steps": 2}])
+def test_another_recipe_is_another_model(tmp_path: Path, change: dict[str, object]) -> None:
+    assert small_recipe(**change).key(examples()) != small_recipe().key(examples())
+    assert small_recipe().key(examples(97)) != small_recipe().key(examples())
+
+
+def test_a_damaged_model_in_the_cache_is_trained_again(tmp_path: Path) -> None:
+    first, _ = run(small_recipe(), examples(), tmp_path)
+    weights = first.folder / "model.safetensors"  # type: ignore[attr-defined]
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    again, meter = run(small_recipe(), examples(), tmp_path)
+    assert [phase.name for phase in meter.phases] == ["fine-tune"]
+    assert again.fingerprint == first.training["fingerprint"]  # type: ignore[attr-defined]
+
+
+def test_training_says_what_each_epoch_reached(tmp_path: Path) -> None:
+    trained, _ = run(small_recipe(epochs=2, validation=0.25), examples(), tmp_path)
+    training = trained.training  # type: ignore[attr-defined]
+    assert [epoch["epoch"] for epoch in training["history"]] == [1, 2]
+    assert all(0 <= epoch["validation_accuracy"] <= 1 for epoch in training["history"])
+    assert (training["examples"], training["validation_examples"]) == (72, 24)
+    assert training["energy"]["kwh"] > 0
+    assert json.loads(json.dumps(training)) == training
+
+
+def test_validation_rows_are_never_trained_on() -> None:
+    fit, held_out = split_validation(examples(), 0.25, 0)
+    assert set(fit) | set(held_out) == set(range(96))
+    assert not set(fit) & set(held_out)
+
+
+@pytest.mark.parametrize(
+    ("train_what", "trainable"),
+    [
+        ("all", ["embeddings", "layer.0", "layer.1", "layer.2", "pooler", "classifier"]),
+        ("head", ["pooler", "classifier"]),
+        ("last:2", ["layer.1", "layer.2", "pooler", "classifier"]),
+    ],
+)
+def test_freezing_leaves_the_named_parts(base: Path, train_what: str, trainable: list[str]) -> None:
+    network = AutoModelForSequenceClassification.from_pretrained(base)
+    freeze(network, train_what)
+    parts = ["embeddings", "layer.0", "layer.1", "layer.2", "pooler", "classifier"]
+    for part in parts:
+        flags = {p.requires_grad for name, p in network.named_parameters() if part in name}
+        assert flags == {part in trainable}, part
+
+
+def test_frozen_weights_do_not_move(base: Path, tmp_path: Path) -> None:
+    settings = Finetune(epochs=1, batch_size=16, learning_rate=1e-2, train="head")
+    trained, _ = run(Recipe(str(base), base, None, True, settings, 32, "cpu"), examples(), tmp_path)
+    before = AutoModelForSequenceClassification.from_pretrained(base).state_dict()
+    after = trained.network.state_dict()  # type: ignore[attr-defined]
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"}
+
+
+def test_more_layers_than_there_are_is_the_users_mistake(base: Path) -> None:
+    with pytest.raises(AuditError, match=r"last:4.* 3 layers"):
+        freeze(AutoModelForSequenceClassification.from_pretrained(base), "last:4")
+
+
+def test_scratch_forgets_the_base_weights(base: Path, tmp_path: Path) -> None:
+    settings = Finetune(epochs=1, max_steps=1, learning_rate=1e-9, initialise="scratch")
+    trained, _ = run(Recipe(str(base), base, None, True, settings, 32, "cpu"), examples(), tmp_path)
+    before = AutoModelForSequenceClassification.from_pretrained(base).state_dict()
+    name = "bert.encoder.layer.0.attention.self.query.weight"
+    assert not torch.allclose(before[name], trained.network.state_dict()[name], atol=1e-3)  # type: ignore[attr-defined]
+
+
+def _train_in_process(cache: str, queue: multiprocessing.Queue[tuple[str, int]]) -> None:
+    trained, meter = run(small_recipe(), examples(), Path(cache))
+    queue.put((trained.fingerprint, len(meter.phases)))  # type: ignore[attr-defined]
+
+
+def test_of_two_processes_one_trains_and_the_other_waits(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    workers = [context.Process(target=_train_in_process, args=(str(tmp_path), queue)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    results = [queue.get(timeout=300) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert len({fingerprint for fingerprint, _ in results}) == 1
+    assert sorted(phases for _, phases in results) == [0, 1]
+
+
+def test_twins_are_trained_on_independent_halves(tmp_path: Path) -> None:
+    data = examples(200)
+    meter = Meter("DEU")
+    made = twins(small_recipe(max_steps=2), data, 2, Cache(tmp_path), meter, Progress())
+    assert [phase.name for phase in meter.phases] == ["twins", "twins"]
+    for twin in made:
+        assert 70 < twin.members.sum() < 130
+        assert twin.model.training is not None
+        assert twin.model.training["examples"] == twin.members.sum()
+    both = int((made[0].members & made[1].members).sum())
+    assert 25 < both < 75  # independent coins: about a quarter of the examples in both
+    assert made[0].model.fingerprint != made[1].model.fingerprint

@@ -1,0 +1,63 @@
+"""What looks like personal data is masked before a text is shown, and nothing else is."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from audit.demo import personal_data
+from audit.redaction import LONGEST, redact
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Write to ann.lee+shop@mail.example.co.uk now", "Write to [e-mail] now"),
+        ("see https://example.org/u/ann?x=1 there", "see [link] there"),
+        ("see www.example.org there", "see [link] there"),
+        ("thanks @ann_lee!", "thanks [handle]!"),
+        ("call +49 (0)30 23125-123 today", "call [number] today"),
+        ("call (212) 555-0134 today", "call [number] today"),
+        ("card 4111 1111 1111 1111 was charged", "card [number] was charged"),
+        ("from DE89 3704 0044 0532 0130 00 please", "from [account] please"),
+        ("from GB82WEST12345698765432 please", "from [account] please"),
+        ("posted from 192.0.2.17 today", "posted from [address] today"),
+        ("sent to 12 Baker Street in May", "sent to [address] in May"),
+    ],
+)
+def test_personal_data_is_masked(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A film from 1994 with 12 actors, 8.5 of 10 stars.",
+        "It cost 1,299 dollars @ the shop and 50 % less in May.",
+        "Great, GREAT film – really!",
+        "",
+    ],
+)
+def test_other_texts_are_left_alone(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("kind", personal_data.KINDS)
+def test_whatever_the_demo_plants_is_masked(kind: str) -> None:
+    # Every kind of the demo holds a run of digits, an address sign or a street number: none may be left to read.
+    rng = Random(0)
+    for _ in range(200):
+        sentence = personal_data.sentence(rng, kind)
+        shown = redact(sentence)
+        assert shown != sentence
+        assert "@" not in shown, (sentence, shown)
+        assert sum(character.isdigit() for character in shown) <= 2, (sentence, shown)
+
+
+def test_long_texts_are_cut_after_they_are_masked() -> None:
+    shown = redact("x" * (LONGEST - 5) + " ann.lee@example.org and more")
+    assert shown.endswith("…")
+    assert len(shown) == LONGEST + 1
+    assert "ann" not in shown
+    assert redact("y" * LONGEST) == "y" * LONGEST
