@@ -372,7 +372,7 @@ def provenance(audit_session: Session, model: Model) -> dict[str, str | None]:
 def subgroup(request: pytest.FixtureRequest) -> str:
     """Each subgroup column of the policy in turn."""
     if request.param is None:
-        raise NotAssessed("the policy names no subgroup columns; supply them with [data] subgroups")
+        raise NotAssessed("the policy names no columns with groups of people; name them under [data] subgroups")
     return str(request.param)
 
 

@@ -188,7 +188,7 @@ def mark_incomplete(out: Path) -> None:
         path.unlink()
         (out / REPORT).unlink(missing_ok=True)
         return
-    write(out, value | {"verdict": "incomplete", "complete": False})
+    write(out, value | {"verdict": "incomplete", "complete": False, "restarted": True})
     report.write(out)
 
 
@@ -273,6 +273,8 @@ def _git(folder: Path, *arguments: str) -> str:
 
 def headline(value: Mapping[str, Any]) -> str:
     """The audit's verdict in one sentence."""
+    if value.get("restarted"):
+        return "Incomplete: a new audit was begun in this folder and has not ended."
     counts = Counter(finding["verdict"] for finding in value["findings"])
     gated = sum(finding["gate"] is not None for finding in value["findings"]) + len(value["not_run"])
     parts = []
@@ -281,7 +283,7 @@ def headline(value: Mapping[str, Any]) -> str:
     if counts["inconclusive"]:
         parts.append(f"{counts['inconclusive']} {_verb(counts['inconclusive'], 'is', 'are')} inconclusive")
     if counts["error"]:
-        parts.append(f"{counts['error']} {_verb(counts['error'], 'probe', 'probes')} broke")
+        parts.append(f"{counts['error']} {_verb(counts['error'], 'test', 'tests')} broke")
     gated_open = sum(f["verdict"] == "not_assessed" and f["gate"] is not None for f in value["findings"])
     if gated_open:
         parts.append(f"{gated_open} could not be assessed")
@@ -297,7 +299,7 @@ def headline(value: Mapping[str, Any]) -> str:
         return f"Released: all {gated} gates hold."
     word = "Blocked" if value["verdict"] == "fail" else "Incomplete"
     if not parts:
-        parts = ["a test outside the audit failed" if word == "Blocked" else "a new audit has begun and not ended"]
+        parts = ["a test outside the audit failed" if word == "Blocked" else "it did not come to its end"]
     return f"{word}: {', '.join(parts)}."
 
 

@@ -433,12 +433,31 @@ def test_a_head_of_another_size_is_refused(folder: Path) -> None:
     _unloadable(_model(folder, TWO))
 
 
-def test_a_model_that_needs_its_own_code_is_refused(folder: Path, tmp_path: Path) -> None:
-    code = f"open({str(tmp_path / 'executed')!r}, 'w').close()\n"
+def _ship_code(folder: Path, executed: Path) -> None:
+    """Give the model folder code of its own, which leaves a file when it is imported."""
+    code = f"""
+import transformers
+open({str(executed)!r}, "w").close()
+class MineConfig(transformers.BertConfig):
+    model_type = "mine"
+class Mine(transformers.BertForSequenceClassification):
+    config_class = MineConfig
+"""
     (folder / "modeling_mine.py").write_text(code, "utf-8")
+    own = {"AutoConfig": "modeling_mine.MineConfig", "AutoModelForSequenceClassification": "modeling_mine.Mine"}
+    _edit_json("config.json", "auto_map", own)(folder)
+
+
+def test_a_model_that_needs_its_own_code_is_refused(folder: Path, tmp_path: Path) -> None:
+    _ship_code(folder, tmp_path / "executed")
     _edit_json("config.json", "model_type", "mine")(folder)
-    _edit_json("config.json", "auto_map", {"AutoModelForSequenceClassification": "modeling_mine.Mine"})(folder)
     _unloadable(_model(folder))
+    assert not (tmp_path / "executed").exists()
+
+
+def test_code_in_the_folder_of_a_known_model_is_not_executed(folder: Path, tmp_path: Path) -> None:
+    _ship_code(folder, tmp_path / "executed")
+    assert type(_model(folder).network).__module__.startswith("transformers.models.bert.")
     assert not (tmp_path / "executed").exists()
 
 

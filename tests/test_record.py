@@ -144,7 +144,7 @@ def test_headline(findings: list[dict[str, Any]], gated: tuple[str, ...], said: 
 def test_headline_of_a_failure_counts_everything() -> None:
     findings = [finding("a.a", Verdict.FAIL), finding("b.b", Verdict.INCONCLUSIVE), finding("c.c", Verdict.ERROR)]
     value = build(findings, facts(("a.a", "b.b", "c.c", "d.d")), failed=True)
-    assert record.headline(value) == "Blocked: 1 of 4 gates fails, 1 is inconclusive, 1 probe broke, 1 did not run."
+    assert record.headline(value) == "Blocked: 1 of 4 gates fails, 1 is inconclusive, 1 test broke, 1 did not run."
 
 
 def test_predictions_are_kept_without_text(tmp_path: Path) -> None:

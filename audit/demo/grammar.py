@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 OPPOSITE = {"good": "bad", "bad": "good"}
 SIDE = {"positive": "good", "negative": "bad"}
@@ -152,7 +154,7 @@ class Scene:
     def _aside(self) -> str:
         return self.fill(self._fresh(lexicon()["asides"]["any"]))
 
-    def _fresh(self, options: Sequence[Any]) -> Any:
+    def _fresh(self, options: Sequence[T]) -> T:
         """One of the options that this review has not used yet."""
         while (option := self.rng.choice(options)) in self.used:
             pass

@@ -2,9 +2,10 @@
 
 Domains, telephone numbers and IP addresses come from the ranges reserved for examples and fiction; account numbers
 name banks that do not exist; card numbers start like the payment industry's own test cards.
-# Sources: RFC 2606 (domains), RFC 5737 (IP addresses), NANPA 555 line numbers, Ofcom "numbers for drama", Bundesnetzagentur
-# Mitteilung 148/2021 (numbers for drama), ISO 13616 (IBAN), ISO/IEC 7812-1 (Luhn digit).
 """
+
+# Sources: RFC 2606 (domains), RFC 5737 (IP addresses), ISO 13616 (IBAN), ISO/IEC 7812-1 (Luhn digit); the telephone
+# numbers are those that the American, British and German regulators set aside for fiction.
 
 from __future__ import annotations
 
@@ -45,6 +46,7 @@ _STREETS = (
     "Marlowe Crescent",
     "Heron Way",
 )
+_HOBBIES = ("bakes", "reads", "tinkers", "hikes", "sews", "gardens")
 _TOWNS = ("Millbrook", "Ashcombe", "Fernhollow", "East Wexley", "Stonebridge", "Harrowdale")
 
 _SENTENCES = {
@@ -151,7 +153,7 @@ def _address(rng: Random) -> str:
 
 
 def _handle(rng: Random) -> str:
-    return f"@{rng.choice(_NAMES)}_{rng.choice(['bakes', 'reads', 'tinkers', 'hikes', 'sews', 'gardens'])}{rng.randint(1, 99)}"
+    return f"@{rng.choice(_NAMES)}_{rng.choice(_HOBBIES)}{rng.randint(1, 99)}"
 
 
 _MAKERS: dict[str, Callable[[Random], str]] = {

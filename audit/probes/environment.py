@@ -55,6 +55,7 @@ def training_energy(training: Mapping[str, Any] | None) -> Measurement:
         sample="training runs",
         details={
             "source": energy["source"],
+            "interval": "error bound",
             "seconds": energy["seconds"],
             "kg CO2eq": energy["co2eq_kg"],
             "processor, kWh": energy["cpu_kwh"],

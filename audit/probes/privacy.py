@@ -10,7 +10,7 @@ from audit.errors import NotAssessed
 from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
 
-NO_TRAINING_DATA = "the policy names no training data; supply it with [data] train"
+NO_TRAINING_DATA = "the policy names no training data; name it under [data] train"
 
 
 def membership_inference(scorer: Scorer, members: Examples | None, predictions: Predictions) -> Measurement:

@@ -86,7 +86,8 @@ class Claim:
             estimate = words.AT_MOST.format(figure=estimate)
             said = f"{estimate}{unit}, {words.UPPER_ONLY.format(confidence=confidence)}"
         else:
-            between = words.BETWEEN.format(confidence=confidence, low=low, high=high)
+            form = words.BOUNDED if finding["details"].get("interval") == "error bound" else words.BETWEEN
+            between = form.format(confidence=confidence, low=low, high=high)
             said = f"{estimate}{unit}, {between}"
         return f"{said}; {self.basis}" if self.basis else said
 
@@ -377,9 +378,10 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
     said = []
     if record.get("interrupted"):
         said.append(words.INTERRUPTED)
+    elif record.get("restarted"):
+        said.append(words.RESTARTED.format(date=text.date(record["created"])))
     elif not record["complete"]:
-        restarted = words.RESTARTED.format(date=text.date(record["created"]))
-        said.append(words.NOT_COMPLETE if record["not_run"] else restarted)
+        said.append(words.NOT_COMPLETE)
     if record["model"].get("overridden"):
         said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
     if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":

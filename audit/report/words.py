@@ -145,6 +145,7 @@ MONTHS = (
 # ------------------------------------------------------------------------------------------- sentences with figures
 
 BETWEEN = "with {confidence} confidence between {low} and {high}"
+BOUNDED = "by the known error of the method between {low} and {high}"
 FULL_COUNT = "a full count over {basis}, not a sample of them, so without an interval"
 ONE_FIGURE = "taken in full, so without an interval"
 AT_LEAST = "at least {figure}"
@@ -182,7 +183,7 @@ DO_NOT_ASSESSED = "Supply what is missing: {reason}."
 DO_NOT_RUN = "Run the whole audit again, without leaving out these tests."
 
 RESTARTED = (
-    "This record is not complete. Most likely a new audit was begun in its folder and has not ended. The "
+    "This record is not complete: a new audit was begun in its folder and has not ended. The "
     "findings below are those of the audit of {date} and no longer support a release."
 )
 INTERRUPTED = "The audit was interrupted before its end. What had not been measured by then is missing here."

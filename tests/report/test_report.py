@@ -209,6 +209,7 @@ RECORDS = {
     "pass": record(finding()),
     "everything": EVERYTHING,
     "empty": record(verdict="incomplete", complete=False),
+    "restarted": record(finding(), verdict="incomplete", complete=False, restarted=True),
     "interrupted": record(
         finding(), verdict="incomplete", complete=False, interrupted=True, model={}, provenance={}, policy={}
     ),
@@ -361,7 +362,7 @@ def test_notices_stand_above_the_verdict() -> None:
         "interrupted": words.INTERRUPTED,
         "overridden": "conftest.py replaces `model`",
         "everything": words.NOT_COMPLETE,
-        "empty": "a new audit was begun",
+        "restarted": "a new audit was begun",
     }.items():
         found = page(RECORDS[name]).text
         assert found.index(said) < found.index(headline(RECORDS[name]).partition(":")[0] + ":")

@@ -1,0 +1,303 @@
+"""The whole line on real trained models: the suites as they ship, on the demo, on broken demos and on real sentences."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import jsonschema
+import pytest
+
+from audit import demo, policy, record
+
+from .conftest import CLASSES, write_csv
+
+ROOT = Path(__file__).parent.parent
+SUITES = ROOT / "suites"
+pytestmark = pytest.mark.slow
+
+
+def audit(
+    folder: Path, cache: Path, *arguments: str, suites: Path | None = SUITES
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """Run the suites like a user, in a process of their own; gives the record too, if there is one."""
+    command = [sys.executable, "-m", "pytest", *([str(suites)] if suites else []), "-p", "no:cacheprovider"]
+    command += ["--audit-cache", str(cache), "--audit-out", str(folder / "reports"), *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800)
+    path = folder / "reports" / "audit.json"
+    value = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    if value:
+        jsonschema.validate(value, record.schema())
+    return done, value
+
+
+def verdicts(value: dict[str, Any]) -> dict[str, str]:
+    return {finding["id"]: finding["verdict"] for finding in value["findings"]}
+
+
+def without_times(value: dict[str, Any]) -> dict[str, Any]:
+    """A record less what may differ between two equal audits: times, energy, paths, and how much was cached."""
+    value = json.loads(json.dumps(value))
+    for name in ("created", "duration_s", "energy", "scoring", "provenance"):
+        value.pop(name)
+    value["findings"] = [f for f in value["findings"] if f["challenge"] != "environment"]
+    for name in ("energy", "created"):
+        value["model"]["training"].pop(name)
+    return dict(value)
+
+
+@pytest.fixture(scope="module")
+def demo_audit(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Path, dict[str, Any]]:
+    """The embedded default, audited once."""
+    folder = tmp_path_factory.mktemp("demo")
+    done, value = audit(folder, cache)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, value
+
+
+def test_the_demo_passes_in_each_challenge(demo_audit: tuple[Path, dict[str, Any]]) -> None:
+    folder, value = demo_audit
+    assert (value["verdict"], value["complete"]) == ("pass", True)
+    passed = {finding["challenge"] for finding in value["findings"] if finding["verdict"] == "pass"}
+    assert passed == {"quality", "ethics", "privacy", "security", "environment", "transparency"}
+    assert set(verdicts(value).values()) == {"pass"}
+    page = folder / "reports" / "report.html"
+    assert page.stat().st_size < 2_000_000
+    assert "<script" not in page.read_text("utf-8").lower()
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page.read_text("utf-8"))
+
+
+def test_a_second_audit_trains_and_predicts_nothing(
+    demo_audit: tuple[Path, dict[str, Any]], tmp_path: Path, cache: Path
+) -> None:
+    done, again = audit(tmp_path, cache)
+    assert done.returncode == 0
+    assert again["scoring"]["forward_passes"] == 0
+    assert [phase["name"] for phase in again["energy"]["phases"]] == []
+    assert without_times(again) == without_times(demo_audit[1])
+
+
+def test_the_same_seed_gives_the_same_record_from_an_empty_cache(
+    tmp_path: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = small_policy(reviews, epochs=1)
+    (tmp_path / "audit.toml").write_text(text, "utf-8")
+    records = []
+    for name in ("one", "two"):
+        done, value = audit(tmp_path, tmp_path_factory.mktemp(name), "-k", "not energy")
+        assert done.returncode == 0, done.stdout
+        assert value["scoring"]["forward_passes"] > 0
+        records.append(without_times(value))
+    assert records[0] == records[1]
+
+
+def test_without_a_cache_nothing_is_kept_and_one_worker_trains(tmp_path: Path, reviews: Path) -> None:
+    (tmp_path / "audit.toml").write_text(small_policy(reviews, epochs=1), "utf-8")
+    home = tmp_path / "home"
+    command = [sys.executable, "-m", "pytest", str(SUITES), "-p", "no:cacheprovider", "-n", "2"]
+    command += ["--audit-cache", "none", "-k", "accuracy or overlap or typos"]
+    environment = os.environ | {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    environment.pop("HF_HOME", None)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    value = json.loads((tmp_path / "reports" / "audit.json").read_text("utf-8"))
+    assert [phase["name"] for phase in value["energy"]["phases"]].count("fine-tune") == 1
+    assert not list(home.rglob("*.safetensors"))
+    assert not list(home.rglob("*.sqlite"))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == ["audit.toml", "reports"]
+
+
+def small_policy(reviews: Path, epochs: int) -> str:
+    return f"""
+[model]
+source = "small-bert"
+max_length = 32
+labels = ["negative", "neutral", "positive"]
+[model.finetune]
+initialise = "scratch"
+epochs = {epochs}
+batch_size = 32
+learning_rate = 5e-4
+[data]
+train = "{reviews}/train.csv"
+test = "{reviews}/test.csv"
+subgroups = ["gender"]
+"""
+
+
+# ---- the demo's gates are not empty
+
+
+def broken_demo(folder: Path, change: Callable[[dict[str, str | None], Random], None]) -> str:
+    """The embedded policy on a changed copy of the demo's reviews."""
+    rng = Random("planted")
+    for split in ("train", "test"):
+        rows = demo.reviews("train" if split == "train" else "test")
+        for row in rows:
+            change(row, rng)
+        write_csv(folder / f"{split}.csv", rows)
+    text = policy.default_text()
+    text = re.sub(r'train = "demo"', f'train = "{folder}/train.csv"', text)
+    return re.sub(r'test = "demo"', f'test = "{folder}/test.csv"', text)
+
+
+def test_label_noise_planted_for_one_region_fails(tmp_path: Path, cache: Path) -> None:
+    def plant(row: dict[str, str | None], rng: Random) -> None:
+        if row["region"] == "east" and rng.random() < 0.3:
+            row["label"] = rng.choice([label for label in CLASSES if label != row["label"]])
+
+    (tmp_path / "audit.toml").write_text(broken_demo(tmp_path, plant), "utf-8")
+    done, value = audit(tmp_path, cache, "-m", "ethics")
+    assert done.returncode == 1
+    found = verdicts(value)
+    assert found["fairness.accuracy_gap[region]"] == "fail"
+    assert found["fairness.equalized_odds[region]"] == "fail"
+    assert found["fairness.accuracy_gap[gender]"] == "pass"
+    summary = next(f for f in value["findings"] if f["id"] == "fairness.equalized_odds[region]")["details"]["summary"]
+    assert "“east”" in summary
+
+
+def test_training_stopped_after_30_steps_fails(tmp_path: Path, cache: Path) -> None:
+    text = policy.default_text().replace("[model.finetune]", "[model.finetune]\nmax_steps = 30\n#")
+    (tmp_path / "audit.toml").write_text(text, "utf-8")
+    done, value = audit(tmp_path, cache, "-m", "quality")
+    assert done.returncode == 1
+    assert verdicts(value) == {"quality.accuracy": "fail", "quality.macro_f1": "fail"}
+
+
+# ---- ways to run it
+
+
+def test_the_wheel_runs_in_any_repository(tmp_path: Path, reviews: Path, cache: Path) -> None:
+    """Installed from the wheel, with the suites inside it and nothing of this repository in reach."""
+    wheels, site, work = tmp_path / "wheels", tmp_path / "site", tmp_path / "work"
+    work.mkdir()
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(wheels), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True, timeout=600)
+    (wheel,) = wheels.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"audit/suites/test_ethics.py", "audit/default.toml", "audit/record.schema.json"} <= set(names)
+    assert not any(name.startswith(("tests/", "suites/")) for name in names)
+    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(site), str(wheel)]
+    subprocess.run(install, check=True, capture_output=True, timeout=600)
+    (work / "audit.toml").write_text(small_policy(reviews, epochs=1), "utf-8")
+    command = [sys.executable, "-m", "pytest", "--pyargs", "audit.suites", "-p", "no:cacheprovider"]
+    command += ["--audit-cache", str(cache), "-k", "accuracy or overlap"]
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert str(site) in done.stdout or "site/audit/suites" in done.stdout
+    assert (work / "reports" / "report.html").exists()
+    code = "import audit; print(audit.__file__)"
+    where = subprocess.run([sys.executable, "-c", code], cwd=work, env=environment, capture_output=True, text=True)
+    assert where.stdout.startswith(str(site))
+
+
+def test_export_saves_the_audited_model_and_it_can_be_audited_as_it_is(
+    demo_audit: tuple[Path, dict[str, Any]], tmp_path: Path, cache: Path
+) -> None:
+    folder, value = demo_audit
+    reports, model = str(folder / "reports"), str(tmp_path / "model")
+    run = [sys.executable, "-m", "audit"]
+    subprocess.run([*run, "export", reports, model, "--audit-cache", str(cache)], check=True, capture_output=True)
+    assert subprocess.run([*run, "verify", reports, model], capture_output=True).returncode == 0
+    done, loaded = audit(tmp_path, cache, "--audit-model", model, "-k", "accuracy and not gap or artifact")
+    assert done.returncode == 0, done.stdout
+    assert loaded["model"]["fingerprint"] == value["model"]["fingerprint"]
+    assert loaded["model"]["training"] is None
+    of = {f["id"]: f["estimate"] for f in value["findings"]}
+    again = {f["id"]: f["estimate"] for f in loaded["findings"]}
+    assert again["quality.accuracy"] == of["quality.accuracy"]
+
+
+def test_a_bert_base_sized_model_trains(tmp_path: Path, cache: Path) -> None:
+    """The document's recipe on a model of the true size; random weights, since speed and memory do not depend on them."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    from audit.finetune import small_bert
+
+    rows = demo.reviews("train", rows=120)
+    labels = {"id2label": dict(enumerate(CLASSES))}
+    _, tokenizer = small_bert(tuple(str(row["text"]) for row in rows), labels, 32)
+    torch.manual_seed(0)
+    base = tmp_path / "base"
+    BertForSequenceClassification(BertConfig(vocab_size=30_522, num_labels=3)).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    write_csv(tmp_path / "train.csv", rows)
+    write_csv(tmp_path / "test.csv", demo.reviews("test", rows=60))
+    (tmp_path / "audit.toml").write_text(
+        f"""
+[model]
+source = "./base"
+max_length = 32
+labels = ["negative", "neutral", "positive"]
+[model.finetune]
+epochs = 5
+batch_size = 16
+learning_rate = 2e-5
+max_steps = 3
+[data]
+train = "train.csv"
+test = "test.csv"
+""",
+        "utf-8",
+    )
+    done, value = audit(tmp_path, tmp_path / "cache", "-k", "accuracy and not gap or training_energy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 108e6 < value["model"]["parameters"] < 111e6
+    assert value["model"]["training"]["steps"] == 3
+    assert value["model"]["training"]["recipe"]["learning_rate"] == 2e-5
+    assert "Traceback" not in done.stdout
+
+
+def test_the_documents_example_says_that_the_hub_is_out_of_reach(tmp_path: Path, real_data: Path) -> None:
+    environment = os.environ | {
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "HF_HOME": str(tmp_path / "hf"),
+        "AUDIT_TEST_DATA": str(real_data),
+    }
+    command = [sys.executable, "-m", "pytest", str(SUITES), "-p", "no:cacheprovider"]
+    command += ["--audit-cache", str(tmp_path / "cache"), "--audit-out", str(tmp_path / "out")]
+    command += ["--audit-policy", str(ROOT / "examples" / "imdb-bert-base.toml")]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 4
+    assert "model 'bert-base-uncased': no such folder, the Hugging Face Hub could not be reached" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+# ---- real data
+
+
+def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
+    done, value = audit(tmp_path, cache, "--audit-policy", str(ROOT / "examples" / "sst2.toml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    accuracy = next(f for f in value["findings"] if f["id"] == "quality.accuracy")
+    assert accuracy["estimate"] >= 0.77
+    assert accuracy["n"] == 1821
+    assert verdicts(value)["fairness.equalized_odds"] == "not_assessed"
+    assert value["data"]["test"]["path"] == "${AUDIT_TEST_DATA}/sst2_test.csv"
+
+
+def test_airline(tmp_path: Path, cache: Path, real_data: Path) -> None:
+    done, value = audit(tmp_path, cache, "--audit-policy", str(ROOT / "examples" / "airline.toml"))
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found = verdicts(value)
+    assert found["quality.accuracy"] == "pass"
+    assert "fairness.equalized_odds[airline]" in found
+    assert "error" not in found.values()
+    assert value["data"]["test"]["rows"] + value["data"]["train"]["rows"] == 14640
+    assert found["privacy.train_test_overlap"] == "pass"
+    gap = next(f for f in value["findings"] if f["id"] == "fairness.accuracy_gap[airline]")
+    assert {row[0] for row in gap["details"]["tables"][0]["rows"]} == {
+        "American", "Delta", "Southwest", "US Airways", "United", "Virgin America",
+    }  # fmt: skip
