@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -248,12 +250,19 @@ def _clean(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, datetime):  # Arrow reads dates in JSON as times
+        value = value.isoformat(" ").removesuffix(" 00:00:00")
     # NUL would end the string in some of the native code downstream.
     return str(value).replace("\x00", " ").strip()
 
 
 def _infer_classes(raw: list[str], label_map: Mapping[str, str], name: str) -> tuple[str, ...]:
     found = {label_map.get(label, label) for label in raw}
+    by_fold: dict[str, set[str]] = {}
+    for label in found:
+        by_fold.setdefault(label.casefold(), set()).add(label)
+    # One class in several spellings ("Positive", "positive") is one class.
+    found = {fold if len(spellings) > 1 else spellings.pop() for fold, spellings in by_fold.items()}
     found = set(INTEGER_CLASSES.get(frozenset(found), {}).values()) or found
     if len(found) < 2:
         raise AuditError(f"{name}: all rows have the label '{raw[0]}'; at least two classes are needed.")
@@ -330,7 +339,7 @@ def _read_file(path: Path, suffix: str, name: str, cache: Path) -> Mapping[str, 
         dataset = load_dataset(
             READERS[suffix], data_files={"data": str(path)}, split="data", cache_dir=str(cache), **more
         )
-    return _columns(dataset, name)
+        return _columns(dataset, name)
 
 
 def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, Sequence[Any]]:
@@ -346,20 +355,24 @@ def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, S
         hub.work_offline_if_unreachable()
     with _readable(name):
         dataset = load_dataset(match["id"], match["config"], split=match["split"] or role, cache_dir=str(cache))
-    return _columns(dataset, name)
+        return _columns(dataset, name)
 
 
 @contextmanager
 def _readable(name: str) -> Iterator[None]:
     """Turn the many exceptions of parsers and downloads into one sentence."""
     import datasets
+    from pandas.errors import ParserWarning
 
     bars = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     # What they log on a broken file is said again, shorter, by the sentence raised here.
     datasets.logging.set_verbosity(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            # Rows longer than the header: pandas would drop the rest and only warn.
+            warnings.simplefilter("error", ParserWarning)
+            yield
     except AuditError:
         raise
     except Exception as error:

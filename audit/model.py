@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -129,14 +129,22 @@ class Model:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file in a model folder that somebody could load, by name; documentation is left out."""
+    """SHA-256 of every file in a model folder that somebody could load, by its path; documentation is left out."""
     suffixes = (*WEIGHTS, *PICKLED, *OTHER_WEIGHTS, *SETTINGS)
     hashes = {}
-    for path in sorted(folder.iterdir()):
+    for path, name in _files(folder):
         if path.suffix.lower() in suffixes and path.is_file():
             with path.open("rb") as file:
-                hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return hashes
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Everything in a folder with its path within it, but for hidden folders such as .git."""
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if not any(part.startswith(".") for part in inner.parts[:-1]):
+            yield path, inner.as_posix()
 
 
 def fingerprint(files: Mapping[str, str]) -> str:
@@ -319,14 +327,13 @@ def artifact_problems(folder: Path) -> list[tuple[str, str]]:
     configuration that asks for code of its own (``auto_map``).
     """
     problems = []
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
+    root = folder.resolve()
+    if root.parent.name == "snapshots":  # the Hub's cache links the files of a snapshot into its blob store
+        root = root.parent.parent
+    for path, name in _files(folder):
         suffix = path.suffix.lower()
         mode = path.lstat().st_mode
-        # The Hub's own cache links files into its blob store; a link that leaves even that is another matter.
-        outside = path.is_symlink() and not path.resolve().is_relative_to(folder.resolve().parent.parent)
+        outside = path.is_symlink() and not path.resolve().is_relative_to(root)
         if outside:
             problems.append((name, "a link that leads out of the model's folder"))
         elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):

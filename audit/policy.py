@@ -9,9 +9,19 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WrapSerializer,
+    model_validator,
+)
 
 from audit.catalogue import Identifier, base_id, ids
 from audit.errors import AuditError
@@ -19,6 +29,11 @@ from audit.verdict import Gate
 
 SMALL_BERT = "small-bert"
 DEMO = "demo"
+
+
+T = TypeVar("T")
+# A mapping that nobody can change after it was read.
+Frozen = Annotated[T, AfterValidator(MappingProxyType), WrapSerializer(lambda value, write: write(dict(value)))]
 
 
 class _Section(BaseModel):
@@ -63,7 +78,7 @@ class DataPolicy(_Section):
     language: str = Field("en", pattern=r"^[a-z]{2,3}$")
     max_examples: int = Field(0, ge=0)
     test_share: float = Field(0.0, ge=0, lt=1, description="where train and test name one file: what is held out")
-    label_map: Mapping[str, str] = Field(default_factory=dict)
+    label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
 
 
 class AuditPolicy(_Section):
@@ -100,7 +115,7 @@ class Policy(_Section):
 
     model: ModelPolicy
     data: DataPolicy
-    gates: Mapping[str, Mapping[str, GateSettings]] = Field(default_factory=dict)
+    gates: Frozen[Mapping[str, Frozen[Mapping[str, GateSettings]]]] = Field(default_factory=dict)
     audit: AuditPolicy = Field(default_factory=AuditPolicy)
     privacy: PrivacyPolicy = Field(default_factory=PrivacyPolicy)
     _origin: Path | None = PrivateAttr(default=None)

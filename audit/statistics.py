@@ -114,7 +114,7 @@ def gap(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interva
     and the intersection–union principle (Berger, "Multiparameter hypothesis testing and acceptance sampling",
     Technometrics 24, 1982) needs no adjustment for that. ``low`` is the largest lower bound at error/m over all m
     ordered pairs and parts (Bonferroni), because the maximum of noisy differences is biased upwards. A plain
-    bootstrap of the maximum would call fair models unfair nearly always.
+    bootstrap of the maximum calls fair models unfair far more often than it says.
     """
     x, total = np.atleast_2d(np.asarray(successes, float)), np.atleast_2d(np.asarray(n, float))
     groups = total.shape[1]
@@ -214,6 +214,9 @@ def confusion_bootstrap(
     if np.trace(confusion) == n:
         smallest = int(confusion.sum(axis=1).min())
         low = proportion(smallest, smallest, confidence).low
+    elif np.trace(confusion) == 0:
+        smallest = int(confusion.sum(axis=1).min())
+        high = proportion(0, smallest, confidence).high
     return Interval(float(statistic(confusion.astype(float))), float(low), float(high))
 
 
@@ -225,7 +228,9 @@ def auc(positives: ArrayLike, negatives: ArrayLike, confidence: float = 0.95) ->
     Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
     characteristic curves", Biometrics 44 (1988), variance from placement values; the interval is taken on the logit
     scale, so that it stays within 0 and 1. Complete separation has no variance: there the exact bound for the
-    smaller sample stands in.
+    smaller sample stands in. Scores that are all equal have none either: there the largest variance that an AUC can
+    have stands in (Birnbaum and Klose, "Bounds for the variance of the Mann-Whitney statistic", Annals of
+    Mathematical Statistics 28, 1957).
     """
     from scipy.special import expit, logit
     from scipy.stats import rankdata
@@ -242,6 +247,8 @@ def auc(positives: ArrayLike, negatives: ArrayLike, confidence: float = 0.95) ->
         bound = proportion(min(m, n), min(m, n), confidence).low
         return Interval(estimate, bound, 1.0) if estimate else Interval(estimate, 0.0, 1 - bound)
     error = np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n)
+    if error == 0:
+        error = np.sqrt(estimate * (1 - estimate) / min(m, n))
     half = _normal_quantile(confidence) * error / (estimate * (1 - estimate))
     return Interval(estimate, float(expit(logit(estimate) - half)), float(expit(logit(estimate) + half)))
 

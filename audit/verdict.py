@@ -151,14 +151,15 @@ def two_digits(value: int) -> int:
 
 def number(value: float, decimals: int | None = None) -> str:
     """Write a figure so that it can be compared with its neighbours: three decimals, or three digits if tiny."""
-    if value == int(value) and abs(value) >= 1:
-        return f"{int(value):,}"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.{_decimals(value) if decimals is None else decimals}f}"
+    value += 0.0  # no minus before a zero
+    if decimals is None:
+        decimals = 0 if value == int(value) and abs(value) >= 1 else _decimals(value)
+    return f"{value:,.{decimals}f}"
 
 
 def _decimals(value: float) -> int:
+    if abs(value) >= 100:
+        return 0
     return 3 if value == 0 or abs(value) >= 0.01 else min(2 - math.floor(math.log10(abs(value))), 12)
 
 
@@ -170,4 +171,4 @@ def interval(estimate: float, low: float | None, high: float | None) -> str:
         return f"at least {number(estimate)}"
     decimals = _decimals(estimate)
     left = "…" if low is None else number(low, decimals)
-    return f"{number(estimate)} [{left}, {number(high, decimals)}]"
+    return f"{number(estimate, decimals)} [{left}, {number(high, decimals)}]"

@@ -1,4 +1,4 @@
-"""The whole line on real trained models: the suites as they ship, on the demo, on broken demos and on real sentences."""
+"""The whole line on real trained models: the suites as they ship, on the demo, broken demos and real sentences."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_export_saves_the_audited_model_and_it_can_be_audited_as_it_is(
 
 
 def test_a_bert_base_sized_model_trains(tmp_path: Path, cache: Path) -> None:
-    """The document's recipe on a model of the true size; random weights, since speed and memory do not depend on them."""
+    """The document's recipe on a model of the true size; its weights are random, which training does not mind."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -235,7 +235,7 @@ def test_a_bert_base_sized_model_trains(tmp_path: Path, cache: Path) -> None:
     write_csv(tmp_path / "train.csv", rows)
     write_csv(tmp_path / "test.csv", demo.reviews("test", rows=60))
     (tmp_path / "audit.toml").write_text(
-        f"""
+        """
 [model]
 source = "./base"
 max_length = 32

@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.errors import NotAssessed
 from audit.probes import identity
-from audit.redaction import redact
+from audit.redaction import SMALLEST_CELL, count, redact
 from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
 
-# Cells of fewer people are not shown: a figure on three people is about those three.
-SMALLEST_CELL = 10
 EXAMPLES_SHOWN = 8
 
 
@@ -44,7 +42,7 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
     right = np.array([predictions.correct[group == name].sum() for name in names])
     gap = _open_if_small(statistics.gap(right, counts, protocol.confidence), small)
     frame = _frame(predictions, group, names)
-    table = [[name, _shown(frame[name], n), *_interval(r, n, protocol.confidence), _count(n)]
+    table = [[name, _shown(frame[name], n), *_interval(r, n, protocol.confidence), count(n)]
              for name, r, n in zip(names, right, counts, strict=True)]  # fmt: skip
     return Measurement(
         f"fairness.accuracy_gap[{subgroup}]",
@@ -105,6 +103,12 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
             hits.append([int((said & relevant & (group == name)).sum()) for name in names])
             totals.append([int((relevant & (group == name)).sum()) for name in names])
             parts.append((class_name, rate))
+    empty = {
+        f"{name} without {class_name} examples": 0
+        for (class_name, rate), row in zip(parts, totals, strict=True)
+        for name, total in zip(names, row, strict=True)
+        if total == 0 and rate == "true-positive"
+    }
     gap = _open_if_small(statistics.gap(hits, totals, protocol.confidence), small)
     x, n = np.array(hits, float), np.array(totals, float)
     rates = np.divide(x, n, out=np.full_like(x, np.nan), where=n > 0)
@@ -127,7 +131,9 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
         f"pair, the lower bound is adjusted for all pairs, classes and rates (Bonferroni).",
         protocol.confidence,
         details={
-            "summary": _in_words(class_name, rate, low_group, high_group, subgroup, rates[worst], names),
+            "summary": _in_words(class_name, rate, low_group, high_group, subgroup, rates[worst], names)
+            if min(totals[worst][names.index(group)] for group in (low_group, high_group)) >= SMALLEST_CELL
+            else f"The largest difference rests on a cell of fewer than {SMALLEST_CELL} examples, which is not shown.",
             "tables": [
                 {
                     "caption": f"Rates by {subgroup}: how often each class is said where it is true, and where not",
@@ -135,7 +141,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
                     "rows": rows,
                 }
             ],
-            **_missing(predictions, group, small),
+            **_missing(predictions, group, small | empty),
         },
     )
 
@@ -237,9 +243,9 @@ def _open_if_small(gap: statistics.Interval, small: dict[str, int]) -> statistic
 
 def _missing(predictions: Predictions, group: NDArray[np.object_], small: dict[str, int]) -> dict[str, Any]:
     unknown = int(sum(name is None for name in group))
-    details: dict[str, Any] = {"examples without a group": unknown} if unknown else {}
+    details: dict[str, Any] = {"examples without a group": count(unknown)} if unknown else {}
     if small:
-        names = ", ".join(f"{name} (n {_count(n)})" for name, n in list(small.items())[:8])
+        names = ", ".join(f"{name} (n {count(n)})" for name, n in list(small.items())[:8])
         minimum = predictions.known.protocol.min_group_size
         details["too_small"] = f"groups below {minimum} examples: {names}"
     return details
@@ -268,10 +274,6 @@ def _interval(successes: int, n: int, confidence: float) -> tuple[float | None, 
 
 def _shown(value: float, n: float) -> float | None:
     return float(value) if n >= SMALLEST_CELL else None
-
-
-def _count(n: int) -> int | str:
-    return int(n) if n >= SMALLEST_CELL else f"<{SMALLEST_CELL}"
 
 
 def _in_words(

@@ -6,12 +6,14 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+# Compounds whose last part says the gender; "man-made" is none.
+_PREFIX = re.compile(r"(?:(?:ex|step|half|great|grand|foster)-)+", re.IGNORECASE)
 # What may follow an object pronoun but no possessive: "I saw her and …" against "I saw her dog".
 _AFTER_OBJECT = frozenset(
     "a about after again all already an and any anyway are around as at away back be because been before but by can "
-    "could did do does down during each either every for from had happy has have he how i if in into is it just me "
-    "my myself no nor not now of off on once or our out over really she should since so some than that the their "
+    "could did do does down during each either every feel for from had happy has have he how i if in into is it just "
+    "me my myself no nor not now of off on once or our out over really she should since so some than that the their "
     "them then there these they this those though through to today together tomorrow too up upon us very was we well "
     "were what when where whether which while who whom why will with without would yesterday yet you your".split()
 )
@@ -50,6 +52,10 @@ def swap_gender(text: str) -> str:
         elif lower == "his":
             other = "her" if _is_possessive(text, match.end()) else "hers"
         else:
+            prefix = _PREFIX.match(word) if lower not in pairs else None
+            if prefix:
+                last = word[prefix.end() :]
+                return prefix.group() + _in_case(pairs.get(last.lower(), last), last)
             other = pairs.get(lower, "")
         return _in_case(other, word) if other else word
 

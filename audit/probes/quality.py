@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
+from audit.redaction import count
 from audit.scorer import Predictions
 from audit.verdict import Measurement
 
@@ -74,7 +75,7 @@ def _confusion_table(predictions: Predictions) -> dict[str, Any]:
     return {
         "caption": "What the model said (columns) of examples of each class (rows)",
         "columns": ["true class", *(f"→ {name}" for name in classes)],
-        "rows": [[name, *map(int, row)] for name, row in zip(classes, confusion_matrix(predictions), strict=True)],
+        "rows": [[name, *map(count, row)] for name, row in zip(classes, confusion_matrix(predictions), strict=True)],
     }
 
 

@@ -18,13 +18,17 @@ from audit.verdict import Measurement
 STRENGTHS = {1: 0.05, 2: 0.10, 3: 0.20}  # share of the words that get a typing error
 VERDICT_STRENGTH = 2
 EXAMPLES_SHOWN = 8
+TRIES = 20  # some errors make another word, or none; another one of the same word then does
 _NEIGHBOURS = {
     "q": "wa", "w": "qes", "e": "wrd", "r": "etf", "t": "ryg", "y": "tuh", "u": "yij", "i": "uok", "o": "ipl",
     "p": "ol", "a": "qsz", "s": "awdx", "d": "sefc", "f": "drgv", "g": "fthb", "h": "gyjn", "j": "hukm",
     "k": "jil", "l": "kop", "z": "asx", "x": "zsdc", "c": "xdfv", "v": "cfgb", "b": "vghn", "n": "bhjm", "m": "njk",
 }  # fmt: skip
 # A typing error in one of these could turn the meaning, and words of three letters are left alone anyway.
-_UNTOUCHED = frozenset("never none nothing nobody neither nowhere without hardly barely scarcely cannot".split())
+_UNTOUCHED = frozenset(
+    "never none nothing nobody neither nowhere without hardly barely scarcely cannot cant dont doesnt didnt isnt arent "
+    "wasnt werent wont wouldnt couldnt shouldnt havent hasnt hadnt".split()
+)
 
 
 def typos(text: str, strength: int, vocabulary: frozenset[str], seed: int = 0) -> str:
@@ -56,9 +60,11 @@ def typos(text: str, strength: int, vocabulary: frozenset[str], seed: int = 0) -
     for match in words:
         if len(changes) == wanted:
             break
-        new = _mistype(match.group(), rng)
-        if new.lower() not in vocabulary and new != match.group():
-            changes.append((match.start(), match.end(), new))
+        for _ in range(TRIES):
+            new = _mistype(match.group(), rng)
+            if new.lower() not in vocabulary and new != match.group():
+                changes.append((match.start(), match.end(), new))
+                break
     for start, end, new in sorted(changes, reverse=True):
         text = text[:start] + new + text[end:]
     return text
