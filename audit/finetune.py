@@ -311,6 +311,7 @@ def _run_trainer(
         max_grad_norm=settings.max_grad_norm,
         adam_epsilon=settings.adam_epsilon,
         optim="adamw_torch",
+        train_sampling_strategy="group_by_length" if settings.group_by_length else "random",
         bf16=recipe.device.startswith("cuda"),
         use_cpu=not on_gpu,
         seed=settings.seed,

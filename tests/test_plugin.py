@@ -423,7 +423,7 @@ def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy) -
     assert together["findings"] == alone["findings"]
     assert together["model"] == alone["model"]
     assert together["not_run"] == alone["not_run"]
-    parallel.stdout.fnmatch_lines(["FAIL*quality.accuracy*", "Blocked: 1 of 1 gates*"])
+    parallel.stdout.fnmatch_lines(["FAIL*quality.accuracy*", "Blocked: 1 of 2 gates*"])
 
 
 def test_xdist_reports_a_users_mistake_with_exit_4(run: Runner, write_policy: WritePolicy) -> None:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 OPPOSITE = {"good": "bad", "bad": "good"}
 SIDE = {"positive": "good", "negative": "bad"}
-SHORTEST = 13  # words; a shorter review gets an opening
+SHORTEST = 11  # words; a shorter review gets an opening
 
 _SLOT = re.compile(r"\{(\w+)(?:\.(\w+))?\}")
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeio]|u[gn])")
