@@ -612,6 +612,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
     folder = Path(next(iter(run.facts.values()))["out"]) if run.facts else run.ensure_session().out
     colour = {"pass": {"green": True}, "fail": {"red": True}, "incomplete": {"yellow": True}}
+    terminalreporter.ensure_newline()
     terminalreporter.section("model audit", sep="=")
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)
