@@ -13,6 +13,18 @@ def test_accuracy_gap(audit, predictions, subgroup):
     audit.check(fairness.accuracy_gap(predictions, subgroup))
 
 
+@pytest.mark.measures("fairness.worst_group_accuracy")
+def test_worst_group_accuracy(audit, predictions, subgroup):
+    """No group is left with a model that is of little use to it."""
+    audit.check(fairness.worst_group_accuracy(predictions, subgroup))
+
+
+@pytest.mark.measures("fairness.demographic_parity")
+def test_demographic_parity(audit, predictions, subgroup):
+    """Each answer is given about as often to each group."""
+    audit.check(fairness.demographic_parity(predictions, subgroup))
+
+
 @pytest.mark.measures("fairness.equalized_odds")
 def test_equalized_odds(audit, predictions, subgroup):
     """Every group's right and wrong answers are as frequent as every other group's."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,48 @@ from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
 
 EXAMPLES_SHOWN = 8
+
+
+NEWCOMBE = (
+    "Each pair of groups compared by Newcombe's hybrid score interval; the upper bound is that of the worst pair, the "
+    "lower bound is adjusted for everything that the maximum runs over (Bonferroni), because the largest of several "
+    "noisy differences looks too large."
+)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """A subgroup column as counts: all that the probes of groups need.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Groups that are large enough to be judged, sorted.
+    confusion : ndarray of int, shape (groups, classes, classes)
+        Examples of each group by true class (rows) and predicted class (columns).
+    small : mapping of str to int
+        Size of each group that is too small.
+    unknown : int
+        Examples whose group is not known.
+    member : ndarray of int, shape (n,)
+        Index into `names` of each example; -1 for all others.
+    """
+
+    names: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    small: Mapping[str, int]
+    unknown: int
+    member: NDArray[np.int64]
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Examples of each group, shape (groups,)."""
+        return np.asarray(self.confusion.sum(axis=(1, 2)))
+
+    @property
+    def right(self) -> NDArray[np.int64]:
+        """Right answers in each group, shape (groups,)."""
+        return np.asarray(np.trace(self.confusion, axis1=1, axis2=2))
 
 
 def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
@@ -36,34 +80,143 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
     -----
     The table is fairlearn's ``MetricFrame``; the interval is :func:`audit.statistics.gap`.
     """
-    protocol = predictions.known.protocol
-    group, names, small = _groups(predictions, subgroup)
-    counts = np.array([(group == name).sum() for name in names])
-    right = np.array([predictions.correct[group == name].sum() for name in names])
-    gap = _open_if_small(statistics.gap(right, counts, protocol.confidence), small)
-    frame = _frame(predictions, group, names)
-    table = [[name, _shown(frame[name], n), *_interval(r, n, protocol.confidence), count(n)]
-             for name, r, n in zip(names, right, counts, strict=True)]  # fmt: skip
+    confidence = predictions.known.protocol.confidence
+    groups = _groups(predictions, subgroup)
+    gap = _open_if_small(statistics.gap(groups.right, groups.sizes, confidence), groups)
     return Measurement(
         f"fairness.accuracy_gap[{subgroup}]",
-        gap.estimate,
-        gap.low,
-        gap.high,
-        int(counts.sum()),
+        *gap,
+        int(groups.sizes.sum()),
         "difference of accuracies",
-        f"Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest. Each pair of groups compared by "
-        f"Newcombe's hybrid score interval; the upper bound is that of the worst pair, the lower bound is adjusted "
-        f"for the number of pairs (Bonferroni), because the largest of several noisy differences looks too large.",
-        protocol.confidence,
+        f"Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest. {NEWCOMBE}",
+        confidence,
         details={
+            "summary": _accuracy_in_words(groups, subgroup),
+            "tables": [_accuracy_table(predictions, groups, subgroup)],
+            **_left_out(predictions, groups),
+        },
+    )
+
+
+def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement:
+    """Accuracy in the group that the model serves worst.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Told their examples.
+    subgroup : str
+        A subgroup column; ``a*b`` crosses two.
+
+    Raises
+    ------
+    NotAssessed
+        If fewer than two groups reach the protocol's ``min_group_size``.
+
+    Notes
+    -----
+    Source: Sagawa et al., "Distributionally robust neural networks for group shifts", ICLR 2020, section 2, where it is
+    what the training is to raise. The interval is :func:`audit.statistics.smallest_proportion`.
+    """
+    confidence = predictions.known.protocol.confidence
+    groups = _groups(predictions, subgroup)
+    worst = statistics.smallest_proportion(groups.right, groups.sizes, confidence)
+    if groups.small:
+        worst = worst._replace(low=0.0)
+    least = int(np.argmin(groups.right / groups.sizes))
+    return Measurement(
+        f"fairness.worst_group_accuracy[{subgroup}]",
+        *worst,
+        int(groups.sizes.sum()),
+        "share of right answers",
+        f"Accuracy of each group of {subgroup}, exact intervals (Clopper and Pearson 1934); the lower bound is the "
+        "smallest of all groups, the upper bound is adjusted for their number (Bonferroni), because the smallest of "
+        "several noisy figures looks too small.",
+        confidence,
+        details={
+            "summary": _told(
+                [groups.sizes[least]],
+                f"The model is right least often where {subgroup} is “{groups.names[least]}”: in "
+                f"{100 * worst.estimate:.1f} of 100 texts.",
+            ),
+            "tables": [_confidence_table(predictions, groups, subgroup)],
+            **_left_out(predictions, groups),
+        },
+    )
+
+
+def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
+    """Largest difference between groups in how often any class is predicted, whatever the truth.
+
+    Each class is taken against the rest; the worst class is the finding and the others stand in the details.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Told their examples.
+    subgroup : str
+        A subgroup column; ``a*b`` crosses two.
+
+    Raises
+    ------
+    NotAssessed
+        If fewer than two groups reach the protocol's ``min_group_size``.
+
+    Notes
+    -----
+    Source: Agarwal et al., "A reductions approach to fair classification", ICML 2018, definition 1. Point estimates
+    equal fairlearn's ``demographic_parity_difference`` and ``demographic_parity_ratio`` of each class against the rest.
+    """
+    confidence = predictions.known.protocol.confidence
+    groups = _groups(predictions, subgroup)
+    said = groups.confusion.sum(axis=1).T  # (classes, groups)
+    true = groups.confusion.sum(axis=2).T
+    judged = _judged_classes(predictions.classes)
+    sizes = np.broadcast_to(groups.sizes, said.shape)
+    gap = _open_if_small(statistics.gap(said[judged], sizes[judged], confidence), groups)
+    rates = said / groups.sizes
+    worst = judged[int(np.argmax(np.ptp(rates[judged], axis=1)))]
+    low, high = int(np.argmin(rates[worst])), int(np.argmax(rates[worst]))
+    points = 100 * (rates[worst, high] - rates[worst, low])
+    return Measurement(
+        f"fairness.demographic_parity[{subgroup}]",
+        *gap,
+        int(groups.sizes.sum()),
+        "difference of shares",
+        f"Share of each predicted class by {subgroup} (demographic parity), largest difference between two groups. "
+        f"{NEWCOMBE}",
+        confidence,
+        details={
+            "summary": _told(
+                groups.sizes[[low, high]],
+                f"Texts are called {predictions.classes[worst]} {points:.1f} points more often where {subgroup} is "
+                f"“{groups.names[high]}” than where it is “{groups.names[low]}”.",
+            ),
+            "smallest share over largest, worst class": float(rates[worst, low] / rates[worst, high])
+            if rates[worst, high]
+            else None,
             "tables": [
                 {
-                    "caption": f"Accuracy by {subgroup}",
-                    "columns": [subgroup, "accuracy", "low", "high", "test examples"],
-                    "rows": sorted(table, key=lambda row: (row[1] is None, row[1])),
+                    "caption": f"How often each class is said, and how often it is true, by {subgroup}",
+                    "columns": ["class", *(f"{name}: {what}" for name in groups.names for what in ("said", "true"))],
+                    "rows": [
+                        [
+                            name,
+                            *(
+                                _shown(counts[g] / groups.sizes[g], groups.sizes[g])
+                                for g in range(len(groups.names))
+                                for counts in (said[c], true[c])
+                            ),
+                        ]
+                        for c, name in enumerate(predictions.classes)
+                    ],
                 }
             ],
-            **_missing(predictions, group, small),
+            "limits": [
+                "It compares what the model says, not whether it is right: where the groups' opinions really differ, "
+                "a perfect model differs too. The shares that are true stand beside."
+            ],
+            **_left_out(predictions, groups),
         },
     )
 
@@ -91,57 +244,50 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
     estimates equal fairlearn's ``equalized_odds_difference`` of each class against the rest; the interval is
     :func:`audit.statistics.gap` over all classes, rates and ordered pairs of groups.
     """
-    protocol = predictions.known.protocol
-    group, names, small = _groups(predictions, subgroup)
-    hits, totals, parts = [], [], []
-    for c, class_name in enumerate(predictions.classes):
-        said = predictions.labels == c
-        # A class of two is the mirror of the other: its rates say the same again.
-        if len(predictions.classes) == 2 and c == 0:
-            continue
-        for rate, relevant in (("true-positive", predictions.truth == c), ("false-positive", predictions.truth != c)):
-            hits.append([int((said & relevant & (group == name)).sum()) for name in names])
-            totals.append([int((relevant & (group == name)).sum()) for name in names])
-            parts.append((class_name, rate))
+    confidence = predictions.known.protocol.confidence
+    groups = _groups(predictions, subgroup)
+    classes, judged = predictions.classes, _judged_classes(predictions.classes)
+    true = groups.confusion.sum(axis=2).T  # (classes, groups)
+    hits = np.diagonal(groups.confusion, axis1=1, axis2=2).T
+    false = groups.confusion.sum(axis=1).T - hits
+    # Rows alternate: true-positive and false-positive rate of each class.
+    x = np.stack([hits[judged], false[judged]], axis=1).reshape(-1, len(groups.names))
+    n = np.stack([true[judged], groups.sizes - true[judged]], axis=1).reshape(-1, len(groups.names))
+    parts = [(classes[c], rate) for c in judged for rate in ("true-positive", "false-positive")]
     empty = {
         f"{name} without {class_name} examples": 0
-        for (class_name, rate), row in zip(parts, totals, strict=True)
-        for name, total in zip(names, row, strict=True)
+        for (class_name, rate), row in zip(parts, n, strict=True)
+        for name, total in zip(groups.names, row, strict=True)
         if total == 0 and rate == "true-positive"
     }
-    gap = _open_if_small(statistics.gap(hits, totals, protocol.confidence), small)
-    x, n = np.array(hits, float), np.array(totals, float)
-    rates = np.divide(x, n, out=np.full_like(x, np.nan), where=n > 0)
+    gap = _open_if_small(statistics.gap(x, n, confidence), groups)
+    rates = np.divide(x, n, out=np.full(x.shape, np.nan), where=n > 0)
     worst = int(np.nanargmax(np.nanmax(rates, axis=1) - np.nanmin(rates, axis=1)))
-    class_name, rate = parts[worst]
-    low_group, high_group = names[int(np.nanargmin(rates[worst]))], names[int(np.nanargmax(rates[worst]))]
+    low, high = int(np.nanargmin(rates[worst])), int(np.nanargmax(rates[worst]))
+    points = 100 * (rates[worst, high] - rates[worst, low])
+    summary = _odds_in_words(*parts[worst], groups.names[low], groups.names[high], subgroup, points)
     rows = [
-        [f"{part[0]}, {part[1]}", *(_shown(value, total) for value, total in zip(rates[i], totals[i], strict=True))]
+        [f"{part[0]}, {part[1]}", *(_shown(value, total) for value, total in zip(rates[i], n[i], strict=True))]
         for i, part in enumerate(parts)
     ]
     return Measurement(
         f"fairness.equalized_odds[{subgroup}]",
-        gap.estimate,
-        gap.low,
-        gap.high,
-        int(sum((group == name).sum() for name in names)),
+        *gap,
+        int(groups.sizes.sum()),
         "largest difference of rates",
         f"True- and false-positive rates of each class by {subgroup} (Hardt et al. 2016), largest difference between "
-        f"two groups. Each pair compared by Newcombe's hybrid score interval; the upper bound is that of the worst "
-        f"pair, the lower bound is adjusted for all pairs, classes and rates (Bonferroni).",
-        protocol.confidence,
+        f"two groups. {NEWCOMBE}",
+        confidence,
         details={
-            "summary": _in_words(class_name, rate, low_group, high_group, subgroup, rates[worst], names)
-            if min(totals[worst][names.index(group)] for group in (low_group, high_group)) >= SMALLEST_CELL
-            else f"The largest difference rests on a cell of fewer than {SMALLEST_CELL} examples, which is not shown.",
+            "summary": _told(n[worst, [low, high]], summary),
             "tables": [
                 {
                     "caption": f"Rates by {subgroup}: how often each class is said where it is true, and where not",
-                    "columns": ["class, rate", *names],
+                    "columns": ["class, rate", *groups.names],
                     "rows": rows,
                 }
             ],
-            **_missing(predictions, group, small | empty),
+            **_left_out(predictions, groups, empty),
         },
     )
 
@@ -222,28 +368,46 @@ def _said(predictions: Predictions, i: int, classes: tuple[str, ...]) -> str:
     return f"{classes[label]} {predictions.probabilities[i, label]:.2f}"
 
 
-def _groups(predictions: Predictions, subgroup: str) -> tuple[NDArray[np.object_], list[str], dict[str, int]]:
-    """Group of each example, the groups that are large enough, and the size of those that are not."""
-    group = predictions.known.groups(subgroup)
-    sizes = {str(name): int((group == name).sum()) for name in {g for g in group if g is not None}}
+def _groups(predictions: Predictions, subgroup: str) -> _Groups:
+    """The column as counts; groups below the protocol's smallest size are set apart."""
+    column = predictions.known.groups(subgroup)
+    known = np.array([value is not None for value in column], dtype=bool)
+    found, codes = np.unique(column[known].astype(str), return_inverse=True)
+    sizes = np.bincount(codes, minlength=len(found))
     smallest = predictions.known.protocol.min_group_size
-    names = sorted(name for name, n in sizes.items() if n >= smallest)
-    small = {name: n for name, n in sorted(sizes.items()) if n < smallest}
-    if len(names) < 2:
+    large = sizes >= smallest
+    if large.sum() < 2:
         raise NotAssessed(
             f"fewer than two groups of '{subgroup}' have {smallest} test examples; add examples of the others"
         )
-    return group, names, small
+    index = np.where(large, np.cumsum(large) - 1, -1)
+    member = np.full(len(column), -1)
+    member[known] = index[codes]
+    judged, classes = member >= 0, len(predictions.classes)
+    cells = (member[judged] * classes + predictions.truth[judged]) * classes + predictions.labels[judged]
+    counts = np.bincount(cells, minlength=int(large.sum()) * classes**2)
+    return _Groups(
+        names=tuple(map(str, found[large])),
+        confusion=counts.reshape(-1, classes, classes),
+        small={str(name): int(n) for name, n in zip(found[~large], sizes[~large], strict=True)},
+        unknown=int((~known).sum()),
+        member=member,
+    )
 
 
-def _open_if_small(gap: statistics.Interval, small: dict[str, int]) -> statistics.Interval:
+def _judged_classes(classes: tuple[str, ...]) -> list[int]:
+    """Classes whose rates say something of their own: of two, each is the mirror of the other."""
+    return [1] if len(classes) == 2 else list(range(len(classes)))
+
+
+def _open_if_small(gap: statistics.Interval, groups: _Groups) -> statistics.Interval:
     """Groups that are too small to judge leave the gap open above; they are never dropped in silence."""
-    return gap._replace(high=1.0) if small else gap
+    return gap._replace(high=1.0) if groups.small else gap
 
 
-def _missing(predictions: Predictions, group: NDArray[np.object_], small: dict[str, int]) -> dict[str, Any]:
-    unknown = int(sum(name is None for name in group))
-    details: dict[str, Any] = {"examples without a group": count(unknown)} if unknown else {}
+def _left_out(predictions: Predictions, groups: _Groups, empty: Mapping[str, int] | None = None) -> dict[str, Any]:
+    details: dict[str, Any] = {"examples without a group": count(groups.unknown)} if groups.unknown else {}
+    small = {**groups.small, **(empty or {})}
     if small:
         names = ", ".join(f"{name} (n {count(n)})" for name, n in list(small.items())[:8])
         minimum = predictions.known.protocol.min_group_size
@@ -251,18 +415,41 @@ def _missing(predictions: Predictions, group: NDArray[np.object_], small: dict[s
     return details
 
 
-def _frame(predictions: Predictions, group: NDArray[np.object_], names: list[str]) -> dict[str, float]:
+def _accuracy_table(predictions: Predictions, groups: _Groups, subgroup: str) -> dict[str, Any]:
     from fairlearn.metrics import MetricFrame
     from sklearn.metrics import accuracy_score
 
-    kept = np.isin(group.astype(str), names) & (group != None)  # noqa: E711  (elementwise)
+    kept = groups.member >= 0
     frame = MetricFrame(
         metrics=accuracy_score,
         y_true=predictions.truth[kept],
         y_pred=predictions.labels[kept],
-        sensitive_features=group[kept].astype(str),
+        sensitive_features=np.array(groups.names)[groups.member[kept]],
     )
-    return {str(name): float(value) for name, value in frame.by_group.items()}
+    confidence = predictions.known.protocol.confidence
+    rows = [
+        [name, _shown(frame.by_group[name], n), *_interval(right, n, confidence), count(n)]
+        for name, right, n in zip(groups.names, groups.right, groups.sizes, strict=True)
+    ]
+    return {
+        "caption": f"Accuracy by {subgroup}",
+        "columns": [subgroup, "accuracy", "low", "high", "test examples"],
+        "rows": sorted(rows, key=lambda row: (row[1] is None, row[1])),
+    }
+
+
+def _confidence_table(predictions: Predictions, groups: _Groups, subgroup: str) -> dict[str, Any]:
+    """Whether the model is as sure of itself in each group as it may be."""
+    sure = predictions.probabilities.max(axis=1).astype(float)
+    rows = []
+    for g, name in enumerate(groups.names):
+        mean, accuracy = float(sure[groups.member == g].mean()), groups.right[g] / groups.sizes[g]
+        rows.append([name, *(_shown(value, groups.sizes[g]) for value in (mean, accuracy, mean - accuracy))])
+    return {
+        "caption": f"How sure the model is of its answers by {subgroup}; above 0 it is too sure",
+        "columns": [subgroup, "mean probability of the answer", "accuracy", "difference"],
+        "rows": rows,
+    }
 
 
 def _interval(successes: int, n: int, confidence: float) -> tuple[float | None, float | None]:
@@ -276,10 +463,24 @@ def _shown(value: float, n: float) -> float | None:
     return float(value) if n >= SMALLEST_CELL else None
 
 
-def _in_words(
-    class_name: str, rate: str, low: str, high: str, subgroup: str, rates: NDArray[np.float64], names: list[str]
-) -> str:
-    points = 100 * (rates[names.index(high)] - rates[names.index(low)])
+def _told(cells: Iterable[int], sentence: str) -> str:
+    """The sentence, unless a cell that it tells of is too small to be told."""
+    if min(cells) >= SMALLEST_CELL:
+        return sentence
+    return f"The largest difference rests on a cell of fewer than {SMALLEST_CELL} examples, which is not shown."
+
+
+def _accuracy_in_words(groups: _Groups, subgroup: str) -> str:
+    rates = groups.right / groups.sizes
+    low, high = int(np.argmin(rates)), int(np.argmax(rates))
+    return _told(
+        groups.sizes[[low, high]],
+        f"Texts are misread {100 * (rates[high] - rates[low]):.1f} points more often where {subgroup} is "
+        f"“{groups.names[low]}” than where it is “{groups.names[high]}”.",
+    )
+
+
+def _odds_in_words(class_name: str, rate: str, low: str, high: str, subgroup: str, points: float) -> str:
     if rate == "true-positive":
         return (
             f"Texts that are {class_name} are recognised as such {points:.1f} points less often where {subgroup} is "

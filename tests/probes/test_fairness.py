@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fairlearn.metrics import MetricFrame, equalized_odds_difference
+from fairlearn.metrics import (
+    MetricFrame,
+    demographic_parity_difference,
+    demographic_parity_ratio,
+    equalized_odds_difference,
+)
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -54,6 +59,66 @@ def test_estimates_are_fairlearns(classes: tuple[str, ...], groups: tuple[str, .
     frame = MetricFrame(metrics=accuracy_score, y_true=made.truth, y_pred=made.labels, sensitive_features=group)
     assert fairness.equalized_odds(made, "g").estimate == pytest.approx(max(odds), abs=1e-12)
     assert fairness.accuracy_gap(made, "g").estimate == pytest.approx(frame.difference(), abs=1e-12)
+
+
+@pytest.mark.parametrize("classes", [TWO, THREE])
+@pytest.mark.parametrize("seed", range(3))
+def test_parity_and_the_worst_group_are_fairlearns(classes: tuple[str, ...], seed: int) -> None:
+    made = _random(classes, ("a", "b", "c", "d", "e"), 700, seed)
+    group = _column(made)
+    judged = range(len(classes)) if len(classes) > 2 else [1]
+    of = {c: demographic_parity_difference(made.truth == c, made.labels == c, sensitive_features=group) for c in judged}
+    worst = max(of, key=lambda c: of[c])
+    ratio = demographic_parity_ratio(made.truth == worst, made.labels == worst, sensitive_features=group)
+    frame = MetricFrame(metrics=accuracy_score, y_true=made.truth, y_pred=made.labels, sensitive_features=group)
+    parity = fairness.demographic_parity(made, "g")
+    assert parity.estimate == pytest.approx(of[worst], abs=1e-12)
+    assert parity.details["smallest share over largest, worst class"] == pytest.approx(ratio, abs=1e-12)
+    assert fairness.worst_group_accuracy(made, "g").estimate == pytest.approx(frame.group_min(), abs=1e-12)
+
+
+def test_a_group_that_is_called_negative_more_often_is_named() -> None:
+    # The same truth in both groups; of a's 200 texts 60 are called positive, of b's 100.
+    made = predictions(
+        [1] * 60 + [0] * 140 + [1] * 100 + [0] * 100, examples([0, 1] * 200, groups={"g": ["a"] * 200 + ["b"] * 200})
+    )
+    found = fairness.demographic_parity(made, "g")
+    assert found.estimate == pytest.approx(0.2)
+    assert found.details["summary"] == (
+        "Texts are called positive 20.0 points more often where g is “b” than where it is “a”."
+    )
+    (table,) = found.details["tables"]
+    assert table["columns"] == ["class", "a: said", "a: true", "b: said", "b: true"]
+    assert table["rows"][1] == ["positive", pytest.approx(0.3), pytest.approx(0.5), pytest.approx(0.5), 0.5]
+
+
+def test_the_worst_group_fails_a_gate_that_the_average_passes() -> None:
+    made = _random(TWO, ("a", "b", "c"), 6000, 11, (0.95, 0.95, 0.7))
+    found = fairness.worst_group_accuracy(made, "g")
+    assert judge(found, Gate(min=0.8))[0] is Verdict.FAIL
+    assert made.correct.mean() > 0.8
+    assert "“c”" in found.details["summary"]
+    assert (
+        judge(fairness.worst_group_accuracy(_random(TWO, ("a", "b", "c"), 6000, 12, 0.95), "g"), Gate(min=0.8))[0]
+        is Verdict.PASS
+    )
+
+
+def test_sureness_is_told_by_group() -> None:
+    made = _random(TWO, ("a", "b"), 400, 13)
+    (table,) = fairness.worst_group_accuracy(made, "g").details["tables"]
+    for name, sure, accuracy, difference in table["rows"]:
+        own = _column(made) == name
+        assert sure == pytest.approx(made.probabilities[own].max(axis=1).mean(), abs=1e-6)
+        assert accuracy == pytest.approx(made.correct[own].mean(), abs=1e-12)
+        assert difference == pytest.approx(sure - accuracy, abs=1e-9)
+
+
+def test_sentences_do_not_tell_of_a_handful_of_people() -> None:
+    truth, group = [0, 1] * 1000 + [0, 0, 0, 1, 1], ["a"] * 2000 + ["few"] * 5
+    made = predictions([0, 1] * 1000 + [1, 1, 1, 0, 0], examples(truth, groups={"g": group}, min_group_size=2))
+    for probe in GROUP_PROBES:
+        assert "fewer than 10 examples, which is not shown" in probe(made, "g").details["summary"], probe
 
 
 def test_the_interval_of_two_groups_is_newcombes() -> None:
@@ -111,7 +176,8 @@ def _small(sizes: dict[str, int], seed: int = 6, **protocol: Any) -> Predictions
 
 
 Probe = Callable[[Predictions, str], Measurement]
-PROBES: list[Probe] = [fairness.accuracy_gap, fairness.equalized_odds]
+PROBES: list[Probe] = [fairness.accuracy_gap, fairness.demographic_parity, fairness.equalized_odds]
+GROUP_PROBES: list[Probe] = [*PROBES, fairness.worst_group_accuracy]
 
 
 @pytest.mark.parametrize("probe", PROBES)
