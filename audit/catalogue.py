@@ -30,10 +30,10 @@ class Identifier:
         As in gates and findings, without brackets.
     unit : str
         Unit of the estimate; the empty string for a pure ratio.
-    better : {"higher", "lower"}
+    better : {"higher", "lower", "either"}
         Direction; a gate in the other direction is refused.
-    brackets : tuple of str or "subgroup"
-        What may stand in brackets behind the id: each subgroup column of the policy, or these kinds.
+    brackets : tuple of str, "subgroup" or "metric"
+        What may stand in brackets behind the id: each subgroup column or own metric of the policy, or these kinds.
     meaning, harm, remedy : str
         What is measured; who is harmed where it is bad; what helps. One or two plain sentences each.
     """
@@ -42,15 +42,15 @@ class Identifier:
     challenge: Challenge
     title: str
     unit: str
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower", "either"]
     meaning: str
     harm: str = ""
     remedy: str = ""
-    brackets: tuple[str, ...] | Literal["subgroup"] = ()
+    brackets: tuple[str, ...] | Literal["subgroup", "metric"] = ()
 
-    def expand(self, subgroups: Iterable[str]) -> tuple[str, ...]:
-        """All full ids that a gate on this id applies to."""
-        brackets = tuple(subgroups) if self.brackets == "subgroup" else self.brackets
+    def expand(self, named: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+        """All full ids that a gate on this id applies to; `named` holds what the policy names, by kind of bracket."""
+        brackets = named[self.brackets] if isinstance(self.brackets, str) else self.brackets
         return tuple(f"{self.id}[{bracket}]" for bracket in brackets) or (self.id,)
 
 
@@ -76,6 +76,79 @@ BUILT_IN: tuple[Identifier, ...] = (
         "frequent one.",
         "Where it lies far below the accuracy, the model does well only on the frequent classes.",
         "More examples of the weakest class, or class weights in training.",
+    ),
+    Identifier(
+        "quality.balanced_accuracy",
+        "quality",
+        "Balanced accuracy",
+        "mean recall of the classes",
+        "higher",
+        "How many of the examples of each class are recognised, averaged with equal weight.",
+        "A model that always gives the frequent answer has a high accuracy, and here no more than one over the number "
+        "of classes.",
+        "More examples of the weakest class, or class weights in training.",
+    ),
+    Identifier(
+        "quality.mcc",
+        "quality",
+        "Matthews correlation",
+        "correlation of answer and truth",
+        "higher",
+        "How closely answers and truth go together, from −1 to 1; guessing reaches 0, whatever the classes' sizes.",
+        "It is high only where every cell of the confusion table is good, so it hides least.",
+        "Look at the confusion table for the pair of classes that is mixed up most.",
+    ),
+    Identifier(
+        "quality.roc_auc",
+        "quality",
+        "Area under the ROC curve",
+        "chance to rank a pair rightly",
+        "higher",
+        "How often an example of a class gets a higher score for it than an example of another class; with three "
+        "classes each against the rest, averaged.",
+        "Where answers are sorted by score (the angriest reviews first), this decides whether the order is right.",
+        "More or cleaner training data; thresholds do not change it.",
+    ),
+    Identifier(
+        "quality.calibration_error",
+        "quality",
+        "Calibration error",
+        "squared difference of confidence and accuracy",
+        "lower",
+        "Whether the model is right as often as it says: of the answers given with 80 % confidence, 80 % should be "
+        "right.",
+        "Whoever acts on the score (send to a person below 0.7) relies on a figure that is not what it says.",
+        "Temperature scaling on a validation set; fewer epochs; label smoothing.",
+    ),
+    Identifier(
+        "quality.baseline_gain",
+        "quality",
+        "Gain over counting words",
+        "accuracy above TF-IDF + logistic regression",
+        "higher",
+        "Accuracy of the model less that of a logistic regression on word counts, trained on the same texts and asked "
+        "the same questions.",
+        "A large model that reads no better than a list of words costs energy, money and explanations for nothing.",
+        "Use the simple model, or train the large one better: more data, pretrained weights.",
+    ),
+    Identifier(
+        "quality.regression",
+        "quality",
+        "Change since the former audit",
+        "change of accuracy",
+        "higher",
+        "Accuracy now less accuracy in the former audit, on the test examples that both audits asked about.",
+        "A new release that breaks what worked surprises the people who relied on it.",
+        "Look at which gates turned; compare training data and recipe with those of the former release.",
+    ),
+    Identifier(
+        "quality.metric",
+        "quality",
+        "Own metric",
+        "",
+        "either",
+        "A measure that the release owner defined; its meaning is theirs.",
+        brackets="metric",
     ),
     Identifier(
         "fairness.accuracy_gap",

@@ -6,10 +6,12 @@ import hashlib
 import logging
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,6 +114,18 @@ class Examples:
                 data = value.encode("utf-8", "surrogatepass")
                 digest.update(len(data).to_bytes(8, "big") + data)
         return f"sha256:{digest.hexdigest()}"
+
+    @cached_property
+    def keys(self) -> list[tuple[str, str, int]]:
+        """What identifies each example in another audit: hash of the text, label, and which of equal ones it is."""
+        seen: Counter[tuple[str, str]] = Counter()
+        keys = []
+        for text, label in zip(self.texts, self.labels, strict=True):
+            digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+            pair = (digest, self.classes[label])
+            keys.append((*pair, seen[pair]))
+            seen[pair] += 1
+        return keys
 
     def describe(self) -> dict[str, Any]:
         """What the record says of them; no text."""

@@ -26,11 +26,14 @@ from audit.verdict import Finding, Measurement, Verdict, judge
 if TYPE_CHECKING:
     from audit.data import Examples
     from audit.model import Model
+    from audit.own_metrics import OwnMetric
     from audit.policy import Policy
     from audit.references import Twin
     from audit.scorer import Predictions, Scorer
     from audit.session import Session
 
+# Parameters of a test that stand in the brackets of the id that it measures.
+BRACKETS = ("subgroup", "own_metric", "axis", "kind", "capability")
 REPLACEABLE = ("model", "scorer")
 _STATE = pytest.StashKey["_Run"]()
 _FOUND = pytest.StashKey[dict[str, dict[str, Any]]]()
@@ -144,7 +147,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks and make room for the state."""
     config.stash[_STATE] = _Run(config, time.time())
     config.addinivalue_line("markers", "challenge(name): which of the audit's challenges the tests belong to")
-    config.addinivalue_line("markers", "measures(id): what the test measures; the brackets are filled from `subgroup`")
+    config.addinivalue_line(
+        "markers", "measures(id): what the test measures; the brackets are filled from its parameter"
+    )
     for name in CHALLENGES:
         config.addinivalue_line("markers", f"{name}: audit tests of this challenge")
     if config.pluginmanager.hasplugin("xdist"):
@@ -219,7 +224,7 @@ def _concerns_audit(item: pytest.Item) -> bool:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for a subgroup once for each column, and the probes of other packages."""
+    """Run a test once for each subgroup column, own metric, or probe of another package that it asks for."""
     run = metafunc.config.stash[_STATE]
     if "subgroup" in metafunc.fixturenames and _is_ours(metafunc.definition, "subgroup"):
         try:
@@ -227,6 +232,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         except AuditError as error:
             run.problem, columns = str(error), ()
         metafunc.parametrize("subgroup", columns or (None,), indirect=True, ids=lambda column: column or "none")
+    if "own_metric" in metafunc.fixturenames and _is_ours(metafunc.definition, "own_metric"):
+        try:
+            names = run.ensure_session().policy.brackets["metric"]
+        except AuditError as error:
+            run.problem, names = str(error), ()
+        metafunc.parametrize("own_metric", names, indirect=True)
     if "probe" in metafunc.fixturenames and _is_ours(metafunc.definition, "probe"):
         probes = [probe for group in metafunc.config.hook.pytest_audit_probes() for probe in group]
         parameters = [
@@ -253,12 +264,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Start the audit once it is known that tests of it will run."""
-    # Without probes of other packages, pytest would show the test that runs them as skipped.
-    items[:] = [
-        item
-        for item in items
-        if not ("probe" in getattr(item, "fixturenames", ()) and _is_ours(item, "probe") and _is_empty(item))
-    ]
+    # Without own metrics or probes of other packages, pytest would show the tests that run them as skipped.
+    items[:] = [item for item in items if not any(_is_empty(item, name) for name in ("probe", "own_metric"))]
     yield
     run = config.stash[_STATE]
     concerned = [item for item in items if _concerns_audit(item)]
@@ -288,8 +295,11 @@ def _functions(items: list[pytest.Item]) -> list[Any]:
     return [item for item in items if hasattr(item, "_fixtureinfo")]
 
 
-def _is_empty(item: Any) -> bool:
-    return not isinstance(item.callspec.params.get("probe"), Probe)
+def _is_empty(item: Any, fixture: str) -> bool:
+    """Whether a test was to run once for each of something of which there is none."""
+    if fixture not in getattr(item, "fixturenames", ()) or not _is_ours(item, fixture):
+        return False
+    return not isinstance(item.callspec.params.get(fixture), str | Probe)
 
 
 # ---- fixtures
@@ -363,6 +373,18 @@ def baseline(audit_session: Session) -> dict[str, Any] | None:
 
 
 @pytest.fixture(scope="session")
+def former(audit_session: Session) -> dict[tuple[str, str, int], str] | None:
+    """What the former audit's model said, by the examples' keys; None without ``--audit-baseline``."""
+    return audit_session.former
+
+
+@pytest.fixture(scope="session")
+def word_counts(audit_session: Session) -> Predictions:
+    """What TF-IDF and logistic regression, trained on the same texts, say of the test data."""
+    return audit_session.word_counts
+
+
+@pytest.fixture(scope="session")
 def provenance(audit_session: Session, model: Model) -> dict[str, str | None]:
     """The facts that are needed to repeat model and audit; None where one is missing."""
     return audit_session.provenance(model)
@@ -374,6 +396,12 @@ def subgroup(request: pytest.FixtureRequest) -> str:
     if request.param is None:
         raise NotAssessed("the policy names no columns with groups of people; name them under [data] subgroups")
     return str(request.param)
+
+
+@pytest.fixture
+def own_metric(request: pytest.FixtureRequest, audit_session: Session) -> tuple[str, OwnMetric]:
+    """Each metric of the release owner in turn: its name, and the function."""
+    return request.param, audit_session.own_metrics[request.param]
 
 
 @pytest.fixture
@@ -431,9 +459,10 @@ class Audit:
 
 def _declared(item: pytest.Item) -> tuple[str, ...]:
     """The full ids that a test measures."""
-    column = getattr(item, "callspec", None) and item.callspec.params.get("subgroup")  # type: ignore[attr-defined]
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    bracket = next((parameters[name] for name in BRACKETS if parameters.get(name)), None)
     return tuple(
-        f"{name}[{column}]" if column and "[" not in name else name
+        f"{name}[{bracket}]" if bracket and "[" not in name else name
         for marker in item.iter_markers("measures")
         for name in marker.args
     )

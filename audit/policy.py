@@ -82,6 +82,13 @@ class DataPolicy(_Section):
     label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
 
 
+class QualityPolicy(_Section):
+    """Measures of the user's own."""
+
+    metrics: tuple[str, ...] = Field((), strict=False, description="evaluate modules: paths, or owner/name@commit")
+    allow_remote_metrics: tuple[str, ...] = Field((), strict=False, description="Hub ids whose code may run here")
+
+
 class AuditPolicy(_Section):
     """How verdicts are reached."""
 
@@ -116,6 +123,7 @@ class Policy(_Section):
 
     model: ModelPolicy
     data: DataPolicy
+    quality: QualityPolicy = Field(default_factory=QualityPolicy)
     gates: Frozen[Mapping[str, Frozen[Mapping[str, GateSettings]]]] = Field(default_factory=dict)
     audit: AuditPolicy = Field(default_factory=AuditPolicy)
     privacy: PrivacyPolicy = Field(default_factory=PrivacyPolicy)
@@ -141,6 +149,11 @@ class Policy(_Section):
         """
         return _expand(value, self._origin.parent if self._origin else Path(), f"{self.name}: {key}")
 
+    @property
+    def brackets(self) -> dict[str, tuple[str, ...]]:
+        """What the policy names that may stand in the brackets of an id, by kind."""
+        return {"subgroup": self.data.subgroups, "metric": tuple(map(metric_name, self.quality.metrics))}
+
     def gate(self, full_id: str) -> Gate | None:
         """The gate that applies to an id: its own, else the general one of the id without bracket.
 
@@ -165,7 +178,7 @@ class Policy(_Section):
         known = ids(extra)
         full: dict[str, None] = {}
         for gate_id in self._all_gates():
-            names = (gate_id,) if "[" in gate_id else known[gate_id].expand(self.data.subgroups)
+            names = (gate_id,) if "[" in gate_id else known[gate_id].expand(self.brackets)
             full.update(dict.fromkeys(names))
         return tuple(full)
 
@@ -183,12 +196,14 @@ class Policy(_Section):
             if base not in known:
                 raise AuditError(f"{self.name}: unknown gate id '{gate_id}'{did_you_mean(base, known)}")
             identifier = known[base]
-            if rest and gate_id not in identifier.expand(self.data.subgroups):
-                choices = ", ".join(identifier.expand(self.data.subgroups))
+            if identifier.brackets == "metric" and not self.quality.metrics:
+                raise AuditError(f"{self.name}: gate '{gate_id}', but [quality] metrics names no metric.")
+            if rest and gate_id not in identifier.expand(self.brackets):
+                choices = ", ".join(identifier.expand(self.brackets))
                 raise AuditError(
                     f"{self.name}: gate '{gate_id}' has a bracket that does not exist; expected one of: {choices}."
                 )
-            if (gate.min is not None) != (identifier.better == "higher"):
+            if identifier.better != "either" and (gate.min is not None) != (identifier.better == "higher"):
                 right = "min" if identifier.better == "higher" else "max"
                 raise AuditError(
                     f"{self.name}: gate '{gate_id}' has the wrong direction; {identifier.title.lower()} is better "
@@ -198,6 +213,11 @@ class Policy(_Section):
     def recorded(self) -> dict[str, Any]:
         """The policy as applied, defaults included, as plain JSON values; variables stay unexpanded."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def metric_name(source: str) -> str:
+    """The name of an own metric: that of its file, or of its repository on the Hub."""
+    return Path(source.partition("@")[0]).stem
 
 
 def default_text() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -16,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from audit.cache import write_atomically
 from audit.energy import merge
@@ -220,17 +221,9 @@ def write_predictions(out: Path, predictions: Predictions) -> None:
     import pyarrow.parquet as pq
 
     examples = predictions.known
-    hashes = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in examples.texts]
-    seen: Counter[tuple[str, int]] = Counter()
-    occurrence = []
-    for pair in zip(hashes, examples.labels.tolist(), strict=True):
-        occurrence.append(seen[pair])
-        seen[pair] += 1
-    columns: dict[str, Any] = {
-        "text_sha256": hashes,
-        "label": [examples.classes[label] for label in examples.labels],
-        "occurrence": occurrence,
-    }
+    columns: dict[str, Any] = dict(
+        zip(("text_sha256", "label", "occurrence"), zip(*examples.keys, strict=True), strict=True)
+    )
     columns |= {f"p({name})": predictions.probabilities[:, i] for i, name in enumerate(predictions.classes)}
     columns |= {f"subgroup:{name}": list(column) for name, column in examples.subgroups.items()}
     out.mkdir(parents=True, exist_ok=True)
@@ -241,6 +234,34 @@ def write_predictions(out: Path, predictions: Predictions) -> None:
         os.replace(temporary, out / PREDICTIONS)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def read_predictions(folder: Path) -> dict[tuple[str, str, int], str]:
+    """What a former audit's model said of each example, by :attr:`Examples.keys`; the file is not trusted.
+
+    Raises
+    ------
+    AuditError
+        If the file is there but is not one of ours.
+    FileNotFoundError
+        If there is none.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / PREDICTIONS
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    try:
+        table = pq.read_table(path)
+        names = [name for name in table.column_names if name.startswith("p(") and name.endswith(")")]
+        chances = np.column_stack([table[name].to_numpy().astype(float) for name in names])
+        keys = zip(*(table[name].to_pylist() for name in ("text_sha256", "label", "occurrence")), strict=True)
+        said = [names[i][2:-1] for i in chances.argmax(axis=1)]
+        return {(str(text), str(label), int(n)): answer for (text, label, n), answer in zip(keys, said, strict=True)}
+    except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
+        text = " ".join(str(error).split())[:150]
+        raise AuditError(f"{path}: not the predictions of an audit ({type(error).__name__}: {text}).") from None
 
 
 @cache

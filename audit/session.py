@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from audit import data, energy, model, record
+from audit import data, energy, model, own_metrics, record, references
 from audit import policy as policies
 from audit.cache import Cache
 from audit.catalogue import Identifier
@@ -18,9 +18,10 @@ from audit.energy import Meter
 from audit.errors import AuditError, NotAssessed
 from audit.finetune import Recipe, train
 from audit.model import Model
+from audit.own_metrics import OwnMetric
 from audit.policy import SMALL_BERT, Policy
 from audit.progress import Progress
-from audit.references import Twin, twins
+from audit.references import Twin
 from audit.scorer import Predictions, Scorer
 
 
@@ -79,7 +80,8 @@ class Session:
             Names what is wrong; nothing has been written then.
         """
         self.overridden = tuple(sorted(overridden))
-        _ = self.policy, self.device, self.cache, self.baseline
+        # The former predictions are read now, since this audit may be written over them.
+        _ = self.policy, self.device, self.cache, self.baseline, self.former, self.own_metrics
         record.check_writable(self.out)
         if not {"model", "scorer"} & set(self.overridden):
             _ = self._located
@@ -113,6 +115,27 @@ class Session:
             return None
         path = self.options.folder / self.options.baseline
         return record.read(path / record.NAME if path.is_dir() else path)
+
+    @cached_property
+    def former(self) -> dict[tuple[str, str, int], str] | None:
+        """What the former audit's model said of each example; None without a former audit."""
+        if self.options.baseline is None:
+            return None
+        path = self.options.folder / self.options.baseline
+        try:
+            return record.read_predictions(path if path.is_dir() else path.parent)
+        except FileNotFoundError as error:
+            raise AuditError(
+                f"--audit-baseline {self.options.baseline}: {error} is missing; keep it beside audit.json."
+            ) from None
+
+    @cached_property
+    def own_metrics(self) -> dict[str, OwnMetric]:
+        """The release owner's own metrics by name."""
+        return {
+            policies.metric_name(source): own_metrics.load(self.policy, source)
+            for source in self.policy.quality.metrics
+        }
 
     @cached_property
     def recipe(self) -> Recipe | None:
@@ -214,7 +237,20 @@ class Session:
         if self.recipe is None or self.train_data is None:
             raise NotAssessed("there is no recipe to train twins by; supply [model.finetune] and [data] train")
         count = self.policy.privacy.reference_models
-        return twins(self.recipe, self.train_data, count, self.cache, self.meter, self.progress)
+        return references.twins(self.recipe, self.train_data, count, self.cache, self.meter, self.progress)
+
+    @cached_property
+    def word_counts(self) -> Predictions:
+        """What a linear model on word counts says of the test data.
+
+        Raises
+        ------
+        NotAssessed
+            If there is no training data.
+        """
+        if self.members is None:
+            raise NotAssessed("the policy names no training data for the simple model; name it under [data] train")
+        return references.word_counts(self.members, self.test_data, self.cache, self.meter)
 
     def keep_predictions(self, predictions: Predictions) -> None:
         """Write ``predictions.parquet`` beside the record, for the next audit to compare with."""

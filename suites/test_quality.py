@@ -17,3 +17,33 @@ def test_accuracy(audit, predictions):
 def test_macro_f1(audit, predictions):
     """No class is sacrificed for the others."""
     audit.check(quality.macro_f1(predictions))
+
+
+@pytest.mark.measures("quality.balanced_accuracy")
+def test_balanced_accuracy(audit, predictions):
+    """Each class is recognised, the rare ones too."""
+    audit.check(quality.balanced_accuracy(predictions))
+
+
+@pytest.mark.measures("quality.mcc")
+def test_matthews_correlation(audit, predictions):
+    """Answers and truth go together."""
+    audit.check(quality.mcc(predictions))
+
+
+@pytest.mark.measures("quality.baseline_gain")
+def test_baseline_gain(audit, predictions, word_counts):
+    """The model reads better than a list of words would."""
+    audit.check(quality.baseline_gain(predictions, word_counts))
+
+
+@pytest.mark.measures("quality.regression")
+def test_regression(audit, predictions, former):
+    """Nothing that the former release could do was lost."""
+    audit.check(quality.regression(predictions, former))
+
+
+@pytest.mark.measures("quality.metric")
+def test_own_metric(audit, predictions, own_metric):
+    """The release owner's own measure is as it should be."""
+    audit.check(quality.own_metric(predictions, *own_metric))

@@ -406,6 +406,100 @@ def test_without_a_suite_the_plugin_does_nothing_and_prints_nothing(run: Runner)
     assert not (run.pytester.path / "reports").exists()
 
 
+# ---- own metrics and the former audit
+
+COST = """
+import datasets
+import evaluate
+
+
+class Cost(evaluate.Metric):
+    def _info(self):
+        integer = datasets.Value("int64")
+        return evaluate.MetricInfo(
+            description="cost", citation="", inputs_description="",
+            features=datasets.Features({"predictions": integer, "references": integer}),
+        )
+
+    def _compute(self, predictions, references):
+        return {"cost": sum(p != r for p, r in zip(predictions, references)) / len(references)}
+"""
+
+
+def quality_suite(run: Runner) -> None:
+    path = Path(__file__).parent.parent / "suites" / "test_quality.py"
+    run.pytester.makepyfile(test_quality=path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(("bound", "verdict"), [(0.99, "pass"), (0.01, "fail")])
+def test_an_own_metric_is_measured_and_gated(
+    run: Runner, write_policy: WritePolicy, bound: float, verdict: str
+) -> None:
+    (run.pytester.path / "cost.py").write_text(COST, "utf-8")
+    gate = f'"metric[cost]" = {{ max = {bound} }}'
+    write_policy(quality='metrics = ["./cost.py"]', **{"gates.quality": gate})
+    quality_suite(run)
+    run("-k", "own_metric or accuracy")
+    found, accuracy = run.finding("quality.metric[cost]"), run.finding("quality.accuracy")
+    assert found["verdict"] == verdict
+    assert found["estimate"] == pytest.approx(1 - accuracy["estimate"])
+    assert found["low"] < found["estimate"] < found["high"]
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"quality": 'metrics = ["./nosuch.py"]'}, "no such file"),
+        ({"quality": 'metrics = ["owner/cost"]'}, "allow_remote_metrics"),
+        ({"quality": 'metrics = ["owner/cost"]\nallow_remote_metrics = ["owner/cost"]'}, "not pinned"),
+        ({"quality": 'metrics = ["./broken.py"]'}, "cannot be loaded as a metric"),
+        ({"gates.quality": "metric = { max = 1 }"}, "names no metric"),
+    ],
+)
+def test_a_metric_that_cannot_be_had_is_exit_4(
+    run: Runner, write_policy: WritePolicy, sections: dict[str, str], said: str
+) -> None:
+    (run.pytester.path / "broken.py").write_text("value = 1", "utf-8")
+    write_policy(**sections)
+    run.pytester.makepyfile(QUALITY)
+    result = run()
+    assert result.ret == 4
+    assert said in result.stderr.str()
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_the_former_audit_is_compared_example_by_example(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(**{"gates.quality": "regression = { min = -0.01 }"})
+    quality_suite(run)
+    first = run("-k", "accuracy or regression")
+    assert first.ret == 1  # gated, and nothing to compare with
+    assert run.finding("quality.regression")["verdict"] == "not_assessed"
+    second = run("-k", "accuracy or regression", "--audit-baseline", "reports", "--audit-out", "now")
+    assert second.ret == 0
+    value = json.loads((run.pytester.path / "now" / "audit.json").read_text("utf-8"))
+    (found,) = [f for f in value["findings"] if f["id"] == "quality.regression"]
+    assert (found["verdict"], found["estimate"]) == ("pass", 0)
+    assert found["details"]["examples fixed"] == found["details"]["examples broken"] == 0
+    assert found["n"] == value["data"]["test"]["rows"]
+
+
+@pytest.mark.parametrize(("damage", "said"), [(None, "is missing"), (b"no parquet", "not the predictions of an audit")])
+def test_former_predictions_that_cannot_be_read_are_exit_4(
+    run: Runner, write_policy: WritePolicy, damage: bytes | None, said: str
+) -> None:
+    write_policy()
+    quality_suite(run)
+    run("-k", "accuracy")
+    path = run.pytester.path / "reports" / "predictions.parquet"
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage)
+    result = run("-k", "accuracy", "--audit-baseline", "reports", "--audit-out", "now")
+    assert result.ret == 4
+    assert said in result.stderr.str()
+
+
 # ---- xdist and the terminal
 
 

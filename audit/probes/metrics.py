@@ -9,6 +9,7 @@ from typing import Any
 
 import datasets
 import evaluate
+import numpy as np
 import sklearn.metrics
 
 
@@ -43,8 +44,54 @@ class MacroF1(evaluate.Metric):
         return {"macro_f1": float(score)}
 
 
-def compute(metric: type[evaluate.Metric], predictions: Any, references: Any) -> float:
+class BalancedAccuracy(evaluate.Metric):
+    """Unweighted mean of the classes' recall."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return _info("unweighted mean of the recall of the classes")
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        return {"balanced_accuracy": float(sklearn.metrics.balanced_accuracy_score(references, predictions))}
+
+
+class MatthewsCorrelation(evaluate.Metric):
+    """Correlation of prediction and reference; 0 where one of them never varies."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        return _info("correlation of prediction and reference")
+
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
+        return {"mcc": float(sklearn.metrics.matthews_corrcoef(references, predictions))}
+
+
+class RocAuc(evaluate.Metric):
+    """Area under the ROC curve; with more than two classes each against the rest, averaged without weights."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        description = "area under the ROC curve, one class against the rest"
+        return evaluate.MetricInfo(
+            description=description,
+            citation="",
+            inputs_description="prediction_scores: a list of class probabilities each; references: class indices",
+            features=datasets.Features(
+                {
+                    "prediction_scores": datasets.Sequence(datasets.Value("float64")),
+                    "references": datasets.Value("int64"),
+                }
+            ),
+        )
+
+    def _compute(self, prediction_scores: Any, references: Any) -> dict[str, float]:
+        scores = np.asarray(prediction_scores)
+        aucs = [
+            sklearn.metrics.roc_auc_score(np.asarray(references) == c, scores[:, c])
+            for c in ([1] if scores.shape[1] == 2 else range(scores.shape[1]))
+        ]
+        return {"roc_auc": float(np.mean(aucs))}
+
+
+def compute(metric: type[evaluate.Metric], **inputs: Any) -> float:
     """The one value of a metric, without the files that the library would write."""
     module = metric(keep_in_memory=True)
-    (value,) = module.compute(predictions=predictions, references=references).values()
+    (value,) = module.compute(**inputs).values()
     return float(value)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from audit import statistics
-from audit.redaction import count
+from audit.errors import NotAssessed
+from audit.redaction import count, redact
 from audit.scorer import Predictions
 from audit.verdict import Measurement
+
+EXAMPLES_SHOWN = 8
+OWN_RESAMPLES = 1_000  # an own metric is called once for each
+BOOTSTRAP = "bootstrap with 10,000 multinomial resamples of the confusion matrix"
 
 
 def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
@@ -28,6 +34,22 @@ def macro_f1_of(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(f1.mean(axis=-1))
 
 
+def balanced_accuracy_of(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean recall of the classes that occur, shape (..., classes, classes) to (...)."""
+    hits, total = np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(axis=-1)
+    recall = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
+    return np.asarray(recall.sum(axis=-1) / np.maximum((total > 0).sum(axis=-1), 1))
+
+
+def mcc_of(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matthews correlation, shape (..., classes, classes) to (...); 0 where truth or prediction never varies."""
+    n, hits = confusion.sum(axis=(-2, -1)), np.trace(confusion, axis1=-2, axis2=-1)
+    true, said = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    numerator = hits * n - (true * said).sum(axis=-1)
+    square = (n**2 - (said**2).sum(axis=-1)) * (n**2 - (true**2).sum(axis=-1))
+    return np.asarray(np.divide(numerator, np.sqrt(square), out=np.zeros_like(numerator), where=square > 0))
+
+
 def accuracy(predictions: Predictions) -> Measurement:
     """Share of right answers, with the exact interval of a proportion."""
     from audit.probes import metrics
@@ -35,7 +57,7 @@ def accuracy(predictions: Predictions) -> Measurement:
     confidence = predictions.known.protocol.confidence
     right = int(predictions.correct.sum())
     exact = statistics.proportion(right, len(predictions), confidence)
-    estimate = metrics.compute(metrics.Accuracy, predictions.labels, predictions.truth)
+    estimate = metrics.compute(metrics.Accuracy, predictions=predictions.labels, references=predictions.truth)
     return Measurement(
         "quality.accuracy",
         estimate,
@@ -53,20 +75,216 @@ def macro_f1(predictions: Predictions) -> Measurement:
     """Mean F1 score of the classes, with a bootstrap interval over the cells of the confusion matrix."""
     from audit.probes import metrics
 
+    return _of_confusion(
+        predictions,
+        "quality.macro_f1",
+        metrics.MacroF1,
+        macro_f1_of,
+        "mean F1 score of the classes",
+        "F1 of each class by scikit-learn, averaged with equal weight",
+    )
+
+
+def balanced_accuracy(predictions: Predictions) -> Measurement:
+    """Mean recall of the classes, with a bootstrap interval over the cells of the confusion matrix."""
+    from audit.probes import metrics
+
+    return _of_confusion(
+        predictions,
+        "quality.balanced_accuracy",
+        metrics.BalancedAccuracy,
+        balanced_accuracy_of,
+        "mean recall of the classes",
+        "Recall of each class by scikit-learn, averaged with equal weight",
+    )
+
+
+def mcc(predictions: Predictions) -> Measurement:
+    """Matthews correlation, with a bootstrap interval over the cells of the confusion matrix.
+
+    Notes
+    -----
+    Source: Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", Computational
+    Biology and Chemistry 28 (2004), equation 8, for any number of classes.
+    """
+    from audit.probes import metrics
+
+    return _of_confusion(
+        predictions,
+        "quality.mcc",
+        metrics.MatthewsCorrelation,
+        mcc_of,
+        "correlation of answer and truth",
+        "Matthews correlation by scikit-learn (Gorodkin 2004)",
+    )
+
+
+def _of_confusion(
+    predictions: Predictions,
+    full_id: str,
+    metric: Any,
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    unit: str,
+    what: str,
+) -> Measurement:
+    """A measure that the confusion matrix determines: estimate by its metric module, interval over the cells."""
+    from audit.probes import metrics
+
     protocol = predictions.known.protocol
     confusion = confusion_matrix(predictions)
-    interval = statistics.confusion_bootstrap(confusion, macro_f1_of, protocol.confidence, seed=protocol.seed)
+    interval = statistics.confusion_bootstrap(confusion, statistic, protocol.confidence, seed=protocol.seed)
     return Measurement(
-        "quality.macro_f1",
-        metrics.compute(metrics.MacroF1, predictions.labels, predictions.truth),
+        full_id,
+        metrics.compute(metric, predictions=predictions.labels, references=predictions.truth),
         interval.low,
         interval.high,
         len(predictions),
-        "mean F1 score of the classes",
-        "F1 of each class by scikit-learn, averaged with equal weight; percentile bootstrap with 10,000 multinomial "
-        "resamples of the confusion matrix.",
+        unit,
+        f"{what}; {BOOTSTRAP}.",
         protocol.confidence,
         details={"tables": [_class_table(confusion, predictions.classes)]},
+    )
+
+
+def own_metric(predictions: Predictions, name: str, metric: Callable[[ArrayLike, ArrayLike], float]) -> Measurement:
+    """A measure that the release owner defined, with a bootstrap interval over the cells of the confusion matrix.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Told their examples.
+    name : str
+        What stands in the brackets of the id.
+    metric : callable
+        From predicted and true class indices, shape (n,) each, to the value. It must not depend on the order of rows.
+    """
+    protocol = predictions.known.protocol
+    confusion = confusion_matrix(predictions)
+    truth, said = np.indices(confusion.shape).reshape(2, -1)
+
+    def statistic(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+        counts = matrices.reshape(-1, confusion.size).astype(int)
+        values = [metric(np.repeat(said, cells), np.repeat(truth, cells)) for cells in counts]
+        return np.array(values, dtype=float).reshape(matrices.shape[:-2])
+
+    interval = statistics.confusion_bootstrap(
+        confusion, statistic, protocol.confidence, resamples=OWN_RESAMPLES, seed=protocol.seed
+    )
+    return Measurement(
+        f"quality.metric[{name}]",
+        float(metric(predictions.labels, predictions.truth)),
+        interval.low,
+        interval.high,
+        len(predictions),
+        name,
+        f"The release owner's metric “{name}”; bootstrap with {OWN_RESAMPLES:,} multinomial resamples of the confusion "
+        "matrix.",
+        protocol.confidence,
+        details={
+            "tables": [_confusion_table(predictions)],
+            "limits": ["The interval holds for a metric that does not depend on the order of the examples."],
+        },
+    )
+
+
+def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measurement:
+    """Accuracy above that of TF-IDF and logistic regression trained on the same texts, paired by example.
+
+    Parameters
+    ----------
+    predictions, word_counts : Predictions
+        Of the same examples, told them.
+
+    Notes
+    -----
+    Interval: Tango's score interval for paired proportions (1998). Test of no difference: exact McNemar.
+    """
+    from scipy.stats import binomtest
+
+    confidence = predictions.known.protocol.confidence
+    only_model = int((predictions.correct & ~word_counts.correct).sum())
+    only_words = int((~predictions.correct & word_counts.correct).sum())
+    gain = statistics.paired_difference(only_model, only_words, len(predictions), confidence)
+    discordant = only_model + only_words
+    rows = [
+        [name, *statistics.proportion(int(made.correct.sum()), len(made), confidence)]
+        for name, made in (("the audited model", predictions), ("TF-IDF + logistic regression", word_counts))
+    ]
+    points, way = f"{abs(100 * gain.estimate):.1f} points", "more" if gain.estimate > 0 else "less"
+    return Measurement(
+        "quality.baseline_gain",
+        *gain,
+        len(predictions),
+        "accuracy above TF-IDF + logistic regression",
+        "Both models asked about the same test examples; score interval for paired proportions (Tango 1998).",
+        confidence,
+        details={
+            "summary": f"The model is right {points} {way} often than counting words."
+            if gain.estimate
+            else "The model is right as often as counting words.",
+            "right only by the model": only_model,
+            "right only by counting words": only_words,
+            "p value of no difference (exact McNemar)": float(binomtest(only_model, discordant).pvalue)
+            if discordant
+            else 1.0,
+            "tables": [{"caption": "Accuracy", "columns": ["model", "accuracy", "low", "high"], "rows": rows}],
+        },
+    )
+
+
+def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], str] | None) -> Measurement:
+    """Accuracy now less accuracy in the former audit, on the examples that both asked about.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Told their examples.
+    former : mapping or None
+        What the former model said, by :attr:`audit.data.Examples.keys`; None without a former audit.
+
+    Raises
+    ------
+    NotAssessed
+        Without a former audit, or where the two share no example.
+    """
+    if former is None:
+        raise NotAssessed("there is no former audit to compare with; give its folder with --audit-baseline")
+    examples = predictions.known
+    shared = np.array([key in former for key in examples.keys], dtype=bool)
+    if not shared.any():
+        raise NotAssessed("the former audit shares no test example with this one; audit both on the same test data")
+    was_right = np.array([former.get(key) == key[1] for key in examples.keys], dtype=bool)[shared]
+    is_right = predictions.correct[shared]
+    fixed, broken, n = int((is_right & ~was_right).sum()), int((~is_right & was_right).sum()), int(shared.sum())
+    change = statistics.paired_difference(fixed, broken, n, examples.protocol.confidence)
+    rows = np.flatnonzero(shared)[~is_right & was_right][:EXAMPLES_SHOWN]
+    return Measurement(
+        "quality.regression",
+        *change,
+        n,
+        "change of accuracy",
+        "The same examples, found by text, label and occurrence, before and now; score interval for paired proportions "
+        "(Tango 1998).",
+        examples.protocol.confidence,
+        sample="test examples in both audits",
+        details={
+            "summary": f"{fixed:,} examples that were wrong are right now; {broken:,} that were right are wrong now.",
+            "examples fixed": fixed,
+            "examples broken": broken,
+            "test examples that the former audit did not have": int((~shared).sum()),
+            "accuracy of the former model on these": float(was_right.mean()),
+            "examples": {
+                "caption": "Right before, wrong now",
+                "items": [
+                    {
+                        "before": redact(examples.texts[i]),
+                        "after": redact(examples.texts[i]),
+                        "note": f"{former[examples.keys[i]]} → {predictions.classes[predictions.labels[i]]}",
+                    }
+                    for i in rows
+                ],
+            },
+        },
     )
 
 

@@ -1,12 +1,22 @@
-"""Accuracy and macro F1 equal scikit-learn's; their intervals, and the tables behind them."""
+"""Measures equal scikit-learn's; their intervals, the tables behind them, and pairs of models."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
+from numpy.typing import ArrayLike
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    matthews_corrcoef,
+    precision_recall_fscore_support,
+)
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from audit import Gate, NotAssessed, Verdict, judge
 from audit.probes import quality
 from audit.scorer import Predictions
 from tests.helpers import THREE, TWO, examples, predictions
@@ -83,3 +93,104 @@ def test_the_tables_hold_the_figures_of_each_class() -> None:
     # Cells of one to nine examples are not told.
     told = [[cell if cell == 0 or cell >= 10 else "<10" for cell in row] for row in cells]
     assert [row[1:] for row in table["rows"]] == told
+
+
+# The measures that the confusion matrix determines
+
+
+@pytest.mark.parametrize("classes", [TWO, THREE])
+@pytest.mark.parametrize("seed", range(3))
+def test_balanced_accuracy_and_mcc_are_scikit_learns(classes: tuple[str, ...], seed: int) -> None:
+    made = _random(classes, 300, seed)
+    assert quality.balanced_accuracy(made).estimate == pytest.approx(
+        balanced_accuracy_score(made.truth, made.labels), abs=1e-12
+    )
+    assert quality.mcc(made).estimate == pytest.approx(matthews_corrcoef(made.truth, made.labels), abs=1e-12)
+    confusion = confusion_matrix(made.truth, made.labels).astype(float)
+    stacked = np.stack([confusion, confusion.T])
+    expected = [
+        [balanced_accuracy_score(made.truth, made.labels), balanced_accuracy_score(made.labels, made.truth)],
+        [matthews_corrcoef(made.truth, made.labels)] * 2,
+    ]
+    assert quality.balanced_accuracy_of(stacked) == pytest.approx(expected[0], abs=1e-12)
+    assert quality.mcc_of(stacked) == pytest.approx(expected[1], abs=1e-12)
+
+
+def test_mcc_of_a_constant_answer_is_nothing() -> None:
+    made = predictions([0] * 60, examples([0] * 40 + [1] * 20))
+    found = quality.mcc(made)
+    assert found.estimate == 0
+    assert found.low is not None
+    assert found.low <= 0 <= (found.high or 0)
+
+
+def test_an_own_metric_gets_an_interval() -> None:
+    made = _random(TWO, 400, 8)
+
+    def accuracy(said: ArrayLike, truth: ArrayLike) -> float:
+        return float(np.mean(np.asarray(said) == np.asarray(truth)))
+
+    found = quality.own_metric(made, "mine", accuracy)
+    exact = quality.accuracy(made)
+    assert found.id == "quality.metric[mine]"
+    assert found.estimate == pytest.approx(exact.estimate)
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=0.02)
+
+
+# Against counting words, and against the former audit
+
+
+def test_the_gain_over_counting_words_is_the_paired_difference() -> None:
+    about = examples([1] * 100)
+    model, words = predictions([1] * 90 + [0] * 10, about), predictions([0] * 20 + [1] * 75 + [0] * 5, about)
+    found = quality.baseline_gain(model, words)
+    # Of 100: 20 right only by the model, 5 only by the words (rows 90 to 94).
+    assert found.estimate == pytest.approx((90 - 75) / 100)
+    assert found.details["right only by the model"] == 20
+    assert found.details["right only by counting words"] == 5
+    assert found.details["p value of no difference (exact McNemar)"] == pytest.approx(
+        mcnemar([[70, 20], [5, 5]], exact=True).pvalue
+    )
+    assert found.details["summary"] == "The model is right 15.0 points more often than counting words."
+
+
+def test_a_model_that_does_no_better_than_counting_words_does_not_pass() -> None:
+    about = examples([0, 1] * 300)
+    rng = np.random.default_rng(3)
+    model, words = (predictions(np.where(rng.random(600) < 0.8, about.labels, 1 - about.labels), about) for _ in "ab")
+    assert judge(quality.baseline_gain(model, words), Gate(min=0.05))[0] is not Verdict.PASS
+    assert judge(quality.baseline_gain(predictions(about.labels, about), words), Gate(min=0.05))[0] is Verdict.PASS
+
+
+def test_the_change_since_the_former_audit_counts_shared_examples_only() -> None:
+    texts = ["good"] * 2 + [f"text {i}" for i in range(98)]
+    about = examples([1] * 100, texts=texts)
+    former = dict(zip(about.keys, ["negative"] + ["positive"] * 79 + ["negative"] * 20, strict=True))
+    del former[about.keys[99]]
+    found = quality.regression(predictions([1] * 90 + [0] * 10, about), former)
+    # Right before: rows 1 to 79. Right now: rows 0 to 89. Row 99 was not there.
+    assert found.n == 99
+    assert found.estimate == pytest.approx((90 - 79) / 99)
+    assert (found.details["examples fixed"], found.details["examples broken"]) == (11, 0)
+    assert found.details["test examples that the former audit did not have"] == 1
+
+
+def test_equal_texts_are_told_apart_by_their_order() -> None:
+    about = examples([1, 1, 0], texts=["same", "same", "same"])
+    assert [key[1:] for key in about.keys] == [("positive", 0), ("positive", 1), ("negative", 0)]
+
+
+def test_examples_that_broke_are_shown_with_personal_data_masked() -> None:
+    about = examples([1, 1], texts=["write to a.b@example.com", "fine"])
+    found = quality.regression(predictions([0, 1], about), dict.fromkeys(about.keys, "positive"))
+    (item,) = found.details["examples"]["items"]
+    assert item["before"] == "write to [e-mail]"
+    assert item["note"] == "positive → negative"
+
+
+def test_nothing_to_compare_with_is_not_assessed() -> None:
+    made = predictions([0, 1], examples([0, 1]))
+    with pytest.raises(NotAssessed, match="--audit-baseline"):
+        quality.regression(made, None)
+    with pytest.raises(NotAssessed, match="shares no test example"):
+        quality.regression(made, {("0" * 64, "positive", 0): "positive"})

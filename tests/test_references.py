@@ -1,0 +1,46 @@
+"""The linear model on word counts is scikit-learn's, and is not fitted twice. (Twins: see test_finetune.)"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from audit import demo
+from audit.cache import Cache
+from audit.data import Examples
+from audit.energy import Meter
+from audit.references import word_counts
+
+from .conftest import CLASSES
+
+
+def reviews(split: str, rows: int) -> Examples:
+    drawn = demo.reviews("train" if split == "train" else "test", rows=rows)
+    labels = np.array([CLASSES.index(str(row["label"])) for row in drawn])
+    return Examples(tuple(str(row["text"]) for row in drawn), labels, CLASSES)
+
+
+def test_counting_words_is_scikit_learns_and_kept(tmp_path: Path) -> None:
+    train, test, meter = reviews("train", 600), reviews("test", 200), Meter("DEU")
+    found = word_counts(train, test, Cache(tmp_path), meter)
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    linear = LogisticRegression(C=10, max_iter=1000).fit(words.fit_transform(train.texts), train.labels)
+    expected = linear.predict_proba(words.transform(test.texts))
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
+    assert [phase.name for phase in meter.phases] == ["word counts"]
+    again = word_counts(train, test, Cache(tmp_path), meter)
+    assert len(meter.phases) == 1
+    np.testing.assert_array_equal(again.probabilities, found.probabilities)
+    assert found.correct.mean() > 0.6  # it reads something: three classes, guessing reaches 0.4
+
+
+def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
+    train, test, meter = reviews("train", 200), reviews("test", 50), Meter("DEU")
+    found = word_counts(train, test, Cache(tmp_path), meter)
+    (path,) = (tmp_path / "measurements").glob("*.npy")
+    path.write_bytes(b"damaged")
+    np.testing.assert_array_equal(word_counts(train, test, Cache(tmp_path), meter).probabilities, found.probabilities)
+    assert len(meter.phases) == 2
