@@ -118,6 +118,7 @@ def build(
                     for role in ("test", "train")
                 },
                 "policy": first["policy"],
+                **_since(first.get("baseline"), findings),
                 "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
                 "energy": {"phases": merge([phase for fact in facts for phase in fact["energy"]])},
                 "scoring": {
@@ -128,6 +129,20 @@ def build(
             }
         )
     )
+
+
+def _since(former: Mapping[str, Any] | None, findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the former audit was, and which verdicts are others now; nothing without one."""
+    if former is None:
+        return {}
+    before = former["verdicts"]
+    turned = [
+        {"id": f["id"], "before": before[f["id"]], "now": f["verdict"]}
+        for f in findings
+        if f["id"] in before and before[f["id"]] != f["verdict"]
+    ]
+    told = {name: former[name] for name in ("path", "created", "verdict", "fingerprint")}
+    return {"baseline": {**told, "turned": sorted(turned, key=lambda each: each["id"])}}
 
 
 @cache

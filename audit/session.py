@@ -284,6 +284,7 @@ class Session:
             "policy_file": self.policy.origin.name if self.policy.origin else None,
             "gated": list(self.policy.gated_ids(self.extra_ids)),
             "out": str(self.out),
+            "baseline": self._former_verdicts(),
             "model": _describe(audited, self.overridden),
             "data": {
                 role: examples.describe() if (examples := self.__dict__.get(f"{role}_data")) else {}
@@ -302,6 +303,17 @@ class Session:
                 "commit": record.commit(self.options.folder),
                 "overridden": list(self.overridden),
             },
+        }
+
+    def _former_verdicts(self) -> dict[str, Any] | None:
+        if self.baseline is None:
+            return None
+        return {
+            "path": str(self.options.baseline),
+            "created": self.baseline["created"],
+            "verdict": self.baseline["verdict"],
+            "fingerprint": self.baseline["model"].get("fingerprint"),
+            "verdicts": {finding["id"]: finding["verdict"] for finding in self.baseline["findings"]},
         }
 
 

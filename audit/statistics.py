@@ -253,6 +253,48 @@ def auc(positives: ArrayLike, negatives: ArrayLike, confidence: float = 0.95) ->
     return Interval(estimate, float(expit(logit(estimate) - half)), float(expit(logit(estimate) + half)))
 
 
+def macro_auc(scores: ArrayLike, labels: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Area under the ROC curve of each class against the rest, averaged without weights.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (n, classes)
+    labels : array_like of int, shape (n,)
+        Every class needs two examples.
+
+    Notes
+    -----
+    The areas share their rows, so their placement values are added up by row before the variance is taken within each
+    true class; for two classes, whose areas are equal, this is DeLong's variance as in :func:`auc`. Where every class
+    is separated completely, the exact bound for the smallest class stands in.
+    """
+    from scipy.special import expit, logit
+    from scipy.stats import rankdata
+
+    s, y = np.asarray(scores, float), np.asarray(labels, int)
+    n, classes = s.shape
+    sizes = np.bincount(y, minlength=classes)
+    if sizes.min() < 2:
+        raise ValueError("an AUC needs at least two examples of each class")
+    estimate, rows = 0.0, np.zeros(n)  # rows: each example's share in the mean of the areas
+    for c in range(classes):
+        own = y == c
+        joint = rankdata(s[:, c])
+        above = (joint[own] - rankdata(s[own, c])) / (n - sizes[c])
+        below = 1 - (joint[~own] - rankdata(s[~own, c])) / sizes[c]
+        estimate += float(above.mean()) / classes
+        rows[own] += above / sizes[c] / classes
+        rows[~own] += below / (n - sizes[c]) / classes
+    if min(estimate, 1 - estimate) < 1e-12:
+        bound = proportion(int(sizes.min()), int(sizes.min()), confidence).low
+        return Interval(1.0, bound, 1.0) if estimate > 0.5 else Interval(0.0, 0.0, 1 - bound)
+    error = np.sqrt(sum(sizes[c] * rows[y == c].var(ddof=1) for c in range(classes)))
+    if error == 0:
+        error = np.sqrt(estimate * (1 - estimate) / sizes.min())
+    half = _normal_quantile(confidence) * error / (estimate * (1 - estimate))
+    return Interval(estimate, float(expit(logit(estimate) - half)), float(expit(logit(estimate) + half)))
+
+
 def mean(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """Student's t interval of a mean over independent blocks."""
     from scipy.stats import t

@@ -31,6 +31,12 @@ def test_matthews_correlation(audit, predictions):
     audit.check(quality.mcc(predictions))
 
 
+@pytest.mark.measures("quality.roc_auc")
+def test_roc_auc(audit, predictions):
+    """Examples of a class get higher scores for it than others do."""
+    audit.check(quality.roc_auc(predictions))
+
+
 @pytest.mark.measures("quality.baseline_gain")
 def test_baseline_gain(audit, predictions, word_counts):
     """The model reads better than a list of words would."""

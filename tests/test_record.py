@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -59,6 +60,17 @@ def test_the_audits_verdict(gated: tuple[str, ...], failed: bool, interrupted: b
     value = build([finding()], facts(gated), failed=failed, interrupted=interrupted)
     assert value["verdict"] == verdict
     assert value["complete"] == (verdict == "pass" or (failed and len(gated) == 1))
+
+
+def test_verdicts_that_turned_since_the_former_audit_are_named() -> None:
+    former = {
+        "path": "v1", "created": "2025-01-01T00:00:00Z", "verdict": "pass", "fingerprint": None,
+        "verdicts": {"quality.accuracy": "inconclusive", "quality.macro_f1": "pass"},
+    }  # fmt: skip
+    value = build([finding()], {**facts(), "baseline": former})
+    assert value["baseline"]["turned"] == [{"id": "quality.accuracy", "before": "inconclusive", "now": "pass"}]
+    jsonschema.validate(value, record.schema())
+    assert "baseline" not in build([finding()])
 
 
 def test_workers_are_added_up() -> None:

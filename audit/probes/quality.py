@@ -146,6 +146,45 @@ def _of_confusion(
     )
 
 
+def roc_auc(predictions: Predictions) -> Measurement:
+    """Area under the ROC curve; with more than two classes each against the rest, averaged.
+
+    Raises
+    ------
+    NotAssessed
+        If a class has fewer than two test examples.
+
+    Notes
+    -----
+    Interval: DeLong et al. 1988, extended to a mean of areas over the same rows (:func:`audit.statistics.macro_auc`).
+    """
+    from audit.probes import metrics
+
+    confidence = predictions.known.protocol.confidence
+    sizes = np.bincount(predictions.truth, minlength=len(predictions.classes))
+    if sizes.min() < 2:
+        name = predictions.classes[int(sizes.argmin())]
+        raise NotAssessed(f"class '{name}' has fewer than two test examples; supply more")
+    interval = statistics.macro_auc(predictions.probabilities, predictions.truth, confidence)
+    scores = predictions.probabilities.astype(float)
+    rows = [
+        [name, *statistics.auc(scores[predictions.truth == c, c], scores[predictions.truth != c, c], confidence)]
+        for c, name in enumerate(predictions.classes)
+    ]
+    return Measurement(
+        "quality.roc_auc",
+        metrics.compute(metrics.RocAuc, prediction_scores=scores, references=predictions.truth),
+        interval.low,
+        interval.high,
+        len(predictions),
+        "chance to rank a pair rightly",
+        "Area under the ROC curve by scikit-learn, each class against the rest; interval after DeLong et al. 1988, on "
+        "the logit scale.",
+        confidence,
+        details={"tables": [{"caption": "Each class", "columns": ["class", "area", "low", "high"], "rows": rows}]},
+    )
+
+
 def own_metric(predictions: Predictions, name: str, metric: Callable[[ArrayLike, ArrayLike], float]) -> Measurement:
     """A measure that the release owner defined, with a bootstrap interval over the cells of the confusion matrix.
 

@@ -83,6 +83,7 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
             not_assessed=not_assessed,
             cards=findings.cards(claims),
             certainty=findings.certainty(shown, claims),
+            since=facts.since(shown, limits),
             history=facts.history(shown["model"].get("training") or {}),
             recipe=facts.recipe(shown["model"].get("training") or {}),
             training_facts=facts.training(shown),

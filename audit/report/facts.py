@@ -112,6 +112,28 @@ def run(record: Mapping[str, Any]) -> Facts:
     ]
 
 
+def since(record: Mapping[str, Any], limits: Limits) -> tuple[str, Table | None] | None:
+    """What the former audit was, and which verdicts turned since; None without one."""
+    former = record.get("baseline")
+    if not former:
+        return None
+    said = PAGE["since_text"].format(
+        date=text.date(former["created"]),
+        path=text.cell(former["path"]),
+        verdict=words.RELEASES[former["verdict"]].word,
+    )
+    if not former["turned"]:
+        return f"{said} {PAGE['since_same']}", None
+    raw = {
+        "caption": PAGE["since_turned"],
+        "columns": [PAGE["finding"], PAGE["then"], PAGE["now"]],
+        "rows": [
+            [each["id"], *(words.VERDICTS[each[at]].word for at in ("before", "now"))] for each in former["turned"]
+        ],
+    }
+    return said, table(raw, limits)
+
+
 def model(record: Mapping[str, Any]) -> Facts:
     """What identifies the model."""
     of = record["model"]

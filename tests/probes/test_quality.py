@@ -12,11 +12,12 @@ from sklearn.metrics import (
     f1_score,
     matthews_corrcoef,
     precision_recall_fscore_support,
+    roc_auc_score,
 )
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from audit import Gate, NotAssessed, Verdict, judge
+from audit import Gate, NotAssessed, Verdict, judge, statistics
 from audit.probes import quality
 from audit.scorer import Predictions
 from tests.helpers import THREE, TWO, examples, predictions
@@ -194,3 +195,58 @@ def test_nothing_to_compare_with_is_not_assessed() -> None:
         quality.regression(made, None)
     with pytest.raises(NotAssessed, match="shares no test example"):
         quality.regression(made, {("0" * 64, "positive", 0): "positive"})
+
+
+# Ranking
+
+
+def _scored(classes: tuple[str, ...], n: int, seed: int, strength: float = 1.0) -> Predictions:
+    """Predictions whose scores lean towards the truth."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, len(classes), n)
+    logits = rng.normal(size=(n, len(classes)))
+    logits[np.arange(n), truth] += strength
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return Predictions(chances.astype(np.float32), classes, examples(truth, classes))
+
+
+@pytest.mark.parametrize("classes", [TWO, THREE])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_area_under_the_curve_is_scikit_learns(classes: tuple[str, ...], seed: int) -> None:
+    made = _scored(classes, 400, seed)
+    scores = made.probabilities.astype(float)
+    expected = (
+        roc_auc_score(made.truth, scores[:, 1])
+        if len(classes) == 2
+        else np.mean([roc_auc_score(made.truth == c, scores[:, c]) for c in range(3)])
+    )
+    found = quality.roc_auc(made)
+    assert found.estimate == pytest.approx(expected, abs=1e-12)
+    assert statistics.macro_auc(scores, made.truth).estimate == pytest.approx(expected, abs=1e-9)
+
+
+def test_of_two_classes_it_is_delongs_interval() -> None:
+    made = _scored(TWO, 300, 5)
+    scores = made.probabilities[:, 1].astype(float)
+    expected = statistics.auc(scores[made.truth == 1], scores[made.truth == 0])
+    found = statistics.macro_auc(np.column_stack([-scores, scores]), made.truth)
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_mean_areas_interval_covers_the_truth() -> None:
+    big = _scored(THREE, 400_000, 6)
+    truth = statistics.macro_auc(big.probabilities, big.truth).estimate
+    covered = []
+    for seed in range(200):
+        made = _scored(THREE, 150, 100 + seed)
+        found = statistics.macro_auc(made.probabilities, made.truth)
+        covered.append(found.low <= truth <= found.high)
+    assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 200)
+
+
+def test_perfect_ranking_does_not_claim_certainty() -> None:
+    made = predictions([0] * 30 + [1] * 30, examples([0] * 30 + [1] * 30))
+    found = quality.roc_auc(made)
+    assert (found.estimate, found.high) == (1, 1)
+    assert found.low is not None
+    assert 0.8 < found.low < 0.95
