@@ -105,8 +105,6 @@ def test_values_that_json_does_not_know_are_written_plainly(tmp_path: Path) -> N
 
 
 def test_what_does_not_fit_the_schema_is_not_written(tmp_path: Path) -> None:
-    import jsonschema
-
     record.write(tmp_path, build([finding()]))
     before = (tmp_path / "audit.json").read_bytes()
     broken = finding() | {"verdict": "fine"}

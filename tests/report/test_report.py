@@ -405,7 +405,7 @@ def test_energy_says_what_was_estimated_and_what_was_before() -> None:
 
 
 def test_what_turned_since_the_former_audit_is_told() -> None:
-    former = {"path": "v1", "created": "2026-01-02T03:04:05Z", "verdict": "pass", "fingerprint": None, "turned": []}
+    former: dict[str, Any] = {"path": "v1", "created": "2026-01-02T03:04:05Z", "verdict": "pass", "fingerprint": None, "turned": []}
     assert "Since the former audit" not in page(record(finding())).text
     same = page(record(finding(), baseline=former)).text
     assert "the audit of 2 January 2026, 03:04 UTC in v1, whose verdict was: Released. No verdict is another" in same
