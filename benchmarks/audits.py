@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DEMO = "audit/default.toml"
 COLUMNS = (
     "policy", "exit", "accuracy", "first audit, s", "of it training, s", "forward passes", "peak memory, GiB",
-    "second audit, s", "its forward passes", "report, MB",
+    "second audit, s", "its forward passes", "report, MB", "gates that do not hold",
 )  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def row(policy: str) -> list[str]:
         f"{second:.0f}",
         f"{again['scoring']['forward_passes']:,}",
         f"{size / 1e6:.2f}",
+        ", ".join(f"`{f['id']}` {f['verdict']}" for f in record["findings"] if f["gate"] and f["verdict"] != "pass"),
     ]
 
 
