@@ -170,3 +170,39 @@ def curve(values: Sequence[float], label: str) -> Markup:
         '<svg class="curve" viewBox="0 0 240 74" role="img" aria-label="{}">'
         '<line class="axis" x1="4" x2="236" y1="71" y2="71"/><polyline class="line" points="{}"/>{}</svg>'
     ).format(label, line, dots)
+
+
+def reliability(points: Sequence[Sequence[float]], label: str) -> Markup:
+    """Share of right answers against stated confidence: a dot with its interval for each bin, and the line of honesty.
+
+    Parameters
+    ----------
+    points : sequence of (stated, right, low, high)
+        Shares between 0 and 1.
+    """
+    start, side = 28.0, 200.0
+
+    def x(share: float) -> float:
+        return start + side * min(max(share, 0.0), 1.0)
+
+    def y(share: float) -> float:
+        return 8 + side * (1 - min(max(share, 0.0), 1.0))
+
+    marks = Markup().join(
+        Markup(
+            '<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'
+            '<circle class="mark plain" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
+        ).format(x=x(stated), y=y(right), low=y(low), high=y(high))
+        for stated, right, low, high in points
+    )
+    ticks = Markup().join(
+        Markup(
+            '<text x="{:.1f}" y="224" text-anchor="middle">{}</text><text x="22" y="{:.1f}" text-anchor="end">{}</text>'
+        ).format(x(tick), f"{tick:g}", y(tick) + 4, f"{tick:g}")
+        for tick in (0, 0.5, 1)
+    )
+    return Markup(
+        '<svg class="reliability" viewBox="0 0 240 230" role="img" aria-label="{}">'
+        '<rect class="allowed" x="{:.0f}" y="8" width="{:.0f}" height="{:.0f}"/>'
+        '<line class="bound" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>{}{}</svg>'
+    ).format(label, start, side, side, x(0), y(0), x(1), y(1), marks, ticks)

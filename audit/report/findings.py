@@ -18,7 +18,7 @@ from audit.report.evidence import Limits, Pair, Table
 from audit.report.words import Mark
 
 _KNOWN = ids()
-_SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits"}
+_SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits", "reliability"}
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 
@@ -209,6 +209,12 @@ class Claim:
             for each in islice(self.finding["details"].get("tables", ()), self.limits.figures)
             if each["rows"]
         ]
+
+    @cached_property
+    def reliability(self) -> Markup:
+        """The reliability diagram; empty where the evidence holds none."""
+        points = self.finding["details"].get("reliability") or []
+        return figures.reliability(points[:100], words.RELIABILITY) if points else Markup()
 
     @cached_property
     def examples(self) -> tuple[str, Sequence[Pair], str] | None:

