@@ -1,0 +1,199 @@
+"""How many examples would settle an open verdict, were the estimate the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from audit.statistics.extremes import gaps, smallest_proportions
+from audit.statistics.intervals import Array, Bounds, normal_quantile
+
+ENDLESS = 1e9  # more examples than anybody has: no number settles it
+
+
+class Settling(NamedTuple):
+    """The sample that would settle a verdict.
+
+    Parameters
+    ----------
+    total : int
+        All its examples.
+    groups : tuple of (str, int)
+        Examples of each group, where the claim is about groups.
+    """
+
+    total: int
+    groups: tuple[tuple[str, int], ...] = ()
+
+
+def sample_to_settle(
+    estimate: float, bound: float, gate: float, n: int, confidence: float = 0.95, power: float = 0.9
+) -> int | None:
+    """How large the sample would have to be for the interval to clear the gate, were the estimate the truth.
+
+    For any interval whose width shrinks with the square root of n. Where more is known of it, the other functions here
+    are more accurate.
+
+    Parameters
+    ----------
+    bound : float
+        The bound of the interval on the gate's side of the estimate.
+
+    Returns
+    -------
+    int or None
+        Size of the whole sample; None where the estimate sits on the gate and no number would.
+
+    Notes
+    -----
+    The bound's distance shrinks with the square root of n; the gate is cleared with the asked power when it lies
+    ``z(1 - error/2) + z(power)`` standard errors from the truth.
+    """
+    from scipy.special import ndtri
+
+    distance, half = abs(estimate - gate), abs(bound - estimate)
+    if distance == 0 or half == 0:
+        return None
+    z = normal_quantile(confidence)
+    factor = (half * (z + float(ndtri(power))) / (z * distance)) ** 2
+    size = np.ceil(n * max(factor, 1.0))
+    return int(size) if size < ENDLESS else None
+
+
+def proportion_to_settle(estimate: float, gate: float, confidence: float = 0.95, power: float = 0.9) -> Settling | None:
+    """Sample with which the exact interval of a proportion clears the gate with the asked power.
+
+    Returns
+    -------
+    Settling or None
+        None where the estimate sits on the gate.
+
+    Notes
+    -----
+    The power is that of the exact binomial test at the gate, which the interval of Clopper and Pearson inverts. It is
+    a saw's edge over n; the size given is one from which on the power of ten sizes in a row is reached.
+    """
+    p, bound = (estimate, gate) if estimate > gate else (1 - estimate, 1 - gate)
+    if p == bound:
+        return None
+    variance = max(p * (1 - p), bound * (1 - bound))
+    guess = (normal_quantile(confidence) + normal_quantile(2 * power - 1)) ** 2 * variance / (p - bound) ** 2
+    if guess > ENDLESS:
+        return None
+    low, high = 1, int(2 * guess) + 50
+    while not _reached(high, p, bound, confidence, power):
+        high *= 2
+    while high - low > max(1, low // 200):
+        middle = (low + high) // 2
+        low, high = (low, middle) if _reached(middle, p, bound, confidence, power) else (middle, high)
+    return Settling(high)
+
+
+def _reached(n: int, p: float, bound: float, confidence: float, power: float) -> bool:
+    from scipy.stats import binom
+
+    sizes = np.arange(n, n + 10)
+    needed = binom.isf((1 - confidence) / 2, sizes, bound) + 1  # right answers from which on the bound is cleared
+    return bool((binom.sf(needed - 1, sizes, p) >= power).all())
+
+
+def gap_to_settle(
+    successes: ArrayLike,
+    n: ArrayLike,
+    gate: float,
+    *,
+    sizes: ArrayLike,
+    names: Sequence[str],
+    confidence: float = 0.95,
+    power: float = 0.9,
+    seed: int = 0,
+) -> Settling | None:
+    """Sample with which the interval of :func:`audit.statistics.gap` clears the gate, the groups' shares kept.
+
+    Parameters
+    ----------
+    successes, n : array_like of int, shape (parts, groups) or (groups,)
+        As the gap was measured; their rates are taken for the truth.
+    gate : float
+    sizes : array_like of int, shape (groups,)
+        Examples of each group.
+    names : sequence of str, length groups
+    confidence, power : float
+    seed : int
+        Of the simulation.
+
+    Returns
+    -------
+    Settling or None
+        None where the gap sits on the gate or a rate has no observation, so that more of the same would not help.
+    """
+    return _groups_to_settle(
+        gaps, np.atleast_2d(successes), np.atleast_2d(n), gate, sizes, names, confidence, power, seed
+    )
+
+
+def smallest_to_settle(
+    successes: ArrayLike,
+    n: ArrayLike,
+    gate: float,
+    *,
+    names: Sequence[str],
+    confidence: float = 0.95,
+    power: float = 0.9,
+    seed: int = 0,
+) -> Settling | None:
+    """The same for :func:`audit.statistics.smallest_proportion`; counts of shape (groups,)."""
+    x, total = np.asarray(successes), np.asarray(n)
+    return _groups_to_settle(smallest_proportions, x, total, gate, total, names, confidence, power, seed)
+
+
+def _groups_to_settle(
+    interval: Callable[[NDArray[np.int64], Array, float], Bounds],
+    successes: NDArray[np.int64],
+    n: NDArray[np.int64],
+    gate: float,
+    sizes: ArrayLike,
+    names: Sequence[str],
+    confidence: float,
+    power: float,
+    seed: int,
+) -> Settling | None:
+    if not (n > 0).all():
+        return None
+    truth = successes / n
+
+    def simulated(factor: float, draws: int) -> Bounds:
+        larger = np.ceil(n * factor).astype(np.int64)
+        drawn = np.random.default_rng(seed).binomial(larger, truth, size=(draws, *n.shape))
+        return interval(drawn, larger.astype(float), confidence)
+
+    estimate = float(interval(successes, n.astype(float), confidence)[0])
+    factor = _factor_to_settle(simulated, estimate, gate, power, ENDLESS / float(n.max()))
+    if factor is None:
+        return None
+    larger = np.ceil(np.asarray(sizes) * factor).astype(int)
+    return Settling(int(larger.sum()), tuple(zip(names, larger.tolist(), strict=True)))
+
+
+def _factor_to_settle(
+    simulated: Callable[[float, int], Bounds], estimate: float, gate: float, power: float, most: float
+) -> float | None:
+    """How many times as many examples put the bound on the gate's side, in all but 1 - power of draws, past the gate.
+
+    The distance of that quantile from the truth shrinks about with the square root of the examples, so a few steps of
+    a fixed point find where it equals the gate's distance.
+    """
+    distance = gate - estimate
+    if distance == 0:
+        return None
+    side, level = (2, power) if distance > 0 else (1, 1 - power)
+    factor = 1.0
+    for draws in (100, 100, 200, 400):
+        reach = float(np.quantile(simulated(factor, draws)[side], level)) - estimate
+        factor *= max((reach / distance), 0.1) ** 2
+        if factor > most:
+            return None
+    return factor
