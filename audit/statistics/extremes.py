@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from audit.statistics.intervals import Array, Bounds, Interval, as_interval, shared_out
-from audit.statistics.proportions import difference, proportions
+from audit.statistics.intervals import Bounds, Interval, as_interval, shared_out
+from audit.statistics.proportions import pairwise, proportions
 
 
 def largest(plain: Bounds, strict: Bounds) -> Bounds:
@@ -65,16 +65,15 @@ def gaps(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds
     if not ((total > 0).sum(axis=-1) > 1).any(axis=-1).all():
         raise ValueError("a gap needs two groups with observations")
     strict = shared_out(confidence, parts * groups * (groups - 1))
-    estimate, low, high = largest(_pairs(x, total, confidence), _pairs(x, total, strict))
+    estimate, low, high = largest(pairs(x, total, confidence), pairs(x, total, strict))
     return estimate, np.maximum(low, 0.0), high
 
 
-def _pairs(x: Array, n: Array, confidence: float) -> Bounds:
-    """Differences of all ordered pairs of groups, (..., parts, groups) to (..., parts * pairs)."""
-    compared = difference(x[..., :, None], n[..., :, None], x[..., None, :], n[..., None, :], confidence)
-    first, second = np.nonzero(~np.eye(x.shape[-1], dtype=bool))
-    estimate, low, high = (bound[..., first, second].reshape(*x.shape[:-2], -1) for bound in compared)
-    return estimate, low, high
+def pairs(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+    """The parts of a gap: differences of all ordered pairs of groups, (..., parts, groups) to (..., parts * pairs)."""
+    estimate, low, high = pairwise(successes, n, confidence)
+    flat = (*estimate.shape[:-2], -1)
+    return estimate.reshape(flat), low.reshape(flat), high.reshape(flat)
 
 
 def gap(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -96,7 +95,7 @@ def gap(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interva
     Notes
     -----
     The rule of :func:`largest` over all ordered pairs of groups and all parts, each pair compared by
-    :func:`difference`; a gap is never below 0. A plain bootstrap of the maximum calls fair models unfair far more often
+    :func:`audit.statistics.difference`; a gap is never below 0. A plain bootstrap of the maximum calls fair models unfair far more often
     than it says.
     """
     return as_interval(gaps(np.atleast_2d(successes), np.atleast_2d(n), confidence))

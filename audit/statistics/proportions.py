@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -114,14 +115,43 @@ def difference(
     x1, n1, x2, n2 = (np.asarray(value, float) for value in (successes1, n1, successes2, n2))
     if limits == "score":
         return _in_squares(_scores(x1, n1, confidence), _scores(x2, n2, confidence))
-    estimate, low, high = _in_squares(proportions(x1, n1, confidence), proportions(x2, n2, confidence))
-    few = np.broadcast_to(np.minimum(n1, n2) < FEW, estimate.shape)
+    return _compared(
+        lambda level: (proportions(x1, n1, level), proportions(x2, n2, level)), np.minimum(n1, n2), confidence
+    )
+
+
+def pairwise(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+    """Differences of all ordered pairs along the last axis, as :func:`difference` gives them; each limit found once.
+
+    Parameters
+    ----------
+    successes, n : array_like of int, shape (..., groups), broadcast together
+
+    Returns
+    -------
+    estimate, low, high : ndarray, shape (..., groups * (groups - 1))
+    """
+    x, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
+
+    def sides(level: float) -> tuple[Bounds, Bounds]:
+        estimate, low, high = proportions(x, total, level)
+        columns, rows = ((..., slice(None), None), (..., None, slice(None)))
+        return (estimate[columns], low[columns], high[columns]), (estimate[rows], low[rows], high[rows])
+
+    estimate, low, high = _compared(sides, np.minimum(total[..., :, None], total[..., None, :]), confidence)
+    ordered = ~np.eye(x.shape[-1], dtype=bool)
+    return estimate[..., ordered], low[..., ordered], high[..., ordered]
+
+
+def _compared(sides: Callable[[float], tuple[Bounds, Bounds]], fewer: Array, confidence: float) -> Bounds:
+    """Bounds of differences from limits of both sides at any confidence, and the smaller number of observations."""
+    estimate, low, high = _in_squares(*sides(confidence))
+    few = np.broadcast_to(fewer < FEW, estimate.shape)
     if few.any():
-        half = shared_out(confidence, 2)
-        (_, low1, high1), (_, low2, high2) = proportions(x1, n1, half), proportions(x2, n2, half)
+        (_, low1, high1), (_, low2, high2) = sides(shared_out(confidence, 2))
         low, high = np.where(few, low1 - high2, low), np.where(few, high1 - low2, high)
-    seen = np.isfinite(estimate)
-    return estimate, np.where(seen, low, -1.0), np.where(seen, high, 1.0)
+    unseen = fewer == 0
+    return estimate, np.where(unseen, -1.0, low), np.where(unseen, 1.0, high)
 
 
 def _in_squares(first: Bounds, second: Bounds) -> Bounds:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from audit.statistics.extremes import gaps, smallest_proportions
-from audit.statistics.intervals import Array, Bounds, normal_quantile
+from audit.statistics.extremes import largest, pairs, smallest
+from audit.statistics.intervals import Array, Bounds, normal_quantile, shared_out
+from audit.statistics.proportions import proportions
 
+_LOW, _HIGH = 1, 2  # places in (estimate, low, high)
+DRAWS = (60, 60, 100, 300)  # of each step; only the last must be accurate
 ENDLESS = 1e9  # more examples than anybody has: no number settles it
 
 
@@ -130,9 +133,10 @@ def gap_to_settle(
     Settling or None
         None where the gap sits on the gate or a rate has no observation, so that more of the same would not help.
     """
-    return _groups_to_settle(
-        gaps, np.atleast_2d(successes), np.atleast_2d(n), gate, sizes, names, confidence, power, seed
-    )
+    x, total = np.atleast_2d(np.asarray(successes)), np.atleast_2d(np.asarray(n))
+    parts = total.size * (total.shape[1] - 1)
+    levels = {_LOW: shared_out(confidence, parts), _HIGH: confidence}
+    return _groups_to_settle(_Rule(pairs, largest, levels), x, total, gate, sizes, names, power, seed)
 
 
 def smallest_to_settle(
@@ -147,53 +151,66 @@ def smallest_to_settle(
 ) -> Settling | None:
     """The same for :func:`audit.statistics.smallest_proportion`; counts of shape (groups,)."""
     x, total = np.asarray(successes), np.asarray(n)
-    return _groups_to_settle(smallest_proportions, x, total, gate, total, names, confidence, power, seed)
+    levels = {_LOW: confidence, _HIGH: shared_out(confidence, total.size)}
+    return _groups_to_settle(_Rule(proportions, smallest, levels), x, total, gate, total, names, power, seed)
+
+
+class _Rule(NamedTuple):
+    """How the bounds of the largest or smallest part come about; only the one at issue is simulated."""
+
+    parts: Callable[[Array, Array, float], Bounds]
+    extreme: Callable[[Bounds, Bounds], Bounds]
+    levels: Mapping[int, float]  # confidence of the parts' bounds, lower and upper
+
+    def bound(self, side: int, successes: Array, n: Array) -> Array:
+        """One of estimate, low and high of the extreme."""
+        found = self.parts(successes, n, self.levels[side])
+        return self.extreme(found, found)[side]
 
 
 def _groups_to_settle(
-    interval: Callable[[NDArray[np.int64], Array, float], Bounds],
+    rule: _Rule,
     successes: NDArray[np.int64],
     n: NDArray[np.int64],
     gate: float,
     sizes: ArrayLike,
     names: Sequence[str],
-    confidence: float,
     power: float,
     seed: int,
 ) -> Settling | None:
     if not (n > 0).all():
         return None
     truth = successes / n
+    level = rule.levels[_LOW]
+    estimate = float(rule.extreme(*2 * (rule.parts(successes, n, level),))[0])
+    side, share = (_HIGH, power) if gate > estimate else (_LOW, 1 - power)
 
-    def simulated(factor: float, draws: int) -> Bounds:
+    def reach(factor: float, draws: int) -> float:
         larger = np.ceil(n * factor).astype(np.int64)
         drawn = np.random.default_rng(seed).binomial(larger, truth, size=(draws, *n.shape))
-        return interval(drawn, larger.astype(float), confidence)
+        return float(np.quantile(rule.bound(side, drawn, larger), share)) - estimate
 
-    estimate = float(interval(successes, n.astype(float), confidence)[0])
-    factor = _factor_to_settle(simulated, estimate, gate, power, ENDLESS / float(n.max()))
+    factor = _factor_to_settle(reach, gate - estimate, ENDLESS / float(n.max()))
     if factor is None:
         return None
     larger = np.ceil(np.asarray(sizes) * factor).astype(int)
     return Settling(int(larger.sum()), tuple(zip(names, larger.tolist(), strict=True)))
 
 
-def _factor_to_settle(
-    simulated: Callable[[float, int], Bounds], estimate: float, gate: float, power: float, most: float
-) -> float | None:
-    """How many times as many examples put the bound on the gate's side, in all but 1 - power of draws, past the gate.
+def _factor_to_settle(reach: Callable[[float, int], float], distance: float, most: float) -> float | None:
+    """How many times as many examples bring the bound, in all but a few draws, to the gate's side of the gate.
 
-    The distance of that quantile from the truth shrinks about with the square root of the examples, so a few steps of
-    a fixed point find where it equals the gate's distance.
+    Parameters
+    ----------
+    reach : callable
+        From a factor and a number of draws to the distance between truth and bound that only these few exceed. It
+        shrinks about with the square root of the factor, so a few steps of a fixed point find where it is the gate's.
     """
-    distance = gate - estimate
     if distance == 0:
         return None
-    side, level = (2, power) if distance > 0 else (1, 1 - power)
     factor = 1.0
-    for draws in (100, 100, 200, 400):
-        reach = float(np.quantile(simulated(factor, draws)[side], level)) - estimate
-        factor *= max((reach / distance), 0.1) ** 2
+    for draws in DRAWS:
+        factor *= max(reach(factor, draws) / distance, 0.1) ** 2
         if factor > most:
             return None
     return factor
