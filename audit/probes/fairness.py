@@ -15,6 +15,10 @@ from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
 
 EXAMPLES_SHOWN = 8
+_COMPARED = (
+    "Each pair of groups compared by the exact limits of its two rates (Clopper and Pearson 1934), their distances "
+    "added in squares (Newcombe 1998)"
+)
 
 
 def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
@@ -51,10 +55,13 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
         gap.high,
         int(counts.sum()),
         "difference of accuracies",
-        f"Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest. Each pair of groups compared by "
-        f"Newcombe's hybrid score interval; the upper bound is that of the worst pair, the lower bound is adjusted "
-        f"for the number of pairs (Bonferroni), because the largest of several noisy differences looks too large.",
+        f"Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest. {_COMPARED}; "
+        f"the upper bound is that of the worst pair, the lower bound is adjusted for the number of pairs (Bonferroni), "
+        f"because the largest of several noisy differences looks too large.",
         protocol.confidence,
+        settle=lambda bound: statistics.gap_to_settle(
+            right, counts, bound, sizes=counts, names=names, confidence=protocol.confidence, seed=protocol.seed
+        ),
         details={
             "tables": [
                 {
@@ -93,6 +100,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
     """
     protocol = predictions.known.protocol
     group, names, small = _groups(predictions, subgroup)
+    sizes = [int((group == name).sum()) for name in names]
     hits, totals, parts = [], [], []
     for c, class_name in enumerate(predictions.classes):
         said = predictions.labels == c
@@ -124,12 +132,15 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
         gap.estimate,
         gap.low,
         gap.high,
-        int(sum((group == name).sum() for name in names)),
+        sum(sizes),
         "largest difference of rates",
         f"True- and false-positive rates of each class by {subgroup} (Hardt et al. 2016), largest difference between "
-        f"two groups. Each pair compared by Newcombe's hybrid score interval; the upper bound is that of the worst "
-        f"pair, the lower bound is adjusted for all pairs, classes and rates (Bonferroni).",
+        f"two groups. {_COMPARED}; the upper bound is that of the worst pair, the lower bound is adjusted for all "
+        f"pairs, classes and rates (Bonferroni).",
         protocol.confidence,
+        settle=lambda bound: statistics.gap_to_settle(
+            hits, totals, bound, sizes=sizes, names=names, confidence=protocol.confidence, seed=protocol.seed
+        ),
         details={
             "summary": _in_words(class_name, rate, low_group, high_group, subgroup, rates[worst], names)
             if min(totals[worst][names.index(group)] for group in (low_group, high_group)) >= SMALLEST_CELL
@@ -194,6 +205,7 @@ def counterfactual(scorer: Scorer, predictions: Predictions, axis: str = "gender
         "flipped predictions counted, exact interval of a proportion (Clopper and Pearson 1934).",
         protocol.confidence,
         sample="texts that mention a person",
+        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, protocol.confidence),
         details={
             "mean change of the score": float(moved.mean()),
             "95th percentile of the change": float(np.quantile(moved, 0.95)),

@@ -20,14 +20,6 @@ def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
-def macro_f1_of(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Macro F1 of confusion matrices, shape (..., classes, classes) to (...)."""
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)  # (..., classes)
-    f1 = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
-    return np.asarray(f1.mean(axis=-1))
-
-
 def accuracy(predictions: Predictions) -> Measurement:
     """Share of right answers, with the exact interval of a proportion."""
     from audit.probes import metrics
@@ -46,6 +38,7 @@ def accuracy(predictions: Predictions) -> Measurement:
         "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934).",
         confidence,
         details={"tables": [_confusion_table(predictions)]},
+        settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence),
     )
 
 
@@ -55,7 +48,7 @@ def macro_f1(predictions: Predictions) -> Measurement:
 
     protocol = predictions.known.protocol
     confusion = confusion_matrix(predictions)
-    interval = statistics.confusion_bootstrap(confusion, macro_f1_of, protocol.confidence, seed=protocol.seed)
+    interval = statistics.macro_f1(confusion, protocol.confidence, seed=protocol.seed)
     return Measurement(
         "quality.macro_f1",
         metrics.compute(metrics.MacroF1, predictions.labels, predictions.truth),
@@ -63,11 +56,19 @@ def macro_f1(predictions: Predictions) -> Measurement:
         interval.high,
         len(predictions),
         "mean F1 score of the classes",
-        "F1 of each class by scikit-learn, averaged with equal weight; percentile bootstrap with 10,000 multinomial "
-        "resamples of the confusion matrix.",
+        f"F1 of each class by scikit-learn, averaged with equal weight; {_interval_of(confusion)}",
         protocol.confidence,
         details={"tables": [_class_table(confusion, predictions.classes)]},
     )
+
+
+def _interval_of(confusion: NDArray[np.int64]) -> str:
+    if statistics.too_empty(confusion):
+        return (
+            "a class has too few right or wrong answers for a bootstrap, so exact limits of each class's share of "
+            "agreement (Clopper and Pearson 1934) are put together; they are wider than need be (Bonferroni)."
+        )
+    return "BCa bootstrap (Efron 1987) with 10,000 multinomial resamples of the confusion matrix."
 
 
 def _confusion_table(predictions: Predictions) -> dict[str, Any]:

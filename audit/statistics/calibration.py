@@ -16,7 +16,7 @@ PER_BIN = 20  # fewer examples say too little of a bin's share of right answers
 class Bins(NamedTuple):
     """A reliability diagram: one entry a bin, none of them empty; arrays of shape (bins,)."""
 
-    count: NDArray[np.int64]
+    size: NDArray[np.int64]
     stated: Array
     right: Array
 
@@ -44,7 +44,7 @@ def expected_calibration_error(diagram: Bins) -> float:
     Source: Guo et al., "On calibration of modern neural networks", ICML 2017, section 2. Biased upwards: a perfectly
     calibrated model has none only with endless data. It is shown beside the debiased error, never judged.
     """
-    return float(np.average(np.abs(diagram.stated - diagram.right), weights=diagram.count))
+    return float(np.average(np.abs(diagram.stated - diagram.right), weights=diagram.size))
 
 
 def _summed(index: NDArray[np.int64], p: Array, y: Array) -> Bins:
@@ -116,7 +116,7 @@ def calibration_error(stated: ArrayLike, right: ArrayLike, confidence: float = 0
 class _Law(NamedTuple):
     """Law of the estimate given the error; arrays of shape (bins,)."""
 
-    count: Array
+    size: Array
     spread: Array  # squared mean residuals: where the error sits
     variance: Array
 
@@ -124,12 +124,12 @@ class _Law(NamedTuple):
         """Probability of an estimate at most this one."""
         from scipy.special import gammainc
 
-        n = self.count.sum()
+        n = self.size.sum()
         scale = self.variance / n
-        squared = error * self.spread * n / (self.count @ self.spread)
-        away = self.count * squared / self.variance  # noncentralities
+        squared = error * self.spread * n / (self.size @ self.spread)
+        away = self.size * squared / self.variance  # noncentralities
         # That the bins' shares are those of a sample adds a little variance where bins differ.
-        between = (self.count @ squared**2 / n - error**2) / n
+        between = (self.size @ squared**2 / n - error**2) / n
         second = (scale**2 * (1 + 2 * away)).sum() + between / 2
         third = (scale**3 * (1 + 3 * away)).sum()
         freedom = second**3 / third**2
@@ -143,6 +143,6 @@ class _Law(NamedTuple):
         def excess(error: float) -> float:
             return self.below(estimate, error) - probability
 
-        if self.count @ self.spread == 0 or excess(0.0) <= 0:
+        if self.size @ self.spread == 0 or excess(0.0) <= 0:
             return 0.0
         return 1.0 if excess(1.0) >= 0 else float(brentq(excess, 0.0, 1.0, xtol=1e-9))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from audit.statistics.intervals import Array, Interval, shared_out
 from audit.statistics.proportions import FEW, proportions
@@ -48,7 +48,7 @@ def mcc_of(confusion: Array) -> Array:
     return np.asarray(np.divide(above, below, out=np.zeros_like(above), where=below > 0))
 
 
-def _margins(confusion: Array) -> tuple[Array, Array, Array]:
+def _margins(confusion: ArrayLike) -> tuple[Array, Array, Array]:
     counts = np.asarray(confusion, float)
     return np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1), counts.sum(axis=-2)
 
@@ -122,7 +122,7 @@ def confusion_bootstrap(
     return Interval(estimate, min(low, estimate), max(high, estimate))
 
 
-def too_empty(confusion: Array) -> bool:
+def too_empty(confusion: ArrayLike) -> bool:
     """Whether some class has too few right or wrong answers for a bootstrap of the cells."""
     hits, true, said = _margins(confusion)
     return bool(min(hits.min(), (true - hits).min(), (said - hits).min()) < ENOUGH)

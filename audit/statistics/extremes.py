@@ -95,8 +95,8 @@ def gap(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interva
     Notes
     -----
     The rule of :func:`largest` over all ordered pairs of groups and all parts, each pair compared by
-    :func:`audit.statistics.difference`; a gap is never below 0. A plain bootstrap of the maximum calls fair models unfair far more often
-    than it says.
+    :func:`audit.statistics.difference`; a gap is never below 0. A plain bootstrap of the maximum calls fair models
+    unfair far more often than it says.
     """
     return as_interval(gaps(np.atleast_2d(successes), np.atleast_2d(n), confidence))
 

@@ -13,7 +13,8 @@ from audit.statistics.intervals import Array, Bounds, normal_quantile, shared_ou
 from audit.statistics.proportions import proportions
 
 _LOW, _HIGH = 1, 2  # places in (estimate, low, high)
-DRAWS = (60, 60, 100, 300)  # of each step; only the last must be accurate
+DRAWS = (40, 40, 60, 60, 300)  # of each step; only the last must be accurate
+SLACK = 0.01  # of power, for the error of the simulation itself
 ENDLESS = 1e9  # more examples than anybody has: no number settles it
 
 
@@ -158,11 +159,11 @@ def smallest_to_settle(
 class _Rule(NamedTuple):
     """How the bounds of the largest or smallest part come about; only the one at issue is simulated."""
 
-    parts: Callable[[Array, Array, float], Bounds]
+    parts: Callable[[ArrayLike, ArrayLike, float], Bounds]
     extreme: Callable[[Bounds, Bounds], Bounds]
     levels: Mapping[int, float]  # confidence of the parts' bounds, lower and upper
 
-    def bound(self, side: int, successes: Array, n: Array) -> Array:
+    def bound(self, side: int, successes: ArrayLike, n: ArrayLike) -> Array:
         """One of estimate, low and high of the extreme."""
         found = self.parts(successes, n, self.levels[side])
         return self.extreme(found, found)[side]
@@ -183,7 +184,7 @@ def _groups_to_settle(
     truth = successes / n
     level = rule.levels[_LOW]
     estimate = float(rule.extreme(*2 * (rule.parts(successes, n, level),))[0])
-    side, share = (_HIGH, power) if gate > estimate else (_LOW, 1 - power)
+    side, share = (_HIGH, power + SLACK) if gate > estimate else (_LOW, 1 - power - SLACK)
 
     def reach(factor: float, draws: int) -> float:
         larger = np.ceil(n * factor).astype(np.int64)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from statsmodels.stats.proportion import proportion_confint
 
+from audit import statistics
 from audit.probes import quality
 from audit.scorer import Predictions
 from tests.helpers import THREE, TWO, examples, predictions
@@ -43,7 +44,7 @@ def test_macro_f1_of_many_matrices_at_once() -> None:
     made = [_random(THREE, 80, seed) for seed in range(6)]
     stacked = np.array([quality.confusion_matrix(one) for one in made], dtype=float).reshape(2, 3, 3, 3)
     expected = [f1_score(one.truth, one.labels, average="macro") for one in made]
-    assert quality.macro_f1_of(stacked).ravel() == pytest.approx(expected, abs=1e-12)
+    assert statistics.macro_f1_of(stacked).ravel() == pytest.approx(expected, abs=1e-12)
 
 
 def test_macro_f1_of_a_class_that_is_never_said_counts_nothing() -> None:
@@ -53,7 +54,7 @@ def test_macro_f1_of_a_class_that_is_never_said_counts_nothing() -> None:
 
 def test_the_interval_of_macro_f1_covers_the_truth() -> None:
     truth_of = np.array([[0.30, 0.06, 0.04], [0.05, 0.20, 0.05], [0.02, 0.06, 0.22]])
-    truth = float(quality.macro_f1_of(truth_of))
+    truth = float(statistics.macro_f1_of(truth_of))
     rng = np.random.default_rng(0)
     covered = []
     for _ in range(120):
@@ -68,7 +69,8 @@ def test_the_interval_of_macro_f1_covers_the_truth() -> None:
 def test_perfect_answers_are_not_taken_for_certainty() -> None:
     found = quality.macro_f1(predictions([0, 1] * 20, examples([0, 1] * 20)))
     assert (found.estimate, found.high) == (1, 1)
-    assert found.low == pytest.approx(0.025 ** (1 / 20))
+    share = 0.0125 ** (1 / 20)  # the exact bound where 20 of 20 agree, at half the error for each of two classes
+    assert found.low == pytest.approx(2 * share / (1 + share))
 
 
 def test_the_tables_hold_the_figures_of_each_class() -> None:
