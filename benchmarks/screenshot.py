@@ -1,6 +1,6 @@
 """Makes `docs/report.png`, the picture in the README: the top of a report as headless Chromium shows it.
 
-pytest suites/ && python benchmarks/screenshot.py reports/report.html
+    pytest suites/ && python benchmarks/screenshot.py reports/report.html
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "report.png"
-QUIET = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update"
-)
+QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update"
 
 
 def shoot(page: Path, picture: Path, width: int = 1280, height: int = 1500) -> None:
