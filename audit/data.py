@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from audit import hub
 from audit.errors import AuditError
 from audit.policy import DEMO, Policy, did_you_mean
+from audit.statistics import shared_out
 
 Role = Literal["train", "test"]
 READERS = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".parquet": "parquet"}
@@ -206,7 +207,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         source=source,
         skipped={reason: count for reason, count in skipped.items() if count},
         protocol=Protocol(
-            policy.audit.confidence,
+            shared_out(policy.audit.confidence, policy.audit.looks),
             policy.audit.min_group_size,
             settings.language,
             settings.max_examples,

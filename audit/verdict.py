@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from audit.statistics import sample_to_settle
+from audit.statistics import Settling, sample_to_settle
 
 
 class Verdict(StrEnum):
@@ -44,6 +44,9 @@ class Measurement:
     details : mapping
         Evidence as plain JSON values. The report draws ``tables`` (``caption, columns, rows``), ``examples``
         (``caption, items`` of ``before, after, note``) and ``limits`` (sentences); other entries are listed.
+    settle : callable or None
+        From a gate's bound to the sample that would settle an open verdict, None where no number would; for probes that
+        know more of their interval than its width. It is asked only if need be, and is no part of the record.
     """
 
     id: str
@@ -56,6 +59,7 @@ class Measurement:
     confidence: float = 0.95
     sample: str = "test examples"
     details: Mapping[str, Any] = field(default_factory=dict)
+    settle: Callable[[float], Settling | None] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def census(cls, id: str, value: float, n: int, unit: str, method: str, **more: Any) -> Measurement:
@@ -136,11 +140,19 @@ def _what_would_settle(m: Measurement, gate: Gate) -> str:
         return f"too few examples to judge: {m.details['too_small']}"
     if m.low == 0 and m.estimate == 0 and m.high == 1:
         return "there is no evidence to speak of"
-    bound = m.high if gate.bound > m.estimate else m.low
-    size = sample_to_settle(m.estimate, bound, gate.bound, m.n, m.confidence)
-    if size is None:
+    settling = m.settle(gate.bound) if m.settle is not None else _by_width(m, m.estimate, m.low, m.high, gate.bound)
+    if settling is None:
         return f"the estimate sits on the gate: no number of {m.sample} would settle it"
-    return f"about {two_digits(max(size - m.n, 1)):,} more {m.sample} would settle it"
+    more = f"about {two_digits(max(settling.total - m.n, 1)):,} more {m.sample} would settle it"
+    if not settling.groups:
+        return more
+    each = ", ".join(f"{name} {two_digits(size):,}" for name, size in settling.groups)
+    return f"{more}, if the groups keep their shares (in all then: {each})"
+
+
+def _by_width(m: Measurement, estimate: float, low: float, high: float, gate: float) -> Settling | None:
+    size = sample_to_settle(estimate, high if gate > estimate else low, gate, m.n, m.confidence)
+    return None if size is None else Settling(size)
 
 
 def two_digits(value: int) -> int:

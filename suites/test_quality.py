@@ -37,6 +37,12 @@ def test_roc_auc(audit, predictions):
     audit.check(quality.roc_auc(predictions))
 
 
+@pytest.mark.measures("quality.calibration_error")
+def test_calibration(audit, predictions):
+    """The model is right as often as it says."""
+    audit.check(quality.calibration_error(predictions))
+
+
 @pytest.mark.measures("quality.baseline_gain")
 def test_baseline_gain(audit, predictions, word_counts):
     """The model reads better than a list of words would."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,19 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
+from audit.data import Protocol
 from audit.errors import NotAssessed
 from audit.probes import identity
 from audit.redaction import SMALLEST_CELL, count, redact
 from audit.scorer import Predictions, Scorer
+from audit.statistics import Settling
 from audit.verdict import Measurement
 
 EXAMPLES_SHOWN = 8
 
 
-NEWCOMBE = (
-    "Each pair of groups compared by Newcombe's hybrid score interval; the upper bound is that of the worst pair, the "
-    "lower bound is adjusted for everything that the maximum runs over (Bonferroni), because the largest of several "
-    "noisy differences looks too large."
+COMPARED = (
+    "Each pair of groups compared by the exact limits of its two rates (Clopper and Pearson 1934), their distances "
+    "added in squares (Newcombe 1998); the upper bound is that of the worst pair, the lower bound is adjusted for "
+    "everything that the maximum runs over (Bonferroni), because the largest of several noisy differences looks too "
+    "large."
 )
 
 
@@ -54,6 +57,14 @@ class _Groups:
     def sizes(self) -> NDArray[np.int64]:
         """Examples of each group, shape (groups,)."""
         return np.asarray(self.confusion.sum(axis=(1, 2)))
+
+    def settling(
+        self, successes: NDArray[Any], n: NDArray[Any], protocol: Protocol
+    ) -> Callable[[float], Settling | None]:
+        """From a gate to the examples of each group that would settle a gap of these counts."""
+        return lambda gate: statistics.gap_to_settle(
+            successes, n, gate, sizes=self.sizes, names=self.names, confidence=protocol.confidence, seed=protocol.seed
+        )
 
     @property
     def right(self) -> NDArray[np.int64]:
@@ -88,8 +99,9 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
         *gap,
         int(groups.sizes.sum()),
         "difference of accuracies",
-        f"Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest. {NEWCOMBE}",
+        f"Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest. {COMPARED}",
         confidence,
+        settle=groups.settling(groups.right, groups.sizes, predictions.known.protocol),
         details={
             "summary": _accuracy_in_words(groups, subgroup),
             "tables": [_accuracy_table(predictions, groups, subgroup)],
@@ -133,6 +145,14 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
         "smallest of all groups, the upper bound is adjusted for their number (Bonferroni), because the smallest of "
         "several noisy figures looks too small.",
         confidence,
+        settle=lambda gate: statistics.smallest_to_settle(
+            groups.right,
+            groups.sizes,
+            gate,
+            names=groups.names,
+            confidence=confidence,
+            seed=predictions.known.protocol.seed,
+        ),
         details={
             "summary": _told(
                 [groups.sizes[least]],
@@ -184,8 +204,9 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
         int(groups.sizes.sum()),
         "difference of shares",
         f"Share of each predicted class by {subgroup} (demographic parity), largest difference between two groups. "
-        f"{NEWCOMBE}",
+        f"{COMPARED}",
         confidence,
+        settle=groups.settling(said[judged], sizes[judged], predictions.known.protocol),
         details={
             "summary": _told(
                 groups.sizes[[low, high]],
@@ -276,8 +297,9 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
         int(groups.sizes.sum()),
         "largest difference of rates",
         f"True- and false-positive rates of each class by {subgroup} (Hardt et al. 2016), largest difference between "
-        f"two groups. {NEWCOMBE}",
+        f"two groups. {COMPARED}",
         confidence,
+        settle=groups.settling(x, n, predictions.known.protocol),
         details={
             "summary": _told(n[worst, [low, high]], summary),
             "tables": [
@@ -340,6 +362,7 @@ def counterfactual(scorer: Scorer, predictions: Predictions, axis: str = "gender
         "flipped predictions counted, exact interval of a proportion (Clopper and Pearson 1934).",
         protocol.confidence,
         sample="texts that mention a person",
+        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, protocol.confidence),
         details={
             "mean change of the score": float(moved.mean()),
             "95th percentile of the change": float(np.quantile(moved, 0.95)),

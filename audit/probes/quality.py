@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from audit import statistics
 from audit.errors import NotAssessed
-from audit.redaction import count, redact
+from audit.redaction import SMALLEST_CELL, count, redact
 from audit.scorer import Predictions
 from audit.verdict import Measurement
 
 EXAMPLES_SHOWN = 8
+PAIRED = "exact limits of the shares gained and lost, their distances added in squares (Zou and Donner 2008)"
 OWN_RESAMPLES = 1_000  # an own metric is called once for each
-BOOTSTRAP = "bootstrap with 10,000 multinomial resamples of the confusion matrix"
 
 
 def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
@@ -24,30 +24,6 @@ def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
     classes = len(predictions.classes)
     cells = predictions.truth * classes + predictions.labels
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-
-
-def macro_f1_of(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Macro F1 of confusion matrices, shape (..., classes, classes) to (...)."""
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)  # (..., classes)
-    f1 = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
-    return np.asarray(f1.mean(axis=-1))
-
-
-def balanced_accuracy_of(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean recall of the classes that occur, shape (..., classes, classes) to (...)."""
-    hits, total = np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(axis=-1)
-    recall = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
-    return np.asarray(recall.sum(axis=-1) / np.maximum((total > 0).sum(axis=-1), 1))
-
-
-def mcc_of(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Matthews correlation, shape (..., classes, classes) to (...); 0 where truth or prediction never varies."""
-    n, hits = confusion.sum(axis=(-2, -1)), np.trace(confusion, axis1=-2, axis2=-1)
-    true, said = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    numerator = hits * n - (true * said).sum(axis=-1)
-    square = (n**2 - (said**2).sum(axis=-1)) * (n**2 - (true**2).sum(axis=-1))
-    return np.asarray(np.divide(numerator, np.sqrt(square), out=np.zeros_like(numerator), where=square > 0))
 
 
 def accuracy(predictions: Predictions) -> Measurement:
@@ -68,6 +44,7 @@ def accuracy(predictions: Predictions) -> Measurement:
         "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934).",
         confidence,
         details={"tables": [_confusion_table(predictions)]},
+        settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence),
     )
 
 
@@ -79,7 +56,7 @@ def macro_f1(predictions: Predictions) -> Measurement:
         predictions,
         "quality.macro_f1",
         metrics.MacroF1,
-        macro_f1_of,
+        statistics.macro_f1,
         "mean F1 score of the classes",
         "F1 of each class by scikit-learn, averaged with equal weight",
     )
@@ -93,7 +70,7 @@ def balanced_accuracy(predictions: Predictions) -> Measurement:
         predictions,
         "quality.balanced_accuracy",
         metrics.BalancedAccuracy,
-        balanced_accuracy_of,
+        statistics.balanced_accuracy,
         "mean recall of the classes",
         "Recall of each class by scikit-learn, averaged with equal weight",
     )
@@ -113,7 +90,7 @@ def mcc(predictions: Predictions) -> Measurement:
         predictions,
         "quality.mcc",
         metrics.MatthewsCorrelation,
-        mcc_of,
+        statistics.mcc,
         "correlation of answer and truth",
         "Matthews correlation by scikit-learn (Gorodkin 2004)",
     )
@@ -123,7 +100,7 @@ def _of_confusion(
     predictions: Predictions,
     full_id: str,
     metric: Any,
-    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    interval_of: Callable[..., statistics.Interval],
     unit: str,
     what: str,
 ) -> Measurement:
@@ -132,7 +109,7 @@ def _of_confusion(
 
     protocol = predictions.known.protocol
     confusion = confusion_matrix(predictions)
-    interval = statistics.confusion_bootstrap(confusion, statistic, protocol.confidence, seed=protocol.seed)
+    interval = interval_of(confusion, protocol.confidence, seed=protocol.seed)
     return Measurement(
         full_id,
         metrics.compute(metric, predictions=predictions.labels, references=predictions.truth),
@@ -140,10 +117,19 @@ def _of_confusion(
         interval.high,
         len(predictions),
         unit,
-        f"{what}; {BOOTSTRAP}.",
+        f"{what}; {_interval_in_words(confusion)}",
         protocol.confidence,
         details={"tables": [_class_table(confusion, predictions.classes)]},
     )
+
+
+def _interval_in_words(confusion: NDArray[np.int64]) -> str:
+    if statistics.too_empty(confusion):
+        return (
+            "a class has too few right or wrong answers for a bootstrap, so exact limits of each class's share of "
+            "agreement (Clopper and Pearson 1934) are put together; they are wider than need be (Bonferroni)."
+        )
+    return "BCa bootstrap (Efron 1987) with 10,000 multinomial resamples of the confusion matrix."
 
 
 def roc_auc(predictions: Predictions) -> Measurement:
@@ -185,6 +171,61 @@ def roc_auc(predictions: Predictions) -> Measurement:
     )
 
 
+def calibration_error(predictions: Predictions) -> Measurement:
+    """Squared ℓ2 distance between how sure the model says it is of its answers and how often they are right, debiased.
+
+    Raises
+    ------
+    NotAssessed
+        If there are too few test examples for a single bin.
+
+    Notes
+    -----
+    Estimate and interval: :func:`audit.statistics.calibration_error`. The plain expected calibration error, which is
+    biased upwards on small samples, stands in the details and is never judged.
+    """
+    if len(predictions) < statistics.PER_BIN:
+        raise NotAssessed(f"fewer than {statistics.PER_BIN} test examples; supply more")
+    confidence = predictions.known.protocol.confidence
+    stated = predictions.probabilities.max(axis=1).astype(float)
+    error = statistics.calibration_error(stated, predictions.correct, confidence)
+    diagram = statistics.reliability(stated, predictions.correct)
+    right = np.round(diagram.right * diagram.size).astype(int)
+    _, low, high = statistics.proportions(right, diagram.size, confidence)
+    told = diagram.size >= SMALLEST_CELL
+    points = np.column_stack([diagram.stated, diagram.right, low, high])[told]
+    surer = float(stated.mean() - predictions.correct.mean())
+    return Measurement(
+        "quality.calibration_error",
+        *error,
+        len(predictions),
+        "squared difference of confidence and accuracy",
+        "Answers sorted by stated confidence into bins of equal size; squared difference of mean confidence and "
+        "accuracy in each, less what chance adds (Kumar et al. 2019); interval by inverting a test that holds for "
+        "calibrated and miscalibrated models alike.",
+        confidence,
+        details={
+            "summary": f"The model is sure of its answers to {100 * stated.mean():.1f} % on average and right in "
+            f"{100 * predictions.correct.mean():.1f} %: {'too sure' if surer > 0 else 'not sure enough'} by "
+            f"{100 * abs(surer):.1f} points.",
+            "expected calibration error (15 bins of equal width, biased upwards)": (
+                statistics.expected_calibration_error(diagram)
+            ),
+            "root of the squared error": float(np.sqrt(error.estimate)),
+            "reliability": points.tolist(),
+            "tables": [
+                {
+                    "caption": "Reliability: how sure the model says it is, and how often it is right",
+                    "columns": ["stated confidence", "accuracy", "low", "high", "test examples"],
+                    "rows": [
+                        [*map(float, point), count(int(n))] for point, n in zip(points, diagram.size[told], strict=True)
+                    ],
+                }
+            ],
+        },
+    )
+
+
 def own_metric(predictions: Predictions, name: str, metric: Callable[[ArrayLike, ArrayLike], float]) -> Measurement:
     """A measure that the release owner defined, with a bootstrap interval over the cells of the confusion matrix.
 
@@ -212,12 +253,12 @@ def own_metric(predictions: Predictions, name: str, metric: Callable[[ArrayLike,
     return Measurement(
         f"quality.metric[{name}]",
         float(metric(predictions.labels, predictions.truth)),
-        interval.low,
-        interval.high,
+        interval.low if np.isfinite(interval.low) else None,
+        interval.high if np.isfinite(interval.high) else None,
         len(predictions),
         name,
-        f"The release owner's metric “{name}”; bootstrap with {OWN_RESAMPLES:,} multinomial resamples of the confusion "
-        "matrix.",
+        f"The release owner's metric “{name}”; BCa bootstrap (Efron 1987) with {OWN_RESAMPLES:,} multinomial resamples "
+        "of the confusion matrix. Where a class has too few right or wrong answers for it, there is no interval.",
         protocol.confidence,
         details={
             "tables": [_confusion_table(predictions)],
@@ -236,15 +277,12 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measure
 
     Notes
     -----
-    Interval: Tango's score interval for paired proportions (1998). Test of no difference: exact McNemar.
+    Interval: :func:`audit.statistics.paired_difference`. Test of no difference: exact McNemar.
     """
-    from scipy.stats import binomtest
-
     confidence = predictions.known.protocol.confidence
     only_model = int((predictions.correct & ~word_counts.correct).sum())
     only_words = int((~predictions.correct & word_counts.correct).sum())
     gain = statistics.paired_difference(only_model, only_words, len(predictions), confidence)
-    discordant = only_model + only_words
     rows = [
         [name, *statistics.proportion(int(made.correct.sum()), len(made), confidence)]
         for name, made in (("the audited model", predictions), ("TF-IDF + logistic regression", word_counts))
@@ -255,7 +293,7 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measure
         *gain,
         len(predictions),
         "accuracy above TF-IDF + logistic regression",
-        "Both models asked about the same test examples; score interval for paired proportions (Tango 1998).",
+        f"Both models asked about the same test examples; {PAIRED}.",
         confidence,
         details={
             "summary": f"The model is right {points} {way} often than counting words."
@@ -263,9 +301,7 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measure
             else "The model is right as often as counting words.",
             "right only by the model": only_model,
             "right only by counting words": only_words,
-            "p value of no difference (exact McNemar)": float(binomtest(only_model, discordant).pvalue)
-            if discordant
-            else 1.0,
+            "p value of no difference (exact McNemar)": statistics.mcnemar(only_model, only_words),
             "tables": [{"caption": "Accuracy", "columns": ["model", "accuracy", "low", "high"], "rows": rows}],
         },
     )
@@ -302,8 +338,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
         *change,
         n,
         "change of accuracy",
-        "The same examples, found by text, label and occurrence, before and now; score interval for paired proportions "
-        "(Tango 1998).",
+        f"The same examples, found by text, label and occurrence, before and now; {PAIRED}.",
         examples.protocol.confidence,
         sample="test examples in both audits",
         details={

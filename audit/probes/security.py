@@ -95,7 +95,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos") 
 
     Notes
     -----
-    The pairs are compared by Tango's score interval for paired proportions (1998).
+    The pairs are compared by :func:`audit.statistics.paired_difference`.
     """
     pool = predictions.known.sample()
     protocol = pool.protocol
@@ -130,7 +130,8 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos") 
         len(pool),
         "accuracy lost",
         "The same texts with typing errors in 10 % of their words (neighbouring keys, swapped, dropped, doubled "
-        "letters); accuracy before less accuracy after, score interval for paired proportions (Tango 1998).",
+        "letters); accuracy before less accuracy after, paired by text, by exact limits of the shares lost and gained, "
+        "their distances added in squares (Zou and Donner 2008).",
         protocol.confidence,
         details={
             "accuracy on the undisturbed texts": float(plain.correct.mean()),

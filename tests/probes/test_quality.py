@@ -54,7 +54,7 @@ def test_macro_f1_of_many_matrices_at_once() -> None:
     made = [_random(THREE, 80, seed) for seed in range(6)]
     stacked = np.array([quality.confusion_matrix(one) for one in made], dtype=float).reshape(2, 3, 3, 3)
     expected = [f1_score(one.truth, one.labels, average="macro") for one in made]
-    assert quality.macro_f1_of(stacked).ravel() == pytest.approx(expected, abs=1e-12)
+    assert statistics.macro_f1_of(stacked).ravel() == pytest.approx(expected, abs=1e-12)
 
 
 def test_macro_f1_of_a_class_that_is_never_said_counts_nothing() -> None:
@@ -64,7 +64,7 @@ def test_macro_f1_of_a_class_that_is_never_said_counts_nothing() -> None:
 
 def test_the_interval_of_macro_f1_covers_the_truth() -> None:
     truth_of = np.array([[0.30, 0.06, 0.04], [0.05, 0.20, 0.05], [0.02, 0.06, 0.22]])
-    truth = float(quality.macro_f1_of(truth_of))
+    truth = float(statistics.macro_f1_of(truth_of))
     rng = np.random.default_rng(0)
     covered = []
     for _ in range(120):
@@ -79,7 +79,8 @@ def test_the_interval_of_macro_f1_covers_the_truth() -> None:
 def test_perfect_answers_are_not_taken_for_certainty() -> None:
     found = quality.macro_f1(predictions([0, 1] * 20, examples([0, 1] * 20)))
     assert (found.estimate, found.high) == (1, 1)
-    assert found.low == pytest.approx(0.025 ** (1 / 20))
+    share = 0.0125 ** (1 / 20)  # the exact bound where 20 of 20 agree, at half the error for each of two classes
+    assert found.low == pytest.approx(2 * share / (1 + share))
 
 
 def test_the_tables_hold_the_figures_of_each_class() -> None:
@@ -113,8 +114,8 @@ def test_balanced_accuracy_and_mcc_are_scikit_learns(classes: tuple[str, ...], s
         [balanced_accuracy_score(made.truth, made.labels), balanced_accuracy_score(made.labels, made.truth)],
         [matthews_corrcoef(made.truth, made.labels)] * 2,
     ]
-    assert quality.balanced_accuracy_of(stacked) == pytest.approx(expected[0], abs=1e-12)
-    assert quality.mcc_of(stacked) == pytest.approx(expected[1], abs=1e-12)
+    assert statistics.balanced_accuracy_of(stacked) == pytest.approx(expected[0], abs=1e-12)
+    assert statistics.mcc_of(stacked) == pytest.approx(expected[1], abs=1e-12)
 
 
 def test_mcc_of_a_constant_answer_is_nothing() -> None:
@@ -250,3 +251,40 @@ def test_perfect_ranking_does_not_claim_certainty() -> None:
     assert (found.estimate, found.high) == (1, 1)
     assert found.low is not None
     assert 0.8 < found.low < 0.95
+
+
+# Calibration
+
+
+def _stated(n: int, seed: int, lie: float = 0.0) -> Predictions:
+    """Two classes; the model is right as often as it says, less a lie."""
+    rng = np.random.default_rng(seed)
+    stated = rng.uniform(0.5, 1, n)
+    right = rng.random(n) < stated - lie
+    truth = rng.integers(0, 2, n)
+    said = np.where(right, truth, 1 - truth)
+    chances = np.where(np.arange(2) == said[:, None], stated[:, None], 1 - stated[:, None])
+    return Predictions(chances.astype(np.float32), TWO, examples(truth))
+
+
+def test_an_honest_model_is_calibrated_and_a_boaster_is_not() -> None:
+    honest, boaster = quality.calibration_error(_stated(4000, 1)), quality.calibration_error(_stated(4000, 2, lie=0.2))
+    assert judge(honest, Gate(max=0.01))[0] is Verdict.PASS
+    assert judge(boaster, Gate(max=0.01))[0] is Verdict.FAIL
+    assert boaster.low is not None
+    assert boaster.low < 0.2**2 < (boaster.high or 0)
+    assert "too sure by" in boaster.details["summary"]
+
+
+def test_the_reliability_diagram_holds_bins_of_ten_examples_and_more() -> None:
+    found = quality.calibration_error(_stated(600, 3))
+    (table,) = found.details["tables"]
+    assert all(row[-1] >= 10 for row in table["rows"])
+    for stated, accuracy, low, high in found.details["reliability"]:
+        assert 0.5 <= stated <= 1
+        assert low <= accuracy <= high
+
+
+def test_too_few_answers_for_a_bin_are_not_assessed() -> None:
+    with pytest.raises(NotAssessed, match="fewer than 20"):
+        quality.calibration_error(_stated(19, 4))

@@ -143,7 +143,7 @@ def test_a_model_that_minds_no_letters_loses_nothing() -> None:
     about = examples(truth, texts=texts)
     found = security.perturbation(scorer(lambda text: [0.9, 0.1]), predictions(truth, about))
     assert (found.estimate, found.low is not None and found.low < 0) == (0, True)
-    bound = 1.959963984540054**2 / (400 + 1.959963984540054**2)  # Tango's closed form without changed pairs
+    bound = 1 - 0.025 ** (1 / 400)  # the exact limit where none of 400 is lost
     assert found.high == pytest.approx(bound)
     assert judge(found, Gate(max=0.02))[0] == Verdict.PASS
 

@@ -1,0 +1,107 @@
+"""Intervals: what the evidence supports, as plain functions from counts and arrays to (estimate, low, high).
+
+Every verdict rests on one of these. They know neither gates nor models. The bounds are two-sided, so each side errs
+with half of ``1 - confidence``.
+"""
+
+from audit.statistics.calibration import (
+    PER_BIN,
+    Bins,
+    calibration_error,
+    equal_mass,
+    expected_calibration_error,
+    reliability,
+)
+from audit.statistics.clusters import (
+    ENOUGH_CLUSTERS,
+    ClusteredInterval,
+    cluster_ids,
+    clustered_error,
+    clustered_mean,
+    clustered_proportion,
+    resampled,
+)
+from audit.statistics.confusion import (
+    balanced_accuracy,
+    balanced_accuracy_of,
+    confusion_bootstrap,
+    exact_balanced_accuracy,
+    exact_macro_f1,
+    exact_mcc,
+    macro_f1,
+    macro_f1_of,
+    mcc,
+    mcc_of,
+    too_empty,
+)
+from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
+from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, shared_out
+from audit.statistics.proportions import (
+    difference,
+    mcnemar,
+    paired_difference,
+    paired_differences,
+    proportion,
+    proportions,
+)
+from audit.statistics.scores import auc, macro_auc, mean
+from audit.statistics.settling import (
+    Settling,
+    gap_to_settle,
+    proportion_to_settle,
+    sample_to_settle,
+    smallest_to_settle,
+)
+
+__all__ = [
+    "ENOUGH_CLUSTERS",
+    "PER_BIN",
+    "Array",
+    "Bins",
+    "Bounds",
+    "ClusteredInterval",
+    "Interval",
+    "Settling",
+    "as_interval",
+    "auc",
+    "balanced_accuracy",
+    "balanced_accuracy_of",
+    "calibration_error",
+    "cluster_ids",
+    "clustered_error",
+    "clustered_mean",
+    "clustered_proportion",
+    "confusion_bootstrap",
+    "difference",
+    "equal_mass",
+    "exact_balanced_accuracy",
+    "exact_macro_f1",
+    "exact_mcc",
+    "expected_calibration_error",
+    "gap",
+    "gap_to_settle",
+    "gaps",
+    "largest",
+    "macro_auc",
+    "macro_f1",
+    "macro_f1_of",
+    "mcc",
+    "mcc_of",
+    "mcnemar",
+    "mean",
+    "normal_quantile",
+    "paired_difference",
+    "paired_differences",
+    "proportion",
+    "proportion_to_settle",
+    "proportions",
+    "reliability",
+    "resampled",
+    "sample_to_settle",
+    "shared_out",
+    "smallest",
+    "smallest_proportion",
+    "smallest_proportions",
+    "smallest_to_settle",
+    "too_empty",
+]

@@ -1,0 +1,229 @@
+"""Functions of the confusion matrix: a bootstrap over its cells, and exact bounds where these are too empty for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from audit.statistics.intervals import Array, Interval, shared_out
+from audit.statistics.proportions import FEW, proportions
+
+# From confusion matrices, shape (..., classes, classes), rows the truth and columns the prediction, to values (...).
+Statistic = Callable[[Array], Array]
+Exact = Callable[[Array, float], tuple[float, float]]
+
+# The bootstrap takes frequencies for probabilities. With fewer right or wrong answers in a class its intervals are too
+# narrow on one side; from so many on they hold in simulation, for 2 to 12 classes.
+ENOUGH = 5
+
+
+def balanced_accuracy_of(confusion: Array) -> Array:
+    """Mean recall of the classes that have examples, shape (..., classes, classes) to (...)."""
+    hits, true, _ = _margins(confusion)
+    recall = np.divide(hits, true, out=np.zeros_like(hits), where=true > 0)
+    return np.asarray(recall.sum(axis=-1) / (true > 0).sum(axis=-1))
+
+
+def macro_f1_of(confusion: Array) -> Array:
+    """Unweighted mean of the classes' F1 scores, shape (..., classes, classes) to (...); a class unseen counts 0."""
+    hits, true, said = _margins(confusion)
+    f1 = np.divide(2 * hits, true + said, out=np.zeros_like(hits), where=true + said > 0)
+    return np.asarray(f1.mean(axis=-1))
+
+
+def mcc_of(confusion: Array) -> Array:
+    """Matthews correlation of truth and prediction, shape (..., classes, classes) to (...); 0 where one is constant.
+
+    Notes
+    -----
+    Source: Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", Computational
+    Biology and Chemistry 28 (2004).
+    """
+    hits, true, said = _margins(confusion)
+    n = true.sum(axis=-1)
+    above = n * hits.sum(axis=-1) - (true * said).sum(axis=-1)
+    below = np.sqrt((n**2 - (true**2).sum(axis=-1)) * (n**2 - (said**2).sum(axis=-1)))
+    return np.asarray(np.divide(above, below, out=np.zeros_like(above), where=below > 0))
+
+
+def _margins(confusion: ArrayLike) -> tuple[Array, Array, Array]:
+    counts = np.asarray(confusion, float)
+    return np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1), counts.sum(axis=-2)
+
+
+def balanced_accuracy(
+    confusion: NDArray[np.int_], confidence: float = 0.95, *, resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """Mean recall of the classes with its interval; see :func:`confusion_bootstrap`."""
+    return confusion_bootstrap(
+        confusion, balanced_accuracy_of, confidence, exact=exact_balanced_accuracy, resamples=resamples, seed=seed
+    )
+
+
+def macro_f1(
+    confusion: NDArray[np.int_], confidence: float = 0.95, *, resamples: int = 10_000, seed: int = 0
+) -> Interval:
+    """Mean F1 score of the classes with its interval; see :func:`confusion_bootstrap`."""
+    return confusion_bootstrap(confusion, macro_f1_of, confidence, exact=exact_macro_f1, resamples=resamples, seed=seed)
+
+
+def mcc(confusion: NDArray[np.int_], confidence: float = 0.95, *, resamples: int = 10_000, seed: int = 0) -> Interval:
+    """Matthews correlation with its interval; see :func:`confusion_bootstrap`."""
+    return confusion_bootstrap(confusion, mcc_of, confidence, exact=exact_mcc, resamples=resamples, seed=seed)
+
+
+def confusion_bootstrap(
+    confusion: NDArray[np.int_],
+    statistic: Statistic,
+    confidence: float = 0.95,
+    *,
+    exact: Exact | None = None,
+    possible: tuple[float, float] = (-np.inf, np.inf),
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
+    """BCa bootstrap of a function of the confusion matrix; exact bounds where the matrix is too empty for it.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (classes, classes)
+        Rows are the truth, columns the prediction.
+    statistic : callable
+        From confusion matrices, shape (..., classes, classes), to values, shape (...).
+    exact : callable or None
+        From a matrix and a confidence to (low, high) that hold for any number of examples; takes over where a class
+        has fewer than `ENOUGH` right or wrong answers.
+    possible : (float, float)
+        Smallest and largest value of the statistic, the bounds where neither method can say anything.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is empty.
+
+    Notes
+    -----
+    Multinomial draws of the cell counts are exactly the nonparametric bootstrap of the rows, at a cost that does
+    not grow with their number. Source: Efron, "Better bootstrap confidence intervals", Journal of the American
+    Statistical Association 82 (1987); the jackknife goes by cells as well, since deleting any row of one cell gives the
+    same matrix. Where a class is always or nearly always right the bootstrap has no width or too little, and where its
+    cells are few its frequencies are poor probabilities.
+    """
+    counts = np.asarray(confusion, float)
+    if counts.sum() < 1:
+        raise ValueError("a confusion matrix needs at least one example")
+    estimate = float(statistic(counts))
+    if too_empty(counts):
+        low, high = possible if exact is None else exact(counts, confidence)
+    else:
+        low, high = _bca(counts, statistic, confidence, resamples, seed)
+    return Interval(estimate, min(low, estimate), max(high, estimate))
+
+
+def too_empty(confusion: ArrayLike) -> bool:
+    """Whether some class has too few right or wrong answers for a bootstrap of the cells."""
+    hits, true, said = _margins(confusion)
+    return bool(min(hits.min(), (true - hits).min(), (said - hits).min()) < ENOUGH)
+
+
+def _bca(counts: Array, statistic: Statistic, confidence: float, resamples: int, seed: int) -> tuple[float, float]:
+    from scipy.special import ndtr, ndtri
+
+    n = int(counts.sum())
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(n, (counts / n).ravel(), size=resamples).reshape(-1, *counts.shape)
+    values = np.sort(statistic(draws.astype(float)))
+    estimate = statistic(counts)
+    below = ((values < estimate).sum() + (values <= estimate).sum()) / 2  # ties count half
+    shift = ndtri((below + 0.5) / (resamples + 1))
+    z = ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
+    levels = ndtr(shift + (shift + z) / (1 - _acceleration(counts, statistic) * (shift + z)))
+    low, high = np.quantile(values, levels)
+    return float(low), float(high)
+
+
+def _acceleration(counts: Array, statistic: Statistic) -> float:
+    """Skewness of the statistic's jackknife, a sixth of it; each cell's deletion is weighted by the cell's count."""
+    flat = counts.ravel()
+    cells = np.flatnonzero(flat)
+    deleted = np.broadcast_to(flat, (len(cells), flat.size)) - np.eye(flat.size)[cells]
+    values = statistic(deleted.reshape(-1, *counts.shape))
+    weights = flat[cells]
+    away = np.average(values, weights=weights) - values
+    spread = float((weights * away**2).sum())
+    return float((weights * away**3).sum() / (6 * spread**1.5)) if spread > 0 else 0.0
+
+
+def exact_balanced_accuracy(confusion: Array, confidence: float) -> tuple[float, float]:
+    """Bounds of the mean recall for any number of examples.
+
+    Notes
+    -----
+    The recalls are independent given the numbers of each class, and their distances to their exact limits are added
+    in squares, as in :func:`audit.statistics.difference`. Over more than two classes skewness adds up, and one side
+    would err a third more often than nominal (measured); there the limits are those at half the error. Where a class
+    has fewer than `FEW` examples, limits at the error shared out among the classes are averaged as they are.
+    """
+    hits, true, _ = _margins(confusion)
+    hits, true = hits[true > 0], true[true > 0]
+    if true.min() < FEW:
+        _, low, high = proportions(hits, true, shared_out(confidence, len(hits)))
+        return float(low.mean()), float(high.mean())
+    recall, low, high = proportions(hits, true, confidence if len(hits) <= 2 else shared_out(confidence, 2))
+    down, up = (float(np.sqrt((distance**2).sum())) / len(hits) for distance in (recall - low, high - recall))
+    return float(recall.mean()) - down, float(recall.mean()) + up
+
+
+def exact_macro_f1(confusion: Array, confidence: float) -> tuple[float, float]:
+    """Bounds of macro F1 for any number of examples.
+
+    Notes
+    -----
+    Of the examples that are of a class or said to be, the share ``j`` that is both is a binomial proportion, and the
+    class's F1 is ``2j / (1 + j)``. Exact limits of each class's share at the confidence shared out among the classes
+    (Bonferroni) therefore bound the mean.
+    """
+    hits, true, said = _margins(confusion)
+    _, low, high = proportions(hits, true + said - hits, shared_out(confidence, len(hits)))
+    return float((2 * low / (1 + low)).mean()), float((2 * high / (1 + high)).mean())
+
+
+def exact_mcc(confusion: Array, confidence: float) -> tuple[float, float]:
+    """Bounds of the Matthews correlation for any number of examples.
+
+    Notes
+    -----
+    With two classes it is ``sqrt(TPR TNR PPV NPV) - sqrt(FNR FPR FOR FDR)`` (Chicco and Jurman, "The advantages of
+    the Matthews correlation coefficient", BMC Genomics 21, 2020), which grows with each of the first four; each is a
+    binomial proportion, and exact limits at a quarter of the error bound it. With more classes the same is done with
+    the accuracy and the shares of each class among truths and predictions, whose limits bound the numerator and the
+    denominator of Gorodkin's form; that is wide.
+    """
+    hits, true, said = _margins(confusion)
+    if len(hits) == 2:
+        rates = proportions(np.r_[hits, hits], np.r_[true, said], shared_out(confidence, 4))
+        return _mcc_of_rates(rates[1]), _mcc_of_rates(rates[2])
+    n = confusion.sum()
+    _, low, high = proportions(np.r_[hits.sum(), true, said], n, shared_out(confidence, 1 + 2 * len(hits)))
+    k = len(hits)
+    (right_low, true_low, said_low), (right_high, true_high, said_high) = (
+        (bound[0], bound[1 : k + 1], bound[k + 1 :]) for bound in (low, high)
+    )
+    chance = float(true_low @ said_low), min(float(true_high @ said_high), 1.0)
+    below = (
+        np.sqrt(max(1 - float(true_high @ true_high), 0.0) * max(1 - float(said_high @ said_high), 0.0)),
+        np.sqrt((1 - float(true_low @ true_low)) * (1 - float(said_low @ said_low))),
+    )
+    return _quotient(right_low - chance[1], below, -1.0), _quotient(right_high - chance[0], below, 1.0)
+
+
+def _mcc_of_rates(rates: Array) -> float:
+    return float(np.sqrt(rates.prod()) - np.sqrt((1 - rates).prod()))
+
+
+def _quotient(above: float, below: tuple[float, float], side: float) -> float:
+    """The smallest (side -1) or largest (side 1) quotient, within -1 and 1, where the divisor lies between two."""
+    divisor = below[0] if above * side > 0 else below[1]
+    return float(np.clip(above / divisor, -1, 1)) if divisor > 0 else side

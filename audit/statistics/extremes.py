@@ -1,0 +1,113 @@
+"""The largest or smallest of several parts: gaps between groups, the worst group, the strongest attack."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from audit.statistics.intervals import Bounds, Interval, as_interval, shared_out
+from audit.statistics.proportions import pairwise, proportions
+
+
+def largest(plain: Bounds, strict: Bounds) -> Bounds:
+    """Interval of the largest of several parts, which stand along the last axis.
+
+    Parameters
+    ----------
+    plain : estimate, low, high; arrays of shape (..., parts)
+        The parts' intervals at the confidence of the claim.
+    strict : estimate, low, high; arrays of shape (..., parts)
+        The same at that confidence shared out among all parts (:func:`shared_out`).
+
+    Returns
+    -------
+    estimate, low, high : ndarray of shape (...)
+        A part without an estimate (NaN) does not count for it, but its bounds do.
+
+    Notes
+    -----
+    ``high`` is the largest unadjusted upper bound: the largest part is below a gate only if each one is, and the
+    intersection–union principle (Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24,
+    1982) needs no adjustment for that. ``low`` is the largest of the adjusted lower bounds (Bonferroni), because the
+    maximum of noisy parts is biased upwards. The rule asks nothing of how the parts depend on each other.
+    """
+    return np.nanmax(plain[0], axis=-1), np.max(strict[1], axis=-1), np.max(plain[2], axis=-1)
+
+
+def smallest(plain: Bounds, strict: Bounds) -> Bounds:
+    """Interval of the smallest of several parts: the mirror image of :func:`largest`."""
+    return np.nanmin(plain[0], axis=-1), np.min(plain[1], axis=-1), np.min(strict[2], axis=-1)
+
+
+def gaps(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+    """Intervals of many gaps at once: one for each leading index of the counts.
+
+    Parameters
+    ----------
+    successes, n : array_like of int, shape (..., parts, groups), broadcast together
+        As in :func:`gap`.
+    confidence : float
+        Two-sided confidence.
+
+    Returns
+    -------
+    estimate, low, high : ndarray, shape (...)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups, or a gap without a part in which two groups have observations.
+    """
+    x, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
+    parts, groups = x.shape[-2:]
+    if groups < 2:
+        raise ValueError("a gap needs at least two groups")
+    if not ((total > 0).sum(axis=-1) > 1).any(axis=-1).all():
+        raise ValueError("a gap needs two groups with observations")
+    strict = shared_out(confidence, parts * groups * (groups - 1))
+    estimate, low, high = largest(pairs(x, total, confidence), pairs(x, total, strict))
+    return estimate, np.maximum(low, 0.0), high
+
+
+def pairs(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+    """The parts of a gap: differences of all ordered pairs of groups, (..., parts, groups) to (..., parts * pairs)."""
+    estimate, low, high = pairwise(successes, n, confidence)
+    flat = (*estimate.shape[:-2], -1)
+    return estimate.reshape(flat), low.reshape(flat), high.reshape(flat)
+
+
+def gap(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Largest difference between any two groups, over all parts that the maximum runs over.
+
+    Parameters
+    ----------
+    successes, n : array_like of int, shape (parts, groups) or (groups,)
+        One row for each class and rate; the gap is the largest difference between two groups within a row.
+        Groups without observations in a row (``n == 0``) make the gap unbounded above: ``high`` is 1.
+    confidence : float
+        Two-sided confidence.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups, or no row in which two groups have observations.
+
+    Notes
+    -----
+    The rule of :func:`largest` over all ordered pairs of groups and all parts, each pair compared by
+    :func:`audit.statistics.difference`; a gap is never below 0. A plain bootstrap of the maximum calls fair models
+    unfair far more often than it says.
+    """
+    return as_interval(gaps(np.atleast_2d(successes), np.atleast_2d(n), confidence))
+
+
+def smallest_proportions(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+    """Intervals of the smallest proportion over the last axis of the counts, for each leading index."""
+    total = np.asarray(n)
+    strict = shared_out(confidence, total.shape[-1])
+    return smallest(proportions(successes, total, confidence), proportions(successes, total, strict))
+
+
+def smallest_proportion(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Smallest proportion over groups, by the rule of :func:`smallest` over exact intervals."""
+    return as_interval(smallest_proportions(successes, n, confidence))

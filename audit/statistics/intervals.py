@@ -1,0 +1,43 @@
+"""What an interval is, and how its confidence is shared out among several."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Bounds = tuple[Array, Array, Array]  # estimate, low, high; elementwise, of one shape
+
+
+class Interval(NamedTuple):
+    """An estimate and the two-sided interval that the evidence supports."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def as_interval(bounds: tuple[Any, Any, Any]) -> Interval:
+    """Bounds of a single element as plain numbers."""
+    return Interval(*(float(value) for value in bounds))
+
+
+def shared_out(confidence: float, parts: int) -> float:
+    """The confidence that each of several claims needs, so that all hold together with the given one.
+
+    Notes
+    -----
+    The error is divided by their number (Bonferroni), which asks nothing of how the claims depend on each other.
+    """
+    if parts < 1:
+        raise ValueError("a confidence is shared out among at least one part")
+    return 1 - (1 - confidence) / parts
+
+
+def normal_quantile(confidence: float) -> float:
+    """How many standard errors a two-sided interval reaches to each side."""
+    from scipy.special import ndtri
+
+    return float(-ndtri((1 - confidence) / 2))

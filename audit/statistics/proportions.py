@@ -1,0 +1,248 @@
+"""Shares of examples, and differences of two shares: exact limits, so that no gate errs more often than it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, shared_out
+
+# Below so many observations on either side, adding limits in squares errs too often at the small errors that
+# Bonferroni asks for (up to twelve times, by exact enumeration); there the limits are added as they are.
+FEW = 30
+
+
+def proportion(successes: int, n: int, confidence: float = 0.95) -> Interval:
+    """Exact interval of a proportion.
+
+    Parameters
+    ----------
+    successes, n : int
+        Counts, ``0 <= successes <= n`` and ``n >= 1``.
+    confidence : float
+        Two-sided confidence.
+
+    Raises
+    ------
+    ValueError
+        If there is no observation.
+
+    Notes
+    -----
+    Source: Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 26 (1934). Chosen over Wilson's
+    because its error is at most nominal for every n and p, and a gate must not err more often than it says.
+    """
+    if n < 1:
+        raise ValueError("a proportion needs at least one observation")
+    return as_interval(proportions(successes, n, confidence))
+
+
+def proportions(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+    """Exact intervals of proportions, elementwise; without observations the interval is all that is possible.
+
+    Parameters
+    ----------
+    successes, n : array_like of float
+        Counts, broadcast together; they need not be whole (an effective sample size is not).
+    confidence : float
+        Two-sided confidence.
+
+    Returns
+    -------
+    estimate, low, high : ndarray
+        Of the broadcast shape; the estimate is NaN where there is no observation.
+    """
+    from scipy.special import betaincinv
+
+    x, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
+    tail = (1 - confidence) / 2
+    missed = total - x
+    # The edges are replaced below; the ones only keep the beta distribution defined there.
+    low = betaincinv(np.where(x > 0, x, 1.0), missed + 1, tail)
+    high = betaincinv(x + 1, np.where(missed > 0, missed, 1.0), 1 - tail)
+    estimate = np.divide(x, total, out=np.full(x.shape, np.nan), where=total > 0)
+    return estimate, np.where(x > 0, low, 0.0), np.where(missed > 0, high, 1.0)
+
+
+def _scores(successes: Array, n: Array, confidence: float) -> Bounds:
+    """Score intervals of proportions. Source: Wilson, Journal of the American Statistical Association 22 (1927)."""
+    z = normal_quantile(confidence)
+    p = successes / n
+    centre = p + z**2 / (2 * n)
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    scale = 1 + z**2 / n
+    return p, (centre - half) / scale, (centre + half) / scale
+
+
+def difference(
+    successes1: ArrayLike,
+    n1: ArrayLike,
+    successes2: ArrayLike,
+    n2: ArrayLike,
+    confidence: float = 0.95,
+    *,
+    limits: Literal["exact", "score"] = "exact",
+) -> Bounds:
+    """Interval of the difference of independent proportions, ``p1 - p2``, elementwise over arrays.
+
+    Parameters
+    ----------
+    successes1, n1, successes2, n2 : array_like of int
+        Counts, broadcast together.
+    confidence : float
+        Two-sided confidence.
+    limits : {"exact", "score"}
+        The limits of the single proportions that are put together. "score" is Newcombe's own choice, kept for
+        comparison; verdicts use "exact".
+
+    Returns
+    -------
+    estimate, low, high : ndarray
+        Of the broadcast shape of the inputs. Without observations on one side: NaN, -1 and 1.
+
+    Notes
+    -----
+    Source: Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine
+    17 (1998): the distances from each estimate to its limit are added in squares. With Wilson's limits (his method 10)
+    a small group beside a large one errs up to five times as often as nominal near 0 and 1; with the exact limits of
+    Clopper and Pearson, by exact enumeration over 2 to 1,000 examples a side and shares from 0.2 to 1, never at 95 %,
+    and at most twice as often at 1/72 of its error. Where either side has fewer than `FEW`, the limits at
+    half the error are subtracted as they are, which is exact whatever the shares (Bonferroni).
+    """
+    x1, n1, x2, n2 = (np.asarray(value, float) for value in (successes1, n1, successes2, n2))
+    if limits == "score":
+        return _in_squares(_scores(x1, n1, confidence), _scores(x2, n2, confidence))
+    return _compared(
+        lambda level: (proportions(x1, n1, level), proportions(x2, n2, level)), np.minimum(n1, n2), confidence
+    )
+
+
+def pairwise(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+    """Differences of all ordered pairs along the last axis, as :func:`difference` gives them; each limit found once.
+
+    Parameters
+    ----------
+    successes, n : array_like of int, shape (..., groups), broadcast together
+
+    Returns
+    -------
+    estimate, low, high : ndarray, shape (..., groups * (groups - 1))
+    """
+    x, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
+
+    def sides(level: float) -> tuple[Bounds, Bounds]:
+        estimate, low, high = proportions(x, total, level)
+        columns, rows = ((..., slice(None), None), (..., None, slice(None)))
+        return (estimate[columns], low[columns], high[columns]), (estimate[rows], low[rows], high[rows])
+
+    estimate, low, high = _compared(sides, np.minimum(total[..., :, None], total[..., None, :]), confidence)
+    ordered = ~np.eye(x.shape[-1], dtype=bool)
+    return estimate[..., ordered], low[..., ordered], high[..., ordered]
+
+
+def _compared(sides: Callable[[float], tuple[Bounds, Bounds]], fewer: Array, confidence: float) -> Bounds:
+    """Bounds of differences from limits of both sides at any confidence, and the smaller number of observations."""
+    estimate, low, high = _in_squares(*sides(confidence))
+    few = np.broadcast_to(fewer < FEW, estimate.shape)
+    if few.any():
+        (_, low1, high1), (_, low2, high2) = sides(shared_out(confidence, 2))
+        low, high = np.where(few, low1 - high2, low), np.where(few, high1 - low2, high)
+    unseen = fewer == 0
+    return estimate, np.where(unseen, -1.0, low), np.where(unseen, 1.0, high)
+
+
+def _in_squares(first: Bounds, second: Bounds) -> Bounds:
+    (p1, low1, high1), (p2, low2, high2) = first, second
+    estimate = p1 - p2
+    low = estimate - np.sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2)
+    high = estimate + np.sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2)
+    return estimate, low, high
+
+
+def paired_difference(
+    lost: int, gained: int, n: int, confidence: float = 0.95, *, limits: Literal["exact", "score"] = "exact"
+) -> Interval:
+    """Interval of a difference of paired proportions, ``(lost - gained) / n``.
+
+    Parameters
+    ----------
+    lost, gained : int
+        The discordant pairs: right only before, and right only after.
+    n : int
+        All pairs.
+    confidence : float
+        Two-sided confidence.
+    limits : {"exact", "score"}
+        "score" inverts the score test (Tango), kept for comparison; verdicts use "exact".
+
+    Raises
+    ------
+    ValueError
+        If there is no pair.
+
+    Notes
+    -----
+    Tango's interval covers well on both sides together, but one of its sides errs up to 1.65 times as often as nominal
+    where losses are much more frequent than gains (by exact enumeration over 20 to 120 pairs), and a gate looks at one
+    side only. So verdicts use :func:`paired_differences`.
+    """
+    if n < 1:
+        raise ValueError("a paired difference needs at least one pair")
+    if limits == "score":
+        return _tango(lost, gained, n, confidence)
+    return as_interval(paired_differences(lost, gained, n, confidence))
+
+
+def paired_differences(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+    """Intervals of differences of paired proportions, ``(lost - gained) / n``, elementwise over arrays.
+
+    Notes
+    -----
+    Source: Zou and Donner, "Construction of confidence limits about effect measures: a general approach", Statistics in
+    Medicine 27 (2008): distances to the exact limits of the two shares added in squares, with the correlation that two
+    cells of a multinomial have.
+    """
+    total = np.asarray(n, float)
+    p1, low1, high1 = proportions(lost, total, confidence)
+    p2, low2, high2 = proportions(gained, total, confidence)
+    free = (1 - p1) * (1 - p2)
+    together = np.sqrt(np.divide(p1 * p2, free, out=np.ones_like(p1 * p2), where=free > 0))
+    down, up = (p1 - low1, high2 - p2), (high1 - p1, p2 - low2)
+    low, high = (np.sqrt(a**2 + b**2 + 2 * together * a * b) for a, b in (down, up))
+    return p1 - p2, p1 - p2 - low, p1 - p2 + high
+
+
+def _tango(lost: int, gained: int, n: int, confidence: float) -> Interval:
+    """Source: Tango, Statistics in Medicine 17 (1998), section 3: the bounds are the roots of the score statistic."""
+    from scipy.optimize import brentq
+
+    z = normal_quantile(confidence)
+    estimate = (lost - gained) / n
+
+    def score(delta: float) -> float:
+        b = -lost - gained + (2 * n - lost + gained) * delta
+        c = -gained * delta * (1 - delta)
+        q = (np.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+        variance = n * (2 * q + delta * (1 - delta))
+        return float((lost - gained - n * delta) / np.sqrt(max(variance, 1e-300)))
+
+    edge = 1 - 1e-12
+    low = -1.0 if score(-edge) <= z else brentq(lambda d: score(d) - z, -edge, estimate)
+    high = 1.0 if score(edge) >= -z else brentq(lambda d: score(d) + z, estimate, edge)
+    return Interval(estimate, float(low), float(high))
+
+
+def mcnemar(lost: int, gained: int) -> float:
+    """Exact two-sided p-value of the hypothesis that as many pairs are lost as gained; 1 without discordant pairs.
+
+    Notes
+    -----
+    Source: McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 12
+    (1947); given their number, the lost among the discordant pairs are binomial with probability a half.
+    """
+    from scipy.stats import binomtest
+
+    return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0

@@ -1,0 +1,95 @@
+"""Scores instead of right and wrong: how well they separate two sides, and their mean."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from audit.statistics.intervals import Interval, normal_quantile
+from audit.statistics.proportions import proportion
+
+
+def auc(positives: ArrayLike, negatives: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Area under the ROC curve: how often a positive scores above a negative, ties counted half.
+
+    Notes
+    -----
+    Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
+    characteristic curves", Biometrics 44 (1988), variance from placement values; the interval is taken on the logit
+    scale, so that it stays within 0 and 1. Complete separation has no variance: there the exact bound for the
+    smaller sample stands in. Scores that are all equal have none either: there the largest variance that an AUC can
+    have stands in (Birnbaum and Klose, "Bounds for the variance of the Mann-Whitney statistic", Annals of
+    Mathematical Statistics 28, 1957).
+    """
+    from scipy.special import expit, logit
+    from scipy.stats import rankdata
+
+    x, y = np.asarray(positives, float), np.asarray(negatives, float)
+    m, n = len(x), len(y)
+    if m < 2 or n < 2:
+        raise ValueError("an AUC needs at least two scores on each side")
+    joint = rankdata(np.concatenate([x, y]))
+    above = (joint[:m] - rankdata(x)) / n  # (m,) share of negatives below each positive
+    below = 1 - (joint[m:] - rankdata(y)) / m  # (n,) share of positives above each negative
+    estimate = float(above.mean())
+    if estimate in (0.0, 1.0):
+        bound = proportion(min(m, n), min(m, n), confidence).low
+        return Interval(estimate, bound, 1.0) if estimate else Interval(estimate, 0.0, 1 - bound)
+    error = np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n)
+    if error == 0:
+        error = np.sqrt(estimate * (1 - estimate) / min(m, n))
+    half = normal_quantile(confidence) * error / (estimate * (1 - estimate))
+    return Interval(estimate, float(expit(logit(estimate) - half)), float(expit(logit(estimate) + half)))
+
+
+def macro_auc(scores: ArrayLike, labels: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Area under the ROC curve of each class against the rest, averaged without weights.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (n, classes)
+    labels : array_like of int, shape (n,)
+        Every class needs two examples.
+
+    Notes
+    -----
+    The areas share their rows, so their placement values are added up by row before the variance is taken within each
+    true class; for two classes, whose areas are equal, this is DeLong's variance as in :func:`auc`. Where every class
+    is separated completely, the exact bound for the smallest class stands in.
+    """
+    from scipy.special import expit, logit
+    from scipy.stats import rankdata
+
+    s, y = np.asarray(scores, float), np.asarray(labels, int)
+    n, classes = s.shape
+    sizes = np.bincount(y, minlength=classes)
+    if sizes.min() < 2:
+        raise ValueError("an AUC needs at least two examples of each class")
+    estimate, rows = 0.0, np.zeros(n)  # rows: each example's share in the mean of the areas
+    for c in range(classes):
+        own = y == c
+        joint = rankdata(s[:, c])
+        above = (joint[own] - rankdata(s[own, c])) / (n - sizes[c])
+        below = 1 - (joint[~own] - rankdata(s[~own, c])) / sizes[c]
+        estimate += float(above.mean()) / classes
+        rows[own] += above / sizes[c] / classes
+        rows[~own] += below / (n - sizes[c]) / classes
+    if min(estimate, 1 - estimate) < 1e-12:
+        bound = proportion(int(sizes.min()), int(sizes.min()), confidence).low
+        return Interval(1.0, bound, 1.0) if estimate > 0.5 else Interval(0.0, 0.0, 1 - bound)
+    error = np.sqrt(sum(sizes[c] * rows[y == c].var(ddof=1) for c in range(classes)))
+    if error == 0:
+        error = np.sqrt(estimate * (1 - estimate) / sizes.min())
+    half = normal_quantile(confidence) * error / (estimate * (1 - estimate))
+    return Interval(estimate, float(expit(logit(estimate) - half)), float(expit(logit(estimate) + half)))
+
+
+def mean(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Student's t interval of a mean over independent blocks."""
+    from scipy.stats import t
+
+    x = np.asarray(values, float)
+    if len(x) < 2:
+        raise ValueError("a mean with an interval needs at least two values")
+    half = float(t.ppf(1 - (1 - confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half)
