@@ -13,7 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -442,6 +442,9 @@ class Audit:
             raise ValueError(f"the test declares {', '.join(declared)} but measured {measurement.id}")
         gate = self._session.policy.gate(measurement.id)
         verdict, reason = judge(measurement, gate)
+        if gate is not None and (look := self._session.look(measurement.id)):
+            measurement = replace(measurement, details={**measurement.details, "look": look})
+            reason = f"{reason}; this is look {look}" if reason else f"look {look}"
         finding = _finding(self._item, self._session, measurement.id, verdict, reason, measurement)
         _keep(self._item, finding)
         if verdict is Verdict.FAIL or (

@@ -251,22 +251,22 @@ def write_predictions(out: Path, predictions: Predictions) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def read_predictions(folder: Path) -> dict[tuple[str, str, int], str]:
-    """What a former audit's model said of each example, by :attr:`Examples.keys`; the file is not trusted.
+def read_predictions(folder: Path) -> dict[tuple[str, str, int], str] | None:
+    """What a former audit's model said of each example, by :attr:`Examples.keys`; None where it was not kept.
+
+    The file is not trusted.
 
     Raises
     ------
     AuditError
         If the file is there but is not one of ours.
-    FileNotFoundError
-        If there is none.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = folder / PREDICTIONS
     if not path.is_file():
-        raise FileNotFoundError(path)
+        return None
     try:
         table = pq.read_table(path)
         names = [name for name in table.column_names if name.startswith("p(") and name.endswith(")")]

@@ -118,16 +118,11 @@ class Session:
 
     @cached_property
     def former(self) -> dict[tuple[str, str, int], str] | None:
-        """What the former audit's model said of each example; None without a former audit."""
+        """What the former audit's model said of each example; None without a former audit or its predictions."""
         if self.options.baseline is None:
             return None
         path = self.options.folder / self.options.baseline
-        try:
-            return record.read_predictions(path if path.is_dir() else path.parent)
-        except FileNotFoundError as error:
-            raise AuditError(
-                f"--audit-baseline {self.options.baseline}: {error} is missing; keep it beside audit.json."
-            ) from None
+        return record.read_predictions(path if path.is_dir() else path.parent)
 
     @cached_property
     def own_metrics(self) -> dict[str, OwnMetric]:
@@ -251,6 +246,23 @@ class Session:
         if self.members is None:
             raise NotAssessed("the policy names no training data for the simple model; name it under [data] train")
         return references.word_counts(self.members, self.test_data, self.cache, self.meter)
+
+    def look(self, full_id: str) -> str:
+        """Which of the planned looks at growing data this is, in words; empty where it is the only one.
+
+        A gate that the former audit left inconclusive is looked at once more. Growing the data until it settles is
+        optional stopping, whose error is under control only as far as looks were planned.
+        """
+        before = next((f for f in (self.baseline or {}).get("findings", ()) if f["id"] == full_id), None)
+        number, planned = 1, self.policy.audit.looks
+        if before is not None and before["verdict"] == "inconclusive":
+            found = re.match(r"\d+", str(before["details"].get("look", "1")))
+            number += int(found.group()) if found else 1
+        if number == planned == 1:
+            return ""
+        if number > planned:
+            return f"{number}, more than the {planned} planned: chance errs more often now than the confidence says"
+        return f"{number} of {planned} planned"
 
     def keep_predictions(self, predictions: Predictions) -> None:
         """Write ``predictions.parquet`` beside the record, for the next audit to compare with."""

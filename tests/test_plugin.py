@@ -483,21 +483,37 @@ def test_the_former_audit_is_compared_example_by_example(run: Runner, write_poli
     assert found["n"] == value["data"]["test"]["rows"]
 
 
-@pytest.mark.parametrize(("damage", "said"), [(None, "is missing"), (b"no parquet", "not the predictions of an audit")])
-def test_former_predictions_that_cannot_be_read_are_exit_4(
-    run: Runner, write_policy: WritePolicy, damage: bytes | None, said: str
-) -> None:
+def test_an_open_gate_that_is_looked_at_again_says_which_look_it_is(run: Runner, write_policy: WritePolicy) -> None:
+    run.pytester.makepyfile(
+        MADE
+        + """
+    @pytest.mark.measures("quality.accuracy")
+    def test_open(audit, predictions):
+        audit.check(measured("quality.accuracy", 0.5, 0.4, 0.6))
+    """
+    )
+    gates = {"gates.quality": "accuracy = { min = 0.5 }"}
+    write_policy(audit='looks = 2\ninconclusive = "warn"', **gates)
+    run()
+    assert run.finding("quality.accuracy")["reason"].endswith("this is look 1 of 2 planned")
+    run("--audit-baseline", "reports")
+    assert run.finding("quality.accuracy")["reason"].endswith("this is look 2 of 2 planned")
+    run("--audit-baseline", "reports")
+    assert "look 3, more than the 2 planned" in run.finding("quality.accuracy")["reason"]
+
+
+def test_former_predictions_may_be_missing_but_not_damaged(run: Runner, write_policy: WritePolicy) -> None:
     write_policy()
     quality_suite(run)
     run("-k", "accuracy")
     path = run.pytester.path / "reports" / "predictions.parquet"
-    if damage is None:
-        path.unlink()
-    else:
-        path.write_bytes(damage)
-    result = run("-k", "accuracy", "--audit-baseline", "reports", "--audit-out", "now")
+    path.write_bytes(b"no parquet")
+    result = run("-k", "regression", "--audit-baseline", "reports", "--audit-out", "now")
     assert result.ret == 4
-    assert said in result.stderr.str()
+    assert "not the predictions of an audit" in result.stderr.str()
+    path.unlink()
+    result = run("-k", "regression", "--audit-baseline", "reports", "--audit-out", "now")
+    result.assert_outcomes(skipped=1)
 
 
 # ---- xdist and the terminal

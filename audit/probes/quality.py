@@ -315,7 +315,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
     predictions : Predictions
         Told their examples.
     former : mapping or None
-        What the former model said, by :attr:`audit.data.Examples.keys`; None without a former audit.
+        What the former model said, by :attr:`audit.data.Examples.keys`; None where that was not kept.
 
     Raises
     ------
@@ -323,7 +323,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
         Without a former audit, or where the two share no example.
     """
     if former is None:
-        raise NotAssessed("there is no former audit to compare with; give its folder with --audit-baseline")
+        raise NotAssessed("there are no former predictions; give the former audit's folder with --audit-baseline")
     examples = predictions.known
     shared = np.array([key in former for key in examples.keys], dtype=bool)
     if not shared.any():
