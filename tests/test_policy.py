@@ -73,7 +73,7 @@ def test_defaults_stand_in_for_what_is_left_out() -> None:
     # The recipe of the document that the project came from.
     assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (5, 16, 2e-5)
     assert (policy.model.max_length, policy.data.text, policy.data.label) == (256, "text", "label")
-    assert (policy.audit.confidence, policy.audit.inconclusive) == (0.95, "fail")
+    assert (policy.audit.confidence, policy.audit.looks, policy.audit.inconclusive) == (0.95, 1, "fail")
     assert parse().model.finetune is None
 
 
@@ -113,7 +113,7 @@ def test_an_unknown_key_like_no_other_gets_the_list() -> None:
     message = reject("[audit]\nxyzzy = 1")
     assert "[audit] xyzzy" in message
     assert "did you mean" not in message
-    for key in ("confidence", "inconclusive", "min_group_size", "seed", "country"):
+    for key in ("confidence", "inconclusive", "looks", "min_group_size", "seed", "country"):
         assert key in message
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from audit import Finding, Gate, Measurement, Verdict, judge
+from audit.record import as_dict
+from audit.statistics import Settling
 from audit.verdict import interval, number, two_digits
 
 
@@ -90,6 +93,32 @@ def test_an_inconclusive_verdict_says_why(measurement: Measurement, words: str) 
 def test_the_reason_counts_what_the_sample_counts() -> None:
     blocks = Measurement("environment.inference_energy", 0.4, 0.3, 0.52, 5, "Wh", "counted", sample="blocks")
     assert "more blocks would settle it" in judge(blocks, Gate(max=0.5))[1]
+
+
+def test_a_probe_that_knows_more_says_what_would_settle_it() -> None:
+    asked: list[float] = []
+
+    def settle(bound: float) -> Settling | None:
+        asked.append(bound)
+        return Settling(4000, (("north", 3000), ("south", 1000)))
+
+    found = replace(measured(0.05, 0.08, 0.17), settle=settle)
+    reason = judge(found, AT_MOST)[1]
+    assert asked == [0.10]
+    assert reason == (
+        "about 3,000 more test examples would settle it, if the groups keep their shares "
+        "(in all then: north 3,000, south 1,000)"
+    )
+    assert "sits on the gate" in judge(replace(found, settle=lambda bound: None), AT_MOST)[1]
+    assert judge(replace(found, high=0.09), AT_MOST)[0] == Verdict.PASS
+    assert asked == [0.10]  # only an open verdict asks
+
+
+def test_what_would_settle_it_is_no_part_of_the_record() -> None:
+    found = replace(measured(0.05, 0.08, 0.17), settle=lambda bound: None)
+    finding = Finding("a.b", "ethics", "", Verdict.REPORTED, "", found)
+    assert "settle" not in as_dict(finding)
+    assert as_dict(finding) == as_dict(replace(finding, measurement=measured(0.05, 0.08, 0.17)))
 
 
 def test_more_examples_are_asked_for_where_the_gate_is_nearer() -> None:
