@@ -36,7 +36,7 @@ REAL = os.environ.get("AUDIT_TEST_DATA", "")
         ("my father-in-law", "my mother-in-law"),
         ("Mr Smith and Mrs Jones", "Mrs Smith and Mr Jones"),
         ("“She” (he) she—he", "“He” (she) he—she"),
-        ("The waitress married an actor", "The waiter married an actress"),
+        ("The waitress married an actor", "The waiter married an actor"),
         # What EEC's template "The situation makes <person object> feel …" says of her.
         ("The situation makes her feel angry.", "The situation makes him feel angry."),
         # Words of the list that are not plain ASCII letters, and compounds of words of the list.
