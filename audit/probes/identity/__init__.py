@@ -14,11 +14,24 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from audit.probes.identity import context
-from audit.probes.identity.lexicon import AXES, DROPPED, Entry, found, lexicon, lines, phrases_in, sex_bound
+from audit.probes.identity.lexicon import (
+    AXES,
+    DROPPED,
+    NAME,
+    NAME_ALONE,
+    Entry,
+    bound,
+    found,
+    lexicon,
+    lines,
+    phrases_in,
+)
 
 __all__ = ["AXES", "Mention", "Swap", "groups", "mentions", "persons", "swap", "swap_gender", "swaps", "templates"]
 
 _AGE = re.compile(r"\b(?P<years>[1-9]\d)(?P<rest>[- ]years?[- ]old)\b", re.IGNORECASE)
+# Axes on which a text is rather about the groups themselves.
+_NAMED_ONCE = frozenset({"religion", "orientation"})
 YOUNGEST, OLDEST_YOUNG, BETWEEN = 18, 39, 45  # a grown-up of 18 to 39 becomes one of 63 to 84, and back
 _ARTICLE = re.compile(r"\b(?P<a>[Aa])n?[ ]$")
 # Begins with a vowel letter but not with a vowel sound.
@@ -92,10 +105,15 @@ def swaps(text: str, axis: str) -> tuple[Swap, ...]:
     ['A young man and an old woman.']
     """
     said = mentions(text, axis)
-    if not said or (axis == "gender" and sex_bound().search(text)):
+    if not said or bound(axis).search(text):
         return ()
     first = said[0].group
-    made = [(other, _exchanged(text, said, first, other)) for other in groups(axis) if other != first]
+    left = _left_over(text, axis, said)
+    made = [
+        (other, _exchanged(text, said, first, other))
+        for other in groups(axis)
+        if other != first and not left & {first, other}
+    ]
     return tuple(Swap(new, first, other) for other, new in made if new is not None and new != text)
 
 
@@ -162,6 +180,24 @@ def _others(text: str, start: int, end: int, entry: Entry) -> Mapping[str, str]:
     if DROPPED in entry.others.values() and not context.may_be_dropped(text, start, end):
         return {group: other for group, other in entry.others.items() if other != DROPPED}
     return entry.others
+
+
+def _left_over(text: str, axis: str, said: tuple[Mention, ...]) -> frozenset[str]:
+    """Groups that the text names in other ways too, so that an exchange would make it contradict itself.
+
+    "A Jewish story about Christians"; and a name that stays where a surname follows. Other axes bear it: an American
+    film about a German man is one about a Polish man as well.
+    """
+    starts = {mention.start for mention in said}
+    entries = lexicon(axis).entries
+    rest = [match.group() for match in found(text, lexicon(axis).index) if match.start() not in starts]
+    words = {mention.word for mention in said}
+    return frozenset(
+        entry.group
+        for word in rest
+        for entry in entries[word.lower()]
+        if axis in _NAMED_ONCE or (entry.heading in (NAME, NAME_ALONE) and word in words)
+    )
 
 
 def _ages(text: str) -> list[Mention]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from audit.probes.identity.lexicon import NAME, Entry, not_people_after, people
+from audit.probes.identity.lexicon import NAME, NAME_ALONE, Entry, not_people_after, people
 
 # What ends a noun phrase or cannot belong to one.
 FUNCTION_WORDS = frozenset(
@@ -20,10 +20,15 @@ FUNCTION_WORDS = frozenset(
     "with within without won would wouldn yesterday yet you your yours yourself".split()
 )
 # What may follow an object pronoun but no possessive: "I saw her and …" against "I saw her dog".
-AFTER_OBJECT = FUNCTION_WORDS - frozenset(
-    "always along also already both here her his own only once now still very well inside outside ain don one nothing "
-    "own past".split()
+_AFTER_OBJECT = (FUNCTION_WORDS | {"his", "her"}) - frozenset(
+    "always along also already both here only once now still very well inside outside ain don one nothing own past "
+    "every".split()
 )
+# What may follow the pronoun "his" that stands for a thing of his: "his is the best", "a friend of his who".
+_AFTER_OWN = frozenset(
+    "and are as at but by for from has had if in is nor on or than that to too was were when which who with".split()
+)
+_MUCH = re.compile(r"\s+very\s+(?:much|well|badly|seriously|deeply|closely|dearly)\b", re.IGNORECASE)
 # Verbs whose object may do something: "let her go", but "her go at it".
 _LETTING = re.compile(
     r"\b(?:let|lets|make|makes|made|making|help|helps|helped|see|sees|saw|watch|watching|hear|heard)\s+$", re.IGNORECASE
@@ -32,6 +37,7 @@ _DOING = frozenset(
     "act angry be become come cry dance die do fall famous feel get go happy know laugh leave live look run sad say "
     "see seem sing smile speak take talk think try walk work".split()
 )
+_NO_NOUN_PHRASE = FUNCTION_WORDS - frozenset("very so and but quite really rather such up down off most".split())
 DETERMINERS = frozenset(
     "a an the this that his her my our your their its some any every each no one another which what whose either "
     "neither these those two three four five six seven eight nine ten many several few most all both".split()
@@ -61,7 +67,6 @@ _KIN = frozenset(
     "sister brother mr mrs ms".split()
 )
 _SENTENCE_START = re.compile(r"(?:^|[.!?…:;>(\[\"“‘«*\n]|--|—|[.!?]['’”)])\s*$")
-_NOUN_WORDS = re.compile(r"[A-Za-zÀ-ÿ]+(?:['’-][A-Za-zÀ-ÿ]+)*")
 _COPULA = re.compile(
     r"\b(?:he|she|who|they|i|we|you)(?:['’](?:s|re|m)|[ ](?:['’](?:s|re|m)|is|are|am|was|were))"
     r"(?:[ ](?:also|both|openly|only|just|so|very|too|now))?[ ]$",
@@ -81,31 +86,33 @@ def counts(text: str, start: int, end: int, entry: Entry) -> bool:
         The list's line for it.
     """
     word = text[start:end]
-    if entry.heading == NAME:
+    if entry.heading in (NAME, NAME_ALONE):
         return _is_name(text, start, end, entry)
     if entry.exact and not (word[0].isupper() and not starts_sentence(text, start)):
         return False
     if entry.word.islower() and _is_in_title(text, start, end):
         return False
     if entry.heading == "articled":
-        return _has_determiner(text, start, DETERMINERS)
+        return _has_determiner(text, start, DETERMINERS, 3)
     if entry.heading == "adjectives":
         return _before_person(text, end, entry.word) or is_predicate(text, start, end)
     if entry.heading == "plural nouns":
         return not _noun_follows(text, end)
     if entry.heading == "singular nouns":
-        return _has_determiner(text, start, SINGULAR) and not _noun_follows(text, end)
+        return _has_determiner(text, start, SINGULAR, 1) and not _noun_follows(text, end)
     return True
 
 
 def is_possessive(text: str, start: int, end: int) -> bool:
     """Whether the pronoun "her" or "his" here belongs to a noun that follows."""
     following = re.match(r"[ \t]+([A-Za-z]+)", text[end:])
-    if not following:
+    if not following or _MUCH.match(text[end:]):
         return False
     word = following.group(1).lower()
+    if text[start:end].lower() == "his":
+        return word not in _AFTER_OWN
     is_object = word in _DOING and bool(_LETTING.search(text[max(0, start - 12) : start]))
-    return word not in AFTER_OBJECT and not is_object
+    return word not in _AFTER_OBJECT and not is_object
 
 
 def may_be_dropped(text: str, start: int, end: int) -> bool:
@@ -158,6 +165,10 @@ def _is_name(text: str, start: int, end: int, entry: Entry) -> bool:
         return False
     following = re.match(r"['’]?[ ]?([\w]+)", text[end:])
     next_word = following.group(1) if following else ""
+    if re.fullmatch(r"[IVX]+", next_word):  # kings and popes
+        return False
+    if entry.heading == NAME_ALONE and re.match(r"[ ](?:[A-Z]\.|[A-Z][\w'’-]+)", text[end:]):
+        return False
     before = re.search(r"([\w.'’]+)[ ]$", text[max(0, start - 40) : start])
     last = before.group(1) if before else ""
     if starts_sentence(text, start):
@@ -177,14 +188,14 @@ def _is_headline(text: str, start: int) -> bool:
     return len(around) > 3 and sum(word[0].isupper() for word in around) > 0.6 * len(around)
 
 
-def _has_determiner(text: str, start: int, determiners: frozenset[str]) -> bool:
-    """Whether a determiner opens the noun phrase that ends here, with at most three words between."""
+def _has_determiner(text: str, start: int, determiners: frozenset[str], between: int) -> bool:
+    """Whether a determiner opens the noun phrase that ends here, with at most so many words between."""
     clause = re.split(r"[.;:!?()\"“”\n<>]", text[max(0, start - 60) : start])[-1]
-    for word in reversed(re.findall(r"[\w'’-]+", clause)[-4:]):
+    for word in reversed(re.findall(r"[\w'’-]+", clause)[-between - 1 :]):
         lower = word.lower()
         if lower in determiners or re.search(r"['’]s$|s['’]$", lower) or lower == "s":
             return True
-        if lower in FUNCTION_WORDS - {"very", "so", "and", "but", "quite", "really", "rather", "such"}:
+        if lower in _NO_NOUN_PHRASE or (between == 1 and lower in ("most", "more", "so", "very", "less")):
             return False
     return False
 
@@ -213,5 +224,5 @@ def is_predicate(text: str, start: int, end: int) -> bool:
 
 
 def _noun_follows(text: str, end: int) -> bool:
-    following = re.match(r"[ ]([A-Za-z][\w'’-]*)", text[end:])
+    following = re.match(r"[ ]([A-Za-z][\w'’-]*|[&/-])", text[end:])
     return bool(following) and following.group(1).lower() not in FUNCTION_WORDS  # type: ignore[union-attr]

@@ -10,8 +10,8 @@ form, under a heading that says when it counts:
 - ``[plural nouns]``: where no noun follows;
 - ``[singular nouns]``: after a determiner, where no noun follows.
 
-In a cell, ``~word`` is only ever put in, ``=word`` counts only with this capital, and ``--`` is nothing: the word is
-dropped.
+In a cell, ``~word`` is only ever put in, ``=word`` counts only with this capital, ``--`` is nothing, so that the word
+is dropped, and ``-`` means that there is no counterpart.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from functools import cache
 from importlib.resources import files
 
 AXES: tuple[str, ...] = ("gender", "ethnicity", "religion", "nationality", "age", "disability", "orientation")
-DROPPED = "--"
-NAME = "names"  # the heading under which names count
+DROPPED, MISSING = "--", "-"
+NAME, NAME_ALONE = "names", "names without a surname"  # headings under which names count
 
 
 # A word; in compounds with a hyphen only the last part, and only behind the prefixes of kinship.
@@ -105,16 +105,19 @@ def _cells(line: str) -> tuple[str, ...]:
 def _row(groups: tuple[str, ...], cells: tuple[str, ...], heading: str) -> list[Entry]:
     if len(cells) != len(groups):
         raise ValueError(f"the row '{' | '.join(cells)}' has {len(cells)} columns for {len(groups)} groups")
-    plain = {group: cell.lstrip("~=") for group, cell in zip(groups, cells, strict=True)}
+    plain = {group: cell.lstrip("~=") for group, cell in zip(groups, cells, strict=True) if cell != MISSING}
     return [
         Entry(plain[group], group, heading, "=" in cell, {g: word for g, word in plain.items() if g != group})
         for group, cell in zip(groups, cells, strict=True)
-        if not cell.startswith("~") and cell != DROPPED
+        if not cell.startswith("~") and cell not in (DROPPED, MISSING)
     ]
 
 
 def _name_entries(axis: str) -> list[Entry]:
-    """Names: for gender opposite their column, for ethnicity opposite the name of the same line in each other group."""
+    """Names: for gender opposite their column, for ethnicity opposite the name of the same line in each other group.
+
+    A surname says an ethnic group too, and would not be exchanged; before one, a name counts for gender only.
+    """
     if axis not in ("gender", "ethnicity"):
         return []
     columns = _names()
@@ -130,7 +133,8 @@ def _name_entries(axis: str) -> list[Entry]:
                     others = {g: rows[i][sex].lstrip("=") for g, rows in columns.items() if g not in (group, "common")}
                 else:
                     continue
-                entries.append(Entry(plain[sex], said, NAME, name.startswith("="), others))
+                heading = NAME if axis == "gender" else NAME_ALONE
+                entries.append(Entry(plain[sex], said, heading, name.startswith("="), others))
     return entries
 
 
@@ -209,7 +213,12 @@ def not_people_after() -> Mapping[str, frozenset[str]]:
 
 
 @cache
-def sex_bound() -> re.Pattern[str]:
-    """Finds words for what only one sex is or has."""
-    words = "|".join(word for line in lines("sex_bound.txt") for word in line.split())
-    return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+def bound(axis: str) -> re.Pattern[str]:
+    """Finds words that tie a sentence to one group of the axis; never matches where the axis has none."""
+    words: list[str] = []
+    here = ""
+    for line in lines("bound.txt"):
+        here = line.strip("[]") if line.startswith("[") else here
+        words += line.split() if here == axis and not line.startswith("[") else []
+    either = "|".join(re.escape(word).replace(r"\-", "[- ]") for word in words)
+    return re.compile(rf"\b(?:{either})\b" if words else r"(?!)", re.IGNORECASE)
