@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,7 +144,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks and make room for the state."""
     config.stash[_STATE] = _Run(config, time.time())
     config.addinivalue_line("markers", "challenge(name): which of the audit's challenges the tests belong to")
-    config.addinivalue_line("markers", "measures(id): what the test measures; the brackets are filled from `subgroup`")
+    config.addinivalue_line("markers", "measures(id): what the test measures; brackets are filled from the parameters")
     for name in CHALLENGES:
         config.addinivalue_line("markers", f"{name}: audit tests of this challenge")
     if config.pluginmanager.hasplugin("xdist"):
@@ -319,6 +319,12 @@ def test_data(audit_session: Session) -> Examples:
 
 
 @pytest.fixture(scope="session")
+def counterfactual_pairs(audit_session: Session) -> Mapping[str, Sequence[str]] | None:
+    """The columns of the policy's file of counterfactual pairs; None where it names none."""
+    return audit_session.pairs
+
+
+@pytest.fixture(scope="session")
 def members(audit_session: Session) -> Examples | None:
     """The training examples that the model really saw; None where the policy names no training data."""
     return audit_session.members
@@ -430,13 +436,20 @@ class Audit:
 
 
 def _declared(item: pytest.Item) -> tuple[str, ...]:
-    """The full ids that a test measures."""
-    column = getattr(item, "callspec", None) and item.callspec.params.get("subgroup")  # type: ignore[attr-defined]
-    return tuple(
-        f"{name}[{column}]" if column and "[" not in name else name
-        for marker in item.iter_markers("measures")
-        for name in marker.args
-    )
+    """The full ids that a test measures; a bracket that the mark leaves out is one of the test's parameters."""
+    names = [name for marker in item.iter_markers("measures") for name in marker.args]
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return tuple(name if "[" in name else _with_bracket(name, parameters, item.config) for name in names)
+
+
+def _with_bracket(name: str, parameters: Mapping[str, Any], config: pytest.Config) -> str:
+    """The id with the subgroup in brackets, or with the parameter that is one of its kinds."""
+    if parameters.get("subgroup"):
+        return f"{name}[{parameters['subgroup']}]"
+    identifier = ids(_extra_ids(config)).get(name)
+    kinds = identifier.brackets if identifier and identifier.brackets != "subgroup" else ()
+    found = [value for value in parameters.values() if isinstance(value, str) and value in kinds]
+    return f"{name}[{found[0]}]" if found else name
 
 
 def _finding(
