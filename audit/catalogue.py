@@ -129,8 +129,8 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Informal and learners' English",
         "accuracy lost",
         "lower",
-        "The same test texts written as people write in messages (informal), or with the slips that learners of English "
-        "make (non_native); what is said stays the same. Counted is the accuracy lost against the originals.",
+        "The same test texts written as people write in messages (informal), or with the slips that learners of "
+        "English make (non_native); what is said stays the same. Counted is the accuracy lost against the originals.",
         "People who write no standard English, often young or from elsewhere, are misread more often than others.",
         "Train on texts by such writers, or on copies rendered like these with the same label.",
         brackets=("informal", "non_native"),

@@ -315,7 +315,7 @@ def _towards(group: str, found: Evidence) -> tuple[NDArray[np.float64], int]:
     """Signed changes when the text comes to be about the group: one a text, or the mean of each template."""
     assert found.rise is not None
     signs = np.array([(p.group_after == group) * 1.0 - (p.group_before == group) for p in found.pairs])  # (n,)
-    rows = np.flatnonzero(signs)
+    rows: list[int] = np.flatnonzero(signs).tolist()
     rise = (signs * found.rise)[rows]
     families = [found.pairs[i].family or str(i) for i in rows]
     names, index = np.unique(np.asarray(families), return_inverse=True)

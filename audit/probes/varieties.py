@@ -1,8 +1,8 @@
 """Ethics: whether people are understood who write no standard English. Renderings of the same texts, never caricature.
 
 Two kinds, written from features that are documented for them: ``informal``, as people write in messages, and
-``non_native``, with slips of learners. Both leave out what would only be guessed: no dialect is imitated, and no text is
-made to look as if a particular group had written it.
+``non_native``, with slips of learners. Both leave out what would only be guessed: no dialect is imitated, and no text
+is made to look as if a particular group had written it.
 
 Sources: Tagliamonte and Denis, "Linguistic ruin? LOL! Instant messaging and teen language", American Speech 83 (2008);
 Eisenstein, "What to do about bad language on the internet", NAACL 2013; Dahlmeier, Ng and Wu, "Building a large
@@ -81,7 +81,7 @@ def _as_in_messages(text: str) -> str:
 
 
 def _without_articles(text: str) -> str:
-    """About half of the articles dropped, chosen by a hash of the text up to there, so that each text is always alike."""
+    """About half of the articles dropped, chosen by a hash of the text up to there: the same ones each time."""
 
     def keep_or_drop(match: re.Match[str]) -> str:
         if _KEEPS_ARTICLE.match(text[match.end() :]):

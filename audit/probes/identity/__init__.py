@@ -183,21 +183,18 @@ def _others(text: str, start: int, end: int, entry: Entry) -> Mapping[str, str]:
 
 
 def _left_over(text: str, axis: str, said: tuple[Mention, ...]) -> frozenset[str]:
-    """Groups that the text names in other ways too, so that an exchange would make it contradict itself.
+    """Groups that cannot be exchanged, because the text names them in other ways too and would contradict itself.
 
-    "A Jewish story about Christians"; and a name that stays where a surname follows. Other axes bear it: an American
-    film about a German man is one about a Polish man as well.
+    A name that stays where a surname follows; for religion and orientation any word of the list ("a Jewish story about
+    Christians"). Other axes bear it: an American film about a German man is one about a Polish man as well.
     """
-    starts = {mention.start for mention in said}
-    entries = lexicon(axis).entries
-    rest = [match.group() for match in found(text, lexicon(axis).index) if match.start() not in starts]
-    words = {mention.word for mention in said}
-    return frozenset(
-        entry.group
-        for word in rest
-        for entry in entries[word.lower()]
-        if axis in _NAMED_ONCE or (entry.heading in (NAME, NAME_ALONE) and word in words)
-    )
+    starts, words = {mention.start for mention in said}, {mention.word for mention in said}
+    lists = lexicon(axis)
+    rest = [match.group() for match in found(text, lists.index) if match.start() not in starts]
+    if axis in _NAMED_ONCE and rest:
+        return frozenset(lists.groups)
+    names = [entry for word in rest if word in words for entry in lists.entries[word.lower()]]
+    return frozenset(entry.group for entry in names if entry.heading in (NAME, NAME_ALONE))
 
 
 def _ages(text: str) -> list[Mention]:
