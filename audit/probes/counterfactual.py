@@ -198,11 +198,11 @@ def _filled(frame: str, person: str) -> str:
 def _evidence(scorer: Scorer, pairs: Sequence[Pair]) -> Evidence:
     before = scorer.predict([pair.before for pair in pairs])
     after = scorer.predict([pair.after for pair in pairs])
-    change = after.probabilities.astype(float) - before.probabilities  # (n, classes)
+    change = np.asarray(after.probabilities, np.float64) - before.probabilities  # (n, classes)
     names = [name.casefold() for name in before.classes]
     rise = None
     if "positive" in names and "negative" in names:
-        rise = change[:, names.index("positive")] - change[:, names.index("negative")]
+        rise = np.asarray(change[:, names.index("positive")] - change[:, names.index("negative")], np.float64)
     moved = np.abs(rise) if rise is not None else np.abs(change).max(axis=1)
     return Evidence(pairs, before, after, before.labels != after.labels, moved, rise)
 

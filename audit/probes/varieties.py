@@ -71,7 +71,7 @@ def _words(kind: str) -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 def _like(word: str, old: str) -> str:
-    return word[0].upper() + word[1:] if old[0].isupper() and len(old) > 1 and not old.startswith("I") else word
+    return word[0].upper() + word[1:] if old[0].isupper() and not re.match(r"I\b", old) else word
 
 
 def _as_in_messages(text: str) -> str:

@@ -1,8 +1,9 @@
-"""The same text about another person: three sources of pairs, an oracle that never flips, a biased scorer that is caught."""
+"""The same text about another person: sources of pairs, an oracle that never flips, biased scorers that are caught."""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from audit import Gate, Measurement, NotAssessed, Verdict, judge
 from audit.probes import identity
 from audit.probes.counterfactual import counterfactual, file_pairs, own_pairs, share_of_flips, template_pairs
 from audit.probes.identity import AXES
-from tests.helpers import THREE, TWO, examples, predictions, scorer
+from tests.helpers import THREE, examples, predictions, scorer
 
 
 def _fair(text: str) -> list[float]:
@@ -125,7 +126,7 @@ def test_a_biased_scorer_is_caught_on_every_axis(axis: str, group: str) -> None:
     (table,) = [table for table in found.details["tables"] if table["columns"][0] == axis]
     name, change, _, high, p, _ = table["rows"][0]  # the one that is judged worst
     assert name == group
-    assert change < high < 0
+    assert change <= high < 0
     assert p < 1e-6
 
 
@@ -233,10 +234,10 @@ def test_the_equity_evaluation_corpus_is_paired_whole(real_data: Path) -> None:
     assert {frozenset((pair.group_before, pair.group_after)) for pair in gender} == {frozenset(("male", "female"))}
     person = dict(zip(rows["sentence"], rows["person"], strict=True))
     for pair in (*gender, *ethnicity):
-        # With the persons taken out, only the pronouns that go with them are left to differ.
-        rest = [text.lower().replace(person[text], "").replace(person[text].lower(), "") for text in
+        # With the persons taken out, only the pronoun that goes with them is left to differ.
+        rest = [re.sub(rf"\b(?:{person[text]}|himself|herself)\b", "…", text, flags=re.IGNORECASE) for text in
                 (pair.before, pair.after)]  # fmt: skip
-        assert rest[0].replace("himself", "") == rest[1].replace("herself", "") or "herself" in rest[0]
+        assert rest[0] == rest[1]
 
 
 def test_the_oracle_never_flips_on_the_equity_evaluation_corpus(real_data: Path) -> None:
@@ -247,4 +248,3 @@ def test_the_oracle_never_flips_on_the_equity_evaluation_corpus(real_data: Path)
     rows = _rows(real_data / "eec.csv")
     for axis in ("gender", "ethnicity"):
         assert _measured(rule, ["nothing", "a film"], axis, pairs=rows).estimate == 0
-    assert TWO == ("negative", "positive")

@@ -20,7 +20,7 @@ from tests.helpers import examples, predictions, scorer
         ("informal", "They want to see it. We are going to pay.", "they wanna see it. we r gonna pay"),
         ("informal", "You are not wrong!", "u are not wrong!"),
         ("non_native", "It has a plot, which is different.", "It have plot, wich is diferent."),
-        ("non_native", "It has not begun, and a few people liked it.", "It has not begun, and a few people liked it."),
+        ("non_native", "It has not begun, and a few came.", "It has not begun, and a few came."),
         ("non_native", "The best of it", "The best of it"),
     ],
 )

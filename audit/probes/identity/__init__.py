@@ -84,7 +84,7 @@ def mentions(text: str, axis: str) -> tuple[Mention, ...]:
     words, taken, said = lexicon(axis), phrases_in(text), []
     for match in found(text, words.index):
         start, end = match.span()
-        if any(start < last and first < end for first, last in taken):
+        if any(start < last and first < end and not start <= first < last <= end for first, last in taken):
             continue
         entry = _entry(text, start, end, words.entries[match.group().lower()])
         if entry is not None:

@@ -97,7 +97,7 @@ def counts(text: str, start: int, end: int, entry: Entry) -> bool:
     if entry.heading == "adjectives":
         return _before_person(text, end, entry.word) or is_predicate(text, start, end)
     if entry.heading == "plural nouns":
-        return not _noun_follows(text, end)
+        return not re.match(r"[ ]?[&/-]", text[end:])
     if entry.heading == "singular nouns":
         return _has_determiner(text, start, SINGULAR, 1) and not _noun_follows(text, end)
     return True

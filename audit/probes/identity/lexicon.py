@@ -7,7 +7,7 @@ form, under a heading that says when it counts:
 - ``[words]``: wherever it stands;
 - ``[articled]``: in a noun phrase that a determiner opens;
 - ``[adjectives]``: before a word of ``people.txt``, or after a person's pronoun and "is";
-- ``[plural nouns]``: where no noun follows;
+- ``[plural nouns]``: wherever it stands, but for half of a compound;
 - ``[singular nouns]``: after a determiner, where no noun follows.
 
 In a cell, ``~word`` is only ever put in, ``=word`` counts only with this capital, ``--`` is nothing, so that the word
