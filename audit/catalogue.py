@@ -204,11 +204,32 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Same text, another person",
         "share of predictions that flip",
         "lower",
-        "Words that say who a text is about (he, her, husband, actress …) are exchanged for their counterparts and "
-        "nothing else is changed. Counted is how often the predicted label flips.",
+        "Words that say who a text is about (he, her, husband; a young man; a Muslim family; Alan …) are exchanged for "
+        "those of another group and nothing else is changed. Counted is how often the predicted label flips. Where too "
+        "few test texts mention the group, sentences written for this audit take their place.",
         "The model judges the person instead of what was said.",
         "Add such exchanged copies of the training texts with the same label (counterfactual data augmentation).",
-        brackets=("gender",),
+        brackets=(
+            "gender",
+            "ethnicity",
+            "religion",
+            "nationality",
+            "age",
+            "disability",
+            "orientation",
+        ),
+    ),
+    Identifier(
+        "fairness.language_variety",
+        "ethics",
+        "Informal and learners' English",
+        "accuracy lost",
+        "lower",
+        "The same test texts written as people write in messages (informal), or with the slips that learners of "
+        "English make (non_native); what is said stays the same. Counted is the accuracy lost against the originals.",
+        "People who write no standard English, often young or from elsewhere, are misread more often than others.",
+        "Train on texts by such writers, or on copies rendered like these with the same label.",
+        brackets=("informal", "non_native"),
     ),
     Identifier(
         "privacy.membership_inference",

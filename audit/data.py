@@ -7,7 +7,7 @@ import logging
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from audit import hub
 from audit.errors import AuditError
 from audit.policy import DEMO, Policy, did_you_mean
+from audit.probes import mentions
+from audit.probes.identity import AXES
 from audit.statistics import shared_out
 
 Role = Literal["train", "test"]
@@ -32,6 +34,8 @@ INTEGER_CLASSES = {
     frozenset({"-1", "1"}): {"-1": "negative", "1": "positive"},
     frozenset({"-1", "0", "1"}): {"-1": "negative", "0": "neutral", "1": "positive"},
 }
+# A counterfactual pair file has the form of the Equity Evaluation Corpus (Kiritchenko and Mohammad, *SEM 2018).
+PAIR_COLUMNS = ("sentence", "template", "person", "gender", "race", "emotion")
 SENTIMENT_ORDER = ("negative", "neutral", "positive")
 
 
@@ -89,7 +93,7 @@ class Examples:
         )
 
     def groups(self, column: str) -> NDArray[np.object_]:
-        """The group of each example; ``a*b`` crosses two columns."""
+        """The group of each example; ``a*b`` crosses two columns, ``mention:gender`` is read off the text."""
         parts = [self.subgroups[name] for name in column.split("*")]
         if len(parts) == 1:
             return parts[0]
@@ -170,8 +174,11 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     columns = _read(policy, role, source, name, cache)
     for key, column in [("text", settings.text), ("label", settings.label)]:
         _require(column, columns, name, f"[data] {key}")
-    plain = {part for column in settings.subgroups for part in column.split("*")}
+    parts = {part for column in settings.subgroups for part in column.split("*")}
+    mentioned = {part for part in parts if mentions.axis_of(part) is not None}
+    plain = parts - mentioned
     if role == "test":
+        _check_mentions(mentioned, policy)
         for column in sorted(plain):
             _require(column, columns, name, "[data] subgroups")
 
@@ -199,8 +206,12 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         for column in sorted(plain)
         if column in columns
     }
+    kept_texts = tuple(text for text, ok in zip(texts, keep, strict=True) if ok)
+    if role == "test":
+        # Whom training texts mention is asked by no probe, and the lists take a millisecond a text.
+        subgroups |= {part: mentions.mentions(kept_texts, str(mentions.axis_of(part))) for part in sorted(mentioned)}
     examples = Examples(
-        texts=tuple(text for text, ok in zip(texts, keep, strict=True) if ok),
+        texts=kept_texts,
         labels=labels,
         classes=names,
         subgroups=subgroups,
@@ -222,6 +233,58 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
                     f"{name}: subgroup column '{column}' has {len(found)} group(s) with rows; a comparison needs two."
                 )
     return examples
+
+
+def _check_mentions(parts: Iterable[str], policy: Policy) -> None:
+    """Refuse groups by mention on an axis or in a language for which there are no lists."""
+    for part in sorted(parts):
+        axis = str(mentions.axis_of(part))
+        if axis not in AXES:
+            known = [f"{mentions.PREFIX}{name}" for name in AXES]
+            raise AuditError(f"{policy.name}: [data] subgroups has an unknown '{part}'{did_you_mean(part, known)}")
+        if policy.data.language != "en":
+            raise AuditError(
+                f"{policy.name}: [data] subgroups = '{part}' groups by English words, and [data] language is "
+                f"'{policy.data.language}'; name columns of the data instead."
+            )
+
+
+def load_pairs(policy: Policy, cache: Path) -> dict[str, tuple[str, ...]] | None:
+    """Read the policy's file of counterfactual pairs.
+
+    Parameters
+    ----------
+    policy : Policy
+    cache : Path
+        Folder for the cache files of ``datasets``.
+
+    Returns
+    -------
+    dict of str to tuple of str, or None
+        The columns of the file as cleaned text, those of the Equity Evaluation Corpus among them: sentence, template,
+        person, gender, race, emotion. Rows without a sentence are left out. None where the policy names no file.
+
+    Raises
+    ------
+    AuditError
+        For a missing, unreadable or empty file, an unknown type or a missing column.
+    """
+    source = policy.data.pairs
+    if source is None:
+        return None
+    name = f"{policy.name}: [data] pairs = '{source}'"
+    path = policy.path(source, "[data] pairs")
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
+        raise AuditError(f"{name}: expected a file of one of the types {', '.join(READERS)}.")
+    columns = _read_file(path, suffix, name, cache)
+    for column in PAIR_COLUMNS:
+        _require(column, columns, name, "a counterfactual pair file")
+    rows = zip(*(map(_clean, values) for values in columns.values()), strict=True)
+    keep = [row for row in rows if row[list(columns).index("sentence")]]
+    if not keep:
+        raise AuditError(f"{name}: no row has a sentence.")
+    return dict(zip(columns, zip(*keep, strict=True), strict=True))
 
 
 def _share_of_file(texts: list[str], role: Role, policy: Policy, name: str) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,9 +147,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks and make room for the state."""
     config.stash[_STATE] = _Run(config, time.time())
     config.addinivalue_line("markers", "challenge(name): which of the audit's challenges the tests belong to")
-    config.addinivalue_line(
-        "markers", "measures(id): what the test measures; the brackets are filled from its parameter"
-    )
+    config.addinivalue_line("markers", "measures(id): what the test measures; brackets are filled from the parameters")
     for name in CHALLENGES:
         config.addinivalue_line("markers", f"{name}: audit tests of this challenge")
     if config.pluginmanager.hasplugin("xdist"):
@@ -326,6 +324,12 @@ def train_data(audit_session: Session) -> Examples | None:
 def test_data(audit_session: Session) -> Examples:
     """The test data."""
     return audit_session.test_data
+
+
+@pytest.fixture(scope="session")
+def counterfactual_pairs(audit_session: Session) -> Mapping[str, Sequence[str]] | None:
+    """The columns of the policy's file of counterfactual pairs; None where it names none."""
+    return audit_session.pairs
 
 
 @pytest.fixture(scope="session")

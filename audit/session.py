@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -85,7 +85,7 @@ class Session:
         record.check_writable(self.out)
         if not {"model", "scorer"} & set(self.overridden):
             _ = self._located
-        _ = self.test_data, self.train_data
+        _ = self.test_data, self.train_data, self.pairs
         record.mark_incomplete(self.out)
 
     @cached_property
@@ -192,6 +192,11 @@ class Session:
         """The test data."""
         classes = self.classes or (self.train_data.classes if self.train_data else ())
         return data.load(self.policy, "test", classes, self.cache.datasets)
+
+    @cached_property
+    def pairs(self) -> Mapping[str, Sequence[str]] | None:
+        """The columns of the policy's file of counterfactual pairs; None where it names none."""
+        return data.load_pairs(self.policy, self.cache.datasets)
 
     @cached_property
     def members(self) -> Examples | None:

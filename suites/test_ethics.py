@@ -3,6 +3,8 @@
 import pytest
 
 from audit.probes import fairness
+from audit.probes.counterfactual import counterfactual
+from audit.probes.varieties import language_variety
 
 pytestmark = pytest.mark.challenge("ethics")
 
@@ -31,7 +33,15 @@ def test_equalized_odds(audit, predictions, subgroup):
     audit.check(fairness.equalized_odds(predictions, subgroup))
 
 
-@pytest.mark.measures("fairness.counterfactual[gender]")
-def test_gender_swap(audit, scorer, predictions):
-    """A text is not judged by the gender of the people in it."""
-    audit.check(fairness.counterfactual(scorer, predictions, axis="gender"))
+@pytest.mark.measures("fairness.counterfactual")
+@pytest.mark.parametrize("axis", ["gender", "ethnicity", "religion", "nationality", "age", "disability", "orientation"])
+def test_same_text_another_person(audit, scorer, predictions, counterfactual_pairs, axis):
+    """A text is not judged by who the people in it are."""
+    audit.check(counterfactual(scorer, predictions, axis, counterfactual_pairs))
+
+
+@pytest.mark.measures("fairness.language_variety")
+@pytest.mark.parametrize("kind", ["informal", "non_native"])
+def test_language_variety(audit, scorer, predictions, kind):
+    """People who write informally, or whose first language is not English, are understood as well."""
+    audit.check(language_variety(scorer, predictions, kind))

@@ -1,4 +1,4 @@
-"""Ethics: whether groups of people are treated alike, and whether a text is judged by the person in it."""
+"""Ethics: whether groups of people are treated alike."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.data import Protocol
 from audit.errors import NotAssessed
-from audit.probes import identity
-from audit.redaction import SMALLEST_CELL, count, redact
-from audit.scorer import Predictions, Scorer
+from audit.probes import mentions
+from audit.redaction import SMALLEST_CELL, count
+from audit.scorer import Predictions
 from audit.statistics import Settling
 from audit.verdict import Measurement
-
-EXAMPLES_SHOWN = 8
-
 
 COMPARED = (
     "Each pair of groups compared by the exact limits of its two rates (Clopper and Pearson 1934), their distances "
@@ -106,6 +103,7 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
             "summary": _accuracy_in_words(groups, subgroup),
             "tables": [_accuracy_table(predictions, groups, subgroup)],
             **_left_out(predictions, groups),
+            **_limits(subgroup),
         },
     )
 
@@ -161,6 +159,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
             ),
             "tables": [_confidence_table(predictions, groups, subgroup)],
             **_left_out(predictions, groups),
+            **_limits(subgroup),
         },
     )
 
@@ -233,11 +232,12 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
                     ],
                 }
             ],
+            **_left_out(predictions, groups),
             "limits": [
                 "It compares what the model says, not whether it is right: where the groups' opinions really differ, "
-                "a perfect model differs too. The shares that are true stand beside."
+                "a perfect model differs too. The shares that are true stand beside.",
+                *_limits(subgroup).get("limits", ()),
             ],
-            **_left_out(predictions, groups),
         },
     )
 
@@ -310,85 +310,9 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
                 }
             ],
             **_left_out(predictions, groups, empty),
+            **_limits(subgroup),
         },
     )
-
-
-def counterfactual(scorer: Scorer, predictions: Predictions, axis: str = "gender") -> Measurement:
-    """How often a prediction flips when only the gender of the people in the text is exchanged.
-
-    Parameters
-    ----------
-    scorer : Scorer
-    predictions : Predictions
-        Of the test texts, told their examples.
-    axis : {"gender"}
-        Which identity is exchanged.
-
-    Raises
-    ------
-    NotAssessed
-        If the data is not English, or no text mentions a person whose gender can be exchanged.
-
-    Notes
-    -----
-    Source of the idea: Kusner et al., "Counterfactual fairness", NeurIPS 2017; on texts Garg et al., "Counterfactual
-    fairness in text classification through robustness", AIES 2019.
-    """
-    examples = predictions.known
-    protocol = examples.protocol
-    if protocol.language != "en":
-        raise NotAssessed("the words that it exchanges are English; there is no list for this language yet")
-    pool = examples.sample()
-    swapped = [identity.swap_gender(text) for text in pool.texts]
-    changed = [i for i, (before, after) in enumerate(zip(pool.texts, swapped, strict=True)) if before != after]
-    if not changed:
-        raise NotAssessed("no test text mentions a person by a word whose gender can be exchanged")
-    before = scorer.predict([pool.texts[i] for i in changed])
-    after = scorer.predict([swapped[i] for i in changed])
-    flipped = before.labels != after.labels
-    moved = np.abs(before.probabilities - after.probabilities).max(axis=1)
-    share = statistics.proportion(int(flipped.sum()), len(changed), protocol.confidence)
-    order = np.argsort(-(moved + flipped), kind="stable")[:EXAMPLES_SHOWN]
-    classes = predictions.classes
-    return Measurement(
-        f"fairness.counterfactual[{axis}]",
-        share.estimate,
-        share.low,
-        share.high,
-        len(changed),
-        "share of predictions that flip",
-        "Pronouns, kinship and titles in the test texts exchanged for those of the other gender, nothing else changed; "
-        "flipped predictions counted, exact interval of a proportion (Clopper and Pearson 1934).",
-        protocol.confidence,
-        sample="texts that mention a person",
-        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, protocol.confidence),
-        details={
-            "mean change of the score": float(moved.mean()),
-            "95th percentile of the change": float(np.quantile(moved, 0.95)),
-            "share of test texts that mention a person": len(changed) / len(pool),
-            "examples": {
-                "caption": "The texts whose score moved most; changed words are marked",
-                "items": [
-                    {
-                        "before": redact(pool.texts[changed[i]]),
-                        "after": redact(swapped[changed[i]]),
-                        "note": f"{_said(before, i, classes)} → {_said(after, i, classes)}",
-                    }
-                    for i in order
-                ],
-            },
-            "limits": [
-                "Names are not exchanged, and texts that mention nobody are not judged by this probe.",
-                "Where a text is about two people of different gender, both change places.",
-            ],
-        },
-    )
-
-
-def _said(predictions: Predictions, i: int, classes: tuple[str, ...]) -> str:
-    label = int(predictions.labels[i])
-    return f"{classes[label]} {predictions.probabilities[i, label]:.2f}"
 
 
 def _groups(predictions: Predictions, subgroup: str) -> _Groups:
@@ -436,6 +360,19 @@ def _left_out(predictions: Predictions, groups: _Groups, empty: Mapping[str, int
         minimum = predictions.known.protocol.min_group_size
         details["too_small"] = f"groups below {minimum} examples: {names}"
     return details
+
+
+def _limits(subgroup: str) -> dict[str, Any]:
+    """What must be said of groups that were read off the text."""
+    if not mentions.is_mention(subgroup):
+        return {}
+    return {
+        "limits": [
+            "These groups are who the texts mention, found by word lists, not who wrote them: a difference says that "
+            "texts about some people are read less well, nothing about their authors. Texts that mention nobody or "
+            "more than one group stand outside."
+        ]
+    }
 
 
 def _accuracy_table(predictions: Predictions, groups: _Groups, subgroup: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from statsmodels.stats.proportion import proportion_confint
 from audit import Gate, Measurement, NotAssessed, Verdict, judge
 from audit.probes import fairness
 from audit.scorer import Predictions
-from tests.helpers import THREE, TWO, examples, predictions, scorer
+from tests.helpers import THREE, TWO, examples, predictions
 
 
 def _random(
@@ -292,57 +292,13 @@ def test_fair_models_pass_on_enough_examples() -> None:
     assert np.mean(passed) >= 0.9
 
 
-# The same text about another person
+# Groups by mention
 
 
-def _unfair(text: str) -> list[float]:
-    """Negative wherever a woman is mentioned."""
-    female = any(word in text.lower().split() for word in ("she", "woman", "mother"))
-    return [0.9, 0.1] if female else [0.3, 0.7]
-
-
-def _fair(text: str) -> list[float]:
-    return [0.8, 0.2] if "dull" in text else [0.2, 0.8]
-
-
-TEXTS = ["She is great", "He is dull", "the film is great", "a woman sings", "my father came", "nothing here"]
-
-
-def test_flips_are_counted_over_the_texts_that_mention_a_person() -> None:
-    about = examples([1, 0, 1, 1, 1, 1], texts=TEXTS)
-    found = fairness.counterfactual(scorer(_unfair), predictions([1] * 6, about))
-    assert found.id == "fairness.counterfactual[gender]"
-    assert (found.estimate, found.n) == (1, 4)
-    assert (found.low, found.high) == pytest.approx(proportion_confint(4, 4, 0.05, "beta"))
-    assert found.details["share of test texts that mention a person"] == pytest.approx(4 / 6)
-    assert found.details["mean change of the score"] == pytest.approx(0.6, abs=1e-6)
-    items = found.details["examples"]["items"]
-    assert {"before": "She is great", "after": "He is great", "note": "negative 0.90 → positive 0.70"} in items
-
-
-def test_a_model_that_ignores_the_person_never_flips() -> None:
-    found = fairness.counterfactual(scorer(_fair), predictions([1] * 6, examples([1] * 5 + [0], texts=TEXTS)))
-    assert (found.estimate, found.low) == (0, 0)
-    assert found.high == pytest.approx(proportion_confint(0, 4, 0.05, "beta")[1])
-
-
-def test_only_the_sample_is_exchanged() -> None:
-    about = examples([0, 1] * 50, texts=["She is great"] * 100, max_examples=20)
-    assert fairness.counterfactual(scorer(_unfair), predictions([0, 1] * 50, about)).n == 20
-
-
-@pytest.mark.parametrize(
-    ("texts", "language", "words"),
-    [(["Sie ist gut", "He is dull"], "de", "English"), (["nothing here", "a film"], "en", "mentions a person")],
-)
-def test_the_exchange_is_not_assessed_without_english_people(texts: list[str], language: str, words: str) -> None:
-    about = examples([0, 1], texts=texts, language=language)
-    with pytest.raises(NotAssessed, match=words):
-        fairness.counterfactual(scorer(_fair), predictions([0, 1], about))
-
-
-def test_shown_examples_are_redacted() -> None:
-    about = examples([0, 1], texts=["She wrote to ann@example.org", "he did"])
-    found = fairness.counterfactual(scorer(_unfair), predictions([0, 1], about))
-    assert "ann@example.org" not in str(found.details)
-    assert "[e-mail]" in str(found.details)
+@pytest.mark.parametrize("probe", PROBES)
+def test_groups_that_were_read_off_the_text_are_called_mentions(probe: Probe) -> None:
+    for column, said in (("mention:gender", True), ("mention:gender*g", True), ("g", False)):
+        about = _small({"a": 100, "b": 100}).known
+        groups = {"mention:gender": ["male", "male", "female", "female"] * 50, "g": list(about.groups("g"))}
+        made = predictions(about.labels, examples(about.labels, groups=groups))
+        assert ("not who wrote them" in str(probe(made, column).details.get("limits"))) is said
