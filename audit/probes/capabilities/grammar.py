@@ -29,9 +29,7 @@ _TRIES = 40  # draws of one template before it counts as used up
 _SLOT = re.compile(r"\{(\w+)(?:#(\d))?(?:\.(\w+))?(?::(\d))?\}")
 _SIDED = re.compile(r"[._](win|lose)\b")
 # By sound: "an hour" and "an honest", but "a useful" and "a one-off".
-_ARTICLE = re.compile(
-    r"\b([Aa]) (?=[aio]|e(?!u)|u(?!s|ni(?!n|m))|hour|honest|8\b|8\d|11\b|18\b)(?!one\b|one-|once\b)"
-)
+_ARTICLE = re.compile(r"\b(a) (?=[aio]|e(?!u)|u(?!s|ni(?!n|m))|hour|honest|8|11\b|18\b)(?!one\b|once\b)", re.IGNORECASE)
 _SENTENCE_START = re.compile(r"(^|[.?!] )([a-z])")
 
 
