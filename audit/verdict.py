@@ -43,7 +43,8 @@ class Measurement:
         What n counts, in the plural.
     details : mapping
         Evidence as plain JSON values. The report draws ``tables`` (``caption, columns, rows``), ``examples``
-        (``caption, items`` of ``before, after, note``) and ``limits`` (sentences); other entries are listed.
+        (``caption, items`` of ``before, after, note``; without ``after`` where nothing is changed) and ``limits``
+        (sentences); other entries are listed.
     """
 
     id: str

@@ -6,6 +6,7 @@ The sentences are written by `audit.probes.capabilities`; ``python -m audit.prob
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from audit.probes.capabilities import CAPABILITIES, grammar
 from audit.probes.capabilities.grammar import SENTIMENTS, Case
 from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
+
+__all__ = ["CAPABILITIES", "Case", "behaviour", "cases", "sentiments"]
 
 EXAMPLES_SHOWN = 8
 # How far a score may move in the wrong direction: less is no change of opinion.
@@ -154,7 +157,7 @@ def _excess(
     margin = np.where(right, -1.0, q).max(axis=1) - np.where(right, q, -1.0).max(axis=1)
     # The label decides, also where two classes tie.
     wrong = ~right[rows, after.labels]
-    return np.where(wrong, np.maximum(margin, 1e-9), np.minimum(margin, 0.0))
+    return np.asarray(np.where(wrong, np.maximum(margin, 1e-9), np.minimum(margin, 0.0)))
 
 
 def _share(failed: NDArray[np.bool_], templates: Sequence[int], confidence: float) -> statistics.Interval:
@@ -178,18 +181,18 @@ def _table(made: Sequence[Case], failed: NDArray[np.bool_], confidence: float) -
 def _examples(
     made: Sequence[Case], before: Predictions, after: Predictions, excess: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """The cases that fail worst, each template once before any comes twice; where none fails, those that come nearest."""
-    order = np.argsort(-excess, kind="stable")
-    seen: dict[int, int] = {}
-    turn = []
-    for i in order:
-        seen[made[i].template] = seen.get(made[i].template, 0) + 1
-        turn.append((excess[i] <= 0, seen[made[i].template]))
-    best = [order[k] for k in sorted(range(len(order)), key=lambda k: turn[k])]
-    failing = int((excess > 0).sum())
-    shown = best[: min(failing or EXAMPLES_SHOWN, EXAMPLES_SHOWN)]
-    caption = "Cases that fail, worst first" if failing else "No case fails; these come nearest"
-    return {"caption": caption, "items": [_item(made[i], before, after, int(i)) for i in shown]}
+    """The cases that fail, worst first, each template once before any comes twice; if none fails, the nearest."""
+    seen: Counter[int] = Counter()
+    turns = []
+    for i in np.argsort(-excess, kind="stable").tolist():
+        seen[made[i].template] += 1
+        turns.append((seen[made[i].template], i))
+    worst = [i for _, i in sorted(turns, key=lambda turn: turn[0])]
+    failing = [i for i in worst if excess[i] > 0]
+    return {
+        "caption": "Cases that fail, worst first" if failing else "No case fails; these come nearest to it",
+        "items": [_item(made[i], before, after, i) for i in (failing or worst)[:EXAMPLES_SHOWN]],
+    }
 
 
 def _item(case: Case, before: Predictions, after: Predictions, i: int) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The capabilities that `quality.behaviour` asks for: one TOML file each, and the words that they share in `lexicon.toml`.
+"""The capabilities that `quality.behaviour` asks for, one TOML file each; `lexicon.toml` holds what they share.
 
 Reading their names opens no file, so that the catalogue can list them at no cost.
 """

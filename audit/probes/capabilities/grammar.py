@@ -71,7 +71,7 @@ class Case:
 class Template(NamedTuple):
     """A template as its file writes it, on one of the sides that it can be on."""
 
-    index: int
+    number: int
     side: str
     text: str
     changed: str
@@ -122,14 +122,14 @@ def cases(capability: str, sentiments: Sequence[str], seed: int = 0, size: int =
 
 def _templates(capability: str, sentiments: Sequence[str]) -> list[Template]:
     """The templates that fit these classes, each on every side that it can be on."""
-    found, index = [], 0
+    found, number = [], 0
     for rule in capability_file(capability)["templates"]:
         fits = "label" not in rule or _expected(rule["label"], sentiments)
         for wording in rule["texts"]:
             text, changed = (wording, "") if isinstance(wording, str) else wording
             sides = list(OPPOSITE) if _SIDED.search(text + changed) else [""]
-            found += [Template(index, side, text, changed, rule) for side in sides if fits]
-            index += 1
+            found += [Template(number, side, text, changed, rule) for side in sides if fits]
+            number += 1
     return found
 
 
@@ -142,7 +142,7 @@ def _case(capability: str, template: Template, sentiments: Sequence[str], rng: R
     kind, rule = capability_file(capability)["kind"], template.rule
     sheet = Sheet(rng, _words(capability), template.side)
     text, changed = sheet.fill(template.text), sheet.fill(template.changed)
-    case = {"kind": kind, "name": rule["name"], "template": template.index, "text": text, "changed": changed}
+    case = {"kind": kind, "name": rule["name"], "template": template.number, "text": text, "changed": changed}
     if kind == "MFT":
         case["expected"] = _expected(rule.get("label", template.side), sentiments)
     if kind == "DIR":
