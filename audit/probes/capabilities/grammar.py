@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -191,8 +191,3 @@ class Sheet:
             self.drawn[key] = self.rng.choice([option for option in options if option not in taken])
         drawn: T = self.drawn[key]
         return drawn
-
-
-def slots(template: str) -> Iterator[str]:
-    """The slots of a template, as it writes them."""
-    return (slot[0] for slot in _SLOT.finditer(template))
