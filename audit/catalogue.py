@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from audit.probes.capabilities import CAPABILITIES
+
 Challenge = Literal["quality", "ethics", "privacy", "security", "environment", "transparency"]
 CHALLENGES: tuple[Challenge, ...] = (
     "ethics",
@@ -149,6 +151,21 @@ BUILT_IN: tuple[Identifier, ...] = (
         "either",
         "A measure that the release owner defined; its meaning is theirs.",
         brackets="metric",
+    ),
+    Identifier(
+        "quality.behaviour",
+        "quality",
+        "Language capability",
+        "share of cases that fail",
+        "lower",
+        "Short sentences, which any reader understands alike, ask for one capability at a time: plain praise and "
+        "blame, negation, contrast, change over time, the opinion of others; or that the answer stays the same where "
+        "a name or a date is exchanged. Counted is how often the model fails.",
+        "Writers who negate, compare or quote others are read as saying the opposite of what they said, however high "
+        "the accuracy on the test examples is.",
+        "Look at the failing sentences; add training texts of the kind that fails, or use a model that was pretrained "
+        "on more text.",
+        brackets=CAPABILITIES,
     ),
     Identifier(
         "fairness.accuracy_gap",

@@ -48,6 +48,7 @@ class Protocol:
     language: str = "en"
     max_examples: int = 0
     seed: int = 0
+    cases: int = 150
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
             settings.language,
             settings.max_examples,
             policy.audit.seed,
+            policy.quality.behaviour_cases,
         ),
     )
     if role == "test":

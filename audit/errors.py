@@ -10,4 +10,16 @@ class AuditError(Exception):
 
 
 class NotAssessed(Exception):  # noqa: N818  (it is an outcome, not an error)
-    """The evidence that a probe needs is missing; the message says what to supply."""
+    """The evidence that a probe needs is missing; the message says what to supply.
+
+    Parameters
+    ----------
+    reason : str
+    arises : bool
+        False where the question does not arise for this model (neutral sentences, of a model without a neutral class):
+        then only a gate on this very id makes the test fail, not one on the id without bracket.
+    """
+
+    def __init__(self, reason: str, *, arises: bool = True) -> None:
+        super().__init__(reason)
+        self.arises = arises

@@ -528,7 +528,7 @@ def pytest_runtest_makereport(
             item.config.workeroutput["audit_problem"] = run.problem  # type: ignore[attr-defined]
         item.session.shouldstop = "the audit cannot go on"
     if isinstance(error, NotAssessed):
-        _not_assessed(item, run.session, report, str(error))
+        _not_assessed(item, run.session, report, str(error), arises=error.arises)
     elif report.skipped and not hasattr(report, "wasxfail"):
         _not_assessed(item, run.session, report, _skip_reason(report), said_by_pytest=True)
     elif report.failed and not isinstance(error, KeyboardInterrupt) and report.when != "teardown":
@@ -551,7 +551,13 @@ def pytest_runtest_makereport(
 
 
 def _not_assessed(
-    item: pytest.Item, session: Session, report: pytest.TestReport, reason: str, said_by_pytest: bool = False
+    item: pytest.Item,
+    session: Session,
+    report: pytest.TestReport,
+    reason: str,
+    *,
+    said_by_pytest: bool = False,
+    arises: bool = True,
 ) -> None:
     explicit = set(session.policy.gated_ids(session.extra_ids))
     ids_here = _declared(item)
@@ -559,8 +565,11 @@ def _not_assessed(
     for name in ids_here:
         # Without subgroup columns a gate on the general id stands for all of them.
         is_gated = name in explicit or (base_id(name) == name and session.policy.gates_base(name))
+        finding = _finding(item, session, name, Verdict.NOT_ASSESSED, reason)
+        if not arises and not session.policy.gates_base(name):
+            is_gated, finding = False, replace(finding, gate=None)
         gated = gated or is_gated
-        _keep(item, _finding(item, session, name, Verdict.NOT_ASSESSED, reason))
+        _keep(item, finding)
     if gated:
         report.outcome = "failed"
         report.longrepr = f"{', '.join(ids_here)}: not assessed, yet the policy gates it; {reason}"

@@ -87,6 +87,7 @@ class QualityPolicy(_Section):
     """Measures of the user's own."""
 
     metrics: tuple[str, ...] = Field((), strict=False, description="evaluate modules: paths, or owner/name@commit")
+    behaviour_cases: int = Field(150, ge=100, description="sentences for each capability, if there are so many")
     allow_remote_metrics: tuple[str, ...] = Field((), strict=False, description="Hub ids whose code may run here")
 
 

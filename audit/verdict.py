@@ -43,7 +43,8 @@ class Measurement:
         What n counts, in the plural.
     details : mapping
         Evidence as plain JSON values. The report draws ``tables`` (``caption, columns, rows``), ``examples``
-        (``caption, items`` of ``before, after, note``) and ``limits`` (sentences); other entries are listed.
+        (``caption, items`` of ``before, after, note``; without ``after`` where nothing is changed) and ``limits``
+        (sentences); other entries are listed.
     settle : callable or None
         From a gate's bound to the sample that would settle an open verdict, None where no number would; for probes that
         know more of their interval than its width. It is asked only if need be, and is no part of the record.

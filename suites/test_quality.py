@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes import quality
+from audit.probes import behaviour, quality
 
 pytestmark = pytest.mark.challenge("quality")
 
@@ -53,6 +53,13 @@ def test_baseline_gain(audit, predictions, word_counts):
 def test_regression(audit, predictions, former):
     """Nothing that the former release could do was lost."""
     audit.check(quality.regression(predictions, former))
+
+
+@pytest.mark.measures("quality.behaviour")
+@pytest.mark.parametrize("capability", behaviour.CAPABILITIES)
+def test_behaviour(audit, scorer, test_data, capability):
+    """The model can do what any reader can: negation, contrast, the opinion of others …"""
+    audit.check(behaviour.behaviour(scorer, test_data.classes, capability, protocol=test_data.protocol))
 
 
 @pytest.mark.measures("quality.metric")

@@ -22,10 +22,10 @@ class Limits(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A text before and after a change, the changed words marked."""
+    """A text before and after a change, the changed words marked; `after` is None where one text is all there is."""
 
     before: Markup
-    after: Markup
+    after: Markup | None
     note: str
 
 

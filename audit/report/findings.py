@@ -223,10 +223,7 @@ class Claim:
         if not examples or not examples["items"]:
             return None
         items = examples["items"]
-        pairs = [
-            Pair(*text.marked(item["before"], item["after"]), text.cell(item["note"]))
-            for item in items[: self.limits.examples]
-        ]
+        pairs = [_pair(item) for item in items[: self.limits.examples]]
         return text.short(examples["caption"]), pairs, evidence.more(items, self.limits.examples)
 
     @cached_property
@@ -240,6 +237,11 @@ class Claim:
         ]
         more = evidence.more(entries, self.limits.figures)
         return [*shown, ("…", more)] if more else shown
+
+
+def _pair(item: Mapping[str, Any]) -> Pair:
+    before, after = text.marked(item["before"], item.get("after", item["before"]))
+    return Pair(before, after if "after" in item else None, text.cell(item["note"]))
 
 
 class Card(NamedTuple):

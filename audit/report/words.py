@@ -270,6 +270,7 @@ PAGE = {
     "method": "How it was measured",
     "limits": "Limits of this measurement",
     "figures": "Further figures",
+    "single": "Text",
     "before": "Before",
     "after": "After",
     "answer": "Answer",

@@ -455,6 +455,14 @@ def test_changed_words_are_marked_and_escaped() -> None:
     assert "… and 18 more" in html
 
 
+def test_an_example_that_nothing_was_changed_in_is_one_text() -> None:
+    examples = {"caption": "Cases that fail", "items": [{"before": "Not <good>.", "note": "positive 0.9"}]}
+    found = page(record(finding(details={"examples": examples})))
+    assert found.problems == []
+    assert "Text Not <good>. Answer positive 0.9" in found.text
+    assert "Before" not in found.part("finding-quality-accuracy").text
+
+
 def test_evidence_tables_are_drawn_padded_and_cut() -> None:
     table = {
         "caption": "Accuracy by group",
