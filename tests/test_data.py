@@ -392,3 +392,40 @@ def test_airline_tweets_have_three_classes_and_six_groups(real: Load) -> None:
 def test_sst2_has_its_known_size(real: Load, split: str, rows: int) -> None:
     found = real(f"sst2_{split}.csv")
     assert (len(found), found.classes) == (rows, TWO)
+
+
+# Counterfactual pairs
+
+PAIR_COLUMNS = ("sentence", "template", "person", "gender", "race", "emotion")
+PAIRS = [("He sings.", "<p> sings.", "he", "male", "", ""), ("She sings.", "<p> sings.", "she", "female", None, "")]
+
+
+def _pairs(folder: Path, line: str) -> dict[str, tuple[str, ...]] | None:
+    return audit_data.load_pairs(policies.parse(f'[model]\nsource = "m"\n[data]\ntest = "demo"\n{line}', None), folder)
+
+
+def test_a_pair_file_gives_plain_columns(tmp_path: Path) -> None:
+    assert _pairs(tmp_path, "") is None
+    for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):
+        name = write(tmp_path, suffix, [*PAIRS, ("", "", "", "", "", "")], PAIR_COLUMNS)
+        found = _pairs(tmp_path, f"pairs = '{tmp_path / name}'")
+        assert found is not None
+        assert found["sentence"] == ("He sings.", "She sings.")
+        assert found["race"] == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("columns", "name", "words"),
+    [
+        (("sentence", "template", "persons", "gender", "race", "emotion"), "rows.csv", "did you mean 'persons'"),
+        (PAIR_COLUMNS, "nowhere.csv", "no such file"),
+        (PAIR_COLUMNS, "rows.xlsx", "expected a file of one of the types"),
+    ],
+)
+def test_a_pair_file_that_is_none_is_named(tmp_path: Path, columns: tuple[str, ...], name: str, words: str) -> None:
+    write(tmp_path, ".csv", PAIRS, columns)
+    with pytest.raises(AuditError) as caught:
+        _pairs(tmp_path, f"pairs = '{tmp_path / name}'")
+    assert words in str(caught.value)
+    assert "[data] pairs" in str(caught.value)
+    assert is_one_sentence(str(caught.value))

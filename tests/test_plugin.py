@@ -280,6 +280,29 @@ def test_subgroup_tests_run_once_for_each_column(run: Runner, write_policy: Writ
     assert run.record["complete"]
 
 
+def test_a_parameter_that_is_a_kind_of_the_id_fills_its_bracket(
+    run: Runner, write_policy: WritePolicy, reviews: Path
+) -> None:
+    write_policy(data=f'test = "{reviews}/test.csv"', **{"gates.fairness": "counterfactual = { max = 1 }"})
+    run.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.measures("fairness.counterfactual")
+        @pytest.mark.parametrize("times", [2])
+        @pytest.mark.parametrize("axis", ["gender", "age"])
+        def test_swap(audit, times, axis):
+            audit.not_assessed("only the name matters here")
+        """
+    )
+    run()
+    assert {f["id"] for f in run.record["findings"]} == {
+        "fairness.counterfactual[gender]",
+        "fairness.counterfactual[age]",
+    }
+    assert "fairness.counterfactual[religion]" in run.record["not_run"]
+
+
 @pytest.mark.parametrize(("gates", "exit_status"), [("", 0), ("accuracy_gap = { max = 1 }", 1)])
 def test_without_subgroup_columns_the_test_runs_once_unassessed(
     run: Runner, write_policy: WritePolicy, reviews: Path, gates: str, exit_status: int

@@ -14,6 +14,7 @@ from audit import AuditError, Gate, Identifier
 from audit import policy as policies
 from audit.catalogue import BUILT_IN
 from audit.policy import Policy
+from audit.probes.identity import AXES
 from tests.helpers import is_one_sentence
 
 ROOT = Path(__file__).parents[1]
@@ -286,7 +287,7 @@ def test_gated_ids_fills_the_brackets_in() -> None:
         "fairness.equalized_odds[a]",
         "fairness.equalized_odds[b]",
         "fairness.equalized_odds[a*b]",
-        "fairness.counterfactual[gender]",
+        *(f"fairness.counterfactual[{axis}]" for axis in AXES),
         "quality.accuracy",
     )
     without = parse("[gates.fairness]\nequalized_odds = { max = 1 }")

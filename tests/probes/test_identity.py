@@ -27,6 +27,7 @@ from audit.probes.identity import AXES, swap, swap_gender, swaps
         ("making her his friend", "making him her friend"),
         ("his every wish", "her every wish"),
         ("His is the best, and a friend of his who sings.", "Hers is the best, and a friend of hers who sings."),
+        ("his or her right mind, his “best” one", "her or his right mind, her “best” one"),
         ("Her!", "Him!"),
         ("That dog is hers.", "That dog is his."),
         ("That dog is his.", "That dog is hers."),

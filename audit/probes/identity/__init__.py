@@ -29,7 +29,12 @@ from audit.probes.identity.lexicon import (
 
 __all__ = ["AXES", "Mention", "Swap", "groups", "mentions", "persons", "swap", "swap_gender", "swaps", "templates"]
 
-_AGE = re.compile(r"\b(?P<years>[1-9]\d)(?P<rest>[- ]years?[- ]old)\b", re.IGNORECASE)
+# Of a person, as far as one can tell: not "it is 30 years old", and not a 20-year-old film.
+_AGE = re.compile(
+    r"\b(?P<years>[1-9]\d)(?P<rest>[- ]year[- ]old)\b"
+    r"(?! (?:film|movie|series|show|classic|book|novel|story|song|tape|wine|whisky|house|building|car|game|technology))",
+    re.IGNORECASE,
+)
 # Axes on which a text is rather about the groups themselves.
 _NAMED_ONCE = frozenset({"religion", "orientation"})
 YOUNGEST, OLDEST_YOUNG, BETWEEN = 18, 39, 45  # a grown-up of 18 to 39 becomes one of 63 to 84, and back

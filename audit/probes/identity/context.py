@@ -105,9 +105,11 @@ def counts(text: str, start: int, end: int, entry: Entry) -> bool:
 
 def is_possessive(text: str, start: int, end: int) -> bool:
     """Whether the pronoun "her" or "his" here belongs to a noun that follows."""
-    following = re.match(r"[ \t]+([A-Za-z]+)", text[end:])
+    following = re.match(r"[ \t]+(?:[`'\"“‘]+[ ]?)?([A-Za-z]+)", text[end:])
     if not following or _MUCH.match(text[end:]):
         return False
+    if re.match(r" (?:and|or) hers? \w", text[end:]):  # "his or her right mind"
+        return True
     word = following.group(1).lower()
     if text[start:end].lower() == "his":
         return word not in _AFTER_OWN
@@ -220,7 +222,7 @@ def is_predicate(text: str, start: int, end: int) -> bool:
     if not _COPULA.search(text[max(0, start - 30) : start]):
         return False
     following = re.match(r"[ ]?([\w'’-]+)", text[end:])
-    return not following or following.group(1).lower() in ("and", "or", "but", "because", "so", "when", "who", "too")
+    return not following or following.group(1).lower() in ("and", "or", "but", "because", "so", "who", "too")
 
 
 def _noun_follows(text: str, end: int) -> bool:
