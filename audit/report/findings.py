@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count, islice
 from typing import Any, NamedTuple
@@ -35,11 +36,14 @@ class Claim:
     finding: Mapping[str, Any]
     origin: str
     limits: Limits
+    explained_above: bool = False
 
     @property
     def name(self) -> str:
         """Title and, where there is one, the group or kind that it is about."""
         bracket = self.id.partition("[")[2].removesuffix("]")
+        if self.known and bracket in self.known.brackets and not isinstance(self.known.brackets, str):
+            bracket = bracket.replace("_", " ")  # our own name, not a column of the user's
         return f"{self.title} ({text.short(bracket, text.HEADER)})" if bracket else self.title
 
     @property
@@ -47,6 +51,18 @@ class Claim:
         """Word, sign and family of the verdict; what nobody gated and nobody could measure weighs nothing."""
         ungated = self.verdict == "not_assessed" and not self.gated
         return words.UNGATED if ungated else words.VERDICTS[self.verdict]
+
+    @property
+    def explained(self) -> bool:
+        """Whether meaning, harm and remedy are told here: once for each measure, and wherever a reader must act."""
+        return not self.explained_above or self.verdict in _OPEN_QUESTIONS
+
+    @property
+    def badness(self) -> float:
+        """How bad the estimate is among others of the same measure; larger is worse."""
+        sign = -1.0 if self.known and self.known.better == "higher" else 1.0
+        estimate = self.finding.get("estimate")
+        return -math.inf if estimate is None else sign * float(estimate)
 
     @property
     def gated(self) -> bool:
@@ -244,6 +260,14 @@ def _pair(item: Mapping[str, Any]) -> Pair:
     return Pair(before, after if "after" in item else None, text.cell(item["note"]))
 
 
+class Alike(NamedTuple):
+    """Findings of one measure that decided nothing, told together: the worst stands for all."""
+
+    title: str
+    number: int
+    worst: Claim
+
+
 class Card(NamedTuple):
     """What a reader of a minute learns of one challenge."""
 
@@ -255,7 +279,7 @@ class Card(NamedTuple):
     worst: Claim | None
     counts: str
     missing: Sequence[tuple[str, str, str]]
-    reported: Sequence[Claim]
+    reported: Sequence[Alike]
     claims: Sequence[Claim]
 
 
@@ -294,7 +318,12 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
         )
     order = list(words.VERDICTS)
     # What nobody gated and nobody could measure comes last: first what is known, then its gaps.
-    return sorted(made, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
+    made = sorted(made, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
+    told: set[str] = set()
+    for i, claim in enumerate(made):
+        made[i] = replace(claim, explained_above=base_id(claim.id) in told)
+        told.add(base_id(claim.id))
+    return made
 
 
 def cards(claims: Sequence[Claim]) -> list[Card]:
@@ -321,7 +350,7 @@ def _card(challenge: str, own: Sequence[Claim]) -> Card:
         worst,
         f"{_gates(own)}; {listed}" if own else "",
         [(word, ", ".join(names), reason) for (word, reason), names in missing.items()],
-        [claim for claim in own if claim.verdict == "reported"],
+        alike(claim for claim in own if claim.verdict == "reported"),
         own,
     )
 
@@ -373,10 +402,18 @@ def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:
     return [(", ".join(names), action) for action, names in together.items()]
 
 
-def uncovered(claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+def alike(claims: Iterable[Claim]) -> list[Alike]:
+    """Findings of one measure together, so that 27 capabilities are one line with the worst of them."""
+    together: dict[str, list[Claim]] = {}
+    for claim in claims:
+        together.setdefault(base_id(claim.id), []).append(claim)
+    return [Alike(own[0].title, len(own), max(own, key=lambda claim: claim.badness)) for own in together.values()]
+
+
+def uncovered(claims: Sequence[Claim]) -> tuple[list[Alike], list[Claim]]:
     """What decided nothing: measured without a gate, and not assessed without a gate."""
     return (
-        [claim for claim in claims if claim.verdict == "reported"],
+        alike(claim for claim in claims if claim.verdict == "reported"),
         [claim for claim in claims if claim.verdict == "not_assessed" and not claim.gated],
     )
 

@@ -310,6 +310,27 @@ def test_a_pass_says_what_it_does_not_cover() -> None:
     assert "What to do next" not in top
 
 
+def test_findings_of_one_measure_are_told_together_by_the_worst() -> None:
+    rates = {"negation_of_negative": 0.4, "contrast": 0.9, "places": 0.1}
+    found = page(
+        record(
+            finding(),
+            *[
+                finding(f"quality.behaviour[{name}]", "reported", title="Language capability", gate=None,
+                        estimate=rate, low=rate - 0.05, high=rate + 0.05)
+                for name, rate in rates.items()
+            ],
+        )
+    ).text  # fmt: skip
+    top = found[: found.index("The challenges An AI model")]
+    assert "Language capability • Reported 3 of them; the worst is Language capability (contrast): 0.900" in top
+    assert "(places)" not in top
+    assert "Language capability (contrast) 0.900 [0.850, 0.950] (worst of 3)" in found
+    assert "Language capability (negation of negative)" in found
+    # What a capability is stands once, not three times.
+    assert found.count("Short sentences, which any reader understands alike") == 1
+
+
 def test_a_finding_is_told_in_plain_sentences() -> None:
     found = page(RECORDS["pass"]).part("finding-quality-accuracy")
     said = "0.800 (share of right answers), with 95 % confidence between 0.780 and 0.820; 1,821 test examples."

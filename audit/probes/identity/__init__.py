@@ -32,7 +32,7 @@ __all__ = ["AXES", "Mention", "Swap", "groups", "mentions", "persons", "swap", "
 # Of a person, as far as one can tell: not "it is 30 years old", and not a 20-year-old film.
 _AGE = re.compile(
     r"\b(?P<years>[1-9]\d)(?P<rest>[- ]year[- ]old)\b"
-    r"(?! (?:film|movie|series|show|classic|book|novel|story|song|tape|wine|whisky|house|building|car|game|technology))",
+    r"(?! (?:film|movie|series|show|classic|book|novel|story|song|tape|wine|whisky|house|building|car|game))",
     re.IGNORECASE,
 )
 # Axes on which a text is rather about the groups themselves.
