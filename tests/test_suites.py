@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 
 from audit import demo, policy, record
+from audit.probes import mentions
 
 from .conftest import CLASSES, write_csv
 
@@ -68,7 +69,11 @@ def test_the_demo_passes_in_each_challenge(demo_audit: tuple[Path, dict[str, Any
     assert (value["verdict"], value["complete"]) == ("pass", True)
     passed = {finding["challenge"] for finding in value["findings"] if finding["verdict"] == "pass"}
     assert passed == {"quality", "ethics", "privacy", "security", "environment", "transparency"}
-    assert set(verdicts(value).values()) == {"pass"}
+    gated = {finding["verdict"] for finding in value["findings"] if finding["gate"]}
+    assert gated == {"pass"}
+    # Without a gate: what needs a former audit, and what is only reported.
+    rest = {finding["verdict"] for finding in value["findings"] if not finding["gate"]}
+    assert rest == {"reported", "not_assessed"}
     page = folder / "reports" / "report.html"
     assert page.stat().st_size < 2_000_000
     assert "<script" not in page.read_text("utf-8").lower()
@@ -165,12 +170,37 @@ def test_label_noise_planted_for_one_region_fails(tmp_path: Path, cache: Path) -
     assert "“east”" in summary
 
 
+def test_a_model_that_learnt_from_biased_labels_fails_and_the_same_without_bias_does_not(
+    tmp_path: Path, cache: Path
+) -> None:
+    """Half of the praise in texts about women is labelled as blame, in the training data alone."""
+    rows, rng = demo.reviews("train"), Random("bias")
+    about = mentions.mentions([str(row["text"]) for row in rows], "gender")
+    for row, gender in zip(rows, about, strict=True):
+        if gender == "female" and row["label"] == "positive" and rng.random() < 0.5:
+            row["label"] = "negative"
+    write_csv(tmp_path / "biased.csv", rows)
+    found = {}
+    for name, source in (("fair", "demo"), ("biased", f"{tmp_path}/biased.csv")):
+        text = policy.default_text().replace('train = "demo"', f'train = "{source}"')
+        text = re.sub(r"subgroups = .*", 'subgroups = ["mention:gender"]', text)
+        (tmp_path / "audit.toml").write_text(text, "utf-8")
+        _, value = audit(tmp_path, cache, "-k", "equalized_odds")
+        found[name] = next(f for f in value["findings"] if f["id"] == "fairness.equalized_odds[mention:gender]")
+    assert found["fair"]["verdict"] in ("pass", "inconclusive")
+    assert found["fair"]["estimate"] < 0.1
+    assert found["biased"]["verdict"] == "fail"
+    assert "“female”" in found["biased"]["details"]["summary"]
+    assert "not who wrote them" in found["biased"]["details"]["limits"][0]
+
+
 def test_training_stopped_after_30_steps_fails(tmp_path: Path, cache: Path) -> None:
     text = policy.default_text().replace("[model.finetune]", "[model.finetune]\nmax_steps = 30\n#")
     (tmp_path / "audit.toml").write_text(text, "utf-8")
     done, value = audit(tmp_path, cache, "-m", "quality")
     assert done.returncode == 1
-    assert verdicts(value) == {"quality.accuracy": "fail", "quality.macro_f1": "fail"}
+    found = verdicts(value)
+    assert found["quality.accuracy"] == found["quality.macro_f1"] == found["quality.baseline_gain"] == "fail"
 
 
 # ---- ways to run it
@@ -284,7 +314,12 @@ def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
     accuracy = next(f for f in value["findings"] if f["id"] == "quality.accuracy")
     assert accuracy["estimate"] >= 0.77
     assert accuracy["n"] == 1821
-    assert verdicts(value)["fairness.equalized_odds"] == "not_assessed"
+    found = verdicts(value)
+    assert "fairness.equalized_odds[mention:gender]" in found
+    assert found["quality.behaviour[vocabulary_neutral]"] == "not_assessed"
+    assert sum(name.startswith("quality.behaviour") for name in found) >= 15
+    gender = next(f for f in value["findings"] if f["id"] == "fairness.counterfactual[gender]")
+    assert {row[0] for row in gender["details"]["tables"][0]["rows"]} == {"your texts", "templates", "pair file"}
     assert value["data"]["test"]["path"] == "${AUDIT_TEST_DATA}/sst2_test.csv"
 
 

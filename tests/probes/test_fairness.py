@@ -48,9 +48,9 @@ def _column(made: Predictions) -> NDArray[np.str_]:
 
 @pytest.mark.parametrize("classes", [TWO, THREE])
 @pytest.mark.parametrize("groups", [("a", "b"), ("a", "b", "c", "d")])
-@pytest.mark.parametrize("seed", range(3))
-def test_estimates_are_fairlearns(classes: tuple[str, ...], groups: tuple[str, ...], seed: int) -> None:
-    made = _random(classes, groups, 600, seed)
+@pytest.mark.parametrize("n", [600, 25_000])
+def test_estimates_are_fairlearns(classes: tuple[str, ...], groups: tuple[str, ...], n: int) -> None:
+    made = _random(classes, groups, n, n)
     group = _column(made)
     odds = [
         equalized_odds_difference(made.truth == c, made.labels == c, sensitive_features=group)
@@ -62,9 +62,9 @@ def test_estimates_are_fairlearns(classes: tuple[str, ...], groups: tuple[str, .
 
 
 @pytest.mark.parametrize("classes", [TWO, THREE])
-@pytest.mark.parametrize("seed", range(3))
-def test_parity_and_the_worst_group_are_fairlearns(classes: tuple[str, ...], seed: int) -> None:
-    made = _random(classes, ("a", "b", "c", "d", "e"), 700, seed)
+@pytest.mark.parametrize("n", [700, 25_000])
+def test_parity_and_the_worst_group_are_fairlearns(classes: tuple[str, ...], n: int) -> None:
+    made = _random(classes, ("a", "b", "c", "d", "e"), n, n)
     group = _column(made)
     judged = range(len(classes)) if len(classes) > 2 else [1]
     of = {c: demographic_parity_difference(made.truth == c, made.labels == c, sensitive_features=group) for c in judged}
