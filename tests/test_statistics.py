@@ -424,7 +424,7 @@ def test_few_clusters_speak_only_for_themselves() -> None:
     assert "11 templates are too few" in str(found.limit())
     many = statistics.clustered_proportion(np.ones(300, bool), np.repeat(np.arange(30), 10))
     assert (many.fixed_clusters, many.limit()) == (False, None)
-    assert many.low == pytest.approx(0.025 ** (1 / 30))  # thirty clusters of one mind count as thirty examples
+    assert many.low == pytest.approx(0.0125 ** (1 / 30))  # thirty clusters of one mind count as thirty examples
 
 
 @pytest.mark.parametrize(("k", "spread"), [(30, 1.0), (100, 0.0), (100, 1.0)])
