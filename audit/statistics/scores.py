@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 from audit.statistics.intervals import Interval, as_interval, normal_quantile
 from audit.statistics.proportions import proportion, proportions
 
-
 FEW_SCORES = 100
 
 
