@@ -97,6 +97,14 @@ def test_the_fingerprint_depends_on_all_that_counts() -> None:
     assert base.fingerprint == examples([0, 1], texts=["a", "b"], groups={"g": ["x", "y"]}).fingerprint
 
 
+def test_the_confidence_is_shared_out_over_the_planned_looks(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", ROWS, ("text", "label", "group", "other"))
+    assert load(name).protocol.confidence == pytest.approx(0.95)
+    assert load(name, "[audit]\nlooks = 5").protocol.confidence == pytest.approx(0.99)
+    found = load(name, "[audit]\nlooks = 2\nconfidence = 0.9")
+    assert found.protocol.confidence == pytest.approx(0.95)
+
+
 def test_dates_are_texts_like_any_other(load: Load, tmp_path: Path) -> None:
     rows = [("2020-01-01", "positive"), ("2021-12-31", "negative")]
     csv, jsonl = (load(write(tmp_path, suffix, rows, ("text", "label"))) for suffix in (".csv", ".jsonl"))

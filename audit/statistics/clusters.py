@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from audit.statistics.intervals import Array, Interval
+from audit.statistics.intervals import Array, Interval, shared_out
 from audit.statistics.proportions import proportion, proportions
 
 # With fewer clusters the variance between them cannot be told: a cluster bootstrap over 11 covers 85 % instead of 95 %.
@@ -87,7 +87,8 @@ def clustered_proportion(
         return ClusteredInterval(*proportion(int(x.sum()), n, confidence), k, True)
     p = float(x.mean())
     size = _effective_size(p, clustered_error(x, clusters) ** 2, n, k, confidence)
-    _, low, high = proportions(p * size, size, confidence)
+    # Half the error: where clusters are skewed, as they are near 0 and 1, one side would err half again as often.
+    _, low, high = proportions(p * size, size, shared_out(confidence, 2))
     return ClusteredInterval(p, float(low), float(high), k, False)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from audit.statistics.intervals import Array, Interval, shared_out
-from audit.statistics.proportions import FEW, proportions
+from audit.statistics.proportions import proportions
 
 # From confusion matrices, shape (..., classes, classes), rows the truth and columns the prediction, to values (...).
 Statistic = Callable[[Array], Array]
@@ -161,19 +161,12 @@ def exact_balanced_accuracy(confusion: Array, confidence: float) -> tuple[float,
 
     Notes
     -----
-    The recalls are independent given the numbers of each class, and their distances to their exact limits are added
-    in squares, as in :func:`audit.statistics.difference`. Over more than two classes skewness adds up, and one side
-    would err a third more often than nominal (measured); there the limits are those at half the error. Where a class
-    has fewer than `FEW` examples, limits at the error shared out among the classes are averaged as they are.
+    A recall is a binomial proportion given the number of its class's examples; exact limits of each at the confidence
+    shared out among the classes (Bonferroni) bound the mean.
     """
     hits, true, _ = _margins(confusion)
-    hits, true = hits[true > 0], true[true > 0]
-    if true.min() < FEW:
-        _, low, high = proportions(hits, true, shared_out(confidence, len(hits)))
-        return float(low.mean()), float(high.mean())
-    recall, low, high = proportions(hits, true, confidence if len(hits) <= 2 else shared_out(confidence, 2))
-    down, up = (float(np.sqrt((distance**2).sum())) / len(hits) for distance in (recall - low, high - recall))
-    return float(recall.mean()) - down, float(recall.mean()) + up
+    _, low, high = proportions(hits[true > 0], true[true > 0], shared_out(confidence, int((true > 0).sum())))
+    return float(low.mean()), float(high.mean())
 
 
 def exact_macro_f1(confusion: Array, confidence: float) -> tuple[float, float]:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, shared_out
 
-# Below so many observations on either side, adding limits in squares errs too often at the small errors that
-# Bonferroni asks for (up to twelve times, by exact enumeration); there the limits are added as they are.
-FEW = 30
+# With fewer successes or failures on either side than this, adding limits in squares errs up to 1.4 times as often as
+# nominal at 95 %, and up to twenty times at the small errors that Bonferroni asks for; there they are not squared.
+FEW = 10
 
 
 def proportion(successes: int, n: int, confidence: float = 0.95) -> Interval:
@@ -107,16 +107,20 @@ def difference(
     -----
     Source: Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine
     17 (1998): the distances from each estimate to its limit are added in squares. With Wilson's limits (his method 10)
-    a small group beside a large one errs up to five times as often as nominal near 0 and 1; with the exact limits of
-    Clopper and Pearson, by exact enumeration over 2 to 1,000 examples a side and shares from 0.2 to 1, never at 95 %,
-    and at most twice as often at 1/72 of its error. Where either side has fewer than `FEW`, the limits at
-    half the error are subtracted as they are, which is exact whatever the shares (Bonferroni).
+    a small group beside a large one errs up to five times as often as nominal near 0 and 1. Here the limits are the
+    exact ones of Clopper and Pearson, and where either side has fewer than `FEW` successes or failures, those at half
+    the error are subtracted as they are, which is exact whatever the shares (Bonferroni). By exact enumeration over
+    14 pairs of sizes from 5 to 1,500 and shares from 0.2 to 0.999, one side's error at 95 % is at most 1.01 of nominal;
+    at 1/132 of that error up to 1.8 times, and only where the shares are far apart.
     """
     x1, n1, x2, n2 = (np.asarray(value, float) for value in (successes1, n1, successes2, n2))
     if limits == "score":
         return _in_squares(_scores(x1, n1, confidence), _scores(x2, n2, confidence))
     return _compared(
-        lambda level: (proportions(x1, n1, level), proportions(x2, n2, level)), np.minimum(n1, n2), confidence
+        lambda level: (proportions(x1, n1, level), proportions(x2, n2, level)),
+        np.minimum(_fewest(x1, n1), _fewest(x2, n2)) < FEW,
+        np.minimum(n1, n2) == 0,
+        confidence,
     )
 
 
@@ -133,24 +137,34 @@ def pairwise(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bo
     """
     x, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
 
+    columns, rows = (..., slice(None), None), (..., None, slice(None))
+
     def sides(level: float) -> tuple[Bounds, Bounds]:
         estimate, low, high = proportions(x, total, level)
-        columns, rows = ((..., slice(None), None), (..., None, slice(None)))
         return (estimate[columns], low[columns], high[columns]), (estimate[rows], low[rows], high[rows])
 
-    estimate, low, high = _compared(sides, np.minimum(total[..., :, None], total[..., None, :]), confidence)
+    few, unseen = _fewest(x, total) < FEW, total == 0
+    found = _compared(sides, few[columns] | few[rows], unseen[columns] | unseen[rows], confidence)
     ordered = ~np.eye(x.shape[-1], dtype=bool)
-    return estimate[..., ordered], low[..., ordered], high[..., ordered]
+    estimate, low, high = (bound[..., ordered] for bound in found)
+    return estimate, low, high
 
 
-def _compared(sides: Callable[[float], tuple[Bounds, Bounds]], fewer: Array, confidence: float) -> Bounds:
-    """Bounds of differences from limits of both sides at any confidence, and the smaller number of observations."""
+def _fewest(successes: Array, n: Array) -> Array:
+    return np.asarray(np.minimum(successes, n - successes))
+
+
+def _compared(
+    sides: Callable[[float], tuple[Bounds, Bounds]],
+    few: NDArray[np.bool_],
+    unseen: NDArray[np.bool_],
+    confidence: float,
+) -> Bounds:
+    """Bounds of differences from limits of both sides at any confidence; where there are few, and where none."""
     estimate, low, high = _in_squares(*sides(confidence))
-    few = np.broadcast_to(fewer < FEW, estimate.shape)
     if few.any():
         (_, low1, high1), (_, low2, high2) = sides(shared_out(confidence, 2))
         low, high = np.where(few, low1 - high2, low), np.where(few, high1 - low2, high)
-    unseen = fewer == 0
     return estimate, np.where(unseen, -1.0, low), np.where(unseen, 1.0, high)
 
 
