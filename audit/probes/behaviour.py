@@ -217,7 +217,7 @@ def _limits(made: Sequence[Case], own: Sequence[str]) -> list[str]:
     limits = [
         "The sentences are made from templates and sound alike: a model that fails here fails at something easy, but "
         "one that passes may still fail at longer and less tidy texts.",
-        "Cases of one template are not independent of each other; the interval treats them as if they were.",
+        "The interval is about sentences that these templates make; other templates may differ by more than it says.",
     ]
     answers = {case.expected for case in made}
     if made[0].kind == "MFT" and len(answers) == 1:

@@ -130,6 +130,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
     """
     confidence = predictions.known.protocol.confidence
     groups = _groups(predictions, subgroup)
+    where = _named(subgroup)
     worst = statistics.smallest_proportion(groups.right, groups.sizes, confidence)
     if groups.small:
         worst = worst._replace(low=0.0)
@@ -154,7 +155,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
         details={
             "summary": _told(
                 [groups.sizes[least]],
-                f"The model is right least often where {subgroup} is “{groups.names[least]}”: in "
+                f"The model is right least often where {where} is “{groups.names[least]}”: in "
                 f"{100 * worst.estimate:.1f} of 100 texts.",
             ),
             "tables": [_confidence_table(predictions, groups, subgroup)],
@@ -188,6 +189,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
     """
     confidence = predictions.known.protocol.confidence
     groups = _groups(predictions, subgroup)
+    where = _named(subgroup)
     said = groups.confusion.sum(axis=1).T  # (classes, groups)
     true = groups.confusion.sum(axis=2).T
     judged = _judged_classes(predictions.classes)
@@ -209,7 +211,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
         details={
             "summary": _told(
                 groups.sizes[[low, high]],
-                f"Texts are called {predictions.classes[worst]} {points:.1f} points more often where {subgroup} is "
+                f"Texts are called {predictions.classes[worst]} {points:.1f} points more often where {where} is "
                 f"“{groups.names[high]}” than where it is “{groups.names[low]}”.",
             ),
             "smallest share over largest, worst class": float(rates[worst, low] / rates[worst, high])
@@ -412,6 +414,14 @@ def _confidence_table(predictions: Predictions, groups: _Groups, subgroup: str) 
     }
 
 
+def _named(subgroup: str) -> str:
+    """A column as it is spoken of in a sentence."""
+    return " and ".join(
+        f"the {mentions.axis_of(part)} that is mentioned" if mentions.is_mention(part) else part
+        for part in subgroup.split("*")
+    )
+
+
 def _interval(successes: int, n: int, confidence: float) -> tuple[float | None, float | None]:
     if n < SMALLEST_CELL:
         return None, None
@@ -431,22 +441,24 @@ def _told(cells: Iterable[int], sentence: str) -> str:
 
 
 def _accuracy_in_words(groups: _Groups, subgroup: str) -> str:
+    where = _named(subgroup)
     rates = groups.right / groups.sizes
     low, high = int(np.argmin(rates)), int(np.argmax(rates))
     return _told(
         groups.sizes[[low, high]],
-        f"Texts are misread {100 * (rates[high] - rates[low]):.1f} points more often where {subgroup} is "
+        f"Texts are misread {100 * (rates[high] - rates[low]):.1f} points more often where {where} is "
         f"“{groups.names[low]}” than where it is “{groups.names[high]}”.",
     )
 
 
 def _odds_in_words(class_name: str, rate: str, low: str, high: str, subgroup: str, points: float) -> str:
+    where = _named(subgroup)
     if rate == "true-positive":
         return (
-            f"Texts that are {class_name} are recognised as such {points:.1f} points less often where {subgroup} is "
+            f"Texts that are {class_name} are recognised as such {points:.1f} points less often where {where} is "
             f"“{low}” than where it is “{high}”."
         )
     return (
-        f"Texts that are not {class_name} are called {class_name} {points:.1f} points more often where {subgroup} is "
+        f"Texts that are not {class_name} are called {class_name} {points:.1f} points more often where {where} is "
         f"“{high}” than where it is “{low}”."
     )

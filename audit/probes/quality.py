@@ -208,9 +208,7 @@ def calibration_error(predictions: Predictions) -> Measurement:
             "summary": f"The model is sure of its answers to {100 * stated.mean():.1f} % on average and right in "
             f"{100 * predictions.correct.mean():.1f} %: {'too sure' if surer > 0 else 'not sure enough'} by "
             f"{100 * abs(surer):.1f} points.",
-            "expected calibration error (15 bins of equal width, biased upwards)": (
-                statistics.expected_calibration_error(diagram)
-            ),
+            "expected calibration error, 15 bins, biased upwards": (statistics.expected_calibration_error(diagram)),
             "root of the squared error": float(np.sqrt(error.estimate)),
             "reliability": points.tolist(),
             "tables": [
