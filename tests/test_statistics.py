@@ -200,7 +200,7 @@ def test_auc_interval_covers_the_truth(shift: float, decimals: int) -> None:
         positives, negatives = rng.normal(shift, size=60), rng.normal(size=90)
         found = statistics.auc(np.round(positives, decimals), np.round(negatives, decimals))
         covered.append(found.low <= truth <= found.high)
-    assert 0.925 <= np.mean(covered) <= 0.985
+    assert 0.925 <= np.mean(covered) <= 0.995
 
 
 @pytest.mark.parametrize("m", [2, 10, 400])
