@@ -3,14 +3,17 @@
     python benchmarks/audits.py                                    # the embedded demo
     AUDIT_TEST_DATA=… python benchmarks/audits.py examples/sst2.toml examples/airline.toml examples/imdb.toml
 
-Prints a Markdown table for `benchmarks/README.md`. The seconds are those of the whole command, imports included.
+Prints a Markdown table for `benchmarks/README.md`. The seconds are those of the whole command, imports included. With
+`--keep DIR` the reports stay there.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,13 +43,15 @@ def audit(policy: str, folder: Path) -> tuple[int, float, float, dict[str, Any]]
     return code, seconds, usage.ru_maxrss / 2**20, json.loads((folder / "out" / "audit.json").read_text("utf-8"))
 
 
-def row(policy: str) -> list[str]:
+def row(policy: str, keep: Path | None) -> list[str]:
     """The table's row of one policy."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         code, first, memory, record = audit(policy, folder)
         _, second, _, again = audit(policy, folder)
         size = (folder / "out" / "report.html").stat().st_size
+        if keep is not None:
+            shutil.copytree(folder / "out", keep / Path(policy).stem, dirs_exist_ok=True)
     accuracy = next(f for f in record["findings"] if f["id"] == "quality.accuracy")
     training = sum(phase["seconds"] for phase in record["energy"]["phases"] if phase["name"] == "fine-tune")
     return [
@@ -64,14 +69,18 @@ def row(policy: str) -> list[str]:
     ]
 
 
-def main(policies: list[str]) -> None:
+def main() -> None:
     """Print the table, a row as soon as it is known."""
+    parser = argparse.ArgumentParser(description="Time whole audits.")
+    parser.add_argument("policies", nargs="*", default=[DEMO])
+    parser.add_argument("--keep", type=Path, metavar="DIR")
+    asked = parser.parse_args()
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n")
     print(f"| {' | '.join(COLUMNS)} |")
     print(f"|{' --- |' * len(COLUMNS)}", flush=True)
-    for policy in policies:
-        print(f"| {' | '.join(row(policy))} |", flush=True)
+    for policy in asked.policies:
+        print(f"| {' | '.join(row(policy, asked.keep))} |", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [DEMO])
+    main()

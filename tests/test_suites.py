@@ -173,11 +173,11 @@ def test_label_noise_planted_for_one_region_fails(tmp_path: Path, cache: Path) -
 def test_a_model_that_learnt_from_biased_labels_fails_and_the_same_without_bias_does_not(
     tmp_path: Path, cache: Path
 ) -> None:
-    """Half of the praise in texts about women is labelled as blame, in the training data alone."""
+    """Most of the praise in texts about women is labelled as blame, in the training data alone."""
     rows, rng = demo.reviews("train"), Random("bias")
     about = mentions.mentions([str(row["text"]) for row in rows], "gender")
     for row, gender in zip(rows, about, strict=True):
-        if gender == "female" and row["label"] == "positive" and rng.random() < 0.5:
+        if gender == "female" and row["label"] == "positive" and rng.random() < 0.85:
             row["label"] = "negative"
     write_csv(tmp_path / "biased.csv", rows)
     found = {}

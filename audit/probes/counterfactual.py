@@ -22,11 +22,10 @@ from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
 
 ENOUGH_TEXTS = 200  # own texts that mention the axis, for the verdict to rest on them
-ENOUGH_FAMILIES = 30  # templates, for an interval that speaks of templates in general
 EXAMPLES_SHOWN = 8
 # Which column of a pair file says the group of an axis, and which other one must then be equal.
 _COLUMN_OF = {"gender": ("gender", "race"), "ethnicity": ("race", "gender")}
-_UNITS = {"your texts": "texts that mention a person", "templates": "templates", "templates and pair file": "templates"}
+_UNITS = {"your texts": "texts that mention a person", "templates": "templates", "pair file": "templates of your file"}
 
 
 @dataclass(frozen=True)
@@ -127,8 +126,8 @@ def counterfactual(
 ) -> Measurement:
     """How often a prediction flips when only the identity of the people in the text is exchanged.
 
-    The verdict rests on the user's own texts where enough of them mention the axis, else on templates, with the pair
-    file where there is one; all sources stand in the details.
+    The verdict rests on the user's own texts where enough of them mention the axis, else on the pair file where it has
+    enough templates to speak for others, else on our own templates; all sources stand in the details.
 
     Parameters
     ----------
@@ -162,32 +161,19 @@ def counterfactual(
     evidence = {name: _evidence(scorer, found) for name, found in sources.items() if found}
     if len(sources["your texts"]) >= ENOUGH_TEXTS:
         base = "your texts"
-    elif from_file:
-        base = "templates and pair file"
-        evidence[base] = _evidence(scorer, [*sources["templates"], *from_file])
+    elif len({pair.family for pair in from_file}) >= statistics.ENOUGH_CLUSTERS:
+        base = "pair file"
     else:
         base = "templates"
     return _measurement(axis, base, evidence, len(sources["your texts"]) / len(pool), protocol.confidence)
 
 
 def share_of_flips(flipped: NDArray[np.bool_], families: Sequence[str], confidence: float) -> statistics.Interval:
-    """The share of pairs that flip, with the interval that its families allow.
-
-    Texts of their own, and fewer than `ENOUGH_FAMILIES` templates: the exact interval over the pairs (then a claim
-    about these templates only). Else Student's interval over the templates' means, since answers within a template go
-    together; never narrower at its ends than what so many templates without any (or with nothing but) flips show.
-    """
-    names, index = np.unique(np.asarray(families), return_inverse=True)
-    if len(names) < ENOUGH_FAMILIES:
+    """The share of pairs that flip: exact where each text is one of its own, by family where pairs come in families."""
+    if not any(families):
         return statistics.proportion(int(flipped.sum()), len(flipped), confidence)
-    means = np.bincount(index, weights=flipped) / np.bincount(index)  # (families,)
-    interval = statistics.mean(means, confidence)
-    none = statistics.proportion(0, len(names), confidence).high
-    return statistics.Interval(
-        interval.estimate,
-        min(max(interval.low, 0.0), 1 - none),
-        max(min(interval.high, 1.0), none),
-    )
+    clusters = statistics.cluster_ids([family or None for family in families])
+    return statistics.clustered_proportion(flipped, clusters, confidence).interval
 
 
 def _filled(frame: str, person: str) -> str:
@@ -248,12 +234,12 @@ def _method(axis: str, base: str) -> str:
             f"Words that say a person's {axis} in your test texts exchanged for those of another group, nothing else "
             f"changed; flipped predictions counted, exact interval of a proportion (Clopper and Pearson 1934)."
         )
-    why = f"fewer than {ENOUGH_TEXTS} of your test texts mention {axis} by a word that can be exchanged"
-    file = " and the pairs of your file" if base != "templates" else ""
+    source = "your pair file" if base == "pair file" else "the audit's own templates"
     return (
-        f"The verdict rests on the audit's own templates{file}, since {why}: sentences that differ only in the "
-        f"person's {axis}; flipped predictions counted, Student's t interval over the means of the templates, since "
-        f"answers within a template go together."
+        f"The verdict rests on {source}, since fewer than {ENOUGH_TEXTS} of your test texts mention {axis} by a word "
+        f"that can be exchanged: sentences that differ only in the person's {axis}. Flipped predictions counted. "
+        f"Answers within a template go together, so the exact interval is that of as many independent pairs as would vary so "
+        f"much (Korn and Graubard 1998)."
     )
 
 
@@ -269,9 +255,9 @@ def _limits(axis: str, base: str, evidence: Mapping[str, Evidence]) -> list[str]
             if axis == "gender"
             else "Where a text is about people of two groups, both change places."
         )
-    else:
+    elif base == "templates":
         limits.append("Templates are short and plain sentences; your users' texts are not.")
-    if "pair file" in evidence and len(set(_families(evidence["pair file"]))) < ENOUGH_FAMILIES:
+    if "pair file" in evidence and len(set(_families(evidence["pair file"]))) < statistics.ENOUGH_CLUSTERS:
         limits.append(
             "The pair file has fewer than 30 templates; its own row in the table is about those templates only."
         )
