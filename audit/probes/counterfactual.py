@@ -238,8 +238,8 @@ def _method(axis: str, base: str) -> str:
     return (
         f"The verdict rests on {source}, since fewer than {ENOUGH_TEXTS} of your test texts mention {axis} by a word "
         f"that can be exchanged: sentences that differ only in the person's {axis}. Flipped predictions counted. "
-        f"Answers within a template go together, so the exact interval is that of as many independent pairs as would vary so "
-        f"much (Korn and Graubard 1998)."
+        f"Answers within a template go together, so the exact interval is that of as many independent pairs as would "
+        f"vary so much (Korn and Graubard 1998)."
     )
 
 
