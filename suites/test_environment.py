@@ -14,6 +14,6 @@ def test_training_energy(audit, model):
 
 
 @pytest.mark.measures("environment.inference_energy")
-def test_inference_energy(audit, inference_blocks):
+def test_inference_energy(audit, inference_blocks, test_data):
     """Using the model takes no more electricity than agreed."""
-    audit.check(environment.inference_energy(inference_blocks))
+    audit.check(environment.inference_energy(inference_blocks, test_data.protocol.confidence))

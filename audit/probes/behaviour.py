@@ -75,8 +75,8 @@ def behaviour(
     after = scorer.predict([case.changed or case.text for case in made])
     excess = _excess(made, before, after, sentiments(classes))
     failed = excess > 0
-    share = _share(failed, [case.template for case in made], confidence)
-    templates = len({case.template for case in made})
+    templates = statistics.cluster_ids([case.template for case in made])
+    share = statistics.clustered_proportion(failed, templates, confidence)
     about = grammar.capability_file(capability)
     return Measurement(
         f"quality.behaviour[{capability}]",
@@ -85,7 +85,7 @@ def behaviour(
         share.high,
         len(made),
         "share of cases that fail",
-        f"{about['asks']} {len(made)} short sentences written from {templates} templates, as a test of "
+        f"{about['asks']} {len(made)} short sentences written from {share.clusters} templates, as a test of "
         f"{KINDS[about['kind']]} (Ribeiro et al. 2020); failures counted. Exact interval of a proportion (Clopper and "
         f"Pearson 1934) over the cases: it is about these templates filled with these words, not about all sentences.",
         confidence,
@@ -93,10 +93,10 @@ def behaviour(
         settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence),
         details={
             "kind of test": KINDS[about["kind"]],
-            "templates": templates,
+            "templates": share.clusters,
             "tables": [_table(made, failed, confidence)],
             "examples": _examples(made, before, after, excess),
-            "limits": _limits(made, about.get("limits", ())),
+            "limits": [*_limits(made, about.get("limits", ())), *filter(None, [share.limit()])],
         },
     )
 
@@ -161,11 +161,6 @@ def _excess(
     return np.asarray(np.where(wrong, np.maximum(margin, 1e-9), np.minimum(margin, 0.0)))
 
 
-def _share(failed: NDArray[np.bool_], templates: Sequence[int], confidence: float) -> statistics.Interval:
-    """The failure rate with its interval. The one place that would have to know that cases come in clusters."""
-    return statistics.proportion(int(failed.sum()), len(templates), confidence)
-
-
 def _table(made: Sequence[Case], failed: NDArray[np.bool_], confidence: float) -> dict[str, Any]:
     names = list(dict.fromkeys(case.name for case in made))
     rows = []
@@ -217,7 +212,6 @@ def _limits(made: Sequence[Case], own: Sequence[str]) -> list[str]:
     limits = [
         "The sentences are made from templates and sound alike: a model that fails here fails at something easy, but "
         "one that passes may still fail at longer and less tidy texts.",
-        "The interval is about sentences that these templates make; other templates may differ by more than it says.",
     ]
     answers = {case.expected for case in made}
     if made[0].kind == "MFT" and len(answers) == 1:

@@ -213,6 +213,7 @@ def _measurement(
         _method(axis, base),
         confidence,
         sample=_UNITS[base],
+        settle=(lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence)) if is_own else None,
         details={
             "verdict rests on": base,
             "mean change of the score": float(found.moved.mean()),

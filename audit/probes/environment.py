@@ -67,17 +67,19 @@ def training_energy(training: Mapping[str, Any] | None) -> Measurement:
     )
 
 
-def inference_energy(blocks: Mapping[str, Any]) -> Measurement:
+def inference_energy(blocks: Mapping[str, Any], confidence: float = 0.95) -> Measurement:
     """Electricity of 1,000 predictions on the user's own texts.
 
     Parameters
     ----------
     blocks : mapping
         From :func:`audit.energy.measure_inference`: ``blocks`` with ``texts, kwh, co2eq_kg, seconds``, and ``source``.
+    confidence : float
+        Two-sided confidence of the interval over the blocks.
     """
     per_thousand: Sequence[float] = [1e6 * block["kwh"] / block["texts"] for block in blocks["blocks"]]
     carbon = [1e6 * block["co2eq_kg"] / block["texts"] for block in blocks["blocks"]]
-    interval = widen(statistics.mean(per_thousand), blocks["source"])
+    interval = widen(statistics.mean(per_thousand, confidence), blocks["source"])
     return Measurement(
         "environment.inference_energy",
         interval.estimate,
@@ -87,6 +89,7 @@ def inference_energy(blocks: Mapping[str, Any]) -> Measurement:
         "Wh per 1,000 predictions",
         f"CodeCarbon around {len(per_thousand)} separate blocks of predictions on test texts after a warm-up, "
         f"{blocks['source']}; t interval over the blocks. " + (_WIDENED if blocks["source"] != "measured" else ""),
+        confidence,
         sample="blocks",
         details={
             "source": blocks["source"],

@@ -306,7 +306,7 @@ def test_the_table_adds_up() -> None:
 def test_what_it_does_not_show_is_said() -> None:
     found = behaviour(scorer(_bag), TWO, "negation_of_positive")
     assert any("always answers negative passes" in limit for limit in found.details["limits"])
-    assert any("other templates may differ" in limit for limit in found.details["limits"])
+    assert any("too few to speak for others" in limit for limit in found.details["limits"])
     assert "not about all sentences" in found.method
     assert "MFT" in found.details["kind of test"]
 
