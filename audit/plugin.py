@@ -398,7 +398,10 @@ def provenance(audit_session: Session, model: Model) -> dict[str, str | None]:
 def subgroup(request: pytest.FixtureRequest) -> str:
     """Each subgroup column of the policy in turn."""
     if request.param is None:
-        raise NotAssessed("the policy names no columns with groups of people; name them under [data] subgroups")
+        raise NotAssessed(
+            "the policy names no groups of people; name columns under [data] subgroups, or mention:gender there for "
+            "groups by whom the texts mention"
+        )
     return str(request.param)
 
 
