@@ -15,7 +15,6 @@ from audit.scorer import Predictions
 from audit.verdict import Measurement
 
 EXAMPLES_SHOWN = 8
-PAIRED = "exact limits of the shares gained and lost, their distances added in squares (Zou and Donner 2008)"
 OWN_RESAMPLES = 1_000  # an own metric is called once for each
 
 
@@ -291,7 +290,7 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measure
         *gain,
         len(predictions),
         "accuracy above TF-IDF + logistic regression",
-        f"Both models asked about the same test examples; {PAIRED}.",
+        f"Both models asked about the same test examples; {statistics.PAIRED}.",
         confidence,
         details={
             "summary": f"The model is right {points} {way} often than counting words."
@@ -336,7 +335,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
         *change,
         n,
         "change of accuracy",
-        f"The same examples, found by text, label and occurrence, before and now; {PAIRED}.",
+        f"The same examples, found by text, label and occurrence, before and now; {statistics.PAIRED}.",
         examples.protocol.confidence,
         sample="test examples in both audits",
         details={

@@ -130,8 +130,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos") 
         len(pool),
         "accuracy lost",
         "The same texts with typing errors in 10 % of their words (neighbouring keys, swapped, dropped, doubled "
-        "letters); accuracy before less accuracy after, paired by text, by exact limits of the shares lost and gained, "
-        "their distances added in squares (Zou and Donner 2008).",
+        f"letters); accuracy before less accuracy after; {statistics.PAIRED}.",
         protocol.confidence,
         details={
             "accuracy on the undisturbed texts": float(plain.correct.mean()),

@@ -112,7 +112,7 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
 
     Notes
     -----
-    Only texts that the rendering changes are compared. Tango's score interval for paired proportions (1998).
+    Only texts that the rendering changes are compared, by :func:`audit.statistics.paired_difference`.
     """
     if predictions.known.protocol.language != "en":
         raise NotAssessed("its renderings are of English; there are none for this language yet")
@@ -134,8 +134,8 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
         *interval,
         len(pool),
         "accuracy lost",
-        f"The same texts with {_HOW[kind]}; accuracy before less accuracy after, over the texts that change, score "
-        f"interval for paired proportions (Tango 1998).",
+        f"The same texts with {_HOW[kind]}; accuracy before less accuracy after, over the texts that change; "
+        f"{statistics.PAIRED}.",
         confidence,
         details={
             "accuracy on the texts as they are": float(plain.correct.mean()),

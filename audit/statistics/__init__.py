@@ -37,6 +37,7 @@ from audit.statistics.confusion import (
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, shared_out
 from audit.statistics.proportions import (
+    PAIRED,
     difference,
     mcnemar,
     paired_difference,
@@ -55,6 +56,7 @@ from audit.statistics.settling import (
 
 __all__ = [
     "ENOUGH_CLUSTERS",
+    "PAIRED",
     "PER_BIN",
     "Array",
     "Bins",
