@@ -317,7 +317,8 @@ def headline(value: Mapping[str, Any]) -> str:
     if counts["fail"]:
         parts.append(f"{counts['fail']} of {gated} gates {_verb(counts['fail'], 'fails', 'fail')}")
     if counts["inconclusive"]:
-        parts.append(f"{counts['inconclusive']} {_verb(counts['inconclusive'], 'is', 'are')} inconclusive")
+        of = "" if parts else f" of {gated} gates"
+        parts.append(f"{counts['inconclusive']}{of} {_verb(counts['inconclusive'], 'is', 'are')} inconclusive")
     if counts["error"]:
         parts.append(f"{counts['error']} {_verb(counts['error'], 'test', 'tests')} broke")
     gated_open = sum(f["verdict"] == "not_assessed" and f["gate"] is not None for f in value["findings"])
