@@ -13,7 +13,8 @@ from audit.statistics import Trial
 
 def _trial(rng: np.random.Generator, inside: int, outside: int, shift: float = 0.0) -> Trial:
     positive = np.arange(inside + outside) < inside
-    return Trial(np.round(rng.normal(size=len(positive)) + shift * positive, 1), positive, np.arange(len(positive)))
+    scores = np.asarray(np.round(rng.normal(size=len(positive)) + shift * positive, 1), dtype=np.float64)
+    return Trial(scores, positive, np.arange(len(positive)))
 
 
 @pytest.mark.parametrize(("inside", "outside"), [(400, 300), (40, 300), (5, 7)])
@@ -60,5 +61,5 @@ def test_the_curve_rises_from_the_first_false_alarm_to_one() -> None:
     points = statistics.roc_points([_trial(np.random.default_rng(5), 200, 500, 1.0)])
     assert len(points) <= 100
     assert points[0][0] == pytest.approx(1 / 500)
-    assert points[-1] == (pytest.approx(1.0), pytest.approx(1.0))
+    assert points[-1] == pytest.approx((1.0, 1.0))
     assert all(a[1] <= b[1] for a, b in pairwise(points))
