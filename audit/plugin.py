@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from audit.model import Model
     from audit.own_metrics import OwnMetric
     from audit.policy import Policy
+    from audit.probes.membership import Twins
     from audit.references import Twin
     from audit.scorer import Predictions, Scorer
     from audit.session import Session
@@ -368,6 +369,12 @@ def inference_blocks(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
 def twins(audit_session: Session) -> tuple[Twin, ...]:
     """Reference models by the same recipe on random halves of the training data, trained when first asked for."""
     return audit_session.twins
+
+
+@pytest.fixture(scope="session")
+def membership_twins(audit_session: Session) -> Twins | None:
+    """Twins that are trained only if membership inference needs them; None without a recipe or training data."""
+    return audit_session.membership_twins
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,9 @@ class AuditPolicy(_Section):
 class PrivacyPolicy(_Section):
     """Settings of the privacy probes."""
 
-    reference_models: int = Field(2, ge=1)
+    reference_models: int | None = Field(
+        None, ge=2, description="twins by the recipe; absent: two, only where the test texts differ from the training"
+    )
 
 
 class GateSettings(_Section):

@@ -20,9 +20,13 @@ from audit.finetune import Recipe, train
 from audit.model import Model
 from audit.own_metrics import OwnMetric
 from audit.policy import SMALL_BERT, Policy
+from audit.probes.membership import Twins
 from audit.progress import Progress
 from audit.references import Twin
 from audit.scorer import Predictions, Scorer
+
+# Where the policy does not say how many.
+TWINS = 2
 
 
 @dataclass(frozen=True)
@@ -236,8 +240,16 @@ class Session:
         """
         if self.recipe is None or self.train_data is None:
             raise NotAssessed("there is no recipe to train twins by; supply [model.finetune] and [data] train")
-        count = self.policy.privacy.reference_models
+        count = self.policy.privacy.reference_models or TWINS
         return references.twins(self.recipe, self.train_data, count, self.cache, self.meter, self.progress)
+
+    @cached_property
+    def membership_twins(self) -> Twins | None:
+        """Twins for membership inference, trained if need be; None without a recipe or training data."""
+        if self.recipe is None or self.train_data is None:
+            return None
+        always = self.policy.privacy.reference_models is not None
+        return Twins(self.train_data, lambda: [(self.scorer(twin.model), twin.members) for twin in self.twins], always)
 
     @cached_property
     def word_counts(self) -> Predictions:

@@ -139,6 +139,8 @@ def _what_would_settle(m: Measurement, gate: Gate) -> str:
         return "the evidence bounds it on one side only"
     if m.details.get("too_small"):
         return f"too few examples to judge: {m.details['too_small']}"
+    if m.details.get("undecided"):
+        return str(m.details["undecided"])
     if m.low == 0 and m.estimate == 0 and m.high == 1:
         return "there is no evidence to speak of"
     settling = m.settle(gate.bound) if m.settle is not None else _by_width(m, m.estimate, m.low, m.high, gate.bound)

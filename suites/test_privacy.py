@@ -2,15 +2,15 @@
 
 import pytest
 
-from audit.probes import privacy
+from audit.probes import membership, privacy
 
 pytestmark = pytest.mark.challenge("privacy")
 
 
 @pytest.mark.measures("privacy.membership_inference")
-def test_membership_inference(audit, scorer, members, predictions):
+def test_membership_inference(audit, scorer, members, predictions, membership_twins):
     """Nobody can tell from the model's answers who was in the training data."""
-    audit.check(privacy.membership_inference(scorer, members, predictions))
+    audit.check(membership.membership_inference(scorer, members, predictions, membership_twins))
 
 
 @pytest.mark.measures("privacy.train_test_overlap")

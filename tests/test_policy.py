@@ -131,6 +131,7 @@ def test_an_unknown_key_like_no_other_gets_the_list() -> None:
         ("[audit]\nmin_group_size = 0", "[audit] min_group_size", "0"),
         ("[audit]\nmin_group_size = 30.5", "[audit] min_group_size", "30.5"),
         ("[privacy]\nreference_models = 0", "[privacy] reference_models", "0"),
+        ("[privacy]\nreference_models = 1", "[privacy] reference_models", "1"),
         ("[model.finetune]\nepochs = 0", "[model.finetune] epochs", "0"),
         ('[model.finetune]\ntrain = "last:0"', "[model.finetune] train", "'last:0'"),
         ('[model.finetune]\ninitialise = "random"', "[model.finetune] initialise", "'random'"),

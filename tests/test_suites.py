@@ -138,6 +138,20 @@ subgroups = ["gender"]
 """
 
 
+def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, reviews: Path) -> None:
+    suite = SUITES / "test_privacy.py"
+    for name, more, tables in (("plain", "", 1), ("twins", "[privacy]\nreference_models = 2\n", 2)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "audit.toml").write_text(small_policy(reviews, 1) + more, "utf-8")
+        done, value = audit(folder, cache, "-k", "membership", suites=suite)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (found,) = [f for f in value["findings"] if f["id"] == "privacy.membership_inference"]
+        assert found["verdict"] == "reported"
+        assert len(found["details"]["tables"]) == tables
+        assert [phase["name"] for phase in value["energy"]["phases"]].count("twins") == (2 if more else 0)
+
+
 # ---- the demo's gates are not empty
 
 

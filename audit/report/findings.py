@@ -19,7 +19,7 @@ from audit.report.evidence import Limits, Pair, Table
 from audit.report.words import Mark
 
 _KNOWN = ids()
-_SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits", "reliability"}
+_SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits", "reliability", "roc", "undecided"}
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 

@@ -45,6 +45,7 @@ from audit.statistics.proportions import (
     proportion,
     proportions,
 )
+from audit.statistics.roc import OperatingPoints, Trial, clustered_auc, operating_points, roc_points
 from audit.statistics.scores import auc, macro_auc, mean
 from audit.statistics.settling import (
     Settling,
@@ -63,13 +64,16 @@ __all__ = [
     "Bounds",
     "ClusteredInterval",
     "Interval",
+    "OperatingPoints",
     "Settling",
+    "Trial",
     "as_interval",
     "auc",
     "balanced_accuracy",
     "balanced_accuracy_of",
     "calibration_error",
     "cluster_ids",
+    "clustered_auc",
     "clustered_error",
     "clustered_mean",
     "clustered_proportion",
@@ -92,6 +96,7 @@ __all__ = [
     "mcnemar",
     "mean",
     "normal_quantile",
+    "operating_points",
     "paired_difference",
     "paired_differences",
     "proportion",
@@ -99,6 +104,7 @@ __all__ = [
     "proportions",
     "reliability",
     "resampled",
+    "roc_points",
     "sample_to_settle",
     "shared_out",
     "smallest",

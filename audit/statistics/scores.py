@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from audit.statistics.intervals import Interval, as_interval, normal_quantile
+from audit.statistics.intervals import Array, Interval, as_interval, normal_quantile
 from audit.statistics.proportions import proportion, proportions
 
 FEW_SCORES = 100
@@ -28,28 +28,40 @@ def auc(positives: ArrayLike, negatives: ArrayLike, confidence: float = 0.95) ->
     variance, and that number is at most what exponential scores would have (Hanley and McNeil, "The meaning and use
     of the area under a ROC curve", Radiology 143, 1982), as if the larger sample were endless.
     """
-    from scipy.special import expit, logit
-    from scipy.stats import rankdata
-
     x, y = np.asarray(positives, float), np.asarray(negatives, float)
     m, n = len(x), len(y)
     if m < 2 or n < 2:
         raise ValueError("an AUC needs at least two scores on each side")
-    joint = rankdata(np.concatenate([x, y]))
-    above = (joint[:m] - rankdata(x)) / n  # (m,) share of negatives below each positive
-    below = 1 - (joint[m:] - rankdata(y)) / m  # (n,) share of positives above each negative
-    estimate = float(above.mean())
+    above, below = placements(x, y)
+    error = float(np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n))
+    return auc_interval(float(above.mean()), error, min(m, n), confidence)
+
+
+def placements(positives: Array, negatives: Array) -> tuple[Array, Array]:
+    """Share of negatives below each positive, shape (m,), and of positives above each negative, shape (n,)."""
+    from scipy.stats import rankdata
+
+    m, n = len(positives), len(negatives)
+    joint = rankdata(np.concatenate([positives, negatives]))
+    above = (joint[:m] - rankdata(positives)) / n
+    below = 1 - (joint[m:] - rankdata(negatives)) / m
+    return above, below
+
+
+def auc_interval(estimate: float, error: float, fewer: int, confidence: float) -> Interval:
+    """The interval of :func:`auc` from its standard error and the size of the smaller side."""
+    from scipy.special import expit, logit
+
     if estimate in (0.0, 1.0):
-        bound = proportion(min(m, n), min(m, n), confidence).low
+        bound = proportion(fewer, fewer, confidence).low
         return Interval(estimate, bound, 1.0) if estimate else Interval(estimate, 0.0, 1 - bound)
-    error = np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n)
-    spread, fewer = estimate * (1 - estimate), min(m, n)
+    spread = estimate * (1 - estimate)
     if error == 0:
-        error = np.sqrt(spread / fewer)
+        error = float(np.sqrt(spread / fewer))
     if fewer < FEW_SCORES:
         size = min(spread / error**2, fewer * (1 + 1 / max(estimate, 1 - estimate)))
         return as_interval(proportions(estimate * size, size, confidence))
-    half = normal_quantile(confidence) * error / (estimate * (1 - estimate))
+    half = normal_quantile(confidence) * error / spread
     return Interval(estimate, float(expit(logit(estimate) - half)), float(expit(logit(estimate) + half)))
 
 
