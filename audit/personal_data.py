@@ -72,8 +72,9 @@ _CALLING = re.compile(
 )
 _OTHER_NUMBER = re.compile(
     r"\b(?:order|invoice|tracking|ticket|booking|reference|ref|confirmation|conf|case|claim|serial|model|part|isbn|sku"
-    r"|item|flight|record locator|locator|pnr|customer|member(?:ship)?|account|transaction|parcel|shipment|article|rewards)"
-    r"(?: (?:number|no|id|code|is|was))*[.:#]{0,2}\s*(?:is |was )?#?$",
+    r"|item|flight|locator|pnr|customer|member(?:ship)?|account|transaction|parcel|shipment|article"
+    r"|rewards|bag|tag)"
+    r"(?: (?:numbers?|no|id|code|is|was))*[.:#]{0,2}\s*(?:is |was )?#?$",
     re.IGNORECASE,
 )
 _STREET = re.compile(
@@ -85,6 +86,7 @@ _STREET = re.compile(
 )
 _HANDLE = re.compile(r"(?<![\w@./])@(?!\d{1,2}(?:[ap]m|h)?\b)(?=\w*[^\W\d_])\w{2,}")
 # What is hidden where it could be personal data.
+_LIKE_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LIKE_HANDLE = re.compile(r"(?<!\w)@\w+")
 _LONG_NUMBER = re.compile(r"\+?\(?\d[\d ()./-]{5,}\d")
 _LIKE_ACCOUNT = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
@@ -122,6 +124,7 @@ def suspects(text: str) -> tuple[Found, ...]:
     """
     likely = (
         *_proposed(text, None),
+        *_matches("email", _LIKE_EMAIL, text),
         *_matches("link", _LINK, text),
         *_matches("iban", _LIKE_ACCOUNT, text),
         *_matches("ip", _IPV4, text),

@@ -106,6 +106,8 @@ class PrivacyPolicy(_Section):
     """Settings of the privacy probes."""
 
     reference_models: int = Field(2, ge=1)
+    near_duplicate: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of word shingles")
+    spacy_model: str = Field("", description="the user's own spaCy model, for names of people; empty: none")
 
 
 class GateSettings(_Section):
