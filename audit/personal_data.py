@@ -26,7 +26,7 @@ class Found(NamedTuple):
 
 
 # In order of precedence: of two that overlap, the one whose kind stands first is kept.
-KINDS = ("email", "link", "api_key", "iban", "card", "ip", "phone", "address", "handle", "name")
+KINDS = ("link", "email", "api_key", "iban", "card", "ip", "phone", "address", "handle", "name")
 
 NameFinder = Callable[[str], Iterable[tuple[int, int]]]
 
@@ -185,9 +185,9 @@ def _settled(proposed: Iterable[Found]) -> tuple[Found, ...]:
 
 def _proposed(text: str, names: NameFinder | None) -> Iterator[Found]:
     """Everything that is valid by itself, in order of precedence; spans may overlap."""
+    yield from (found for found in _matches("link", _LINK, text) if _SECRET_IN_LINK.search(text, *found[1:]))
     if "@" in text:
         yield from _matches("email", _EMAIL, text)
-    yield from (found for found in _matches("link", _LINK, text) if _SECRET_IN_LINK.search(text[found.start :]))
     yield from _matches("api_key", _API_KEY, text)
     if any(character.isdigit() for character in text):
         yield from _ibans(text)
