@@ -266,9 +266,21 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Test examples that stand in the training data",
         "share of test examples",
         "lower",
-        "How many test texts stand word for word in the training data.",
+        "How many test texts stand in the training data: word for word, but for case, punctuation and HTML, or with "
+        "nearly all of their word sequences alike.",
         "Such examples test memory, not reading, and make every other figure look better than it is.",
         "Remove them from one of the two files and audit again.",
+    ),
+    Identifier(
+        "privacy.pii_in_training_data",
+        "privacy",
+        "Personal data in the training data",
+        "share of training examples",
+        "lower",
+        "How many training texts hold an e-mail or street address, a telephone, account or card number, an IP address, "
+        "a handle, or a key or link that lets its reader in; names of people only with a model of the release owner's.",
+        "What a model was trained on it may give away, and whoever trains on such data must be able to say why.",
+        "Mask or remove what the table points to, then train again; a model that has seen the data keeps them.",
     ),
     Identifier(
         "security.perturbation",

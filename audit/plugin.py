@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from audit.data import Examples
     from audit.model import Model
     from audit.own_metrics import OwnMetric
+    from audit.personal_data import NameFinder
     from audit.policy import Policy
     from audit.probes.membership import Twins
     from audit.references import Twin
@@ -337,6 +338,12 @@ def counterfactual_pairs(audit_session: Session) -> Mapping[str, Sequence[str]] 
 def members(audit_session: Session) -> Examples | None:
     """The training examples that the model really saw; None where the policy names no training data."""
     return audit_session.members
+
+
+@pytest.fixture(scope="session")
+def person_names(audit_session: Session) -> NameFinder | None:
+    """Finds names of people in a text; None where the policy names no spaCy model for it."""
+    return audit_session.person_names
 
 
 @pytest.fixture(scope="session")

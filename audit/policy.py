@@ -108,6 +108,8 @@ class PrivacyPolicy(_Section):
     reference_models: int | None = Field(
         None, ge=2, description="twins by the recipe; absent: two, only where the test texts differ from the training"
     )
+    near_duplicate: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of word shingles")
+    spacy_model: str = Field("", description="the user's own spaCy model, for names of people; empty: none")
 
 
 class GateSettings(_Section):

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from audit import data, energy, model, own_metrics, record, references
+from audit import data, energy, model, own_metrics, personal_data, record, references
 from audit import policy as policies
 from audit.cache import Cache
 from audit.catalogue import Identifier
@@ -19,6 +19,7 @@ from audit.errors import AuditError, NotAssessed
 from audit.finetune import Recipe, train
 from audit.model import Model
 from audit.own_metrics import OwnMetric
+from audit.personal_data import NameFinder
 from audit.policy import SMALL_BERT, Policy
 from audit.probes.membership import Twins
 from audit.progress import Progress
@@ -85,7 +86,7 @@ class Session:
         """
         self.overridden = tuple(sorted(overridden))
         # The former predictions are read now, since this audit may be written over them.
-        _ = self.policy, self.device, self.cache, self.baseline, self.former, self.own_metrics
+        _ = self.policy, self.device, self.cache, self.baseline, self.former, self.own_metrics, self.person_names
         record.check_writable(self.out)
         if not {"model", "scorer"} & set(self.overridden):
             _ = self._located
@@ -135,6 +136,11 @@ class Session:
             policies.metric_name(source): own_metrics.load(self.policy, source)
             for source in self.policy.quality.metrics
         }
+
+    @cached_property
+    def person_names(self) -> NameFinder | None:
+        """Finds names of people in a text; None where the policy names no spaCy model."""
+        return personal_data.name_finder(self.policy.privacy.spacy_model)
 
     @cached_property
     def recipe(self) -> Recipe | None:

@@ -14,6 +14,13 @@ def test_membership_inference(audit, scorer, members, predictions, membership_tw
 
 
 @pytest.mark.measures("privacy.train_test_overlap")
-def test_train_test_overlap(audit, train_data, test_data):
+def test_train_test_overlap(audit, train_data, test_data, predictions, policy):
     """The test examples are new to the model."""
-    audit.check(privacy.train_test_overlap(train_data, test_data))
+    near = policy.privacy.near_duplicate
+    audit.check(privacy.train_test_overlap(train_data, test_data, predictions, near_duplicate=near))
+
+
+@pytest.mark.measures("privacy.pii_in_training_data")
+def test_pii_in_training_data(audit, train_data, person_names):
+    """The training data give away nobody's address, number or account."""
+    audit.check(privacy.pii_in_training_data(train_data, person_names))

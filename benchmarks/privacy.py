@@ -1,0 +1,97 @@
+"""Time and memory of the search for near duplicates, and what the finder of personal data finds and misses.
+
+    AUDIT_TEST_DATA=… python -m benchmarks.privacy
+
+Run from the root of a clone: the labelled sentences are those of the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from audit.data import Examples
+from audit.personal_data import Found, find
+from audit.probes import privacy
+from tests.labelled import SAID, sentences
+
+SENTENCES = 20_000
+
+
+def examples(texts: list[str]) -> Examples:
+    """Examples whose labels do not matter."""
+    return Examples(tuple(texts), np.zeros(len(texts), np.int64), ("negative", "positive"))
+
+
+def overlap(folder: Path) -> None:
+    """The overlap of IMDB: 25,000 reviews against 25,000."""
+    train, test = (examples(list(pd.read_parquet(folder / f"imdb_{s}.parquet")["text"])) for s in ("train", "test"))
+    started, worked = time.perf_counter(), time.process_time()
+    found = privacy.train_test_overlap(train, test)
+    print("| IMDB | |\n| --- | --- |")
+    print(f"| wall time, s | {time.perf_counter() - started:.0f} |")
+    print(f"| processor time, s | {time.process_time() - worked:.0f} |")
+    print(f"| peak memory of the process, imports and data included, GiB | {peak():.2f} |")
+    for name, *ways in found.details["tables"][0]["rows"]:
+        print(f"| {name}: exactly, normalised, nearly | {ways} |")
+    print(f"| distinct texts in both | {found.details['distinct texts in both, exactly']} |")
+
+
+def peak() -> float:
+    """The most memory that this process has held, in GiB."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def tweets(folder: Path) -> None:
+    """Speed on tweets, and the tweets with each kind."""
+    texts = list(pd.read_csv(folder / "airline.csv")["text"].astype(str))
+    find(texts[0])
+    worked = time.process_time()
+    found = [{one.kind for one in find(text)} for text in texts]
+    speed = len(texts) / (time.process_time() - worked)
+    print(f"\n{len(texts):,} tweets, {speed:,.0f} a second of processor time; by kind:")
+    print(dict(Counter(kind for kinds in found for kind in kinds)))
+
+
+def labelled() -> None:
+    """Precision and recall on labelled sentences, and which look-alikes are taken for personal data."""
+    hits, false, total, taken = (Counter[str]() for _ in range(4))
+    for sentence in sentences(SENTENCES):
+        found = set(find(sentence.text))
+        if sentence.kind:
+            total[sentence.kind] += 1
+            right = {one for one in found if one.kind == sentence.kind and covers(one, sentence.start, sentence.end)}
+            hits[sentence.kind] += bool(right)
+            found -= right
+        false.update(one.kind for one in found)
+        taken.update(f"{sentence.about} taken for {one.kind}" for one in found)
+    print(f"\n{SENTENCES:,} sentences\n\n| kind | sentences with it | recall | precision |\n| --- | --- | --- | --- |")
+    for kind in SAID:
+        recall, precision = hits[kind] / total[kind], hits[kind] / max(1, hits[kind] + false[kind])
+        print(f"| {kind} | {total[kind]:,} | {recall:.4f} | {precision:.4f} |")
+    print("\n" + "\n".join(f"- {n} × {what}" for what, n in taken.most_common()))
+
+
+def covers(found: Found, start: int, end: int) -> bool:
+    """Whether the greater part of what was to be found is covered."""
+    return min(found.end, end) - max(found.start, start) > (end - start) / 2
+
+
+def main() -> None:
+    """Print all figures as Markdown."""
+    labelled()
+    if folder := os.environ.get("AUDIT_TEST_DATA"):
+        tweets(Path(folder))
+        overlap(Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Personal data are found where they stand, by kind, and what only looks like some is left alone."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+from stdnum import iban, luhn
+
+from audit import AuditError, demo
+from audit.demo import personal_data as planted
+from audit.personal_data import KINDS, Found, find, masked, name_finder, suspects
+from tests.labelled import SAID, sentences
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_all_that_the_demo_plants_is_found_and_nothing_else(split: str) -> None:
+    rows = demo.reviews("train" if split == "train" else "test")
+    found = [{one.kind for one in find(str(row["text"]))} for row in rows]
+    assert [
+        kinds == ({row["planted"]} if row["planted"] else set()) for kinds, row in zip(found, rows, strict=True)
+    ] == [True] * len(rows)
+
+
+def test_recall_and_precision_on_labelled_sentences() -> None:
+    hits, false, total = Counter[str](), Counter[str](), Counter[str]()
+    for sentence in sentences(2_400):
+        found = set(find(sentence.text))
+        if sentence.kind:
+            total[sentence.kind] += 1
+            right = {one for one in found if one.kind == sentence.kind and overlaps(one, sentence.start, sentence.end)}
+            hits[sentence.kind] += bool(right)
+            found -= right
+        false.update(one.kind for one in found)
+    for kind in SAID:
+        assert hits[kind] / total[kind] >= 0.97, (kind, hits[kind], total[kind])
+        assert hits[kind] / (hits[kind] + false[kind]) >= 0.97, (kind, false[kind])
+
+
+def overlaps(found: Found, start: int, end: int) -> bool:
+    """Whether the greater part of what was to be found is covered."""
+    return min(found.end, end) - max(found.start, start) > (end - start) / 2
+
+
+@pytest.mark.parametrize(("kind", "valid"), [("card", luhn.is_valid), ("iban", iban.is_valid)])
+def test_of_numbers_with_a_check_digit_only_the_valid_are_found(kind: str, valid: object) -> None:
+    rng = Random(1)
+    for _ in range(200):
+        value = planted._MAKERS[kind](rng)
+        at = rng.choice([i for i, character in enumerate(value) if i > 5 and character.isdigit()])
+        wrong = f"{value[:at]}{(int(value[at]) + 1) % 10}{value[at + 1 :]}"
+        assert [(one.kind, one.start, one.end) for one in find(f"it is {value} here")] == [(kind, 6, 6 + len(value))]
+        assert kind not in {one.kind for one in find(f"it is {wrong} here")}
+
+
+@pytest.mark.parametrize("value", ["2001:db8::8a2e:370:7334", "203.0.113.9"])
+def test_public_addresses_are_found(value: str) -> None:
+    assert [one.kind for one in find(f"from {value}, today")] == ["ip"]
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1", "10.1.2.3", "999.1.1.1", "1.2.3.4.5", "10:30:15", "std::vector", "::1"])
+def test_what_points_to_nobody_is_no_address(value: str) -> None:
+    assert find(f"from {value}, today") == ()
+
+
+def test_spans_do_not_overlap_and_the_closer_kind_counts() -> None:
+    (found,) = find("see https://ann:secret@example.org/x")
+    assert found.kind == "link"
+    assert [one.kind for one in find("ann@example.org and @ann_lee")] == ["email", "handle"]
+
+
+def test_suspects_hide_all_that_is_found() -> None:
+    for sentence in sentences(600, seed=3):
+        hidden = suspects(sentence.text)
+        assert all(one.end <= other.start for one, other in pairwise(hidden))
+        for one in find(sentence.text):
+            assert any(other.start <= one.start and one.end <= other.end for other in hidden)
+
+
+def test_a_masked_value_is_not_the_value() -> None:
+    for sentence in sentences(600, seed=4):
+        for one in find(sentence.text):
+            shown = masked(one.kind, sentence.text[one.start : one.end])
+            assert not re.search(r"\w{3,}@|\d{3}", shown)
+            assert sentence.text[one.start : one.end] not in shown
+    assert masked("email", "jane.doe@example.org") == "j…@…"
+    assert set(KINDS) >= set(SAID)
+
+
+def test_a_model_for_names_that_is_not_there_is_named() -> None:
+    assert name_finder("") is None
+    with pytest.raises(AuditError, match=r"spacy_model = 'no_such_model'"):
+        name_finder("no_such_model")
+
+
+def test_airline_tweets(real_data: Path) -> None:
+    with (real_data / "airline.csv").open(encoding="utf-8") as file:
+        found = [Counter(one.kind for one in find(row["text"])) for row in csv.DictReader(file)]
+    tweets = Counter(kind for each in found for kind in each)
+    assert tweets["handle"] > 0.98 * len(found)
+    assert tweets["email"] == 16
+    assert 20 <= tweets["phone"] <= 26
+    assert tweets["card"] == tweets["iban"] == tweets["api_key"] == 0
