@@ -463,8 +463,8 @@ def _table(source: str, found: Sequence[Attack]) -> dict[str, Any]:
 def _limits(source: str, blind: Interval | None, undecided: bool) -> list[str]:
     if source is RECIPE:
         return [
-            "It speaks for the recipe on half the training data, not for this very model; a model that is trained on "
-            "less usually remembers more of it.",
+            "It speaks for the recipe on half the training data, not for this very model: a twin reads each text as "
+            "often, but takes half as many steps, and may remember more or less.",
             "Texts that stand more than once in the training data are left out of the twins' trials; such texts are "
             "remembered best.",
         ]
