@@ -41,7 +41,7 @@ def overlap(folder: Path) -> None:
     print(f"| peak memory of the process, imports and data included, GiB | {peak():.2f} |")
     for name, *ways in found.details["tables"][0]["rows"]:
         print(f"| {name}: exactly, normalised, nearly | {ways} |")
-    print(f"| distinct texts in both | {found.details['distinct texts in both, exactly']} |")
+    print(f"| distinct texts in both | {found.details['distinct texts in both']} |")
 
 
 def peak() -> float:

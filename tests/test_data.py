@@ -15,7 +15,6 @@ from audit import AuditError
 from audit import data as audit_data
 from audit import policy as policies
 from audit.data import Examples, Role
-from audit.probes import privacy
 from tests.helpers import THREE, TWO, examples, is_one_sentence
 
 REAL = os.environ.get("AUDIT_TEST_DATA", "")
@@ -381,10 +380,8 @@ def test_imdb_has_its_known_shape_and_duplicates(real: Load) -> None:
         assert len(split) == 25_000
         assert split.classes == TWO
         assert list(np.bincount(split.labels)) == [12_500, 12_500]
-    details = privacy.train_test_overlap(train, test).details
-    assert details["distinct texts in both"] == 123
-    assert details["repeated texts within the training data"] == 96
-    assert details["repeated texts within the test data"] == 199
+    # And 96 and 199 duplicates within, which tests/probes/test_privacy.py counts.
+    assert len(set(train.texts) & set(test.texts)) == 123
 
 
 @needs_real_data

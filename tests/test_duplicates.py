@@ -67,7 +67,7 @@ def test_the_pairs_are_those_of_brute_force(threshold: float, block: int, monkey
         found = [pair for one, other in blocks for pair in zip(one.tolist(), other.tolist(), strict=True)]
         assert len(found) == len(set(found))
         assert set(found) == _every_pair(texts, threshold)
-    assert threshold == 1.0 or found
+    assert threshold > 0.9 or found
 
 
 @pytest.mark.parametrize("texts", [[], ["one"], ["", "a"], ["a", "b"]])

@@ -69,7 +69,7 @@ def train_test_overlap(
     rows = [[name, *(int((way == i).sum()) for i in (1, 2, 3))] for name, way in found.items()]
     details: dict[str, Any] = {
         "test examples that stand in the training data": int(inside.sum()),
-        "distinct texts in both, exactly": len(set(train.texts) & set(test.texts)),
+        "distinct texts in both": len(set(train.texts) & set(test.texts)),
         "tables": [
             {
                 "caption": "Examples that repeat another one, each counted at the closest way in which it does",

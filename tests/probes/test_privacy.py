@@ -27,7 +27,7 @@ def test_the_overlap_is_a_census() -> None:
     found = privacy.train_test_overlap(train, test)
     assert (found.low, found.estimate, found.high, found.n) == (6 / 9, 6 / 9, 6 / 9, 9)
     assert found.details["test examples that stand in the training data"] == 6
-    assert found.details["distinct texts in both, exactly"] == 2
+    assert found.details["distinct texts in both"] == 2
     assert _ways(found) == {
         "in test, of training": (3, 2, 1),
         "within training": (2, 0, 0),
@@ -73,10 +73,13 @@ def test_the_overlap_of_imdb_is_what_is_known_of_it(real_data: Path) -> None:
     read = {s: pq.read_table(real_data / f"imdb_{s}.parquet", columns=["text"])["text"] for s in ("train", "test")}
     train, test = (examples(np.zeros(25_000), texts=read[split].to_pylist()) for split in ("train", "test"))
     found = privacy.train_test_overlap(train, test)
-    assert found.details["distinct texts in both, exactly"] == 123
+    assert found.details["distinct texts in both"] == 123
     ways = _ways(found)
     assert (ways["within training"][0], ways["within test"][0]) == (96, 199)
-    print(ways)
+    # None stands nearly in both splits; within them some differ in a word or two.
+    assert ways["in test, of training"][1:] == (0, 0)
+    assert ways["within training"][2] > 0
+    assert ways["within test"][2] > 0
     assert found.estimate == sum(ways["in test, of training"]) / 25_000
 
 
