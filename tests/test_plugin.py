@@ -555,6 +555,16 @@ def test_former_predictions_may_be_missing_but_not_damaged(run: Runner, write_po
     result.assert_outcomes(skipped=1)
 
 
+def test_a_model_for_names_that_is_missing_stops_the_audit_before_any_work(
+    run: Runner, write_policy: WritePolicy
+) -> None:
+    write_policy(privacy='spacy_model = "no_such_model"')
+    run.pytester.makepyfile(QUALITY)
+    result = run()
+    assert result.ret == 4
+    assert "spacy_model = 'no_such_model' cannot be loaded" in result.stderr.str()
+
+
 # ---- xdist and the terminal
 
 
