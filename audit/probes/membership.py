@@ -82,7 +82,7 @@ class Attackable:
         Of the same examples.
     member : ndarray of bool, shape (n,)
     example : ndarray of int, shape (n,)
-        The same number for the same example.
+        The same number for the same text.
     """
 
     target: Predictions
@@ -254,7 +254,8 @@ def _itself(scorer: Scorer, members: Examples, predictions: Predictions) -> Atta
     )
     said = np.concatenate([scorer.predict(inside.texts).probabilities, predictions.probabilities[outside_rows]])
     member = np.arange(len(both)) < len(inside)
-    return Attackable(Predictions(said, predictions.classes, both), (), member, np.arange(len(both)))
+    # A text that stands several times is one example: its scores are all the same.
+    return Attackable(Predictions(said, predictions.classes, both), (), member, statistics.cluster_ids(both.texts))
 
 
 def _among(texts: Iterable[str], known: Iterable[str]) -> NDArray[np.bool_]:

@@ -77,6 +77,18 @@ def test_test_texts_that_are_members_are_left_out() -> None:
     assert (found.details["members"], found.details["others"], found.n) == (20, 10, 30)
 
 
+def test_a_text_that_stands_four_times_is_one_example() -> None:
+    rng = np.random.default_rng(2)
+    made, members, predicted, _ = _made(rng.uniform(0.3, 0.9, 200), rng.uniform(0.2, 0.8, 800))
+    rows = np.repeat(np.arange(200), 4)
+    once = membership.membership_inference(made, members, predicted)
+    found = membership.membership_inference(made, members.take(rows), predicted)
+    assert found.estimate == pytest.approx(once.estimate)
+    assert (found.n, found.details["members"]) == (1000, 800)
+    assert found.low == pytest.approx(once.low, abs=1e-3)
+    assert found.high == pytest.approx(once.high, abs=1e-3)
+
+
 def test_only_a_sample_of_the_members_is_scored() -> None:
     made, members, predicted, _ = _made(np.linspace(0.5, 0.9, 50), np.linspace(0.4, 0.8, 10), max_examples=8)
     assert membership.membership_inference(made, members, predicted).details["members"] == 8
