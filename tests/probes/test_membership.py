@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from audit import Gate, NotAssessed, Verdict, judge, statistics
 from audit.data import Examples
-from audit.probes import membership
+from audit.probes import blind, membership
 from audit.scorer import Predictions, Scorer
 from tests.helpers import examples, scorer
 
@@ -263,7 +263,7 @@ def test_the_blind_baseline_is_rarely_sure_of_a_difference_that_is_none() -> Non
     sure = 0
     for i in range(40):
         member = np.random.default_rng(i).random(300) < 0.5
-        found = membership.blind_auc(examples(np.ones(300), texts=texts), member, 0.95, i)
+        found = blind.blind_auc(examples(np.ones(300), texts=texts), member, 0.95, i)
         assert found is not None
         sure += found.low > 0.5
     assert sure <= 4
@@ -272,11 +272,11 @@ def test_the_blind_baseline_is_rarely_sure_of_a_difference_that_is_none() -> Non
 def test_the_blind_baseline_sees_a_difference_in_labels_and_needs_enough_texts() -> None:
     member = np.arange(200) < 100
     about = examples(member ^ (np.arange(200) % 5 == 0), texts=_texts(0, 200))
-    found = membership.blind_auc(about, member, 0.95, 0)
+    found = blind.blind_auc(about, member, 0.95, 0)
     assert found is not None
     assert found.low > 0.5
     few = np.arange(12)
-    assert membership.blind_auc(about.take(few), few < 6, 0.95, 0) is None
+    assert blind.blind_auc(about.take(few), few < 6, 0.95, 0) is None
 
 
 def test_one_false_alarm_in_a_thousand_is_told_only_with_enough_others() -> None:
