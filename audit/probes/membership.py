@@ -20,6 +20,7 @@ from audit import statistics
 from audit.data import Examples
 from audit.errors import NotAssessed
 from audit.probes import attacks
+from audit.probes import blind as blind_baseline
 from audit.probes.privacy import NO_TRAINING_DATA
 from audit.scorer import Predictions, Scorer
 from audit.statistics import Interval, OperatingPoints, Trial
@@ -31,8 +32,6 @@ FACTORS = tuple(float(a) for a in np.linspace(0, 1, 11))
 MOST_REFERENCES = 2
 # So many others carry a threshold that one in a thousand of them passes.
 ENOUGH_FOR_ONE_IN_A_THOUSAND = 10_000
-# Examples of each side, and parts, that the blind baseline is fitted on.
-BLIND_SAMPLE, FOLDS = 5_000, 5
 
 ITSELF = "the model itself: training against test examples"
 RECIPE = "its recipe: twins on random halves of the training data"
@@ -82,7 +81,7 @@ class Attackable:
         Of the same examples.
     member : ndarray of bool, shape (n,)
     example : ndarray of int, shape (n,)
-        The same number for the same example.
+        The same number for the same text.
     """
 
     target: Predictions
@@ -167,73 +166,13 @@ def membership_inference(
         raise NotAssessed(NO_TRAINING_DATA)
     protocol = predictions.known.protocol
     itself = _itself(scorer, members, predictions)
-    blind = blind_auc(itself.target.known, itself.member, protocol.confidence, protocol.seed)
+    blind = blind_baseline.blind_auc(itself.target.known, itself.member, protocol.confidence, protocol.seed)
     differ = blind is not None and blind.low > 0.5
     rehearsed = _rehearsed(twins) if twins is not None and (differ or twins.always) else ()
     found = {ITSELF: _attacks(_on_itself(itself, twins, rehearsed), protocol.confidence, protocol.seed)}
     if rehearsed:
         found[RECIPE] = _attacks(_on_twins(rehearsed), protocol.confidence, protocol.seed)
     return _measurement(found, itself, blind, protocol.confidence)
-
-
-def blind_auc(examples: Examples, member: NDArray[np.bool_], confidence: float, seed: int) -> Interval | None:
-    """How well members are told from others by text, label and length alone, without any model of the audit.
-
-    Parameters
-    ----------
-    examples : Examples
-        n of them.
-    member : ndarray of bool, shape (n,)
-    confidence : float
-        Two-sided confidence.
-    seed : int
-        Of the folds, and of the sample of at most `BLIND_SAMPLE` from each side.
-
-    Returns
-    -------
-    Interval or None
-        AUC of a logistic regression on word counts, each example scored by a fit that did not see it; equal texts count
-        once. None where there are too few examples to fit it.
-
-    Notes
-    -----
-    Source: Das, Zhang and Tramèr, arXiv:2406.16201 (2024), section 3. Scores are ranked within each part of the
-    cross-validation, since fits of different parts are not on one scale.
-    """
-    from scipy.stats import rankdata
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
-
-    rows = _blind_rows(examples, member, seed)
-    inside = member[rows]
-    if min(inside.sum(), (~inside).sum()) < 2 * FOLDS:
-        return None
-    features = _blind_features(examples.take(rows))
-    ranks = np.empty(len(rows))
-    for fit, rest in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, inside):
-        linear = LogisticRegression(solver="liblinear").fit(features[fit], inside[fit])
-        ranks[rest] = rankdata(linear.decision_function(features[rest])) / len(rest)
-    return statistics.auc(ranks[inside], ranks[~inside], confidence)
-
-
-def _blind_rows(examples: Examples, member: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
-    """Rows of distinct texts, at most `BLIND_SAMPLE` of each side."""
-    first = np.unique(np.array(examples.texts, dtype=object).astype(str), return_index=True)[1]
-    rng = np.random.default_rng(seed)
-    sides = (rng.permutation(first[member[first] == side])[:BLIND_SAMPLE] for side in (True, False))
-    return np.sort(np.concatenate(list(sides)))
-
-
-def _blind_features(examples: Examples) -> Any:
-    """Sparse matrix of words as written and punctuation, label and length; no vocabulary has to be learnt."""
-    from scipy.sparse import csr_matrix, hstack
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    pattern = r"\w+|[^\w\s]"
-    words = HashingVectorizer(n_features=2**16, alternate_sign=False, lowercase=False, token_pattern=pattern)
-    labels = np.eye(len(examples.classes))[examples.labels]
-    lengths = np.log1p([[len(text)] for text in examples.texts])
-    return hstack([words.transform(examples.texts), csr_matrix(np.hstack([labels, lengths]))]).tocsr()
 
 
 # ---- the evidence
@@ -254,7 +193,8 @@ def _itself(scorer: Scorer, members: Examples, predictions: Predictions) -> Atta
     )
     said = np.concatenate([scorer.predict(inside.texts).probabilities, predictions.probabilities[outside_rows]])
     member = np.arange(len(both)) < len(inside)
-    return Attackable(Predictions(said, predictions.classes, both), (), member, np.arange(len(both)))
+    # A text that stands several times is one example: its scores are all the same.
+    return Attackable(Predictions(said, predictions.classes, both), (), member, statistics.cluster_ids(both.texts))
 
 
 def _among(texts: Iterable[str], known: Iterable[str]) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from audit import Gate, NotAssessed, Verdict, judge, statistics
 from audit.data import Examples
-from audit.probes import membership
+from audit.probes import blind, membership
 from audit.scorer import Predictions, Scorer
 from tests.helpers import examples, scorer
 
@@ -75,6 +75,18 @@ def test_test_texts_that_are_members_are_left_out() -> None:
     about = examples([1] * 15, texts=texts)
     found = membership.membership_inference(made, members, made.predict(texts).on(about))
     assert (found.details["members"], found.details["others"], found.n) == (20, 10, 30)
+
+
+def test_a_text_that_stands_four_times_is_one_example() -> None:
+    rng = np.random.default_rng(2)
+    made, members, predicted, _ = _made(rng.uniform(0.3, 0.9, 200), rng.uniform(0.2, 0.8, 800))
+    rows = np.repeat(np.arange(200), 4)
+    once = membership.membership_inference(made, members, predicted)
+    found = membership.membership_inference(made, members.take(rows), predicted)
+    assert found.estimate == pytest.approx(once.estimate)
+    assert (found.n, found.details["members"]) == (1000, 800)
+    assert found.low == pytest.approx(once.low, abs=1e-3)
+    assert found.high == pytest.approx(once.high, abs=1e-3)
 
 
 def test_only_a_sample_of_the_members_is_scored() -> None:
@@ -251,7 +263,7 @@ def test_the_blind_baseline_is_rarely_sure_of_a_difference_that_is_none() -> Non
     sure = 0
     for i in range(40):
         member = np.random.default_rng(i).random(300) < 0.5
-        found = membership.blind_auc(examples(np.ones(300), texts=texts), member, 0.95, i)
+        found = blind.blind_auc(examples(np.ones(300), texts=texts), member, 0.95, i)
         assert found is not None
         sure += found.low > 0.5
     assert sure <= 4
@@ -260,11 +272,11 @@ def test_the_blind_baseline_is_rarely_sure_of_a_difference_that_is_none() -> Non
 def test_the_blind_baseline_sees_a_difference_in_labels_and_needs_enough_texts() -> None:
     member = np.arange(200) < 100
     about = examples(member ^ (np.arange(200) % 5 == 0), texts=_texts(0, 200))
-    found = membership.blind_auc(about, member, 0.95, 0)
+    found = blind.blind_auc(about, member, 0.95, 0)
     assert found is not None
     assert found.low > 0.5
     few = np.arange(12)
-    assert membership.blind_auc(about.take(few), few < 6, 0.95, 0) is None
+    assert blind.blind_auc(about.take(few), few < 6, 0.95, 0) is None
 
 
 def test_one_false_alarm_in_a_thousand_is_told_only_with_enough_others() -> None:
