@@ -50,8 +50,7 @@ class Trial:
     @cached_property
     def ends(self) -> NDArray[np.int64]:
         """Where in that order a run of equal scores ends: a threshold cannot part them. Shape (distinct scores,)."""
-        falling = self.scores[self.order]
-        return np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+        return _ends(self.scores[self.order])
 
     def caught(self, levels: Array, weights: Array) -> Array:
         """Share of positives above the lowest threshold that at most these shares of negatives pass; as levels."""
@@ -74,11 +73,16 @@ class Trial:
         return np.asarray(said == self.positive)
 
 
+def _ends(falling: Array) -> NDArray[np.int64]:
+    """Where each run of equal scores ends, of scores in order."""
+    return np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+
+
 def _best_threshold(scores: Array, positive: NDArray[np.bool_]) -> float:
     """The threshold with the highest balanced accuracy; a side that is missing leaves all of them alike."""
     order = np.argsort(-scores, kind="stable")
     falling, sign = scores[order], positive[order]
-    ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
+    ends = _ends(falling)
     hits, alarms = np.cumsum(sign)[ends], np.cumsum(~sign)[ends]
     return float(falling[ends[np.argmax(hits / max(hits[-1], 1) - alarms / max(alarms[-1], 1))]])
 

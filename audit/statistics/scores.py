@@ -77,34 +77,23 @@ def macro_auc(scores: ArrayLike, labels: ArrayLike, confidence: float = 0.95) ->
     Notes
     -----
     The areas share their rows, so their placement values are added up by row before the variance is taken within each
-    true class; for two classes, whose areas are equal, this is DeLong's variance as in :func:`auc`. Where every class
-    is separated completely, the exact bound for the smallest class stands in.
+    true class; for two classes, whose areas are equal, this is DeLong's variance, and the interval is that of
+    :func:`auc` for the smallest class.
     """
-    from scipy.special import expit, logit
-    from scipy.stats import rankdata
-
     s, y = np.asarray(scores, float), np.asarray(labels, int)
     n, classes = s.shape
     sizes = np.bincount(y, minlength=classes)
     if sizes.min() < 2:
         raise ValueError("an AUC needs at least two examples of each class")
-    estimate, rows = 0.0, np.zeros(n)  # rows: each example's share in the mean of the areas
+    areas, rows = np.empty(classes), np.zeros(n)  # rows: each example's share in the mean of the areas
     for c in range(classes):
         own = y == c
-        joint = rankdata(s[:, c])
-        above = (joint[own] - rankdata(s[own, c])) / (n - sizes[c])
-        below = 1 - (joint[~own] - rankdata(s[~own, c])) / sizes[c]
-        estimate += float(above.mean()) / classes
+        above, below = placements(s[own, c], s[~own, c])
+        areas[c] = above.mean()
         rows[own] += above / sizes[c] / classes
         rows[~own] += below / (n - sizes[c]) / classes
-    if min(estimate, 1 - estimate) < 1e-12:
-        bound = proportion(int(sizes.min()), int(sizes.min()), confidence).low
-        return Interval(1.0, bound, 1.0) if estimate > 0.5 else Interval(0.0, 0.0, 1 - bound)
-    error = np.sqrt(sum(sizes[c] * rows[y == c].var(ddof=1) for c in range(classes)))
-    if error == 0:
-        error = np.sqrt(estimate * (1 - estimate) / sizes.min())
-    half = normal_quantile(confidence) * error / (estimate * (1 - estimate))
-    return Interval(estimate, float(expit(logit(estimate) - half)), float(expit(logit(estimate) + half)))
+    error = float(np.sqrt(sum(sizes[c] * rows[y == c].var(ddof=1) for c in range(classes))))
+    return auc_interval(float(areas.mean()), error, int(sizes.min()), confidence)
 
 
 def mean(values: ArrayLike, confidence: float = 0.95) -> Interval:

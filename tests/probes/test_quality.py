@@ -226,8 +226,9 @@ def test_the_area_under_the_curve_is_scikit_learns(classes: tuple[str, ...], n: 
     assert statistics.macro_auc(scores, made.truth).estimate == pytest.approx(expected, abs=1e-9)
 
 
-def test_of_two_classes_it_is_delongs_interval() -> None:
-    made = _scored(TWO, 300, 5)
+@pytest.mark.parametrize("n", [40, 300])
+def test_of_two_classes_it_is_the_interval_of_one_area(n: int) -> None:
+    made = _scored(TWO, n, 5)
     scores = made.probabilities[:, 1].astype(float)
     expected = statistics.auc(scores[made.truth == 1], scores[made.truth == 0])
     found = statistics.macro_auc(np.column_stack([-scores, scores]), made.truth)
