@@ -304,9 +304,9 @@ def _towards(group: str, found: Evidence) -> tuple[NDArray[np.float64], int]:
     signs = np.array([(p.group_after == group) * 1.0 - (p.group_before == group) for p in found.pairs])  # (n,)
     rows: list[int] = np.flatnonzero(signs).tolist()
     rise = (signs * found.rise)[rows]
-    families = [found.pairs[i].family or str(i) for i in rows]
-    names, index = np.unique(np.asarray(families), return_inverse=True)
-    return np.bincount(index, weights=rise) / np.bincount(index), len(names)
+    index = statistics.cluster_ids([found.pairs[i].family or None for i in rows])
+    means = np.bincount(index, weights=rise) / np.bincount(index)
+    return means, len(means)
 
 
 def _sign_test(rise: NDArray[np.float64]) -> float | None:
