@@ -20,6 +20,7 @@ from pydantic import (
     PrivateAttr,
     ValidationError,
     WrapSerializer,
+    field_validator,
     model_validator,
 )
 
@@ -89,6 +90,14 @@ class QualityPolicy(_Section):
     metrics: tuple[str, ...] = Field((), strict=False, description="evaluate modules: paths, or owner/name@commit")
     behaviour_cases: int = Field(150, ge=100, description="sentences for each capability, if there are so many")
     allow_remote_metrics: tuple[str, ...] = Field((), strict=False, description="Hub ids whose code may run here")
+
+    @field_validator("metrics")
+    @classmethod
+    def _names_differ(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        names = [metric_name(source) for source in metrics]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two metrics are called '{twice}'; rename one of the files")
+        return metrics
 
 
 class AuditPolicy(_Section):

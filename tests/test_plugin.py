@@ -492,6 +492,7 @@ def test_an_own_metric_is_measured_and_gated(
         ({"quality": 'metrics = ["owner/cost"]'}, "allow_remote_metrics"),
         ({"quality": 'metrics = ["owner/cost"]\nallow_remote_metrics = ["owner/cost"]'}, "not pinned"),
         ({"quality": 'metrics = ["./broken.py"]'}, "cannot be loaded as a metric"),
+        ({"quality": 'metrics = ["./cost.py", "./old/cost.py"]'}, "two metrics are called 'cost'"),
         ({"gates.quality": "metric = { max = 1 }"}, "names no metric"),
     ],
 )
