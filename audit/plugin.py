@@ -463,9 +463,10 @@ class Audit:
             raise ValueError(f"the test declares {', '.join(declared)} but measured {measurement.id}")
         gate = self._session.policy.gate(measurement.id)
         verdict, reason = judge(measurement, gate)
-        if gate is not None and (look := self._session.look(measurement.id)):
+        look, planned = self._session.look(measurement.id), self._session.policy.audit.looks
+        if gate is not None and max(look, planned) > 1:
             measurement = replace(measurement, details={**measurement.details, "look": look})
-            reason = f"{reason}; this is look {look}" if reason else f"look {look}"
+            reason = f"{reason}; this is {_look(look, planned)}" if reason else _look(look, planned)
         finding = _finding(self._item, self._session, measurement.id, verdict, reason, measurement)
         _keep(self._item, finding)
         if verdict is Verdict.FAIL or (
@@ -479,6 +480,13 @@ class Audit:
     def not_assessed(self, reason: str) -> None:
         """Say that the evidence is missing and what to supply; the test skips, or fails where the policy gates it."""
         raise NotAssessed(reason)
+
+
+def _look(number: int, planned: int) -> str:
+    """Which look at growing data it is; to look until a gate settles is optional stopping, unless it was planned."""
+    if number > planned:
+        return f"look {number}, more than the {planned} planned: chance errs more often now than the confidence says"
+    return f"look {number} of {planned} planned"
 
 
 def _declared(item: pytest.Item) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ class Session:
         self.extra_ids = tuple(extra_ids)
         self.progress = progress
         self.overridden: tuple[str, ...] = ()
+        self._scorers: list[Scorer] = []
 
     @cached_property
     def policy(self) -> Policy:
@@ -228,8 +229,10 @@ class Session:
         return train(self.recipe, self.train_data, self.cache, self.meter, self.progress)
 
     def scorer(self, audited: Model) -> Scorer:
-        """A scorer for a model, on this audit's cache and meter."""
-        return Scorer(audited, self.cache, self.meter, self.progress)
+        """A scorer for a model, on this audit's cache and meter; what it does counts in the record."""
+        made = Scorer(audited, self.cache, self.meter, self.progress)
+        self._scorers.append(made)
+        return made
 
     def inference_blocks(self, scorer: Scorer) -> dict[str, Any]:
         """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
@@ -270,22 +273,13 @@ class Session:
             raise NotAssessed("the policy names no training data for the simple model; name it under [data] train")
         return references.word_counts(self.members, self.test_data, self.cache, self.meter)
 
-    def look(self, full_id: str) -> str:
-        """Which of the planned looks at growing data this is, in words; empty where it is the only one.
-
-        A gate that the former audit left inconclusive is looked at once more. Growing the data until it settles is
-        optional stopping, whose error is under control only as far as looks were planned.
-        """
-        before = next((f for f in (self.baseline or {}).get("findings", ()) if f["id"] == full_id), None)
-        number, planned = 1, self.policy.audit.looks
-        if before is not None and before["verdict"] == "inconclusive":
-            found = re.match(r"\d+", str(before["details"].get("look", "1")))
-            number += int(found.group()) if found else 1
-        if number == planned == 1:
-            return ""
-        if number > planned:
-            return f"{number}, more than the {planned} planned: chance errs more often now than the confidence says"
-        return f"{number} of {planned} planned"
+    def look(self, full_id: str) -> int:
+        """Which look at growing data this is: one more where the former audit left the gate inconclusive."""
+        for finding in self.baseline["findings"] if self.baseline else ():
+            if finding["id"] == full_id and finding["verdict"] == "inconclusive":
+                before = finding["details"].get("look", 1)
+                return before + 1 if isinstance(before, int) else 2
+        return 1
 
     def keep_predictions(self, predictions: Predictions) -> None:
         """Write ``predictions.parquet`` beside the record, for the next audit to compare with."""
@@ -313,7 +307,9 @@ class Session:
 
     def facts(self, audited: Any, scorers: Iterable[Any]) -> dict[str, Any]:
         """What the record says besides the findings, as plain values that may cross processes."""
-        counts = [scorer.counts for scorer in scorers if hasattr(scorer, "counts")]
+        # Those made here, the twins' among them, and those of a user's own fixture.
+        every = {id(scorer): scorer for scorer in (*self._scorers, *scorers)}.values()
+        counts = [scorer.counts for scorer in every if hasattr(scorer, "counts")]
         return {
             "policy": self.policy.recorded(),
             "policy_file": self.policy.origin.name if self.policy.origin else None,

@@ -150,6 +150,8 @@ def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, re
         assert found["verdict"] == "reported"
         assert len(found["details"]["tables"]) == tables
         assert ("twins" in {phase["name"] for phase in value["energy"]["phases"]}) is bool(more)
+        # The second time the model's own answers are kept already: these are the twins'.
+        assert value["scoring"]["forward_passes"] > 0
 
 
 # ---- the demo's gates are not empty
