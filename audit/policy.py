@@ -119,6 +119,17 @@ class PrivacyPolicy(_Section):
     )
     near_duplicate: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of word shingles")
     spacy_model: str = Field("", description="the user's own spaCy model, for names of people; empty: none")
+    canaries: int = Field(400, ge=0, description="made-up examples planted in a twin of their own; 0: none")
+    canary_share: float = Field(0.1, gt=0, le=0.5, description="of that twin's rows, at most so many are canaries")
+    delta: float = Field(1e-5, ge=0, lt=1, description="of the differential privacy that canaries speak of")
+
+
+class SecurityPolicy(_Section):
+    """Settings of the security probes."""
+
+    queries: int = Field(200, ge=10, description="what the attack may ask of the model for each example")
+    allow_pickle: bool = Field(False, description="whether pickled weights may be loaded, with weights_only")
+    expected_sha256: Frozen[Mapping[str, str]] = Field(default_factory=dict)
 
 
 class GateSettings(_Section):
@@ -143,6 +154,7 @@ class Policy(_Section):
     gates: Frozen[Mapping[str, Frozen[Mapping[str, GateSettings]]]] = Field(default_factory=dict)
     audit: AuditPolicy = Field(default_factory=AuditPolicy)
     privacy: PrivacyPolicy = Field(default_factory=PrivacyPolicy)
+    security: SecurityPolicy = Field(default_factory=SecurityPolicy)
     _origin: Path | None = PrivateAttr(default=None)
 
     @property

@@ -2,7 +2,8 @@
 
 import pytest
 
-from audit.probes import security
+from audit.probes.artifact import artifact
+from audit.probes.perturbation import perturbation
 
 pytestmark = pytest.mark.challenge("security")
 
@@ -10,10 +11,10 @@ pytestmark = pytest.mark.challenge("security")
 @pytest.mark.measures("security.perturbation[typos]")
 def test_typos(audit, scorer, predictions):
     """Typing errors that a reader hardly notices do not change the answer."""
-    audit.check(security.perturbation(scorer, predictions, kind="typos"))
+    audit.check(perturbation(scorer, predictions, kind="typos"))
 
 
 @pytest.mark.measures("security.artifact")
 def test_artifact(audit, model):
     """No file of the model can run code on the machine that loads it."""
-    audit.check(security.artifact(model))
+    audit.check(artifact(model))

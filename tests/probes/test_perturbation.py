@@ -1,17 +1,14 @@
-"""Typing errors that a reader sees through, the accuracy that they cost, and the census of unsafe files."""
+"""Typing errors that a reader sees through, and the accuracy that they cost."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
 
 import pytest
 
 from audit import Gate, Verdict, judge
-from audit.model import Model
-from audit.probes import security
-from audit.probes.security import STRENGTHS, typos, words
-from tests.helpers import TWO, examples, predictions, scorer
+from audit.probes.perturbation import STRENGTHS, perturbation, typos, words
+from tests.helpers import examples, predictions, scorer
 
 LEXICON = (
     "good film great acting never nothing without hardly boring story wonderful terrible music plot character "
@@ -123,7 +120,7 @@ def test_the_accuracy_lost_is_that_of_the_disturbed_texts() -> None:
     # Texts of one word that can be mistyped: each positive text turns, no negative one does.
     texts = ["so wonderful"] * 60 + ["so terrible"] * 40
     about = examples([1] * 60 + [0] * 40, texts=texts)
-    found = security.perturbation(scorer(_reader), predictions([1] * 60 + [0] * 40, about))
+    found = perturbation(scorer(_reader), predictions([1] * 60 + [0] * 40, about))
     assert found.id == "security.perturbation[typos]"
     assert found.estimate == pytest.approx(0.6)
     assert found.n == 100
@@ -141,7 +138,7 @@ def test_a_model_that_minds_no_letters_loses_nothing() -> None:
     texts = _sentences(400, 12)
     truth = [len(text.split()) % 2 for text in texts]
     about = examples(truth, texts=texts)
-    found = security.perturbation(scorer(lambda text: [0.9, 0.1]), predictions(truth, about))
+    found = perturbation(scorer(lambda text: [0.9, 0.1]), predictions(truth, about))
     assert (found.estimate, found.low is not None and found.low < 0) == (0, True)
     bound = 1 - 0.025 ** (1 / 400)  # the exact limit where none of 400 is lost
     assert found.high == pytest.approx(bound)
@@ -150,35 +147,13 @@ def test_a_model_that_minds_no_letters_loses_nothing() -> None:
 
 def test_only_the_sample_is_disturbed() -> None:
     about = examples([0, 1] * 50, texts=_sentences(100, 8), max_examples=30)
-    assert security.perturbation(scorer(_reader), predictions([0, 1] * 50, about)).n == 30
+    assert perturbation(scorer(_reader), predictions([0, 1] * 50, about)).n == 30
 
 
 def test_shown_examples_are_redacted() -> None:
     about = examples([1, 0], texts=["wonderful, says ann@example.org", "so terrible"])
-    found = security.perturbation(scorer(lambda t: _reader(t.replace(",", ""))), predictions([1, 0], about))
+    found = perturbation(scorer(lambda t: _reader(t.replace(",", ""))), predictions([1, 0], about))
     assert "ann@" not in str(found.details)
 
 
 # Unsafe files
-
-
-def _model(folder: Path, pinned: bool = True) -> Model:
-    (folder / "config.json").write_text("{}", "utf-8")
-    (folder / "model.safetensors").write_bytes(b"")
-    return Model("owner/name", folder, TWO, 32, pinned=pinned)
-
-
-def test_a_clean_model_has_no_problem(tmp_path: Path) -> None:
-    found = security.artifact(_model(tmp_path))
-    assert (found.low, found.estimate, found.high, found.n) == (0, 0, 0, 2)
-    assert judge(found, Gate(max=0))[0] == Verdict.PASS
-
-
-def test_each_unsafe_file_and_a_missing_pin_count(tmp_path: Path) -> None:
-    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
-    (tmp_path / "modeling.py").write_text("", "utf-8")
-    found = security.artifact(_model(tmp_path, pinned=False))
-    assert (found.low, found.estimate, found.high) == (3, 3, 3)
-    (table,) = found.details["tables"]
-    assert {row[0] for row in table["rows"]} == {"pytorch_model.bin", "modeling.py", "owner/name"}
-    assert judge(found, Gate(max=2))[0] == Verdict.FAIL
