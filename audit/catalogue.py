@@ -261,6 +261,19 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Fewer epochs, more data, regularisation, or training with differential privacy.",
     ),
     Identifier(
+        "privacy.canary_epsilon",
+        "privacy",
+        "Memory of single examples (ε)",
+        "ε",
+        "lower",
+        "How much a single example can show in the model's answers. Coins put made-up examples into the training data "
+        "of a twin or leave them out, and somebody who knows them guesses from its answers which were in. The better "
+        "the guesses, the larger ε must be: seeing the model can change the odds that somebody's text was in the "
+        "training data by a factor of e^ε (1 at ε = 0, 2.7 at 1, 20 at 3).",
+        "The recipe learns single people's texts by heart, and the figure is a proof of it, not a guess.",
+        "Fewer epochs, more data, no repeated texts; training with differential privacy bounds ε from above.",
+    ),
+    Identifier(
         "privacy.train_test_overlap",
         "privacy",
         "Test examples that stand in the training data",

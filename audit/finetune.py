@@ -62,8 +62,8 @@ class Recipe:
     max_length: int
     device: str
 
-    def key(self, examples: Examples) -> str:
-        """Name of the trained model in the cache."""
+    def key(self, examples: Examples, vocabulary: Examples | None = None) -> str:
+        """Name of the trained model in the cache; parameters as in :func:`train`."""
         base = models.fingerprint(models.hash_files(self.base)) if self.base else SMALL_BERT
         parts = {
             "base": base,
@@ -71,6 +71,7 @@ class Recipe:
             "max_length": self.max_length,
             "classes": examples.classes,
             "data": examples.fingerprint,
+            **({"vocabulary": vocabulary.fingerprint} if vocabulary else {}),
             # Arithmetic differs between kinds of devices (bf16 on GPUs), not between two of a kind.
             "device": self.device.split(":")[0],
             "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
@@ -79,7 +80,13 @@ class Recipe:
 
 
 def train(
-    recipe: Recipe, examples: Examples, cache: Cache, meter: Meter, progress: Progress, phase: str = "fine-tune"
+    recipe: Recipe,
+    examples: Examples,
+    cache: Cache,
+    meter: Meter,
+    progress: Progress,
+    phase: str = "fine-tune",
+    vocabulary: Examples | None = None,
 ) -> Model:
     """The model that the recipe makes of these examples: from the cache, else trained now.
 
@@ -91,19 +98,21 @@ def train(
         The whole training data; the recipe's validation share is held out of them.
     phase : str
         Under which name the energy is booked.
+    vocabulary : Examples or None
+        What the embedded model's vocabulary is made of, where that must not depend on the examples; else they are.
 
     Raises
     ------
     AuditError
         If the base model cannot be used for these classes.
     """
-    folder = cache.models / recipe.key(examples)
+    folder = cache.models / recipe.key(examples, vocabulary)
     with FileLock(f"{folder}.lock"):
         if not _is_whole(folder):
             shutil.rmtree(folder, ignore_errors=True)
             working = Path(tempfile.mkdtemp(dir=cache.models, prefix=f".{folder.name}."))
             try:
-                training = _train_into(working, recipe, examples, meter, progress, phase)
+                training = _train_into(working, recipe, examples, vocabulary, meter, progress, phase)
                 write_atomically(_metadata(folder), json.dumps(training, indent=1))
                 os.replace(working, folder)
             finally:
@@ -136,7 +145,13 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _train_into(
-    folder: Path, recipe: Recipe, examples: Examples, meter: Meter, progress: Progress, phase: str
+    folder: Path,
+    recipe: Recipe,
+    examples: Examples,
+    vocabulary: Examples | None,
+    meter: Meter,
+    progress: Progress,
+    phase: str,
 ) -> dict[str, Any]:
     """Train and save into an empty folder; returns what is to be remembered of it."""
     import torch
@@ -149,7 +164,7 @@ def _train_into(
     rows, held_out = split_validation(examples, settings.validation, settings.seed)
     fit, validation = examples.take(rows), examples.take(held_out)
     set_seed(settings.seed)
-    network, tokenizer = _start(recipe, fit)
+    network, tokenizer = _start(recipe, fit, vocabulary or fit)
     freeze(network, settings.train)
     with meter.phase(phase) as energy:
         history, steps = _run_trainer(folder, network, tokenizer, recipe, fit, validation, progress)
@@ -172,14 +187,14 @@ def _train_into(
     }
 
 
-def _start(recipe: Recipe, fit: Examples) -> tuple[Any, Any]:
+def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, Any]:
     """Network and tokenizer before the first step."""
     from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
     names = dict(enumerate(fit.classes))
     labels: dict[str, Any] = {"id2label": names, "label2id": {label: i for i, label in names.items()}}
     if recipe.base is None:
-        return small_bert(fit.texts, labels, recipe.max_length)
+        return small_bert(vocabulary.texts, labels, recipe.max_length)
     try:
         config = AutoConfig.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True, **labels)
         tokenizer = AutoTokenizer.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True)
@@ -276,6 +291,11 @@ def freeze(network: Any, train: str) -> None:
             parameter.requires_grad = True
 
 
+def steps_for(settings: Finetune, rows: int) -> int:
+    """How many batches the recipe trains on."""
+    return settings.max_steps or int(np.ceil(-(-rows // settings.batch_size) * settings.epochs))
+
+
 def _run_trainer(
     folder: Path,
     network: Any,
@@ -295,8 +315,7 @@ def _run_trainer(
     )
 
     settings = recipe.settings
-    steps_per_epoch = -(-len(fit) // settings.batch_size)
-    steps = settings.max_steps or int(np.ceil(steps_per_epoch * settings.epochs))
+    steps = steps_for(settings, len(fit))
     on_gpu = recipe.device != "cpu"
     arguments = TrainingArguments(
         output_dir=str(folder),

@@ -24,6 +24,7 @@ from audit.errors import AuditError, NotAssessed
 from audit.verdict import Finding, Measurement, Verdict, judge
 
 if TYPE_CHECKING:
+    from audit.canaries import CanaryTwin
     from audit.data import Examples
     from audit.model import Model
     from audit.own_metrics import OwnMetric
@@ -382,6 +383,12 @@ def twins(audit_session: Session) -> tuple[Twin, ...]:
 def membership_twins(audit_session: Session) -> Twins | None:
     """Twins that are trained only if membership inference needs them; None without a recipe or training data."""
     return audit_session.membership_twins
+
+
+@pytest.fixture(scope="session")
+def canary_twin(audit_session: Session) -> CanaryTwin:
+    """A reference model by the same recipe whose training data held canaries, trained when first asked for."""
+    return audit_session.canary_twin
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,9 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from audit.canaries import Canaries
 from audit.data import Examples
-from audit.finetune import Recipe, train
+from audit.finetune import Recipe, steps_for, train
 from audit.model import Model
 from audit.scorer import Predictions
 
@@ -62,6 +63,27 @@ def twins(
         model = train(replace(recipe, settings=settings), half, cache, meter, progress, phase="twins")
         made.append(Twin(model, coins))
     return tuple(made)
+
+
+def canary_twin(
+    recipe: Recipe, examples: Examples, canaries: Canaries, cache: Cache, meter: Meter, progress: Progress
+) -> Model:
+    """Train a twin on the whole training data and the planted canaries.
+
+    Parameters
+    ----------
+    examples : Examples
+        The whole training data.
+
+    Notes
+    -----
+    Vocabulary and number of steps are those that were known before the coins were tossed: else the outcome of one
+    coin would show in how the others' canaries are read.
+    """
+    rows = len(examples) + canaries.expected_rows
+    changed = {"validation": 0.0, "max_steps": steps_for(recipe.settings, rows)}
+    fixed = replace(recipe, settings=recipe.settings.model_copy(update=changed))
+    return train(fixed, canaries.among(examples), cache, meter, progress, phase="canaries", vocabulary=examples)
 
 
 def word_counts(train_on: Examples, about: Examples, cache: Cache, meter: Meter) -> Predictions:

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from audit import data, energy, model, own_metrics, personal_data, record, references
+from audit import canaries, data, energy, model, own_metrics, personal_data, record, references
 from audit import policy as policies
 from audit.cache import Cache
+from audit.canaries import CanaryTwin
 from audit.catalogue import Identifier
 from audit.data import Examples
 from audit.energy import Meter
@@ -259,6 +260,22 @@ class Session:
             return None
         always = self.policy.privacy.reference_models is not None
         return Twins(self.train_data, lambda: [(self.scorer(twin.model), twin.members) for twin in self.twins], always)
+
+    @cached_property
+    def canary_twin(self) -> CanaryTwin:
+        """A twin whose training data held canaries.
+
+        Raises
+        ------
+        NotAssessed
+            If the policy has no recipe, no training data, too few of them, or wants no canaries.
+        """
+        if self.recipe is None or self.train_data is None:
+            raise NotAssessed("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
+        asked = self.policy.privacy
+        drawn = canaries.draw(self.train_data, asked.canaries, asked.canary_share, self.policy.audit.seed)
+        twin = references.canary_twin(self.recipe, self.train_data, drawn, self.cache, self.meter, self.progress)
+        return CanaryTwin(drawn, self.scorer(twin))
 
     @cached_property
     def word_counts(self) -> Predictions:

@@ -3,6 +3,7 @@
 import pytest
 
 from audit.probes import membership, privacy
+from audit.probes.canary import canary_epsilon
 
 pytestmark = pytest.mark.challenge("privacy")
 
@@ -11,6 +12,12 @@ pytestmark = pytest.mark.challenge("privacy")
 def test_membership_inference(audit, scorer, members, predictions, membership_twins):
     """Nobody can tell from the model's answers who was in the training data."""
     audit.check(membership.membership_inference(scorer, members, predictions, membership_twins))
+
+
+@pytest.mark.measures("privacy.canary_epsilon")
+def test_canary_epsilon(audit, canary_twin, scorer, policy):
+    """The recipe learns no single example by heart."""
+    audit.check(canary_epsilon(canary_twin, scorer, delta=policy.privacy.delta))
 
 
 @pytest.mark.measures("privacy.train_test_overlap")

@@ -181,3 +181,36 @@ def lira_offline(confidences: ArrayLike, reference_confidences: ArrayLike) -> Ar
         variance = variance.mean()
     z = (np.asarray(confidences, float) - mean) / np.sqrt(np.maximum(variance, 1e-12))
     return np.asarray(-log_ndtr(-z))
+
+
+def canary_memory(probabilities: ArrayLike, reference_probabilities: ArrayLike, labels: ArrayLike) -> Array:
+    """Score φ_θ(x) − (α_y + β_y φ_r(x)): how much surer of the label θ is than a model that saw no canary lets expect.
+
+    Parameters
+    ----------
+    probabilities : array_like of float, shape (n, classes)
+        Of n canaries by the model whose training data held some of them.
+    reference_probabilities : array_like of float, shape (n, classes)
+        Of the same canaries by a model that saw none.
+    labels : array_like of int, shape (n,)
+        The canaries' random labels y.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+
+    Notes
+    -----
+    φ as in :func:`scaled_confidence`. α_k and β_k are fitted by least squares to φ_θ of class k in all canaries,
+    whatever their labels and coins: the labels are random, so memory of them moves the fit neither up nor down. It is
+    the difficulty calibration of Watson et al., ICLR 2022, with the weight of the other model read off the data.
+    """
+    own, other, y = (np.asarray(a) for a in (probabilities, reference_probabilities, labels))
+    scores = np.empty(len(y))
+    for k in range(own.shape[1]):
+        said, expected = (scaled_confidence(p, np.full(len(y), k)) for p in (own, other))
+        around = expected - expected.mean()
+        spread = float(around @ around)
+        slope = float(around @ said) / spread if spread > 0 else 0.0
+        scores[y == k] = (said - said.mean() - slope * around)[y == k]
+    return scores

@@ -133,6 +133,7 @@ HISTORY: Mapping[str, str] = {
 PHASES: Mapping[str, str] = {
     "fine-tune": "Training the model",
     "twins": "Training reference models",
+    "canaries": "Training the reference model with canaries",
     "score": "Predictions for the audit",
     "measure inference": "Measuring the energy of predictions",
 }

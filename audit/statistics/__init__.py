@@ -34,6 +34,7 @@ from audit.statistics.confusion import (
     mcc_of,
     too_empty,
 )
+from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, shared_out
 from audit.statistics.proportions import (
@@ -79,6 +80,7 @@ __all__ = [
     "clustered_proportion",
     "confusion_bootstrap",
     "difference",
+    "epsilon_lower_bound",
     "equal_mass",
     "exact_balanced_accuracy",
     "exact_macro_f1",
