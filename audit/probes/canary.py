@@ -14,8 +14,9 @@ from audit.probes.attacks import canary_memory
 from audit.scorer import Scorer
 from audit.verdict import Measurement, number
 
-# About so many of the canaries guesses are made: a few where memory is faint, all where it is strong.
-GUESSED = (0.3, 1.0)
+# On so many of the canaries guesses are made: a few where memory is faint, nearly all where it is strong. (Not all: the
+# coins do not put in exactly half, so that even a perfect memory would then guess wrongly about some.)
+GUESSED = (0.3, 0.9)
 LIMITS = [
     "It is a lower bound: it shows what one attack found, not how little a better one could find.",
     "It speaks for the recipe on the training data with canaries among them, not for this very model. The released "
@@ -75,9 +76,9 @@ def canary_epsilon(twin: CanaryTwin, scorer: Scorer, *, delta: float) -> Measure
         "ε",
         "A twin was trained by the same recipe on the training data and made-up examples (canaries), each of which a "
         "coin had put in or left out. Who knows them guesses from the twin's answers which were in: of "
-        f"{GUESSED[0]:.0%} of them, and of all. Lower bound on ε at δ = {delta:g} from the right guesses by auditing "
-        f"in one training run (Steinke, Nasr and Jagielski 2023); it errs in {(1 - confidence) / 2:.1%} of audits at "
-        "most, both numbers of guesses taken together.",
+        f"{GUESSED[0]:.0%} of them, and of {GUESSED[1]:.0%}. Lower bound on ε at δ = {delta:g} from the right guesses "
+        "by auditing in one training run (Steinke, Nasr and Jagielski 2023); it errs in "
+        f"{(1 - confidence) / 2:.1%} of audits at most, both numbers of guesses taken together.",
         confidence,
         sample="canaries",
         details={
