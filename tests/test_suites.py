@@ -14,9 +14,10 @@ from random import Random
 from typing import Any
 
 import jsonschema
+import pandas as pd
 import pytest
 
-from audit import demo, policy, record
+from audit import canaries, data, demo, policy, record
 from audit.probes import mentions
 
 from .conftest import CLASSES, write_csv
@@ -152,6 +153,66 @@ def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, re
         assert ("twins" in {phase["name"] for phase in value["energy"]["phases"]}) is bool(more)
         # The second time the model's own answers are kept already: these are the twins'.
         assert value["scoring"]["forward_passes"] > 0
+
+
+def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_no_canary_is_written_down(
+    tmp_path: Path, reviews: Path
+) -> None:
+    write_csv(tmp_path / "train.csv", demo.reviews("train", rows=1_400))
+    gate = "[gates.privacy]\ncanary_epsilon = { max = 0.5 }\n"
+    verdict = {}
+    for epochs in (12, 1):
+        folder = tmp_path / f"{epochs} epochs"
+        folder.mkdir()
+        text = small_policy(reviews, epochs).replace(f"{reviews}/train.csv", f"{tmp_path}/train.csv")
+        (folder / "audit.toml").write_text(text.replace("5e-4", "1e-3" if epochs > 1 else "1e-5") + gate, "utf-8")
+        done, value = audit(folder, folder / "cache", "-k", "canary", "-v", "-rA", suites=SUITES / "test_privacy.py")
+        verdict[epochs] = verdicts(value)["privacy.canary_epsilon"]
+        assert done.returncode == (verdict[epochs] != "pass"), done.stdout + done.stderr
+        settings = policy.read(folder / "audit.toml").privacy
+        training = data.load(policy.read(folder / "audit.toml"), "train", (), tmp_path / "datasets")
+        drawn = canaries.draw(training, settings.canaries, settings.canary_share, 0)
+        found = next(f for f in value["findings"] if f["id"] == "privacy.canary_epsilon")
+        assert found["n"] == (drawn.copies == 1).sum()
+        assert found["details"]["planted"] == drawn.planted[drawn.copies == 1].sum()
+        written = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+        written += [done.stdout.encode(), done.stderr.encode()]
+        # Not even three of its words in a row.
+        parts = {" ".join(text.split()[i : i + 3]).encode() for text in drawn.examples.texts for i in range(6)}
+        assert not any(part in content for part in parts for content in written)
+    assert verdict == {12: "fail", 1: "pass"}
+
+
+def test_reviews_against_sentences_are_told_apart_without_the_model_and_nobody_fails_for_it(
+    tmp_path: Path, real_data: Path
+) -> None:
+    """Training on IMDB, testing on SST-2: an attack on the model would only see which text is a review."""
+    reviews = pd.read_parquet(real_data / "imdb_train.parquet").sample(600, random_state=0)
+    reviews.to_csv(tmp_path / "train.csv", index=False)
+    text = (
+        small_policy(tmp_path, 1)
+        .replace('"neutral", ', "")
+        .replace(f"{tmp_path}/test.csv", f"{real_data}/sst2_test.csv")
+    )
+    text = text.replace('subgroups = ["gender"]', "") + "[gates.privacy]\nmembership_inference = { max = 0.6 }\n"
+    suite = SUITES / "test_privacy.py"
+    found = {}
+    for name in ("with its recipe", "loaded"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "audit.toml").write_text(text, "utf-8")
+        done, value = audit(folder, tmp_path / "cache", "-k", "membership", suites=suite)
+        (found[name],) = (f for f in value["findings"] if f["id"] == "privacy.membership_inference")
+        blind = found[name]["details"]["blind baseline, AUC"]
+        assert float(blind.split()[0]) > 0.9, done.stdout
+        # The next audit knows the model as a folder, and no recipe.
+        trained = next(path for path in (tmp_path / "cache" / "models").iterdir() if path.is_dir())
+        text = re.sub(r'source = ".*?"', f'source = "{trained}"', text)
+        text = re.sub(r"\[model.finetune\].*?(?=\[data\])", "", text, flags=re.DOTALL)
+    assert found["with its recipe"]["verdict"] in ("pass", "inconclusive")
+    assert "[model.finetune]" not in found["with its recipe"]["reason"]
+    assert found["loaded"]["verdict"] == "inconclusive"
+    assert "[model.finetune]" in found["loaded"]["reason"]
 
 
 # ---- the demo's gates are not empty
