@@ -21,13 +21,23 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
+from audit.personal_data import find
+
+FILE = Path(__file__).with_name("airline_personal_data.csv")
 RANDOM, NET = 400, 100
 # A net as crude as can be: five digits with little between them, an @ behind anything, an address of the web, and words
 # of streets. Not the words flight, call, phone and the like, nor every link: half of all tweets would be in it.
 _NET = re.compile(r"(?:\d\W{0,3}){5}|\S@|www|\.com|\b(?:street|st|ave|avenue|road|rd|blvd)\b", re.IGNORECASE)
+# What somebody would write who looks for e-mail addresses and American telephone numbers in five minutes.
+NAIVE = {
+    "email": re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
+    "phone": re.compile(r"(?<!\d)(?:1[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}(?!\d)"),
+}
 
 
 def tweets(folder: Path) -> list[str]:
@@ -37,8 +47,36 @@ def tweets(folder: Path) -> list[str]:
 
 
 def drawn(texts: list[str], seed: int = 0) -> dict[int, str]:
-    """The rows to be labelled and their stratum: `random` from all tweets, then `net` from the others that it catches."""
+    """The rows to be labelled and their stratum: `random` from all tweets, then `net` from the others in the net."""
     rng = Random(seed)
     rows = dict.fromkeys(sorted(rng.sample(range(len(texts)), RANDOM)), "random")
     caught = [row for row, text in enumerate(texts) if row not in rows and _NET.search(text)]
     return rows | dict.fromkeys(sorted(rng.sample(caught, NET)), "net")
+
+
+def labels() -> dict[int, tuple[str, Counter[str]]]:
+    """By row: its stratum, and how many places of each kind the reader saw."""
+    read: dict[int, tuple[str, Counter[str]]] = {}
+    with FILE.open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            places = read.setdefault(int(line["row"]), (line["stratum"], Counter()))[1]
+            if line["kind"]:
+                places[line["kind"]] += int(line["places"])
+    return read
+
+
+def agreement(texts: list[str], strata: Iterable[str] = ("random", "net")) -> dict[str, tuple[int, int, int]]:
+    """By kind: places found and labelled both, found, labelled.
+
+    The file holds no positions, so of places of one kind in one tweet the smaller count is taken for what both saw.
+    """
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row, (stratum, labelled) in labels().items():
+        if stratum in strata:
+            found = Counter(one.kind for one in find(texts[row]))
+            for about, places in (("both", found & labelled), ("found", found), ("labelled", labelled)):
+                counts[about].update(places)
+    return {
+        kind: (counts["both"][kind], counts["found"][kind], counts["labelled"][kind])
+        for kind in sorted(counts["found"] | counts["labelled"])
+    }
