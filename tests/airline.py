@@ -1,7 +1,7 @@
 """500 of the airline tweets, labelled by hand: row numbers, kinds of personal data and counts, never a text or a value.
 
-Labelled by one reader, the project's own author, from the texts alone, before the finder was asked; nobody labelled
-them a second time. The guide:
+Labelled by one reader, the project's own author, who knew the finder's patterns but had not yet run it on them; nobody
+labelled them a second time. The guide:
 
 - Every place counts, a value that stands twice counts twice. Rows are numbered from 0, the header not counted.
 - `handle`: an @ that addresses or names an account, a company's too, also in "RT" and after quotes. An @ that only
