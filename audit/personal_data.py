@@ -86,7 +86,7 @@ _STREET = re.compile(
     r"|(?:St|Dr|Ln|Drive|Close|Way|Court|Place|Square)\b(?=[.,;)\n]|$))"
     r"|\b[A-ZÄÖÜ][a-zäöüß]+(?:straße|strasse|str\.|gasse|allee|platz) \d{1,4} ?[a-z]?\b"
 )
-_HANDLE = re.compile(r"(?<![\w@./])@(?!\d{1,2}(?:[ap]m|h)?\b)(?=\w*[^\W\d_])\w{2,}")
+_HANDLE = re.compile(r"(?<![\w@/])@(?!\d{1,2}(?:[ap]m|h)?\b)(?=\w*[^\W\d_])\w{2,}")
 # What is hidden where it could be personal data.
 _LIKE_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LIKE_HANDLE = re.compile(r"(?<!\w)@\w+")
@@ -246,7 +246,7 @@ def _is_phone(text: str, found: Found) -> bool:
         return False
     if written.lstrip("(").startswith(("+", "00")):
         # Numbers set aside for fiction are in no numbering plan, though dialled like any other: possible is enough.
-        return _in_plan("+" + written.lstrip("(+0"), None, phonenumbers.is_possible_number)
+        return _in_plan("+" + written.lstrip("(+0"), None, _whole)
     if _NANP.fullmatch(written):
         return _in_plan(written, "US", phonenumbers.is_valid_number)
     if _TRUNK.fullmatch(written) and sum(map(str.isdigit, written)) >= 9:
@@ -254,6 +254,11 @@ def _is_phone(text: str, found: Found) -> bool:
         return british or any(_in_plan(written, region, phonenumbers.is_valid_number) for region in ("GB", "DE"))
     called = _CALLING.search(before)
     return bool(called) and any(_in_plan(written, r, phonenumbers.is_valid_number) for r in ("US", "GB"))
+
+
+def _whole(number: phonenumbers.PhoneNumber) -> bool:
+    """Whether a number has a length that can be dialled from abroad, where one within a town cannot."""
+    return bool(phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE)
 
 
 def _in_plan(written: str, region: str | None, holds: Callable[[phonenumbers.PhoneNumber], bool]) -> bool:

@@ -2,7 +2,7 @@
 
     AUDIT_TEST_DATA=… python -m benchmarks.privacy
 
-Run from the root of a clone: the labelled sentences are those of the tests.
+Run from the root of a clone: the labelled sentences and tweets are those of the tests.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from audit import statistics
 from audit.data import Examples
 from audit.personal_data import Found, find
 from audit.probes import privacy
+from tests import airline
 from tests.labelled import SAID, sentences
 
 SENTENCES = 20_000
@@ -51,14 +53,32 @@ def peak() -> float:
 
 
 def tweets(folder: Path) -> None:
-    """Speed on tweets, and the tweets with each kind."""
-    texts = list(pd.read_csv(folder / "airline.csv")["text"].astype(str))
+    """Speed on tweets, the tweets with each kind, a plain pattern's differences, and agreement with a reader."""
+    texts = airline.tweets(folder)
     find(texts[0])
     worked = time.process_time()
     found = [{one.kind for one in find(text)} for text in texts]
     speed = len(texts) / (time.process_time() - worked)
     print(f"\n{len(texts):,} tweets, {speed:,.0f} a second of processor time; by kind:")
     print(dict(Counter(kind for kinds in found for kind in kinds)))
+    for kind, pattern in airline.NAIVE.items():
+        plain = {row for row, text in enumerate(texts) if pattern.search(text)}
+        ours = {row for row, kinds in enumerate(found) if kind in kinds}
+        print(f"\n{kind}: a plain pattern {len(plain)} tweets, the finder {len(ours)}")
+        print(f"plain only: rows {sorted(plain - ours)}; finder only: rows {sorted(ours - plain)}")
+    for stratum in ("random", "net"):
+        print(f"\n{stratum}\n\n| kind | labelled | found | both | recall | precision |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        for kind, (both, seen, places) in airline.agreement(texts, [stratum]).items():
+            print(f"| {kind} | {places} | {seen} | {both} | {share(both, places)} | {share(both, seen)} |")
+
+
+def share(part: int, whole: int) -> str:
+    """A proportion with its exact interval; empty of nothing."""
+    if not whole:
+        return ""
+    estimate, low, high = statistics.proportion(part, whole)
+    return f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def labelled() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from itertools import pairwise
@@ -15,6 +14,7 @@ from stdnum import iban, luhn
 from audit import AuditError, demo
 from audit.demo import personal_data as planted
 from audit.personal_data import KINDS, Found, find, masked, name_finder, suspects
+from tests import airline
 from tests.labelled import SAID, sentences
 
 
@@ -68,6 +68,16 @@ def test_what_points_to_nobody_is_no_address(value: str) -> None:
     assert find(f"from {value}, today") == ()
 
 
+@pytest.mark.parametrize("text", [".@ann_lee said so", "so late...@ann_lee, why", "(@ann_lee)", "“@ann_lee: thanks”"])
+def test_a_handle_may_follow_a_full_stop(text: str) -> None:
+    assert [(one.kind, text[one.start : one.end]) for one in find(text)] == [("handle", "@ann_lee")]
+
+
+@pytest.mark.parametrize("text", ["tags 0018 555012, 0018 555077", "it is +1 555-0123"])
+def test_a_number_too_short_to_be_dialled_from_abroad_is_no_phone(text: str) -> None:
+    assert find(text) == ()
+
+
 def test_spans_do_not_overlap_and_the_closer_kind_counts() -> None:
     (found,) = find("see https://ann:secret@example.org/x")
     assert found.kind == "link"
@@ -99,10 +109,24 @@ def test_a_model_for_names_that_is_not_there_is_named() -> None:
 
 
 def test_airline_tweets(real_data: Path) -> None:
-    with (real_data / "airline.csv").open(encoding="utf-8") as file:
-        found = [Counter(one.kind for one in find(row["text"])) for row in csv.DictReader(file)]
+    found = [Counter(one.kind for one in find(text)) for text in airline.tweets(real_data)]
     tweets = Counter(kind for each in found for kind in each)
-    assert tweets["handle"] > 0.98 * len(found)
+    assert tweets["handle"] == len(found) == 14_640
     assert tweets["email"] == 16
     assert 20 <= tweets["phone"] <= 26
     assert tweets["card"] == tweets["iban"] == tweets["api_key"] == 0
+
+
+def test_agreement_with_a_reader_on_airline_tweets(real_data: Path) -> None:
+    texts = airline.tweets(real_data)
+    assert {row: stratum for row, (stratum, _) in airline.labels().items()} == airline.drawn(texts)
+    agreed = airline.agreement(texts)
+    # Chosen before the tweets were read. So was 0.9 for the recall of e-mail addresses, which does not hold: of two,
+    # one is missed, a spelled-out address whose domain Twitter has replaced by a link (row 1054).
+    for kind, floor in (("handle", 0.98), ("phone", 0.8)):
+        both, _, labelled = agreed[kind]
+        assert both / labelled >= floor, kind
+    for kind, floor in (("handle", 0.98), ("phone", 0.8), ("email", 0.9)):
+        both, found, _ = agreed[kind]
+        assert both / found >= floor, kind
+    assert {kind for kind, (_, found, _) in agreed.items() if found} == {"handle", "phone", "email"}

@@ -221,6 +221,7 @@ def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder
             "limits": [
                 "Patterns miss what is written unusually, and numbers of a plan that they do not know: telephone "
                 "numbers without country code are sought in the American, British and German way only.",
+                "Numbers of bookings, tickets, cases and customers lead to people too, and are not sought.",
                 "A handle may be a company's."
                 if names
                 else "A handle may be a company's. Names of people are sought "

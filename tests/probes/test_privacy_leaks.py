@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from audit import demo
 from audit.personal_data import find
+from audit.redaction import redact
+from tests.airline import NAIVE, tweets
 from tests.conftest import write_csv
 from tests.test_plugin import Runner
 
@@ -34,10 +37,38 @@ def test_no_value_that_was_found_is_written_anywhere(
     texts = [str(row["text"]) for row in planted]
     values = {text[one.start : one.end] for text in texts for one in find(text)}
     assert len(values) >= len(planted)
+    shown = written(pytester, cache, result)
+    assert {"audit.json", "report.html", "predictions.parquet"} <= {Path(name).name for name in shown}
+    assert not [name for name, content in shown.items() if any(value.encode() in content for value in values)]
+
+
+def written(pytester: pytest.Pytester, cache: Path, result: pytest.RunResult) -> dict[str, bytes]:
+    """Everything that an audit wrote, by where it stands."""
     # The data loader's own copy of the files is the data, not what an audit says of them.
     cached = [path for path in cache.rglob("*") if "datasets" not in path.relative_to(cache).parts]
-    written = [path for path in (*(pytester.path / "reports").rglob("*"), *cached) if path.is_file()]
-    assert {"audit.json", "report.html", "predictions.parquet"} <= {path.name for path in written}
-    shown = {path.name: path.read_bytes() for path in written}
-    shown |= {"stdout": result.stdout.str().encode(), "stderr": result.stderr.str().encode()}
-    assert not [name for name, content in shown.items() if any(value.encode() in content for value in values)]
+    files = [path for path in (*(pytester.path / "reports").rglob("*"), *cached) if path.is_file()]
+    shown = {str(path): path.read_bytes() for path in files}
+    return shown | {"stdout": result.stdout.str().encode(), "stderr": result.stderr.str().encode()}
+
+
+def test_nothing_of_the_personal_data_of_real_tweets_is_written(
+    pytester: pytest.Pytester, tmp_path: Path, write_policy: Callable[..., Path], real_data: Path
+) -> None:
+    file = real_data / "airline.csv"
+    write_policy(data=f'train = "{file}"\ntest = "{file}"\ntest_share = 0.5\nlabel = "sentiment"')
+    (pytester.path / "test_privacy.py").write_text((SUITES / "test_privacy.py").read_text("utf-8"), "utf-8")
+    run = Runner(pytester, tmp_path / "cache")
+    result = run("-rA", "-v", "-k", "pii")
+    # Each training tweet holds a handle, so each counts.
+    assert run.finding("privacy.pii_in_training_data")["estimate"] == 1
+    texts = tweets(real_data)
+    values = {text[one.start : one.end] for text in texts for one in find(text)}
+    # Also what only a plain pattern takes for an address or a number.
+    values |= {match for text in texts for pattern in NAIVE.values() for match in pattern.findall(text)}
+    # As a whole: "@me" stands in the report's "@media".
+    any_of_them = re.compile(rb"(?:%s)(?!\w)" % b"|".join(re.escape(value.encode()) for value in sorted(values)))
+    shown = written(pytester, tmp_path / "cache", result)
+    # What other probes would show of the texts, were they to show all of them.
+    shown["redacted"] = "\n".join(map(redact, texts)).encode()
+    assert {"audit.json", "report.html"} <= {Path(name).name for name in shown}
+    assert not [name for name, content in shown.items() if any_of_them.search(content)]
