@@ -211,9 +211,7 @@ def reliability(points: Sequence[Sequence[float]], label: str) -> Markup:
     ).format(label, start, side, side, x(0), y(0), x(1), y(1), marks, ticks)
 
 
-def roc(
-    curves: Sequence[Sequence[tuple[float, float]]], intervals: Sequence[tuple[float, float, float, float]], label: str
-) -> Markup:
+def roc(curves: Sequence[Sequence[Sequence[float]]], intervals: Sequence[Sequence[float]], label: str) -> Markup:
     """ROC curves on logarithmic scales: steps from the lowest rate that the points hold to 1, and the line of guessing.
 
     Parameters
@@ -244,7 +242,7 @@ def roc(
     def y(rate: float) -> float:
         return bottom - place(rate)
 
-    def steps(points: Sequence[tuple[float, float]]) -> str:
+    def steps(points: Sequence[Sequence[float]]) -> str:
         seen = [point for point in points if min(point) >= lowest]
         if not seen:
             return ""

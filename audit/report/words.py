@@ -179,10 +179,11 @@ RELIABILITY = (
     "How often the model is right (upwards) against how sure it says it is (to the right); on the line it is honest"
 )
 ROC = (
-    "How many of the members an attack recognises (upwards) while it wrongly calls so many of the others members (to the "
-    "right). Each line of the grid is ten times the one before; on the straight line the attack is guessing. The left end "
-    "matters most: an attacker who accuses few people but is nearly always right harms these people most, and an average "
-    "such as the AUC hides it (Carlini et al. 2022)."
+    "Upwards: how many of the training examples (members) an attack recognises. To the right: how many other texts it "
+    "wrongly calls members. Each line of the grid stands for ten times the one before. On the straight line an attack "
+    "is guessing; dot and bar are the best attack’s rate and its interval. The left end matters most: an attacker who "
+    "accuses few people but is nearly always right harms these people most, and an average such as the AUC hides that "
+    "(Carlini et al. 2022)."
 )
 ROC_UNDECIDED = (
     "Here the texts can be told apart without the model, so the curves do not show what the model gives away."
