@@ -192,7 +192,7 @@ ROC_LABEL = (
     "Share of the members recognised against share of the others wrongly called members, both on logarithmic scales, "
     "intervals with {confidence} confidence; guessing recognises as many members as it wrongly accuses others."
 )
-ROC_RATE = "at {level} false alarms {rate} [{low}, {high}] of the members are recognised, by guessing {level}"
+ROC_RATE = "at {level} false alarms {rate} [{low}, {high}] of the members (guessing: {level})"
 ROC_FALSE = "others wrongly called members"
 ROC_TRUE = "members recognised"
 ROC_GUESSING = "guessing"

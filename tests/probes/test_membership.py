@@ -208,7 +208,7 @@ def test_references_make_a_memory_plain_that_the_loss_hides() -> None:
 
 
 def test_the_record_holds_each_attacks_curve_on_the_evidence_that_decides() -> None:
-    world = _World(("train", "test"), 1.0)
+    world = _World(("train", "test"), 1.0, 1500)
     found = world.measure(world.twins(3))
     roc, decisive = found.details["roc"], found.details["tables"][1]
     assert roc["caption"] == decisive["caption"]
