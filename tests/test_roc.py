@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_curve
 
 from audit import statistics
 from audit.statistics import Trial
@@ -60,6 +61,15 @@ def test_operating_points_cover_what_is_true_of_guessing() -> None:
 def test_the_curve_rises_from_the_first_false_alarm_to_one() -> None:
     points = statistics.roc_points([_trial(np.random.default_rng(5), 200, 500, 1.0)])
     assert len(points) <= 100
-    assert points[0][0] == pytest.approx(1 / 500)
+    assert [500 * false for false, _ in points[:5]] == pytest.approx([1, 2, 3, 4, 5])
     assert points[-1] == pytest.approx((1.0, 1.0))
-    assert all(a[1] <= b[1] for a, b in pairwise(points))
+    assert all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(points))
+
+
+def test_the_curve_is_scikit_learns_at_each_of_its_points() -> None:
+    trial = _trial(np.random.default_rng(6), 300, 1250, 1.0)
+    false, true, _ = roc_curve(trial.positive, trial.scores, drop_intermediate=False)
+    points = statistics.roc_points([trial])
+    assert {0.1, 0.01, 0.001} & {level for level, _ in points} == {0.1, 0.01, 0.001}
+    for level, rate in points:
+        assert rate == pytest.approx(true[false <= level * (1 + 1e-9)].max())

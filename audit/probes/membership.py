@@ -323,7 +323,7 @@ def _measurement(
             **_counts(itself, blind),
             "best attack": best.name,
             **_at_points(best),
-            "roc": [list(point) for point in statistics.roc_points(best.trials)],
+            "roc": {"caption": _caption(source), "curves": [_curve(attack) for attack in chosen]},
             "tables": [_table(name, attacks_) for name, attacks_ in found.items()],
             "limits": [*LIMITS, *_limits(source, blind, undecided)],
         },
@@ -376,15 +376,29 @@ def _at_points(attack: Attack) -> dict[str, float]:
     return found
 
 
+def _curve(attack: Attack) -> dict[str, Any]:
+    """The ROC of an attack to be drawn, four digits of each rate, and its intervals at the levels."""
+    levels = zip(_levels(attack.trials), attack.points.caught, strict=True)
+    return {
+        "name": attack.name,
+        "points": [[float(f"{rate:.4g}") for rate in point] for point in statistics.roc_points(attack.trials)],
+        "intervals": [[level, *rate] for level, rate in levels],
+    }
+
+
 def _percent(level: float) -> str:
     return f"{100 * level:g} %"
+
+
+def _caption(source: str) -> str:
+    return f"Attacks on {source}"
 
 
 def _table(source: str, found: Sequence[Attack]) -> dict[str, Any]:
     levels = _levels([trial for attack in found for trial in attack.trials])
     columns = ["attack", "AUC", "low", "high", "members", "others", "balanced accuracy"]
     return {
-        "caption": f"Attacks on {source}",
+        "caption": _caption(source),
         "columns": [*columns, *(f"recognised at {_percent(level)} false alarms" for level in levels)],
         "rows": [
             [

@@ -72,6 +72,42 @@ def _spans(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[
     return drawings, f"{text.figure(start)} – {text.figure(end)}"
 
 
+class Roc(NamedTuple):
+    """ROC curves: what they are of, the drawing, and for each curve a piece of its line, its name and its rates."""
+
+    caption: str
+    drawing: Markup
+    legend: Sequence[tuple[Markup, str, str]]
+
+
+def roc(raw: Mapping[str, Any], confidence: float) -> Roc | None:
+    """The ROC curves of the record, ready to show; None where it holds no point that can be drawn."""
+    curves = []
+    for curve in raw["curves"][: len(figures.LINES)]:
+        points = sorted((x, y) for x, y in known(curve["points"]) if x > 0)
+        if points:
+            curves.append((text.short(curve["name"], text.HEADER), points, known(curve["intervals"])))
+    if not curves:
+        return None
+    said = [(name, "; ".join(_rate(*interval) for interval in intervals)) for name, _, intervals in curves]
+    label = words.ROC_LABEL.format(confidence=text.percent(confidence))
+    told = " ".join(text.sentence(f"{name}: {rates}") for name, rates in said if rates)
+    drawing = figures.roc([points for _, points, _ in curves], curves[0][2], f"{label} {told}".strip())
+    legend = [(figures.key(kind), *entry) for kind, entry in zip(figures.LINES, said, strict=False)]
+    return Roc(text.short(raw["caption"]), drawing, legend)
+
+
+def known(rows: Sequence[Sequence[Any]]) -> list[Sequence[float]]:
+    """The rows in which every number is known."""
+    return [row for row in rows if all(map(text.is_number, row))]
+
+
+def _rate(level: float, rate: float, low: float, high: float) -> str:
+    """How many are recognised at a level of false alarms, two digits of each."""
+    level_, rate_, low_, high_ = (text.percent(float(f"{share:.2g}")) for share in (level, rate, low, high))
+    return words.ROC_RATE.format(level=level_, rate=rate_, low=low_, high=high_)
+
+
 def label(key: str) -> str:
     """A key of the evidence as words."""
     return text.short(key.replace("_", " "), text.HEADER)

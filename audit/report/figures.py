@@ -5,15 +5,18 @@ They are coordinates, not judgements: what a verdict is stands in the record.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from audit.report import words
+from audit.report import text, words
 
 # The gate stands in the middle of every row; half a row is HALF wide, and nothing leaves the drawing.
 WIDTH, HEIGHT, MIDDLE, HALF = 320, 28, 160, 154
 _Y = HEIGHT / 2
+# Kinds of line in a drawing of several curves, told apart by their dashes; the style sheet has them.
+LINES = ("first", "second", "third", "fourth")
 
 
 def against_gate(
@@ -206,3 +209,98 @@ def reliability(points: Sequence[Sequence[float]], label: str) -> Markup:
         '<rect class="allowed" x="{:.0f}" y="8" width="{:.0f}" height="{:.0f}"/>'
         '<line class="bound" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>{}{}</svg>'
     ).format(label, start, side, side, x(0), y(0), x(1), y(1), marks, ticks)
+
+
+def roc(curves: Sequence[Sequence[Sequence[float]]], intervals: Sequence[Sequence[float]], label: str) -> Markup:
+    """ROC curves on logarithmic scales: steps from the lowest rate that the points hold to 1, and the line of guessing.
+
+    Parameters
+    ----------
+    curves : sequence of sequences of (false, true)
+        Rates of false and of true positives, the false ones above 0 and rising; at most as many curves as `LINES`.
+    intervals : sequence of (false, true, low, high)
+        Drawn for the first curve: a dot, and a whisker that is capped where it ends inside the frame.
+    label : str
+        What is to be seen, in words.
+
+    Notes
+    -----
+    A rate of 0 has no place on a logarithmic scale. What is below the frame is left out of it: a curve that begins
+    there comes up through the lower edge, and a whisker that ends there runs into it without a cap.
+    """
+    left, top, side = 54.0, 8.0, 250.0
+    right, bottom = left + side, top + side
+    # At least one decade and at most six, whatever the record holds.
+    lowest = min(max(min(points[0][0] for points in curves), 1e-6), 0.1)
+
+    def place(rate: float) -> float:
+        return side * (1 - math.log(max(rate, lowest)) / math.log(lowest))
+
+    def x(rate: float) -> float:
+        return left + place(rate)
+
+    def y(rate: float) -> float:
+        return bottom - place(rate)
+
+    def steps(points: Sequence[Sequence[float]]) -> str:
+        seen = [point for point in points if min(point) >= lowest]
+        if not seen:
+            return ""
+        (false, true), entered = seen[0], len(seen) < len(points)
+        start = f"M{x(false):.1f} {bottom:.1f}V{y(true):.1f}" if entered else f"M{x(false):.1f} {y(true):.1f}"
+        return start + "".join(f"H{x(false):.1f}V{y(true):.1f}" for false, true in seen[1:])
+
+    drawn = list(zip(LINES, map(steps, curves), strict=False))
+    lines = Markup().join(
+        # The first stands on top of the others.
+        Markup('<path class="line {}" d="{}"/>').format(kind, path)
+        for kind, path in reversed(drawn)
+        if path
+    )
+    ticks = Markup().join(
+        Markup(
+            '<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
+            '<line class="axis" x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            '<text x="{x:.1f}" y="{under:.1f}" text-anchor="middle">{share}</text>'
+            '<text x="{before:.1f}" y="{beside:.1f}" text-anchor="end">{share}</text>'
+        ).format(
+            x=x(tick), y=y(tick), top=top, bottom=bottom, left=left, right=right, under=bottom + 15, before=left - 5,
+            beside=y(tick) + 4, share=text.percent(tick),
+        )
+        for tick in (10.0**-power for power in range(math.floor(-math.log10(lowest) + 1e-9) + 1))
+    )  # fmt: skip
+    whiskers = Markup().join(
+        _whisker(x(false), [(y(rate), rate >= lowest) for rate in (low, true, high)])
+        for false, true, low, high in intervals
+        if false >= lowest and high >= lowest
+    )
+    along = left + 0.68 * side, top + 0.32 * side
+    return Markup(
+        '<svg class="roc" viewBox="0 0 328 300" role="img" aria-label="{label}">'
+        '<rect class="allowed" x="{left:.0f}" y="{top:.0f}" width="{side:.0f}" height="{side:.0f}"/>{ticks}'
+        '<line class="bound" x1="{left:.1f}" y1="{bottom:.1f}" x2="{right:.1f}" y2="{top:.1f}"/>'
+        '<text text-anchor="middle" transform="translate({gx:.1f} {gy:.1f}) rotate(-45)" y="14">{guessing}</text>'
+        '{lines}{whiskers}<text x="{middle:.1f}" y="{under:.1f}" text-anchor="middle">{false}</text>'
+        '<text text-anchor="middle" transform="translate(11 {centre:.1f}) rotate(-90)">{true}</text></svg>'
+    ).format(
+        label=label, left=left, top=top, side=side, ticks=ticks, right=right, bottom=bottom, gx=along[0], gy=along[1],
+        guessing=words.ROC_GUESSING, lines=lines, whiskers=whiskers, middle=left + side / 2, under=bottom + 34,
+        centre=top + side / 2, false=words.ROC_FALSE, true=words.ROC_TRUE,
+    )  # fmt: skip
+
+
+def _whisker(x: float, heights: Sequence[tuple[float, bool]]) -> Markup:
+    """Low, middle and high of an interval, each with whether it is inside the frame; outside it there is no mark."""
+    (low, low_inside), (middle, middle_inside), (high, high_inside) = heights
+    caps = "".join(f"M{x - 4:.1f} {y:.1f}h8" for y, inside in ((low, low_inside), (high, high_inside)) if inside)
+    dot = Markup('<circle class="mark" cx="{:.1f}" cy="{:.1f}" r="3.5"/>').format(x, middle) if middle_inside else ""
+    return Markup('<path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}{caps}"/>{dot}').format(
+        x=x, low=low, high=high, caps=caps, dot=dot
+    )
+
+
+def key(kind: str) -> Markup:
+    """A piece of one of the `LINES`, for a legend."""
+    return Markup(
+        '<svg class="key roc" viewBox="0 0 40 16" aria-hidden="true"><path class="line {}" d="M0 8H40"/></svg>'
+    ).format(kind)

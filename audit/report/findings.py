@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from audit.catalogue import Identifier, base_id, challenge_of, ids
 from audit.report import evidence, figures, text, words
-from audit.report.evidence import Limits, Pair, Table
+from audit.report.evidence import Limits, Pair, Roc, Table
 from audit.report.words import Mark
 
 _KNOWN = ids()
@@ -229,8 +229,14 @@ class Claim:
     @cached_property
     def reliability(self) -> Markup:
         """The reliability diagram; empty where the evidence holds none."""
-        points = self.finding["details"].get("reliability") or []
+        points = evidence.known(self.finding["details"].get("reliability") or [])
         return figures.reliability(points[:100], words.RELIABILITY) if points else Markup()
+
+    @cached_property
+    def roc(self) -> Roc | None:
+        """The ROC curves; None where the evidence holds none."""
+        raw = self.finding["details"].get("roc")
+        return evidence.roc(raw, self.finding["confidence"]) if raw else None
 
     @cached_property
     def examples(self) -> tuple[str, Sequence[Pair], str] | None:

@@ -179,6 +179,24 @@ NOT_MEASURED = "not measured"
 RELIABILITY = (
     "How often the model is right (upwards) against how sure it says it is (to the right); on the line it is honest"
 )
+ROC = (
+    "Upwards: how many of the training examples (members) an attack recognises. To the right: how many other texts it "
+    "wrongly calls members. Each line of the grid stands for ten times the one before. On the straight line an attack "
+    "is guessing; dot and bar are the best attack’s rate and its interval. The left end matters most: an attacker who "
+    "accuses few people but is nearly always right harms these people most, and an average such as the AUC hides that "
+    "(Carlini et al. 2022)."
+)
+ROC_UNDECIDED = (
+    "Here the texts can be told apart without the model, so the curves do not show what the model gives away."
+)
+ROC_LABEL = (
+    "Share of the members recognised against share of the others wrongly called members, both on logarithmic scales, "
+    "intervals with {confidence} confidence; guessing recognises as many members as it wrongly accuses others."
+)
+ROC_RATE = "at {level} false alarms {rate} [{low}, {high}] of the members (guessing: {level})"
+ROC_FALSE = "others wrongly called members"
+ROC_TRUE = "members recognised"
+ROC_GUESSING = "guessing"
 DRAWN = "{place}; estimate and interval drawn against the gate"
 OFF_SCALE = "an arrow marks what lies beyond the drawing"
 

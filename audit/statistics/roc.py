@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from audit.statistics.intervals import Array, Interval
 from audit.statistics.scores import auc_interval, placements
 
-# Points of a drawn curve.
-POINTS = 100
+# Points of a drawn curve, at most and besides powers of ten.
+POINTS = 60
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,13 @@ def _points(trials: Sequence[Trial], weights: Sequence[Array], levels: Array) ->
 
 
 def roc_points(trials: Sequence[Trial]) -> list[tuple[float, float]]:
-    """At most `POINTS` points of the mean ROC curve, false positives spaced evenly on a logarithmic scale."""
+    """Points of the mean ROC curve, as (share of negatives, share of positives) that pass.
+
+    They stand at whole numbers of negatives, each of the first few and then evenly spaced on a logarithmic scale, and
+    at powers of ten. Between two of them a threshold reaches at least the former's share of positives.
+    """
     negatives = min(int((~trial.positive).sum()) for trial in trials)
-    levels = np.geomspace(1 / negatives, 1.0, POINTS)
+    tens = 10.0 ** -np.arange(1, np.log10(negatives))
+    levels = np.union1d(np.geomspace(1, negatives, POINTS).round() / negatives, tens)
     rates = np.mean([trial.caught(levels, np.ones(len(trial.scores))) for trial in trials], axis=0)
     return [(float(level), float(rate)) for level, rate in zip(levels, rates, strict=True)]

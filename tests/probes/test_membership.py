@@ -207,6 +207,22 @@ def test_references_make_a_memory_plain_that_the_loss_hides() -> None:
     assert by_name["RMIA"][5] == 1500
 
 
+def test_the_record_holds_each_attacks_curve_on_the_evidence_that_decides() -> None:
+    world = _World(("train", "test"), 1.0, 1500)
+    found = world.measure(world.twins(3))
+    roc, decisive = found.details["roc"], found.details["tables"][1]
+    assert roc["caption"] == decisive["caption"]
+    assert [curve["name"] for curve in roc["curves"]] == [row[0] for row in decisive["rows"]]
+    assert len(roc["curves"]) == 4
+    name = "members recognised at 1 % false alarms"
+    best = [found.details[key] for key in (name, f"{name}, at least", f"{name}, at most")]
+    assert roc["curves"][0]["intervals"] == [[0.01, *best]]
+    for curve in roc["curves"]:
+        # The whisker stands on the curve.
+        assert dict(curve["points"])[0.01] == pytest.approx(curve["intervals"][0][1], rel=1e-3)
+        assert all(len(f"{rate:.9f}".strip("0.")) <= 4 or rate == 1 for point in curve["points"] for rate in point)
+
+
 def test_a_twin_is_attacked_only_where_its_reference_saw_nothing() -> None:
     world = _World(("train", "train"), 1.0)
     twins = world.twins()

@@ -6,6 +6,7 @@ import base64
 import copy
 import hashlib
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 
 from audit import record as records
 from audit import report
+from audit.errors import AuditError
 from audit.record import headline
 from audit.report import figures, text, words
 
@@ -450,6 +452,148 @@ def test_a_reliability_diagram_is_drawn_inside_its_frame() -> None:
     assert [tuple(map(float, circle)) for circle in circles] == [(138.0, 108.0), (218.0, 10.0)]
     assert words.RELIABILITY in html
     assert "reliability" not in page(record(finding())).text
+
+
+def roc(*curves: tuple[str, list[Any], list[Any]], **more: Any) -> dict[str, Any]:
+    """A finding on membership with these ROC curves: name, points, intervals."""
+    drawn = [{"name": name, "points": points, "intervals": rates} for name, points, rates in curves]
+    details = {"sample": "members and others", "roc": {"caption": "Attacks on it", "curves": drawn}}
+    return finding("privacy.membership_inference", challenge="privacy", details=details | more)
+
+
+LOSS = ("loss", [[0.001, 0.0], [0.002, 0.004], [0.01, 0.023], [0.1, 0.25], [1.0, 1.0]], [[0.01, 0.023, 0.012, 0.034]])
+
+
+def drawing_of(value: dict[str, Any]) -> Page:
+    found = re.search(r'<svg class="roc".*?</svg>', report.render(value), re.DOTALL)
+    assert found is not None
+    return Page(found[0])
+
+
+def places(path: str) -> list[tuple[float, float]]:
+    """The absolute points of a path of M, H and V."""
+    x = y = 0.0
+    found = []
+    for command, first, second in re.findall(r"([MHV])(-?[\d.]+)(?: (-?[\d.]+))?", path):
+        x = float(first) if command in "MH" else x
+        y = float(second) if command == "M" else float(first) if command == "V" else y
+        found.append((x, y))
+    return found
+
+
+def inside(svg: Page) -> bool:
+    """Whether all lines, marks and paths stay inside the view box."""
+    width, height = map(float, svg.all("viewbox")[0].split()[2:])
+    across = [float(x) for name in ("x1", "x2", "cx") for x in svg.all(name)]
+    down = [float(y) for name in ("y1", "y2", "cy") for y in svg.all(name)]
+    for path in svg.all("d"):
+        across += [x for x, _ in places(path)]
+        down += [y for _, y in places(path)]
+    return min(across) >= 0 and max(across) <= width and min(down) >= 0 and max(down) <= height
+
+
+def test_roc_curves_are_drawn_at_the_logarithms_of_their_rates() -> None:
+    svg = drawing_of(record(roc(LOSS)))
+    # Three decades, 250 wide from 54 and 250 high up from 258.
+    x = {rate: 54 + 250 * (1 + math.log10(rate) / 3) for rate in (0.001, 0.002, 0.01, 0.1, 1)}
+    y = {rate: 258 - 250 * (1 + math.log10(rate) / 3) for rate in (0.004, 0.012, 0.023, 0.034, 0.25, 1)}
+    line = places(svg.all("d")[0])
+    # The rate of 0 is not drawn: the curve comes up through the lower edge where the first member is recognised.
+    assert line[0] == pytest.approx((x[0.002], 258), abs=0.06)
+    corners = [(0.002, 0.004), (0.01, 0.023), (0.1, 0.25), (1, 1)]
+    assert line[1::2] == [pytest.approx((x[false], y[true]), abs=0.06) for false, true in corners]
+    # Between two points it stays on the lower one's height.
+    assert line[2] == pytest.approx((x[0.01], y[0.004]), abs=0.06)
+    whisker = places(svg.all("d")[1])
+    assert whisker[0] == pytest.approx((x[0.01], y[0.012]), abs=0.06)
+    assert whisker[1] == pytest.approx((x[0.01], y[0.034]), abs=0.06)
+    assert (float(svg.all("cx")[0]), float(svg.all("cy")[0])) == pytest.approx((x[0.01], y[0.023]), abs=0.06)
+    for share in ("0.1\N{NO-BREAK SPACE}%", "1\N{NO-BREAK SPACE}%", "10\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"):
+        assert svg.html.count(f">{share}</text>") == 2
+    guessing = next(attrs for tag, attrs in svg.elements if attrs.get("class") == "bound")
+    assert [guessing[name] for name in ("x1", "y1", "x2", "y2")] == ["54.0", "258.0", "304.0", "8.0"]
+    assert inside(svg)
+
+
+def test_roc_curves_are_told_in_words() -> None:
+    found = page(record(roc(LOSS, ("RMIA <b>", LOSS[1], [[0.01, 0.04, 0.03, 0.05]]))))
+    label = drawing_of(record(roc(LOSS))).all("aria-label")[0].replace("\N{NO-BREAK SPACE}", " ")
+    said = "at 1 % false alarms 2.3 % [1.2 %, 3.4 %] of the members (guessing: 1 %)"
+    assert f"Loss: {said}." in label
+    assert "95 % confidence" in label
+    shown = found.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Attacks on it" in shown
+    assert f"loss: {said}" in shown
+    assert "RMIA <b>: at 1 % false alarms 4 % [3 %, 5 %]" in shown
+    assert "an attacker who accuses few people but is nearly always right harms these people most" in shown
+    assert words.ROC_UNDECIDED not in shown
+    undecided = record(roc(LOSS, undecided="the texts differ"))
+    assert words.ROC_UNDECIDED in page(undecided).text
+    assert "roc" not in page(record(finding())).all("class")
+
+
+def test_roc_curves_are_told_apart_by_more_than_colour() -> None:
+    value = record(roc(*[(f"attack {i}", LOSS[1], LOSS[2]) for i in range(4)]))
+    found = page(value)
+    lines = [kind for kind in found.all("class") if kind.startswith("line ")]
+    # Each once in the drawing, the best on top, and once in the legend.
+    assert lines == [f"line {kind}" for kind in (*reversed(figures.LINES), *figures.LINES)]
+    style = found.html.split("<style>")[1].split("</style>")[0]
+    dashes = re.findall(r"svg\.roc \.line[.\w]* \{[^}]*stroke-dasharray: ([^;}]+)", style)
+    assert len(dashes) == len(set(dashes)) == 4
+
+
+NAN, SMALLEST = float("nan"), 5e-324
+ODD_CURVES: list[tuple[list[Any], list[Any]]] = [
+    ([[SMALLEST, 0.5], [1e-9, SMALLEST], [1, 1]], [[0.01, 0, 0, 0]]),
+    ([[1, 1]], [[1, 1, 1, 1]]),
+    ([[1, 0]], [[0, 0, 0, 1]]),
+    ([[0.5, 1], [0.1, 0.2], [0.1, 0.9], [0.3, 0.0]], [[0.5, 0.9, 1, 0.1]]),
+    ([[0.0, 0.5], [NAN, 0.1], [0.1, NAN], [None, 1], [0.01, 0.02]], [[NAN, 0.1, 0, 1], [0.01, None, 0, 1]]),
+    ([[0.004, 0.4]] * 100, [[0.01, 0.4, 0.0, 1]] * 4),
+]
+
+
+@pytest.mark.parametrize(("points", "intervals"), ODD_CURVES)
+def test_odd_roc_curves_stay_in_the_drawing(points: list[Any], intervals: list[Any]) -> None:
+    html = report.render(record(roc((HOSTILE, points, intervals))))
+    found = Page(html)
+    assert found.problems == []
+    assert "nan" not in "".join(found.all("d")).lower()
+    assert inside(drawing_of(record(roc((HOSTILE, points, intervals)))))
+    assert "<script" not in html
+
+
+@pytest.mark.parametrize("points", [[], [[0, 0], [0, 1]], [[NAN, NAN]]])
+def test_roc_curves_without_a_point_are_not_drawn(points: list[Any]) -> None:
+    assert '<svg class="roc"' not in report.render(record(roc(("loss", points, []))))
+    # … and leave the others their lines.
+    both = page(record(roc(("gone", points, []), LOSS)))
+    assert [kind for kind in both.all("class") if kind.startswith("line ")] == ["line first"] * 2
+    assert "gone" not in both.text
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        ("x", [["0.1", "0.2"]], []), ("x", [[0.1]], []), ("x", [[0.1, 1.1]], []), ("x", [[-0.1, 1]], []),
+        ("x", [[0.1, 0.2]] * 101, []), ("x", [[0.1, float("inf")]], []), ("x", [[0.1, 0.2]], [[0.01, 0.1, 0.2]]),
+        ("x", "points", []), ("x", [[0.1, True]], []), (1, [[0.1, 0.2]], []),
+    ],
+)  # fmt: skip
+def test_a_record_with_impossible_roc_curves_is_refused(curve: Any, tmp_path: Path) -> None:
+    value = record(finding()) | {"findings": [json.loads(json.dumps(finding()))]}
+    made = {"caption": "", "curves": [dict(zip(("name", "points", "intervals"), curve, strict=True))]}
+    value["findings"][0]["details"]["roc"] = made
+    (tmp_path / "audit.json").write_text(json.dumps(value), "utf-8")
+    with pytest.raises(AuditError, match="details/roc"):
+        records.read(tmp_path / "audit.json")
+
+
+def test_what_is_not_known_of_a_reliability_diagram_is_left_out() -> None:
+    details = {"sample": "test examples", "reliability": [[0.55, NAN, 0.4, 0.6], [0.95, 0.99, 0.9, 1.0]]}
+    html = report.render(record(finding("quality.calibration_error", details=details)))
+    assert re.findall(r'cx="([\d.]+)" cy', html.split('class="reliability"')[1].split("</svg>")[0]) == ["218.0"]
 
 
 def test_training_and_provenance() -> None:
