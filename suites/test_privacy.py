@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes import membership, privacy
+from audit.probes import attribute, membership, privacy
 
 pytestmark = pytest.mark.challenge("privacy")
 
@@ -11,6 +11,12 @@ pytestmark = pytest.mark.challenge("privacy")
 def test_membership_inference(audit, scorer, members, predictions, membership_twins):
     """Nobody can tell from the model's answers who was in the training data."""
     audit.check(membership.membership_inference(scorer, members, predictions, membership_twins))
+
+
+@pytest.mark.measures("privacy.attribute_leakage")
+def test_attribute_leakage(audit, scorer, predictions, subgroup):
+    """What the model makes of a text says no more of its author than the words do."""
+    audit.check(attribute.attribute_leakage(scorer, predictions, subgroup))
 
 
 @pytest.mark.measures("privacy.train_test_overlap")
