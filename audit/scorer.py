@@ -224,9 +224,9 @@ class Scorer:
             for rows in _batches(lengths, self._tokens_per_batch):
                 yield (
                     rows,
-                    tokenizer.pad(
-                        {"input_ids": [encoded[i] for i in rows]}, padding="longest", return_tensors="pt"
-                    ).to(self.model.device),
+                    tokenizer.pad({"input_ids": [encoded[i] for i in rows]}, padding="longest", return_tensors="pt").to(
+                        self.model.device
+                    ),
                 )
                 bar.advance(len(rows))
         self.counts.forward_passes += len(texts)

@@ -15,6 +15,7 @@ from audit import statistics
 from audit.data import Examples
 from audit.errors import NotAssessed
 from audit.probes import fairness, mentions
+from audit.probes.blind import WORD
 from audit.redaction import count
 from audit.scorer import Predictions, Scorer
 from audit.statistics import Interval
@@ -31,8 +32,8 @@ Features = Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[Any, Any]]
 LIMITS = [
     "It is a simple, linear attack that learns from these texts only. Another one, or one with more texts, may find "
     "more: a pass bounds this attack, not what the embedding holds.",
-    "The interval speaks for the classifiers that were fitted here, asked about further texts of the same kind. It does "
-    "not cover how they would differ had they learnt from other texts.",
+    "The interval speaks for the classifiers that were fitted here, asked about further texts of the same kind. It "
+    "does not cover how they would differ had they learnt from other texts.",
     "A text that stands several times counts once. Different texts by one author may still be learnt from and asked "
     "about; then both sides can know the author by the style, and name the group from that.",
     "The words are told apart by spaces; in a language that is written without them they give away less than they "
@@ -97,9 +98,9 @@ def attribute_leakage(scorer: Scorer, predictions: Predictions, column: str) -> 
         "what the model makes of it": named(embedding_features(embedding, examples), group, protocol.seed),
         "its words": named(word_features(examples), group, protocol.seed),
     }
-    by_model, by_words = (answer == group for answer in said.values())
+    right = by_model, by_words = [answer == group for answer in said.values()]
     size = groups.sizes
-    gained, lost = (np.bincount(group[rows], minlength=len(size)) for rows in (by_model & ~by_words, by_words & ~by_model))
+    gained, lost = (np.bincount(group[a & ~b], minlength=len(size)) for a, b in (right, right[::-1]))
     gain = statistics.mean_paired_difference(gained, lost, size, protocol.confidence)
     reached = [
         statistics.balanced_accuracy(_confusion(group, answer, len(size)), protocol.confidence, seed=protocol.seed)
@@ -117,7 +118,7 @@ def attribute_leakage(scorer: Scorer, predictions: Predictions, column: str) -> 
         f"counted alike. Interval: in each group {statistics.PAIRED}; the groups' distances added in squares too.",
         protocol.confidence,
         details={
-            "summary": _summary(column, *reached, len(size)),
+            "summary": _summary(column, len(size), *reached),
             "share of right answers by guessing": 1 / len(size),
             "tables": [
                 {
@@ -155,7 +156,7 @@ def word_features(examples: Examples) -> Features:
     texts, labels = np.array(examples.texts, dtype=object), _labels(examples)
 
     def features(fit: NDArray[np.int64], rest: NDArray[np.int64]) -> tuple[Any, Any]:
-        words = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]", sublinear_tf=True).fit(texts[fit])
+        words = TfidfVectorizer(token_pattern=WORD, sublinear_tf=True).fit(texts[fit])
         known, asked = (hstack([words.transform(texts[rows]), labels[rows]]).tocsr() for rows in (fit, rest))
         return known, asked
 
@@ -216,7 +217,7 @@ def _spoken(column: str) -> str:
     return " and ".join(column.split("*"))
 
 
-def _summary(column: str, by_model: Interval, by_words: Interval, groups: int) -> str:
+def _summary(column: str, groups: int, by_model: Interval, by_words: Interval) -> str:
     return (
         f"From what the model makes of a text, a simple classifier names the author's {_spoken(column)} in "
         f"{100 * by_model.estimate:.0f} of 100 cases, from the words alone in {100 * by_words.estimate:.0f}; guessing "
