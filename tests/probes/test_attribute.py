@@ -216,7 +216,7 @@ def test_it_is_not_assessed_where_the_question_does_not_arise_or_evidence_is_mis
 
 @pytest.mark.slow
 def test_chance_is_not_called_a_leak_more_often_than_the_confidence_says() -> None:
-    """Groups that neither side knows anything of: 0 lies outside a 95 % interval in about 3 of 60, folds or no folds."""
+    """Groups that neither side knows anything of: 0 is outside a 95 % interval in 3 of 60 at most, folds or no folds."""
     outside = 0
     for seed in range(60):
         rng = np.random.default_rng(seed)
