@@ -228,6 +228,7 @@ def test_chance_is_not_called_a_leak_more_often_than_the_confidence_says() -> No
     assert outside <= 3
 
 
+@pytest.mark.slow
 def test_a_model_that_learnt_the_group_is_found_out(tmp_path: Path) -> None:
     """A real BERT that was taught who is named first; a bag of words cannot know that, nor who wrote on a whim."""
     rng = np.random.default_rng(0)
