@@ -775,4 +775,4 @@ def test_the_mean_paired_difference_errs_no_more_than_it_says_on_either_side() -
     counts = np.array([rng.multinomial(n, share, draws) for n, share in zip(sizes, shares, strict=True)])
     found = [statistics.mean_paired_difference(counts[:, i, 0], counts[:, i, 1], sizes) for i in range(draws)]
     for missed in (sum(each.low > truth for each in found), sum(each.high < truth for each in found)):
-        assert statistics.proportion(missed, draws, 0.98).low <= 0.025
+        assert statistics.proportion(int(missed), draws, 0.98).low <= 0.025

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def _measure(about: Examples, embedding: NDArray[np.float64]) -> Measurement:
     return attribute_leakage(cast(Scorer, made), predictions(about.labels, about), "g")
 
 
-def _about(group: NDArray[np.int64], rng: np.random.Generator, texts: list[str] | None = None, **more: int) -> Examples:
+def _about(group: NDArray[np.int64], rng: np.random.Generator, texts: list[str] | None = None, **more: Any) -> Examples:
     column = [f"g{value}" for value in group]
     texts = texts or _texts(len(group), rng)
     return examples(rng.integers(0, 2, len(group)), texts=texts, groups={"g": column}, **more)
@@ -105,7 +105,7 @@ def test_both_sides_are_scikit_learns_cross_validation() -> None:
     # Folds that share texts: Nadeau and Bengio's 1/J + n2/n1 against 1/J, for J = 5 and n2/n1 = 1/4.
     only = [[int(((a == group) & (b != group) & (group == g)).sum()) for g in range(3)] for a, b in
             ((by_model, by_words), (by_words, by_model))]  # fmt: skip
-    plain = statistics.mean_paired_difference(*only, np.bincount(group))
+    plain = statistics.mean_paired_difference(only[0], only[1], np.bincount(group))
     wider = np.sqrt((1 / 5 + 1 / 4) / (1 / 5))
     assert found.low == pytest.approx(plain.estimate - wider * (plain.estimate - plain.low), abs=1e-9)
     assert found.high == pytest.approx(plain.estimate + wider * (plain.high - plain.estimate), abs=1e-9)
@@ -130,7 +130,7 @@ def test_a_small_group_that_is_given_away_is_seen() -> None:
     group = _groups(1500, rng, (0.95, 0.05))
     found = _measure(_about(group, rng), _noise(group, rng, 8.0))
     assert judge(found, GATE)[0] is Verdict.FAIL
-    assert found.estimate > 0.4
+    assert found.estimate == pytest.approx(0.5, abs=0.1)
 
 
 def test_what_the_words_give_away_is_not_the_models_doing() -> None:
@@ -216,16 +216,18 @@ def test_it_is_not_assessed_where_the_question_does_not_arise_or_evidence_is_mis
 
 @pytest.mark.slow
 def test_chance_is_not_called_a_leak_more_often_than_the_confidence_says() -> None:
-    """Groups that neither side knows anything of: 0 is outside a 95 % interval in 3 of 60 at most, folds or no folds."""
+    """The first 40 of the 200 null cases in docs/attributes.md: 0 is outside of 1; unwidened it would be of 4."""
     outside = 0
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        group = _groups(100, rng)
-        found = _measure(_about(group, rng), _noise(group, rng))
+    for seed in range(40):
+        rng = np.random.default_rng(10_000 + seed)
+        labels = rng.integers(0, 2, 150)
+        texts = [" ".join(rng.choice([f"w{i}" for i in range(40)], 8)) for _ in range(150)]
+        groups = {"g": [f"g{value}" for value in rng.integers(0, 2, 150)]}
+        found = _measure(examples(labels, texts=texts, groups=groups, seed=seed), rng.normal(size=(150, 8)))
         assert found.low is not None
         assert found.high is not None
         outside += not found.low <= 0 <= found.high
-    assert outside <= 3
+    assert outside <= 2
 
 
 @pytest.mark.slow
