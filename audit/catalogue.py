@@ -274,6 +274,21 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Fewer epochs, more data, no repeated texts; training with differential privacy bounds ε from above.",
     ),
     Identifier(
+        "privacy.attribute_leakage",
+        "privacy",
+        "An author's group read off the embedding",
+        "accuracy above the words",
+        "lower",
+        "Inside the model each text becomes a row of numbers, its embedding. Counted is how much more often a simple "
+        "classifier names the group of a text's author rightly from these numbers than from the words of the text; the "
+        "label is known to both. At 0 or below, the embedding gives away no more than the words.",
+        "Embeddings are stored, searched and handed on as if they were anonymous. Where they say who is a woman, or "
+        "where somebody comes from, people are exposed who never said so.",
+        "Treat embeddings as personal data; hand on labels instead of embeddings; fewer epochs, or training that "
+        "penalises what the embedding says of the group (adversarial removal).",
+        brackets="subgroup",
+    ),
+    Identifier(
         "privacy.train_test_overlap",
         "privacy",
         "Test examples that stand in the training data",

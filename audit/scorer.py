@@ -1,4 +1,4 @@
-"""The one place that runs models: class probabilities for texts, each distinct text once, kept on disk.
+"""The one place that runs models: probabilities and embeddings of texts, each distinct text once, kept on disk.
 
 It knows nothing of labels, gates or pytest.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -137,53 +137,106 @@ class Scorer:
         Predictions
             Probabilities of shape (n, classes), float32.
         """
+        rows = self._kept(texts, "", len(self.model.labels), self.forward)
+        shape = (len(rows), len(self.model.labels))
+        return Predictions(np.array(rows, dtype=np.float32).reshape(shape), self.model.labels)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """What the encoder makes of texts before the classification head reads it, in their order.
+
+        The encoder's last hidden states, of the first token and averaged over all tokens, side by side. Heads read
+        either (BERT, DistilBERT, RoBERTa, ELECTRA and DeBERTa the first, ModernBERT the one or the other), so whatever
+        the head can know of a text is in here, for any encoder of ``transformers``. A head's own layers would show
+        less: their last one keeps little but the answer.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+            Texts longer than the model's maximum are cut.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, 2 * hidden size)
+            Kept on disk like predictions; they hold traces of the texts, and the cache is the user's alone.
+        """
+        rows = self._kept(texts, "embedding", None, self._embed)
+        return np.array(rows, dtype=np.float32).reshape(len(rows), -1 if rows else 0)
+
+    def _kept(
+        self,
+        texts: Sequence[str],
+        what: str,
+        width: int | None,
+        compute: Callable[[Sequence[str]], NDArray[np.float32]],
+    ) -> list[NDArray[np.float32]]:
+        """A row for each text, from the cache where it is there; each distinct text is computed once."""
         distinct = list(dict.fromkeys(texts))
         keys = [_key(text) for text in distinct]
-        with _Store(self._cache, self._scope) as store, store.lock():
-            found = store.get(keys, len(self.model.labels))
+        with _Store(self._cache, self._scope(what)) as store, store.lock():
+            found = store.get(keys, width)
             missing = [i for i, key in enumerate(keys) if key not in found]
             if missing:
                 with self._meter.phase("score"):
-                    fresh = self.forward([distinct[i] for i in missing])
+                    fresh = compute([distinct[i] for i in missing])
                 for i, row in zip(missing, fresh, strict=True):
                     found[keys[i]] = row
                 store.put({keys[i]: found[keys[i]] for i in missing})
         self.counts.texts += len(texts)
         self.counts.cache_hits += len(texts) - len(missing)
         row_of = {text: found[key] for text, key in zip(distinct, keys, strict=True)}
-        rows = [row_of[text] for text in texts]
-        shape = (len(rows), len(self.model.labels))
-        return Predictions(np.array(rows, dtype=np.float32).reshape(shape), self.model.labels)
+        return [row_of[text] for text in texts]
 
     def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
         """Probabilities by the model itself, past the cache; shape (n, classes), in the order of the texts."""
         import torch
 
-        network, tokenizer = self.model.network, self.model.tokenizer
+        result = np.empty((len(texts), len(self.model.labels)), dtype=np.float32)
+        with torch.inference_mode():
+            for rows, batch in self._encoded(texts, show):
+                logits = self.model.network(**batch).logits.float()  # (batch, classes)
+                result[rows] = torch.softmax(logits, dim=-1).cpu().numpy()
+        return result
+
+    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings by the encoder itself, past the cache; shape (n, 2 * hidden size)."""
+        import torch
+
+        network = self.model.network
+        result = np.empty((len(texts), 2 * network.config.hidden_size), dtype=np.float32)
+        with torch.inference_mode():
+            for rows, batch in self._encoded(texts, show=True):
+                states = network.base_model(**batch)[0].float()  # (batch, tokens, hidden)
+                real = batch["attention_mask"]  # (batch, tokens); padding may stand on the left
+                first = states[torch.arange(len(rows)), real.argmax(dim=1)]
+                mean = (states * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
+                result[rows] = torch.cat([first, mean], dim=1).cpu().numpy()
+        return result
+
+    def _encoded(self, texts: Sequence[str], show: bool) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        """Row indices and model inputs of batches that together hold each text once; they count as forward passes."""
+        tokenizer = self.model.tokenizer
         encoded = tokenizer(
             list(texts), truncation=True, max_length=self.model.max_length, return_attention_mask=False
         )["input_ids"]
         lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        result = np.empty((len(texts), len(self.model.labels)), dtype=np.float32)
-        silent = Progress()
-        bars = self._progress if show else silent
-        with bars.bar("score", len(texts), "texts") as bar, torch.inference_mode():
+        bars = self._progress if show else Progress()
+        with bars.bar("score", len(texts), "texts") as bar:
             for rows in _batches(lengths, self._tokens_per_batch):
-                batch = tokenizer.pad(
-                    {"input_ids": [encoded[i] for i in rows]}, padding="longest", return_tensors="pt"
-                ).to(self.model.device)
-                logits = network(**batch).logits.float()  # (batch, classes)
-                result[rows] = torch.softmax(logits, dim=-1).cpu().numpy()
+                yield (
+                    rows,
+                    tokenizer.pad({"input_ids": [encoded[i] for i in rows]}, padding="longest", return_tensors="pt").to(
+                        self.model.device
+                    ),
+                )
                 bar.advance(len(rows))
         self.counts.forward_passes += len(texts)
-        return result
 
-    @property
-    def _scope(self) -> bytes:
-        """What besides the text decides a prediction."""
+    def _scope(self, what: str) -> bytes:
+        """What besides the text decides a row; `what` is empty for predictions."""
         model = self.model
         kind = model.device.split(":")[0]
         text = f"{REVISION}\0{model.fingerprint}\0{model.max_length}\0float32\0{kind}"
+        text += f"\0{what}" if what else ""
         return hashlib.sha256(text.encode()).digest()[:16]
 
 
@@ -203,7 +256,7 @@ def _batches(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int
 
 
 class _Store:
-    """Predictions of one model on disk, one row a text."""
+    """Predictions or embeddings of one model on disk, one row a text."""
 
     def __init__(self, cache: Cache, scope: bytes) -> None:
         self._path, self._scope = cache.predictions, scope
@@ -237,7 +290,7 @@ class _Store:
         """Held while one process looks up and computes, so that no other computes the same."""
         return FileLock(f"{self._path}.{self._scope.hex()}.lock")
 
-    def get(self, keys: Sequence[bytes], classes: int) -> dict[bytes, NDArray[np.float32]]:
+    def get(self, keys: Sequence[bytes], width: int | None) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}
         with closing(self._connection.cursor()) as cursor:
             for start in range(0, len(keys), 500):
@@ -246,7 +299,7 @@ class _Store:
                 query = f"SELECT text, probabilities FROM predictions WHERE scope = ? AND text IN ({marks})"  # noqa: S608
                 for key, blob in cursor.execute(query, (self._scope, *part)):
                     row = np.frombuffer(blob, dtype="<f4")
-                    if len(row) == classes and np.isfinite(row).all():
+                    if width in (None, len(row)) and np.isfinite(row).all():
                         found[bytes(key)] = row
         return found
 

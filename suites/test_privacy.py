@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes import membership, privacy
+from audit.probes import attribute, membership, privacy
 from audit.probes.canary import canary_epsilon
 
 pytestmark = pytest.mark.challenge("privacy")
@@ -18,6 +18,12 @@ def test_membership_inference(audit, scorer, members, predictions, membership_tw
 def test_canary_epsilon(audit, canary_twin, scorer, policy):
     """The recipe learns no single example by heart."""
     audit.check(canary_epsilon(canary_twin, scorer, delta=policy.privacy.delta))
+
+
+@pytest.mark.measures("privacy.attribute_leakage")
+def test_attribute_leakage(audit, scorer, predictions, subgroup):
+    """What the model makes of a text says no more of its author than the words do."""
+    audit.check(attribute.attribute_leakage(scorer, predictions, subgroup))
 
 
 @pytest.mark.measures("privacy.train_test_overlap")

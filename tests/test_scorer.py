@@ -83,3 +83,60 @@ def test_predictions_must_fit_their_examples(untrained: Path, tmp_path: Path) ->
         predictions.on(Examples(("a",), np.array([0]), CLASSES))
     with pytest.raises(ValueError, match="know no examples"):
         _ = predictions.truth
+
+
+# Embeddings
+
+
+def encoder(family: str, untrained: Path, folder: Path) -> Path:
+    """A folder with a small classifier of random weights of this family, and the tokenizer of the untrained BERT."""
+    from transformers import AutoConfig
+
+    tokenizer = AutoTokenizer.from_pretrained(untrained)
+    more = {"type_vocab_size": 2} if family in ("bert", "roberta", "electra") else {}
+    config = AutoConfig.for_model(
+        family, vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=64, pad_token_id=tokenizer.pad_token_id, num_labels=3, **more,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "electra", "deberta-v2", "modernbert"])
+def test_embeddings_are_the_encoders_own_whatever_the_batch(family: str, untrained: Path, tmp_path: Path) -> None:
+    folder = encoder(family, untrained, tmp_path / "model")
+    found = make_scorer(folder, tmp_path / "cache").embed(TEXTS)
+    network = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert found.dtype == np.float32
+    for text, row in zip(TEXTS, found, strict=True):
+        encoded = tokenizer(text, truncation=True, max_length=32, return_tensors="pt", return_token_type_ids=False)
+        with torch.no_grad():
+            states = network(**encoded, output_hidden_states=True).hidden_states[-1][0]  # (tokens, hidden)
+        np.testing.assert_allclose(row, torch.cat([states[0], states.mean(dim=0)]).numpy(), atol=1e-5)
+
+
+def test_embeddings_are_kept_apart_from_predictions_and_made_once(untrained: Path, tmp_path: Path) -> None:
+    scorer = make_scorer(untrained, tmp_path / "cache")
+    predicted, embedded = scorer.predict(TEXTS).probabilities, scorer.embed(TEXTS + TEXTS[::-1])
+    assert scorer.counts.forward_passes == 2 * len(set(TEXTS))
+    assert embedded.shape == (2 * len(TEXTS), 2 * 128)
+    np.testing.assert_array_equal(embedded[: len(TEXTS)], embedded[len(TEXTS) :][::-1])
+    again = make_scorer(untrained, tmp_path / "cache")
+    np.testing.assert_array_equal(again.embed(TEXTS), embedded[: len(TEXTS)])
+    np.testing.assert_array_equal(again.predict(TEXTS).probabilities, predicted)
+    assert again.counts.forward_passes == 0
+    assert len(again.embed([])) == 0
+
+
+def test_padding_on_the_left_changes_no_embedding(untrained: Path, tmp_path: Path) -> None:
+    folder = encoder("distilbert", untrained, tmp_path / "model")
+    scorer = make_scorer(folder, tmp_path / "left")
+    scorer.model.tokenizer.padding_side = "left"
+    # Positions move with the padding; without them the encoder knows no place.
+    scorer.model.network.distilbert.embeddings.position_embeddings.weight.data.zero_()
+    plain = make_scorer(folder, tmp_path / "right")
+    plain.model.network.distilbert.embeddings.position_embeddings.weight.data.zero_()
+    np.testing.assert_allclose(scorer.embed(TEXTS[:5]), plain.embed(TEXTS[:5]), atol=1e-5)

@@ -751,3 +751,28 @@ def test_mean_needs_two_values() -> None:
 def test_an_interval_unpacks_in_the_order_of_its_names() -> None:
     estimate, low, high = Interval(estimate=0.5, low=0.4, high=0.6)
     assert (low, estimate, high) == (0.4, 0.5, 0.6)
+
+
+def test_the_mean_paired_difference_of_groups_adds_their_distances_in_squares() -> None:
+    lost, gained, n = [12, 3], [5, 9], [100, 60]
+    assert statistics.mean_paired_difference(lost[:1], gained[:1], n[:1]) == pytest.approx(
+        statistics.paired_difference(12, 5, 100)
+    )
+    one, two = (statistics.paired_difference(*counts) for counts in zip(lost, gained, n, strict=True))
+    mean = (7 / 100 - 6 / 60) / 2
+    below, above = (
+        np.hypot(one.estimate - one.low, two.estimate - two.low),
+        np.hypot(one.high - one.estimate, two.high - two.estimate),
+    )
+    found = statistics.mean_paired_difference(lost, gained, n)
+    assert found == pytest.approx((mean, mean - below / 2, mean + above / 2))
+
+
+def test_the_mean_paired_difference_errs_no_more_than_it_says_on_either_side() -> None:
+    rng = np.random.default_rng(0)
+    sizes, shares = (300, 40), ((0.25, 0.10, 0.65), (0.30, 0.15, 0.55))
+    truth, draws = np.mean([share[0] - share[1] for share in shares]), 2000
+    counts = np.array([rng.multinomial(n, share, draws) for n, share in zip(sizes, shares, strict=True)])
+    found = [statistics.mean_paired_difference(counts[:, i, 0], counts[:, i, 1], sizes) for i in range(draws)]
+    for missed in (sum(each.low > truth for each in found), sum(each.high < truth for each in found)):
+        assert statistics.proportion(int(missed), draws, 0.98).low <= 0.025

@@ -16,6 +16,7 @@ from audit.statistics import Interval
 
 # Examples of each side, and parts, that the blind baseline is fitted on.
 BLIND_SAMPLE, FOLDS = 5_000, 5
+WORD = r"\w+|[^\w\s]"  # a word or a punctuation mark
 
 
 def blind_auc(examples: Examples, member: NDArray[np.bool_], confidence: float, seed: int) -> Interval | None:
@@ -71,8 +72,7 @@ def _blind_features(examples: Examples) -> Any:
     from scipy.sparse import csr_matrix, hstack
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    pattern = r"\w+|[^\w\s]"
-    words = HashingVectorizer(n_features=2**16, alternate_sign=False, lowercase=False, token_pattern=pattern)
+    words = HashingVectorizer(n_features=2**16, alternate_sign=False, lowercase=False, token_pattern=WORD)
     labels = np.eye(len(examples.classes))[examples.labels]
     lengths = np.log1p([[len(text)] for text in examples.texts])
     return hstack([words.transform(examples.texts), csr_matrix(np.hstack([labels, lengths]))]).tocsr()

@@ -27,7 +27,7 @@ COMPARED = (
 
 
 @dataclass(frozen=True)
-class _Groups:
+class Groups:
     """A subgroup column as counts: all that the probes of groups need.
 
     Parameters
@@ -89,8 +89,8 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
     The table is fairlearn's ``MetricFrame``; the interval is :func:`audit.statistics.gap`.
     """
     confidence = predictions.known.protocol.confidence
-    groups = _groups(predictions, subgroup)
-    gap = _open_if_small(statistics.gap(groups.right, groups.sizes, confidence), groups)
+    groups = judged_groups(predictions, subgroup)
+    gap = open_if_small(statistics.gap(groups.right, groups.sizes, confidence), groups)
     return Measurement(
         f"fairness.accuracy_gap[{subgroup}]",
         *gap,
@@ -102,7 +102,7 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
         details={
             "summary": _accuracy_in_words(groups, subgroup),
             "tables": [_accuracy_table(predictions, groups, subgroup)],
-            **_left_out(predictions, groups),
+            **left_out(predictions, groups),
             **_limits(subgroup),
         },
     )
@@ -129,7 +129,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
     what the training is to raise. The interval is :func:`audit.statistics.smallest_proportion`.
     """
     confidence = predictions.known.protocol.confidence
-    groups = _groups(predictions, subgroup)
+    groups = judged_groups(predictions, subgroup)
     where = _named(subgroup)
     worst = statistics.smallest_proportion(groups.right, groups.sizes, confidence)
     if groups.small:
@@ -159,7 +159,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
                 f"{100 * worst.estimate:.1f} of 100 texts.",
             ),
             "tables": [_confidence_table(predictions, groups, subgroup)],
-            **_left_out(predictions, groups),
+            **left_out(predictions, groups),
             **_limits(subgroup),
         },
     )
@@ -188,13 +188,13 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
     equal fairlearn's ``demographic_parity_difference`` and ``demographic_parity_ratio`` of each class against the rest.
     """
     confidence = predictions.known.protocol.confidence
-    groups = _groups(predictions, subgroup)
+    groups = judged_groups(predictions, subgroup)
     where = _named(subgroup)
     said = groups.confusion.sum(axis=1).T  # (classes, groups)
     true = groups.confusion.sum(axis=2).T
     judged = _judged_classes(predictions.classes)
     sizes = np.broadcast_to(groups.sizes, said.shape)
-    gap = _open_if_small(statistics.gap(said[judged], sizes[judged], confidence), groups)
+    gap = open_if_small(statistics.gap(said[judged], sizes[judged], confidence), groups)
     rates = said / groups.sizes
     worst = judged[int(np.argmax(np.ptp(rates[judged], axis=1)))]
     low, high = int(np.argmin(rates[worst])), int(np.argmax(rates[worst]))
@@ -234,7 +234,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
                     ],
                 }
             ],
-            **_left_out(predictions, groups),
+            **left_out(predictions, groups),
             "limits": [
                 "It compares what the model says, not whether it is right: where the groups' opinions really differ, "
                 "a perfect model differs too. The shares that are true stand beside.",
@@ -268,7 +268,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
     :func:`audit.statistics.gap` over all classes, rates and ordered pairs of groups.
     """
     confidence = predictions.known.protocol.confidence
-    groups = _groups(predictions, subgroup)
+    groups = judged_groups(predictions, subgroup)
     classes, judged = predictions.classes, _judged_classes(predictions.classes)
     true = groups.confusion.sum(axis=2).T  # (classes, groups)
     hits = np.diagonal(groups.confusion, axis1=1, axis2=2).T
@@ -283,7 +283,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
         for name, total in zip(groups.names, row, strict=True)
         if total == 0 and rate == "true-positive"
     }
-    gap = _open_if_small(statistics.gap(x, n, confidence), groups)
+    gap = open_if_small(statistics.gap(x, n, confidence), groups)
     rates = np.divide(x, n, out=np.full(x.shape, np.nan), where=n > 0)
     worst = int(np.nanargmax(np.nanmax(rates, axis=1) - np.nanmin(rates, axis=1)))
     low, high = int(np.nanargmin(rates[worst])), int(np.nanargmax(rates[worst]))
@@ -311,13 +311,13 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
                     "rows": rows,
                 }
             ],
-            **_left_out(predictions, groups, empty),
+            **left_out(predictions, groups, empty),
             **_limits(subgroup),
         },
     )
 
 
-def _groups(predictions: Predictions, subgroup: str) -> _Groups:
+def judged_groups(predictions: Predictions, subgroup: str) -> Groups:
     """The column as counts; groups below the protocol's smallest size are set apart."""
     column = predictions.known.groups(subgroup)
     known = np.array([value is not None for value in column], dtype=bool)
@@ -335,7 +335,7 @@ def _groups(predictions: Predictions, subgroup: str) -> _Groups:
     judged, classes = member >= 0, len(predictions.classes)
     cells = (member[judged] * classes + predictions.truth[judged]) * classes + predictions.labels[judged]
     counts = np.bincount(cells, minlength=int(large.sum()) * classes**2)
-    return _Groups(
+    return Groups(
         names=tuple(map(str, found[large])),
         confusion=counts.reshape(-1, classes, classes),
         small={str(name): int(n) for name, n in zip(found[~large], sizes[~large], strict=True)},
@@ -349,12 +349,12 @@ def _judged_classes(classes: tuple[str, ...]) -> list[int]:
     return [1] if len(classes) == 2 else list(range(len(classes)))
 
 
-def _open_if_small(gap: statistics.Interval, groups: _Groups) -> statistics.Interval:
+def open_if_small(gap: statistics.Interval, groups: Groups) -> statistics.Interval:
     """Groups that are too small to judge leave the gap open above; they are never dropped in silence."""
     return gap._replace(high=1.0) if groups.small else gap
 
 
-def _left_out(predictions: Predictions, groups: _Groups, empty: Mapping[str, int] | None = None) -> dict[str, Any]:
+def left_out(predictions: Predictions, groups: Groups, empty: Mapping[str, int] | None = None) -> dict[str, Any]:
     details: dict[str, Any] = {"examples without a group": count(groups.unknown)} if groups.unknown else {}
     small = {**groups.small, **(empty or {})}
     if small:
@@ -377,7 +377,7 @@ def _limits(subgroup: str) -> dict[str, Any]:
     }
 
 
-def _accuracy_table(predictions: Predictions, groups: _Groups, subgroup: str) -> dict[str, Any]:
+def _accuracy_table(predictions: Predictions, groups: Groups, subgroup: str) -> dict[str, Any]:
     from fairlearn.metrics import MetricFrame
     from sklearn.metrics import accuracy_score
 
@@ -400,7 +400,7 @@ def _accuracy_table(predictions: Predictions, groups: _Groups, subgroup: str) ->
     }
 
 
-def _confidence_table(predictions: Predictions, groups: _Groups, subgroup: str) -> dict[str, Any]:
+def _confidence_table(predictions: Predictions, groups: Groups, subgroup: str) -> dict[str, Any]:
     """Whether the model is as sure of itself in each group as it may be."""
     sure = predictions.probabilities.max(axis=1).astype(float)
     rows = []
@@ -440,7 +440,7 @@ def _told(cells: Iterable[int], sentence: str) -> str:
     return f"The largest difference rests on a cell of fewer than {SMALLEST_CELL} examples, which is not shown."
 
 
-def _accuracy_in_words(groups: _Groups, subgroup: str) -> str:
+def _accuracy_in_words(groups: Groups, subgroup: str) -> str:
     where = _named(subgroup)
     rates = groups.right / groups.sizes
     low, high = int(np.argmin(rates)), int(np.argmax(rates))

@@ -233,6 +233,25 @@ def paired_differences(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, confide
     return p1 - p2, p1 - p2 - low, p1 - p2 + high
 
 
+def mean_paired_difference(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Interval of the mean over independent groups of each one's difference of paired proportions.
+
+    Parameters
+    ----------
+    lost, gained, n : array_like of int, shape (groups,)
+        As in :func:`paired_difference`, for each group.
+
+    Notes
+    -----
+    Source: Zou and Donner 2008, as above, for a sum of independent estimates: the distances to each group's own limits
+    are added in squares.
+    """
+    estimate, low, high = paired_differences(lost, gained, n, confidence)
+    mean, groups = float(estimate.mean()), len(estimate)
+    below, above = (float(np.sqrt(((bound - estimate) ** 2).sum())) / groups for bound in (low, high))
+    return Interval(mean, mean - below, mean + above)
+
+
 def _tango(lost: int, gained: int, n: int, confidence: float) -> Interval:
     """Source: Tango, Statistics in Medicine 17 (1998), section 3: the bounds are the roots of the score statistic."""
     from scipy.optimize import brentq
