@@ -45,6 +45,7 @@ from audit.statistics.proportions import (
     proportion,
     proportions,
 )
+from audit.statistics.quantiles import enough_for_quantile, quantile, ratio_of_quantiles
 from audit.statistics.roc import OperatingPoints, Trial, clustered_auc, operating_points, roc_points
 from audit.statistics.scores import auc, macro_auc, mean
 from audit.statistics.settling import (
@@ -79,6 +80,7 @@ __all__ = [
     "clustered_proportion",
     "confusion_bootstrap",
     "difference",
+    "enough_for_quantile",
     "equal_mass",
     "exact_balanced_accuracy",
     "exact_macro_f1",
@@ -102,6 +104,8 @@ __all__ = [
     "proportion",
     "proportion_to_settle",
     "proportions",
+    "quantile",
+    "ratio_of_quantiles",
     "reliability",
     "resampled",
     "roc_points",
