@@ -112,7 +112,7 @@ def _measure(
 
 @contextmanager
 def _steadily(*, one_thread: bool) -> Iterator[None]:
-    """Without the garbage collector, and on one thread: threads that wait for each other burn time on a busy machine."""
+    """Without the garbage collector, and on one thread: threads that wait for others burn time on a busy machine."""
     import torch
 
     threads, collects = torch.get_num_threads(), gc.isenabled()

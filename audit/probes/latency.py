@@ -43,11 +43,11 @@ KINDS: Mapping[str, str] = {
     "halves of characters": "\ud83d a\udc00 ",  # lone surrogates, as JSON's \ud83d brings them
     "Chinese characters": "这盏灯很好看但是来得太晚",
     "Korean syllables": "이조명은예쁘지만너무늦게왔어요",
-    "right-to-left text and its marks": "\u202eabc\u202c\u2067\u05e0\u05e8 \u05d8\u05d5\u05d1\u2069 \u061c\u0645\u0635\u0628 ",
+    "right-to-left text and its marks": "\u202eabc\u202c\u2067\u05e0\u05e8 \u05d8\u05d5\u05d1\u2069 \u061c\u0645 ",
     "invisible characters": "\u200b\u200c\u200d\u2060\ufeff\u00ad",
     "stacked accents": "e" + "\u0300\u0316\u0301\u0317\u0302\u0323\u0304\u0331" * 6,
     "joined emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466\u200d",
-    "characters that stand for many": "\ufdfa\u3300\ufb03",  # compatibility forms; the first is a sentence of 18 letters
+    "characters that stand for many": "\ufdfa\u3300\ufb03",  # compatibility forms, the first of a whole sentence
     "unassigned and private characters": "\ue000\uffff\U000e0001\U0010ffff",
     "characters of all kinds": _any_characters(),
 }  # fmt: skip
@@ -116,7 +116,11 @@ def latency_tail(times: Mapping[str, Any], confidence: float = 0.95) -> Measurem
         ],
     }
     if memory := [each["memory"] for each in hostile if each.get("memory") is not None]:
-        details["most memory that one text took, MB"] = max(memory) / 1e6
+        details["most memory that one text added, MB"] = max(memory) / 1e6
+        details["limits"].append(
+            "Memory is what the process asked of the system beyond what it held; what it held and used again is not "
+            "counted, nor is the memory of a graphics card."
+        )
     if unanswered:
         kinds = _listed(unanswered)
         details["summary"] = f"{len(unanswered)} of {len(hostile)} hostile texts got no answer: {kinds}."
@@ -189,7 +193,14 @@ def _by_kind(hostile: Sequence[Mapping[str, Any]], usual: float) -> dict[str, An
     rows.sort(key=lambda row: (-row[2], -(row[3] or 0)))
     return {
         "caption": "Kinds of hostile text, the worst first",
-        "columns": ["kind", "texts", "without an answer", "slowest, s", "slowest, times the median", "memory, MB"],
+        "columns": [
+            "kind",
+            "texts",
+            "without an answer",
+            "slowest, s",
+            "slowest, times the median",
+            "memory added, MB",
+        ],
         "rows": rows,
     }
 
