@@ -48,7 +48,7 @@ KINDS: Mapping[str, str] = {
     "stacked accents": "e" + "\u0300\u0316\u0301\u0317\u0302\u0323\u0304\u0331" * 6,
     "joined emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466\u200d",
     "characters that stand for many": "\ufdfa\u3300\ufb03",  # compatibility forms, the first of a whole sentence
-    "unassigned and private characters": "\ue000\uffff\U000e0001\U0010ffff",
+    "unassigned and private characters": "\ue000\uffff\U000e0fff\U0010ffff",
     "characters of all kinds": _any_characters(),
 }  # fmt: skip
 
