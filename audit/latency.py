@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audit.cache import Cache
 from audit.energy import Meter
@@ -97,7 +98,7 @@ def _measure(
             except Exception as problem:  # whatever it is, the sender gets no answer
                 error = type(problem).__name__
             seconds = now() - started
-            if error is None and not (np.isfinite(said).all() and np.allclose(said.sum(axis=-1), 1, atol=1e-3)):
+            if error is None and not _are_probabilities(said):
                 error = "no probabilities"
             after = _memory("VmHWM")
             rows.append({
@@ -108,6 +109,11 @@ def _measure(
                 "error": error,
             })  # fmt: skip
     return {"ordinary": usual, "hostile": rows, "clock": clock, "machine": meter.machine}
+
+
+def _are_probabilities(said: NDArray[np.float64]) -> bool:
+    """Whether one row came, of shares that sum to one; NaN is neither."""
+    return said.ndim == 2 and len(said) == 1 and bool((said >= 0).all() and np.allclose(said.sum(), 1, atol=1e-3))
 
 
 @contextmanager

@@ -85,8 +85,12 @@ class Theirs:
         (text,) = texts
         if not text:
             raise ValueError("no text")
-        row = [np.nan, np.nan] if text.isspace() else [0.7, 0.7] if text.isdigit() else [0.3, 0.7]
-        return Predictions(np.array([row], dtype=np.float32), ("negative", "positive"))
+        rows = [[np.nan, np.nan] if text.isspace() else [0.7, 0.7] if text.isdigit() else [0.3, 0.7]]
+        if text.startswith("a b c"):
+            rows = [[-1, 2]]
+        if text.startswith("<"):
+            rows = []
+        return Predictions(np.array(rows, dtype=np.float32).reshape(-1, 2), ("negative", "positive"))
 
 
 def test_an_own_scorer_is_timed_by_the_clock_and_its_failures_are_told(tmp_path: Path) -> None:
@@ -98,6 +102,8 @@ def test_an_own_scorer_is_timed_by_the_clock_and_its_failures_are_told(tmp_path:
         "spaces": "no probabilities",
         "line breaks": "no probabilities",
         "one number without an end": "no probabilities",
+        "single letters": "no probabilities",
+        "HTML tags": "no probabilities",
     }
     assert list(cache.measurements.iterdir()) == []
     verdict, reason = judge(latency_tail(times), Gate(max=20))

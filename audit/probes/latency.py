@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from audit.verdict import Measurement, number
 QUANTILE = 0.99
 LONGEST = 1_000_000  # characters; about what a web server lets through unless it is told otherwise
 _DECADES = (100, 1_000, 10_000, 100_000, LONGEST)
+KINDS_TOLD = 3  # the table holds all
 # Part of the key of kept times: raise it whenever the texts change.
 REVISION = 1
 
@@ -122,9 +124,10 @@ def latency_tail(times: Mapping[str, Any], confidence: float = 0.95) -> Measurem
             "counted, nor is the memory of a graphics card."
         )
     if unanswered:
-        kinds = _listed(unanswered)
-        details["summary"] = f"{len(unanswered)} of {len(hostile)} hostile texts got no answer: {kinds}."
-        details["unbounded"] = f"the model gives no answer to {kinds}"
+        details["summary"] = (
+            f"{len(unanswered)} of {len(hostile)} hostile texts got no answer; the table has their kinds."
+        )
+        details["unbounded"] = f"the model gives no answer to {_listed(unanswered)}"
         estimate, low, high = None, math.inf, None
     else:
         estimate, low, high = statistics.ratio_of_quantiles(
@@ -177,7 +180,9 @@ def _listed(unanswered: Iterable[Mapping[str, Any]]) -> str:
     errors: dict[str, dict[str, None]] = {}
     for each in unanswered:
         errors.setdefault(each["kind"], {})[each["error"]] = None
-    return ", ".join(f"“{kind}” ({', '.join(names)})" for kind, names in errors.items())
+    told = [f"“{kind}” ({', '.join(names)})" for kind, names in islice(errors.items(), KINDS_TOLD)]
+    rest = len(errors) - len(told)
+    return ", ".join(told) + (f" and {rest} more kind{'s' * (rest > 1)} of text" if rest else "")
 
 
 def _by_kind(hostile: Sequence[Mapping[str, Any]], usual: float) -> dict[str, Any]:

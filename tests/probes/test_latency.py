@@ -86,6 +86,17 @@ def test_a_text_without_an_answer_fails_whatever_the_gate_and_is_named() -> None
     assert first[1] == first[2] > 0
 
 
+@pytest.mark.parametrize(
+    ("kinds", "end"), [(3, "”"), (4, " and 1 more kind of text"), (22, " and 19 more kinds of text")]
+)
+def test_the_reason_names_three_kinds_and_counts_the_others(kinds: int, end: str) -> None:
+    broken = list(KINDS)[:kinds]
+    found = latency_tail(times(flat, crashes=lambda request: "OSError" if request.kind in broken else None))
+    reason = judge(found, GATE)[1]
+    assert reason.count("“") == 3
+    assert reason.removesuffix(" (OSError)").endswith(end)
+
+
 def test_one_single_crash_is_enough() -> None:
     only = REQUESTS[17]
     found = latency_tail(times(flat, crashes=lambda request: "NaN" if request == only else None))
