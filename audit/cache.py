@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from audit.errors import AuditError
 
@@ -56,8 +61,33 @@ class Cache:
 
     @property
     def measurements(self) -> Path:
-        """Energy measurements, a file each."""
+        """Measurements of energy and time, a file each."""
         return self.folder / "measurements"
+
+    def measurement(self, key: Mapping[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What was measured under this key, now or in a former audit; one process measures, the others wait.
+
+        Parameters
+        ----------
+        key : mapping
+            JSON values: everything that the figures depend on, the machine among them.
+        make : callable
+            Measures; gives JSON values.
+
+        Returns
+        -------
+        dict
+            What was made, and ``key`` and ``created``, the time of the measurement.
+        """
+        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+        path = self.measurements / f"{name}.json"
+        with FileLock(f"{path}.lock"):
+            known = read_json(path)
+            if isinstance(known, dict) and known.get("key") == key:
+                return known
+            made = {"key": dict(key), **make(), "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+            write_atomically(path, json.dumps(made))
+            return made
 
     def clear(self) -> None:
         """Remove everything."""

@@ -334,6 +334,19 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Ship weights as safetensors only, delete pickled files, pin the revision.",
     ),
     Identifier(
+        "security.latency_tail",
+        "security",
+        "Slowest answers under hostile texts",
+        "times the median",
+        "lower",
+        "Texts made to keep the model busy (a million characters, words without an end, invisible or broken "
+        "characters, empty texts) are given to it one at a time. The time that one in a hundred of them exceeds is "
+        "told in times of the median of ordinary texts. One text without an answer is enough to fail.",
+        "One sender can keep everybody else waiting, or bring the service down, with a few cheap requests.",
+        "Cut texts by characters before the tokenizer reads them ([model] max_characters), in the service as in the "
+        "audit; repair what the table shows without an answer.",
+    ),
+    Identifier(
         "environment.training_energy",
         "environment",
         "Energy of the training",

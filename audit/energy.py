@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import platform
 import time
@@ -13,9 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from audit.cache import Cache, read_json, write_atomically
+from audit.cache import Cache
 
 if TYPE_CHECKING:
     from audit.scorer import Scorer
@@ -186,32 +183,22 @@ def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache:
         "texts": digest,
         "versions": {name: version(name) for name in ("torch", "transformers", "codecarbon")},
     }
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
-    path = cache.measurements / f"{name}.json"
-    with FileLock(f"{path}.lock"):
-        known = read_json(path)
-        if isinstance(known, dict) and known.get("key") == key:
-            return known
-        chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
-        scorer.forward(chunks[0], show=False)
-        position, blocks = 0, []
-        for _ in range(BLOCKS):
-            done = 0
-            with meter.phase("measure inference") as phase:
-                started = time.monotonic()
-                while time.monotonic() - started < BLOCK_S:
-                    chunk = chunks[position % len(chunks)]
-                    scorer.forward(chunk, show=False)
-                    done += len(chunk)
-                    position += 1
-            figures = phase.record()
-            blocks.append({"texts": done} | {k: figures[k] for k in ("seconds", "kwh", "co2eq_kg")})
-        result = {
-            "key": key,
-            "blocks": blocks,
-            "source": meter.source,
-            "machine": meter.machine,
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        write_atomically(path, json.dumps(result))
-        return result
+    return cache.measurement(key, lambda: _blocks(scorer, texts, meter))
+
+
+def _blocks(scorer: Scorer, texts: Sequence[str], meter: Meter) -> dict[str, Any]:
+    chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+    scorer.forward(chunks[0], show=False)
+    position, blocks = 0, []
+    for _ in range(BLOCKS):
+        done = 0
+        with meter.phase("measure inference") as phase:
+            started = time.monotonic()
+            while time.monotonic() - started < BLOCK_S:
+                chunk = chunks[position % len(chunks)]
+                scorer.forward(chunk, show=False)
+                done += len(chunk)
+                position += 1
+        figures = phase.record()
+        blocks.append({"texts": done} | {k: figures[k] for k in ("seconds", "kwh", "co2eq_kg")})
+    return {"blocks": blocks, "source": meter.source, "machine": meter.machine}

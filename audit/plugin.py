@@ -374,6 +374,12 @@ def inference_blocks(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def latencies(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
+    """Time of single texts, hostile ones and test texts."""
+    return audit_session.latencies(scorer)
+
+
+@pytest.fixture(scope="session")
 def twins(audit_session: Session) -> tuple[Twin, ...]:
     """Reference models by the same recipe on random halves of the training data, trained when first asked for."""
     return audit_session.twins

@@ -65,6 +65,7 @@ class ModelPolicy(_Section):
     source: str = Field(min_length=1)
     revision: str | None = None
     max_length: int = Field(256, ge=4)
+    max_characters: int = Field(0, ge=0, description="cut longer texts before they are tokenized; 0: never")
     labels: tuple[str, ...] = Field((), strict=False)
     finetune: Finetune | None = None
 

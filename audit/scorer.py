@@ -6,6 +6,7 @@ It knows nothing of labels, gates or pytest.
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 TOKENS_PER_BATCH = {"cpu": 2048, "cuda": 65_536, "mps": 16_384}
 # Part of the key of cached predictions: raise it whenever their computation changes.
 REVISION = 1
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,14 @@ class Scorer:
     meter : Meter
         Books the energy of forward passes under ``score``.
     progress : Progress
+    max_characters : int
+        The rest of a longer text is not even given to the tokenizer; 0: all is.
     """
 
-    def __init__(self, model: Model, cache: Cache, meter: Meter, progress: Progress) -> None:
-        self.model = model
+    def __init__(
+        self, model: Model, cache: Cache, meter: Meter, progress: Progress, *, max_characters: int = 0
+    ) -> None:
+        self.model, self.max_characters = model, max_characters
         self.counts = Counts()
         self._cache, self._meter, self._progress = cache, meter, progress
         self._tokens_per_batch = TOKENS_PER_BATCH[model.device.split(":")[0]]
@@ -130,7 +136,8 @@ class Scorer:
         Parameters
         ----------
         texts : sequence of str, length n
-            Texts longer than the model's maximum are cut.
+            Texts longer than the model's maximum are cut. Lone surrogates, which are no characters, are read as U+FFFD,
+            the sign for what cannot be read.
 
         Returns
         -------
@@ -170,7 +177,8 @@ class Scorer:
         compute: Callable[[Sequence[str]], NDArray[np.float32]],
     ) -> list[NDArray[np.float32]]:
         """A row for each text, from the cache where it is there; each distinct text is computed once."""
-        distinct = list(dict.fromkeys(texts))
+        read = [self._read(text) for text in texts]
+        distinct = list(dict.fromkeys(read))
         keys = [_key(text) for text in distinct]
         with _Store(self._cache, self._scope(what)) as store, store.lock():
             found = store.get(keys, width)
@@ -184,7 +192,7 @@ class Scorer:
         self.counts.texts += len(texts)
         self.counts.cache_hits += len(texts) - len(missing)
         row_of = {text: found[key] for text, key in zip(distinct, keys, strict=True)}
-        return [row_of[text] for text in texts]
+        return [row_of[text] for text in read]
 
     def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
         """Probabilities by the model itself, past the cache; shape (n, classes), in the order of the texts."""
@@ -216,7 +224,10 @@ class Scorer:
         """Row indices and model inputs of batches that together hold each text once; they count as forward passes."""
         tokenizer = self.model.tokenizer
         encoded = tokenizer(
-            list(texts), truncation=True, max_length=self.model.max_length, return_attention_mask=False
+            [self._read(text) for text in texts],
+            truncation=True,
+            max_length=self.model.max_length,
+            return_attention_mask=False,
         )["input_ids"]
         lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
         bars = self._progress if show else Progress()
@@ -231,6 +242,10 @@ class Scorer:
                 bar.advance(len(rows))
         self.counts.forward_passes += len(texts)
 
+    def _read(self, text: str) -> str:
+        """The text as the tokenizer gets it; it refuses lone surrogates, which JSON's escapes can bring."""
+        return _LONE_SURROGATES.sub("\ufffd", text[: self.max_characters or None])
+
     def _scope(self, what: str) -> bytes:
         """What besides the text decides a row; `what` is empty for predictions."""
         model = self.model
@@ -241,7 +256,7 @@ class Scorer:
 
 
 def _key(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+    return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def _batches(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int64]]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from audit import canaries, data, energy, model, own_metrics, personal_data, record, references
+from audit import canaries, data, energy, latency, model, own_metrics, personal_data, record, references
 from audit import policy as policies
 from audit.cache import Cache
 from audit.canaries import CanaryTwin
@@ -22,6 +22,7 @@ from audit.model import Model
 from audit.own_metrics import OwnMetric
 from audit.personal_data import NameFinder
 from audit.policy import SMALL_BERT, Policy
+from audit.probes.latency import hostile_requests
 from audit.probes.membership import Twins
 from audit.progress import Progress
 from audit.references import Twin
@@ -231,13 +232,20 @@ class Session:
 
     def scorer(self, audited: Model) -> Scorer:
         """A scorer for a model, on this audit's cache and meter; what it does counts in the record."""
-        made = Scorer(audited, self.cache, self.meter, self.progress)
+        cut = self.policy.model.max_characters
+        made = Scorer(audited, self.cache, self.meter, self.progress, max_characters=cut)
         self._scorers.append(made)
         return made
 
     def inference_blocks(self, scorer: Scorer) -> dict[str, Any]:
         """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
         return energy.measure_inference(scorer, self.test_data.texts, self.meter, self.cache)
+
+    def latencies(self, scorer: Scorer) -> dict[str, Any]:
+        """Time of single texts, hostile ones and test texts, measured or taken from the cache."""
+        seed, examples = self.policy.audit.seed, self.test_data
+        hostile = hostile_requests(seed, examples.protocol.confidence)
+        return latency.measure_latency(scorer, examples.texts, hostile, self.meter, self.cache, seed=seed)
 
     @cached_property
     def twins(self) -> tuple[Twin, ...]:

@@ -32,7 +32,8 @@ class Measurement:
         As in the catalogue, with its bracket: ``fairness.equalized_odds[gender]``.
     estimate, low, high : float or None
         The point estimate and its interval. A census has ``low == estimate == high``; a lower bound has
-        ``estimate == low`` and no ``high``.
+        ``estimate == low`` and no ``high``. Where nothing bounds the value, ``low`` is infinite without estimate and
+        ``high``, and ``details`` says why under ``unbounded``: no ``max`` holds for it.
     n : int
         Size of the sample that the interval rests on.
     confidence : float
@@ -128,7 +129,8 @@ def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
     if far is not None and flip * far <= flip * bound:
         return Verdict.PASS, ""
     if near is not None and flip * near > flip * bound:
-        return Verdict.FAIL, "" if near == far else "the whole interval is beyond the gate"
+        whole = "" if near == far else "the whole interval is beyond the gate"
+        return Verdict.FAIL, str(m.details.get("unbounded") or whole)
     if m.high is None and m.low is not None and gate.max is not None:
         return Verdict.PASS, "this attack shows no more; the leak itself is not bounded"
     return Verdict.INCONCLUSIVE, _what_would_settle(m, gate)

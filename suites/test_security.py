@@ -3,6 +3,7 @@
 import pytest
 
 from audit.probes.artifact import artifact
+from audit.probes.latency import latency_tail
 from audit.probes.perturbation import perturbation
 
 pytestmark = pytest.mark.challenge("security")
@@ -18,3 +19,9 @@ def test_typos(audit, scorer, predictions):
 def test_artifact(audit, model):
     """No file of the model can run code on the machine that loads it."""
     audit.check(artifact(model))
+
+
+@pytest.mark.measures("security.latency_tail")
+def test_latency_tail(audit, latencies, test_data):
+    """No text, however long or strange, keeps the model busy for much longer than others, or gets no answer."""
+    audit.check(latency_tail(latencies, test_data.protocol.confidence))

@@ -71,6 +71,23 @@ def test_a_damaged_cache_is_rebuilt(untrained: Path, tmp_path: Path, damage: byt
     assert scorer.counts.forward_passes == len(set(TEXTS))
 
 
+def test_lone_surrogates_are_read_as_the_sign_for_what_cannot_be_read(untrained: Path, tmp_path: Path) -> None:
+    scorer = make_scorer(untrained, tmp_path / "cache")
+    broken, repaired = scorer.predict(["a good \ud800 lamp\udfff", "a good \ufffd lamp\ufffd"]).probabilities
+    np.testing.assert_array_equal(broken, repaired)
+    np.testing.assert_allclose(broken, by_hand(untrained, ["a good \ufffd lamp\ufffd"])[0], atol=1e-5)
+    assert scorer.counts.forward_passes == 1
+
+
+def test_a_cut_by_characters_changes_the_answer_to_longer_texts_only(untrained: Path, tmp_path: Path) -> None:
+    make_scorer(untrained, tmp_path / "cache").predict(TEXTS)
+    model, cache = Model("test", untrained, CLASSES, 32), Cache(tmp_path / "cache")
+    cutting = Scorer(model, cache, Meter("DEU"), Progress(), max_characters=20)
+    predicted = cutting.predict(TEXTS).probabilities
+    np.testing.assert_allclose(predicted, by_hand(untrained, [text[:20] for text in TEXTS]), atol=1e-5)
+    assert cutting.counts.forward_passes == len({text[:20] for text in TEXTS if len(text) > 20})
+
+
 def test_no_texts_give_no_rows(untrained: Path, tmp_path: Path) -> None:
     assert make_scorer(untrained, tmp_path / "cache").predict([]).probabilities.shape == (0, 3)
 

@@ -19,7 +19,7 @@ from audit.report.evidence import Limits, Pair, Roc, Table
 from audit.report.words import Mark
 
 _KNOWN = ids()
-_SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits", "reliability", "roc", "undecided"}
+_SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits", "reliability", "roc", "undecided", "unbounded"}
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 
@@ -152,7 +152,8 @@ class Claim:
         """What stands in the way, in one sentence."""
         if not self.measured:
             reason = text.sentence(words.NOT_RUN if self.verdict == "not_run" else self.reason)
-            return f"{reason} {words.NOTHING_KNOWN.format(gate=self.gate) if self.gate else ''}".strip()
+            form = words.GATE_ALLOWS if self.verdict == "fail" else words.NOTHING_KNOWN
+            return f"{reason} {form.format(gate=self.gate) if self.gate else ''}".strip()
         way = "min" if self._gate["at_least"] else "max"
         said = self.result
         if self.gate:

@@ -160,6 +160,7 @@ FROM_POLICY = "set by the release owner in the policy"
 FROM_EMBEDDED = "from the embedded policy, which nobody adapted to this release"
 FROM_AUDIT = "set by the audit itself, since the policy does not set one"
 FAILS = {"max": "{result}; the gate allows at most {figure}.", "min": "{result}; the gate asks for at least {figure}."}
+GATE_ALLOWS = "The gate allows {gate}."
 NOTHING_KNOWN = "Nothing is known of it, though it has a gate: {gate}."
 NOT_RUN = "Its test was left out of this run, or the run ended before it"
 NEAREST = "Nearest to its gate"

@@ -47,6 +47,7 @@ from audit.statistics.proportions import (
     proportion,
     proportions,
 )
+from audit.statistics.quantiles import enough_for_quantile, quantile, ratio_of_quantiles
 from audit.statistics.roc import OperatingPoints, Trial, clustered_auc, operating_points, roc_points
 from audit.statistics.scores import auc, macro_auc, mean
 from audit.statistics.settling import (
@@ -81,6 +82,7 @@ __all__ = [
     "clustered_proportion",
     "confusion_bootstrap",
     "difference",
+    "enough_for_quantile",
     "epsilon_lower_bound",
     "equal_mass",
     "exact_balanced_accuracy",
@@ -106,6 +108,8 @@ __all__ = [
     "proportion",
     "proportion_to_settle",
     "proportions",
+    "quantile",
+    "ratio_of_quantiles",
     "reliability",
     "resampled",
     "roc_points",
