@@ -104,7 +104,7 @@ def inspect(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str]
             continue
         found.looked_at += 1
         if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
-            found.add(name, "a link that leads out of the model's folder", ELSEWHERE)
+            found.add(name, "a link that leads out of its folder", ELSEWHERE)
         elif path.is_file():
             try:
                 _look_at(path, name, found)

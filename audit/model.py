@@ -74,13 +74,13 @@ class Model:
         return fingerprint(self.files)
 
     @cached_property
-    def parameters(self) -> int:
-        """Number of weights, read off the headers of the safetensors files; pickled ones must be loaded for it."""
+    def parameters(self) -> int | None:
+        """Number of weights, read off the headers of the safetensors files; None where they are pickled."""
         from math import prod
 
         safe = safe_weights(self.folder, self.source)
         if not safe:
-            return sum(parameter.numel() for parameter in self.network.parameters())
+            return None
         return sum(prod(tensor.shape) for path in safe for tensor in weights.header(path).values())
 
     @cached_property
@@ -269,7 +269,13 @@ def check_folder(folder: Path, source: str, *, allow_pickle: bool = False) -> No
             f"model '{source}': {folder} has pickled weights only ({printable(pickled[0].name)}), which can run code "
             f"when loaded; save it with save_pretrained(..., safe_serialization=True)."
         )
-    for path in _weight_files(folder, source, PICKLED_WEIGHTS):
+    loadable = _weight_files(folder, source, PICKLED_WEIGHTS)
+    if not loadable:
+        raise AuditError(
+            f"model '{source}': {folder} has pickled weights only, under a name that Transformers does not load "
+            f"({printable(pickled[0].name)}); expected {SAFE_WEIGHTS}, or {PICKLED_WEIGHTS}."
+        )
+    for path in loadable:
         for found in pickles.find(path):
             if found.dangerous or not found.scanned:
                 raise AuditError(

@@ -14,6 +14,7 @@ import pickletools
 import re
 import tarfile
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -72,9 +73,11 @@ class Found(NamedTuple):
 
 @dataclass
 class _Budget:
-    bytes: int = BYTES
-    reads: int = READS
-    entries: int = ENTRIES
+    """What may still be spent on a file."""
+
+    bytes: int
+    reads: int
+    entries: int
 
 
 def find(path: Path) -> list[Found]:
@@ -86,8 +89,9 @@ def find(path: Path) -> list[Found]:
         If the file cannot be read.
     """
     found = []
-    with path.open("rb") as file:
-        for each in _find(file, "", 0, budget := _Budget()):
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd escapes in what only looks like a pickle
+        for each in _find(file, "", 0, budget := _Budget(BYTES, READS, ENTRIES)):
             found.append(each)
             if len(found) == MOST:
                 return [*found, Found("", f"more than {MOST} such things; the rest was not looked into")]
@@ -129,10 +133,10 @@ def _find(file: IO[bytes], inside: str, depth: int, budget: _Budget) -> Iterator
             yield from _find_in_tar(file, inside, depth, budget)
 
 
-def _unpack(source: IO[bytes], into: IO[bytes], budget: _Budget) -> bool:
+def _unpack(source: Any, into: IO[bytes], budget: _Budget) -> bool:
     """Copy what can be read, no more than is allowed; a damaged end does not hide what stands before it."""
     try:
-        while budget.bytes > 0 and (block := source.read(1 << 20)):
+        while budget.bytes > 0 and (block := source.read1(1 << 20)):
             budget.bytes -= len(block)
             into.write(block)
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, NotImplementedError):
@@ -147,7 +151,7 @@ class _Inflated:
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.inflate = file, zlib.decompressobj()
 
-    def read(self, size: int) -> bytes:
+    def read1(self, size: int) -> bytes:
         while not self.inflate.eof:
             packed = self.inflate.unconsumed_tail or self.file.read(1 << 16)
             block = self.inflate.decompress(packed, size)
@@ -233,10 +237,10 @@ class _Limited:
         self.file, self.budget, self.left, self.cut = file, budget, _STREAM, False
 
     def read(self, size: int) -> bytes:
-        return self._took(self.file.read(self._allowed(size)))
+        return self._limited(self.file.read, size)
 
     def readline(self) -> bytes:
-        return self._took(self.file.readline(self._allowed(_STREAM)))
+        return self._limited(self.file.readline, _STREAM + 1)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self.file.seek(offset, whence)
@@ -244,15 +248,13 @@ class _Limited:
     def tell(self) -> int:
         return self.file.tell()
 
-    def _allowed(self, size: int) -> int:
+    def _limited(self, read: Callable[[int], bytes], size: int) -> bytes:
         most = max(0, min(self.left, self.budget.bytes)) if self.budget.reads > 0 else 0
-        self.budget.reads -= 1
-        self.cut |= size > most
-        return min(size, most)
-
-    def _took(self, block: bytes) -> bytes:
+        block = read(min(size, most))
+        self.cut |= size > most == len(block)
         self.left -= len(block)
         self.budget.bytes -= len(block)
+        self.budget.reads -= 1
         return block
 
 
@@ -270,7 +272,7 @@ def _is_pickle(file: IO[bytes], budget: _Budget) -> bool:
         for operation, argument, _ in pickletools.genops(stream):  # type: ignore[arg-type]
             if not _applies(operation, stack):
                 return False
-            if operation.name in ("GLOBAL", "INST") and not re.fullmatch(r"[\w.]+ [\w.]+", str(argument)):
+            if operation.name in ("GLOBAL", "INST") and not re.fullmatch(r"\S+ \S+", str(argument)):
                 return False
             imported |= operation.name in _IMPORTS
             if imported and operation.name in _CALLS:
