@@ -32,7 +32,7 @@ _ONNX_DOMAINS |= {"com.microsoft", "com.microsoft.nchwc"}
 _EMBEDDING = re.compile(r"(word_embeddings?|tok_embeddings|embed_tokens|wte|shared)\.weight$")
 _CLASSIFIER = re.compile(r"^(classifier|classification_head|score|logits_proj)(\.out_proj)?\.weight$")
 
-RUNS = "whoever can change the file can run a program of theirs on each machine that loads it"
+RUNS = "lets whoever changes the file run programs on each machine that loads it"
 UNSEEN = "what cannot be looked into cannot be ruled out"
 ELSEWHERE = "what is loaded then was not audited, and somebody else may change it"
 DAMAGED = "the file was cut, swapped or made by hand, and programs differ in what they read from it"

@@ -313,7 +313,7 @@ def _scanned(file: IO[bytes], inside: str, budget: _Budget, start: int = 0) -> F
         for level in (SafetyLevel.Dangerous, SafetyLevel.Suspicious)
     )
     words = f"the scanner names: {_list(dangerous)}" if dangerous else "the scanner names nothing, which proves nothing"
-    words += f"; it also asks for: {_list(unknown)}" if unknown else ""
+    words += f"; it {'also ' if dangerous else ''}asks for: {_list(unknown)}" if unknown else ""
     words += "; only a part of it could be read" if stream.cut or result.scan_err else ""
     return Found(inside, f"can run code when loaded; {words}", tuple(dangerous), not stream.cut)
 
