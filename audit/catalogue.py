@@ -328,10 +328,14 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Unsafe model files",
         "number of problems",
         "lower",
-        "Files of the model that could run code when somebody loads them, code that the configuration asks for, and "
-        "weights that were not pinned to one version.",
-        "Whoever can change such a file can run code on the machines that serve the model.",
-        "Ship weights as safetensors only, delete pickled files, pin the revision.",
+        "Problems of the model's files, looked into before any of them is loaded: what could run code when it is "
+        "loaded, settings that ask for code or for files from elsewhere, weights that are damaged or no numbers, a "
+        "tokenizer or class names that do not fit the model, files that differ from those the release owner approved, "
+        "and a version that was not pinned.",
+        "Whoever can change such a file can run programs of theirs on the machines that serve the model, or put "
+        "another model in its place.",
+        "Ship weights as safetensors only, delete what the table names, list the approved hashes under [security] "
+        "expected_sha256, pin the revision.",
     ),
     Identifier(
         "security.latency_tail",

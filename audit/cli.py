@@ -14,6 +14,7 @@ from audit import model as models
 from audit import policy as policies
 from audit.cache import Cache, default_folder
 from audit.errors import AuditError
+from audit.redaction import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,7 +121,7 @@ def _verify(asked: argparse.Namespace) -> int:
     for name in sorted(set(audited) | set(found)):
         if audited.get(name) != found.get(name):
             state = "missing" if name not in found else "not audited" if name not in audited else "changed"
-            print(f"  {state}: {name}")
+            print(f"  {state}: {printable(name)}")
     return 1
 
 

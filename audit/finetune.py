@@ -206,7 +206,9 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
                 config=config,
                 trust_remote_code=False,
                 local_files_only=True,
-                use_safetensors=True,
+                # Pickled weights come this far only where the policy allows them.
+                use_safetensors=bool(models.safe_weights(recipe.base, recipe.source)),
+                weights_only=True,
                 # A base model has no classification head, or one of other classes: it is made anew.
                 ignore_mismatched_sizes=True,
             )

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from audit import hub
+from audit import artifact, hub, pickles, weights
 from audit.errors import AuditError
+from audit.pickles import PICKLED
+from audit.redaction import printable
 
-WEIGHTS = (".safetensors",)
-# Formats whose loading can run code, or that other tools would load in place of the audited weights.
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill")
+# Formats that other tools would load in place of the audited weights.
 OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".keras", ".tflite")
 SETTINGS = (".json", ".txt", ".model", ".py", ".jinja", ".yaml", ".yml")
-HUB_FILES = [f"*{suffix}" for suffix in (*WEIGHTS, ".json", ".txt", ".model", ".jinja")]
+HUB_FILES = [
+    *(f"*{suffix}" for suffix in (*weights.SAFE, ".json", ".txt", ".model", ".jinja")),
+    "README.md",
+    "LICENSE*",
+]
+# The names under which Transformers looks for weights.
+SAFE_WEIGHTS, PICKLED_WEIGHTS = "model.safetensors", "pytorch_model.bin"
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Model:
         False for a Hub id whose policy does not name a full commit.
     training : mapping or None
         Recipe, history and energy of the fine-tuning, if this audit's recipe made it.
+    allow_pickle : bool
+        Whether pickled weights may be loaded where there are no others, tensors only.
     """
 
     source: str
@@ -55,6 +61,7 @@ class Model:
     revision: str | None = None
     pinned: bool = True
     training: Mapping[str, Any] | None = field(default=None, repr=False)
+    allow_pickle: bool = False
 
     @cached_property
     def files(self) -> dict[str, str]:
@@ -67,11 +74,14 @@ class Model:
         return fingerprint(self.files)
 
     @cached_property
-    def parameters(self) -> int:
-        """Number of weights, read off the headers of the safetensors files."""
+    def parameters(self) -> int | None:
+        """Number of weights, read off the headers of the safetensors files; None where they are pickled."""
         from math import prod
 
-        return sum(prod(shape) for path in _weights(self.folder) for shape in _header(path).values())
+        safe = safe_weights(self.folder, self.source)
+        if not safe:
+            return None
+        return sum(prod(tensor.shape) for path in safe for tensor in weights.header(path).values())
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -100,7 +110,8 @@ class Model:
                 self.folder,
                 trust_remote_code=False,
                 local_files_only=True,
-                use_safetensors=True,
+                use_safetensors=not self.allow_pickle or bool(safe_weights(self.folder, self.source)),
+                weights_only=True,
                 dtype=torch.float32,
                 num_labels=len(self.labels),
                 output_loading_info=True,
@@ -130,21 +141,14 @@ class Model:
 
 def hash_files(folder: Path) -> dict[str, str]:
     """SHA-256 of every file in a model folder that somebody could load, by its path; documentation is left out."""
-    suffixes = (*WEIGHTS, *PICKLED, *OTHER_WEIGHTS, *SETTINGS)
-    hashes = {}
-    for path, name in _files(folder):
-        if path.suffix.lower() in suffixes and path.is_file():
-            with path.open("rb") as file:
-                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes
-
-
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Everything in a folder with its path within it, but for hidden folders such as .git."""
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder)
-        if not any(part.startswith(".") for part in inner.parts[:-1]):
-            yield path, inner.as_posix()
+    suffixes = (*weights.SAFE, *PICKLED, *OTHER_WEIGHTS, *SETTINGS)
+    return {
+        name: artifact.sha256(path)
+        for path, name in artifact.files(folder)
+        if path.suffix.lower() in suffixes
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts[:-1])
+    }
 
 
 def fingerprint(files: Mapping[str, str]) -> str:
@@ -182,7 +186,7 @@ def choose_device(option: str) -> str:
     return f"cuda:{index}"
 
 
-def locate(source: str, path: Path, revision: str | None) -> tuple[Path, str | None]:
+def locate(source: str, path: Path, revision: str | None, *, allow_pickle: bool = False) -> tuple[Path, str | None]:
     """The folder of a model: a local one, or the Hub's, downloaded without anything that can hold code.
 
     Parameters
@@ -191,6 +195,8 @@ def locate(source: str, path: Path, revision: str | None) -> tuple[Path, str | N
         Local folder or Hub id, as written.
     path : Path
         The same as a local path.
+    allow_pickle : bool
+        Whether pickled weights will do where there are no others.
 
     Returns
     -------
@@ -204,7 +210,7 @@ def locate(source: str, path: Path, revision: str | None) -> tuple[Path, str | N
         If there is no such folder and no such id can be had, or if the folder has no safe weights.
     """
     if path.is_dir():
-        check_folder(path, source)
+        check_folder(path, source, allow_pickle=allow_pickle)
         return path, None
     looks_local = source.startswith((".", "/", "~")) or "${" in source or "\\" in source
     if looks_local or path.exists() or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source):
@@ -216,9 +222,10 @@ def locate(source: str, path: Path, revision: str | None) -> tuple[Path, str | N
     from huggingface_hub.errors import HfHubHTTPError
 
     reachable = hub.work_offline_if_unreachable()
+    patterns = [*HUB_FILES, "pytorch_model*.bin"] if allow_pickle else HUB_FILES
     try:
         folder = Path(
-            snapshot_download(source, revision=revision, allow_patterns=HUB_FILES, local_files_only=not reachable)
+            snapshot_download(source, revision=revision, allow_patterns=patterns, local_files_only=not reachable)
         )
     except HfHubHTTPError as error:
         raise AuditError(
@@ -234,40 +241,91 @@ def locate(source: str, path: Path, revision: str | None) -> tuple[Path, str | N
             f"model '{source}': no such folder, the Hugging Face Hub could not be reached, and the model is not in "
             f"its cache; give a local folder, or run once with a network."
         ) from None
-    check_folder(folder, source)
+    check_folder(folder, source, allow_pickle=allow_pickle)
     return folder, folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
 
 
-def check_folder(folder: Path, source: str) -> None:
+def check_folder(folder: Path, source: str, *, allow_pickle: bool = False) -> None:
     """Refuse a model folder that cannot be loaded safely, before anything of it is loaded.
 
     Raises
     ------
     AuditError
-        Without configuration, without weights, with pickled weights only, or with damaged safetensors.
+        Without configuration, without weights, with damaged safetensors, or with pickled weights only; where these are
+        allowed, if the scanner calls them dangerous or cannot look into them.
     """
     if not (folder / "config.json").is_file():
         raise AuditError(f"model '{source}': {folder} has no config.json; expected a saved Transformers model.")
-    weights = _weights(folder)
-    if not weights:
-        pickled = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in PICKLED]
-        if pickled:
-            raise AuditError(
-                f"model '{source}': {folder} has pickled weights only ({pickled[0]}), which can run code when loaded; "
-                f"save it with save_pretrained(..., safe_serialization=True)."
-            )
-        raise AuditError(f"model '{source}': {folder} has no weights; expected *.safetensors.")
-    for path in weights:
-        _header(path)
-    config(folder, source)
+    safe = safe_weights(folder, source)
+    for path in safe:
+        weights.header(path)
+    if safe:
+        return
+    pickled = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICKLED and path.is_file()]
+    if not pickled:
+        raise AuditError(f"model '{source}': {folder} has no weights; expected {SAFE_WEIGHTS}.")
+    if not allow_pickle:
+        raise AuditError(
+            f"model '{source}': {folder} has pickled weights only ({printable(pickled[0].name)}), which can run code "
+            f"when loaded; save it with save_pretrained(..., safe_serialization=True)."
+        )
+    loadable = _weight_files(folder, source, PICKLED_WEIGHTS)
+    if not loadable:
+        raise AuditError(
+            f"model '{source}': {folder} has pickled weights only, under a name that Transformers does not load "
+            f"({printable(pickled[0].name)}); expected {SAFE_WEIGHTS}, or {PICKLED_WEIGHTS}."
+        )
+    for path in loadable:
+        for found in pickles.find(path):
+            if found.dangerous or not found.scanned:
+                raise AuditError(
+                    f"model '{source}': {printable(path.name)} is refused even though [security] allow_pickle is set: "
+                    f"{printable(found.problem, 300)}."
+                )
+
+
+def safe_weights(folder: Path, source: str) -> list[Path]:
+    """The safetensors files that Transformers would load from a folder; none where there are only others.
+
+    Raises
+    ------
+    AuditError
+        If the configuration or an index names a file that is not a safetensors file in the folder.
+    """
+    named = config(folder, source).get("transformers_weights")
+    if named is None:
+        return _weight_files(folder, source, SAFE_WEIGHTS)
+    if not isinstance(named, str) or pickles.leads_out(named) or not named.endswith(weights.SAFE):
+        raise AuditError(
+            f"model '{source}': config.json names {printable(named)} as its weights; expected a safetensors file in "
+            f"the folder."
+        )
+    return _weight_files(folder, source, named)
+
+
+def _weight_files(folder: Path, source: str, name: str) -> list[Path]:
+    """The file of that name, or those that its index names."""
+    if (folder / name).is_file():
+        return [folder / name]
+    index = folder / f"{name}.index.json"
+    if not index.is_file():
+        return []
+    try:
+        value = artifact.read_json(index)
+        problems = artifact.index_problems(index, value)
+    except (ValueError, AttributeError):
+        problems = ["not a map of tensors to files"]
+    if problems:
+        raise AuditError(f"model '{source}': {index}: {problems[0]}; expected the names of weight files beside it.")
+    return sorted({folder / name for name in value["weight_map"].values()})
 
 
 def config(folder: Path, source: str) -> dict[str, Any]:
     """The configuration as plain JSON."""
     try:
-        value = json.loads((folder / "config.json").read_text("utf-8"))
+        value = artifact.read_json(folder / "config.json")
     except (OSError, ValueError) as error:
-        raise AuditError(f"model '{source}': {folder / 'config.json'} is not valid JSON ({error}).") from None
+        raise AuditError(f"model '{source}': {folder / 'config.json'} cannot be used: {error}.") from None
     if not isinstance(value, dict):
         raise AuditError(f"model '{source}': {folder / 'config.json'} holds no JSON object.")
     return value
@@ -303,56 +361,6 @@ def labels_of(folder: Path, source: str, asked: Sequence[str]) -> tuple[str, ...
             f"{', '.join(asked)}; correct the policy, and use [data] label_map for the data's own names."
         )
     return tuple(asked) or own
-
-
-def _weights(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in WEIGHTS and path.is_file()]
-
-
-def _header(path: Path) -> dict[str, list[int]]:
-    """Shapes by tensor name from a safetensors file, which holds no code."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise AuditError(f"{path}: not a whole safetensors file ({error}).") from None
-
-
-def artifact_problems(folder: Path) -> list[tuple[str, str]]:
-    """What in a model folder could run code: (file, problem). Nothing is loaded; reads names and configuration.
-
-    Pickle files count wherever they lie, since loading them is what tools do by default; so does Python code, and a
-    configuration that asks for code of its own (``auto_map``).
-    """
-    problems = []
-    root = folder.resolve()
-    if root.parent.name == "snapshots":  # the Hub's cache links the files of a snapshot into its blob store
-        root = root.parent.parent
-    for path, name in _files(folder):
-        suffix = path.suffix.lower()
-        mode = path.lstat().st_mode
-        outside = path.is_symlink() and not path.resolve().is_relative_to(root)
-        if outside:
-            problems.append((name, "a link that leads out of the model's folder"))
-        elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
-            problems.append((name, "neither a file nor a folder"))
-        elif suffix in PICKLED and path.is_file():
-            problems.append((name, "a format that can run code when it is loaded"))
-        elif suffix == ".py":
-            problems.append((name, "Python code in a model folder"))
-        elif suffix == ".json" and path.is_file() and _asks_for_code(path):
-            problems.append((name, "asks for code of its own (auto_map)"))
-    return problems
-
-
-def _asks_for_code(path: Path) -> bool:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(value, dict) and bool(value.get("auto_map") or value.get("custom_pipelines"))
 
 
 class _loadable:  # noqa: N801

@@ -33,3 +33,9 @@ def redact(text: str) -> str:
 def count(n: int) -> int | str:
     """A count of people for a table; small ones are not told."""
     return int(n) if n == 0 or n >= SMALLEST_CELL else f"<{SMALLEST_CELL}"
+
+
+def printable(text: object, length: int = 120) -> str:
+    """A name that somebody else chose, on one line: what cannot be seen is written as its code, and the end is cut."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)[: length + 1])
+    return shown if len(shown) <= length else f"{shown[:length]}…"

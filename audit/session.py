@@ -153,7 +153,8 @@ class Session:
             return None
         if asked.source == SMALL_BERT:
             return Recipe(SMALL_BERT, None, None, True, settings, asked.max_length, self.device)
-        folder, revision = model.locate(asked.source, self.policy.path(asked.source, "[model] source"), asked.revision)
+        path, allowed = self.policy.path(asked.source, "[model] source"), self.policy.security.allow_pickle
+        folder, revision = model.locate(asked.source, path, asked.revision, allow_pickle=allowed)
         pinned = revision is None or bool(re.fullmatch(r"[0-9a-f]{40}", asked.revision or ""))
         return Recipe(asked.source, folder, revision, pinned, settings, asked.max_length, self.device)
 
@@ -171,7 +172,7 @@ class Session:
         else:
             return None
         revision = asked.revision if self.options.model is None else None
-        folder, commit = model.locate(source, path, revision)
+        folder, commit = model.locate(source, path, revision, allow_pickle=self.policy.security.allow_pickle)
         return source, folder, commit, commit is None or bool(re.fullmatch(r"[0-9a-f]{40}", revision or ""))
 
     @cached_property
@@ -225,7 +226,10 @@ class Session:
         loaded = self._loaded
         if loaded is not None:
             source, folder, commit, pinned = loaded
-            return Model(source, folder, self.classes, self.policy.model.max_length, self.device, commit, pinned)
+            return Model(
+                source, folder, self.classes, self.policy.model.max_length, self.device, commit, pinned,
+                allow_pickle=self.policy.security.allow_pickle,
+            )  # fmt: skip
         assert self.recipe is not None
         assert self.train_data is not None
         return train(self.recipe, self.train_data, self.cache, self.meter, self.progress)

@@ -16,9 +16,9 @@ def test_typos(audit, scorer, predictions):
 
 
 @pytest.mark.measures("security.artifact")
-def test_artifact(audit, model):
-    """No file of the model can run code on the machine that loads it."""
-    audit.check(artifact(model))
+def test_artifact(audit, model, policy):
+    """No file of the model can run code on the machine that loads it, and none is another than was approved."""
+    audit.check(artifact(model, policy.security.expected_sha256))
 
 
 @pytest.mark.measures("security.latency_tail")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,7 @@ import audit.cli
 import audit.probes.metrics
 import audit.session  # noqa: F401
 from audit import demo
+from tests.helpers import save_tiny
 
 CLASSES = ("negative", "neutral", "positive")
 
@@ -76,6 +78,21 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_csv(folder / "train.csv", demo.reviews("train", rows=300))
     write_csv(folder / "test.csv", demo.reviews("test", rows=400))
     return folder
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny classifier of three named classes, one layer of random weights, saved once."""
+    folder = tmp_path_factory.mktemp("saved") / "classifier"
+    names = dict(enumerate(CLASSES))
+    save_tiny(folder, id2label=names, label2id={name: i for i, name in names.items()})
+    return folder
+
+
+@pytest.fixture
+def folder(saved: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may spoil."""
+    return Path(shutil.copytree(saved, tmp_path / "models" / "mine"))
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +15,7 @@ from audit.scorer import Predictions, Scorer
 
 TWO = ("negative", "positive")
 THREE = ("negative", "neutral", "positive")
+TINY_WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "the", "a", "##s"]
 
 
 def examples(
@@ -65,3 +68,32 @@ def scorer(rule: Callable[[str], Sequence[float]], classes: Sequence[str] = TWO)
 def is_one_sentence(message: str) -> bool:
     """Whether a message is what a user should be shown: one line, ended like a sentence, no traceback."""
     return "\n" not in message and message.rstrip()[-1:] in ".?" and "Traceback" not in message
+
+
+class Bomb:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, target: Path, opened: Callable[..., Any] = os.open, how: Any = os.O_CREAT) -> None:
+        self.target, self.opened, self.how = target, opened, how
+
+    def __reduce__(self) -> tuple[Any, tuple[str, Any]]:
+        return self.opened, (str(self.target), self.how)
+
+
+def save_tiny(folder: Path, kind: str = "BertForSequenceClassification", **labels: Any) -> None:
+    """Save a BERT of one layer with random weights, and its tokenizer."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(TINY_WORDS),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=32,
+        **labels,
+    )
+    getattr(transformers, kind)(config).save_pretrained(folder)
+    transformers.BertTokenizerFast(vocab={word: i for i, word in enumerate(TINY_WORDS)}).save_pretrained(folder)

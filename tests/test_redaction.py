@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from audit.demo import personal_data
-from audit.redaction import LONGEST, redact
+from audit.redaction import LONGEST, printable, redact
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,17 @@ def test_long_texts_are_cut_after_they_are_masked() -> None:
     assert len(shown) == LONGEST + 1
     assert "ann" not in shown
     assert redact("y" * LONGEST) == "y" * LONGEST
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("model.pkl", "model.pkl"),
+        ("gewöhnlich 模型.pkl", "gewöhnlich 模型.pkl"),
+        ("a\nb\x1b[2J\u202e\u200b\udcff", "a\\nb\\x1b[2J\\u202e\\u200b\\udcff"),
+        ("<script>", "<script>"),  # the template escapes it
+        ("x" * 10_000_000, "x" * 120 + "…"),
+    ],
+)
+def test_a_hostile_name_is_shown_on_one_short_line(name: str, shown: str) -> None:
+    assert printable(name) == shown
