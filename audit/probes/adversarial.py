@@ -308,7 +308,7 @@ def adversarial(
                 _by_kind(attacked),
             ],
             "examples": {
-                "caption": "Right answers overturned with the fewest edits; edited words are marked",
+                "caption": "Right answers overturned with the smallest shares of words edited; these are marked",
                 "items": _worst(attacked, after),
             },
             "limits": _limits(int((~long).sum()), examples, queries, protocol.language),
@@ -332,7 +332,7 @@ def _method(queries: int, scores: bool, language: str) -> str:
     return (
         f"An attacker without access to the model's inside may ask it {queries:,} different texts for each rightly "
         f"answered one, the unedited text and every trial counted. {search}. An edit is {', '.join(kinds[:-1])} or "
-        f"{kinds[-1]}; at most one word in {WORDS_PER_EDIT}, never one that denies (after DeepWordBug, Gao et al. "
+        f"{kinds[-1]}; at most one word in {WORDS_PER_EDIT} is edited, never one that denies (after DeepWordBug, Gao et al. "
         f"2018; TextBugger, Li et al. 2019; TextFooler, Jin et al. 2020). Counted are the answers that turn wrong; "
         f"exact interval of a proportion (Clopper and Pearson 1934)."
     )
@@ -404,7 +404,7 @@ def _by_kind(attacked: Sequence[Attacked]) -> dict[str, Any]:
 def _worst(attacked: Sequence[Attacked], after: Predictions) -> list[dict[str, str]]:
     fallen = [i for i, each in enumerate(attacked) if each.overturned]
     items = []
-    for i in sorted(fallen, key=lambda i: (len(attacked[i].edits), attacked[i].queries)):
+    for i in sorted(fallen, key=lambda i: len(attacked[i].edits) / attacked[i].words):
         each = attacked[i]
         before, edited = redact(each.text), redact(each.after)
         # No edit touches what is masked, but one beside it could change what is found; and what was cut shows nothing.
@@ -426,7 +426,8 @@ def _limits(short: int, examples: int, queries: int, language: str) -> list[str]
         "sentences may overturn more; and a model that was trained against these very edits may fall to others.",
         "Nobody read the edited texts: that a reader understands them alike rests on how edits are made (few, none "
         "of a word that denies, no slip that makes another word of the test texts, a reviewed list of synonyms).",
-        f"At most {examples} right answers are attacked, since each takes up to {queries:,} questions.",
+        f"At most {examples} right answers are attacked, since each takes up to {queries:,} questions; whoever needs a "
+        f"shorter interval raises `examples` where suites/test_security.py calls the probe.",
     ]
     if language != "en":
         limits.append(
