@@ -1,6 +1,6 @@
 """What the attack of `security.adversarial` costs, and whether it tells a plain model from one trained against it.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.adversarial
+    AUDIT_TEST_DATA=… python benchmarks/adversarial.py
 
 On SST-2, with the recipe of `examples/sst2.toml` once on the training sentences and once with copies of them edited as
 the attacker edits. Models come from the cache or go there; predictions are made anew. Prints Markdown.

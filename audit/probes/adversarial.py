@@ -332,8 +332,8 @@ def _method(queries: int, scores: bool, language: str) -> str:
     return (
         f"An attacker without access to the model's inside may ask it {queries:,} different texts for each rightly "
         f"answered one, the unedited text and every trial counted. {search}. An edit is {', '.join(kinds[:-1])} or "
-        f"{kinds[-1]}; at most one word in {WORDS_PER_EDIT} is edited, never one that denies (after DeepWordBug, Gao et al. "
-        f"2018; TextBugger, Li et al. 2019; TextFooler, Jin et al. 2020). Counted are the answers that turn wrong; "
+        f"{kinds[-1]}; at most one word in {WORDS_PER_EDIT} is edited, never one that denies (after DeepWordBug, Gao et "
+        f"al. 2018; TextBugger, Li et al. 2019; TextFooler, Jin et al. 2020). Counted are the answers that turn wrong; "
         f"exact interval of a proportion (Clopper and Pearson 1934)."
     )
 
