@@ -297,7 +297,7 @@ BUILT_IN: tuple[Identifier, ...] = (
     Identifier(
         "security.adversarial",
         "security",
-        "Resistance to a targeted attack",
+        "Right answers that an attacker overturns",
         "share of right answers overturned",
         "lower",
         "Somebody who may ask the model a limited number of questions, and sees nothing but its answers, looks for the "

@@ -332,9 +332,9 @@ def _method(queries: int, scores: bool, language: str) -> str:
     return (
         f"An attacker without access to the model's inside may ask it {queries:,} different texts for each rightly "
         f"answered one, the unedited text and every trial counted. {search}. An edit is {', '.join(kinds[:-1])} or "
-        f"{kinds[-1]}; at most one word in {WORDS_PER_EDIT} is edited, never one that denies (after DeepWordBug, Gao et "
-        f"al. 2018; TextBugger, Li et al. 2019; TextFooler, Jin et al. 2020). Counted are the answers that turn wrong; "
-        f"exact interval of a proportion (Clopper and Pearson 1934)."
+        f"{kinds[-1]}; at most one word in {WORDS_PER_EDIT} is edited, never one that denies (after DeepWordBug, Gao "
+        f"et al. 2018; TextBugger, Li et al. 2019; TextFooler, Jin et al. 2020). Counted are the answers that turn "
+        f"wrong; exact interval of a proportion (Clopper and Pearson 1934)."
     )
 
 
@@ -345,7 +345,7 @@ def _summary(attacked: Sequence[Attacked], queries: int) -> dict[str, Any]:
     edited = float(np.median([len(each.edits) for each in fallen]))
     asked = float(np.median([each.queries for each in fallen]))
     return {
-        "summary": f"{len(fallen)} of {len(attacked)} right answers were overturned, half of them with at most "
+        "summary": f"{len(fallen)} of {len(attacked)} right answers were overturned; the median is "
         f"{edited:g} edited {'word' if edited == 1 else 'words'} and {asked:g} questions to the model.",
         "edited words, median of the overturned": edited,
         "share of the words edited, median of the overturned": float(
@@ -427,7 +427,7 @@ def _limits(short: int, examples: int, queries: int, language: str) -> list[str]
         "Nobody read the edited texts: that a reader understands them alike rests on how edits are made (few, none "
         "of a word that denies, no slip that makes another word of the test texts, a reviewed list of synonyms).",
         f"At most {examples} right answers are attacked, since each takes up to {queries:,} questions; whoever needs a "
-        f"shorter interval raises `examples` where suites/test_security.py calls the probe.",
+        f"shorter interval gives the probe the argument examples in suites/test_security.py.",
     ]
     if language != "en":
         limits.append(
