@@ -187,7 +187,7 @@ class _Search:
             parts = yield from self._by_lead([part.tolist() for part in np.array_split(np.arange(len(each)), few)])
             each = [[word] for part in parts for word in part]
         ranked = yield from self._by_lead(each[:few])
-        return [word for (word,) in ranked + each[few:] if self.options[word]]
+        return [word for (word,) in ranked + each[few:] if self.options[word]][: self.budget]
 
     def _by_lead(self, parts: list[list[int]]) -> _Asking[list[list[int]]]:
         """Runs of words, sorted by the lead that is left to the right answer without them."""
