@@ -2,6 +2,7 @@
 
 import pytest
 
+from audit.probes.adversarial import adversarial
 from audit.probes.artifact import artifact
 from audit.probes.latency import latency_tail
 from audit.probes.perturbation import perturbation
@@ -13,6 +14,12 @@ pytestmark = pytest.mark.challenge("security")
 def test_typos(audit, scorer, predictions):
     """Typing errors that a reader hardly notices do not change the answer."""
     audit.check(perturbation(scorer, predictions, kind="typos"))
+
+
+@pytest.mark.measures("security.adversarial")
+def test_adversarial(audit, scorer, predictions, policy):
+    """An attacker who may ask the model a few hundred questions cannot misspell his way to a wrong answer."""
+    audit.check(adversarial(scorer, predictions, queries=policy.security.queries))
 
 
 @pytest.mark.measures("security.artifact")

@@ -570,7 +570,7 @@ def test_a_model_for_names_that_is_missing_stops_the_audit_before_any_work(
 
 
 def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy) -> None:
-    write_policy(**{"gates.quality": "accuracy = { min = 0.95 }"})
+    write_policy(**{"gates.quality": "accuracy = { min = 0.95 }", "security": "queries = 20"})
     suites = Path(__file__).parent.parent / "suites"
     for name in ("quality", "ethics", "privacy", "security", "transparency"):
         path = run.pytester.path / f"test_{name}.py"

@@ -136,6 +136,8 @@ learning_rate = 5e-4
 train = "{reviews}/train.csv"
 test = "{reviews}/test.csv"
 subgroups = ["gender"]
+[security]
+queries = 20
 """
 
 
