@@ -27,8 +27,8 @@ _QUOTE = re.compile(r'"')
 _DASH = re.compile(r" (?:--|-|–|—) |(?<=\w)(?:--|—)(?=\w)")
 _COLON = re.compile(r"(?<=[A-Za-z])[;:](?= [A-Za-z])")
 
-# A sentence that is cut off leaves at least so many before it, whole.
-SENTENCES_KEPT = 4
+# A cut leaves at least so many whole sentences, and in them so many words that may judge.
+SENTENCES_KEPT, TELLS_KEPT = 4, 5
 _SENTENCE_END = re.compile(r"[A-Za-z]{2} ?[.!?]+[\"'”’)]*(?=\s|<br)")
 
 
@@ -48,16 +48,27 @@ def case(text: str, strength: int, rng: Random, vocabulary: frozenset[str]) -> I
 
 def spaces(text: str, strength: int, rng: Random, vocabulary: frozenset[str]) -> Iterable[Edit]:
     """A space doubled, or missing between two words of which none is short or denies, and which make no other word."""
+    gaps = [match.start() for match in _GAP.finditer(text)]
+    # The word before each gap that may go, by its place: of two gaps around one word only one goes.
     joinable = {
-        match.end() - 1
+        match.end() - 1: (match.start(1), match.start(2))
         for match in _JOINABLE.finditer(text)
         if not DENIALS & {match.group(1).lower(), match.group(2).lower()}
         and (match.group(1) + match.group(2)).lower() not in vocabulary
     }
-    gaps = [match.start() for match in _GAP.finditer(text)]
     rng.shuffle(gaps)
-    edits = (Edit(gap, gap + 1, "" if gap in joinable and rng.random() < 0.5 else "  ") for gap in gaps)
-    return share_of_words(text, strength, edits)
+    joined: set[int] = set()
+
+    def found() -> Iterator[Edit]:
+        for gap in gaps:
+            words = joinable.get(gap, ())
+            if words and not joined.intersection(words) and rng.random() < 0.5:
+                joined.update(words)
+                yield Edit(gap, gap + 1, "")
+            else:
+                yield Edit(gap, gap + 1, "  ")
+
+    return share_of_words(text, strength, found())
 
 
 def punctuation(text: str, strength: int, rng: Random, vocabulary: frozenset[str]) -> Iterable[Edit]:
@@ -127,6 +138,8 @@ def truncation(text: str, strength: int, rng: Random, vocabulary: frozenset[str]
         return
     ends = [match.end() for match in _SENTENCE_END.finditer(text, 0, longest[-1].end() + 1)]
     if len(ends) < SENTENCES_KEPT or _tells().search(text, ends[-1]):
+        return
+    if len(_tells().findall(text, 0, ends[-1])) < TELLS_KEPT:
         return
     kept = words[-_cut_words(len(words), strength) - 1].end()
     yield Edit(kept, len(text), "")

@@ -21,7 +21,8 @@ _LOOKALIKES = {
     "s": ("5",), "g": ("9",), "h": ("li",), "S": ("5",), "B": ("8",), "O": ("0",), "I": ("l",),
 }  # fmt: skip
 _LOOKALIKE = re.compile("rn|[mlioedwsghSBOI]")
-_LEET = {"a": "4@", "e": "3", "i": "1!", "o": "0", "s": "5$", "t": "7"}
+# 5 for s and 7 for t are left out: beside another digit ("l35s", "s73ve") nobody reads them at once.
+_LEET = {"a": "4@", "e": "3", "i": "1!", "o": "0", "s": "$"}
 # Source: Unicode Technical Standard 39, confusables.txt; only twins that fonts draw alike.
 HOMOGLYPHS = dict(zip("aceiopsxyjABCEHIKMOPSTXJ", "асеіорѕхујАВСЕНІКМОРЅТХЈ", strict=True))
 # Zero-width space, non-joiner and joiner, word joiner, soft hyphen, left-to-right mark.

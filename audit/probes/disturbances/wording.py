@@ -56,7 +56,9 @@ def _exchanges(text: str, lists: Mapping[str, list[tuple[str, str]]], *, keep_ca
 
 
 def _like(new: str, old: str) -> str:
-    """With a capital where the old one had it; "I" has one by itself."""
+    """With capitals where the old one had them; "I" has one by itself."""
+    if len(old) > 2 and old.isupper():
+        return new.upper()
     return new[0].upper() + new[1:] if old[0].isupper() and old[1:2].islower() else new
 
 
@@ -86,8 +88,9 @@ def _contractions() -> tuple[re.Pattern[str], dict[str, str]]:
         re.escape(form).replace("n't", " ?n['’]t").replace("'", " ?['’]", "n't" not in form)
         for form in sorted(forms, key=len, reverse=True)
     )
-    # A full form is contracted only before another word: "yes, it is." has no short form.
-    return re.compile(rf"(?<![\w'’])(?:{longest})(?![\w'’])(?= [A-Za-z])", re.IGNORECASE), forms
+    # Only before another word ("yes, it is." has no short form), and not in a question ("isn't it?") or "if you will, a".
+    after = r"(?= (?!(?:i|you|he|she|it|we|they|there|this|that|an?|the)\b)[a-z])"
+    return re.compile(rf"(?<![\w'’])(?:{longest})(?![\w'’]){after}", re.IGNORECASE), forms
 
 
 def _plain(form: str) -> str:
