@@ -10,7 +10,8 @@ import argparse
 import csv
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -60,8 +61,8 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
         raise ValueError(f"no kind '{kind}'; there are {', '.join(KINDS)}")
     about, protocol = KINDS[kind], predictions.known.protocol
     if about.english and protocol.language != "en":
-        raise NotAssessed("it is written for English texts; there is none for this language yet")
-    vocabulary = frozenset(words(predictions.known.texts))
+        raise NotAssessed("it is written for English; there is nothing like it for this language yet")
+    vocabulary = words(predictions.known.texts)
 
     def disturbed(text: str, strength: int) -> str:
         return disturb(text, kind, strength, seed=protocol.seed, vocabulary=vocabulary)
@@ -172,9 +173,10 @@ def _limits(size: int, asked: int) -> list[str]:
     return limits
 
 
-def words(texts: Iterable[str]) -> set[str]:
-    """Lower-case words of the texts."""
-    return {word.lower() for text in texts for word in re.findall(r"[A-Za-z]+", text)}
+@lru_cache(maxsize=1)
+def words(texts: tuple[str, ...]) -> frozenset[str]:
+    """Lower-case words of the texts; each kind asks for the same ones."""
+    return frozenset(word.lower() for text in texts for word in re.findall(r"[A-Za-z]+", text))
 
 
 def _print_pairs() -> None:
@@ -188,10 +190,10 @@ def _print_pairs() -> None:
     options = parser.parse_args()
     if options.file:
         with open(options.file, newline="", encoding="utf-8") as file:
-            texts = [row[options.column] for row in csv.DictReader(file)]
+            texts = tuple(row[options.column] for row in csv.DictReader(file))
     else:
-        texts = [str(row["text"]) for row in demo.reviews("test")]
-    vocabulary = frozenset(words(texts))
+        texts = tuple(str(row["text"]) for row in demo.reviews("test"))
+    vocabulary = words(texts)
     for kind in [options.kind] if options.kind else KINDS:
         level = KINDS[kind].levels[options.strength - 1]
         print(f"\n{kind}, strength {options.strength}: {KINDS[kind].how}, {level}")

@@ -110,7 +110,7 @@ def invisible(text: str, strength: int, rng: Random, vocabulary: frozenset[str])
 
 def _unseen(text: str, strength: int, rng: Random, change: Callable[[str], str]) -> Iterable[Edit]:
     """Changes that no reader sees, so that no word is spared."""
-    words = list(words_of(2, "A-Za-zÀ-ÖØ-öø-ɏ").finditer(text))
+    words = list(words_of(4, "A-Za-zÀ-ÖØ-öø-ɏ").finditer(text))
     rng.shuffle(words)
     edits = (Edit(match.start(), match.end(), change(match.group())) for match in words)
     return share_of_words(text, strength, (edit for edit in edits if edit.new != text[edit.start : edit.end]))

@@ -88,7 +88,7 @@ def _contractions() -> tuple[re.Pattern[str], dict[str, str]]:
         re.escape(form).replace("n't", " ?n['’]t").replace("'", " ?['’]", "n't" not in form)
         for form in sorted(forms, key=len, reverse=True)
     )
-    # Only before another word ("yes, it is." has no short form), and not in a question ("isn't it?") or "if you will, a".
+    # Only before another word ("yes, it is." has no short form), and neither in "isn't it?" nor in "if you will a".
     after = r"(?= (?!(?:i|you|he|she|it|we|they|there|this|that|an?|the)\b)[a-z])"
     return re.compile(rf"(?<![\w'’])(?:{longest})(?![\w'’]){after}", re.IGNORECASE), forms
 
