@@ -25,8 +25,8 @@ IN_WORDS = ("typos", "ocr", "leetspeak", "homoglyphs", "invisible")
 # Of each kind of place there is something here, five whole sentences judge, and the last one says nothing.
 REVIEW = (
     "It was a great film, and I loved the music. The actors are wonderful; you don't see that often. My favourite "
-    "scene isn't long, but it's a beautiful one. I am sure that people will enjoy the story. The camera is superb. "
-    "The film was made near a small town in the south of Spain, and the crew came from Madrid."
+    "scene isn't long, but it's a beautiful one. I am sure that people will enjoy the story. The colour and the humour are "
+    "superb. The film was made near a small town in the south of Spain, and the crew came from Madrid."
 )
 
 
@@ -62,8 +62,7 @@ def test_each_kind_repeats_and_has_three_strengths(kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"case", "truncation", "contractions"}))
 def test_another_seed_gives_another_text(kind: str) -> None:
     strength = 1 if kind in ("spelling", "abbreviations") else 2
-    text = f"{REVIEW} Its colour and humour are honest."
-    assert len({disturb(text, kind, strength, seed=seed) for seed in range(30)}) > 1
+    assert len({disturb(REVIEW, kind, strength, seed=seed) for seed in range(30)}) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -81,9 +80,7 @@ def test_an_unknown_kind_is_named() -> None:
 @pytest.mark.parametrize("kind", IN_WORDS)
 def test_the_share_of_words_is_the_promised_one(kind: str) -> None:
     for text in _sentences(60, 40):
-        counts = [
-            len(_changed(text, disturb(text, kind, strength, vocabulary=frozenset()))) for strength in STRENGTHS
-        ]
+        counts = [len(_changed(text, disturb(text, kind, strength, vocabulary=frozenset()))) for strength in STRENGTHS]
         assert counts == [2, 4, 8]  # 5, 10, 20 % of 40
 
 
