@@ -13,7 +13,7 @@ from audit.probes.disturbances.edits import DENIALS, SHARES, Edit, rows, share_o
 # These are another word with other capitals: "it made us laugh" is not about the US.
 _OTHER_IN_CAPITALS = frozenset("us it who may march polish china turkey aids id am pm".split())
 _CASED = re.compile(r"(?<![\w@#/<&\\.])[^\W\d_]+(?![\w@/>\\;]|\.\w|://)")
-_GAP = re.compile(r"(?<=\S) (?=\S)")
+_GAP = re.compile(r"(?<=\S)(?<!<br) (?=\S)")
 _JOINABLE = re.compile(r"(?<![\w'’])([^\W\d_]{3,}) (?=([^\W\d_]{3,})(?![\w'’]))")
 # Things that nobody rejoices at or is angry about.
 PICTURES = "📅📎📏📐📁📌🧾🚌🚲🪑🚪📦🧮✈⌚🧷🪜🗂🖨🚏"
