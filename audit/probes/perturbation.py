@@ -145,7 +145,7 @@ def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str
     if not any(each.any() for each in moved.values()):
         return (
             "No score moved: what was changed never reached the model, most likely because its tokenizer takes it out "
-            "of every text."
+            "of every text, or cuts long texts off before it."
         )
     return f"{lost:,} right answers turned wrong and {gained:,} wrong ones right."
 

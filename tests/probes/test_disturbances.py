@@ -25,8 +25,8 @@ IN_WORDS = ("typos", "ocr", "leetspeak", "homoglyphs", "invisible")
 # Of each kind of place there is something here, five whole sentences judge, and the last one says nothing.
 REVIEW = (
     "It was a great film, and I loved the music. The actors are wonderful; you don't see that often. My favourite "
-    "scene isn't long, but it's a beautiful one. I am sure that people will enjoy the story. The colour and the humour are "
-    "superb. The film was made near a small town in the south of Spain, and the crew came from Madrid."
+    "scene isn't long, but it's a beautiful one. I am sure that people will enjoy the story. The colour and the humour "
+    "are superb. The film was made near a small town in the south of Spain, and the crew came from Madrid."
 )
 
 
