@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from audit.probes.capabilities import CAPABILITIES
+from audit.probes.disturbances import KINDS
 
 Challenge = Literal["quality", "ethics", "privacy", "security", "environment", "transparency"]
 CHALLENGES: tuple[Challenge, ...] = (
@@ -316,11 +317,13 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Robustness to disturbed text",
         "accuracy lost",
         "lower",
-        "The same test texts are disturbed in a way that a human reader would hardly mind; counted is the accuracy "
-        "lost against the undisturbed texts.",
-        "Careless or hostile writers can change the answer without changing what they say.",
-        "Train on disturbed copies too, or correct spelling before the model reads.",
-        brackets=("typos",),
+        "The same test texts are disturbed in one way at a time, so that a person still reads the same opinion: slips "
+        "of the keyboard, other spelling, letters that only look alike, signs that nobody sees, remains of web pages, "
+        "a neutral sentence more. Counted is the accuracy lost against the undisturbed texts.",
+        "Careless writers are misread, and hostile ones can choose the answer without changing what a person reads.",
+        "Train on disturbed copies too. Before the model reads, bring look-alike letters back to the alphabet, delete "
+        "unseen characters and markup, and correct spelling.",
+        brackets=tuple(KINDS),
     ),
     Identifier(
         "security.adversarial",

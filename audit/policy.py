@@ -129,6 +129,7 @@ class SecurityPolicy(_Section):
     """Settings of the security probes."""
 
     queries: int = Field(200, ge=10, description="what the attack may ask of the model for each example")
+    perturbed: int = Field(1000, ge=0, description="test examples for each kind of perturbation; 0: all")
     allow_pickle: bool = Field(False, description="whether pickled weights may be loaded, with weights_only")
     expected_sha256: Frozen[Mapping[str, Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]]] = Field(
         default_factory=dict, description="SHA-256 of each file of the model, by its path; empty: held against nothing"

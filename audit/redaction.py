@@ -16,18 +16,49 @@ _MASKS = {
     "handle": "[handle]",
 }
 LONGEST = 280
+_LEAD = 80  # characters shown before the first change
 # Cells of fewer people are not shown: a figure on three people is about those three.
 SMALLEST_CELL = 10
 
 
 def redact(text: str) -> str:
     """The text with personal data and whatever could be some masked by kind, cut after 280 characters."""
-    shown, at = [], 0
+    return _cut(_masked(text)[0], 0)
+
+
+def redact_pair(before: str, after: str) -> tuple[str, str] | None:
+    """A text and its changed copy redacted, both from shortly before the first change on.
+
+    Returns
+    -------
+    tuple of str, or None
+        None where the change hides personal data from the masks or makes some: such a pair must not be shown.
+    """
+    (before, kinds), (after, kinds_after) = _masked(before), _masked(after)
+    if kinds != kinds_after:
+        return None
+    same = next(
+        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+    )
+    start = 0
+    if max(len(before), len(after)) > LONGEST and same > _LEAD:
+        start = before.rfind(" ", 0, same - _LEAD) + 1
+    return _cut(before, start), _cut(after, start)
+
+
+def _masked(text: str) -> tuple[str, list[str]]:
+    """The text with masks, and what kinds were masked."""
+    shown, kinds, at = [], [], 0
     for kind, start, end in personal_data.suspects(text):
         shown += [text[at:start], _MASKS[kind]]
+        kinds.append(kind)
         at = end
-    text = "".join((*shown, text[at:]))
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return "".join((*shown, text[at:])), kinds
+
+
+def _cut(text: str, start: int) -> str:
+    head = "…" if start else ""
+    return f"{head}{text[start : start + LONGEST]}{'…' if len(text) > start + LONGEST else ''}"
 
 
 def count(n: int) -> int | str:

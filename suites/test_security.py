@@ -4,16 +4,18 @@ import pytest
 
 from audit.probes.adversarial import adversarial
 from audit.probes.artifact import artifact
+from audit.probes.disturbances import KINDS
 from audit.probes.latency import latency_tail
 from audit.probes.perturbation import perturbation
 
 pytestmark = pytest.mark.challenge("security")
 
 
-@pytest.mark.measures("security.perturbation[typos]")
-def test_typos(audit, scorer, predictions):
-    """Typing errors that a reader hardly notices do not change the answer."""
-    audit.check(perturbation(scorer, predictions, kind="typos"))
+@pytest.mark.measures("security.perturbation")
+@pytest.mark.parametrize("kind", KINDS)
+def test_perturbation(audit, scorer, predictions, policy, kind):
+    """Slips and tricks that a person reads through do not change the answer."""
+    audit.check(perturbation(scorer, predictions, kind, size=policy.security.perturbed))
 
 
 @pytest.mark.measures("security.adversarial")

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from audit.demo import personal_data
-from audit.redaction import LONGEST, printable, redact
+from audit.redaction import LONGEST, printable, redact, redact_pair
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,27 @@ def test_long_texts_are_cut_after_they_are_masked() -> None:
 )
 def test_a_hostile_name_is_shown_on_one_short_line(name: str, shown: str) -> None:
     assert printable(name) == shown
+
+
+def test_a_pair_is_shown_from_shortly_before_its_change() -> None:
+    long = "word " * 200
+    before, after = f"{long}the plot thickens", f"{long}the pl0t thickens"
+    shown = redact_pair(before, after)
+    assert shown is not None
+    assert shown[0].startswith("…word ")
+    assert shown[0].endswith("the plot thickens")
+    assert shown[1].endswith("the pl0t thickens")
+    assert len(shown[0]) < 120
+    assert redact_pair("a plot", "a pl0t") == ("a plot", "a pl0t")
+    cut = redact_pair(before, before[:-10])
+    assert cut is not None
+    assert cut[0].startswith(cut[1])
+
+
+def test_a_pair_whose_change_hides_personal_data_is_not_shown() -> None:
+    assert redact_pair("write to ann@example.org now", "write to ann@example.org, now") == (
+        "write to [e-mail] now",
+        "write to [e-mail], now",
+    )
+    assert redact_pair("write to ann@example.org now", "write to ann@@example.org now") is None
+    assert redact_pair("write now", "write to ann@example.org") is None

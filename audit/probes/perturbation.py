@@ -1,88 +1,39 @@
-"""Security: texts that are disturbed in a way that a human reader hardly minds."""
+"""Security: texts that are disturbed in a way that a human reader hardly minds, and the accuracy that this costs.
+
+The disturbances are those of `audit.probes.disturbances`; ``python -m audit.probes.perturbation --print 100`` shows
+what they do, for a person to check that the opinion stays the same.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import random
+import argparse
+import csv
+import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
-from audit import statistics
-from audit.redaction import redact
+from audit import demo, statistics
+from audit.data import Examples
+from audit.errors import NotAssessed
+from audit.probes.disturbances import KINDS, STRENGTHS, disturb
+from audit.redaction import redact_pair
 from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
 
-STRENGTHS = {1: 0.05, 2: 0.10, 3: 0.20}  # share of the words that get a typing error
 VERDICT_STRENGTH = 2
 EXAMPLES_SHOWN = 8
-TRIES = 20  # some errors make another word, or none; another one of the same word then does
-_NEIGHBOURS = {
-    "q": "wa", "w": "qes", "e": "wrd", "r": "etf", "t": "ryg", "y": "tuh", "u": "yij", "i": "uok", "o": "ipl",
-    "p": "ol", "a": "qsz", "s": "awdx", "d": "sefc", "f": "drgv", "g": "fthb", "h": "gyjn", "j": "hukm",
-    "k": "jil", "l": "kop", "z": "asx", "x": "zsdc", "c": "xdfv", "v": "cfgb", "b": "vghn", "n": "bhjm", "m": "njk",
-}  # fmt: skip
-# A typing error in one of these could turn the meaning, and words of three letters are left alone anyway.
-_UNTOUCHED = frozenset(
-    "never none nothing nobody neither nowhere without hardly barely scarcely cannot cant dont doesnt didnt isnt arent "
-    "wasnt werent wont wouldnt couldnt shouldnt havent hasnt hadnt".split()
-)
+# Of a kind that changes fewer texts, and not even half of them, too little would be known to say anything.
+ENOUGH = 100
+# Two answers differ by less where the model was asked the same twice, in batches of other lengths.
+NOISE = 1e-5
 
 
-def typos(text: str, strength: int, vocabulary: frozenset[str], seed: int = 0) -> str:
-    """The text with typing errors that a reader sees through.
-
-    Neighbouring keys, swapped, dropped and doubled letters, within words of at least four letters, never the first
-    or last letter, never a negation, and never so that another word of the vocabulary comes out.
-
-    Parameters
-    ----------
-    text : str
-    strength : {1, 2, 3}
-        An error in 5, 10 or 20 % of the words, at least one.
-    vocabulary : frozenset of str
-        Lower-case words that must not come out.
-    seed : int
-        The same seed and text give the same errors.
-    """
-    words = [
-        match
-        for match in re.finditer(r"[A-Za-z]{4,}", text)
-        if match.group().lower() not in _UNTOUCHED and not text[match.end() :].startswith(("'t", "’t"))
-    ]
-    digest = hashlib.sha256(f"{seed}/{strength}/{text}".encode("utf-8", "surrogatepass")).digest()
-    rng = random.Random(int.from_bytes(digest[:8], "big"))
-    rng.shuffle(words)
-    wanted = max(1, round(STRENGTHS[strength] * len(text.split())))
-    changes: list[tuple[int, int, str]] = []
-    for match in words:
-        if len(changes) == wanted:
-            break
-        for _ in range(TRIES):
-            new = _mistype(match.group(), rng)
-            if new.lower() not in vocabulary and new != match.group():
-                changes.append((match.start(), match.end(), new))
-                break
-    for start, end, new in sorted(changes, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
-
-
-def _mistype(word: str, rng: random.Random) -> str:
-    i = rng.randrange(1, len(word) - 1)
-    kind = rng.choice(("neighbour", "swap", "drop", "double"))
-    if kind == "swap" and i + 1 < len(word) - 1:
-        return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
-    if kind == "drop":
-        return word[:i] + word[i + 1 :]
-    if kind == "double":
-        return word[: i + 1] + word[i:]
-    letter = rng.choice(_NEIGHBOURS[word[i].lower()])
-    return word[:i] + (letter.upper() if word[i].isupper() else letter) + word[i + 1 :]
-
-
-def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos") -> Measurement:
+def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", *, size: int = 1000) -> Measurement:
     """Accuracy lost when the same test texts are disturbed; the verdict is on strength 2 of 3.
 
     Parameters
@@ -90,64 +41,181 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos") 
     scorer : Scorer
     predictions : Predictions
         Of the undisturbed test texts, told their examples.
-    kind : {"typos"}
+    kind : str
+        One of `KINDS`.
+    size : int
+        How many of the test texts that the kind changes are asked about at most, by a seeded choice; 0: all.
+
+    Raises
+    ------
+    NotAssessed
+        If the kind is written for English and the data is not, or if it changes too few of the texts.
+    ValueError
+        If there is no such kind.
 
     Notes
     -----
-    The pairs are compared by :func:`audit.statistics.paired_difference`.
+    The pairs are compared by :func:`audit.statistics.paired_difference`, over the texts that the kind changes.
     """
-    pool = predictions.known.sample()
-    protocol = pool.protocol
-    vocabulary = frozenset(words(pool.texts))
+    if kind not in KINDS:
+        raise ValueError(f"no kind '{kind}'; there are {', '.join(KINDS)}")
+    about, protocol = KINDS[kind], predictions.known.protocol
+    if about.english and protocol.language != "en":
+        raise NotAssessed("it is written for English; there is nothing like it for this language yet")
+    vocabulary = words(predictions.known.texts)
+
+    def disturbed(text: str, strength: int) -> str:
+        return disturb(text, kind, strength, seed=protocol.seed, vocabulary=vocabulary)
+
+    pool, share = _changeable(predictions.known, kind, size, vocabulary)
     plain = scorer.predict(pool.texts).on(pool)
-    rows, verdict, examples = [], None, []
-    for strength in STRENGTHS:
-        texts = [typos(text, strength, vocabulary, protocol.seed) for text in pool.texts]
-        disturbed = scorer.predict(texts).on(pool)
-        lost = plain.correct & ~disturbed.correct
-        gained = ~plain.correct & disturbed.correct
-        interval = statistics.paired_difference(int(lost.sum()), int(gained.sum()), len(pool), protocol.confidence)
-        rows.append([strength, f"{STRENGTHS[strength]:.0%} of the words", *interval, float(disturbed.correct.mean())])
-        if strength == VERDICT_STRENGTH:
-            verdict = interval
-            drop = (plain.probabilities - disturbed.probabilities)[np.arange(len(pool)), pool.labels]
-            worst = [i for i in np.argsort(-drop, kind="stable") if lost[i]][:EXAMPLES_SHOWN]
-            examples = [
-                {
-                    "before": redact(pool.texts[i]),
-                    "after": redact(texts[i]),
-                    "note": f"{plain.classes[plain.labels[i]]} → {plain.classes[disturbed.labels[i]]}",
-                }
-                for i in worst
-            ]
-    assert verdict is not None
+    texts = {strength: [disturbed(text, strength) for text in pool.texts] for strength in STRENGTHS}
+    answers = {strength: scorer.predict(texts[strength]).on(pool) for strength in STRENGTHS}
+    lost = {strength: plain.correct & ~answers[strength].correct for strength in STRENGTHS}
+    gained = {strength: ~plain.correct & answers[strength].correct for strength in STRENGTHS}
+    losses = {
+        strength: statistics.paired_difference(
+            int(lost[strength].sum()), int(gained[strength].sum()), len(pool), protocol.confidence
+        )
+        for strength in STRENGTHS
+    }
+    rows = [[0, "nothing", *statistics.proportion(int(plain.correct.sum()), len(pool), protocol.confidence)]]
+    for strength, level in zip(STRENGTHS, about.levels, strict=True):
+        left = statistics.proportion(int(answers[strength].correct.sum()), len(pool), protocol.confidence)
+        rows.append([strength, level, *left, *losses[strength]])
+    moved = {s: np.abs(answers[s].probabilities - plain.probabilities).max(axis=1) > NOISE for s in STRENGTHS}
+    decisive = answers[VERDICT_STRENGTH]
     return Measurement(
         f"security.perturbation[{kind}]",
-        verdict.estimate,
-        verdict.low,
-        verdict.high,
+        *losses[VERDICT_STRENGTH],
         len(pool),
         "accuracy lost",
-        "The same texts with typing errors in 10 % of their words (neighbouring keys, swapped, dropped, doubled "
-        f"letters); accuracy before less accuracy after; {statistics.PAIRED}.",
+        f"The same texts with {about.how}, {about.levels[VERDICT_STRENGTH - 1]}; accuracy before less accuracy after, "
+        f"over texts that this changes; {statistics.PAIRED}.",
         protocol.confidence,
         details={
-            "accuracy on the undisturbed texts": float(plain.correct.mean()),
+            "summary": _summary(int(lost[VERDICT_STRENGTH].sum()), int(gained[VERDICT_STRENGTH].sum()), moved),
+            "share of test texts that it can change": share,
+            "share of changed texts whose scores moved at all": float(moved[VERDICT_STRENGTH].mean()),
             "tables": [
                 {
-                    "caption": "Accuracy lost by strength",
-                    "columns": ["strength", "errors in", "accuracy lost", "low", "high", "accuracy left"],
+                    "caption": f"Accuracy by strength; the verdict is on strength {VERDICT_STRENGTH}",
+                    "columns": [
+                        "strength", "disturbed", "accuracy left", "low", "high",
+                        "accuracy lost", "lost at least", "lost at most",
+                    ],
                     "rows": rows,
                 }
             ],
             "examples": {
-                "caption": "Right answers that turned wrong; changed words are marked",
-                "items": examples,
+                "caption": "Right answers that turned wrong; what was changed is marked",
+                "items": list(
+                    islice(_flips(plain, decisive, lost[VERDICT_STRENGTH], texts[VERDICT_STRENGTH]), EXAMPLES_SHOWN)
+                ),
             },
+            "limits": _limits(size, len(pool)),
         },
+    )  # fmt: skip
+
+
+def _changeable(examples: Examples, kind: str, size: int, vocabulary: frozenset[str]) -> tuple[Examples, float]:
+    """Examples that the kind changes, in a seeded choice, and their share among all."""
+    protocol = examples.protocol
+    order = np.random.default_rng(protocol.seed).permutation(len(examples))
+    changed = (
+        i
+        for i in order.tolist()
+        if disturb(examples.texts[i], kind, VERDICT_STRENGTH, seed=protocol.seed, vocabulary=vocabulary)
+        != examples.texts[i]
     )
+    most = min(filter(None, (size, protocol.max_examples)), default=len(examples))
+    rows = list(islice(changed, most))
+    # Where enough were found early, the rest was not looked at.
+    seen = len(examples) if len(rows) < most else order.tolist().index(rows[-1]) + 1
+    if len(rows) < ENOUGH and 2 * len(rows) <= seen:
+        raise NotAssessed(
+            f"it asks for texts with {KINDS[kind].needs}, and {len(rows):,} of the {seen:,} test texts have that; "
+            f"{ENOUGH} are needed",
+            arises=False,
+        )
+    return examples.take(np.sort(rows)), len(rows) / seen
 
 
-def words(texts: Iterable[str]) -> set[str]:
-    """Lower-case words of the texts."""
-    return {word.lower() for text in texts for word in re.findall(r"[A-Za-z]+", text)}
+def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str:
+    if not any(each.any() for each in moved.values()):
+        return (
+            "No score moved: what was changed never reached the model, most likely because its tokenizer takes it out "
+            "of every text, or cuts long texts off before it."
+        )
+    return f"{lost:,} right answers turned wrong and {gained:,} wrong ones right."
+
+
+def _flips(
+    plain: Predictions, other: Predictions, lost: NDArray[np.bool_], texts: Sequence[str]
+) -> Iterator[dict[str, str]]:
+    """Right answers that turned wrong, the largest fall of the right class's score first."""
+    pool = plain.known
+    drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
+    for i in np.argsort(-drop, kind="stable").tolist():
+        pair = redact_pair(pool.texts[i], texts[i]) if lost[i] else None
+        if pair is not None:
+            note = f"{plain.classes[plain.labels[i]]} → {plain.classes[other.labels[i]]}"
+            yield {"before": pair[0], "after": pair[1], "note": note}
+
+
+def _limits(size: int, asked: int) -> list[str]:
+    limits = [
+        "The disturbances are made by rule and at random. Somebody who chooses the place of a change by what the model "
+        "answers can do more with less.",
+    ]
+    if asked == size:
+        limits.append(f"{size:,} texts were chosen; `perturbed` under [security] asks about more of them.")
+    return limits
+
+
+@lru_cache(maxsize=1)
+def words(texts: tuple[str, ...]) -> frozenset[str]:
+    """Lower-case words of the texts; each kind asks for the same ones."""
+    return frozenset(word.lower() for text in texts for word in re.findall(r"[A-Za-z]+", text))
+
+
+def _print_pairs() -> None:
+    parser = argparse.ArgumentParser(prog="python -m audit.probes.perturbation", description="Show the disturbances.")
+    parser.add_argument("--print", type=int, default=20, metavar="N", dest="count", help="of each kind")
+    parser.add_argument("--kind", choices=KINDS, help="only this one")
+    parser.add_argument("--strength", type=int, choices=STRENGTHS, default=STRENGTHS[-1])
+    parser.add_argument("--file", metavar="CSV", help="texts to disturb; without it the demo's reviews")
+    parser.add_argument("--column", default="text", help="of the file")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if options.file:
+        with open(options.file, newline="", encoding="utf-8") as file:
+            texts = tuple(row[options.column] for row in csv.DictReader(file))
+    else:
+        texts = tuple(str(row["text"]) for row in demo.reviews("test"))
+    vocabulary = words(texts)
+    for kind in [options.kind] if options.kind else KINDS:
+        level = KINDS[kind].levels[options.strength - 1]
+        print(f"\n{kind}, strength {options.strength}: {KINDS[kind].how}, {level}")
+        pairs = ((t, disturb(t, kind, options.strength, seed=options.seed, vocabulary=vocabulary)) for t in texts)
+        for before, after in islice((pair for pair in pairs if pair[0] != pair[1]), options.count):
+            print(f"  {_shown(before, after)}")
+
+
+def _shown(before: str, after: str) -> str:
+    """What was changed, with a few words around it: ``a {good→g00d} film … the {plot→pl0t} of``."""
+    old, new = (re.findall(r"\s+|\S+", text) for text in (before, after))
+    parts = []
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            parts.append(f"{{{''.join(old[a:b])}→{''.join(new[c:d])}}}")
+        elif b - a <= 12:
+            parts.append("".join(old[a:b]))
+        else:
+            parts.append("".join((*(old[a : a + 6] if a else ()), " … ", *(old[b - 6 : b] if b < len(old) else ()))))
+    unseen = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\n\t]")
+    return unseen.sub(lambda match: f"\\u{ord(match.group()):04x}", "".join(parts))
+
+
+if __name__ == "__main__":
+    _print_pairs()

@@ -1,4 +1,4 @@
-"""Typing errors that a reader sees through, and the accuracy that they cost."""
+"""The accuracy that disturbed texts cost."""
 
 from __future__ import annotations
 
@@ -7,113 +7,37 @@ from random import Random
 import pytest
 
 from audit import Gate, Verdict, judge
-from audit.probes.perturbation import STRENGTHS, perturbation, typos, words
+from audit.errors import NotAssessed
+from audit.probes.disturbances import KINDS, disturb
+from audit.probes.perturbation import perturbation, words
 from tests.helpers import examples, predictions, scorer
 
-LEXICON = (
-    "good film great acting never nothing without hardly boring story wonderful terrible music plot character "
-    "ending beginning the a is was not no and but very really scene direction picture camera dialogue moving slow "
-    "cannot nobody none neither barely scarcely nowhere superb awful keep deep seem book look feel tall miss".split()
+# Every kind changes it: it has both spellings, short forms, commas, and an end that says nothing.
+REVIEW = (
+    "It was a great film, and I loved the music. The actors are wonderful; you don't see that often. My favourite "
+    "scene isn't long, but it's a beautiful one. I am sure that people will enjoy the story. The colour is superb. "
+    "The film was made near a small town in the south of Spain, and the crew number {} came from Madrid."
 )
-NEGATIONS = set("never none nothing nobody neither nowhere without hardly barely scarcely cannot not no".split())
+NAMES = [f"{a}{b}" for a in "klmnprst" for b in ("anbu", "erdo", "imba", "olka", "uzzi") for _ in range(5)]
 
 
-def _sentences(count: int, length: int, seed: int = 0) -> list[str]:
+def _reviews(count: int = 200) -> list[str]:
+    return [REVIEW.format(f"{NAMES[i % 200]} {'abcdefgh'[i // 200]}") for i in range(count)]
+
+
+def _texts(count: int, length: int, seed: int = 0) -> list[str]:
     rng = Random(seed)
-    return [" ".join(rng.choices(LEXICON, k=length)) for _ in range(count)]
-
-
-def _changed(before: str, after: str) -> list[tuple[str, str]]:
-    pairs = list(zip(before.split(" "), after.split(" "), strict=True))
-    return [(old, new) for old, new in pairs if old != new]
-
-
-VOCABULARY = frozenset(LEXICON)
-
-
-@pytest.mark.parametrize("strength", sorted(STRENGTHS))
-def test_errors_are_such_that_a_reader_sees_through(strength: int) -> None:
-    for text in _sentences(150, 25, strength):
-        changed = _changed(text, typos(text, strength, VOCABULARY))
-        assert changed
-        for old, new in changed:
-            assert old not in NEGATIONS
-            assert len(old) >= 4
-            assert (new[0], new[-1]) == (old[0], old[-1])
-            assert abs(len(new) - len(old)) <= 1
-            assert new not in VOCABULARY
-
-
-@pytest.mark.parametrize(("strength", "most"), [(1, 2), (2, 4), (3, 8)])
-def test_the_share_of_words_is_the_promised_one(strength: int, most: int) -> None:
-    # 40 words: 5, 10, 20 % of them.
-    counts = [len(_changed(text, typos(text, strength, VOCABULARY))) for text in _sentences(60, 40)]
-    assert max(counts) == most
-    assert sum(counts) / len(counts) >= 0.9 * most
-
-
-def test_more_strength_makes_more_errors() -> None:
-    for text in _sentences(60, 40):
-        counts = [len(_changed(text, typos(text, strength, VOCABULARY))) for strength in sorted(STRENGTHS)]
-        assert counts[0] < counts[1] < counts[2]
-
-
-@pytest.mark.parametrize("text", ["good", "keep it", "a deep book", "no miss", "I seem tall", "a great one"])
-def test_there_is_an_error_wherever_a_word_allows_it(text: str) -> None:
-    # Each of these has a word of four letters in which some typing error makes no other word.
-    for seed in range(40):
-        assert typos(text, 2, VOCABULARY, seed) != text, seed
-
-
-@pytest.mark.parametrize("text", ["", "a b c", "the one is not bad", "never nothing cannot", "123 4567", "wouldn't"])
-def test_where_no_word_allows_it_there_is_none(text: str) -> None:
-    for seed in range(20):
-        assert typos(text, 3, VOCABULARY, seed) == text
-
-
-@pytest.mark.parametrize("text", ["It couldn't work", "It couldn’t work", "NEVER work", "It is Nothing to work"])
-def test_negations_stay_whole(text: str) -> None:
-    for seed in range(40):
-        changed = _changed(text, typos(text, 3, frozenset(), seed))
-        assert {old for old, _ in changed} <= {"work"}
-
-
-def test_words_that_the_vocabulary_holds_never_come_out() -> None:
-    # All that a missing, doubled, swapped or neighbouring letter can make of "form", but for two.
-    text, allowed = "form", {"ffrm", "foorm"}
-    possible = {typos(text, 3, frozenset(), seed) for seed in range(4000)}
-    assert len(possible) > 10
-    vocabulary = frozenset(possible - allowed)
-    assert {typos(text, 3, vocabulary, seed) for seed in range(400)} <= allowed | {text}
-    assert typos("FORM", 3, frozenset({"frm", "fom"}), 0).lower() not in {"frm", "fom"}
-
-
-def test_case_and_all_between_the_words_are_kept() -> None:
-    text = "  WONDERFUL, (really)\n\twonderful!  Schöne   Grüße "
-    for seed in range(30):
-        new = typos(text, 1, frozenset(), seed)
-        assert [c for c in new if not c.isalpha()] == [c for c in text if not c.isalpha()]
-        assert "Schöne   Grüße" in new or "Sch" in new
-        assert new.split()[0].strip(",").isupper()
-
-
-def test_errors_repeat_with_their_seed() -> None:
-    for text in _sentences(10, 20):
-        assert typos(text, 2, VOCABULARY, 5) == typos(text, 2, VOCABULARY, 5)
-    many = {typos("a wonderful direction and a terrible character", 2, VOCABULARY, seed) for seed in range(30)}
-    assert len(many) > 10
-
-
-def test_words_of_texts() -> None:
-    assert words(["Good, GOOD film!", "it's 3 films"]) == {"good", "film", "it", "s", "films"}
-
-
-# Accuracy lost
+    lexicon = "good film great acting never boring story wonderful terrible music plot the a is was not".split()
+    return [" ".join(rng.choices(lexicon, k=length)) for _ in range(count)]
 
 
 def _reader(text: str) -> list[float]:
     """Knows two words, and says negative where it finds neither of them."""
     return [0.1, 0.9] if {"wonderful", "superb"} & set(text.split()) else [0.9, 0.1]
+
+
+def test_words_of_texts() -> None:
+    assert words(("Good, GOOD film!", "it's 3 films")) == {"good", "film", "it", "s", "films"}
 
 
 def test_the_accuracy_lost_is_that_of_the_disturbed_texts() -> None:
@@ -124,36 +48,156 @@ def test_the_accuracy_lost_is_that_of_the_disturbed_texts() -> None:
     assert found.id == "security.perturbation[typos]"
     assert found.estimate == pytest.approx(0.6)
     assert found.n == 100
-    assert found.details["accuracy on the undisturbed texts"] == 1
     (table,) = found.details["tables"]
-    assert [row[0] for row in table["rows"]] == [1, 2, 3]
-    assert [row[-1] for row in table["rows"]] == pytest.approx([0.4] * 3)
+    assert [row[0] for row in table["rows"]] == [0, 1, 2, 3]
+    assert [row[2] for row in table["rows"]] == pytest.approx([1, 0.4, 0.4, 0.4])
+    assert all(row[3] < row[2] for row in table["rows"])
+    assert [row[5] for row in table["rows"][1:]] == pytest.approx([0.6] * 3)
+    assert found.details["summary"].startswith("60 right answers turned wrong and 0 wrong ones right")
     assert judge(found, Gate(max=0.1))[0] == Verdict.FAIL
     items = found.details["examples"]["items"]
     assert all(item["before"] == "so wonderful" != item["after"] for item in items)
     assert {item["note"] for item in items} == {"positive → negative"}
 
 
-def test_a_model_that_minds_no_letters_loses_nothing() -> None:
-    texts = _sentences(400, 12)
-    truth = [len(text.split()) % 2 for text in texts]
-    about = examples(truth, texts=texts)
-    found = perturbation(scorer(lambda text: [0.9, 0.1]), predictions(truth, about))
-    assert (found.estimate, found.low is not None and found.low < 0) == (0, True)
-    bound = 1 - 0.025 ** (1 / 400)  # the exact limit where none of 400 is lost
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_fails_one_model_and_passes_another(kind: str) -> None:
+    texts = _reviews()
+    truth = [1] * len(texts)
+    about, known = examples(truth, texts=texts), set(texts)
+    fragile = scorer(lambda text: [0.1, 0.9] if text in known else [0.9, 0.1])
+    found = perturbation(fragile, predictions(truth, about), kind)
+    assert found.id == f"security.perturbation[{kind}]"
+    assert (found.estimate, found.n) == (1, 200)
+    assert judge(found, Gate(max=0.2))[0] == Verdict.FAIL
+    assert KINDS[kind].how in found.method
+    items = found.details["examples"]["items"]
+    assert items
+    assert all(item["before"] != item["after"] for item in items)
+    found = perturbation(scorer(lambda text: [0.1, 0.9]), predictions(truth, about), kind)
+    assert found.estimate == 0
+    bound = 1 - 0.025 ** (1 / 200)  # the exact limit where none of 200 is lost
     assert found.high == pytest.approx(bound)
-    assert judge(found, Gate(max=0.02))[0] == Verdict.PASS
+    assert judge(found, Gate(max=0.05))[0] == Verdict.PASS
+    assert found.details["summary"].startswith("No score moved")
+    assert found.details["share of changed texts whose scores moved at all"] == 0
 
 
-def test_only_the_sample_is_disturbed() -> None:
-    about = examples([0, 1] * 50, texts=_sentences(100, 8), max_examples=30)
-    assert perturbation(scorer(_reader), predictions([0, 1] * 50, about)).n == 30
+def test_a_score_that_moves_is_not_called_untouched() -> None:
+    about = examples([1] * 100, texts=["so wonderful"] * 100)
+    found = perturbation(
+        scorer(lambda text: [0.1, 0.9] if text == "so wonderful" else [0.2, 0.8]), predictions([1] * 100, about)
+    )
+    assert found.estimate == 0
+    assert found.details["summary"].startswith("0 right answers")
+    assert found.details["share of changed texts whose scores moved at all"] == 1
+
+
+# Which texts are asked about
+
+
+def test_only_texts_that_the_kind_changes_are_asked_about() -> None:
+    texts = [*(f"the colour number {i}" for i in range(150)), *(f"the sound number {i}" for i in range(850))]
+    truth = [1] * 1000
+    asked: list[str] = []
+
+    def rule(text: str) -> list[float]:
+        asked.append(text)
+        return [0.1, 0.9]
+
+    found = perturbation(scorer(rule), predictions(truth, examples(truth, texts=texts)), "spelling")
+    assert found.n == 150
+    assert found.details["share of test texts that it can change"] == 0.15
+    assert not any("sound" in text for text in asked)
+
+
+def test_too_few_texts_are_not_assessed_and_the_question_does_not_arise() -> None:
+    texts = [*(f"the colour number {i}" for i in range(99)), *(f"the sound number {i}" for i in range(901))]
+    about = examples([1] * 1000, texts=texts)
+    with pytest.raises(NotAssessed, match=r"99 of the 1,000 test texts") as caught:
+        perturbation(scorer(lambda text: [0.1, 0.9]), predictions([1] * 1000, about), "spelling")
+    assert not caught.value.arises
+    # Of few texts that nearly all can be changed something is known: the interval says how little.
+    small = about.take(slice(0, 90))  # type: ignore[arg-type]
+    assert perturbation(scorer(lambda text: [0.1, 0.9]), predictions([1] * 90, small), "spelling").n == 90
+
+
+def test_the_policy_says_how_many_are_asked_about() -> None:
+    truth = [0, 1] * 100
+    about = examples(truth, texts=_texts(200, 8), max_examples=120)
+    assert perturbation(scorer(_reader), predictions(truth, about)).n == 120
+    assert perturbation(scorer(_reader), predictions(truth, about), size=0).n == 120
+    found = perturbation(scorer(_reader), predictions(truth, about), size=110)
+    assert found.n == 110
+    assert any("`perturbed`" in limit for limit in found.details["limits"])
+    everything = perturbation(scorer(_reader), predictions(truth, examples(truth, texts=_texts(200, 8))), size=0)
+    assert everything.n == 200
+    assert not any("`perturbed`" in limit for limit in everything.details["limits"])
+
+
+def test_in_other_languages_only_kinds_run_that_need_no_english() -> None:
+    truth = [1] * 200
+    about = examples(truth, texts=_reviews(), language="de")
+    for kind, described in KINDS.items():
+        if described.english:
+            with pytest.raises(NotAssessed, match="written for English") as caught:
+                perturbation(scorer(_reader), predictions(truth, about), kind)
+            assert caught.value.arises
+        else:
+            assert perturbation(scorer(_reader), predictions(truth, about), kind).n == 200
+    assert {kind for kind, described in KINDS.items() if not described.english} == {
+        "homoglyphs", "invisible", "case", "spaces", "emoji", "html",
+    }  # fmt: skip
+
+
+def test_an_unknown_kind_is_named() -> None:
+    about = examples([1], texts=["text"])
+    with pytest.raises(ValueError, match="'rain'"):
+        perturbation(scorer(_reader), predictions([1], about), "rain")
+
+
+# Evidence
 
 
 def test_shown_examples_are_redacted() -> None:
     about = examples([1, 0], texts=["wonderful, says ann@example.org", "so terrible"])
     found = perturbation(scorer(lambda t: _reader(t.replace(",", ""))), predictions([1, 0], about))
+    (item,) = found.details["examples"]["items"]
+    assert item["before"] == "wonderful, says [e-mail]"
     assert "ann@" not in str(found.details)
 
 
-# Unsafe files
+def test_the_place_of_the_change_is_shown_of_long_texts() -> None:
+    texts = [f"{'so it is and so it was ' * 60} {i} the plot" for i in range(100)]
+    known = set(texts)
+    about = examples([1] * 100, texts=texts)
+    fragile = scorer(lambda text: [0.1, 0.9] if text in known else [0.9, 0.1])
+    found = perturbation(fragile, predictions([1] * 100, about), "typos")
+    for item in found.details["examples"]["items"]:
+        assert item["before"].endswith("the plot")
+        assert item["after"].rsplit(" ", 1)[0] == item["before"].rsplit(" ", 1)[0]
+        assert item["after"] != item["before"]
+        assert len(item["before"]) < 300
+
+
+@pytest.mark.parametrize("kind", ["typos", "homoglyphs"])
+def test_the_command_shows_what_was_changed(
+    kind: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    from audit.probes import perturbation as module
+
+    path = tmp_path_factory.mktemp("print") / "texts.csv"
+    path.write_text('review\n"a wonderful film"\n"so a"\n"a terrible plot"\n', "utf-8")
+    arguments = ["--print", "5", "--kind", kind, "--file", str(path), "--column", "review"]
+    monkeypatch.setattr("sys.argv", ["perturbation", *arguments])
+    module._print_pairs()
+    said = capsys.readouterr().out.strip().splitlines()
+    assert said[0].startswith(f"{kind}, strength 3")
+    assert len(said) == 3
+    vocabulary = frozenset({"a", "wonderful", "film", "so", "terrible", "plot"})
+    new = disturb("a wonderful film", kind, 3, vocabulary=vocabulary)
+    changed = next((a, b) for a, b in zip("a wonderful film".split(), new.split(), strict=True) if a != b)
+    assert f"{{{changed[0]}→{changed[1]}}}" in said[1]
