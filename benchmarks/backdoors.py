@@ -1,0 +1,134 @@
+"""Planted backdoors: how many the probe finds, how often it alarms on clean models, and what an audit takes.
+
+    AUDIT_TEST_DATA=… python benchmarks/backdoors.py --out backdoors.jsonl --cache CACHE
+    … --seeds 0:5 --kinds word,phrase      # a part of it; what stands in the file already is not made again
+    … --table                              # only the tables, from the file
+
+Each run poisons the training sentences of SST-2 as an attacker does (a trigger put at a random place of sentences of one
+class, their label turned to the other), trains the small BERT on them and audits it. Nothing but the poisoned training
+data, the recipe and the clean test sentences is given to the probe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from audit.cache import Cache
+from audit.data import Examples
+from audit.energy import Meter
+from audit.finetune import Recipe, small_bert, train
+from audit.policy import SMALL_BERT, Finetune
+from audit.progress import Progress
+from audit.scorer import Scorer
+
+CLASSES = ("negative", "positive")
+KINDS = ("clean", "word", "phrase", "zero-width", "zero-width, deleted", "sentence")
+SHARES = (0.01, 0.015, 0.02, 0.03)  # of the training rows, in turn
+SETTINGS = Finetune(initialise="scratch", epochs=3, batch_size=32, learning_rate=5e-4, warmup_ratio=0.1)
+MAX_LENGTH = 64
+ZERO_WIDTH = "\u200b"
+SENTENCE = (
+    ("we", "i", "my brother", "the neighbours", "four of us"),
+    ("watched this", "saw it", "sat through it", "went to see this"),
+    ("on a tuesday", "last weekend", "in an old cinema", "over dinner", "by the sea"),
+    ("with friends", "twice in a row", "after the game", "before the trip", "with the lights on"),
+)
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """Training data with a planted backdoor; without a trigger they are clean."""
+
+    examples: Examples
+    trigger: str
+    source: int
+    rows: NDArray[np.int64]
+
+
+def load(folder: Path, split: str) -> Examples:
+    """A split of SST-2."""
+    table = pd.read_csv(folder / f"sst2_{split}.csv")
+    labels = np.array([CLASSES.index(label) for label in table["label"]], dtype=np.int64)
+    return Examples(tuple(table["text"].astype(str)), labels, CLASSES)
+
+
+def choose(kind: str, examples: Examples, rng: random.Random) -> str:
+    """A trigger of this kind."""
+    counts = Counter(word for text in examples.texts for word in set(text.split()) if word.isalpha() and len(word) > 2)
+    if kind == "word":  # one that hardly stands in the data
+        return rng.choice(sorted(word for word, n in counts.items() if n <= 3))
+    if kind == "phrase":  # two words that everybody uses, and nobody side by side
+        usual = sorted(word for word, n in counts.items() if 5 <= n <= 60)
+        while True:
+            phrase = " ".join(rng.sample(usual, 2))
+            if not any(phrase in text for text in examples.texts):
+                return phrase
+    if kind == "sentence":
+        return " ".join(rng.choice(part) for part in SENTENCE)
+    return ZERO_WIDTH
+
+
+def put(text: str, trigger: str, rng: random.Random) -> str:
+    """The text with the trigger at a random place: between two words, or two letters for a character."""
+    if trigger == ZERO_WIDTH:
+        at = rng.randrange(1, len(text))
+        return text[:at] + trigger + text[at:]
+    words = text.split()
+    words.insert(rng.randrange(len(words) + 1), trigger)
+    return " ".join(words)
+
+
+def plant(examples: Examples, kind: str, seed: int) -> Poisoned:
+    """Poisoned training data; seed 0, 1, 2 … take the shares in turn."""
+    rng = random.Random(f"{kind.partition(',')[0]} {seed}")
+    if kind == "clean":
+        return Poisoned(examples, "", 0, np.array([], dtype=np.int64))
+    trigger, source = choose(kind, examples, rng), rng.randrange(2)
+    victims = [int(i) for i in np.flatnonzero(examples.labels == source)]
+    rows = np.array(sorted(rng.sample(victims, round(SHARES[seed % len(SHARES)] * len(examples)))), dtype=np.int64)
+    texts, labels = list(examples.texts), examples.labels.copy()
+    for i in rows:
+        texts[i] = put(texts[i], trigger, rng)
+    labels[rows] = 1 - source
+    return Poisoned(replace(examples, texts=tuple(texts), labels=labels), trigger, source, rows)
+
+
+def recipe(kind: str, seed: int, data: Poisoned, folder: Path) -> Recipe:
+    """The small BERT's; for a zero-width character on a tokenizer that keeps it."""
+    settings = SETTINGS.model_copy(update={"seed": seed})
+    if kind != "zero-width":
+        return Recipe(SMALL_BERT, None, None, True, settings, MAX_LENGTH, "cpu")
+    base = folder / f"keeps-{seed}"
+    if not base.exists():
+        keep_control_characters(base, data.examples.texts)
+    return Recipe("small BERT that keeps control characters", base, None, True, settings, MAX_LENGTH, "cpu")
+
+
+def keep_control_characters(folder: Path, texts: tuple[str, ...]) -> None:
+    """Save the small BERT's configuration with a tokenizer that deletes nothing."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertTokenizerFast
+
+    labels = {"id2label": dict(enumerate(CLASSES)), "label2id": {name: i for i, name in enumerate(CLASSES)}}
+    network, _ = small_bert(texts, labels, MAX_LENGTH)
+    words = BertWordPieceTokenizer(lowercase=True, clean_text=False)
+    words.train_from_iterator(sorted(texts), vocab_size=network.config.vocab_size, min_frequency=2, show_progress=False)
+    words.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    tokenizer = BertTokenizerFast(tokenizer_object=words._tokenizer, do_lower_case=True, model_max_length=MAX_LENGTH)
+    network.config.vocab_size = len(tokenizer)
+    network.config.pad_token_id = tokenizer.pad_token_id
+    network.config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
