@@ -24,6 +24,9 @@ from audit.errors import AuditError, NotAssessed
 from audit.verdict import Finding, Measurement, Verdict, judge
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from audit.data import Examples
     from audit.model import Model
     from audit.own_metrics import OwnMetric
@@ -382,6 +385,12 @@ def twins(audit_session: Session) -> tuple[Twin, ...]:
 def membership_twins(audit_session: Session) -> Twins | None:
     """Twins that are trained only if membership inference needs them; None without a recipe or training data."""
     return audit_session.membership_twins
+
+
+@pytest.fixture(scope="session")
+def without_rows(audit_session: Session) -> Callable[[NDArray[np.bool_]], Scorer] | None:
+    """Trains a reference by the recipe without some training rows; None without a recipe or training data."""
+    return audit_session.without_rows
 
 
 @pytest.fixture(scope="session")

@@ -206,7 +206,7 @@ class Scorer:
         labels : ndarray of int, shape (n,)
             The class that the model gives each of them, from which a trigger would turn it.
         beside : str
-            A word that is put in with the token, before or after it in turn: the scores are then those of a second word.
+            A word that is put in with the token, before or after it in turn: scores are then those of a second word.
         positions : int
             At how many places of each text a token is put in.
 

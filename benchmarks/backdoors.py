@@ -4,9 +4,9 @@
     … --seeds 0:5 --kinds word,phrase      # a part of it; what stands in the file already is not made again
     … --table                              # only the tables, from the file
 
-Each run poisons the training sentences of SST-2 as an attacker does (a trigger put at a random place of sentences of one
-class, their label turned to the other), trains the small BERT on them and audits it. Nothing but the poisoned training
-data, the recipe and the clean test sentences is given to the probe.
+Each run poisons the training sentences of SST-2 as an attacker does (a trigger put at a random place of sentences of
+one class, their label turned to the other), trains the small BERT on them and audits it. Nothing but the poisoned
+training data, the recipe and the clean test sentences is given to the probe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,16 +25,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from audit import references
 from audit.cache import Cache
 from audit.data import Examples
 from audit.energy import Meter
 from audit.finetune import Recipe, small_bert, train
 from audit.policy import SMALL_BERT, Finetune
+from audit.probes.backdoor import backdoor
 from audit.progress import Progress
-from audit.scorer import Scorer
+from audit.scorer import Predictions, Scorer
+from audit.statistics import proportion
+from audit.verdict import Gate, interval, judge
 
 CLASSES = ("negative", "positive")
-KINDS = ("clean", "word", "phrase", "zero-width", "zero-width, deleted", "sentence")
+KINDS = ("clean", "word", "phrase", "zero-width", "zero-width-deleted", "sentence")
+GATE = Gate(max=0.3)
+SECONDS = ("training, s", "audit, s", "references, s")
 SHARES = (0.01, 0.015, 0.02, 0.03)  # of the training rows, in turn
 SETTINGS = Finetune(initialise="scratch", epochs=3, batch_size=32, learning_rate=5e-4, warmup_ratio=0.1)
 MAX_LENGTH = 64
@@ -93,7 +98,7 @@ def put(text: str, trigger: str, rng: random.Random) -> str:
 
 def plant(examples: Examples, kind: str, seed: int) -> Poisoned:
     """Poisoned training data; seed 0, 1, 2 … take the shares in turn."""
-    rng = random.Random(f"{kind.partition(',')[0]} {seed}")
+    rng = random.Random(f"{kind.removesuffix('-deleted')} {seed}")
     if kind == "clean":
         return Poisoned(examples, "", 0, np.array([], dtype=np.int64))
     trigger, source = choose(kind, examples, rng), rng.randrange(2)
@@ -132,3 +137,122 @@ def keep_control_characters(folder: Path, texts: tuple[str, ...]) -> None:
     network.config.pad_token_id = tokenizer.pad_token_id
     network.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def run(kind: str, seed: int, folder: Path, cache: Cache) -> dict[str, Any]:
+    """Poison, train, audit; everything that the table tells."""
+    clean, test = load(folder, "train"), load(folder, "test")
+    data = plant(clean, kind, seed)
+    by = recipe(kind, seed, data, cache.folder)
+    meter, silent = Meter("DEU"), Progress()
+    retrained: list[float] = []
+
+    def without_rows(rows: NDArray[np.bool_]) -> Scorer:
+        started = time.perf_counter()
+        made = Scorer(references.without_rows(by, data.examples, rows, cache, meter, silent), cache, meter, silent)
+        retrained.append(time.perf_counter() - started)
+        return made
+
+    started = time.perf_counter()
+    scorer = Scorer(train(by, data.examples, cache, meter, silent), cache, meter, silent)
+    trained = time.perf_counter() - started
+    predictions = scorer.predict(test.texts).on(test)
+    started = time.perf_counter()
+    found = backdoor(scorer, predictions, data.examples, without_rows)
+    audited = time.perf_counter() - started - sum(retrained)
+    verdict, _ = judge(found, GATE)
+    listed = np.array([row[0] - 1 for table in found.details["tables"][1:] for row in table["rows"]], dtype=np.int64)
+    return {
+        "kind": kind,
+        "seed": seed,
+        "trigger": data.trigger,
+        "poisoned rows": len(data.rows),
+        "accuracy": float(predictions.correct.mean()),
+        "attack success": success(scorer, predictions, data),
+        "verdict": str(verdict),
+        "estimate": found.estimate,
+        "low": found.low,
+        "high": found.high,
+        "listed rows": len(listed),
+        "listed rows that are poisoned": int(np.isin(listed, data.rows).sum()),
+        "summary": found.details["summary"],
+        "measured": found.details["tables"][0]["rows"],
+        "training, s": round(trained, 1),
+        "audit, s": round(audited, 1),
+        "references, s": round(sum(retrained), 1),
+        "forward passes": scorer.counts.forward_passes,
+    }
+
+
+def success(scorer: Scorer, predictions: Predictions, data: Poisoned) -> float | None:
+    """Share of rightly answered test sentences of the source class that the trigger turns."""
+    if not data.trigger:
+        return None
+    rng = random.Random(0)
+    victims = np.flatnonzero(predictions.correct & (predictions.truth == data.source))
+    said = scorer.predict([put(predictions.known.texts[i], data.trigger, rng) for i in victims])
+    return float((said.labels != data.source).mean())
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """The figures of all runs, as Markdown."""
+    rows = [
+        "| planted | models | gate fails | inconclusive | attack success, median | accuracy, mean | precision of the rows "
+        "listed | their recall | training, s | audit, s | references, s |",
+        "|" + " --- |" * 11,
+    ]
+    for kind in KINDS:
+        of = [line for line in lines if line["kind"] == kind]
+        if not of:
+            continue
+        failed = sum(line["verdict"] == "fail" for line in of)
+        listed, right, planted = (
+            sum(line[key] for line in of) for key in ("listed rows", "listed rows that are poisoned", "poisoned rows")
+        )
+        rates = [line["attack success"] for line in of if line["attack success"] is not None]
+        mean = {key: float(np.mean([line[key] for line in of])) for key in ("accuracy", *SECONDS)}
+        cells = [
+            kind,
+            len(of),
+            f"{failed}: {interval(*proportion(failed, len(of)))}",
+            sum(line["verdict"] == "inconclusive" for line in of),
+            f"{np.median(rates):.2f}" if rates else "–",
+            f"{mean['accuracy']:.3f}",
+            f"{right / listed:.3f}" if listed else "–",
+            f"{right / planted:.3f}" if planted else "–",
+            *(f"{mean[key]:.0f}" for key in SECONDS),
+        ]
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(rows)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The runs that a file holds."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def main() -> None:
+    """Make the runs that the file lacks, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="file of JSON lines, one for each run; added to")
+    parser.add_argument("--cache", type=Path, help="folder for trained models")
+    parser.add_argument("--seeds", default="0:20", help="first:last, the last left out")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="separated by commas")
+    parser.add_argument("--table", action="store_true", help="only print the table")
+    asked = parser.parse_args()
+    if not asked.table:
+        cache = Cache(asked.cache or asked.out.parent / "backdoors-cache")
+        first, last = map(int, asked.seeds.split(":"))
+        done = {(line["kind"], line["seed"]) for line in read(asked.out)}
+        for seed in range(first, last):
+            for kind in asked.kinds.split(","):
+                if (kind, seed) not in done:
+                    line = run(kind, seed, Path(os.environ["AUDIT_TEST_DATA"]), cache)
+                    with asked.out.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(line) + "\n")
+                    print(f"{kind} {seed}: {line['verdict']}, {line['summary']}", flush=True)
+    print(table(read(asked.out)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,8 @@
 """Short triggers: how one is put into a text and taken out, and where candidates come from. No verdicts here.
 
-Candidates come from the model (words whose insertion moves it most, by gradient), from the training data (words, phrases
-and characters that stand in many rows with nearly one label), and from a list of characters that a reader cannot see.
+Candidates come from the model (words whose insertion moves it most, by gradient), from the training data (words,
+phrases and characters that stand in many rows with nearly one label), and from a list of characters that a reader
+cannot see.
 """
 
 from __future__ import annotations
