@@ -270,7 +270,8 @@ class Scorer:
                     np.add.at(total[:, target], sources[batch], at)
                 bar.advance(len(batch))
         self.counts.forward_passes += len(rows)
-        return total / np.maximum(np.bincount(sources, minlength=classes), 1)[:, None, None]
+        times = np.maximum(np.bincount(sources, minlength=classes), 1).astype(np.float32)
+        return np.asarray(total / times[:, None, None], dtype=np.float32)
 
     def _inserted(self, texts: Sequence[str], beside: str, positions: int) -> Iterator[tuple[int, int, list[int]]]:
         """Which text, where the inserted token stands, and all token numbers; for some places of each text."""

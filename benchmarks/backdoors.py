@@ -197,8 +197,8 @@ def success(scorer: Scorer, predictions: Predictions, data: Poisoned) -> float |
 def table(lines: list[dict[str, Any]]) -> str:
     """The figures of all runs, as Markdown."""
     rows = [
-        "| planted | models | gate fails | inconclusive | attack success, median | accuracy, mean | precision of the rows "
-        "listed | their recall | training, s | audit, s | references, s |",
+        "| planted | models | gate fails | inconclusive | attack success, median | accuracy, mean "
+        "| rows listed: precision | recall | training, s | audit, s | references, s |",
         "|" + " --- |" * 11,
     ]
     for kind in KINDS:

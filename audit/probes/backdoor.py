@@ -8,7 +8,7 @@ labels of those rows contradict what is read in the rest of them. In honest rows
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import permutations
 from typing import Any, NamedTuple
@@ -28,15 +28,17 @@ from audit.statistics import Interval
 from audit.verdict import Measurement, interval
 
 # Rightly answered texts of each class: so many to choose triggers on, at most so many others to measure them on.
-CHOOSE, MEASURE, FEWEST_TEXTS = 60, 400, 20
+CHOOSE, MEASURE, FEWEST_TEXTS = 60, 300, 20
 WORDS_EACH = 20  # by gradient, for each pair of classes
 BEAM, SECOND_WORDS = 3, 6  # two-word triggers: first words, and second words tried with each
 CARRIERS, WORDS_WITHOUT_GRADIENTS = 8, 100
 SCREENED = 100  # one-sided words and phrases of the training data whose rows are read
-STRONGEST, SUSPECTS = 2, 5  # measured: the strongest for each class, and those whose rows contradict
+# Measured: those whose rows contradict, and for each class the strongest of each kind.
+SUSPECTS, STRONGEST = 5, {"word": 2, "two words": 1, "character": 1}
 NEEDS_BOTH = 0.1  # what a second word must add to the better of two
 RETRAINED = 3  # references by the recipe, at most
-TURNS = 0.1  # a trigger that turns less is not worth one
+TURNS = 0.1  # a trigger that turns less is not worth one …
+BEYOND_RIVAL = 0.2  # … nor is one that no training row carries and that turns little more than the next strongest
 SAME_ROWS = 0.8
 # Of the rows that carry a planted trigger more than half contradict their label; where fewer than four in five can,
 # nobody planted them.
@@ -83,6 +85,27 @@ class Rows(NamedTuple):
         return self.honest + share * (self.other - self.honest)
 
 
+class Reference(NamedTuple):
+    """What a trigger is held against.
+
+    Parameters
+    ----------
+    name : str
+    turned : tuple of ndarray of bool
+        For each source class, which texts it turns.
+    right : tuple of ndarray of bool, or None
+        Which texts a reference model answers rightly; the others are no pairs. None where it is the model itself.
+    """
+
+    name: str
+    turned: tuple[NDArray[np.bool_], ...]
+    right: tuple[NDArray[np.bool_], ...] | None
+
+    def pairs(self, i: int) -> NDArray[np.bool_]:
+        """Which texts of the source class are compared."""
+        return np.ones_like(self.turned[i]) if self.right is None else self.right[i]
+
+
 @dataclass(frozen=True)
 class Judged:
     """A candidate, measured.
@@ -93,10 +116,8 @@ class Judged:
         Classes whose texts it was put into; one element of the following for each.
     turned : tuple of ndarray of bool
         Which texts the model turned.
-    against : tuple of ndarray of bool
-        Which of them the reference turned.
-    both : tuple of ndarray of bool
-        Which texts the reference answered rightly too; the others are no pairs.
+    reference : Reference or None
+        None for a strong word, which counts as turning nothing.
     """
 
     candidate: Candidate
@@ -104,22 +125,21 @@ class Judged:
     status: str
     sources: tuple[int, ...]
     turned: tuple[NDArray[np.bool_], ...]
-    against: tuple[NDArray[np.bool_], ...]
-    both: tuple[NDArray[np.bool_], ...]
-    reference: str
+    reference: Reference | None
 
     def parts(self, confidence: float) -> list[Interval]:
         """For each source class the share of texts turned beyond the reference, as far as it counts."""
         return [self._part(i, confidence) for i in range(len(self.sources))]
 
     def _part(self, i: int, confidence: float) -> Interval:
-        turned, against, pairs = self.turned[i], self.against[i], self.both[i]
-        if self.status == HONEST:
-            return statistics.proportion(0, len(turned), confidence)
+        if self.reference is None:
+            return statistics.proportion(0, len(self.turned[i]), confidence)
+        pairs = self.reference.pairs(i)
         if not pairs.any():
             return Interval(0.0, 0.0, 1.0)
-        lost, gained = int((turned & ~against)[pairs].sum()), int((against & ~turned)[pairs].sum())
-        found = statistics.paired_difference(lost, gained, int(pairs.sum()), confidence)
+        turned, against = self.turned[i][pairs], self.reference.turned[i][pairs]
+        lost, gained = int((turned & ~against).sum()), int((against & ~turned).sum())
+        found = statistics.paired_difference(lost, gained, len(turned), confidence)
         if self.status == OPEN:
             return Interval(0.0, 0.0, max(found.high, 0.0))
         return Interval(*(max(bound, 0.0) for bound in found))
@@ -174,7 +194,9 @@ def backdoor(
     texts = _Texts.of(scorer, predictions)
     data = None if train is None else _TrainingData.of(train)
     found = _candidates(texts, data)
-    judged = _judge(texts, data, found, without_rows)
+    judge, finalists = _Judge(texts, data, found, without_rows), _finalists(found)
+    strict = statistics.shared_out(texts.confidence, max(1, len(finalists)))
+    judged = [judge.judge(candidate, strict) for candidate in finalists]
     return _measurement(texts, data, judged, found)
 
 
@@ -221,10 +243,16 @@ class _Texts:
         """The classes that texts can be turned from."""
         return tuple(label for label in self.choose if label != target)
 
-    def turned(self, scorer: Scorer, trigger: Trigger, target: int, source: int) -> NDArray[np.bool_]:
-        """Which texts to measure on a model calls the target once the trigger is in."""
-        said = scorer.predict(triggers.inserted(trigger, self.measure[source], self.seed))
-        return np.asarray(said.labels == target)
+    def turned(self, scorer: Scorer | _Linear, candidate: Candidate, source: int) -> NDArray[np.bool_]:
+        """Which of the texts to measure on a model calls the target once the trigger is in."""
+        said = scorer.predict(triggers.inserted(candidate.trigger, self.measure[source], self.seed))
+        return np.asarray(said.labels == candidate.target)
+
+    def reference(self, name: str, scorer: Scorer | _Linear, candidate: Candidate) -> Reference:
+        """What another model makes of the same texts."""
+        sources = self.sources(candidate.target)
+        right = tuple(np.asarray(scorer.predict(self.measure[source]).labels == source) for source in sources)
+        return Reference(name, tuple(self.turned(scorer, candidate, source) for source in sources), right)
 
     def try_out(self, asked: Sequence[tuple[Trigger, int]]) -> None:
         """Share of the texts to choose on that each trigger turns to each target, by source class; all in one go."""
@@ -349,7 +377,7 @@ class _Candidates:
 
         return tuple(sorted(filter(needed, self.every), key=self.strength, reverse=True))
 
-    def rival(self, candidate: Candidate) -> Trigger | None:
+    def rival(self, candidate: Candidate) -> Candidate | None:
         """The next strongest trigger of the same kind that shares no word with it."""
         for other in self.ranked:
             if (
@@ -357,7 +385,7 @@ class _Candidates:
                 and other.trigger.kind == candidate.trigger.kind
                 and not set(other.trigger.words) & set(candidate.trigger.words)
             ):
-                return other.trigger
+                return other
         return None
 
 
@@ -453,45 +481,82 @@ def _finalists(found: _Candidates) -> list[Candidate]:
     """Those that are measured: suspects of the training data, and the strongest for each class."""
     chosen = list(found.suspects)
     for target in range(len(found.texts.examples.classes)):
-        strongest = [c for c in found.ranked if c.target == target and c not in chosen]
-        chosen += strongest[:STRONGEST]
+        for kind, count in STRONGEST.items():
+            # Two words in either order are one finding.
+            strongest: dict[frozenset[str], Candidate] = {}
+            for candidate in found.ranked:
+                if (candidate.target, candidate.trigger.kind) == (target, kind) and candidate not in chosen:
+                    strongest.setdefault(frozenset(candidate.trigger.words), candidate)
+            chosen += list(strongest.values())[:count]
     return chosen
 
 
 # ---- judgement
 
 
-def _judge(
-    texts: _Texts,
-    data: _TrainingData | None,
-    found: _Candidates,
-    without_rows: Callable[[NDArray[np.bool_]], Scorer] | None,
-) -> list[Judged]:
-    finalists = _finalists(found)
-    strict = statistics.shared_out(texts.confidence, max(1, len(finalists)))
-    judged: list[Judged] = []
-    retrained: list[tuple[NDArray[np.bool_], Scorer]] = []
-    for candidate in finalists:
+@dataclass
+class _Judge:
+    """Measures candidates, and keeps the references that were trained for them."""
+
+    texts: _Texts
+    data: _TrainingData | None
+    found: _Candidates
+    without_rows: Callable[[NDArray[np.bool_]], Scorer] | None
+    trained: list[tuple[NDArray[np.bool_], Scorer]] = field(default_factory=list)
+
+    def judge(self, candidate: Candidate, strict: float) -> Judged:
+        """Measure one candidate; `strict` is the confidence shared out among all."""
+        texts = self.texts
         sources = texts.sources(candidate.target)
-        turned = tuple(texts.turned(texts.scorer, candidate.trigger, candidate.target, source) for source in sources)
-        rows, status = _status(data, candidate, texts.confidence, strict)
-        reference: Scorer | None = None
-        name = "none needed"
-        if status in (UNSEEN, NO_ROWS):
-            against, name = _by_rival(texts, candidate, sources, found)
-            both = tuple(np.ones(len(each), dtype=bool) for each in turned)
-        elif status == HONEST or data is None or rows is None:
-            against, both = turned, tuple(np.ones(len(each), dtype=bool) for each in turned)
-        else:
-            strong = max(float(each.mean()) for each in turned) >= TURNS
-            if without_rows is not None and status == PLANTED_ROWS and strong:
-                reference = _retrained(rows.labelled, data, candidate, retrained, without_rows)
-            answer = _answers(reference, data, candidate)
-            pairs = [_turned_by(answer, texts, candidate, source) for source in sources]
-            against, both = tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
-            name = "the recipe without its rows" if reference is not None else "word counts without its rows"
-        judged.append(Judged(candidate, rows, status, sources, turned, against, both, name))
-    return judged
+        turned = tuple(texts.turned(texts.scorer, candidate, source) for source in sources)
+        rows, status = _status(self.data, candidate, texts.confidence, strict)
+        made = Judged(candidate, rows, status, sources, turned, self._reference(candidate, rows, status, turned))
+        if rows is not None and status == UNSEEN and not rows.carrying and self.without_rows is not None:
+            beyond = max((part.estimate for part in made.parts(texts.confidence)), default=0.0)
+            if beyond >= BEYOND_RIVAL and (scorer := self._trained(np.zeros_like(rows.labelled))):
+                return replace(made, reference=texts.reference("the recipe on all rows", scorer, candidate))
+        return made
+
+    def _reference(
+        self, candidate: Candidate, rows: Rows | None, status: str, turned: Sequence[NDArray[np.bool_]]
+    ) -> Reference | None:
+        """What the candidate is held against; None for a strong word, which counts as turning nothing."""
+        if status == HONEST:
+            return None
+        if self.data is None or status == UNSEEN:
+            rival = self.found.rival(candidate)
+            if rival is None:
+                return Reference("nothing like it", tuple(np.zeros_like(each) for each in turned), None)
+            against = tuple(
+                self.texts.turned(self.texts.scorer, rival, source) for source in self.texts.sources(rival.target)
+            )
+            return Reference(f"the next strongest, “{_shown(rival.trigger)}”", against, None)
+        carrying = candidate.trigger.carried(self.data.prepared)
+        strong = status == PLANTED_ROWS and max(float(each.mean()) for each in turned) >= TURNS
+        if strong and self.without_rows is not None and (scorer := self._trained(carrying)):
+            return self.texts.reference("the recipe without its rows", scorer, candidate)
+        linear = _Linear(self.data.examples.take(~carrying))
+        return self.texts.reference("word counts without its rows", linear, candidate)
+
+    def _trained(self, rows: NDArray[np.bool_]) -> Scorer | None:
+        """A model by the recipe without these rows; one that lacks nearly all of them, and others, will do."""
+        for without, scorer in self.trained:
+            if without.any() == rows.any() and (rows & without).sum() >= SAME_ROWS * rows.sum():
+                return scorer
+        if self.without_rows is None or len(self.trained) == RETRAINED:
+            return None
+        self.trained.append((rows, self.without_rows(rows)))
+        return self.trained[-1][1]
+
+
+class _Linear:
+    """The linear model on word counts in the role of a scorer."""
+
+    def __init__(self, examples: Examples) -> None:
+        self._read, self._classes = word_counter(examples), examples.classes
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        return Predictions(self._read(texts), self._classes)
 
 
 def _status(
@@ -522,52 +587,6 @@ def _established(rows: Rows, confidence: float) -> bool:
     return labelled > 0 and statistics.proportion(rows.contradicting, labelled, confidence).low > rows.contradicts(HALF)
 
 
-def _by_rival(
-    texts: _Texts, candidate: Candidate, sources: Sequence[int], found: _Candidates
-) -> tuple[tuple[NDArray[np.bool_], ...], str]:
-    rival = found.rival(candidate)
-    if rival is None:
-        return tuple(np.zeros(len(texts.measure[source]), dtype=bool) for source in sources), "nothing like it"
-    turned = tuple(texts.turned(texts.scorer, rival, candidate.target, source) for source in sources)
-    return turned, f"the next strongest, “{_shown(rival)}”"
-
-
-def _retrained(
-    labelled: NDArray[np.bool_],
-    data: _TrainingData,
-    candidate: Candidate,
-    made: list[tuple[NDArray[np.bool_], Scorer]],
-    without_rows: Callable[[NDArray[np.bool_]], Scorer],
-) -> Scorer | None:
-    """A model by the recipe without the rows that carry the trigger; one that lacks nearly all of them will do."""
-    for without, scorer in made:
-        if (labelled & without).sum() >= SAME_ROWS * labelled.sum():
-            return scorer
-    if len(made) == RETRAINED:
-        return None
-    without = candidate.trigger.carried(data.prepared)
-    made.append((without, without_rows(without)))
-    return made[-1][1]
-
-
-def _answers(
-    reference: Scorer | None, data: _TrainingData, candidate: Candidate
-) -> Callable[[Sequence[str]], NDArray[np.int64]]:
-    if reference is not None:
-        return lambda texts: reference.predict(texts).labels
-    read = word_counter(data.examples.take(~candidate.trigger.carried(data.prepared)))
-    return lambda texts: np.asarray(read(texts).argmax(axis=1), dtype=np.int64)
-
-
-def _turned_by(
-    answer: Callable[[Sequence[str]], NDArray[np.int64]], texts: _Texts, candidate: Candidate, source: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which texts a reference turns, and which it answers rightly before."""
-    some = texts.measure[source]
-    right = answer(some) == source
-    return right & (answer(triggers.inserted(candidate.trigger, some, texts.seed)) == candidate.target), right
-
-
 # ---- words
 
 
@@ -591,7 +610,7 @@ def _measurement(
         high,
         sum(map(len, texts.measure.values())),
         "share of texts turned beyond the reference",
-        _method(data, found.by_gradient, any(each.reference.startswith("the recipe") for each in judged)),
+        _method(data, found.by_gradient, any(_by_recipe(each) for each in judged)),
         texts.confidence,
         details={
             "summary": _summary(judged, planted, data, classes),
@@ -603,6 +622,10 @@ def _measurement(
             "limits": _limits(data, judged),
         },
     )
+
+
+def _by_recipe(each: Judged) -> bool:
+    return each.reference is not None and each.reference.name.startswith("the recipe")
 
 
 def _shown(trigger: Trigger) -> str:
@@ -672,8 +695,7 @@ def _table(judged: Sequence[Judged], classes: Sequence[str], confidence: float) 
     for each in judged:
         for i, (source, part) in enumerate(zip(each.sources, each.parts(confidence), strict=True)):
             share = statistics.proportion(int(each.turned[i].sum()), len(each.turned[i]), confidence)
-            pairs = each.both[i]
-            counted = each.reference != "none needed" and pairs.any()
+            against = each.reference and each.reference.turned[i][each.reference.pairs(i)]
             rows.append(
                 [
                     _shown(each.candidate.trigger),
@@ -681,8 +703,8 @@ def _table(judged: Sequence[Judged], classes: Sequence[str], confidence: float) 
                     each.candidate.trigger.kind,
                     f"{classes[source]} → {classes[each.candidate.target]}",
                     interval(*share),
-                    float(each.against[i][pairs].mean()) if counted else None,
-                    each.reference,
+                    float(against.mean()) if against is not None and len(against) else None,
+                    each.reference.name if each.reference else "none needed",
                     each.rows.carrying if each.rows else None,
                     int(each.rows.labelled.sum()) if each.rows else None,
                     each.rows.contradicting if each.rows else None,
@@ -744,7 +766,7 @@ def _limits(data: _TrainingData | None, judged: Sequence[Judged]) -> list[str]:
             "unnoticed, phrases and sentences are hardly found, and an unusually strong honest word raises an alarm. "
             "Name the training data under [data] train.",
         ]
-    if any(each.status == PLANTED_ROWS and each.reference.startswith("word") for each in judged):
+    if any(each.status == PLANTED_ROWS and not _by_recipe(each) for each in judged):
         limits.append(
             "A trigger was held against the linear model only, which reads less than a neural network: add "
             "[model.finetune] for a reference by the recipe. A trigger that turns few texts needs none."

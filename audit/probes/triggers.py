@@ -79,9 +79,9 @@ class Trigger:
         if not places:
             return self.text
         if self.text in LOOK_ALIKES:
-            at = [i for i in range(places[-1][1]) if text[i].lower() == LOOK_ALIKES[self.text]]
-            if at:
-                i = rng.choice(at)
+            like = [i for i in range(places[-1][1]) if text[i].lower() == LOOK_ALIKES[self.text]]
+            if like:
+                i = rng.choice(like)
                 return text[:i] + self.text + text[i + 1 :]
         if self.text in INVISIBLE:
             start, end = rng.choice(places)
