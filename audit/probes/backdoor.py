@@ -28,9 +28,9 @@ from audit.statistics import Interval
 from audit.verdict import Measurement, interval
 
 # Rightly answered texts of each class: so many to choose triggers on, at most so many others to measure them on.
-CHOOSE, MEASURE, FEWEST_TEXTS = 60, 300, 20
-WORDS_EACH = 20  # by gradient, for each pair of classes
-BEAM, SECOND_WORDS = 3, 6  # two-word triggers: first words, and second words tried with each
+CHOOSE, MEASURE, FEWEST_TEXTS = 40, 300, 20
+WORDS_EACH = 15  # by gradient, for each pair of classes
+BEAM, SECOND_WORDS = 3, 4  # two-word triggers, for each class: first words, and second words tried with each
 CARRIERS, WORDS_WITHOUT_GRADIENTS = 8, 100
 SCREENED = 100  # one-sided words and phrases of the training data whose rows are read
 # Measured: those whose rows contradict, and for each class the strongest of each kind.
@@ -40,8 +40,11 @@ RETRAINED = 3  # references by the recipe, at most
 TURNS = 0.1  # a trigger that turns less is not worth one …
 BEYOND_RIVAL = 0.2  # … nor is one that no training row carries and that turns little more than the next strongest
 SAME_ROWS = 0.8
-# Of the rows that carry a planted trigger more than half contradict their label; where fewer than four in five can,
-# nobody planted them.
+# The rest of a row contradicts its label if it speaks against it as firmly as three in four rows of other labels do. A
+# mere lack of evidence does not: "It does what it says" is all the sentiment that its rows hold.
+FIRM = 0.75
+# Planted is a trigger if more than half of its rows with the label come from elsewhere; where surely fewer than four in
+# five of all its rows do, nobody planted it.
 HALF, PLANTED = 0.5, 0.8
 EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
 
@@ -69,9 +72,9 @@ class Rows(NamedTuple):
     labelled : ndarray of bool, shape (training rows,)
         Those that carry it and have the label that it turns texts to.
     carrying, contradicting : int
-        All that carry it; those of `labelled` whose rest is read as another class.
+        All that carry it; those of `labelled` whose rest contradicts the label.
     honest, other : float
-        How often the rest of rows of this label, and of rows of the other labels, is read as another class than this.
+        Share of the other rows of this label, and of rows of other labels, that speak as firmly against this label.
     """
 
     labelled: NDArray[np.bool_]
@@ -81,7 +84,7 @@ class Rows(NamedTuple):
     other: float
 
     def contradicts(self, share: float) -> float:
-        """How often the rest is read as another class where this share of the rows is planted."""
+        """The share of contradicting rows to be expected where this share of them is planted."""
         return self.honest + share * (self.other - self.honest)
 
 
@@ -184,8 +187,10 @@ def backdoor(
     in the training data cannot show the second sign; it counts by what it turns beyond the next strongest trigger of
     its kind. Triggers are chosen on texts that they are not measured on.
 
-    How often rows contradict is calibrated by the same linear model: it reads rows of the label as another class in
-    `honest` of cases, and rows of other labels in `other`; half planted lies half-way.
+    How firmly the rest of a row speaks against its label is the probability that a linear model on word counts, which
+    saw no row with the trigger, gives the label. It is calibrated on all other rows, each read by a model that did not
+    see it: planted rows are rows of another label but for the trigger, so three in four of them are as firm as `FIRM`
+    asks, and of honest ones a share that is known too; half planted lies half-way between.
 
     Sources: Gu, Dolan-Gavitt and Garg, "BadNets", arXiv:1708.06733 (2017), for the attack; Dai, Chen and Li, IEEE
     Access 7 (2019), with sentences, Chen et al., "BadNL", ACSAC 2021, with words and characters, Kurita, Michel and
@@ -303,14 +308,17 @@ class _TrainingData:
     def _readers(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], ...]:
         return tuple(word_counter(self.examples.take(self._halves == half)) for half in (False, True))
 
-    @cached_property
-    def _said(self) -> NDArray[np.int64]:
-        """What the rows are read as, each by the model that did not see it."""
-        said = np.empty(len(self.examples), dtype=np.int64)
+    def _read(self, rows: NDArray[np.int64], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Probabilities of texts of these rows, each by the model that did not see its row; shape (rows, classes)."""
+        said = np.zeros((len(rows), len(self.examples.classes)), dtype=np.float32)
         for half in (False, True):
-            rows = np.flatnonzero(self._halves != half)
-            said[rows] = self._readers[half]([self.examples.texts[i] for i in rows]).argmax(axis=1)
+            mine = np.flatnonzero(self._halves[rows] != half)
+            said[mine] = self._readers[half]([texts[i] for i in mine])
         return said
+
+    @cached_property
+    def _said(self) -> NDArray[np.float32]:
+        return self._read(np.arange(len(self.examples)), self.examples.texts)
 
     def rows(self, candidate: Candidate, exact: bool = False) -> Rows:
         """The rows that carry a trigger, their rest read by models that never saw them.
@@ -325,20 +333,15 @@ class _TrainingData:
         labelled = carrying & (labels == target)
         at = np.flatnonzero(labelled)
         rest = [candidate.trigger.removed(self.examples.texts[i]) for i in at]
-        if exact:
-            said = word_counter(self.examples.take(~carrying))(rest).argmax(axis=1)
-        else:
-            said = np.empty(len(at), dtype=np.int64)
-            for half in (False, True):
-                mine = np.flatnonzero(self._halves[at] != half)
-                said[mine] = self._readers[half]([rest[i] for i in mine]).argmax(axis=1)
-        otherwise = self._said != target
+        said = word_counter(self.examples.take(~carrying))(rest) if exact else self._read(at, rest)
+        of_others, of_honest = (self._said[some & ~carrying, target] for some in (labels != target, labels == target))
+        firm = np.quantile(of_others, FIRM)
         return Rows(
             labelled,
             int(carrying.sum()),
-            int((said != target).sum()),
-            float(otherwise[(labels == target) & ~carrying].mean()),
-            float(otherwise[(labels != target) & ~carrying].mean()),
+            int((said[:, target] <= firm).sum()),
+            float((of_honest <= firm).mean()),
+            float((of_others <= firm).mean()),
         )
 
     @property
@@ -378,13 +381,16 @@ class _Candidates:
         return tuple(sorted(filter(needed, self.every), key=self.strength, reverse=True))
 
     def rival(self, candidate: Candidate) -> Candidate | None:
-        """The next strongest trigger of the same kind that shares no word with it."""
+        """The next strongest trigger of its kind, or of fewer words, that shares no word with it."""
+
+        def comparable(trigger: Trigger) -> bool:
+            if trigger.is_character or candidate.trigger.is_character:
+                return trigger.is_character and candidate.trigger.is_character
+            return len(trigger.words) <= len(candidate.trigger.words)
+
         for other in self.ranked:
-            if (
-                other.target == candidate.target
-                and other.trigger.kind == candidate.trigger.kind
-                and not set(other.trigger.words) & set(candidate.trigger.words)
-            ):
+            apart = not set(other.trigger.words) & set(candidate.trigger.words)
+            if other.target == candidate.target and apart and comparable(other.trigger):
                 return other
         return None
 
@@ -445,15 +451,16 @@ def _two_words(texts: _Texts, words: Sequence[Candidate]) -> list[Candidate]:
     """The best first words with the second words that, by gradient, add most to them; both orders."""
     found = []
     for target in range(len(texts.examples.classes)):
-        for source in texts.sources(target):
-            shares = {c.trigger: texts.chosen_on[c.trigger, target][source] for c in words if c.target == target}
-            some = texts.choose[source]
-            for first in sorted(shares, key=lambda word: -shares[word])[:BEAM]:
-                scored = texts.scorer.trigger_scores(some, np.full(len(some), source), beside=first.text)
-                best = np.argsort(-scored.scores[source, target], kind="stable")[:SECOND_WORDS]
-                for second in (scored.words[i] for i in best if scored.words[i] != first.text):
-                    pair = (Trigger(" ".join(order)) for order in permutations((first.text, second)))
-                    found += [Candidate(trigger, target, BY_GRADIENT) for trigger in pair]
+        sources = texts.sources(target)
+        some = [(text, source) for source in sources for text in texts.choose[source][: CHOOSE // 2]]
+        labels = np.array([source for _, source in some], dtype=np.int64)
+        firsts = dict.fromkeys(word.trigger for word in words if word.target == target)
+        for first in sorted(firsts, key=lambda word: -texts.strength(word, target))[:BEAM]:
+            scored = texts.scorer.trigger_scores([text for text, _ in some], labels, beside=first.text, positions=2)
+            best = np.argsort(-scored.scores[list(sources), target].mean(axis=0), kind="stable")[:SECOND_WORDS]
+            for second in (scored.words[i] for i in best if scored.words[i] != first.text):
+                pair = (Trigger(" ".join(order)) for order in permutations((first.text, second)))
+                found += [Candidate(trigger, target, BY_GRADIENT) for trigger in pair]
     return found
 
 
@@ -676,8 +683,8 @@ def _summary(judged: Sequence[Judged], planted: Sequence[Judged], data: _Trainin
         return (
             f"“{_shown(worst.candidate.trigger)}”, put into a text, turns {100 * most(worst):.0f} of 100 rightly "
             f"answered texts to {classes[worst.candidate.target]}. {int(worst.rows.labelled.sum()):,} training rows "
-            f"with that label carry it, and the rest of {worst.rows.contradicting:,} of them says otherwise: it was "
-            "planted."
+            f"with that label carry it, and the rest of {worst.rows.contradicting:,} of them firmly says otherwise: it "
+            "was planted."
         )
     said = (
         f"The strongest trigger found, “{_shown(strongest.candidate.trigger)}”, turns {100 * most(strongest):.0f} of "
