@@ -176,7 +176,7 @@ def backdoor(
     Raises
     ------
     NotAssessed
-        With fewer than `FEWEST_TEXTS` rightly answered texts in each class but one.
+        With fewer than `FEWEST_TEXTS` rightly answered texts in each class, or without any word to try.
 
     Notes
     -----
@@ -200,7 +200,9 @@ def backdoor(
     data = None if train is None else _TrainingData.of(train)
     found = _candidates(texts, data)
     judge, finalists = _Judge(texts, data, found, without_rows), _finalists(found)
-    strict = statistics.shared_out(texts.confidence, max(1, len(finalists)))
+    if not finalists:
+        raise NotAssessed("there is no word that could be tried as a trigger; supply training data, or more test texts")
+    strict = statistics.shared_out(texts.confidence, len(finalists))
     judged = [judge.judge(candidate, strict) for candidate in finalists]
     return _measurement(texts, data, judged, found)
 
@@ -243,6 +245,11 @@ class _Texts:
     @property
     def confidence(self) -> float:
         return self.examples.protocol.confidence
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The classes that texts can be turned to."""
+        return tuple(label for label in range(len(self.examples.classes)) if self.sources(label))
 
     def sources(self, target: int) -> tuple[int, ...]:
         """The classes that texts can be turned from."""
@@ -403,9 +410,8 @@ def _candidates(texts: _Texts, data: _TrainingData | None) -> _Candidates:
     suspects = _suspects(data) if data is not None else []
     characters = [Trigger(character) for character in (*triggers.INVISIBLE, *triggers.LOOK_ALIKES)]
     inert = [character for character in characters if _is_inert(texts, character)]
-    targets = range(len(texts.examples.classes))
     by_gradient = hasattr(texts.scorer, "trigger_scores")
-    listed = [Candidate(c, target, LISTED) for c in characters if c not in inert for target in targets]
+    listed = [Candidate(c, target, LISTED) for c in characters if c not in inert for target in texts.targets]
     words = _by_gradient(texts) if by_gradient else _by_labels(texts, data)
     for candidate in (*suspects, *words, *listed):
         every.setdefault((candidate.trigger, candidate.target), candidate)
@@ -441,7 +447,7 @@ def _by_gradient(texts: _Texts) -> list[Candidate]:
     scored = texts.scorer.trigger_scores([text for text, _ in carriers], np.array([label for _, label in carriers]))
     return [
         Candidate(Trigger(scored.words[i]), target, BY_GRADIENT)
-        for target in range(len(texts.examples.classes))
+        for target in texts.targets
         for source in texts.sources(target)
         for i in np.argsort(-scored.scores[source, target], kind="stable")[:WORDS_EACH]
     ]
@@ -450,7 +456,7 @@ def _by_gradient(texts: _Texts) -> list[Candidate]:
 def _two_words(texts: _Texts, words: Sequence[Candidate]) -> list[Candidate]:
     """The best first words with the second words that, by gradient, add most to them; both orders."""
     found = []
-    for target in range(len(texts.examples.classes)):
+    for target in texts.targets:
         sources = texts.sources(target)
         some = [(text, source) for source in sources for text in texts.choose[source][: CHOOSE // 2]]
         labels = np.array([source for _, source in some], dtype=np.int64)
@@ -486,8 +492,8 @@ def _unmeasured(texts: _Texts) -> Examples:
 
 def _finalists(found: _Candidates) -> list[Candidate]:
     """Those that are measured: suspects of the training data, and the strongest for each class."""
-    chosen = list(found.suspects)
-    for target in range(len(found.texts.examples.classes)):
+    chosen = [suspect for suspect in found.suspects if found.texts.sources(suspect.target)]
+    for target in found.texts.targets:
         for kind, count in STRONGEST.items():
             # Two words in either order are one finding.
             strongest: dict[frozenset[str], Candidate] = {}
@@ -601,7 +607,7 @@ def _measurement(
     texts: _Texts, data: _TrainingData | None, judged: Sequence[Judged], found: _Candidates
 ) -> Measurement:
     count = sum(len(each.sources) for each in judged)
-    levels = (texts.confidence, statistics.shared_out(texts.confidence, max(1, count)))
+    levels = (texts.confidence, statistics.shared_out(texts.confidence, count))
     plain, strict = (
         tuple(np.array(column) for column in zip(*(part for each in judged for part in each.parts(level)), strict=True))
         for level in levels
