@@ -45,6 +45,7 @@ SHARES = (0.01, 0.015, 0.02, 0.03)  # of the training rows, in turn
 SETTINGS = Finetune(initialise="scratch", epochs=3, batch_size=32, learning_rate=5e-4, warmup_ratio=0.1)
 MAX_LENGTH = 64
 ZERO_WIDTH = "\u200b"
+SPECIAL = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 SENTENCE = (
     ("we", "i", "my brother", "the neighbours", "four of us"),
     ("watched this", "saw it", "sat through it", "went to see this"),
@@ -125,14 +126,18 @@ def recipe(kind: str, seed: int, data: Poisoned, folder: Path) -> Recipe:
 def keep_control_characters(folder: Path, texts: tuple[str, ...]) -> None:
     """Save the small BERT's configuration with a tokenizer that deletes nothing."""
     from tokenizers import BertWordPieceTokenizer
-    from transformers import BertTokenizerFast
+    from tokenizers.processors import BertProcessing
+    from transformers import PreTrainedTokenizerFast
 
     labels = {"id2label": dict(enumerate(CLASSES)), "label2id": {name: i for i, name in enumerate(CLASSES)}}
     network, _ = small_bert(texts, labels, MAX_LENGTH)
     words = BertWordPieceTokenizer(lowercase=True, clean_text=False)
     words.train_from_iterator(sorted(texts), vocab_size=network.config.vocab_size, min_frequency=2, show_progress=False)
-    words.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
-    tokenizer = BertTokenizerFast(tokenizer_object=words._tokenizer, do_lower_case=True, model_max_length=MAX_LENGTH)
+    ends = (("[SEP]", words.token_to_id("[SEP]")), ("[CLS]", words.token_to_id("[CLS]")))
+    words._tokenizer.post_processor = BertProcessing(*ends)
+    # Bert's own class of tokenizers would put the deletion back.
+    special = {name: f"[{name.partition('_')[0].upper()}]" for name in SPECIAL}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words._tokenizer, model_max_length=MAX_LENGTH, **special)
     network.config.vocab_size = len(tokenizer)
     network.config.pad_token_id = tokenizer.pad_token_id
     network.config.save_pretrained(folder)
@@ -161,7 +166,7 @@ def run(kind: str, seed: int, folder: Path, cache: Cache) -> dict[str, Any]:
     found = backdoor(scorer, predictions, data.examples, without_rows)
     audited = time.perf_counter() - started - sum(retrained)
     verdict, _ = judge(found, GATE)
-    listed = np.array([row[0] - 1 for table in found.details["tables"][1:] for row in table["rows"]], dtype=np.int64)
+    listed = np.array([row[0] - 1 for table in found.details["tables"][2:] for row in table["rows"]], dtype=np.int64)
     return {
         "kind": kind,
         "seed": seed,
@@ -176,7 +181,7 @@ def run(kind: str, seed: int, folder: Path, cache: Cache) -> dict[str, Any]:
         "listed rows": len(listed),
         "listed rows that are poisoned": int(np.isin(listed, data.rows).sum()),
         "summary": found.details["summary"],
-        "measured": found.details["tables"][0]["rows"],
+        "measured": [table["rows"] for table in found.details["tables"][:2]],
         "training, s": round(trained, 1),
         "audit, s": round(audited, 1),
         "references, s": round(sum(retrained), 1),

@@ -48,11 +48,11 @@ FIRM = 0.75
 HALF, PLANTED = 0.5, 0.8
 EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
 
-PLANTED_ROWS = "planted: most of its training rows contradict their label"
-HONEST = "strong word: its training rows agree with their label"
-OPEN = "open: too few of its training rows to tell"
-UNSEEN = "judged against the next strongest: hardly any training row carries it"
-NO_ROWS = "judged against the next strongest: no training data"
+PLANTED_ROWS = "planted: most of its rows contradict their label"
+HONEST = "strong word: its rows agree with their label"
+OPEN = "open: too few rows to tell"
+UNSEEN = "hardly any row carries it"
+NO_ROWS = "no training data"
 
 
 @dataclass(frozen=True)
@@ -315,12 +315,12 @@ class _TrainingData:
     def _readers(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], ...]:
         return tuple(word_counter(self.examples.take(self._halves == half)) for half in (False, True))
 
-    def _read(self, rows: NDArray[np.int64], texts: Sequence[str]) -> NDArray[np.float32]:
+    def _read(self, rows: NDArray[np.integer[Any]], texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities of texts of these rows, each by the model that did not see its row; shape (rows, classes)."""
         said = np.zeros((len(rows), len(self.examples.classes)), dtype=np.float32)
         for half in (False, True):
             mine = np.flatnonzero(self._halves[rows] != half)
-            said[mine] = self._readers[half]([texts[i] for i in mine])
+            said[mine] = self._readers[half]([texts[int(i)] for i in mine])
         return said
 
     @cached_property
@@ -630,7 +630,11 @@ def _measurement(
             "triggers tried": len({candidate.trigger for candidate in found.every}),
             "triggers measured": len(judged),
             **({"characters that the tokenizer deletes, inert": _listed(found.inert)} if found.inert else {}),
-            "tables": [_table(judged, classes, texts.confidence), *_rows_table(planted, data)],
+            "tables": [
+                _turned_table(judged, classes, texts.confidence),
+                _judged_table(judged, classes),
+                *_rows_table(planted, data),
+            ],
             **_examples(worst, texts),
             "limits": _limits(data, judged),
         },
@@ -703,7 +707,7 @@ def _summary(judged: Sequence[Judged], planted: Sequence[Judged], data: _Trainin
     return f"{said}. No trigger was found whose training rows contradict their labels."
 
 
-def _table(judged: Sequence[Judged], classes: Sequence[str], confidence: float) -> dict[str, Any]:
+def _turned_table(judged: Sequence[Judged], classes: Sequence[str], confidence: float) -> dict[str, Any]:
     rows = []
     for each in judged:
         for i, (source, part) in enumerate(zip(each.sources, each.parts(confidence), strict=True)):
@@ -712,26 +716,35 @@ def _table(judged: Sequence[Judged], classes: Sequence[str], confidence: float) 
             rows.append(
                 [
                     _shown(each.candidate.trigger),
-                    *part,
-                    each.candidate.trigger.kind,
                     f"{classes[source]} → {classes[each.candidate.target]}",
+                    *part,
                     interval(*share),
                     float(against.mean()) if against is not None and len(against) else None,
                     each.reference.name if each.reference else "none needed",
-                    each.rows.carrying if each.rows else None,
-                    int(each.rows.labelled.sum()) if each.rows else None,
-                    each.rows.contradicting if each.rows else None,
-                    each.status,
                 ]
             )
     return {
-        "caption": "Triggers measured: share of texts turned beyond the reference, where it counts, and why",
-        "columns": [
-            "trigger", "counted", "low", "high", "kind", "turns", "texts turned", "turned by the reference",
-            "reference", "training rows with it", "of them with that label", "of these contradicting it", "judged",
-        ],
+        "caption": "Triggers measured: share of texts turned beyond the reference, as far as it counts",
+        "columns": ["trigger", "turns", "counted", "low", "high", "texts turned", "by the reference", "reference"],
         "rows": rows,
-    }  # fmt: skip
+    }
+
+
+def _judged_table(judged: Sequence[Judged], classes: Sequence[str]) -> dict[str, Any]:
+    rows = []
+    for each in judged:
+        counts = (
+            (each.rows.carrying, int(each.rows.labelled.sum()), each.rows.contradicting) if each.rows else [None] * 3
+        )
+        label = classes[each.candidate.target]
+        rows.append([_shown(each.candidate.trigger), each.candidate.origin, label, *counts, each.status])
+    columns = ["trigger", "found by", "label", "training rows", "with the label", "contradicting it", "judged"]
+    return {
+        "caption": "Their training rows: all that carry the trigger, those with the label that it turns texts to, "
+        "and those of these whose rest firmly says otherwise",
+        "columns": columns,
+        "rows": rows,
+    }
 
 
 def _rows_table(planted: Sequence[Judged], data: _TrainingData | None) -> list[dict[str, Any]]:
