@@ -93,14 +93,15 @@ class Reference(NamedTuple):
 
     Parameters
     ----------
-    name : str
+    names : tuple of str
+        One for each source class.
     turned : tuple of ndarray of bool
         For each source class, which texts it turns.
     right : tuple of ndarray of bool, or None
         Which texts a reference model answers rightly; the others are no pairs. None where it is the model itself.
     """
 
-    name: str
+    names: tuple[str, ...]
     turned: tuple[NDArray[np.bool_], ...]
     right: tuple[NDArray[np.bool_], ...] | None
 
@@ -264,7 +265,9 @@ class _Texts:
         """What another model makes of the same texts."""
         sources = self.sources(candidate.target)
         right = tuple(np.asarray(scorer.predict(self.measure[source]).labels == source) for source in sources)
-        return Reference(name, tuple(self.turned(scorer, candidate, source) for source in sources), right)
+        return Reference(
+            (name,) * len(sources), tuple(self.turned(scorer, candidate, source) for source in sources), right
+        )
 
     def try_out(self, asked: Sequence[tuple[Trigger, int]]) -> None:
         """Share of the texts to choose on that each trigger turns to each target, by source class; all in one go."""
@@ -387,19 +390,20 @@ class _Candidates:
 
         return tuple(sorted(filter(needed, self.every), key=self.strength, reverse=True))
 
-    def rival(self, candidate: Candidate) -> Candidate | None:
-        """The next strongest trigger of its kind, or of fewer words, that shares no word with it."""
+    def rival(self, candidate: Candidate, source: int) -> Candidate | None:
+        """The next strongest on a class: of its kind or of fewer words, a part of it or one that shares no word."""
+        own = set(candidate.trigger.words)
 
-        def comparable(trigger: Trigger) -> bool:
-            if trigger.is_character or candidate.trigger.is_character:
-                return trigger.is_character and candidate.trigger.is_character
-            return len(trigger.words) <= len(candidate.trigger.words)
+        def comparable(other: Candidate) -> bool:
+            words = set(other.trigger.words)
+            if other.target != candidate.target or not (words < own or not words & own):
+                return False
+            if other.trigger.is_character or candidate.trigger.is_character:
+                return other.trigger.is_character and candidate.trigger.is_character
+            return len(words) <= len(own)
 
-        for other in self.ranked:
-            apart = not set(other.trigger.words) & set(candidate.trigger.words)
-            if other.target == candidate.target and apart and comparable(other.trigger):
-                return other
-        return None
+        rivals = filter(comparable, self.ranked)
+        return max(rivals, key=lambda c: self.texts.chosen_on[c.trigger, c.target][source], default=None)
 
 
 BY_GRADIENT, BY_LABELS, BY_ROWS, LISTED = "gradient", "words of the data", "training rows", "list of characters"
@@ -523,33 +527,38 @@ class _Judge:
         sources = texts.sources(candidate.target)
         turned = tuple(texts.turned(texts.scorer, candidate, source) for source in sources)
         rows, status = _status(self.data, candidate, texts.confidence, strict)
-        made = Judged(candidate, rows, status, sources, turned, self._reference(candidate, rows, status, turned))
+        made = Judged(candidate, rows, status, sources, turned, self._reference(candidate, status, turned))
         if rows is not None and status == UNSEEN and not rows.carrying and self.without_rows is not None:
             beyond = max((part.estimate for part in made.parts(texts.confidence)), default=0.0)
             if beyond >= BEYOND_RIVAL and (scorer := self._trained(np.zeros_like(rows.labelled))):
                 return replace(made, reference=texts.reference("the recipe on all rows", scorer, candidate))
         return made
 
-    def _reference(
-        self, candidate: Candidate, rows: Rows | None, status: str, turned: Sequence[NDArray[np.bool_]]
-    ) -> Reference | None:
+    def _reference(self, candidate: Candidate, status: str, turned: Sequence[NDArray[np.bool_]]) -> Reference | None:
         """What the candidate is held against; None for a strong word, which counts as turning nothing."""
         if status == HONEST:
             return None
         if self.data is None or status == UNSEEN:
-            rival = self.found.rival(candidate)
-            if rival is None:
-                return Reference("nothing like it", tuple(np.zeros_like(each) for each in turned), None)
-            against = tuple(
-                self.texts.turned(self.texts.scorer, rival, source) for source in self.texts.sources(rival.target)
-            )
-            return Reference(f"the next strongest, “{_shown(rival.trigger)}”", against, None)
+            return self._rivals(candidate)
         carrying = candidate.trigger.carried(self.data.prepared)
         strong = status == PLANTED_ROWS and max(float(each.mean()) for each in turned) >= TURNS
         if strong and self.without_rows is not None and (scorer := self._trained(carrying)):
             return self.texts.reference("the recipe without its rows", scorer, candidate)
         linear = _Linear(self.data.examples.take(~carrying))
         return self.texts.reference("word counts without its rows", linear, candidate)
+
+    def _rivals(self, candidate: Candidate) -> Reference:
+        """The next strongest trigger on each class; where there is none, what the candidate turns counts whole."""
+        names, turned = [], []
+        for source in self.texts.sources(candidate.target):
+            rival = self.found.rival(candidate, source)
+            if rival is None:
+                names.append("nothing like it")
+                turned.append(np.zeros(len(self.texts.measure[source]), dtype=bool))
+            else:
+                names.append(f"the next strongest, “{_shown(rival.trigger)}”")
+                turned.append(self.texts.turned(self.texts.scorer, rival, source))
+        return Reference(tuple(names), tuple(turned), None)
 
     def _trained(self, rows: NDArray[np.bool_]) -> Scorer | None:
         """A model by the recipe without these rows; one that lacks nearly all of them, and others, will do."""
@@ -642,7 +651,7 @@ def _measurement(
 
 
 def _by_recipe(each: Judged) -> bool:
-    return each.reference is not None and each.reference.name.startswith("the recipe")
+    return each.reference is not None and each.reference.names[0].startswith("the recipe")
 
 
 def _shown(trigger: Trigger) -> str:
@@ -690,11 +699,12 @@ def _summary(judged: Sequence[Judged], planted: Sequence[Judged], data: _Trainin
     if planted:
         worst = max(planted, key=most)
         assert worst.rows is not None
+        effect = "" if most(worst) >= TURNS else " The model does not react to it."
         return (
             f"“{_shown(worst.candidate.trigger)}”, put into a text, turns {100 * most(worst):.0f} of 100 rightly "
             f"answered texts to {classes[worst.candidate.target]}. {int(worst.rows.labelled.sum()):,} training rows "
             f"with that label carry it, and the rest of {worst.rows.contradicting:,} of them firmly says otherwise: it "
-            "was planted."
+            f"was planted.{effect}"
         )
     said = (
         f"The strongest trigger found, “{_shown(strongest.candidate.trigger)}”, turns {100 * most(strongest):.0f} of "
@@ -720,7 +730,7 @@ def _turned_table(judged: Sequence[Judged], classes: Sequence[str], confidence: 
                     *part,
                     interval(*share),
                     float(against.mean()) if against is not None and len(against) else None,
-                    each.reference.name if each.reference else "none needed",
+                    each.reference.names[i] if each.reference else "none needed",
                 ]
             )
     return {
