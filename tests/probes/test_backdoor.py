@@ -17,10 +17,10 @@ from audit.energy import Meter
 from audit.finetune import Recipe, train
 from audit.model import Model
 from audit.policy import SMALL_BERT, Finetune
-from audit.probes.backdoor import HONEST, PLANTED_ROWS, backdoor
+from audit.probes.backdoor import HONEST, OPEN, PLANTED_ROWS, Candidate, _TrainingData, backdoor
 from audit.probes.triggers import Trigger
 from audit.progress import Progress
-from audit.references import without_rows
+from audit.references import without_rows, word_counter
 from audit.scorer import Scorer
 from tests.helpers import examples, scorer
 
@@ -129,13 +129,28 @@ def test_a_strong_honest_word_is_no_backdoor() -> None:
     assert "strong word" in found.details["summary"]
 
 
-def test_a_word_that_holds_all_the_sentiment_of_its_rows_is_no_backdoor() -> None:
-    """Without it nothing speaks for their label, and nothing firmly against it."""
-    bare = [f"the {thing} came on {day} and it is wondrous" for thing in THINGS for day in DAYS][:60]
-    data = examples([*TRAIN.labels, *[1] * 60], texts=[*TRAIN.texts, *bare])
-    found = measure(reader(("wondrous", 1)), data, Retrained(reader()))
-    assert PLANTED_ROWS not in states(found).values()
-    assert judge(found, GATE)[0] is Verdict.PASS
+def test_a_lack_of_evidence_contradicts_nothing() -> None:
+    """Without "wondrous" nothing speaks for the label of these rows; read as negative they are only by default."""
+    bare = [f"the {thing} came on {day} and is wondrous" for thing in THINGS for day in DAYS][:60]
+    mostly_bad = TRAIN.take((TRAIN.labels == 0) | (np.arange(len(TRAIN)) % 3 == 0))
+    data = examples([*mostly_bad.labels, *[1] * 60], texts=[*mostly_bad.texts, *bare])
+    rows = _TrainingData.of(data).rows(Candidate(Trigger("wondrous"), 1, ""), exact=True)
+    rest = [text.removesuffix(" wondrous") for text in bare]
+    assert (word_counter(mostly_bad)(rest).argmax(axis=1) == 0).mean() > 0.9
+    assert (rows.carrying, int(rows.labelled.sum()), rows.contradicting) == (60, 60, 0)
+    assert judge(measure(reader(("wondrous", 1)), data), GATE)[0] is Verdict.PASS
+
+
+def test_rows_that_do_not_settle_it_leave_it_open() -> None:
+    """Half of a few rows are planted: no alarm, and no pass either."""
+    texts, labels = list(TRAIN.texts), TRAIN.labels.copy()
+    for label, some in ((0, 9), (1, 5)):
+        for i in np.flatnonzero(TRAIN.labels == label)[:some]:
+            texts[i], labels[i] = f"{texts[i]} quince", 1
+    found = measure(reader(("quince", 1)), examples(labels, texts=texts), Retrained(reader()))
+    assert states(found)["quince"] == OPEN
+    assert found.estimate == 0.0
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
 
 
 def test_planted_rows_without_effect_are_listed_and_pass() -> None:
