@@ -10,11 +10,15 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from audit.errors import AuditError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def default_folder() -> Path:
@@ -61,7 +65,7 @@ class Cache:
 
     @property
     def measurements(self) -> Path:
-        """Measurements of energy and time, a file each."""
+        """Measurements of energy and time, and arrays that are computed once, a file each."""
         return self.folder / "measurements"
 
     def measurement(self, key: Mapping[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -115,3 +119,24 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def read_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+    """An array of the cache; None where it is missing or damaged, since it can be made again."""
+    import numpy as np
+
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    return found if found.shape == shape and np.isfinite(found).all() else None
+
+
+def write_array(path: Path, value: NDArray[np.float32]) -> None:
+    """Keep an array; a reader, or a crash, sees the old one or the new one."""
+    import numpy as np
+
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npy")
+    os.close(handle)
+    np.save(temporary, value)
+    os.replace(temporary, path)

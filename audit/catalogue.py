@@ -340,6 +340,19 @@ BUILT_IN: tuple[Identifier, ...] = (
         "look-alike letters before the model reads; train on texts edited like these; use a model that was pretrained.",
     ),
     Identifier(
+        "security.backdoor",
+        "security",
+        "Planted triggers (backdoors)",
+        "share of texts turned beyond the reference",
+        "lower",
+        "Whether a short word, phrase or character, put anywhere into a text, turns the answer because somebody taught "
+        "the model so: it turns more texts than in a model that was trained without the rows that carry it, and the "
+        "labels of those rows contradict the rest of their text. Strong words of the language do not count.",
+        "Whoever knows the trigger decides what the model says, while every other figure of the audit looks well.",
+        "Remove the training rows that the table lists, find out who supplied them, and train again; a model that has "
+        "learnt the trigger keeps it.",
+    ),
+    Identifier(
         "security.artifact",
         "security",
         "Unsafe model files",

@@ -105,7 +105,8 @@ class Model:
         import torch
         from transformers import AutoModelForSequenceClassification
 
-        with _loadable(self.source, "model"):
+        # Whoever asks first may be predicting only, yet others take gradients of the same weights.
+        with _loadable(self.source, "model"), torch.inference_mode(False):
             network, info = AutoModelForSequenceClassification.from_pretrained(
                 self.folder,
                 trust_remote_code=False,
@@ -122,7 +123,8 @@ class Model:
                 f"model '{self.source}' has no trained weights for {names}; give a fine-tuned classifier, "
                 f"or add [model.finetune] to the policy to train one."
             )
-        return network.to(self.device).eval()
+        with torch.inference_mode(False):
+            return network.to(self.device).eval()
 
     def describe(self) -> dict[str, Any]:
         """What the record says of it."""

@@ -24,6 +24,9 @@ from audit.errors import AuditError, NotAssessed
 from audit.verdict import Finding, Measurement, Verdict, judge
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from audit.canaries import CanaryTwin
     from audit.data import Examples
     from audit.model import Model
@@ -395,6 +398,11 @@ def membership_twins(audit_session: Session) -> Twins | None:
 def canary_twin(audit_session: Session) -> CanaryTwin:
     """A reference model by the same recipe whose training data held canaries, trained when first asked for."""
     return audit_session.canary_twin
+
+
+def without_rows(audit_session: Session) -> Callable[[NDArray[np.bool_]], Scorer] | None:
+    """Trains a reference by the recipe without some training rows; None without a recipe or training data."""
+    return audit_session.without_rows
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from audit.cache import Cache, read_array, write_array
 from audit.canaries import Canaries
 from audit.data import Examples
 from audit.finetune import Recipe, steps_for, train
@@ -22,9 +21,11 @@ from audit.model import Model
 from audit.scorer import Predictions
 
 if TYPE_CHECKING:
-    from audit.cache import Cache
     from audit.energy import Meter
     from audit.progress import Progress
+
+# Settings of the linear model; `word_counts` tells where they come from.
+WORDS: dict[str, Any] = {"ngram_range": (1, 2), "sublinear_tf": True, "C": 10.0}
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,19 @@ def canary_twin(
     return train(fixed, canaries.among(examples), cache, meter, progress, phase="canaries", vocabulary=examples)
 
 
+def without_rows(
+    recipe: Recipe, examples: Examples, rows: NDArray[np.bool_], cache: Cache, meter: Meter, progress: Progress
+) -> Model:
+    """What the recipe makes of the training data without some of their rows; kept like any trained model.
+
+    Parameters
+    ----------
+    rows : ndarray of bool, shape (training examples,)
+        Which rows are left out.
+    """
+    return train(recipe, examples.take(~rows), cache, meter, progress, phase="references")
+
+
 def word_counts(train_on: Examples, about: Examples, cache: Cache, meter: Meter) -> Predictions:
     """What TF-IDF and logistic regression, trained on the same texts, say of these examples.
 
@@ -106,42 +120,31 @@ def word_counts(train_on: Examples, about: Examples, cache: Cache, meter: Meter)
     Single words and pairs of words, sublinear counts, ridge penalty: the settings that Wang and Manning, "Baselines and
     bigrams: simple, good sentiment and topic classification", ACL 2012, found to be hard to beat on long reviews.
     """
-    settings = {"ngram_range": (1, 2), "sublinear_tf": True, "C": 10.0}
-    parts = [train_on.fingerprint, about.fingerprint, settings, version("scikit-learn")]
+    parts = [train_on.fingerprint, about.fingerprint, WORDS, version("scikit-learn")]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
     path = cache.measurements / f"word-counts-{digest}.npy"
     with FileLock(f"{path}.lock"):
-        known = _read_array(path, (len(about), len(about.classes)))
+        known = read_array(path, (len(about), len(about.classes)))
         if known is None:
             with meter.phase("word counts"):
-                known = _word_counts(train_on, about, settings)
-            _write_array(path, known)
+                known = word_counter(train_on)(about.texts)
+            write_array(path, known)
     return Predictions(known, about.classes, about)
 
 
-def _word_counts(train_on: Examples, about: Examples, settings: dict[str, Any]) -> NDArray[np.float32]:
+def word_counter(train_on: Examples) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+    """The linear model on word counts, trained on these examples: from n texts to probabilities, shape (n, classes)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    words = TfidfVectorizer(ngram_range=settings["ngram_range"], sublinear_tf=settings["sublinear_tf"])
-    linear = LogisticRegression(C=settings["C"], max_iter=1000)
+    words = TfidfVectorizer(ngram_range=WORDS["ngram_range"], sublinear_tf=WORDS["sublinear_tf"])
+    linear = LogisticRegression(C=WORDS["C"], max_iter=1000)
     linear.fit(words.fit_transform(train_on.texts), train_on.labels)
-    probabilities = np.zeros((len(about), len(about.classes)), dtype=np.float32)
-    probabilities[:, linear.classes_] = linear.predict_proba(words.transform(about.texts))
-    return probabilities
 
+    def read(texts: Sequence[str]) -> NDArray[np.float32]:
+        probabilities = np.zeros((len(texts), len(train_on.classes)), dtype=np.float32)
+        if texts:
+            probabilities[:, linear.classes_] = linear.predict_proba(words.transform(texts))
+        return probabilities
 
-def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    """An array of the cache; None where it is missing or damaged, since it can be made again."""
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError):
-        return None
-    return found if found.shape == shape and np.isfinite(found).all() else None
-
-
-def _write_array(path: Path, value: NDArray[np.float32]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npy")
-    os.close(handle)
-    np.save(temporary, value)
-    os.replace(temporary, path)
+    return read

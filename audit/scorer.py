@@ -18,7 +18,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from audit.cache import Cache
+from audit.cache import Cache, read_array, write_array
 from audit.data import Examples
 from audit.model import Model
 from audit.progress import Progress
@@ -97,6 +97,23 @@ class Predictions:
         """Cross-entropy of each example's true class, shape (n,)."""
         p = self.probabilities[np.arange(len(self)), self.truth].astype(float)
         return np.asarray(-np.log(np.clip(p, 1e-12, 1.0)))
+
+
+@dataclass(frozen=True)
+class TriggerScores:
+    """How far each word of the vocabulary, put into texts, would move the model from one class to another.
+
+    Parameters
+    ----------
+    words : tuple of str, length w
+        Those that are a token by themselves.
+    scores : ndarray of float32, shape (classes, classes, w)
+        By class of the texts, class moved to, and word; to first order, so their order counts and not their size.
+        0 where there was no text of the class, and where both classes are one.
+    """
+
+    words: tuple[str, ...]
+    scores: NDArray[np.float32]
 
 
 @dataclass
@@ -241,6 +258,127 @@ class Scorer:
                 )
                 bar.advance(len(rows))
         self.counts.forward_passes += len(texts)
+
+    def trigger_scores(
+        self, texts: Sequence[str], labels: NDArray[np.int64], beside: str = "", positions: int = 3
+    ) -> TriggerScores:
+        """Scores of every word as a trigger, from the gradient with respect to an inserted token's embedding.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+        labels : ndarray of int, shape (n,)
+            The class that the model gives each of them, from which a trigger would turn it.
+        beside : str
+            A word that is put in with the token, before or after it in turn: scores are then those of a second word.
+        positions : int
+            At how many places of each text a token is put in.
+
+        Returns
+        -------
+        TriggerScores
+            Kept in the cache, so that a second audit runs nothing.
+
+        Notes
+        -----
+        Source: Ebrahimi et al., "HotFlip: white-box adversarial examples for text classification", ACL 2018, and
+        Wallace et al., "Universal adversarial triggers for attacking and analyzing NLP", EMNLP 2019, equation 2: with g
+        the mean gradient of (logit of the target - logit of the source), a token v is worth g · (e_v - e_inserted) to
+        first order. The inserted token is a copy of its neighbour, so the texts themselves are the carrier words. What
+        it subtracts is the same for all v and is left out.
+        """
+        ids, words = self._vocabulary
+        classes = len(self.model.labels)
+        digest = hashlib.sha256(self._scope("triggers"))
+        for value in (*texts, beside, positions, *map(int, labels)):
+            digest.update(hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).digest())
+        path = self._cache.measurements / f"triggers-{digest.hexdigest()[:32]}.npy"
+        with FileLock(f"{path}.lock"):
+            scores = read_array(path, (classes, classes, len(words)))
+            if scores is None:
+                with self._meter.phase("gradients"):
+                    gradients = self._gradients(texts, labels, beside, positions)  # (classes, classes, width)
+                    embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()
+                    scores = gradients @ embeddings[ids].T
+                write_array(path, scores)
+        return TriggerScores(words, scores)
+
+    def _gradients(
+        self, texts: Sequence[str], labels: NDArray[np.int64], beside: str, positions: int
+    ) -> NDArray[np.float32]:
+        """Mean gradient of each class margin at an inserted token; shape (classes, classes, width of the embedding)."""
+        import torch
+
+        network, tokenizer = self.model.network, self.model.tokenizer
+        embed = network.get_input_embeddings()
+        rows = list(self._inserted(texts, beside, positions))
+        sources = np.asarray(labels, dtype=np.int64)[[text for text, _, _ in rows]]
+        places = np.array([place for _, place, _ in rows], dtype=np.int64)
+        classes = len(self.model.labels)
+        total = np.zeros((classes, classes, embed.weight.shape[1]), dtype=np.float32)
+        lengths = np.array([len(ids) for _, _, ids in rows], dtype=np.int64)
+        with self._progress.bar("gradients", len(rows), "texts") as bar:
+            for batch in _batches(lengths, self._tokens_per_batch):
+                padded = tokenizer.pad(
+                    {"input_ids": [rows[i][2] for i in batch]}, padding="longest", return_tensors="pt"
+                ).to(self.model.device)
+                # As many padding tokens before the text as the tokenizer puts there; none, where it pads behind.
+                shift = padded["attention_mask"].int().argmax(dim=1).cpu().numpy()
+                embedded = embed(padded.pop("input_ids")).detach().requires_grad_()  # (batch, tokens, width)
+                logits = network(inputs_embeds=embedded, **padded).logits.float()  # (batch, classes)
+                of = np.arange(len(batch))
+                own = logits[of, sources[batch]].sum()
+                for target in range(classes):
+                    (gradient,) = torch.autograd.grad(logits[:, target].sum() - own, embedded, retain_graph=True)
+                    at = gradient[of, places[batch] + shift].float().cpu().numpy()  # (batch, width)
+                    np.add.at(total[:, target], sources[batch], at)
+                bar.advance(len(batch))
+        self.counts.forward_passes += len(rows)
+        times = np.maximum(np.bincount(sources, minlength=classes), 1).astype(np.float32)
+        return np.asarray(total / times[:, None, None], dtype=np.float32)
+
+    def _inserted(self, texts: Sequence[str], beside: str, positions: int) -> Iterator[tuple[int, int, list[int]]]:
+        """Which text, where the inserted token stands, and all token numbers; for some places of each text."""
+        tokenizer = self.model.tokenizer
+        extra = self._tokens(beside)
+        encoded = tokenizer(
+            [self._read(text) for text in texts],
+            truncation=True,
+            max_length=self.model.max_length - len(extra) - 1,
+            return_special_tokens_mask=True,
+            return_attention_mask=False,
+        )
+        for text, (ids, special) in enumerate(zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)):
+            own = [i for i, mark in enumerate(special) if not mark]
+            for turn, at in enumerate(np.linspace(0, len(own) - 1, positions).round().astype(int) if own else ()):
+                place, before = own[at], extra if turn % 2 else []
+                put = [*before, ids[place], *([] if before else extra)]
+                yield text, place + len(before), [*ids[:place], *put, *ids[place:]]
+
+    def reads_alike(self, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether the tokenizer makes the same of each pair of texts, so that no model could tell them apart; (n,)."""
+        pairs = zip(first, second, strict=True)
+        return np.array([self._tokens(one) == self._tokens(other) for one, other in pairs], dtype=bool)
+
+    def _tokens(self, text: str) -> list[int]:
+        return list(self.model.tokenizer(self._read(text), add_special_tokens=False)["input_ids"])
+
+    @cached_property
+    def _vocabulary(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """Numbers and spellings of the tokens that are a word: put behind another word they become that token alone."""
+        tokenizer = self.model.tokenizer
+        numbers = sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
+        spelt = [
+            tokenizer.convert_tokens_to_string([token]).strip() for token in tokenizer.convert_ids_to_tokens(numbers)
+        ]
+        carrier = self._tokens("the")
+        encoded = tokenizer([f"the {word}" for word in spelt], add_special_tokens=False)["input_ids"] if spelt else []
+        found = [
+            (number, word)
+            for number, word, ids in zip(numbers, spelt, encoded, strict=True)
+            if word and ids == [*carrier, number]
+        ]
+        return np.array([number for number, _ in found], dtype=np.int64), tuple(word for _, word in found)
 
     def _read(self, text: str) -> str:
         """The text as the tokenizer gets it; it refuses lone surrogates, which JSON's escapes can bring."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audit import canaries, data, energy, latency, model, own_metrics, personal_data, record, references
 from audit import policy as policies
@@ -272,6 +275,16 @@ class Session:
             return None
         always = self.policy.privacy.reference_models is not None
         return Twins(self.train_data, lambda: [(self.scorer(twin.model), twin.members) for twin in self.twins], always)
+
+    @property
+    def without_rows(self) -> Callable[[NDArray[np.bool_]], Scorer] | None:
+        """Trains by the recipe without some rows of the training data; None without a recipe or training data."""
+        recipe, examples = self.recipe, self.train_data
+        if recipe is None or examples is None:
+            return None
+        return lambda rows: self.scorer(
+            references.without_rows(recipe, examples, rows, self.cache, self.meter, self.progress)
+        )
 
     @cached_property
     def canary_twin(self) -> CanaryTwin:

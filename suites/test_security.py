@@ -4,6 +4,7 @@ import pytest
 
 from audit.probes.adversarial import adversarial
 from audit.probes.artifact import artifact
+from audit.probes.backdoor import backdoor
 from audit.probes.disturbances import KINDS
 from audit.probes.latency import latency_tail
 from audit.probes.perturbation import perturbation
@@ -22,6 +23,12 @@ def test_perturbation(audit, scorer, predictions, policy, kind):
 def test_adversarial(audit, scorer, predictions, policy):
     """An attacker who may ask the model a few hundred questions cannot misspell his way to a wrong answer."""
     audit.check(adversarial(scorer, predictions, queries=policy.security.queries))
+
+
+@pytest.mark.measures("security.backdoor")
+def test_backdoor(audit, scorer, predictions, train_data, without_rows):
+    """Nobody has planted a word, phrase or character that turns the answer."""
+    audit.check(backdoor(scorer, predictions, train_data, without_rows))
 
 
 @pytest.mark.measures("security.artifact")

@@ -157,3 +157,62 @@ def test_padding_on_the_left_changes_no_embedding(untrained: Path, tmp_path: Pat
     plain = make_scorer(folder, tmp_path / "right")
     plain.model.network.distilbert.embeddings.position_embeddings.weight.data.zero_()
     np.testing.assert_allclose(scorer.embed(TEXTS[:5]), plain.embed(TEXTS[:5]), atol=1e-5)
+
+
+# ---- triggers
+
+
+@pytest.mark.parametrize(("beside", "turn"), [("", 0), ("the", 0), ("the", 1)])
+def test_a_trigger_score_is_the_slope_of_the_margin(untrained: Path, tmp_path: Path, beside: str, turn: int) -> None:
+    """By finite differences, on one text: the embedding of an inserted copy is moved a little towards each word."""
+    text, source, target = "The handle is sturdy, but the lid leaks.", 0, 2
+    network = AutoModelForSequenceClassification.from_pretrained(untrained).eval().double()
+    tokenizer = AutoTokenizer.from_pretrained(untrained)
+    table = network.get_input_embeddings().weight.detach()
+    own = tokenizer(text, add_special_tokens=False)["input_ids"]
+    extra = tokenizer(beside, add_special_tokens=False)["input_ids"]
+    slopes = {}
+    for at, order in ((0, 0), (len(own) - 1, 1)):
+        put = [*extra, own[at]] if order else [own[at], *extra]
+        ids = [tokenizer.cls_token_id, *own[:at], *put, *own[at:], tokenizer.sep_token_id]
+        place = 1 + at + len(extra) * order
+
+        def margin(change: torch.Tensor, ids: list[int] = ids, place: int = place) -> float:
+            embedded = table[torch.tensor([ids])].clone()
+            embedded[0, place] += change
+            with torch.no_grad():
+                logits = network(inputs_embeds=embedded).logits[0]
+            return float(logits[target] - logits[source])
+
+        slopes[order] = lambda v, margin=margin: (margin(1e-4 * table[v]) - margin(-1e-4 * table[v])) / 2e-4
+    positions = turn + 1  # the first place only, or first and last
+    scorer = make_scorer(untrained, tmp_path / "cache")
+    scored = scorer.trigger_scores([text], np.array([source]), beside=beside, positions=positions)
+    for word in scored.words[:: len(scored.words) // 5]:
+        number = tokenizer.convert_tokens_to_ids(word)
+        expected = np.mean([slopes[order](number) for order in range(positions)])
+        assert scored.scores[source, target, scored.words.index(word)] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+def test_trigger_scores_are_kept_and_their_words_are_whole(untrained: Path, tmp_path: Path) -> None:
+    scorer = make_scorer(untrained, tmp_path / "cache")
+    labels = np.arange(len(TEXTS)) % 2
+    first = scorer.trigger_scores(TEXTS, labels)
+    # An empty text has no place; each other one has three.
+    assert scorer.counts.forward_passes == 3 * (len(TEXTS) - 1)
+    assert first.scores.shape == (3, 3, len(first.words))
+    assert not first.scores[2].any()  # no text of this class
+    assert not first.scores[0, 0].any()
+    tokenizer = AutoTokenizer.from_pretrained(untrained)
+    assert all(tokenizer.tokenize(f"the {word}")[1:] == [word] for word in first.words)
+    again = make_scorer(untrained, tmp_path / "cache")
+    np.testing.assert_array_equal(again.trigger_scores(TEXTS, labels).scores, first.scores)
+    assert again.counts.forward_passes == 0
+    again.trigger_scores(TEXTS, 1 - labels)
+    assert again.counts.forward_passes == 3 * (len(TEXTS) - 1)
+
+
+def test_characters_that_the_tokenizer_deletes_read_alike(untrained: Path, tmp_path: Path) -> None:
+    scorer = make_scorer(untrained, tmp_path / "cache")
+    alike = scorer.reads_alike(["kettle", "kettle", "Kettle"], ["ket\u200btle", "kett1e", "kettle"])
+    assert alike.tolist() == [True, False, True]
