@@ -400,6 +400,7 @@ def canary_twin(audit_session: Session) -> CanaryTwin:
     return audit_session.canary_twin
 
 
+@pytest.fixture(scope="session")
 def without_rows(audit_session: Session) -> Callable[[NDArray[np.bool_]], Scorer] | None:
     """Trains a reference by the recipe without some training rows; None without a recipe or training data."""
     return audit_session.without_rows
