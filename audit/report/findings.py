@@ -37,6 +37,7 @@ class Claim:
     origin: str
     limits: Limits
     explained_above: bool = False
+    limits_above: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -210,7 +211,11 @@ class Claim:
 
     @property
     def caveats(self) -> Sequence[str]:
-        """What the measurement cannot tell."""
+        """What the measurement cannot tell, but for what was told of the same measure above."""
+        return [limit for limit in self._all_caveats if limit not in self.limits_above]
+
+    @property
+    def _all_caveats(self) -> Sequence[str]:
         return list(islice(self.finding["details"].get("limits", ()), self.limits.figures))
 
     @property
@@ -326,10 +331,11 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
     order = list(words.VERDICTS)
     # What nobody gated and nobody could measure comes last: first what is known, then its gaps.
     made = sorted(made, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
-    told: set[str] = set()
+    told: dict[str, frozenset[str]] = {}
     for i, claim in enumerate(made):
-        made[i] = replace(claim, explained_above=base_id(claim.id) in told)
-        told.add(base_id(claim.id))
+        above = told.get(base_id(claim.id))
+        made[i] = replace(claim, explained_above=above is not None, limits_above=above or frozenset())
+        told[base_id(claim.id)] = (above or frozenset()).union(claim._all_caveats)
     return made
 
 

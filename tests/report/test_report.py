@@ -810,3 +810,19 @@ def test_a_browser_runs_nothing_of_a_hostile_record(tmp_path: Path) -> None:
     tags = {tag for tag, _ in Page(done.stdout).elements}
     assert not tags & {"script", "img"}
     assert "Blocked" in done.stdout
+
+
+def test_a_limit_of_several_findings_of_one_measure_is_told_once() -> None:
+    parts = [
+        finding(
+            f"security.perturbation[{kind}]",
+            challenge="security",
+            title="Robustness to disturbed text",
+            details={"limits": ["Shared by all kinds.", f"Only true of {kind}."]},
+        )
+        for kind in ("typos", "ocr", "html")
+    ]
+    shown = report.render(record(*parts, finding(details={"limits": ["Shared by all kinds."]})))
+    # Once for the measure, and once for the other measure, which may stand far from it.
+    assert shown.count("Shared by all kinds.") == 2
+    assert all(f"Only true of {kind}." in shown for kind in ("typos", "ocr", "html"))
