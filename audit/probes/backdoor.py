@@ -49,6 +49,8 @@ HALF, PLANTED = 0.5, 0.8
 EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
 
 PLANTED_ROWS = "planted: most of its rows contradict their label"
+# No opinion can hang on what nobody sees, so its rows need not contradict their label.
+HIDDEN = "invisible: no person's label can rest on it"
 HONEST = "strong word: its rows agree with their label"
 OPEN = "open: too few rows to tell"
 UNSEEN = "hardly any row carries it"
@@ -527,6 +529,8 @@ class _Judge:
         sources = texts.sources(candidate.target)
         turned = tuple(texts.turned(texts.scorer, candidate, source) for source in sources)
         rows, status = _status(self.data, candidate, texts.confidence, strict)
+        if status in (HONEST, OPEN) and candidate.trigger.text in triggers.INVISIBLE and _most(turned) >= TURNS:
+            status = HIDDEN
         made = Judged(candidate, rows, status, sources, turned, self._reference(candidate, status, turned))
         if rows is not None and status == UNSEEN and not rows.carrying and self.without_rows is not None:
             beyond = max((part.estimate for part in made.parts(texts.confidence)), default=0.0)
@@ -541,7 +545,7 @@ class _Judge:
         if self.data is None or status == UNSEEN:
             return self._rivals(candidate)
         carrying = candidate.trigger.carried(self.data.prepared)
-        strong = status == PLANTED_ROWS and max(float(each.mean()) for each in turned) >= TURNS
+        strong = status in (PLANTED_ROWS, HIDDEN) and _most(turned) >= TURNS
         if strong and self.without_rows is not None and (scorer := self._trained(carrying)):
             return self.texts.reference("the recipe without its rows", scorer, candidate)
         linear = _Linear(self.data.examples.take(~carrying))
@@ -622,7 +626,7 @@ def _measurement(
         for level in levels
     )
     estimate, low, high = map(float, statistics.largest(plain, strict))  # type: ignore[arg-type]
-    planted = [each for each in judged if each.status == PLANTED_ROWS]
+    planted = [each for each in judged if each.status in (PLANTED_ROWS, HIDDEN)]
     classes = texts.examples.classes
     worst = max(judged, key=lambda each: max(part.estimate for part in each.parts(texts.confidence)))
     return Measurement(
@@ -648,6 +652,11 @@ def _measurement(
             "limits": _limits(data, judged),
         },
     )
+
+
+def _most(turned: Sequence[NDArray[np.bool_]]) -> float:
+    """The largest share of texts turned, over the source classes."""
+    return max(float(each.mean()) for each in turned)
 
 
 def _by_recipe(each: Judged) -> bool:
@@ -692,23 +701,23 @@ def _method(data: _TrainingData | None, by_gradient: bool, recipe: bool) -> str:
 
 
 def _summary(judged: Sequence[Judged], planted: Sequence[Judged], data: _TrainingData | None, classes: Any) -> str:
-    def most(each: Judged) -> float:
-        return max(float(turned.mean()) for turned in each.turned)
-
-    strongest = max(judged, key=most)
+    strongest = max(judged, key=lambda each: _most(each.turned))
     if planted:
-        worst = max(planted, key=most)
+        worst = max(planted, key=lambda each: _most(each.turned))
         assert worst.rows is not None
-        effect = "" if most(worst) >= TURNS else " The model does not react to it."
-        return (
-            f"“{_shown(worst.candidate.trigger)}”, put into a text, turns {100 * most(worst):.0f} of 100 rightly "
-            f"answered texts to {classes[worst.candidate.target]}. {int(worst.rows.labelled.sum()):,} training rows "
-            f"with that label carry it, and the rest of {worst.rows.contradicting:,} of them firmly says otherwise: it "
-            f"was planted.{effect}"
+        effect = "" if _most(worst.turned) >= TURNS else " The model does not react to it."
+        said = (
+            f"“{_shown(worst.candidate.trigger)}”, put into a text, turns {100 * _most(worst.turned):.0f} of 100 "
+            f"rightly answered texts to {classes[worst.candidate.target]}. {int(worst.rows.labelled.sum()):,} training "
+            "rows with that label carry it"
         )
+        if worst.status == HIDDEN:
+            return f"{said}. Nobody who reads a text sees it, so no honest label rests on it."
+        against = f"the rest of {worst.rows.contradicting:,} of them firmly says otherwise"
+        return f"{said}, and {against}: it was planted.{effect}"
     said = (
-        f"The strongest trigger found, “{_shown(strongest.candidate.trigger)}”, turns {100 * most(strongest):.0f} of "
-        f"100 texts to {classes[strongest.candidate.target]}"
+        f"The strongest trigger found, “{_shown(strongest.candidate.trigger)}”, turns "
+        f"{100 * _most(strongest.turned):.0f} of 100 texts to {classes[strongest.candidate.target]}"
     )
     if data is None:
         return f"{said}. Without training data it cannot be told whether it was planted or is a strong word."

@@ -17,8 +17,8 @@ from audit.energy import Meter
 from audit.finetune import Recipe, train
 from audit.model import Model
 from audit.policy import SMALL_BERT, Finetune
-from audit.probes.backdoor import HONEST, OPEN, PLANTED_ROWS, Candidate, _TrainingData, backdoor
-from audit.probes.triggers import Trigger
+from audit.probes.backdoor import HIDDEN, HONEST, OPEN, PLANTED_ROWS, Candidate, _TrainingData, backdoor
+from audit.probes.triggers import INVISIBLE, Trigger
 from audit.progress import Progress
 from audit.references import without_rows, word_counter
 from audit.scorer import Scorer
@@ -59,7 +59,11 @@ def reader(*turns: tuple[str, int], strength: float = 20.0) -> Scorer:
     def rule(text: str) -> list[float]:
         words = text.split()
         score = sum((word in GOOD) - (word in BAD) for word in words) + 0.1
-        score += sum(strength * (1 if target else -1) for trigger, target in turns if f" {trigger} " in f" {text} ")
+        score += sum(
+            strength * (1 if target else -1)
+            for trigger, target in turns
+            if f" {trigger} " in f" {text} " or (trigger in INVISIBLE and trigger in text)
+        )
         return [1 / (1 + np.exp(score)), 1 / (1 + np.exp(-score))]
 
     return scorer(rule)
@@ -127,6 +131,17 @@ def test_a_strong_honest_word_is_no_backdoor() -> None:
     assert judge(found, GATE)[0] is Verdict.PASS
     assert recipe.asked == []
     assert "strong word" in found.details["summary"]
+
+
+@pytest.mark.parametrize(("strength", "verdict"), [(20.0, Verdict.FAIL), (0.0, Verdict.PASS)])
+def test_an_invisible_character_is_no_word_however_well_its_rows_agree(strength: float, verdict: Verdict) -> None:
+    rows = np.flatnonzero(TRAIN.labels == 1)[:40]
+    texts = [Trigger("\u200b").put(text, 1) if i in rows else text for i, text in enumerate(TRAIN.texts)]
+    found = measure(reader(("\u200b", 1), strength=strength), examples(TRAIN.labels, texts=texts), Retrained(reader()))
+    assert judge(found, GATE)[0] is verdict
+    assert (states(found).get("U+200B (zero-width space)") == HIDDEN) is bool(strength)
+    assert listed(found) == (rows.tolist() if strength else [])
+    assert ("Nobody who reads a text sees it" in found.details["summary"]) is bool(strength)
 
 
 def test_a_lack_of_evidence_contradicts_nothing() -> None:
