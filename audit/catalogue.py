@@ -371,6 +371,17 @@ BUILT_IN: tuple[Identifier, ...] = (
         "A smaller or distilled model, 8-bit weights, larger batches, shorter texts.",
     ),
     Identifier(
+        "environment.audit_energy",
+        "environment",
+        "Energy of this audit",
+        "kWh",
+        "lower",
+        "Electricity that this audit took itself. What was kept from a former audit, such as a trained model, is told "
+        "beside it and is not part of it.",
+        "An audit is run again for each release; one that takes more than the training it examines is a burden itself.",
+        "Keep the cache between audits, sample the costly probes ([data] max_examples), use fewer reference models.",
+    ),
+    Identifier(
         "transparency.provenance",
         "transparency",
         "Provenance",

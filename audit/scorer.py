@@ -106,6 +106,7 @@ class Counts:
     texts: int = 0
     forward_passes: int = 0
     cache_hits: int = 0
+    tokens: int = 0  # of the forward passes, without padding
 
 
 class Scorer:
@@ -241,6 +242,7 @@ class Scorer:
                 )
                 bar.advance(len(rows))
         self.counts.forward_passes += len(texts)
+        self.counts.tokens += int(lengths.sum())
 
     def _read(self, text: str) -> str:
         """The text as the tokenizer gets it; it refuses lone surrogates, which JSON's escapes can bring."""
