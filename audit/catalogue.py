@@ -394,6 +394,19 @@ BUILT_IN: tuple[Identifier, ...] = (
     ),
 )
 
+# What the phases are called by which energy is booked.
+PHASES: Mapping[str, str] = {
+    "fine-tune": "Training the model",
+    "twins": "Training reference models",
+    "canaries": "Training the reference model with canaries",
+    "word counts": "Training the simple model on word counts",
+    "score": "Predictions for the audit",
+    "measure inference": "Measuring the energy of predictions",
+    "measure latency": "Timing single answers",
+    "probes": "All else: reading data, computing the findings",
+    "report": "Writing the record and this report",
+}
+
 
 def ids(extra: Iterable[Identifier] = ()) -> Mapping[str, Identifier]:
     """All known ids by name, those of other packages included."""

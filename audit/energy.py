@@ -22,7 +22,7 @@ BLOCKS = 5
 BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second
 IDLE_S = 3.0
 CHUNK = 256
-REVISION = 2  # of what is kept of a measurement
+REVISION = 3  # of what is kept of a measurement
 # Grids beside that of the policy's country, from little carbon to much.
 ELSEWHERE = ("FRA", "DEU", "POL", "USA", "CHN")
 # Processor modes of CodeCarbon that read a power counter; all others multiply a load with a nominal power.
@@ -166,9 +166,9 @@ class Meter:
         return ", ".join(str(part) for part in parts if part)
 
     @property
-    def hardware(self) -> list[str]:
-        """What the tracker watches, in CodeCarbon's words."""
-        return [str(part) for part in self._ensure_tracker()._hardware]
+    def nominal_w(self) -> float:
+        """Nominal power of the processor, by which an estimate multiplies its load, watts."""
+        return float(sum(getattr(part, "_tdp", None) or 0 for part in self._ensure_tracker()._hardware))
 
     def _ensure_tracker(self) -> Any:
         if self._tracker is None:
@@ -279,7 +279,7 @@ def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache:
     -------
     dict
         ``blocks`` (``texts``, ``tokens`` and the figures of a phase each), ``idle`` (the figures of a phase in which
-        this process sleeps), ``source``, ``machine``, ``created``.
+        this process sleeps), ``source``, ``machine``, ``nominal_w``, ``created``.
     """
     digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
     key = {
@@ -312,4 +312,5 @@ def _blocks(scorer: Scorer, texts: Sequence[str], meter: Meter) -> dict[str, Any
                 done += len(chunk)
                 position += 1
         blocks.append({"texts": done, "tokens": scorer.counts.tokens - before, **phase.record()})
-    return {"blocks": blocks, "idle": idle.record(), "source": meter.source, "machine": meter.machine}
+    told = {"source": meter.source, "machine": meter.machine, "nominal_w": meter.nominal_w}
+    return {"blocks": blocks, "idle": idle.record(), **told}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit import statistics
+from audit.catalogue import PHASES
 from audit.energy import estimated_kwh
 from audit.errors import NotAssessed
 from audit.verdict import Measurement, two_digits
@@ -17,6 +18,10 @@ ESTIMATE_ERROR = 0.4
 # Enthalpy of liquid water at 100 °C less that at 20 °C, 419.1 and 83.9 kJ/kg. Source: steam tables, IAPWS-IF97.
 BOILED_LITRE_KWH = 335.2 / 3600
 DAYS = 365
+_NOMINAL = (
+    "The processor's nominal power was taken to be {watts:g} W, which CodeCarbon guesses from its name. In a virtual "
+    "machine this may be far from the truth, and so may the figures, beyond the interval."
+)
 _GRIDS = "CodeCarbon's table of national grids: averages of a year over all power plants of a country"
 
 
@@ -129,6 +134,8 @@ def inference_energy(
     watts = 3.6e6 * sum(block["kwh"] for block in own) / seconds
     idle_watts = 3.6e6 * idle["kwh"] / idle["seconds"]
     tables, limits, said = _amounts(interval, grids, predictions_per_day, training)
+    if blocks["source"] == "estimated":
+        limits.append(_NOMINAL.format(watts=blocks["nominal_w"]))
     if grids:
         tables.insert(0, _carbon_intensity(interval, grids[0], 1000 * seconds / texts / 3600, embodied_g_per_hour))
     return Measurement(
@@ -180,8 +187,8 @@ def _amounts(
     year = [value * per_day * DAYS / 1e6 for value in interval]  # kWh
     rows: list[list[Any]] = [["electricity of a year, kWh", *year]]
     said = (
-        f"At {per_day:,} predictions a day, using the model takes about {_plain(year[0])} kWh a year (between "
-        f"{_plain(year[1])} and {_plain(year[2])})"
+        f"1,000 predictions take about {_plain(interval.estimate)} Wh. At {per_day:,} a day that is {_plain(year[0])} "
+        f"kWh a year (between {_plain(year[1])} and {_plain(year[2])})"
     )
     litres = [kwh / BOILED_LITRE_KWH for kwh in year]
     tables, limits = [], []
@@ -198,7 +205,7 @@ def _amounts(
             ],
         })  # fmt: skip
     rows.append(["as much as heating so many litres of water from 20 to 100 °C", *litres])
-    said += f". That is as much as bringing {_plain(litres[0])} litres of tap water to the boil."
+    said += f", as much as bringing {_plain(litres[0])} litres of tap water to the boil."
     if training is None:
         limits.append("The model was not trained here, so it is not known when its use outweighs its training.")
     else:
@@ -292,7 +299,7 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
                 {
                     "caption": "Taken from the cache: what it took when it was made",
                     "columns": ["what", "made on", "kWh", "kg CO2eq", "measured or estimated"],
-                    "rows": [[e["name"], e["created"], e["kwh"], e["co2eq_kg"], e["source"]] for e in kept],
+                    "rows": [[PHASES[e["name"]], e["created"], e["kwh"], e["co2eq_kg"], e["source"]] for e in kept],
                 }
             ],
             "limits": limits,

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from audit.catalogue import PHASES
 from audit.report import figures, text, words
 from audit.report.evidence import Limits, Table, label, single, table
 from audit.report.words import PAGE
@@ -71,12 +72,12 @@ def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None
 
 def _phase(phase: Mapping[str, Any]) -> list[str]:
     name, source, made = str(phase["name"]), str(phase["source"]), phase.get("created")
-    carbon = phase.get("co2eq_kg")
+    carbon = float(phase["co2eq_kg"]) if text.is_number(phase.get("co2eq_kg")) else None
     return [
-        words.PHASES.get(name, text.cell(name)) + (f", {text.date(made)}" if made else ""),
+        PHASES.get(name, text.cell(name)) + (f", {text.date(made)}" if made else ""),
         f"{phase['seconds']:,.1f}" if text.is_number(phase.get("seconds")) else "–",
         *(text.cell(phase.get(part)) for part in _PARTS),
-        text.cell(1000 * carbon if text.is_number(carbon) else None),
+        text.cell(None if carbon is None else 1000 * carbon),
         words.SOURCES.get(source, text.cell(source)),
     ]
 

@@ -130,17 +130,6 @@ HISTORY: Mapping[str, str] = {
     "validation_accuracy": "validation accuracy",
     "validation_loss": "validation loss",
 }
-PHASES: Mapping[str, str] = {
-    "fine-tune": "Training the model",
-    "twins": "Training reference models",
-    "canaries": "Training the reference model with canaries",
-    "word counts": "Training the simple model on word counts",
-    "score": "Predictions for the audit",
-    "measure inference": "Measuring the energy of predictions",
-    "measure latency": "Timing single answers",
-    "probes": "All else: reading data, computing the findings",
-    "report": "Writing the record and this report",
-}
 SOURCES: Mapping[str, str] = {"measured": "measured", "estimated": "estimated"}
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -327,8 +316,8 @@ PAGE = {
     "is always read (NVML); memory is a constant for each module even then.",
     "energy_before": "This was done in a former audit and its outcome kept. Its energy was recorded then and is "
     "not part of the sum.",
-    "grids": "The same electricity on other grids. Averages of a year over all power plants of a country, from the table "
-    "that comes with CodeCarbon",
+    "grids": "The same electricity on other grids. Averages of a year over all power plants of a country, from the "
+    "table that comes with CodeCarbon",
     "grid": "Grid",
     "grid_year": "Year of the figure",
     "grid_intensity": "g CO₂eq per kWh",
