@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from audit import energy
 from audit.cache import Cache
 from audit.energy import Meter, grids, measure_inference, merge
 from audit.model import Model
@@ -41,10 +42,10 @@ def test_the_phases_add_up_to_what_a_tracker_around_all_of_them_counts() -> None
     meter._ensure_tracker()
     with through.phase("all"):
         meter.start("probes")
-        for i in range(6):
-            time.sleep(0.2)
+        for i in range(3):
+            time.sleep(0.5)
             with meter.phase(f"part {i % 2}"):
-                time.sleep(0.3)
+                time.sleep(1.2)
         phases = meter.phases
     meter.stop()
     assert {phase.name for phase in phases} == {"probes", "part 0", "part 1"}
@@ -137,7 +138,11 @@ def test_each_figure_says_whether_it_was_measured(capsys: pytest.CaptureFixture[
     assert "codecarbon" not in capsys.readouterr().err
 
 
-def test_inference_is_measured_in_blocks_and_not_again(untrained: Path, tmp_path: Path) -> None:
+def test_inference_is_measured_in_blocks_and_not_again(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(energy, "BLOCK_S", 0.3)
+    monkeypatch.setattr(energy, "IDLE_S", 0.3)
     cache, meter = Cache(tmp_path), Meter("DEU")
     scorer = Scorer(Model("test", untrained, CLASSES, 32), cache, meter, Progress())
     texts = [f"a review number {i}" for i in range(300)]
