@@ -22,6 +22,14 @@ _NOMINAL = (
     "The processor's nominal power was taken to be {watts:g} W, which CodeCarbon guesses from its name. In a virtual "
     "machine this may be far from the truth, and so may the figures, beyond the interval."
 )
+_USE = (
+    "Of a first year's electricity about {share} % is use: a smaller model, or fewer questions to it, saves more than "
+    "a cheaper training."
+)
+_TRAINING = (
+    "Of a first year's electricity about {share} % is training: to train less often, or for less, saves more than a "
+    "smaller model."
+)
 _GRIDS = "CodeCarbon's table of national grids: averages of a year over all power plants of a country"
 
 
@@ -212,11 +220,14 @@ def _amounts(
         kwh = float(training["energy"]["kwh"])
         trained = widen(statistics.Interval(kwh, kwh, kwh), _estimated([training["energy"]]))
         even = break_even(trained, interval)
-        rows.append(["predictions until use has taken as much as training", *even])
+        share = year[0] / (year[0] + kwh)
+        counts = [None if count is None else float(two_digits(round(count))) for count in even]
+        rows.append(["predictions until use has taken as much as training", *counts])
         rows.append(["days until then", *(None if count is None else count / per_day for count in even)])
         said += (
             f" Use has taken as much as the training after about {_plain(even[0])} predictions, "
-            f"or {_plain(even[0] / per_day)} days of such use."
+            f"or {_plain(even[0] / per_day)} days of such use. "
+            + (_USE if share >= 0.5 else _TRAINING).format(share=f"{100 * max(share, 1 - share):.2g}")
         )
     tables.insert(0, {
         "caption": f"What it amounts to at {per_day:,} predictions a day ([environment] predictions_per_day). Water: "
@@ -299,7 +310,9 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
                 {
                     "caption": "Taken from the cache: what it took when it was made",
                     "columns": ["what", "made on", "kWh", "kg CO2eq", "measured or estimated"],
-                    "rows": [[PHASES[e["name"]], e["created"], e["kwh"], e["co2eq_kg"], e["source"]] for e in kept],
+                    "rows": [
+                        [PHASES[e["name"]], e["created"][:10], e["kwh"], e["co2eq_kg"], e["source"]] for e in kept
+                    ],
                 }
             ],
             "limits": limits,

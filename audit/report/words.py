@@ -309,9 +309,10 @@ PAGE = {
     "The whole machine is counted, so other work that it did at the time is in these figures. Where several "
     "processes worked at once, its electricity is shared out among them, and the seconds are those of all.",
     "energy_estimated": "Where no power meter could be read, the figures are estimates: CodeCarbon "
-    "multiplies the load of the processor with its nominal power and takes a constant for the memory. Such "
-    "estimates were found to be off by up to 40 % (Fischer 2025, arXiv:2509.22092). Greenhouse gases "
-    "follow from the electricity and the average grid of the country that the policy names",
+    "multiplies the load of the processor with its nominal power, which it guesses from the processor’s name and "
+    "which in a virtual machine may be far off, and takes a constant for the memory. Such estimates were found to "
+    "be off by up to 40 % (Fischer 2025, arXiv:2509.22092). Greenhouse gases follow from the electricity and the "
+    "average grid of the country that the policy names",
     "energy_measured": "Measured means that the processor’s power was read from a counter (RAPL). A graphics card’s "
     "is always read (NVML); memory is a constant for each module even then.",
     "energy_before": "This was done in a former audit and its outcome kept. Its energy was recorded then and is "

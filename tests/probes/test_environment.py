@@ -134,6 +134,15 @@ def test_use_outweighs_training_after_as_many_predictions_as_one_contains_the_ot
     assert "after about 6,000,000 predictions, or 100 days of such use" in found.details["summary"]
 
 
+@pytest.mark.parametrize(("per_day", "advice"), [(300_000, "about 95 % is use"), (1_000, "about 94 % is training")])
+def test_the_sentence_says_where_most_can_be_saved(per_day: int, advice: str) -> None:
+    # 3 kWh of training; at 300,000 a day a year of use takes 54.75 kWh, at 1,000 a day 0.1825.
+    found = environment.inference_energy(
+        blocks([1e-4] * 5, "measured"), training=training(3.0, "measured"), predictions_per_day=per_day
+    )
+    assert advice in found.details["summary"]
+
+
 def test_a_year_of_use_is_told_in_electricity_carbon_and_boiling_water() -> None:
     # Half a Wh for each of 100 thousands on each of 365 days: 18.25 kWh; a litre takes 335.2 kJ.
     found = environment.inference_energy(blocks([1e-4] * 5, "measured"), grids=[GERMANY, FRANCE])
@@ -171,7 +180,7 @@ def test_the_audits_own_energy_leaves_out_what_was_kept_and_tells_it_beside() ->
     found = environment.audit_energy(spent(figures(0.02, "measured"), figures(0.01, "measured"), kept=(kept,)))
     assert (found.low, found.estimate, found.high) == pytest.approx((0.03, 0.03, 0.03))
     assert found.details["with what was taken from the cache, kWh"] == pytest.approx(0.53)
-    assert rows(found, "Taken from the cache")["Training the model"][:2] == ["2026-01-01T00:00:00Z", 0.5]
+    assert rows(found, "Taken from the cache")["Training the model"][:2] == ["2026-01-01", 0.5]
     assert {gate: judge(found, Gate(max=gate))[0] for gate in (0.02, 0.04)} == {0.02: "fail", 0.04: "pass"}
 
 
