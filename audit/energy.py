@@ -104,22 +104,20 @@ class Meter:
             assert self._open is not None
             yield self._open
             return
-        self._end()
-        self._inside, phase = True, self._begin(name)
+        self._inside, phase = True, self._begin(name, self._end())
         try:
             yield phase
         finally:
-            self._end()
+            ended = self._end()
             self._inside = False
             if self._rest is not None:
-                self._begin(self._rest)
+                self._begin(self._rest, ended)
 
     @property
     def phases(self) -> list[Phase]:
         """All phases that have ended, in order; what runs outside of them is told up to now."""
         if self._rest is not None and not self._inside:
-            self._end()
-            self._begin(self._rest)
+            self._begin(self._rest, self._end())
         return list(self._ended)
 
     @property
@@ -127,23 +125,30 @@ class Meter:
         """What the tracker has counted altogether."""
         return float(self._tracker._total_energy.kWh) if self._tracker is not None else 0.0
 
-    def _begin(self, name: str) -> Phase:
+    def _begin(self, name: str, after: tuple[float, float] | None = None) -> Phase:
+        """Begin a phase: now, or where the former one ended, since to change tasks takes the tracker a while too."""
         tracker = self._ensure_tracker()
         self._tasks += 1
-        self._open = Phase(name, time.time(), source=self.source)
+        self._open = Phase(name, time.time() if after is None else after[0], source=self.source)
         tracker.start_task(f"{name}-{self._tasks}")
+        if after is not None:
+            tracker._last_measured_time = after[1]
         return self._open
 
-    def _end(self) -> None:
+    def _end(self) -> tuple[float, float] | None:
+        """End the phase that is open; gives the time, and the tracker's clock at its last reading."""
         phase, self._open = self._open, None
         if phase is None:
-            return
+            return None
         data = self._tracker.stop_task(f"{phase.name}-{self._tasks}")
-        phase.seconds = max(time.time() - phase.started, 0.0)
+        read = self._tracker._last_measured_time
+        ended = time.time() - (time.perf_counter() - read)
+        phase.seconds = max(ended - phase.started, 0.0)
         if data is not None:
             phase.cpu_kwh, phase.gpu_kwh = float(data.cpu_energy), float(data.gpu_energy)
             phase.ram_kwh, phase.co2eq_kg = float(data.ram_energy), float(data.emissions)
         self._ended.append(phase)
+        return ended, read
 
     @property
     def source(self) -> str:
