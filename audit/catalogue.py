@@ -401,6 +401,17 @@ BUILT_IN: tuple[Identifier, ...] = (
         "A smaller or distilled model, 8-bit weights, larger batches, shorter texts.",
     ),
     Identifier(
+        "environment.audit_energy",
+        "environment",
+        "Energy of this audit",
+        "kWh",
+        "lower",
+        "Electricity that this audit took itself. What was kept from a former audit, such as a trained model, is told "
+        "beside it and is not part of it.",
+        "An audit is run again for each release; one that takes more than the training it examines is a burden itself.",
+        "Keep the cache between audits, sample the costly probes ([data] max_examples), use fewer reference models.",
+    ),
+    Identifier(
         "transparency.provenance",
         "transparency",
         "Provenance",
@@ -412,6 +423,21 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Supply what the table names as missing.",
     ),
 )
+
+# What the phases are called by which energy is booked.
+PHASES: Mapping[str, str] = {
+    "fine-tune": "Training the model",
+    "twins": "Training reference models",
+    "canaries": "Training the reference model with canaries",
+    "references": "Training references without suspect rows",
+    "gradients": "Searching for trigger words",
+    "word counts": "Training the simple model on word counts",
+    "score": "Predictions for the audit",
+    "measure inference": "Measuring the energy of predictions",
+    "measure latency": "Timing single answers",
+    "probes": "All else: reading data, computing the findings",
+    "report": "Writing the record and this report",
+}
 
 
 def ids(extra: Iterable[Identifier] = ()) -> Mapping[str, Identifier]:

@@ -6,10 +6,11 @@ import hashlib
 import logging
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from audit.cache import Cache
@@ -17,18 +18,23 @@ from audit.cache import Cache
 if TYPE_CHECKING:
     from audit.scorer import Scorer
 
-# Processor modes of CodeCarbon that read a power counter; all others multiply a load with a nominal power.
 BLOCKS = 5
 BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second
+IDLE_S = 3.0
 CHUNK = 256
+REVISION = 3  # of what is kept of a measurement
+# Grids beside that of the policy's country, from little carbon to much.
+ELSEWHERE = ("FRA", "DEU", "POL", "USA", "CHN")
+# Processor modes of CodeCarbon that read a power counter; all others multiply a load with a nominal power.
 _COUNTERS = ("intel_rapl", "intel_power_gadget", "windows_emi")
 
 
 @dataclass
 class Phase:
-    """What one phase of the audit took; filled in when it ends."""
+    """What one phase of the audit took; filled in when it ends. ``started`` is in seconds since 1970."""
 
     name: str
+    started: float = 0.0
     seconds: float = 0.0
     cpu_kwh: float = 0.0
     gpu_kwh: float = 0.0
@@ -45,7 +51,8 @@ class Phase:
         """Plain JSON values, as in the record."""
         return {
             "name": self.name,
-            "seconds": round(self.seconds, 3),
+            "started": self.started,
+            "seconds": self.seconds,
             "kwh": self.kwh,
             "co2eq_kg": self.co2eq_kg,
             "source": self.source,
@@ -65,41 +72,83 @@ class Meter:
 
     Notes
     -----
-    Phases do not overlap: one that begins within another is booked on the outer one. The tracker reads the whole
-    machine, so what else runs there is counted too.
+    Phases do not overlap: one that begins within another is booked on the outer one. Between :meth:`start` and
+    :meth:`stop` there are no gaps either: what runs outside of all phases has a name of its own. The tracker reads the
+    whole machine, so what else runs there is counted too.
     """
 
     def __init__(self, country: str) -> None:
         self.country = country
-        self.phases: list[Phase] = []
+        self._ended: list[Phase] = []
+        self._rest: str | None = None  # name of what runs outside of all phases
+        self._open: Phase | None = None
+        self._inside = False
+        self._tasks = 0
         self._tracker: Any = None
-        self._active: Phase | None = None
+
+    def start(self, rest: str) -> None:
+        """Book from now on what runs outside of all phases, under this name."""
+        self._rest = rest
+        self._begin(rest)
+
+    def stop(self) -> None:
+        """Book nothing more outside of phases; no thread of the tracker is left."""
+        self._rest = None
+        if not self._inside:
+            self._end()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[Phase]:
         """Book what runs in the block."""
-        if self._active is not None:
-            yield self._active
+        if self._inside:
+            assert self._open is not None
+            yield self._open
             return
-        tracker = self._ensure_tracker()
-        phase = self._active = Phase(name, source=self.source)
-        task = f"{name}-{len(self.phases)}"
-        tracker.start_task(task)
-        started = time.monotonic()
+        self._inside, phase = True, self._begin(name, self._end())
         try:
             yield phase
         finally:
-            phase.seconds = time.monotonic() - started
-            data = tracker.stop_task(task)
-            self._active = None
-            if data is not None:
-                phase.cpu_kwh, phase.gpu_kwh, phase.ram_kwh = (
-                    float(data.cpu_energy),
-                    float(data.gpu_energy),
-                    float(data.ram_energy),
-                )
-                phase.co2eq_kg = float(data.emissions)
-            self.phases.append(phase)
+            ended = self._end()
+            self._inside = False
+            if self._rest is not None:
+                self._begin(self._rest, ended)
+
+    @property
+    def phases(self) -> list[Phase]:
+        """All phases that have ended, in order; what runs outside of them is told up to now."""
+        if self._rest is not None and not self._inside:
+            self._begin(self._rest, self._end())
+        return list(self._ended)
+
+    @property
+    def total_kwh(self) -> float:
+        """What the tracker has counted altogether."""
+        return float(self._tracker._total_energy.kWh) if self._tracker is not None else 0.0
+
+    def _begin(self, name: str, after: tuple[float, float] | None = None) -> Phase:
+        """Begin a phase: now, or where the former one ended, since to change tasks takes the tracker a while too."""
+        tracker = self._ensure_tracker()
+        self._tasks += 1
+        self._open = Phase(name, time.time() if after is None else after[0], source=self.source)
+        tracker.start_task(f"{name}-{self._tasks}")
+        if after is not None:
+            tracker._last_measured_time = after[1]
+        return self._open
+
+    def _end(self) -> tuple[float, float] | None:
+        """End the phase that is open; gives the time, and the tracker's clock at its last reading."""
+        phase, self._open = self._open, None
+        if phase is None:
+            return None
+        data = self._tracker.stop_task(f"{phase.name}-{self._tasks}")
+        read = self._tracker._last_measured_time
+        ended = time.time() - (time.perf_counter() - read)
+        phase.seconds = max(ended - phase.started, 0.0)
+        if data is not None:
+            phase.cpu_kwh, phase.gpu_kwh = float(data.cpu_energy), float(data.gpu_energy)
+            phase.ram_kwh, phase.co2eq_kg = float(data.ram_energy), float(data.emissions)
+        self._ended.append(phase)
+        return ended, read
 
     @property
     def source(self) -> str:
@@ -122,9 +171,9 @@ class Meter:
         return ", ".join(str(part) for part in parts if part)
 
     @property
-    def hardware(self) -> list[str]:
-        """What the tracker watches, in CodeCarbon's words."""
-        return [str(part) for part in self._ensure_tracker()._hardware]
+    def nominal_w(self) -> float:
+        """Nominal power of the processor, by which an estimate multiplies its load, watts."""
+        return float(sum(getattr(part, "_tdp", None) or 0 for part in self._ensure_tracker()._hardware))
 
     def _ensure_tracker(self) -> Any:
         if self._tracker is None:
@@ -139,24 +188,87 @@ class Meter:
                 allow_multiple_runs=True,
                 log_level="critical",
             )
+            # A token in the user's own CodeCarbon settings would make it ask the network for the grid.
+            self._tracker._electricitymaps_api_token = None
             self._tracker._ensure_hardware_ready()
         return self._tracker
 
 
-def merge(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add up phases of the same name, in order of their first appearance."""
+def merge(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Add up phases of the same name, in order of their first appearance.
+
+    Parameters
+    ----------
+    processes : sequence of sequences of mapping
+        For each process its phases as :meth:`Phase.record` gives them, without gaps.
+
+    Notes
+    -----
+    Each process reads the whole machine. While k of them ran at once, each phase is charged with one k-th of it, so
+    that nothing is counted twice; seconds are those of all processes.
+    """
+    windows = [(own[0]["started"], own[-1]["started"] + own[-1]["seconds"]) for own in processes if own]
     total: dict[str, dict[str, Any]] = {}
-    for phase in phases:
-        if phase["name"] not in total:
-            total[phase["name"]] = dict(phase)
-            continue
-        merged = total[phase["name"]]
+    for phase in (phase for own in processes for phase in own):
+        share = _share(phase["started"], phase["started"] + phase["seconds"], windows)
+        name = phase["name"]
+        merged = total.setdefault(name, {"name": name, "source": phase["source"]})
         for key, value in phase.items():
-            if isinstance(value, float | int):
-                merged[key] += value
+            if key == "seconds" or key.endswith(("kwh", "_kg")):
+                merged[key] = merged.get(key, 0.0) + value * (1.0 if key == "seconds" else share)
         if phase["source"] == "estimated":
             merged["source"] = "estimated"
     return list(total.values())
+
+
+def _share(start: float, end: float, windows: Sequence[tuple[float, float]]) -> float:
+    """The mean of 1/k from start to end, k the number of windows that are open."""
+    inside = {edge for window in windows for edge in window if start < edge < end}
+    edges = [start, *sorted(inside), end]
+    if end <= start:
+        return 1.0
+    return sum(
+        (right - left) / max(sum(a <= (left + right) / 2 <= b for a, b in windows), 1)
+        for left, right in pairwise(edges)
+    ) / (end - start)
+
+
+def estimated_kwh(figures: Mapping[str, Any]) -> float:
+    """The part of a phase's electricity that no meter was read for.
+
+    Memory always, since CodeCarbon takes a constant for each module; the processor where it has no counter. Graphics
+    cards are always read.
+    """
+    return float(figures["ram_kwh"] + (figures["cpu_kwh"] if figures["source"] == "estimated" else 0.0))
+
+
+def grids(country: str) -> list[dict[str, Any]]:
+    """How much carbon dioxide a kilowatt-hour stands for, in the policy's country and elsewhere.
+
+    Returns
+    -------
+    list of dict
+        ``country`` (ISO code), ``name``, ``g_per_kwh`` and ``year``; the policy's country first. From CodeCarbon's
+        table of national grids, on which the tracker's own figures rest. A country that is not in it is given the
+        world's average, and neither name nor year.
+    """
+    from codecarbon.core.emissions import Emissions
+    from codecarbon.core.units import Energy
+    from codecarbon.external.geography import GeoMetadata
+    from codecarbon.input import DataSource
+
+    logging.getLogger("codecarbon").disabled = True
+    source = DataSource()
+    known, emissions = source.get_global_energy_mix_data(), Emissions(source)
+    return [
+        {
+            "country": code,
+            "name": known.get(code, {}).get("country_name"),
+            "g_per_kwh": 1000 * emissions.get_country_emissions(Energy(1.0), GeoMetadata(country_iso_code=code)),
+            "year": known.get(code, {}).get("year"),
+        }
+        for code in dict.fromkeys((country, *ELSEWHERE))
+    ]
 
 
 def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache: Cache) -> dict[str, Any]:
@@ -171,10 +283,13 @@ def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache:
     Returns
     -------
     dict
-        ``blocks`` (``texts, kwh, co2eq_kg, seconds`` each), ``source``, ``machine``, ``created``.
+        ``blocks`` (``texts``, ``tokens`` and the figures of a phase each), ``idle`` (the figures of a phase in which
+        this process sleeps), ``source``, ``machine``, ``nominal_w``, ``created``.
     """
     digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
     key = {
+        "what": "inference energy",
+        "revision": REVISION,
         "model": scorer.model.fingerprint,
         "max_length": scorer.model.max_length,
         "device": scorer.model.device,
@@ -189,9 +304,11 @@ def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache:
 def _blocks(scorer: Scorer, texts: Sequence[str], meter: Meter) -> dict[str, Any]:
     chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
     scorer.forward(chunks[0], show=False)
+    with meter.phase("measure inference") as idle:
+        time.sleep(IDLE_S)
     position, blocks = 0, []
     for _ in range(BLOCKS):
-        done = 0
+        done, before = 0, scorer.counts.tokens
         with meter.phase("measure inference") as phase:
             started = time.monotonic()
             while time.monotonic() - started < BLOCK_S:
@@ -199,6 +316,6 @@ def _blocks(scorer: Scorer, texts: Sequence[str], meter: Meter) -> dict[str, Any
                 scorer.forward(chunk, show=False)
                 done += len(chunk)
                 position += 1
-        figures = phase.record()
-        blocks.append({"texts": done} | {k: figures[k] for k in ("seconds", "kwh", "co2eq_kg")})
-    return {"blocks": blocks, "source": meter.source, "machine": meter.machine}
+        blocks.append({"texts": done, "tokens": scorer.counts.tokens - before, **phase.record()})
+    told = {"source": meter.source, "machine": meter.machine, "nominal_w": meter.nominal_w}
+    return {"blocks": blocks, "idle": idle.record(), **told}

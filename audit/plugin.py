@@ -94,6 +94,7 @@ class _Run:
                 device=option.audit_device,
                 cache=self._cache_folder(),
                 command=shlex.join(["pytest", *map(str, self._arguments())]),
+                processes=self.config.workerinput["workercount"] if self.is_worker else 1,  # type: ignore[attr-defined]
             )
             self.session = Session(options, _extra_ids(self.config), _progress(self.config))
         return self.session
@@ -161,8 +162,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove a cache that was for this run only."""
+    """Stop the energy tracker, and remove a cache that was for this run only."""
     run = config.stash.get(_STATE, None)
+    if run is not None and run.session is not None:
+        run.session.close()
     if run is not None and run.temporary is not None:
         run.temporary.cleanup()
 
@@ -271,6 +274,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # Without own metrics or probes of other packages, pytest would show the tests that run them as skipped.
     items[:] = [item for item in items if not any(_is_empty(item, name) for name in ("probe", "own_metric"))]
     yield
+    # What the audit took itself is known best at its end.
+    items.sort(key=lambda item: "environment.audit_energy" in _declared(item))
     run = config.stash[_STATE]
     concerned = [item for item in items if _concerns_audit(item)]
     if not concerned or config.option.collectonly:
@@ -374,6 +379,18 @@ def predictions(audit_session: Session, scorer: Scorer, test_data: Examples) -> 
 def inference_blocks(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
     """Energy of predictions on the test texts, in blocks."""
     return audit_session.inference_blocks(scorer)
+
+
+@pytest.fixture(scope="session")
+def grids(audit_session: Session) -> list[dict[str, Any]]:
+    """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""
+    return audit_session.grids
+
+
+@pytest.fixture(scope="session")
+def spent(audit_session: Session) -> Callable[[], dict[str, Any]]:
+    """A function that gives the energy of this audit until it is called."""
+    return audit_session.spent
 
 
 @pytest.fixture(scope="session")
@@ -678,18 +695,30 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if not facts:
         return
     from audit import record, report
+    from audit.energy import Meter
 
-    run.record = record.build(
-        list(run.findings.values()),
-        facts,
-        failed=int(exitstatus) == pytest.ExitCode.TESTS_FAILED,
-        interrupted=int(exitstatus) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
-        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.started)),
-        duration_s=time.time() - run.started,
-    )
     out = Path(facts[0]["out"])
-    record.write(out, run.record)
-    report.write(out)
+
+    def write(**reporting: Any) -> dict[str, Any]:
+        made = record.build(
+            list(run.findings.values()),
+            facts,
+            failed=int(exitstatus) == pytest.ExitCode.TESTS_FAILED,
+            interrupted=int(exitstatus) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.started)),
+            duration_s=time.time() - run.started,
+            **reporting,
+        )
+        record.write(out, made)
+        report.write(out)
+        return made
+
+    # The record cannot hold what writing it took, so it is written twice; the second time is not counted.
+    own = run.session if run.active else None
+    meter = Meter(facts[0]["policy"]["audit"]["country"]) if own is None else own.meter
+    with meter.phase("report") as phase:
+        write()
+    run.record = write(reporting=[phase.record()])
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -136,6 +136,15 @@ class SecurityPolicy(_Section):
     )
 
 
+class EnvironmentPolicy(_Section):
+    """How the model is to be used, for what its energy amounts to."""
+
+    predictions_per_day: int = Field(100_000, ge=1)
+    embodied_g_per_hour: float | None = Field(
+        None, ge=0, description="g CO2eq that making the machine caused, per hour of its life; absent: not known"
+    )
+
+
 class GateSettings(_Section):
     """One gate as it is written in the policy."""
 
@@ -159,6 +168,7 @@ class Policy(_Section):
     audit: AuditPolicy = Field(default_factory=AuditPolicy)
     privacy: PrivacyPolicy = Field(default_factory=PrivacyPolicy)
     security: SecurityPolicy = Field(default_factory=SecurityPolicy)
+    environment: EnvironmentPolicy = Field(default_factory=EnvironmentPolicy)
     _origin: Path | None = PrivateAttr(default=None)
 
     @property

@@ -8,8 +8,9 @@ import os
 import platform
 import subprocess
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -84,6 +85,7 @@ def build(
     interrupted: bool,
     created: str,
     duration_s: float,
+    reporting: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The record of an audit.
 
@@ -97,6 +99,8 @@ def build(
         Whether the exit status says that a gate or a probe failed.
     interrupted : bool
         Whether the run was ended before its time.
+    reporting : sequence of mapping
+        Phases of what came after the processes' last facts.
     """
     first = facts[0]
     have = {finding["id"] for finding in findings}
@@ -120,7 +124,11 @@ def build(
                 "policy": first["policy"],
                 **_since(first.get("baseline"), findings),
                 "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
-                "energy": {"phases": merge([phase for fact in facts for phase in fact["energy"]])},
+                "energy": {
+                    "phases": merge([*(fact["energy"] for fact in facts), reporting]),
+                    "kept": _distinct(each for fact in facts for each in fact["kept"]),
+                    "grids": first["grids"],
+                },
                 "scoring": {
                     name: sum(fact["scoring"][name] for fact in facts)
                     for name in ("texts", "forward_passes", "cache_hits")
@@ -129,6 +137,11 @@ def build(
             }
         )
     )
+
+
+def _distinct(kept: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What several processes took from the cache, once; a process knows only what it used itself."""
+    return list({(each["name"], each["created"], each["kwh"]): each for each in kept}.values())
 
 
 def _since(former: Mapping[str, Any] | None, findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -143,6 +156,11 @@ def _since(former: Mapping[str, Any] | None, findings: Sequence[Mapping[str, Any
     ]
     told = {name: former[name] for name in ("path", "created", "verdict", "fingerprint")}
     return {"baseline": {**told, "turned": sorted(turned, key=lambda each: each["id"])}}
+
+
+def now() -> str:
+    """The time, as records write it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 @cache

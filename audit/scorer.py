@@ -123,6 +123,7 @@ class Counts:
     texts: int = 0
     forward_passes: int = 0
     cache_hits: int = 0
+    tokens: int = 0  # of the forward passes, without padding
 
 
 class Scorer:
@@ -258,6 +259,7 @@ class Scorer:
                 )
                 bar.advance(len(rows))
         self.counts.forward_passes += len(texts)
+        self.counts.tokens += int(lengths.sum())
 
     def trigger_scores(
         self, texts: Sequence[str], labels: NDArray[np.int64], beside: str = "", positions: int = 3

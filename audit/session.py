@@ -47,6 +47,7 @@ class Options:
     device: str = "auto"
     cache: Path = field(default_factory=Path)
     command: str = ""
+    processes: int = 1
 
 
 class Session:
@@ -69,6 +70,8 @@ class Session:
         self.progress = progress
         self.overridden: tuple[str, ...] = ()
         self._scorers: list[Scorer] = []
+        self._blocks: dict[str, Any] | None = None
+        self._started = record.now()
 
     @cached_property
     def policy(self) -> Policy:
@@ -96,6 +99,7 @@ class Session:
         record.check_writable(self.out)
         if not {"model", "scorer"} & set(self.overridden):
             _ = self._located
+        self.meter.start("probes")
         _ = self.test_data, self.train_data, self.pairs
         record.mark_incomplete(self.out)
 
@@ -246,7 +250,31 @@ class Session:
 
     def inference_blocks(self, scorer: Scorer) -> dict[str, Any]:
         """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
-        return energy.measure_inference(scorer, self.test_data.texts, self.meter, self.cache)
+        self._blocks = energy.measure_inference(scorer, self.test_data.texts, self.meter, self.cache)
+        return self._blocks
+
+    @cached_property
+    def grids(self) -> list[dict[str, Any]]:
+        """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""
+        return energy.grids(self.policy.audit.country)
+
+    def kept(self) -> list[dict[str, Any]]:
+        """What this audit took from the cache instead of making it: its energy and date of then, by phase."""
+        made = self.__dict__
+        models = [made.get("model"), *(twin.model for twin in made.get("twins", ()))]
+        if "canary_twin" in made:
+            models.append(made["canary_twin"].scorer.model)
+        trainings = [model.training for model in models if model is not None and model.training]
+        kept = [{**each["energy"], "created": each["created"]} for each in trainings]
+        if self._blocks is not None:
+            (figures,) = energy.merge([[self._blocks["idle"], *self._blocks["blocks"]]])
+            kept.append({**figures, "created": self._blocks["created"]})
+        return [each for each in kept if each["created"] < self._started]
+
+    def spent(self) -> dict[str, Any]:
+        """The energy of this audit until now, as :func:`audit.probes.environment.audit_energy` takes it."""
+        phases = [phase.record() for phase in self.meter.phases]
+        return {"phases": phases, "kept": self.kept(), "processes": self.options.processes}
 
     def latencies(self, scorer: Scorer) -> dict[str, Any]:
         """Time of single texts, hostile ones and test texts, measured or taken from the cache."""
@@ -323,6 +351,11 @@ class Session:
                 return before + 1 if isinstance(before, int) else 2
         return 1
 
+    def close(self) -> None:
+        """Stop the energy tracker."""
+        if "meter" in self.__dict__:
+            self.meter.stop()
+
     def keep_predictions(self, predictions: Predictions) -> None:
         """Write ``predictions.parquet`` beside the record, for the next audit to compare with."""
         record.write_predictions(self.out, predictions)
@@ -364,6 +397,8 @@ class Session:
                 for role in ("test", "train")
             },
             "energy": [phase.record() for phase in self.meter.phases] if "meter" in self.__dict__ else [],
+            "kept": self.kept(),
+            "grids": self.grids,
             "scoring": {
                 name: sum(getattr(count, name) for count in counts)
                 for name in ("texts", "forward_passes", "cache_hits")

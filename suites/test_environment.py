@@ -1,4 +1,4 @@
-"""Environment: what do training and using the model take in electricity?"""
+"""Environment: what do training the model, using it and auditing it take in electricity?"""
 
 import pytest
 
@@ -14,6 +14,22 @@ def test_training_energy(audit, model):
 
 
 @pytest.mark.measures("environment.inference_energy")
-def test_inference_energy(audit, inference_blocks, test_data):
+def test_inference_energy(audit, inference_blocks, test_data, model, grids, policy):
     """Using the model takes no more electricity than agreed."""
-    audit.check(environment.inference_energy(inference_blocks, test_data.protocol.confidence))
+    use = policy.environment
+    audit.check(
+        environment.inference_energy(
+            inference_blocks,
+            test_data.protocol.confidence,
+            training=model.training,
+            grids=grids,
+            predictions_per_day=use.predictions_per_day,
+            embodied_g_per_hour=use.embodied_g_per_hour,
+        )
+    )
+
+
+@pytest.mark.measures("environment.audit_energy")
+def test_audit_energy(audit, spent):
+    """The audit itself, which runs this test last, takes no more electricity than agreed."""
+    audit.check(environment.audit_energy(spent()))

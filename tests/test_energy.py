@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from audit import energy
 from audit.cache import Cache
-from audit.energy import Meter, measure_inference
+from audit.energy import Meter, grids, measure_inference, merge
 from audit.model import Model
 from audit.progress import Progress
 from audit.scorer import Scorer
@@ -29,6 +33,78 @@ def test_phases_are_booked_apart_and_never_twice() -> None:
     assert all(phase.kwh > 0 and phase.seconds > 1 for phase in meter.phases)
     record = meter.phases[0].record()
     assert record["kwh"] == pytest.approx(record["cpu_kwh"] + record["gpu_kwh"] + record["ram_kwh"])
+
+
+def test_the_phases_add_up_to_what_a_tracker_around_all_of_them_counts() -> None:
+    """A second tracker runs through; memory, a constant power, shows any gap or overlap whatever the load does."""
+    through = Meter("DEU")
+    meter = Meter("DEU")
+    meter._ensure_tracker()
+    with through.phase("all"):
+        meter.start("probes")
+        for i in range(3):
+            time.sleep(0.5)
+            with meter.phase(f"part {i % 2}"):
+                time.sleep(1.2)
+        phases = meter.phases
+    meter.stop()
+    assert {phase.name for phase in phases} == {"probes", "part 0", "part 1"}
+    assert sum(phase.kwh for phase in phases) == pytest.approx(meter.total_kwh, rel=0.02)
+    (whole,) = through.phases
+    assert sum(phase.ram_kwh for phase in phases) == pytest.approx(whole.ram_kwh, rel=0.02)
+    assert sum(phase.seconds for phase in phases) == pytest.approx(whole.seconds, rel=0.02)
+
+
+def test_what_runs_outside_of_phases_is_told_up_to_now_and_no_thread_stays() -> None:
+    meter = Meter("DEU")
+    meter.start("probes")
+    time.sleep(0.3)
+    before = sum(phase.seconds for phase in meter.phases)
+    time.sleep(0.3)
+    meter.stop()
+    assert {phase.name for phase in meter.phases} == {"probes"}
+    assert sum(phase.seconds for phase in meter.phases) >= before + 0.3
+    assert meter._tracker._scheduler_monitor_power._stopped
+    assert len(meter.phases) == len(meter.phases)
+
+
+def _phase(name: str, started: float, seconds: float, kwh: float) -> dict[str, Any]:
+    return {"name": name, "started": started, "seconds": seconds, "kwh": kwh, "co2eq_kg": kwh, "source": "measured"}
+
+
+def test_processes_that_run_at_once_share_the_machine() -> None:
+    # A machine of 1 kWh a second for 10 s. One process reads all of it, the other its last 4 s once more.
+    one = [_phase("twins", 0, 8, 8.0), _phase("probes", 8, 2, 2.0)]
+    two = [_phase("score", 6, 4, 4.0)]
+    merged = {phase["name"]: phase for phase in merge([one, two, []])}
+    assert sum(phase["kwh"] for phase in merged.values()) == pytest.approx(10)
+    assert {name: phase["kwh"] for name, phase in merged.items()} == pytest.approx(
+        {"twins": 7, "probes": 1, "score": 2}
+    )
+    assert merged["twins"]["seconds"] == 8
+
+
+def test_grids_are_those_of_codecarbon_with_their_year() -> None:
+    known = {grid["country"]: grid for grid in grids("DEU")}
+    assert list(known) == ["DEU", "FRA", "POL", "USA", "CHN"]
+    mix = json.loads(files("codecarbon").joinpath("data/private_infra/global_energy_mix.json").read_text("utf-8"))
+    for code, grid in known.items():
+        assert grid["g_per_kwh"] == pytest.approx(mix[code]["carbon_intensity"])
+        assert (grid["name"], grid["year"]) == (mix[code]["country_name"], mix[code]["year"])
+    assert next(iter(grids("SWE")))["name"] == "Sweden"
+
+
+@pytest.mark.slow
+def test_to_sleep_costs_what_idling_costs() -> None:
+    """Power in a sleep is that of the machine before and after it; memory's to the last percent, whatever the load."""
+    meter = Meter("DEU")
+    for name in ("idle", "sleep", "idle"):
+        with meter.phase(name):
+            time.sleep(3)
+    ram = [phase.ram_kwh / phase.seconds for phase in meter.phases]
+    assert ram == pytest.approx([ram[0]] * 3, rel=0.02)
+    cpu = [phase.cpu_kwh / phase.seconds * 3.6e6 for phase in meter.phases]
+    assert max(cpu) <= meter.nominal_w * 1.05 or meter.source == "measured"
 
 
 def test_the_grid_of_the_country_sets_the_carbon() -> None:
@@ -62,13 +138,21 @@ def test_each_figure_says_whether_it_was_measured(capsys: pytest.CaptureFixture[
     assert "codecarbon" not in capsys.readouterr().err
 
 
-def test_inference_is_measured_in_blocks_and_not_again(untrained: Path, tmp_path: Path) -> None:
+def test_inference_is_measured_in_blocks_and_not_again(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(energy, "BLOCK_S", 0.3)
+    monkeypatch.setattr(energy, "IDLE_S", 0.3)
     cache, meter = Cache(tmp_path), Meter("DEU")
     scorer = Scorer(Model("test", untrained, CLASSES, 32), cache, meter, Progress())
     texts = [f"a review number {i}" for i in range(300)]
     made = measure_inference(scorer, texts, meter, cache)
     assert len(made["blocks"]) == 5
     assert all(block["texts"] > 0 and block["kwh"] > 0 for block in made["blocks"])
+    # Each of these texts is four words long, and a number, between two marks.
+    assert all(block["tokens"] >= 6 * block["texts"] for block in made["blocks"])
+    assert made["idle"]["kwh"] > 0
+    assert sum(phase.kwh for phase in meter.phases) == pytest.approx(meter.total_kwh, rel=0.02)
     passes = scorer.counts.forward_passes
     assert measure_inference(scorer, texts, meter, cache) == made
     assert scorer.counts.forward_passes == passes

@@ -32,6 +32,8 @@ def facts(gated: tuple[str, ...] = ("quality.accuracy",), **scoring: int) -> dic
         "model": {"source": "x"},
         "data": {"test": {}, "train": {}},
         "energy": [],
+        "kept": [],
+        "grids": [],
         "scoring": {"texts": 1, "forward_passes": 1, "cache_hits": 0} | scoring,
         "provenance": {"seed": 0},
     }
@@ -74,24 +76,27 @@ def test_verdicts_that_turned_since_the_former_audit_are_named() -> None:
 
 
 def test_workers_are_added_up() -> None:
-    phase = {"name": "score", "seconds": 1.0, "kwh": 0.5, "co2eq_kg": 0.1, "source": "measured"}
+    phase = {"name": "score", "started": 0.0, "seconds": 1.0, "kwh": 0.5, "co2eq_kg": 0.1, "source": "measured"}
+    kept = {**phase, "created": "2026-01-01T00:00:00Z"}
     one, two = facts(texts=3), facts(texts=4)
-    one["energy"], two["energy"] = [phase], [phase | {"source": "estimated"}]
+    one["energy"], two["energy"] = [phase], [phase | {"started": 5.0, "source": "estimated"}]
+    one["kept"] = two["kept"] = [kept]
     two["model"] = {}
     value = build([finding()], one, two)
     assert value["scoring"]["texts"] == 7
     (merged,) = value["energy"]["phases"]
     assert (merged["kwh"], merged["source"]) == (1.0, "estimated")
+    assert value["energy"]["kept"] == [kept]
     assert value["model"] == {"source": "x"}
 
 
 def test_phases_keep_their_order_and_their_total() -> None:
     names = ["fine-tune", "score", "measure inference", "score"]
     phases = [
-        {"name": name, "seconds": i, "kwh": i / 10, "co2eq_kg": 0.0, "source": "measured"}
+        {"name": name, "started": 10.0 * i, "seconds": i, "kwh": i / 10, "co2eq_kg": 0.0, "source": "measured"}
         for i, name in enumerate(names)
     ]
-    merged = merge(phases)
+    merged = merge([phases])
     assert [phase["name"] for phase in merged] == ["fine-tune", "score", "measure inference"]
     assert sum(phase["kwh"] for phase in merged) == pytest.approx(0.6)
 

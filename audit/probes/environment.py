@@ -1,29 +1,72 @@
-"""Environment: what training the model and using it take in electricity."""
+"""Environment: what training the model, using it and auditing it take in electricity, and what that amounts to."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit import statistics
+from audit.catalogue import PHASES
+from audit.energy import estimated_kwh
 from audit.errors import NotAssessed
-from audit.verdict import Measurement
+from audit.verdict import Measurement, two_digits
 
 # Source: Fischer, "Ground-Truthing AI Energy Consumption: Validating CodeCarbon Against External Measurements",
 # arXiv:2509.22092 (2025): estimates from load and nominal power are off by up to 40 % of the true value.
 ESTIMATE_ERROR = 0.4
-_WIDENED = (
-    "The power is estimated from the processor's load, not read from a counter; such estimates are off by up to 40 % "
-    "(Fischer 2025, arXiv:2509.22092), and the interval is widened by that."
+# Enthalpy of liquid water at 100 °C less that at 20 °C, 419.1 and 83.9 kJ/kg. Source: steam tables, IAPWS-IF97.
+BOILED_LITRE_KWH = 335.2 / 3600
+DAYS = 365
+_NOMINAL = (
+    "The processor's nominal power was taken to be {watts:g} W, which CodeCarbon guesses from its name. In a virtual "
+    "machine this may be far from the truth, and so may the figures, beyond the interval."
 )
+_USE = (
+    "Of a first year's electricity about {share} % is use: a smaller model, or fewer questions to it, saves more than "
+    "a cheaper training."
+)
+_TRAINING = (
+    "Of a first year's electricity about {share} % is training: to train less often, or for less, saves more than a "
+    "smaller model."
+)
+_GRIDS = "CodeCarbon's table of national grids: averages of a year over all power plants of a country"
 
 
-def widen(interval: statistics.Interval, source: str) -> statistics.Interval:
-    """The interval for the true value, where the power behind it was only estimated."""
-    if source == "measured":
-        return interval
+def widen(interval: statistics.Interval, estimated: float) -> statistics.Interval:
+    """The interval for the true value, where part of the power behind it was only estimated.
+
+    Parameters
+    ----------
+    estimated : float
+        Share of the electricity that no meter was read for, from 0 to 1. An estimate's error is one of the method, the
+        same in each repetition, so that the scatter of repetitions does not show it.
+    """
     return statistics.Interval(
-        interval.estimate, max(interval.low, 0.0) / (1 + ESTIMATE_ERROR), interval.high / (1 - ESTIMATE_ERROR)
+        interval.estimate,
+        max(interval.low, 0.0) * (1 - estimated + estimated / (1 + ESTIMATE_ERROR)),
+        interval.high * (1 - estimated + estimated / (1 - ESTIMATE_ERROR)),
+    )
+
+
+def _estimated(figures: Sequence[Mapping[str, Any]]) -> float:
+    """Share of the electricity of phases that was estimated."""
+    kwh = sum(each["kwh"] for each in figures)
+    return sum(map(estimated_kwh, figures)) / kwh if kwh else 1.0
+
+
+def _how(source: str, estimated: float) -> str:
+    """Which part was measured and which estimated, and what follows for the interval."""
+    if not estimated:
+        return "All power was read from counters."
+    parts = (
+        "the processor's power is its load times its nominal power, the memory's a constant for each module"
+        if source == "estimated"
+        else "the memory's power is a constant for each module; the rest was read from counters (RAPL, NVML)"
+    )
+    return (
+        f"{100 * estimated:.3g} % of the electricity is estimated: {parts}. Such estimates are off by up to 40 % "
+        "(Fischer 2025, arXiv:2509.22092), and the interval is widened by that."
     )
 
 
@@ -43,15 +86,13 @@ def training_energy(training: Mapping[str, Any] | None) -> Measurement:
     if training is None:
         raise NotAssessed("the model was loaded, not trained here; give the recipe with [model.finetune]")
     energy = training["energy"]
-    kwh = float(energy["kwh"])
-    interval = widen(statistics.Interval(kwh, kwh, kwh), energy["source"])
+    estimated, kwh = _estimated([energy]), float(energy["kwh"])
     return Measurement(
         "environment.training_energy",
-        *interval,
+        *widen(statistics.Interval(kwh, kwh, kwh), estimated),
         1,
         "kWh",
-        f"CodeCarbon around the one training run, {energy['source']}. "
-        + (_WIDENED if energy["source"] != "measured" else "Power read from counters (RAPL, NVML)."),
+        f"CodeCarbon around the one training run. {_how(energy['source'], estimated)}",
         sample="training runs",
         details={
             "source": energy["source"],
@@ -67,35 +108,230 @@ def training_energy(training: Mapping[str, Any] | None) -> Measurement:
     )
 
 
-def inference_energy(blocks: Mapping[str, Any], confidence: float = 0.95) -> Measurement:
-    """Electricity of 1,000 predictions on the user's own texts.
+def inference_energy(
+    blocks: Mapping[str, Any],
+    confidence: float = 0.95,
+    *,
+    training: Mapping[str, Any] | None = None,
+    grids: Sequence[Mapping[str, Any]] = (),
+    predictions_per_day: int = 100_000,
+    embodied_g_per_hour: float | None = None,
+) -> Measurement:
+    """Electricity of 1,000 predictions on the user's own texts, and what a year of them amounts to.
 
     Parameters
     ----------
     blocks : mapping
-        From :func:`audit.energy.measure_inference`: ``blocks`` with ``texts, kwh, co2eq_kg, seconds``, and ``source``.
+        From :func:`audit.energy.measure_inference`.
     confidence : float
         Two-sided confidence of the interval over the blocks.
+    training : mapping or None
+        ``model.training``, for the number of predictions after which use outweighs training.
+    grids : sequence of mapping
+        From :func:`audit.energy.grids`, the policy's country first.
+    predictions_per_day : int
+        How often the model is asked, by the policy.
+    embodied_g_per_hour : float or None
+        Grams of CO2eq that making this machine caused, for each hour of its life; None where nobody knows.
     """
-    per_thousand: Sequence[float] = [1e6 * block["kwh"] / block["texts"] for block in blocks["blocks"]]
-    carbon = [1e6 * block["co2eq_kg"] / block["texts"] for block in blocks["blocks"]]
-    interval = widen(statistics.mean(per_thousand, confidence), blocks["source"])
+    own, idle = blocks["blocks"], blocks["idle"]
+    estimated = _estimated(own)
+    per_thousand = [1e6 * block["kwh"] / block["texts"] for block in own]
+    interval = widen(statistics.mean(per_thousand, confidence), estimated)
+    seconds, texts = (sum(block[name] for block in own) for name in ("seconds", "texts"))
+    watts = 3.6e6 * sum(block["kwh"] for block in own) / seconds
+    idle_watts = 3.6e6 * idle["kwh"] / idle["seconds"]
+    tables, limits, said = _amounts(interval, grids, predictions_per_day, training)
+    if blocks["source"] == "estimated":
+        limits.append(_NOMINAL.format(watts=blocks["nominal_w"]))
+    if grids:
+        tables.insert(0, _carbon_intensity(interval, grids[0], 1000 * seconds / texts / 3600, embodied_g_per_hour))
     return Measurement(
         "environment.inference_energy",
-        interval.estimate,
-        max(interval.low, 0.0),
-        interval.high,
-        len(per_thousand),
+        *interval,
+        len(own),
         "Wh per 1,000 predictions",
-        f"CodeCarbon around {len(per_thousand)} separate blocks of predictions on test texts after a warm-up, "
-        f"{blocks['source']}; t interval over the blocks. " + (_WIDENED if blocks["source"] != "measured" else ""),
+        f"CodeCarbon around {len(own)} separate blocks of predictions on test texts after a warm-up; t interval over "
+        f"the blocks. What the machine takes while it idles is part of it. {_how(blocks['source'], estimated)}",
         confidence,
         sample="blocks",
         details={
+            "summary": said,
             "source": blocks["source"],
-            "g CO2eq per 1,000 predictions": sum(carbon) / len(carbon),
-            "texts per second": sum(b["texts"] for b in blocks["blocks"]) / sum(b["seconds"] for b in blocks["blocks"]),
+            "Wh per 1,000 tokens": sum(1e6 * b["kwh"] / b["tokens"] for b in own) / len(own),
+            "power while predicting, W": watts,
+            "power while idle, W": idle_watts,
+            "Wh per 1,000 predictions beyond idling": (watts - idle_watts) * 1000 * seconds / texts / 3600,
+            "texts per second": texts / seconds,
             "machine": blocks["machine"],
             "measured on": blocks["created"],
+            "tables": tables,
+            "limits": limits,
         },
     )
+
+
+def break_even(training: statistics.Interval, per_thousand: statistics.Interval) -> tuple[float, float, float | None]:
+    """After how many predictions using the model has taken as much as training it: estimate, low, high.
+
+    Parameters
+    ----------
+    training : Interval
+        kWh.
+    per_thousand : Interval
+        Wh per 1,000 predictions.
+    """
+    estimate, low = 1e6 * training.estimate / per_thousand.estimate, 1e6 * training.low / per_thousand.high
+    return estimate, low, 1e6 * training.high / per_thousand.low if per_thousand.low > 0 else None
+
+
+def _amounts(
+    interval: statistics.Interval,
+    grids: Sequence[Mapping[str, Any]],
+    per_day: int,
+    training: Mapping[str, Any] | None,
+) -> tuple[list[dict[str, Any]], list[str], str]:
+    """What the energy of 1,000 predictions amounts to in a year: tables, limits, and a sentence."""
+    year = [value * per_day * DAYS / 1e6 for value in interval]  # kWh
+    rows: list[list[Any]] = [["electricity of a year, kWh", *year]]
+    said = (
+        f"1,000 predictions take about {_plain(interval.estimate)} Wh. At {per_day:,} a day that is {_plain(year[0])} "
+        f"kWh a year (between {_plain(year[1])} and {_plain(year[2])})"
+    )
+    litres = [kwh / BOILED_LITRE_KWH for kwh in year]
+    tables, limits = [], []
+    if grids:
+        carbon = [kwh * grids[0]["g_per_kwh"] / 1000 for kwh in year]
+        rows.append(["carbon of a year, kg CO2eq", *carbon])
+        said += f" and {_plain(carbon[0])} kg CO2eq on the grid of {_place(grids[0])}"
+        tables.append({
+            "caption": f"The same year on other grids ({_GRIDS})",
+            "columns": ["grid", "year of the figure", "g CO2eq per kWh", "kg CO2eq a year", "at least", "at most"],
+            "rows": [
+                [_place(grid), _year(grid), grid["g_per_kwh"], *(kwh * grid["g_per_kwh"] / 1000 for kwh in year)]
+                for grid in grids
+            ],
+        })  # fmt: skip
+    rows.append(["as much as heating so many litres of water from 20 to 100 °C", *litres])
+    said += f", as much as bringing {_plain(litres[0])} litres of tap water to the boil."
+    if training is None:
+        limits.append("The model was not trained here, so it is not known when its use outweighs its training.")
+    else:
+        kwh = float(training["energy"]["kwh"])
+        trained = widen(statistics.Interval(kwh, kwh, kwh), _estimated([training["energy"]]))
+        even = break_even(trained, interval)
+        share = year[0] / (year[0] + kwh)
+        counts = [None if count is None else float(two_digits(round(count))) for count in even]
+        rows.append(["predictions until use has taken as much as training", *counts])
+        rows.append(["days until then", *(None if count is None else count / per_day for count in even)])
+        said += (
+            f" Use has taken as much as the training after about {_plain(even[0])} predictions, "
+            f"or {_plain(even[0] / per_day)} days of such use. "
+            + (_USE if share >= 0.5 else _TRAINING).format(share=f"{100 * max(share, 1 - share):.2g}")
+        )
+    tables.insert(0, {
+        "caption": f"What it amounts to at {per_day:,} predictions a day ([environment] predictions_per_day). Water: "
+        "335 kJ per litre, from steam tables (IAPWS-IF97), without the losses of a kettle",
+        "columns": ["", "about", "at least", "at most"],
+        "rows": rows,
+    })  # fmt: skip
+    return tables, limits, said
+
+
+def _carbon_intensity(
+    interval: statistics.Interval, grid: Mapping[str, Any], hours: float, embodied_g_per_hour: float | None
+) -> dict[str, Any]:
+    """The Software Carbon Intensity with its terms, as a table. Source: ISO/IEC 21031:2024, SCI = (E × I + M) per R.
+
+    Parameters
+    ----------
+    hours : float
+        That 1,000 predictions take.
+    """
+    intensity = grid["g_per_kwh"]
+    energy = [value / 1000 for value in interval]  # kWh
+    embodied = None if embodied_g_per_hour is None else embodied_g_per_hour * hours
+    sci = [kwh * intensity + (embodied or 0.0) for kwh in energy]
+    left_out = ", here without M" if embodied is None else ""
+    return {
+        "caption": f"Software Carbon Intensity, (E × I + M) per R after ISO/IEC 21031:2024{left_out}",
+        "columns": ["term", "unit", "about", "at least", "at most"],
+        "rows": [
+            ["R: functional unit", "1,000 predictions", None, None, None],
+            ["E: electricity", "kWh", *energy],
+            [f"I: grid of {_place(grid)}, {_year(grid)}", "g CO2eq per kWh", intensity, None, None],
+            [
+                "M: making of the machine" + (" (not known: [environment] embodied_g_per_hour)" if left_out else ""),
+                "g CO2eq", embodied, None, None,
+            ],
+            [f"SCI{left_out}", "g CO2eq per 1,000 predictions", *sci],
+        ],
+    }  # fmt: skip
+
+
+def audit_energy(spent: Mapping[str, Any]) -> Measurement:
+    """Electricity of the audit itself; what was taken from the cache is told apart.
+
+    Parameters
+    ----------
+    spent : mapping
+        From ``Session.spent``: ``phases`` and ``kept``, figures of phases each, what was kept with the date on which it
+        was made; ``processes``, how many take part.
+    """
+    phases, kept = spent["phases"], spent["kept"]
+    kwh, estimated = sum(phase["kwh"] for phase in phases), _estimated(phases)
+    source = "estimated" if any(phase["source"] == "estimated" for phase in phases) else "measured"
+    limits = [
+        "Writing the report comes after this figure, and loading the software before it.",
+        "Predictions of former audits that were used again are not counted: the records of those audits hold them.",
+    ]
+    if spent["processes"] > 1:
+        limits.append(
+            "Several processes took part. This is what the machine took until this test, which is begun last; what "
+            "others still did then is missing here and is part of the energy by phase."
+        )
+    before = sum(each["kwh"] for each in kept)
+    return Measurement(
+        "environment.audit_energy",
+        *widen(statistics.Interval(kwh, kwh, kwh), estimated),
+        1,
+        "kWh",
+        "CodeCarbon from the reading of the data to this test, which runs after all others. Models that a former audit "
+        f"trained and kept are not part of it. {_how(source, estimated)}",
+        sample="audits",
+        details={
+            "source": source,
+            "interval": "error bound",
+            "seconds": sum(phase["seconds"] for phase in phases),
+            "kg CO2eq": sum(phase["co2eq_kg"] for phase in phases),
+            "taken from the cache, kWh when it was made": before,
+            "with what was taken from the cache, kWh": kwh + before,
+            "tables": [
+                {
+                    "caption": "Taken from the cache: what it took when it was made",
+                    "columns": ["what", "made on", "kWh", "kg CO2eq", "measured or estimated"],
+                    "rows": [
+                        [PHASES[e["name"]], e["created"][:10], e["kwh"], e["co2eq_kg"], e["source"]] for e in kept
+                    ],
+                }
+            ],
+            "limits": limits,
+        },
+    )
+
+
+def _place(grid: Mapping[str, Any]) -> str:
+    return str(grid["name"] or f"{grid['country']} (not in the table: the world's average)")
+
+
+def _year(grid: Mapping[str, Any]) -> str:
+    """Of which year the figure is."""
+    # The world's average is that of the International Energy Agency's status report of 2019.
+    return str(grid["year"] or "2018")
+
+
+def _plain(value: float) -> str:
+    """Two digits, as people say it."""
+    if value >= 10:
+        return f"{two_digits(round(value)):,}"
+    return f"{value:.{max(1 - math.floor(math.log10(value)), 0)}f}" if value > 0 else "0"

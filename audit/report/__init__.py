@@ -88,6 +88,7 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
             recipe=facts.recipe(shown["model"].get("training") or {}),
             training_facts=facts.training(shown),
             phases=facts.phases(shown),
+            grids=facts.grids(shown, limits),
             country=findings.setting(shown, "audit", "country"),
             run_facts=facts.run(shown),
             model_facts=facts.model(shown),

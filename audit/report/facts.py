@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from audit.catalogue import PHASES
 from audit.report import figures, text, words
 from audit.report.evidence import Limits, Table, label, single, table
 from audit.report.words import PAGE
@@ -54,30 +55,49 @@ def _exactly(value: Any) -> str:
     return str(value) if isinstance(value, int) else text.cell(value)
 
 
-def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None, list[str] | None]:
-    """Rows of the energy table, their sum, and the training's row if it was trained before this audit."""
+_PARTS = ("kwh", "cpu_kwh", "gpu_kwh", "ram_kwh")
+
+
+def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None, list[list[str]]]:
+    """Rows of the energy table, their sum, and the rows of what was kept from former audits."""
     own = record["energy"]["phases"]
-    total = {key: sum(phase[key] or 0 for phase in own) for key in ("seconds", "kwh", "co2eq_kg")}
+    known = [key for key in ("seconds", "co2eq_kg", *_PARTS) if all(text.is_number(phase.get(key)) for phase in own)]
+    total = {key: sum(phase[key] for phase in own) for key in known}
     sources = {phase["source"] for phase in own}
     # A sum is only as good as its worst part.
     total |= {"name": words.PAGE["sum"], "source": "estimated" if "estimated" in sources else "measured"}
-    before = (record["model"].get("training") or {}).get("energy")
-    if not isinstance(before, dict) or before.get("name") in {phase["name"] for phase in own}:
-        before = None
     rows = [_phase(phase) for phase in own]
-    return rows, _phase(total) if len(rows) > 1 else None, _phase(before) if before else None
+    return rows, _phase(total) if len(rows) > 1 else None, [_phase(each) for each in record["energy"].get("kept", ())]
 
 
 def _phase(phase: Mapping[str, Any]) -> list[str]:
-    name, source = str(phase.get("name", "–")), str(phase.get("source", "–"))
+    name, source, made = str(phase["name"]), str(phase["source"]), phase.get("created")
     carbon = float(phase["co2eq_kg"]) if text.is_number(phase.get("co2eq_kg")) else None
     return [
-        words.PHASES.get(name, text.cell(name)),
+        PHASES.get(name, text.cell(name)) + (f", {text.date(made)}" if made else ""),
         f"{phase['seconds']:,.1f}" if text.is_number(phase.get("seconds")) else "–",
-        text.cell(phase.get("kwh")),
+        *(text.cell(phase.get(part)) for part in _PARTS),
         text.cell(None if carbon is None else 1000 * carbon),
         words.SOURCES.get(source, text.cell(source)),
     ]
+
+
+def grids(record: Mapping[str, Any], limits: Limits) -> Table | None:
+    """What this audit's electricity would stand for elsewhere; None where the record does not say."""
+    known = record["energy"].get("grids")
+    if not known:
+        return None
+    kwh = sum(phase["kwh"] or 0 for phase in record["energy"]["phases"])
+    raw = {
+        "caption": PAGE["grids"],
+        "columns": [PAGE[name] for name in ("grid", "grid_year", "grid_intensity", "co2")],
+        "rows": [
+            [grid["name"] or f"{grid['country']}: {PAGE['grid_world']}", str(grid["year"] or PAGE["unknown"]),
+             grid["g_per_kwh"], kwh * (grid["g_per_kwh"] or 0)]
+            for grid in known
+        ],
+    }  # fmt: skip
+    return table(raw, limits)
 
 
 def training(record: Mapping[str, Any]) -> Facts:

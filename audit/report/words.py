@@ -130,13 +130,6 @@ HISTORY: Mapping[str, str] = {
     "validation_accuracy": "validation accuracy",
     "validation_loss": "validation loss",
 }
-PHASES: Mapping[str, str] = {
-    "fine-tune": "Training the model",
-    "twins": "Training reference models",
-    "canaries": "Training the reference model with canaries",
-    "score": "Predictions for the audit",
-    "measure inference": "Measuring the energy of predictions",
-}
 SOURCES: Mapping[str, str] = {"measured": "measured", "estimated": "estimated"}
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -312,16 +305,27 @@ PAGE = {
     "history_text": "Validation accuracy is measured on training examples that were held out; it is not "
     "the accuracy on the test examples. The loss is what the training makes small.",
     "energy": "Energy by phase",
-    "energy_text": "Electricity and greenhouse gases of this audit. The whole machine is counted, so other "
-    "work that it did at the time is in these figures.",
+    "energy_text": "Electricity and greenhouse gases of this audit, from the reading of the data to this report. "
+    "The whole machine is counted, so other work that it did at the time is in these figures. Where several "
+    "processes worked at once, its electricity is shared out among them, and the seconds are those of all.",
     "energy_estimated": "Where no power meter could be read, the figures are estimates: CodeCarbon "
-    "multiplies the load of the processor with its nominal power and takes a constant for the memory. Such "
-    "estimates were found to be off by up to 40 % (Fischer 2025, arXiv:2509.22092). Greenhouse gases "
-    "follow from the electricity and the average grid of the country that the policy names",
-    "energy_measured": "Measured means that the processor’s power was read from a counter. Memory is a "
-    "constant for each module even then.",
-    "energy_before": "This training was done once and its model kept; its energy was recorded then and is "
+    "multiplies the load of the processor with its nominal power, which it guesses from the processor’s name and "
+    "which in a virtual machine may be far off, and takes a constant for the memory. Such estimates were found to "
+    "be off by up to 40 % (Fischer 2025, arXiv:2509.22092). Greenhouse gases follow from the electricity and the "
+    "average grid of the country that the policy names",
+    "energy_measured": "Measured means that the processor’s power was read from a counter (RAPL). A graphics card’s "
+    "is always read (NVML); memory is a constant for each module even then.",
+    "energy_before": "This was done in a former audit and its outcome kept. Its energy was recorded then and is "
     "not part of the sum.",
+    "grids": "The same electricity on other grids. Averages of a year over all power plants of a country, from the "
+    "table that comes with CodeCarbon",
+    "grid": "Grid",
+    "grid_year": "Year of the figure",
+    "grid_intensity": "g CO₂eq per kWh",
+    "grid_world": "not in the table; the world’s average",
+    "cpu": "of it processor",
+    "gpu": "graphics card",
+    "ram": "memory",
     "no_energy": "The record holds no energy figures: nothing was trained or predicted in this run, or all "
     "of it was kept from an earlier one.",
     "phase": "Phase",

@@ -112,7 +112,7 @@ def record(*findings: dict[str, Any], verdict: str = "pass", **more: Any) -> dic
             "audit": {"confidence": 0.95, "country": "DEU"},
         },
         "findings": list(findings),
-        "energy": {"phases": [phase("score")]},
+        "energy": {"phases": [phase("score")], "kept": [{**phase("fine-tune"), "created": "2026-11-23T23:31:30Z"}]},
         "scoring": {"texts": 10, "forward_passes": 8, "cache_hits": 2},
         "provenance": {
             "command": "pytest suites/",
@@ -418,12 +418,27 @@ def test_chance_over_all_gates_is_added_up() -> None:
 
 
 def test_energy_says_what_was_estimated_and_what_was_before() -> None:
-    found = page(record(finding(), energy={"phases": [phase("score"), phase("ours", "measured")]}))
+    parts = {"cpu_kwh": 0.0001, "gpu_kwh": 0.0, "ram_kwh": 0.00002}
+    both = [phase("score") | parts, phase("ours", "measured") | parts]
+    kept = [{**phase("fine-tune"), "created": "2026-11-23T23:31:30Z"}]
+    found = page(record(finding(), energy={"phases": both, "kept": kept}))
     assert "arXiv:2509.22092" in found.text
-    assert "Sum of this audit 24.6 0.00024 0.100 estimated" in found.text
-    assert "Training the model* 12.3" in found.text
-    same = page(record(finding(), energy={"phases": [phase("fine-tune")]}))
-    assert "Training the model*" not in same.text
+    assert "Predictions for the audit 12.3 0.00012 0.00010 0 0.000020 0.050 estimated" in found.text
+    assert "Sum of this audit 24.6 0.00024 0.00020 0 0.000040 0.100 estimated" in found.text
+    assert "Training the model, 23 November 2026, 23:31 UTC* 12.3 0.00012" in found.text
+    assert "The same electricity on other grids" not in found.text
+    assert "UTC* 12.3" not in page(record(finding(), energy={"phases": both})).text
+
+
+def test_the_same_electricity_is_told_for_other_grids() -> None:
+    grids = [
+        {"country": "DEU", "name": "Germany", "g_per_kwh": 400.0, "year": 2023},
+        {"country": "XXX", "name": None, "g_per_kwh": 475.0, "year": None},
+    ]
+    found = page(record(finding(), energy={"phases": [phase("score"), phase("twins")], "grids": grids})).text
+    # 0.00024 kWh at 400 g and at 475 g.
+    assert "Germany 2023 400 0.096" in found
+    assert "XXX: not in the table; the world’s average not recorded 475 0.114" in found
 
 
 def test_what_turned_since_the_former_audit_is_told() -> None:
