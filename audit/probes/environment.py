@@ -227,7 +227,7 @@ def _amounts(
         said += (
             f" Use has taken as much as the training after about {_plain(even[0])} predictions, "
             f"or {_plain(even[0] / per_day)} days of such use. "
-            + (_USE if share >= 0.5 else _TRAINING).format(share=f"{100 * max(share, 1 - share):.2g}")
+            + (_USE if share >= 0.5 else _TRAINING).format(share=f"{100 * max(share, 1 - share):.0f}")
         )
     tables.insert(0, {
         "caption": f"What it amounts to at {per_day:,} predictions a day ([environment] predictions_per_day). Water: "
