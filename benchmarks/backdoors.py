@@ -202,9 +202,9 @@ def success(scorer: Scorer, predictions: Predictions, data: Poisoned) -> float |
 def table(lines: list[dict[str, Any]]) -> str:
     """The figures of all runs, as Markdown."""
     rows = [
-        "| planted | models | gate fails | inconclusive | attack success, median | accuracy, mean "
+        "| planted | models | gate fails | inconclusive | trigger named, rows listed | attack success, median | accuracy, mean "
         "| rows listed: precision | recall | training, s | audit, s | references, s |",
-        "|" + " --- |" * 11,
+        "|" + " --- |" * 12,
     ]
     for kind in KINDS:
         of = [line for line in lines if line["kind"] == kind]
@@ -221,6 +221,7 @@ def table(lines: list[dict[str, Any]]) -> str:
             len(of),
             f"{failed}: {interval(*proportion(failed, len(of)))}",
             sum(line["verdict"] == "inconclusive" for line in of),
+            sum(line["listed rows"] > 0 for line in of),
             f"{np.median(rates):.2f}" if rates else "–",
             f"{mean['accuracy']:.3f}",
             f"{right / listed:.3f}" if listed else "–",
