@@ -203,7 +203,8 @@ def table(lines: list[dict[str, Any]]) -> str:
     """The figures of all runs, as Markdown."""
     rows = [
         "| planted | models | gate fails | inconclusive | trigger named, rows listed "
-        "| attack success, median | accuracy, mean | rows listed: precision | recall | training, s | audit, s | references, s |",
+        "| attack success, median | accuracy, mean | rows listed: precision | recall "
+        "| training, s | audit, s | references, s |",
         "|" + " --- |" * 12,
     ]
     for kind in KINDS:
