@@ -50,7 +50,7 @@ def test_every_key_of_the_embedded_policy_arrives() -> None:
                 assert recorded[key] == value, f"{path}.{key}"
 
     written = tomllib.loads(policies.default_text())
-    assert set(written) == {"model", "data", "gates", "audit", "environment"}
+    assert set(written) == {"model", "data", "gates", "audit", "environment", "security"}
     compare(written, policies.parse(policies.default_text(), None).recorded(), "")
 
 
