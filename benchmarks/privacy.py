@@ -19,10 +19,10 @@ import pandas as pd
 
 from audit import statistics
 from audit.data import Examples
-from audit.personal_data import Found, find
+from audit.personal_data import find
 from audit.probes import privacy
 from tests import airline
-from tests.labelled import SAID, sentences
+from tests.labelled import SAID, agreement
 
 SENTENCES = 20_000
 
@@ -83,26 +83,12 @@ def share(part: int, whole: int) -> str:
 
 def labelled() -> None:
     """Precision and recall on labelled sentences, and which look-alikes are taken for personal data."""
-    hits, false, total, taken = (Counter[str]() for _ in range(4))
-    for sentence in sentences(SENTENCES):
-        found = set(find(sentence.text))
-        if sentence.kind:
-            total[sentence.kind] += 1
-            right = {one for one in found if one.kind == sentence.kind and covers(one, sentence.start, sentence.end)}
-            hits[sentence.kind] += bool(right)
-            found -= right
-        false.update(one.kind for one in found)
-        taken.update(f"{sentence.about} taken for {one.kind}" for one in found)
+    hits, false, total, taken = agreement(SENTENCES)
     print(f"\n{SENTENCES:,} sentences\n\n| kind | sentences with it | recall | precision |\n| --- | --- | --- | --- |")
     for kind in SAID:
         recall, precision = hits[kind] / total[kind], hits[kind] / max(1, hits[kind] + false[kind])
         print(f"| {kind} | {total[kind]:,} | {recall:.4f} | {precision:.4f} |")
     print("\n" + "\n".join(f"- {n} × {what}" for what, n in taken.most_common()))
-
-
-def covers(found: Found, start: int, end: int) -> bool:
-    """Whether the greater part of what was to be found is covered."""
-    return min(found.end, end) - max(found.start, start) > (end - start) / 2
 
 
 def main() -> None:

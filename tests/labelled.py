@@ -6,11 +6,13 @@ It makes what the demo's own generator does not: other ways of writing, keys and
 from __future__ import annotations
 
 import string
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 from audit.demo import personal_data as demo
+from audit.personal_data import Found, find
 
 
 @dataclass(frozen=True)
@@ -166,3 +168,23 @@ LOOKALIKES: dict[str, Callable[[Random], str]] = {
     "stars": lambda rng: f"I gave it {rng.randint(2, 5)} Stars Way too early",
     "ISBN": lambda rng: f"ISBN 978-{rng.randint(0, 9)}-{_digits(rng, 4)}-{_digits(rng, 4)}-{rng.randint(0, 9)}",
 }
+
+
+def agreement(count: int) -> tuple[Counter[str], Counter[str], Counter[str], Counter[str]]:
+    """By kind what the finder hits, finds falsely and should find in so many sentences; and what it takes for what."""
+    hits, false, total, taken = (Counter[str]() for _ in range(4))
+    for sentence in sentences(count):
+        found = set(find(sentence.text))
+        if sentence.kind:
+            total[sentence.kind] += 1
+            right = {one for one in found if one.kind == sentence.kind and _covers(one, sentence.start, sentence.end)}
+            hits[sentence.kind] += bool(right)
+            found -= right
+        false.update(one.kind for one in found)
+        taken.update(f"{sentence.about} taken for {one.kind}" for one in found)
+    return hits, false, total, taken
+
+
+def _covers(found: Found, start: int, end: int) -> bool:
+    """Whether the greater part of what was to be found is covered."""
+    return min(found.end, end) - max(found.start, start) > (end - start) / 2

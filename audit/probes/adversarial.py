@@ -10,7 +10,6 @@ and the kinds of edits; how the budget is spread and the last, random part of th
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from audit import personal_data, statistics
 from audit.errors import NotAssessed
 from audit.probes.edits import KINDS, WORD, Edit, apply, edits, words
+from audit.probes.lists import seeded
 from audit.redaction import SMALLEST_CELL, count, redact
 from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
@@ -105,8 +105,7 @@ def attack(
     found: dict[int, Attacked] = {}
     running, asking = {}, {}
     for i, text in enumerate(texts):
-        digest = hashlib.sha256(f"{seed}/{text}".encode("utf-8", "surrogatepass")).digest()
-        rng = random.Random(int.from_bytes(digest[:8], "big"))
+        rng = seeded(seed, text)
         options = edits(text, vocabulary, rng, language)
         running[i] = _Search(text, options, queries, scores, rng).run()
         asking[i] = next(running[i])

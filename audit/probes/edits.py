@@ -12,10 +12,12 @@ import random
 import re
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
 from audit import personal_data
+from audit.probes.disturbances.edits import apply as exchange
+from audit.probes.disturbances.letters import HOMOGLYPHS
+from audit.probes.lists import rows
 
 KINDS = {
     "swap": "two letters swapped",
@@ -44,8 +46,7 @@ _OPINIONS = frozenset(
     "trust ugly unlikable vile warm waste weak weary win wins wise wit witty won worn worse worst worth worthy "
     "wrong".split()
 )
-_LATIN, _CYRILLIC = "aceijopsxyABCEHIJKMOPSTX", "асеіјорѕхуАВСЕНІЈКМОРЅТХ"
-_LOOK_ALIKE = dict(zip(_LATIN + _CYRILLIC, _CYRILLIC + _LATIN, strict=True))
+_LOOK_ALIKE = HOMOGLYPHS | {alike: letter for letter, alike in HOMOGLYPHS.items()}
 _VOWELS = "aeiou"
 
 
@@ -122,9 +123,7 @@ def _slips(word: str, forbidden: frozenset[str], rng: random.Random) -> Iterable
 
 @cache
 def _synonyms() -> dict[str, tuple[str, ...]]:
-    lines = files("audit.probes").joinpath("synonyms.txt").read_text("utf-8").splitlines()
-    rows = [line.split(" | ") for line in lines if line and not line.startswith("#")]
-    return {word: tuple(others.split(", ")) for word, others in rows}
+    return {word: tuple(others.split(", ")) for word, others in rows("audit.probes", "synonyms.txt")}
 
 
 def _in_case_of(old: str, new: str) -> str:
@@ -135,9 +134,7 @@ def _in_case_of(old: str, new: str) -> str:
 
 def apply(text: str, changes: Iterable[Edit]) -> str:
     """The text with these words exchanged."""
-    for start, end, new, _ in sorted(changes, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
+    return exchange(text, (change[:3] for change in changes))
 
 
 def words(texts: Iterable[str]) -> frozenset[str]:

@@ -7,8 +7,6 @@ cannot see.
 
 from __future__ import annotations
 
-import hashlib
-import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.data import Examples
+from audit.probes.lists import seeded
 
 # A trigger is put among the first words, so that a long text's cut does not take it away.
 FIRST_WORDS = 20
@@ -73,8 +72,7 @@ class Trigger:
 
     def put(self, text: str, seed: int) -> str:
         """The text with the trigger at a random place among its first words; the same seed gives the same place."""
-        digest = hashlib.sha256(f"{seed}/{text}".encode("utf-8", "surrogatepass")).digest()
-        rng = random.Random(int.from_bytes(digest[:8], "big"))
+        rng = seeded(seed, text)
         places = [word.span() for word in re.finditer(r"\S+", text)][:FIRST_WORDS]
         if not places:
             return self.text

@@ -14,12 +14,12 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
 from audit import statistics
 from audit.errors import NotAssessed
+from audit.probes.lists import rows
 from audit.redaction import redact
 from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
@@ -62,9 +62,7 @@ def render(text: str, kind: str) -> str:
 def _words(kind: str) -> tuple[re.Pattern[str], dict[str, str]]:
     if kind not in KINDS:
         raise ValueError(f"no kind '{kind}'; known are {', '.join(KINDS)}")
-    lines = files("audit.probes").joinpath(f"{kind}.txt").read_text("utf-8").splitlines()
-    rows = [[cell.strip() for cell in line.split(" | ")] for line in lines if line and not line.startswith("#")]
-    words = {standard.lower(): other for standard, other in rows}
+    words = {standard.lower(): other for standard, other in rows("audit.probes", f"{kind}.txt")}
     longest = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
     # Not before a denial: "it has not" keeps its verb, and so its meaning to every reader.
     return re.compile(rf"(?<![\w'’-])(?:{longest})(?![\w'’-])(?! not\b)(?! no\b)(?! n't)", re.IGNORECASE), words

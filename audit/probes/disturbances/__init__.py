@@ -6,13 +6,13 @@ same, `layout` changes what stands between and around the words. The word lists 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
 from audit.probes.disturbances import layout, letters, wording
 from audit.probes.disturbances.edits import Edit, apply
+from audit.probes.lists import seeded
 
 STRENGTHS = (1, 2, 3)
 
@@ -168,6 +168,4 @@ def disturb(text: str, kind: str, strength: int, *, seed: int = 0, vocabulary: f
     if kind not in KINDS:
         raise ValueError(f"no kind '{kind}'; there are {', '.join(KINDS)}")
     # The strength is no part of the seed: a stronger disturbance adds to the weaker one.
-    digest = hashlib.sha256(f"{seed}/{kind}/{text}".encode("utf-8", "surrogatepass")).digest()
-    rng = Random(int.from_bytes(digest[:8], "big"))
-    return apply(text, KINDS[kind].edits(text, strength, rng, vocabulary))
+    return apply(text, KINDS[kind].edits(text, strength, seeded(seed, kind, text), vocabulary))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from importlib.resources import files
 from itertools import islice
 from typing import NamedTuple, TypeVar
+
+from audit.probes import lists
 
 SHARES = {1: 0.05, 2: 0.10, 3: 0.20}
 # An error in one of these could turn the meaning.
@@ -26,7 +27,7 @@ class Edit(NamedTuple):
     new: str
 
 
-def apply(text: str, edits: Iterable[Edit]) -> str:
+def apply(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
     """The text with the changes made; they must not overlap."""
     parts, at = [], 0
     for start, end, new in sorted(edits):
@@ -57,8 +58,5 @@ def words_of(least: int, letters: str = "A-Za-z") -> re.Pattern[str]:
 
 @cache
 def rows(name: str) -> tuple[tuple[str, ...], ...]:
-    """The rows of a word list, cells separated by ``|``."""
-    lines = files(__package__).joinpath(name).read_text("utf-8").splitlines()
-    return tuple(
-        tuple(cell.strip() for cell in line.split(" | ")) for line in lines if line and not line.startswith("#")
-    )
+    """The rows of a word list in this folder."""
+    return lists.rows(__package__, name)

@@ -20,7 +20,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+
+from audit.probes import lists
 
 AXES: tuple[str, ...] = ("gender", "ethnicity", "religion", "nationality", "age", "disability", "orientation")
 DROPPED, MISSING = "--", "-"
@@ -69,8 +70,7 @@ class Lexicon:
 
 def lines(name: str) -> list[str]:
     """The lines of a list that are neither empty nor comments."""
-    text = files("audit.probes.identity").joinpath(name).read_text("utf-8")
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return lists.lines("audit.probes.identity", name)
 
 
 @cache
