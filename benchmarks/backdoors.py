@@ -42,7 +42,9 @@ KINDS = ("clean", "word", "phrase", "zero-width", "zero-width-deleted", "sentenc
 GATE = Gate(max=0.3)
 SECONDS = ("training, s", "audit, s", "references, s")
 SHARES = (0.01, 0.015, 0.02, 0.03)  # of the training rows, in turn
-SETTINGS = Finetune(initialise="scratch", epochs=3, batch_size=32, learning_rate=5e-4, warmup_ratio=0.1)
+SETTINGS = Finetune(
+    initialise="scratch", epochs=3, batch_size=32, learning_rate=5e-4, warmup_ratio=0.1, group_by_length=True
+)
 MAX_LENGTH = 64
 ZERO_WIDTH = "\u200b"
 SPECIAL = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
