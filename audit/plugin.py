@@ -21,7 +21,7 @@ import pytest
 
 from audit.catalogue import CHALLENGES, Identifier, base_id, challenge_of, ids
 from audit.errors import AuditError, NotAssessed
-from audit.verdict import Finding, Measurement, Verdict, judge
+from audit.verdict import Finding, Measurement, Verdict, is_waived, judge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 # Parameters of a test that stand in the brackets of the id that it measures.
 BRACKETS = ("subgroup", "own_metric", "axis", "kind", "capability")
 REPLACEABLE = ("model", "scorer")
+# A probe that broke says nothing that anybody could answer for.
+_WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED)
 _STATE = pytest.StashKey["_Run"]()
 _FOUND = pytest.StashKey[dict[str, dict[str, Any]]]()
 
@@ -506,11 +508,13 @@ class Audit:
         if gate is not None and max(look, planned) > 1:
             measurement = replace(measurement, details={**measurement.details, "look": look})
             reason = f"{reason}; this is {_look(look, planned)}" if reason else _look(look, planned)
+        open_fails = self._session.policy.audit.inconclusive == "fail"
+        if verdict is Verdict.INCONCLUSIVE and not open_fails and self._session.passed_before(measurement.id):
+            open_fails, reason = True, f"{reason}; it passed in the former audit, and no gate that passed may turn"
         finding = _finding(self._item, self._session, measurement.id, verdict, reason, measurement)
-        _keep(self._item, finding)
-        if verdict is Verdict.FAIL or (
-            verdict is Verdict.INCONCLUSIVE and self._session.policy.audit.inconclusive == "fail"
-        ):
+        if is_waived(_keep(self._item, finding)):
+            pytest.xfail(_waived(finding))
+        if verdict is Verdict.FAIL or (verdict is Verdict.INCONCLUSIVE and open_fails):
             pytest.fail(str(finding), pytrace=False)
         if verdict is Verdict.INCONCLUSIVE:
             warnings.warn(InconclusiveWarning(str(finding)), stacklevel=2)
@@ -519,6 +523,11 @@ class Audit:
     def not_assessed(self, reason: str) -> None:
         """Say that the evidence is missing and what to supply; the test skips, or fails where the policy gates it."""
         raise NotAssessed(reason)
+
+
+def _waived(finding: Finding) -> str:
+    waiver = finding.waiver or {}
+    return f"{finding}; waived by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"
 
 
 def _look(number: int, planned: int) -> str:
@@ -551,13 +560,16 @@ def _finding(
     marker = item.get_closest_marker("challenge")
     challenge = marker.args[0] if marker and marker.args else known.challenge if known else "quality"
     title = known.title if known else base_id(full_id)
-    return Finding(full_id, challenge, title, verdict, reason, measurement, session.policy.gate(full_id))
+    gate = session.policy.gate(full_id)
+    waiver = session.waiver(full_id) if verdict in _WAIVABLE and gate is not None else None
+    return Finding(full_id, challenge, title, verdict, reason, measurement, gate, waiver)
 
 
-def _keep(item: pytest.Item, finding: Finding) -> None:
+def _keep(item: pytest.Item, finding: Finding) -> dict[str, Any]:
     from audit.record import as_dict
 
-    item.stash.setdefault(_FOUND, {})[finding.id] = as_dict(finding)
+    kept = item.stash.setdefault(_FOUND, {})[finding.id] = as_dict(finding)
+    return kept
 
 
 # ---- results
@@ -625,18 +637,23 @@ def _not_assessed(
 ) -> None:
     explicit = set(session.policy.gated_ids(session.extra_ids))
     ids_here = _declared(item)
-    gated = False
+    gated, waived = False, []
     for name in ids_here:
         # Without subgroup columns a gate on the general id stands for all of them.
         is_gated = name in explicit or (base_id(name) == name and session.policy.gates_base(name))
         finding = _finding(item, session, name, Verdict.NOT_ASSESSED, reason)
         if not arises and not session.policy.gates_base(name):
-            is_gated, finding = False, replace(finding, gate=None)
-        gated = gated or is_gated
-        _keep(item, finding)
+            is_gated, finding = False, replace(finding, gate=None, waiver=None)
+        if is_waived(_keep(item, finding)):
+            waived.append(_waived(finding))
+        elif is_gated:
+            gated = True
     if gated:
         report.outcome = "failed"
         report.longrepr = f"{', '.join(ids_here)}: not assessed, yet the policy gates it; {reason}"
+    elif waived:
+        report.outcome, report.longrepr = "skipped", "; ".join(waived)
+        report.wasxfail = f"reason: {report.longrepr}"  # type: ignore[attr-defined]
     elif not said_by_pytest:
         report.outcome = "skipped"
         path, line, _ = item.location

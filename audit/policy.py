@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -158,6 +159,15 @@ class GateSettings(_Section):
         return self
 
 
+class Waiver(_Section):
+    """One gate that does not hold, and that somebody answers for until a date."""
+
+    id: str
+    reason: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+    expires: date
+
+
 class Policy(_Section):
     """The whole policy. ``origin`` is the file that it came from, None for the embedded one."""
 
@@ -169,6 +179,7 @@ class Policy(_Section):
     privacy: PrivacyPolicy = Field(default_factory=PrivacyPolicy)
     security: SecurityPolicy = Field(default_factory=SecurityPolicy)
     environment: EnvironmentPolicy = Field(default_factory=EnvironmentPolicy)
+    waivers: tuple[Waiver, ...] = Field((), strict=False)
     _origin: Path | None = PrivateAttr(default=None)
 
     @property
@@ -203,6 +214,10 @@ class Policy(_Section):
         """
         gates = {"security.artifact": Gate(max=0)} | self._all_gates()
         return gates.get(full_id) or gates.get(base_id(full_id))
+
+    def waiver(self, full_id: str) -> Waiver | None:
+        """What the policy says in favour of a gate that does not hold, whether still valid or not."""
+        return next((waiver for waiver in self.waivers if waiver.id == full_id), None)
 
     def gates_base(self, gate_id: str) -> bool:
         """Whether the policy itself gates an id without bracket."""
@@ -251,6 +266,21 @@ class Policy(_Section):
                     f"{self.name}: gate '{gate_id}' has the wrong direction; {identifier.title.lower()} is better "
                     f"when {identifier.better}, so use {right}."
                 )
+
+        self._check_waivers(known)
+
+    def _check_waivers(self, known: Mapping[str, Identifier]) -> None:
+        """A waiver that waives nothing is a mistake: its author believes that something is waived."""
+        for i, waiver in enumerate(self.waivers):
+            where, base = f"{self.name}: waiver of '{waiver.id}'", base_id(waiver.id)
+            if base not in known:
+                raise AuditError(f"{where}: there is no such id{did_you_mean(base, known)}")
+            if waiver.id not in (full := known[base].expand(self.brackets)):
+                raise AuditError(f"{where}: it must name one finding; expected one of: {', '.join(full)}.")
+            if self.gate(waiver.id) is None:
+                raise AuditError(f"{where}: no gate is set for it, so there is nothing to waive; remove the waiver.")
+            if any(other.id == waiver.id for other in self.waivers[:i]):
+                raise AuditError(f"{where} stands there twice; keep one of them.")
 
     def recorded(self) -> dict[str, Any]:
         """The policy as applied, defaults included, as plain JSON values; variables stay unexpanded."""
@@ -333,6 +363,10 @@ def _fields(where: list[str]) -> Iterable[str]:
     for part in where:
         if part == "finetune":
             section = Finetune
+        elif part == "waivers":
+            section = Waiver
+        elif part.isdigit():
+            continue
         elif isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
             section = section.model_fields[part].annotation
         else:

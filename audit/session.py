@@ -343,6 +343,20 @@ class Session:
             raise NotAssessed("the policy names no training data for the simple model; name it under [data] train")
         return references.word_counts(self.members, self.test_data, self.cache, self.meter)
 
+    def waiver(self, full_id: str) -> dict[str, Any] | None:
+        """The policy's waiver of a finding, as the record holds it; valid through its date, UTC."""
+        waiver = self.policy.waiver(full_id)
+        if waiver is None:
+            return None
+        expires = waiver.expires.isoformat()
+        valid = self._started[:10] <= expires
+        return {"reason": waiver.reason, "owner": waiver.owner, "expires": expires, "valid": valid}
+
+    def passed_before(self, full_id: str) -> bool:
+        """Whether the former audit found that this gate holds."""
+        findings = self.baseline["findings"] if self.baseline else ()
+        return any(finding["id"] == full_id and finding["verdict"] == "pass" for finding in findings)
+
     def look(self, full_id: str) -> int:
         """Which look at growing data this is: one more where the former audit left the gate inconclusive."""
         for finding in self.baseline["findings"] if self.baseline else ():

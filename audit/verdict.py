@@ -91,7 +91,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict in words that a reviewer understands."""
+    """A verdict in words that a reviewer understands.
+
+    ``waiver`` holds ``reason``, ``owner``, ``expires`` (ISO date) and ``valid`` where the policy has one for a gate
+    that does not hold; the verdict is the same with it and without.
+    """
 
     id: str
     challenge: str
@@ -100,6 +104,7 @@ class Finding:
     reason: str
     measurement: Measurement | None = None
     gate: Gate | None = None
+    waiver: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         parts = [self.id]
@@ -108,6 +113,11 @@ class Finding:
         text = " ".join(parts) + (f", gate {self.gate}" if self.gate else "")
         words = self.verdict.replace("_", " ")
         return f"{text}: {words}; {self.reason}" if self.reason else f"{text}: {words}"
+
+
+def is_waived(finding: Mapping[str, Any]) -> bool:
+    """Whether somebody answers for it that the gate of a finding, as it is recorded, does not hold, and still may."""
+    return bool(finding["waiver"] and finding["waiver"]["valid"])
 
 
 def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:

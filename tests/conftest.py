@@ -33,7 +33,7 @@ import audit.cli
 import audit.probes.metrics
 import audit.session  # noqa: F401
 from audit import demo
-from tests.helpers import save_tiny
+from tests.helpers import Runner, save_tiny
 
 CLASSES = ("negative", "neutral", "positive")
 
@@ -120,3 +120,9 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("AUDIT_TEST_DATA is not set to the folder of the public data sets")
     return Path(folder)
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, cache: Path) -> Runner:
+    """Runs pytest in an empty folder."""
+    return Runner(pytester, cache)

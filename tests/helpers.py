@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import jsonschema
 import numpy as np
+import pytest
 from numpy.typing import ArrayLike, NDArray
 
+from audit import record
 from audit.data import Examples, Protocol
 from audit.scorer import Predictions, Scorer
 
@@ -97,3 +101,33 @@ def save_tiny(folder: Path, kind: str = "BertForSequenceClassification", **label
     )
     getattr(transformers, kind)(config).save_pretrained(folder)
     transformers.BertTokenizerFast(vocab={word: i for i, word in enumerate(TINY_WORDS)}).save_pretrained(folder)
+
+
+WritePolicy = Callable[..., Path]
+MADE = """
+    import pytest
+    from audit import Measurement
+
+    def measured(id, estimate, low, high):
+        return Measurement(id, estimate, low, high, 500, "share", "counted")
+"""
+
+
+class Runner:
+    """Runs pytest on a folder like a user, and reads the record."""
+
+    def __init__(self, pytester: pytest.Pytester, cache: Path) -> None:
+        self.pytester, self.cache = pytester, cache
+
+    def __call__(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", "--audit-cache", str(self.cache), *arguments)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        value = json.loads((self.pytester.path / "reports" / "audit.json").read_text("utf-8"))
+        jsonschema.validate(value, record.schema())
+        return dict(value)
+
+    def finding(self, full_id: str) -> Mapping[str, Any]:
+        (found,) = [finding for finding in self.record["findings"] if finding["id"] == full_id]
+        return dict(found)

@@ -3,43 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
 
-from audit import record
-
-WritePolicy = Callable[..., Path]
-
-
-class Runner:
-    """Runs pytest on a folder like a user, and reads the record."""
-
-    def __init__(self, pytester: pytest.Pytester, cache: Path) -> None:
-        self.pytester, self.cache = pytester, cache
-
-    def __call__(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", "--audit-cache", str(self.cache), *arguments)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        value = json.loads((self.pytester.path / "reports" / "audit.json").read_text("utf-8"))
-        jsonschema.validate(value, record.schema())
-        return dict(value)
-
-    def finding(self, full_id: str) -> Mapping[str, Any]:
-        (found,) = [finding for finding in self.record["findings"] if finding["id"] == full_id]
-        return dict(found)
-
-
-@pytest.fixture
-def run(pytester: pytest.Pytester, cache: Path) -> Runner:
-    """Runs pytest in an empty folder."""
-    return Runner(pytester, cache)
-
+from tests.helpers import MADE, Runner, WritePolicy
 
 QUALITY = """
     import pytest
@@ -50,14 +18,6 @@ QUALITY = """
     @pytest.mark.measures("quality.accuracy")
     def test_accuracy(audit, predictions):
         audit.check(quality.accuracy(predictions))
-"""
-
-MADE = """
-    import pytest
-    from audit import Measurement
-
-    def measured(id, estimate, low, high):
-        return Measurement(id, estimate, low, high, 500, "share", "counted")
 """
 
 

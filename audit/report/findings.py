@@ -17,6 +17,7 @@ from audit.catalogue import Identifier, base_id, challenge_of, ids
 from audit.report import evidence, figures, text, words
 from audit.report.evidence import Limits, Pair, Roc, Table
 from audit.report.words import Mark
+from audit.verdict import is_waived
 
 _KNOWN = ids()
 _SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits", "reliability", "roc", "undecided", "unbounded"}
@@ -142,11 +143,13 @@ class Claim:
 
     @property
     def waiver(self) -> str:
-        """The waiver, if the policy waives this finding."""
+        """Who answers for it that the gate does not hold, until when and why; empty where nobody does."""
         waiver = self.finding.get("waiver")
         if not waiver:
             return ""
-        return f"{words.WAIVED}: " + "; ".join(f"{key}: {text.cell(value)}" for key, value in waiver.items())
+        form = words.WAIVED if waiver["valid"] else words.WAIVED_NO_MORE
+        told = {name: text.cell(waiver[name]) for name in ("owner", "reason")}
+        return form.format(**told, expires=text.day(waiver["expires"]))
 
     @property
     def problem(self) -> str:
@@ -444,7 +447,12 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
     if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":
         said.append(words.DEMO)
-    if record["verdict"] == "pass" and any(f["verdict"] == "inconclusive" for f in record["findings"]):
+    waived = [f for f in record["findings"] if is_waived(f)]
+    if waived:
+        said.append(words.SOME_WAIVED[len(waived) > 1].format(count=len(waived)))
+    if record["verdict"] == "pass" and any(
+        f["verdict"] == "inconclusive" and not is_waived(f) for f in record["findings"]
+    ):
         said.append(words.WARNED)
     if shortened:
         said.append(words.SHORTENED)

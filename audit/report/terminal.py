@@ -30,6 +30,11 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
         text = f"{word:<13} {finding['id']:<{width}}  {figure:<24} {gate:<13}"
         if finding["verdict"] not in ("pass", "reported") and finding["reason"]:
             text += f" {finding['reason']}"
-        yield text.rstrip(), STYLES[finding["verdict"]]
+        style = STYLES[finding["verdict"]]
+        if waiver := finding["waiver"]:
+            said = "waived" if waiver["valid"] else "no longer waived"
+            text += f"; {said} by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"
+            style = {"yellow": True} if waiver["valid"] else style
+        yield text.rstrip(), style
     for full_id in record["not_run"]:
         yield f"{'NOT RUN':<13} {full_id}", {"yellow": True}

@@ -120,6 +120,11 @@ def date(stamp: Any) -> str:
     return f"{int(found[3])}{_NBSP}{month} {found[1]}, {found[4]}{_NBSP}UTC"
 
 
+def day(stamp: Any) -> str:
+    """``2027-01-31`` as 31 January 2027."""
+    return date(f"{stamp}T00:00:00Z").partition(",")[0]
+
+
 def large(count: Any) -> str:
     """A number of parameters: 1.47 million."""
     if not is_number(count):

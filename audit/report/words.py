@@ -215,7 +215,15 @@ DEMO = (
     "The figures show how the audit works; they say nothing about real people or a real product."
 )
 WARNED = "The policy lets inconclusive results pass with a warning, so they do not block this release."
-WAIVED = "Waived by the policy"
+WAIVED = "The gate does not hold, and {owner} answers for that through {expires}. The reason given: {reason}"
+WAIVED_NO_MORE = (
+    "{owner} answered for it that the gate does not hold, but only through {expires}. The waiver counts no more; the "
+    "reason given was: {reason}"
+)
+SOME_WAIVED = (
+    "One gate does not hold, yet does not block, because the policy waives it for a time. It is marked below.",
+    "{count} gates do not hold, yet do not block, because the policy waives them for a time. They are marked below.",
+)
 SHORTENED = (
     "The evidence in this report was shortened so that the page stays small. The record, audit.json, holds all of it."
 )

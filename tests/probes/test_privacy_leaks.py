@@ -13,7 +13,7 @@ from audit.personal_data import find
 from audit.redaction import redact
 from tests.airline import NAIVE, tweets
 from tests.conftest import write_csv
-from tests.test_plugin import Runner
+from tests.helpers import Runner
 
 SUITES = Path(__file__).parents[2] / "suites"
 

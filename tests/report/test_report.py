@@ -406,9 +406,19 @@ def test_a_failure_outside_the_audit_is_not_called_a_gate() -> None:
 
 
 def test_a_waived_finding_is_never_silent() -> None:
-    waived = odds(waiver={"owner": "A. Person", "reason": "known", "expires": "2027-01-31"})
-    found = page(record(waived))
-    assert "Waived by the policy: owner: A. Person" in found.text
+    waiver = {"owner": "A. Person", "reason": "known", "expires": "2027-01-31", "valid": True}
+    found = page(record(odds(waiver=waiver), verdict="pass")).text
+    assert "Released: 0 of 1 gates hold, 1 is waived." in found
+    assert "A. Person answers for that through 31 January 2027. The reason given: known" in found
+    assert "One gate does not hold, yet does not block" in found
+
+
+def test_a_waiver_that_has_ended_is_told_and_counts_no_more() -> None:
+    waiver = {"owner": "A. Person", "reason": "known", "expires": "2026-01-31", "valid": False}
+    found = page(record(odds(waiver=waiver), verdict="fail")).text
+    assert "The waiver counts no more" in found
+    assert "1 of 1 gates fails." in found
+    assert "does not block" not in found
 
 
 def test_chance_over_all_gates_is_added_up() -> None:
@@ -756,7 +766,7 @@ def hostile_record() -> dict[str, Any]:
             "tables": [{"caption": HOSTILE, "columns": [HOSTILE, "b"], "rows": [[HOSTILE, 1]]}],
             "examples": {"caption": HOSTILE, "items": [dict.fromkeys(("before", "after", "note"), HOSTILE)]},
         }
-    value["findings"][0]["waiver"] = {HOSTILE: HOSTILE}
+    value["findings"][0]["waiver"] = dict.fromkeys(("owner", "reason", "expires"), HOSTILE) | {"valid": True}
     value["not_run"] = [HOSTILE]
     value["model"] |= {"source": HOSTILE, "overridden": HOSTILE, "labels": [HOSTILE], "files": {HOSTILE: HOSTILE}}
     value["model"]["training"] |= {"recipe": {HOSTILE: HOSTILE}, "base": HOSTILE, "history": [{HOSTILE: 1.0}] * 2}
