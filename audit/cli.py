@@ -45,9 +45,14 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("folder", nargs="?", type=Path, default=Path())
     init.set_defaults(run=_init)
 
-    report = commands.add_parser("report", help="make the HTML report of a record again")
+    report = commands.add_parser("report", help="make the report of a record again")
     report.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
-    report.add_argument("-o", "--output", type=Path, help="the HTML file; default: report.html beside the record")
+    report.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="default: report.html beside the record; .md is the summary, .svg a badge",
+    )
     report.set_defaults(run=_report)
 
     verify = commands.add_parser("verify", help="say whether a model folder holds exactly the audited model")
@@ -97,7 +102,7 @@ def _report(asked: argparse.Namespace) -> int:
     folder = asked.record if asked.record.is_dir() else asked.record.parent
     output: Path = asked.output or folder / record.REPORT
     try:
-        write_atomically(output, report.render(value))
+        write_atomically(output, report.as_file(value, output.name))
     except OSError as error:
         raise AuditError(f"{output}: cannot be written ({error.strerror}); choose another file.") from None
     print(output)

@@ -6,13 +6,15 @@ the code below: :func:`pytest_runtest_logreport` collects, :func:`pytest_session
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import os
 import shlex
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ import pytest
 
 from audit.catalogue import CHALLENGES, Identifier, base_id, challenge_of, ids
 from audit.errors import AuditError, NotAssessed
-from audit.verdict import Finding, Measurement, Verdict, is_waived, judge
+from audit.verdict import Finding, Gate, Measurement, Verdict, is_waived, judge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -620,10 +622,22 @@ def pytest_runtest_makereport(
     found = item.stash.get(_FOUND, {})
     if found and report.when in ("setup", "call"):
         report.audit_findings = list(found.values())  # type: ignore[attr-defined]
+        item.user_properties.extend(_properties(found.values()))
         item.stash[_FOUND] = {}
     if report.when == "teardown":
         report.audit_facts = run.session.facts(run.model, run.scorers)  # type: ignore[attr-defined]
     return report
+
+
+def _properties(findings: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, object]]:
+    """What pytest writes into a JUnit file beside the test's outcome."""
+    for finding in findings:
+        gate = Gate(**finding["gate"]) if finding["gate"] else None
+        values = {name: finding[name] for name in ("verdict", "estimate", "low", "high")} | {"gate": gate}
+        values["waived"] = finding["waiver"]["expires"] if is_waived(finding) else None
+        for name, value in values.items():
+            if value is not None:
+                yield f"{finding['id']} {name}", str(value)
 
 
 def _not_assessed(
@@ -736,6 +750,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     with meter.phase("report") as phase:
         write()
     run.record = write(reporting=[phase.record()])
+    # GitHub shows what is appended to this file on the page of the job.
+    if step := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with contextlib.suppress(OSError), open(step, "a", encoding="utf-8") as file:
+            file.write((out / record.SUMMARY).read_text("utf-8"))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 NAME = "audit.json"
 REPORT = "report.html"
+SUMMARY = "summary.md"
+BADGE = "badge.svg"
 PREDICTIONS = "predictions.parquet"
 _PACKAGES = (
     "pytest-model-audit", "torch", "transformers", "tokenizers", "accelerate", "datasets", "evaluate", "scikit-learn",
@@ -220,7 +222,8 @@ def mark_incomplete(out: Path) -> None:
         value = read(path)
     except AuditError:
         path.unlink()
-        (out / REPORT).unlink(missing_ok=True)
+        for made in (REPORT, SUMMARY, BADGE):
+            (out / made).unlink(missing_ok=True)
         return
     write(out, value | {"verdict": "incomplete", "complete": False, "restarted": True})
     report.write(out)

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.cache import write_atomically
-from audit.report import facts, findings, text, words
+from audit.report import badge, facts, findings, summary, text, words
 from audit.report.evidence import Limits
 
 LARGEST = 2_000_000
@@ -29,13 +29,19 @@ _LIMITS = (
 )
 
 
-def write(out: Path) -> Path:
-    """Make report.html from the record in a folder."""
+def write(out: Path) -> None:
+    """Make the report, the summary and the badge from the record in a folder."""
     from audit import record
 
-    path = out / record.REPORT
-    write_atomically(path, render(record.read(out / record.NAME)))
-    return path
+    value = record.read(out / record.NAME)
+    for name in (record.REPORT, record.SUMMARY, record.BADGE):
+        write_atomically(out / name, as_file(value, name))
+
+
+def as_file(record: Mapping[str, Any], name: str) -> str:
+    """What a file of this name is to hold: the summary as Markdown, the badge as SVG, else the report."""
+    makers = {".md": summary.render, ".svg": badge.render}
+    return makers.get(Path(name).suffix, render)(record)
 
 
 def render(record: Mapping[str, Any]) -> str:

@@ -234,6 +234,10 @@ TEST_OUTSIDE = (
 NOTHING_FAILS_YET = (
     "No measurement in this record stands in the way, but the record is not complete. It supports no release."
 )
+ALL_GATES = "All gates"
+SUMMARY_OF = "The evidence is in report.html, beside this summary."
+BADGE = "{word}, {hold} of {gates} gates hold"
+BADGE_WAIVED = ", {count} waived"
 MORE = "… and {count:,} more; the record holds all of them."
 
 # ----------------------------------------------------------------------------------------------------------- the page

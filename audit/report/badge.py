@@ -1,0 +1,52 @@
+"""The verdict as a small picture, for a README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from audit.report import words
+from audit.verdict import is_waived
+
+_LABEL = "model audit"
+# White stands out from each of them by at least 4.5 to 1 (WCAG 2.2, 1.4.3).
+_COLOURS = {"holds": "#1a7f37", "fails": "#b42318", "open": "#8a5a00"}
+_WIDE, _EDGE, _HEIGHT = 6.6, 8, 20  # of a letter of 11 pixels in the fonts named below, of the sides, of the whole
+_DRAWING = Markup(
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" aria-label="{label}: {said}">'
+    "<title>{label}: {said}</title>"
+    '<rect width="{width}" height="{height}" rx="3" fill="#444c56"/>'
+    '<rect x="{left}" width="{right}" height="{height}" rx="3" fill="{colour}"/>'
+    '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'
+    '<text x="{middle_left}" y="14" textLength="{text_left}">{label}</text>'
+    '<text x="{middle_right}" y="14" textLength="{text_right}">{said}</text>'
+    "</g></svg>\n"
+)
+
+
+def render(record: Mapping[str, Any]) -> str:
+    """The badge of a record, as SVG: the verdict, and how many gates hold."""
+    mark = words.RELEASES[record["verdict"]]
+    gated = [finding for finding in record["findings"] if finding["gate"]]
+    hold = sum(finding["verdict"] == "pass" for finding in gated)
+    said = words.BADGE.format(word=mark.word.lower(), hold=hold, gates=len(gated) + len(record["not_run"]))
+    waived = sum(map(is_waived, gated))
+    if waived:
+        said += words.BADGE_WAIVED.format(count=waived)
+    text_left, text_right = (round(_WIDE * len(part)) for part in (_LABEL, said))
+    left, right = text_left + 2 * _EDGE, text_right + 2 * _EDGE
+    return _DRAWING.format(
+        width=left + right,
+        height=_HEIGHT,
+        left=left,
+        right=right,
+        colour=_COLOURS[mark.kind],
+        middle_left=left / 2,
+        middle_right=left + right / 2,
+        text_left=text_left,
+        text_right=text_right,
+        label=_LABEL,
+        said=said,
+    )

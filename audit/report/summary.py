@@ -1,0 +1,100 @@
+"""The record as Markdown, short enough for a merge request or the summary of a pipeline's job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from audit.report import findings, text, words
+from audit.report.evidence import Limits
+from audit.report.findings import Claim
+
+_WORD = 300
+# Of HTML and of Markdown, and what GitHub and GitLab make links of.
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|~&$]|:(?=//)|(?<=www)\.")
+# There @name calls somebody, and #1, !1, $1, %1, &1 and ~name refer to something, even where they were escaped.
+_CALLS = re.compile(r"([@#!$%~&^])(?=\w)")
+
+
+def render(record: Mapping[str, Any]) -> str:
+    """The summary of a record that fits the schema.
+
+    Parameters
+    ----------
+    record : mapping
+        Its texts are not trusted: each stays a text, calls nobody and links nowhere.
+
+    Returns
+    -------
+    str
+        Markdown: the verdict in one sentence, what stands in the way and what to do about it, and all gates folded.
+    """
+    from audit.record import headline
+
+    shown = text.clean(record)
+    claims = findings.claims(shown, Limits())
+    problems = findings.problems(claims)
+    mark = words.RELEASES[shown["verdict"]]
+    return "\n".join(
+        [
+            f"## {mark.sign} {plain(headline(shown))}",
+            "",
+            *(f"> {plain(notice)}\n" for notice in findings.notices(shown, shortened=False)),
+            *_problems(problems),
+            *_turned(shown),
+            *_folded(words.ALL_GATES, _table([claim for claim in claims if claim.gated])),
+            plain(words.SUMMARY_OF),
+            "",
+        ]
+    )
+
+
+def _problems(problems: Sequence[Claim]) -> Iterator[str]:
+    if not problems:
+        return
+    yield from _table(problems)
+    yield ""
+    yield f"**{plain(words.PAGE['next'])}**"
+    yield ""
+    for i, (names, action) in enumerate(findings.actions(problems), 1):
+        yield f"{i}. **{plain(names)}**: {plain(action)}"
+    yield ""
+    for claim in problems:
+        if claim.waiver:
+            yield f"- **{plain(claim.name)}**: {plain(claim.waiver)}"
+    yield ""
+
+
+def _table(claims: Sequence[Claim]) -> Iterator[str]:
+    yield f"| {' | '.join(words.PAGE[name] for name in ('verdict', 'finding', 'result', 'gate'))} |"
+    yield "| --- | --- | --- | --- |"
+    for claim in claims:
+        result = claim.short_result if claim.measured else claim.problem
+        cells = [f"{claim.mark.sign} {claim.mark.word}", claim.name, result, claim.gate or "–"]
+        yield f"| {' | '.join(plain(cell) for cell in cells)} |"
+
+
+def _turned(record: Mapping[str, Any]) -> Iterator[str]:
+    """The verdicts that are others than in the former audit."""
+    turned = record.get("baseline", {}).get("turned", ())
+    for each in turned:
+        before, now = (words.VERDICTS[each[when]].word for when in ("before", "now"))
+        yield f"- {plain(each['id'])}: {before} → {now}"
+    if turned:
+        yield ""
+
+
+def _folded(title: str, lines: Iterator[str]) -> Iterator[str]:
+    yield f"<details><summary>{title}</summary>"
+    yield ""
+    yield from lines
+    yield ""
+    yield "</details>"
+    yield ""
+
+
+def plain(value: str) -> str:
+    """A text that Markdown shows as it is, on one line."""
+    line = " ".join(text.short(value, _WORD).split())
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", _CALLS.sub("\\1\N{WORD JOINER}", line))

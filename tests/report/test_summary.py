@@ -1,0 +1,104 @@
+"""The summary and the badge: what they say, and that nothing in a record becomes more than text."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+from markdown_it import MarkdownIt
+
+from audit.report import badge, summary
+from tests.report.test_report import finding, hostile_record, odds, record, unmeasured
+
+
+def tags(markdown: str) -> set[str]:
+    """The elements that a Markdown reader makes of it; raw HTML by its text."""
+    found = set()
+    for token in MarkdownIt("commonmark").enable("table").parse(markdown):
+        for each in (token, *(token.children or ())):
+            found.add(each.content.strip() if each.type.startswith("html") else each.tag)
+    return found - {""}
+
+
+def test_it_says_what_blocks_and_what_to_do() -> None:
+    said = summary.render(record(finding(), odds(), verdict="fail"))
+    assert said.startswith("## ✕ Blocked: 1 of 2 gates fails.\n")
+    first = said[: said.index("<details>")]
+    assert "| ✕ Fail | Equalized odds (gender) | 0.190 &#91;0.130, 0.240&#93; | at most 0.100 |" in first
+    assert "1. **Equalized odds (gender)**: " in first
+    assert "Accuracy" not in first
+    assert "| ✓ Pass | Accuracy |" in said
+
+
+def test_a_release_has_no_list_of_problems() -> None:
+    said = summary.render(record(finding()))
+    assert said.startswith("## ✓ Released: its one gate holds.\n")
+    assert "What to do" not in said
+
+
+def test_who_waives_is_told() -> None:
+    waiver = {"owner": "A. Person", "reason": "known", "expires": "2027-01-31", "valid": True}
+    said = summary.render(record(odds(waiver=waiver)))
+    assert "- **Equalized odds (gender)**: The gate does not hold, and A. Person answers for that" in said
+    assert "hold, 1 waived" in badge.render(record(odds(waiver=waiver)))
+
+
+def test_turned_verdicts_are_told() -> None:
+    former = {"path": "v1", "created": "2026-11-01T00:00:00Z", "verdict": "pass", "fingerprint": None}
+    turned = [{"id": "quality.accuracy", "before": "pass", "now": "fail"}]
+    said = summary.render(record(finding(), baseline={**former, "turned": turned}))
+    assert "- quality.accuracy: Pass → Fail" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "[a](javascript:alert(1))",
+        "![a](https://example.org/x.png)",
+        "https://example.org www.example.org",
+        "a | b",
+        "**bold** _it_ `code` ~~no~~",
+        "line\n# heading\n\n1. list",
+        "<details>",
+    ],
+)
+def test_texts_stay_texts(text: str) -> None:
+    broken = unmeasured("quality.accuracy", "error", text, title=text)
+    clean = summary.render(record(unmeasured("quality.accuracy", "error", "x", title="x"), verdict="fail"))
+    said = summary.render(record(broken, verdict="fail"))
+    assert tags(said) == tags(clean)
+    shown = "".join(t.content for token in MarkdownIt().enable("table").parse(said) for t in token.children or ())
+    assert " ".join(text.split()) in shown.replace("\N{WORD JOINER}", "")
+
+
+def test_nobody_is_called() -> None:
+    said = summary.render(record(unmeasured("quality.accuracy", "error", "ask @team about #1 and !2"), verdict="fail"))
+    for call in ("@team", "#1", "!2"):
+        assert call not in said
+        assert f"{call[0]}\N{WORD JOINER}{call[1:]}" in said.replace("&#64;", "@")
+
+
+def test_a_hostile_record_is_harmless() -> None:
+    assert not {tag for tag in tags(summary.render(hostile_record())) if "script" in tag or tag in ("a", "img")}
+    ElementTree.fromstring(badge.render(hostile_record()))  # noqa: S314
+
+
+@pytest.mark.parametrize(("verdict", "colour"), [("pass", "#1a7f37"), ("fail", "#b42318"), ("incomplete", "#8a5a00")])
+def test_the_badge_says_the_verdict_in_words_and_colour(verdict: str, colour: str) -> None:
+    drawn = badge.render(record(finding(), finding("quality.mcc", "fail"), verdict=verdict))
+    assert ElementTree.fromstring(drawn).attrib["aria-label"].endswith("1 of 2 gates hold")  # noqa: S314
+    assert colour in drawn
+    assert contrast(colour, "#ffffff") >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours by WCAG 2.2's formula."""
+
+    def light(colour: str) -> float:
+        parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
