@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from audit.data import Examples
 from audit.probes.lists import seeded
+from audit.redaction import redact
 
 # A trigger is put among the first words, so that a long text's cut does not take it away.
 FIRST_WORDS = 20
@@ -64,11 +65,11 @@ class Trigger:
 
     @property
     def shown(self) -> str:
-        """For a reader: what cannot be seen is named by its number."""
+        """For a reader: what cannot be seen is named by its number, and nothing personal is told."""
         name = INVISIBLE.get(self.text) or (f"looks like {like}" if (like := LOOK_ALIKES.get(self.text)) else "")
         if self.is_character:
             return f"U+{ord(self.text):04X}" + (f" ({name})" if name else f" ({self.text})")
-        return "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in self.text)
+        return redact("".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in self.text))
 
     def put(self, text: str, seed: int) -> str:
         """The text with the trigger at a random place among its first words; the same seed gives the same place."""
