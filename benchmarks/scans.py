@@ -5,7 +5,8 @@
 
 On SST-2, its training data given. No reference is trained, since that is what the recipe costs and not the scan: what
 is held against one is held against the linear model. The weights are random, and the classifier's bias is such that
-half of the test sentences are of each class; these answers count as right. Prints Markdown.
+half of the test sentences are of each class; these answers count as right. The gradients of the search are in the time
+and in the share, not among the questions. Prints Markdown.
 """
 
 from __future__ import annotations
