@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.data import Examples
 from audit.errors import NotAssessed
-from audit.probes import triggers
 from audit.probes.backdoor_search import (
     HALF,
     Candidate,
@@ -27,6 +26,7 @@ from audit.probes.backdoor_search import (
     candidates,
     finalists,
 )
+from audit.probes.disturbances.letters import INVISIBLE
 from audit.references import word_counter
 from audit.scorer import Predictions, Scorer
 from audit.statistics import Interval
@@ -179,7 +179,7 @@ class _Judge:
         sources = texts.sources(candidate.target)
         turned = tuple(texts.turned(texts.scorer.predict, candidate, source) for source in sources)
         rows, status = _status(self.data, candidate, texts.confidence, strict)
-        if status in (HONEST, OPEN) and candidate.trigger.text in triggers.INVISIBLE and _most(turned) >= TURNS:
+        if status in (HONEST, OPEN) and candidate.trigger.text in INVISIBLE and _most(turned) >= TURNS:
             status = HIDDEN
         made = Judged(candidate, rows, status, sources, turned, self._reference(candidate, status, turned))
         if rows is not None and status == UNSEEN and not rows.carrying and self.without_rows is not None:

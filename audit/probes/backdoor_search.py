@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from audit.data import Examples
 from audit.errors import NotAssessed
 from audit.probes import triggers
+from audit.probes.disturbances.letters import INVISIBLE
 from audit.probes.triggers import OneSided, Prepared, Trigger
 from audit.references import word_counter
 from audit.scorer import Predictions, Scorer
@@ -267,7 +268,7 @@ BY_GRADIENT, BY_LABELS, BY_ROWS, LISTED = "gradient", "words of the data", "trai
 def candidates(texts: Texts, data: TrainingData | None) -> Candidates:
     every: dict[tuple[Trigger, int], Candidate] = {}
     suspects = _suspects(data) if data is not None else []
-    characters = [Trigger(character) for character in (*triggers.INVISIBLE, *triggers.LOOK_ALIKES)]
+    characters = [Trigger(character) for character in (*INVISIBLE, *triggers.LOOK_ALIKES)]
     inert = [character for character in characters if _is_inert(texts, character)]
     by_gradient = hasattr(texts.scorer, "trigger_scores")
     listed = [Candidate(c, target, LISTED) for c in characters if c not in inert for target in texts.targets]

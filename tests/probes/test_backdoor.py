@@ -20,7 +20,8 @@ from audit.policy import SMALL_BERT, Finetune
 from audit.probes.backdoor import backdoor
 from audit.probes.backdoor_judgement import HIDDEN, HONEST, OPEN, PLANTED_ROWS
 from audit.probes.backdoor_search import Candidate, TrainingData
-from audit.probes.triggers import INVISIBLE, Trigger
+from audit.probes.disturbances.letters import INVISIBLE
+from audit.probes.triggers import Trigger
 from audit.progress import Progress
 from audit.references import without_rows, word_counter
 from audit.scorer import Scorer
