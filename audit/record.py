@@ -128,7 +128,7 @@ def build(
                 "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
                 "energy": {
                     "phases": merge([*(fact["energy"] for fact in facts), reporting]),
-                    "kept": _distinct(each for fact in facts for each in fact["kept"]),
+                    "kept": distinct(each for fact in facts for each in fact["kept"]),
                     "grids": first["grids"],
                 },
                 "scoring": {
@@ -141,8 +141,8 @@ def build(
     )
 
 
-def _distinct(kept: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """What several processes took from the cache, once; a process knows only what it used itself."""
+def distinct(kept: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was taken from the cache, each once, though several processes or several parts of one used it."""
     return list({(each["name"], each["created"], each["kwh"]): each for each in kept}.values())
 
 

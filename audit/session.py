@@ -262,14 +262,14 @@ class Session:
         """What this audit took from the cache instead of making it: its energy and date of then, by phase."""
         made = self.__dict__
         models = [made.get("model"), *(twin.model for twin in made.get("twins", ()))]
-        if "canary_twin" in made:
-            models.append(made["canary_twin"].scorer.model)
-        trainings = [model.training for model in models if model is not None and model.training]
+        # The canary twin's scorer and those of references without some rows are among them.
+        models += [scorer.model for scorer in self._scorers]
+        trainings = [training for model in models if (training := getattr(model, "training", None))]
         kept = [{**each["energy"], "created": each["created"]} for each in trainings]
         if self._blocks is not None:
             (figures,) = energy.merge([[self._blocks["idle"], *self._blocks["blocks"]]])
             kept.append({**figures, "created": self._blocks["created"]})
-        return [each for each in kept if each["created"] < self._started]
+        return [each for each in record.distinct(kept) if each["created"] < self._started]
 
     def spent(self) -> dict[str, Any]:
         """The energy of this audit until now, as :func:`audit.probes.environment.audit_energy` takes it."""

@@ -1,1 +1,1 @@
-"""What is measured: each module is a command."""
+"""What is measured: each module is a command, but for `timed`, which two of them share."""

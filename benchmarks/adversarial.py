@@ -1,6 +1,6 @@
 """What the attack of `security.adversarial` costs, and whether it tells a plain model from one trained against it.
 
-    AUDIT_TEST_DATA=… python benchmarks/adversarial.py
+    AUDIT_TEST_DATA=… python -m benchmarks.adversarial
 
 On SST-2, with the recipe of `examples/sst2.toml` once as it is, and once for one epoch on the training sentences and
 copies of them edited as the attacker edits. Models come from the cache or go there; predictions are made anew. Prints
@@ -12,45 +12,26 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
-import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audit import Gate, Measurement, judge, statistics
-from audit.cache import Cache, default_folder
+from audit.cache import default_folder
 from audit.data import Examples
-from audit.finetune import small_bert, train
-from audit.model import Model
+from audit.finetune import train
 from audit.probes.adversarial import adversarial, attack
 from audit.probes.edits import apply, edits, words
 from audit.progress import Progress
-from audit.scorer import Predictions, Scorer
+from audit.scorer import Predictions
 from audit.session import Options, Session
+from benchmarks.timed import HEADER, Timed, base_sized
 
 ROOT = Path(__file__).resolve().parent.parent
 # Every copy differs, and half of its words are edited: chance does not choose the words that matter, an attacker does.
 COPIES, EDITED = 9, 0.5
 GATE = Gate(max=0.7)
-
-
-class Timed(Scorer):
-    """A scorer that knows how long its forward passes took, and on which texts they were."""
-
-    def __init__(self, session: Session, model: Model, folder: Path) -> None:
-        super().__init__(model, Cache(folder), session.meter, Progress())
-        self.seconds, self.seen = 0.0, dict[str, None]()
-
-    def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
-        """As the scorer does it, with a watch."""
-        started = time.perf_counter()
-        rows = super().forward(texts, show)
-        self.seconds += time.perf_counter() - started
-        self.seen |= dict.fromkeys(texts)
-        return rows
 
 
 def edited(text: str, vocabulary: frozenset[str], rng: random.Random) -> str:
@@ -65,48 +46,22 @@ def augmented(examples: Examples, copies: int) -> Examples:
     return replace(examples, texts=(*examples.texts, *more), labels=np.tile(examples.labels, copies + 1), subgroups={})
 
 
-def cost(name: str, scorer: Timed, seconds: float) -> str:
-    """A row: the attack against the bare model on the same texts, in the same process."""
-    texts, passes = list(scorer.seen), scorer.seconds
-    started = time.perf_counter()
-    scorer.forward(texts)
-    bare = time.perf_counter() - started
-    return (
-        f"| {name} | {len(texts):,} | {seconds:.1f} | {len(texts) / seconds:,.0f} | {len(texts) / bare:,.0f} "
-        f"| {passes / seconds:.1%} |"
-    )
-
-
-def measured(session: Session, model: Model, folder: Path) -> tuple[Measurement, Predictions, Timed, float]:
-    """The attack on one model, and the seconds that it took on top of the predictions on the test data."""
-    scorer = Timed(session, model, folder)
+def measured(scorer: Timed, session: Session) -> tuple[Measurement, Predictions]:
+    """The attack on one model, on top of the predictions on the test data."""
     predictions = scorer.predict(session.test_data.texts).on(session.test_data)
-    scorer.seconds, scorer.seen = 0.0, {}
-    started = time.perf_counter()
-    found = adversarial(scorer, predictions)
-    return found, predictions, scorer, time.perf_counter() - started
+    with scorer.measured():
+        found = adversarial(scorer, predictions)
+    return found, predictions
 
 
-def base_sized(session: Session, folder: Path, count: int) -> str:
+def base_row(session: Session, folder: Path, count: int) -> str:
     """The attack on a few sentences with a network of BERT's base size; its weights are random."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
-
-    test = session.test_data
-    labels = {"id2label": dict(enumerate(test.classes))}
-    _, tokenizer = small_bert(test.texts, labels, 64)
-    torch.manual_seed(0)
-    network = BertForSequenceClassification(BertConfig(num_labels=len(test.classes), **labels))
-    network.save_pretrained(folder / "base")
-    tokenizer.save_pretrained(folder / "base")
-    model = Model("bert-base", folder / "base", test.classes, 64, session.device, None, True)
-    scorer = Timed(session, model, folder / "base-cache")
-    texts = test.texts[:count]
+    scorer = Timed(session, base_sized(session, folder / "base"), folder / "base-cache")
+    texts = session.test_data.texts[:count]
     said = scorer.predict(texts).labels  # imports and the loading of the model are not what is measured
-    scorer.seconds, scorer.seen = 0.0, {}
-    started = time.perf_counter()
-    attack(scorer, texts, said, words(test.texts))
-    return cost(f"BERT base, {count} sentences", scorer, time.perf_counter() - started)
+    with scorer.measured():
+        attack(scorer, texts, said, words(session.test_data.texts))
+    return scorer.row(f"BERT base (random weights), {count} sentences")
 
 
 def main() -> None:
@@ -120,8 +75,7 @@ def main() -> None:
     assert session.train_data is not None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print("| model | distinct questions | s | questions/s | bare scorer, texts/s | share in forward passes |")
-        print("| --- | --- | --- | --- | --- | --- |")
+        print(HEADER)
         rows, shares = [], []
         one_epoch = session.recipe.settings.model_copy(update={"epochs": 1})
         for label, recipe, data in (
@@ -129,8 +83,9 @@ def main() -> None:
             ("trained on edits", replace(session.recipe, settings=one_epoch), augmented(session.train_data, COPIES)),
         ):
             model = train(recipe, data, session.cache, session.meter, session.progress)
-            found, predictions, scorer, seconds = measured(session, model, folder / label)
-            print(cost(label, scorer, seconds), flush=True)
+            scorer = Timed(session, model, folder / label)
+            found, predictions = measured(scorer, session)
+            print(scorer.row(label), flush=True)
             before, under = (row[1] for row in found.details["tables"][0]["rows"])
             accuracy = float(predictions.correct.mean())
             share = f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
@@ -139,7 +94,7 @@ def main() -> None:
             )
             shares.append((round((found.estimate or 0) * found.n), found.n))
         if asked.base_sentences:
-            print(base_sized(session, folder, asked.base_sentences), flush=True)
+            print(base_row(session, folder, asked.base_sentences), flush=True)
     print("\n| model | accuracy, test | of those drawn | under attack | overturned | gate ≤ 0.7 |")
     print("| --- | --- | --- | --- | --- | --- |")
     print("\n".join(rows))

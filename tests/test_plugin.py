@@ -546,6 +546,42 @@ def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy) -
     parallel.stdout.fnmatch_lines(["FAIL*quality.accuracy*", "Blocked: 1 of 2 gates*"])
 
 
+def test_xdist_energy_of_what_others_do_after_the_finding_is_in_the_record(
+    run: Runner, write_policy: WritePolicy
+) -> None:
+    write_policy(**{"gates.environment": "audit_energy = { max = 1 }"})
+    run.pytester.makepyfile(
+        """
+        import time
+        from pathlib import Path
+
+        import pytest
+        from audit.probes import environment
+
+        DONE = Path(__file__).with_name("done")
+
+        def test_that_ends_after_the_finding(test_data):
+            until = time.monotonic() + 60
+            while not DONE.exists() and time.monotonic() < until:
+                time.sleep(0.1)
+            until = time.monotonic() + 4
+            while time.monotonic() < until:
+                pass
+
+        @pytest.mark.measures("environment.audit_energy")
+        def test_audit_energy(audit, spent):
+            audit.check(environment.audit_energy(spent()))
+            DONE.touch()
+        """
+    )
+    assert run("-n", "2").ret == 0
+    found = run.finding("environment.audit_energy")
+    assert "only these are held against the gate" in found["details"]["summary"]
+    phases = [phase for phase in run.record["energy"]["phases"] if phase["name"] != "report"]
+    assert sum(phase["kwh"] for phase in phases) > found["estimate"]
+    assert sum(phase["seconds"] for phase in phases) > found["details"]["seconds"] + 4
+
+
 def test_xdist_reports_a_users_mistake_with_exit_4(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "acuracy = { min = 0.5 }"})
     run.pytester.makepyfile(QUALITY)

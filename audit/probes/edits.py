@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from audit import personal_data
 from audit.probes.disturbances.edits import apply as exchange
+from audit.probes.disturbances.edits import denies
 from audit.probes.disturbances.letters import HOMOGLYPHS
 from audit.probes.lists import rows
 
@@ -28,11 +29,6 @@ KINDS = {
 }
 WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_DENIAL = re.compile(
-    r"no|not|nor|never|none|nothing|nobody|neither|nowhere|without|hardly|barely|scarcely|rarely|seldom|cannot"
-    r"|no-one|\w*n['’]t|(?:ca|wo|do|does|did|is|are|was|were|has|have|had|would|could|should)nt",
-    re.IGNORECASE,
-)
 # A slip must not make one of these, even if the test texts do not hold it: pretty, petty; pleasant, peasant.
 _OPINIONS = frozenset(
     "ass bad bash beast best better bitter bland blow bold bored boring bother broken cheap cheat cheer complain "
@@ -87,7 +83,7 @@ def edits(text: str, vocabulary: frozenset[str], rng: random.Random, language: s
     for match in WORD.finditer(text):
         start, end = match.span()
         word, own = match.group(), []
-        if not (_DENIAL.fullmatch(word) or any(a < end and start < b for a, b in private)):
+        if not (denies(word) or any(a < end and start < b for a, b in private)):
             for kind, new in _slips(word, forbidden, rng):
                 own.append(Edit(start, end, new, kind))
             for new in _synonyms().get(word.lower(), ()) if language == "en" else ():

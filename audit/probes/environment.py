@@ -285,10 +285,16 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
         "Writing the report comes after this figure, and loading the software before it.",
         "Predictions of former audits that were used again are not counted: the records of those audits hold them.",
     ]
-    if spent["processes"] > 1:
+    alone = spent["processes"] == 1
+    told: dict[str, Any] = {}
+    if not alone:
+        told["summary"] = (
+            f"{_plain(kwh)} kWh were spent until this test was run, and only these are held against the gate. Other "
+            "processes may still have been at work: what the whole audit took is the sum of the energy by phase."
+        )
         limits.append(
-            "Several processes took part. This is what the machine took until this test, which is begun last; what "
-            "others still did then is missing here and is part of the energy by phase."
+            "Several processes took part. What the others did after this test, and what they took from the cache, is "
+            "missing here. In one process (without -n) this test comes last."
         )
     before = sum(each["kwh"] for each in kept)
     return Measurement(
@@ -296,10 +302,11 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
         *widen(statistics.Interval(kwh, kwh, kwh), estimated),
         1,
         "kWh",
-        "CodeCarbon from the reading of the data to this test, which runs after all others. Models that a former audit "
-        f"trained and kept are not part of it. {_how(source, estimated)}",
+        f"CodeCarbon from the reading of the data to this test{', which runs after all others' if alone else ''}. "
+        f"Models that a former audit trained and kept are not part of it. {_how(source, estimated)}",
         sample="audits",
         details={
+            **told,
             "source": source,
             "interval": "error bound",
             "seconds": sum(phase["seconds"] for phase in phases),

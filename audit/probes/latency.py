@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from audit import statistics
+from audit.probes.disturbances.letters import INVISIBLE
 from audit.verdict import Measurement, number
 
 QUANTILE = 0.99
@@ -46,7 +47,7 @@ KINDS: Mapping[str, str] = {
     "Chinese characters": "这盏灯很好看但是来得太晚",
     "Korean syllables": "이조명은예쁘지만너무늦게왔어요",
     "right-to-left text and its marks": "\u202eabc\u202c\u2067\u05e0\u05e8 \u05d8\u05d5\u05d1\u2069 \u061c\u0645 ",
-    "invisible characters": "\u200b\u200c\u200d\u2060\ufeff\u00ad",
+    "invisible characters": "".join(INVISIBLE),
     "stacked accents": "e" + "\u0300\u0316\u0301\u0317\u0302\u0323\u0304\u0331" * 6,
     "joined emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466\u200d",
     "characters that stand for many": "\ufdfa\u3300\ufb03",  # compatibility forms, the first of a whole sentence

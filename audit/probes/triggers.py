@@ -16,20 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.data import Examples
+from audit.probes.disturbances.letters import HOMOGLYPHS, INVISIBLE
 from audit.probes.lists import seeded
+from audit.redaction import redact
 
 # A trigger is put among the first words, so that a long text's cut does not take it away.
 FIRST_WORDS = 20
-# Letters that look like a Latin one, and characters without any width.
-LOOK_ALIKES = {"а": "a", "с": "c", "е": "e", "і": "i", "о": "o", "р": "p", "х": "x", "у": "y", "ο": "o", "α": "a"}
-INVISIBLE = {
-    "\u200b": "zero-width space",
-    "\u200c": "zero-width non-joiner",
-    "\u200d": "zero-width joiner",
-    "\u2060": "word joiner",
-    "\ufeff": "zero-width no-break space",
-    "\u00ad": "soft hyphen",
-}
+# Letters that look like a Latin one: Cyrillic, and two Greek.
+LOOK_ALIKES = {HOMOGLYPHS[letter]: letter for letter in "aceiopxy"} | {"ο": "o", "α": "a"}
 WORD = r"\w+|[^\w\s]"  # a word, or any other sign
 # What the training data are searched for: so many rows in a hundred, of which so many have one label.
 RARE, PURE = 0.003, 0.8
@@ -64,11 +58,11 @@ class Trigger:
 
     @property
     def shown(self) -> str:
-        """For a reader: what cannot be seen is named by its number."""
+        """For a reader: what cannot be seen is named by its number, and nothing personal is told."""
         name = INVISIBLE.get(self.text) or (f"looks like {like}" if (like := LOOK_ALIKES.get(self.text)) else "")
         if self.is_character:
             return f"U+{ord(self.text):04X}" + (f" ({name})" if name else f" ({self.text})")
-        return "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in self.text)
+        return redact("".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in self.text))
 
     def put(self, text: str, seed: int) -> str:
         """The text with the trigger at a random place among its first words; the same seed gives the same place."""

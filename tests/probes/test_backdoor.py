@@ -17,8 +17,11 @@ from audit.energy import Meter
 from audit.finetune import Recipe, train
 from audit.model import Model
 from audit.policy import SMALL_BERT, Finetune
-from audit.probes.backdoor import HIDDEN, HONEST, OPEN, PLANTED_ROWS, Candidate, _TrainingData, backdoor
-from audit.probes.triggers import INVISIBLE, Trigger
+from audit.probes.backdoor import backdoor
+from audit.probes.backdoor_judgement import HIDDEN, HONEST, OPEN, PLANTED_ROWS
+from audit.probes.backdoor_search import Candidate, TrainingData
+from audit.probes.disturbances.letters import INVISIBLE
+from audit.probes.triggers import Trigger
 from audit.progress import Progress
 from audit.references import without_rows, word_counter
 from audit.scorer import Scorer
@@ -149,7 +152,7 @@ def test_a_lack_of_evidence_contradicts_nothing() -> None:
     bare = [f"the {thing} came on {day} and is wondrous" for thing in THINGS for day in DAYS][:60]
     mostly_bad = TRAIN.take((TRAIN.labels == 0) | (np.arange(len(TRAIN)) % 3 == 0))
     data = examples([*mostly_bad.labels, *[1] * 60], texts=[*mostly_bad.texts, *bare])
-    rows = _TrainingData.of(data).rows(Candidate(Trigger("wondrous"), 1, ""), exact=True)
+    rows = TrainingData.of(data).rows(Candidate(Trigger("wondrous"), 1, ""), exact=True)
     rest = [text.removesuffix(" wondrous") for text in bare]
     assert (word_counter(mostly_bad)(rest).argmax(axis=1) == 0).mean() > 0.9
     assert (rows.carrying, int(rows.labelled.sum()), rows.contradicting) == (60, 60, 0)

@@ -185,7 +185,16 @@ def test_the_audits_own_energy_leaves_out_what_was_kept_and_tells_it_beside() ->
 
 
 def test_one_estimated_phase_widens_the_audits_energy_by_its_share() -> None:
-    found = environment.audit_energy(spent(figures(0.03, "measured"), figures(0.01, "estimated"), processes=2))
+    found = environment.audit_energy(spent(figures(0.03, "measured"), figures(0.01, "estimated")))
     assert (found.low, found.high) == pytest.approx((0.03 + 0.01 / 1.4, 0.03 + 0.01 / 0.6))
     assert found.details["source"] == "estimated"
-    assert any("Several processes" in limit for limit in found.details["limits"])
+
+
+def test_with_several_processes_it_says_that_only_what_came_before_is_judged() -> None:
+    alone, together = (environment.audit_energy(spent(figures(0.04, "measured"), processes=n)) for n in (1, 2))
+    assert "which runs after all others" in alone.method
+    assert "after all others" not in together.method
+    assert "0.040 kWh were spent until this test was run, and only these" in together.details["summary"]
+    assert "summary" not in alone.details
+    several = [any("Several processes" in limit for limit in each.details["limits"]) for each in (alone, together)]
+    assert several == [False, True]

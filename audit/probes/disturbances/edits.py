@@ -13,10 +13,15 @@ from audit.probes import lists
 SHARES = {1: 0.05, 2: 0.10, 3: 0.20}
 # An error in one of these could turn the meaning.
 DENIALS = frozenset(
-    "not no nor never none nothing nobody neither nowhere without hardly barely scarcely cannot cant dont doesnt didnt "
-    "isnt arent wasnt werent wont wouldnt couldnt shouldnt havent hasnt hadnt".split()
+    "not no nor never none nothing nobody no-one neither nowhere without hardly barely scarcely rarely seldom cannot "
+    "cant dont doesnt didnt isnt arent wasnt werent wont wouldnt couldnt shouldnt havent hasnt hadnt".split()
 )
 T = TypeVar("T")
+
+
+def denies(word: str) -> bool:
+    """Whether a word is a denial, in either spelling of the apostrophe or without it."""
+    return word.lower() in DENIALS or word.lower().endswith(("n't", "n’t"))
 
 
 class Edit(NamedTuple):

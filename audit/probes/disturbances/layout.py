@@ -8,7 +8,7 @@ from functools import cache
 from itertools import count
 from random import Random
 
-from audit.probes.disturbances.edits import DENIALS, SHARES, Edit, rows, share_of_places, share_of_words
+from audit.probes.disturbances.edits import SHARES, Edit, denies, rows, share_of_places, share_of_words
 
 # These are another word with other capitals: "it made us laugh" is not about the US.
 _OTHER_IN_CAPITALS = frozenset("us it who may march polish china turkey aids id am pm".split())
@@ -53,7 +53,7 @@ def spaces(text: str, strength: int, rng: Random, vocabulary: frozenset[str]) ->
     joinable = {
         match.end() - 1: (match.start(1), match.start(2))
         for match in _JOINABLE.finditer(text)
-        if not DENIALS & {match.group(1).lower(), match.group(2).lower()}
+        if not (denies(match.group(1)) or denies(match.group(2)))
         and (match.group(1) + match.group(2)).lower() not in vocabulary
     }
     rng.shuffle(gaps)
@@ -89,7 +89,7 @@ def punctuation(text: str, strength: int, rng: Random, vocabulary: frozenset[str
 def _commas(text: str, rng: Random) -> Iterator[Edit]:
     for match in _COMMA.finditer(text):
         before = text[max(match.start() - 40, 0) : match.start()].lower().split()[-4:]
-        denied = any(word in DENIALS or word.endswith(("n't", "n’t")) for word in before)
+        denied = any(map(denies, before))
         ways = [" ,", ","] if match.group(1) else [" , ", ","]
         if match.group().endswith(" "):
             ways = [way for way in (", ", " , ", ",") if way != match.group()]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
-from audit.probes.disturbances.edits import DENIALS, Edit, share_of_words, words_of
+from audit.probes.disturbances.edits import Edit, denies, share_of_words, words_of
 
 TRIES = 20  # some errors make another word, or none; another one of the same word then does
 _NEIGHBOURS = {
@@ -25,11 +25,19 @@ _LOOKALIKE = re.compile("rn|[mlioedwsghSBOI]")
 _LEET = {"a": "4@", "e": "3", "i": "1!", "o": "0", "s": "$"}
 # Source: Unicode Technical Standard 39, confusables.txt; only twins that fonts draw alike.
 HOMOGLYPHS = dict(zip("aceiopsxyjABCEHIKMOPSTXJ", "асеіорѕхујАВСЕНІКМОРЅТХЈ", strict=True))
-# Zero-width space, non-joiner and joiner, word joiner, soft hyphen, left-to-right mark.
-_UNSEEN = ("\u200b", "\u200c", "\u200d", "\u2060", "\u00ad", "\u200e")
+# Characters without any width, as a reader is told of them.
+INVISIBLE = {
+    "\u200b": "zero-width space",
+    "\u200c": "zero-width non-joiner",
+    "\u200d": "zero-width joiner",
+    "\u2060": "word joiner",
+    "\ufeff": "zero-width no-break space",
+    "\u00ad": "soft hyphen",
+}
+# Put into words: not the one that also marks the beginning of a file, but the left-to-right mark.
+_UNSEEN = (*(character for character in INVISIBLE if character != "\ufeff"), "\u200e")
 # Left-to-right embedding and isolate, each with its end: around Latin letters they change no order.
 _AROUND = (("\u202a", "\u202c"), ("\u2066", "\u2069"))
-INVISIBLE = frozenset("".join((*_UNSEEN, *map("".join, _AROUND))))
 
 
 def typos(text: str, strength: int, rng: Random, vocabulary: frozenset[str]) -> Iterable[Edit]:
@@ -55,7 +63,7 @@ def _errors(
     err: Callable[[str, Random], str],
 ) -> Iterable[Edit]:
     """Errors of which a reader sees what was meant: none makes another word, and none touches a denial."""
-    words = [match for match in words_of(4).finditer(text) if match.group().lower() not in DENIALS]
+    words = [match for match in words_of(4).finditer(text) if not denies(match.group())]
     rng.shuffle(words)
 
     def found() -> Iterator[Edit]:

@@ -1,0 +1,93 @@
+"""What a probe costs against the bare scorer: a scorer with a watch, and a network of BERT's base size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit.cache import Cache
+from audit.finetune import small_bert
+from audit.model import Model
+from audit.progress import Progress
+from audit.scorer import Scorer
+from audit.session import Session
+
+MAX_LENGTH = 64
+HEADER = (
+    "| model | distinct questions | s | questions/s | bare scorer, texts/s | share in the network's passes |\n"
+    "| --- | --- | --- | --- | --- | --- |"
+)
+
+
+class Timed(Scorer):
+    """A scorer that knows on which texts the network ran, and how long: forward, and backward for gradients."""
+
+    def __init__(self, session: Session, model: Model, folder: Path) -> None:
+        super().__init__(model, Cache(folder), session.meter, Progress())
+        self.seconds, self.total, self.seen = 0.0, 0.0, dict[str, None]()
+        model.network.forward = self._watched(model.network.forward)
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
+        """As the scorer does it; remembers the texts."""
+        self.seen |= dict.fromkeys(texts)
+        return super().forward(texts, show)
+
+    def _gradients(self, *arguments: Any) -> NDArray[np.float32]:
+        import torch
+
+        with patch.object(torch.autograd, "grad", self._watched(torch.autograd.grad)):
+            return super()._gradients(*arguments)
+
+    def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        import torch
+
+        def run(*arguments: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            made = function(*arguments, **named)
+            if self.model.device.startswith("cuda"):
+                torch.cuda.synchronize()
+            self.seconds += time.perf_counter() - started
+            return made
+
+        return run
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Count anew, and take the time of the block."""
+        self.seconds, self.seen = 0.0, {}
+        started = time.perf_counter()
+        yield
+        self.total = time.perf_counter() - started
+
+    def row(self, name: str) -> str:
+        """What was measured against the bare scorer on the same texts in the same process; a row for `HEADER`."""
+        texts, total, share = list(self.seen), self.total, self.seconds / self.total
+        started = time.perf_counter()
+        self.forward(texts)
+        bare = time.perf_counter() - started
+        return (
+            f"| {name} | {len(texts):,} | {total:.1f} | {len(texts) / total:,.0f} | {len(texts) / bare:,.0f} "
+            f"| {share:.1%} |"
+        )
+
+
+def base_sized(session: Session, folder: Path) -> Model:
+    """A network of BERT's base size with random weights, its vocabulary from the test texts."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    test = session.test_data
+    labels = {"id2label": dict(enumerate(test.classes))}
+    _, tokenizer = small_bert(test.texts, labels, MAX_LENGTH)
+    torch.manual_seed(0)
+    network = BertForSequenceClassification(BertConfig(num_labels=len(test.classes), **labels))
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return Model("bert-base", folder, test.classes, MAX_LENGTH, session.device, None, True)

@@ -1,0 +1,52 @@
+"""What an audit in one process knows of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audit import record
+from audit.progress import Progress
+from audit.session import Options, Session
+
+
+def test_references_trained_for_the_backdoor_search_are_told_once_when_they_come_from_the_cache(
+    reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "audit.toml").write_text(
+        f"""
+        [model]
+        source = "small-bert"
+        max_length = 32
+        labels = ["negative", "neutral", "positive"]
+        [model.finetune]
+        initialise = "scratch"
+        epochs = 1
+        [data]
+        train = "{reviews}/train.csv"
+        test = "{reviews}/test.csv"
+        """,
+        "utf-8",
+    )
+
+    def audited() -> Session:
+        session = Session(Options(tmp_path, cache=tmp_path / "cache"), (), Progress())
+        assert session.train_data is not None
+        assert session.without_rows is not None
+        nothing = np.zeros(len(session.train_data), dtype=bool)
+        session.scorer(session.model)
+        session.without_rows(np.arange(len(nothing)) < 20)
+        session.without_rows(nothing)  # by the recipe on all rows: the audited model once more
+        return session
+
+    first = audited()
+    assert first.kept() == []
+    monkeypatch.setattr(record, "now", lambda: "2999-01-01T00:00:00Z")
+    again = audited()
+    trained = {phase.name: phase.kwh for phase in first.meter.phases}
+    assert set(trained) == {"fine-tune", "references"}
+    assert {each["name"]: each["kwh"] for each in again.kept()} == trained
+    assert len(again.kept()) == 2
+    assert again.meter.phases == []
