@@ -765,6 +765,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     from audit import record
     from audit.report import terminal
+    from audit.report.headline import headline
 
     folder = Path(next(iter(run.facts.values()))["out"]) if run.facts else run.ensure_session().out
     colour = {"pass": {"green": True}, "fail": {"red": True}, "incomplete": {"yellow": True}}
@@ -772,7 +773,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("model audit", sep="=")
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)
-    terminalreporter.write_line(record.headline(run.record), bold=True, **colour[run.record["verdict"]])
+    terminalreporter.write_line(headline(run.record), bold=True, **colour[run.record["verdict"]])
     terminalreporter.write_line(f"report: {_short(folder / record.REPORT, config)}")
 
 

@@ -17,8 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.cache import write_atomically
-from audit.report import badge, facts, findings, summary, text, words
+from audit.report import badge, facts, findings, headline, language, summary, text
 from audit.report.evidence import Limits
+from audit.report.language import spoken, words
 
 LARGEST = 2_000_000
 # Tried in turn until the page is small enough: all evidence that a person reads, its beginnings, hardly any.
@@ -38,12 +39,16 @@ def write(out: Path) -> None:
         write_atomically(out / name, as_file(value, name))
 
 
-def as_file(record: Mapping[str, Any], name: str) -> str:
-    """What a file of this name is to hold: the summary as Markdown, the badge as SVG, else the report."""
+def as_file(record: Mapping[str, Any], name: str, language: str | None = None) -> str:
+    """What a file of this name is to hold: the summary as Markdown, the badge as SVG, else the report.
+
+    In the language asked for, else in the one that the record's policy names.
+    """
     makers = {".md": summary.render, ".svg": badge.render}
-    return makers.get(Path(name).suffix, render)(record)
+    return makers.get(Path(name).suffix, render)(record, language)
 
 
+@spoken
 def render(record: Mapping[str, Any]) -> str:
     """The report of a record that fits the schema, as HTML.
 
@@ -61,13 +66,10 @@ def render(record: Mapping[str, Any]) -> str:
 
 
 def _render(shown: Mapping[str, Any], limits: Limits) -> str:
-    from audit.record import headline
-
     claims = findings.claims(shown, limits)
     problems = findings.problems(claims)
     reported, not_assessed = findings.uncovered(claims)
     style = files("audit.report").joinpath("report.css").read_text("utf-8")
-    word, _, said = headline(shown).partition(": ")
     return (
         _environment()
         .get_template("report.html")
@@ -76,10 +78,13 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             w=words.PAGE,
             words=words,
+            lang=language.tag(),
+            data_language=findings.setting(shown, "data", "language"),
+            no_texts=findings.without_texts(shown),
             record=shown,
             mark=words.RELEASES[shown["verdict"]],
-            word=word,
-            said=said,
+            word=headline.word(shown),
+            said=headline.said(shown),
             notices=findings.notices(shown, limits is not _LIMITS[0]),
             claims=claims,
             gates=[claim for claim in claims if claim.gated],
@@ -111,6 +116,7 @@ def _environment() -> Environment:
         loader=PackageLoader("audit.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=text.voiced,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -123,5 +129,6 @@ def _environment() -> Environment:
         "sentence": text.sentence,
         "fingerprint": text.fingerprint,
         "toml": text.toml,
+        "unvoiced": text.unvoiced,
     }
     return environment

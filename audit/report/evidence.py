@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from audit.report import figures, text, words
+from audit.report import figures, text
+from audit.report.language import words
 
 
 class Limits(NamedTuple):
@@ -93,8 +94,8 @@ def roc(raw: Mapping[str, Any], confidence: float) -> Roc | None:
     label = words.ROC_LABEL.format(confidence=text.percent(confidence))
     told = " ".join(text.sentence(f"{name}: {rates}") for name, rates in said if rates)
     drawing = figures.roc([points for _, points, _ in curves], curves[0][2], f"{label} {told}".strip())
-    legend = [(figures.key(kind), *entry) for kind, entry in zip(figures.LINES, said, strict=False)]
-    return Roc(text.short(raw["caption"]), drawing, legend)
+    legend = [(figures.key(kind), text.english(name), rates) for kind, (name, rates) in zip(figures.LINES, said, strict=False)]
+    return Roc(text.english(text.short(raw["caption"])), drawing, legend)
 
 
 def known(rows: Sequence[Sequence[Any]]) -> list[Sequence[float]]:
@@ -122,4 +123,4 @@ def single(value: Any) -> str:
 
 def more(items: Sequence[Any], shown: int) -> str:
     """How many are left out; empty if none."""
-    return words.MORE.format(count=len(items) - shown) if len(items) > shown else ""
+    return words.MORE.format(count=text.figure(len(items) - shown)) if len(items) > shown else ""

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from audit.catalogue import Identifier, base_id, challenge_of, ids
-from audit.report import evidence, figures, text, words
+from audit.report import evidence, figures, language, text
 from audit.report.evidence import Limits, Pair, Roc, Table
+from audit.report.language import counted, words
 from audit.report.words import Mark
 from audit.verdict import is_waived
 
@@ -45,7 +46,7 @@ class Claim:
         """Title and, where there is one, the group or kind that it is about."""
         bracket = self.id.partition("[")[2].removesuffix("]")
         if self.known and bracket in self.known.brackets and not isinstance(self.known.brackets, str):
-            bracket = bracket.replace("_", " ")  # our own name, not a column of the user's
+            bracket = language.say(bracket.replace("_", " "))  # our own name, not a column of the user's
         return f"{self.title} ({text.short(bracket, text.HEADER)})" if bracket else self.title
 
     @property
@@ -92,7 +93,8 @@ class Claim:
         unit = finding["unit"]
         if unit:
             plain = unit.split()[0] in _PLAIN_UNITS
-            unit = f" {unit}" if plain else f" ({unit})"
+            said = unit if unit in _PLAIN_UNITS else text.told(unit)
+            unit = f" {said}" if plain else f" ({said})"
         confidence = text.percent(finding["confidence"])
         if finding["low"] == finding["estimate"] == finding["high"]:
             full = words.FULL_COUNT.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
@@ -115,7 +117,10 @@ class Claim:
         sample = self.finding["details"].get("sample")
         if not isinstance(sample, str) or not sample:
             return ""
-        return f"{self.finding['n']:,} {sample.removesuffix('s') if self.finding['n'] == 1 else sample}"
+        n = self.finding["n"]
+        if sample in words.SAMPLES:
+            return counted(words.SAMPLES[sample], n, n=text.figure(n))
+        return f"{text.figure(n)} {text.english(sample.removesuffix('s') if n == 1 else sample)}"
 
     @property
     def short_result(self) -> str:
@@ -139,7 +144,7 @@ class Claim:
     @property
     def reason(self) -> str:
         """Why the verdict is what it is, as the record says it."""
-        return str(self.finding.get("reason", "")).strip().rstrip(".")
+        return text.english(str(self.finding.get("reason", "")).strip().rstrip("."))
 
     @property
     def waiver(self) -> str:
@@ -174,13 +179,14 @@ class Claim:
         if self.verdict == "not_assessed":
             return words.DO_NOT_ASSESSED.format(reason=self.reason or "–")
         if self.verdict == "inconclusive":
-            return words.DO_INCONCLUSIVE.format(reason=text.sentence(self.reason).rstrip(".") or "–")
+            return words.DO_INCONCLUSIVE.format(reason=text.sentence(self.reason) or "–")
         return self.known.remedy if self.known and self.known.remedy else words.DO_UNKNOWN
 
-    @property
+    @cached_property
     def known(self) -> Identifier | None:
         """What the catalogue says of the id."""
-        return _KNOWN.get(base_id(self.id))
+        known = _KNOWN.get(base_id(self.id))
+        return language.explained(known) if known else None
 
     @cached_property
     def drawing(self) -> Markup:
@@ -210,12 +216,12 @@ class Claim:
     def summary(self) -> str:
         """The evidence in one sentence, where the probe wrote one."""
         summary = self.finding["details"].get("summary")
-        return summary if isinstance(summary, str) else ""
+        return text.english(summary) if isinstance(summary, str) else ""
 
     @property
     def caveats(self) -> Sequence[str]:
         """What the measurement cannot tell, but for what was told of the same measure above."""
-        return [limit for limit in self._all_caveats if limit not in self.limits_above]
+        return [text.english(limit) for limit in self._all_caveats if limit not in self.limits_above]
 
     @property
     def _all_caveats(self) -> Sequence[str]:
@@ -224,7 +230,7 @@ class Claim:
     @property
     def method(self) -> str:
         """How it was measured."""
-        return str(self.finding.get("method", ""))
+        return text.english(str(self.finding.get("method", "")))
 
     @cached_property
     def tables(self) -> Sequence[Table]:
@@ -255,7 +261,7 @@ class Claim:
             return None
         items = examples["items"]
         pairs = [_pair(item) for item in items[: self.limits.examples]]
-        return text.short(examples["caption"]), pairs, evidence.more(items, self.limits.examples)
+        return text.english(text.short(examples["caption"])), pairs, evidence.more(items, self.limits.examples)
 
     @cached_property
     def further(self) -> Sequence[tuple[str, str]]:
@@ -263,7 +269,7 @@ class Claim:
         details = self.finding["details"]
         entries = [(key, value) for key, value in details.items() if key not in _SHOWN_ELSEWHERE]
         shown = [
-            (evidence.label(key), text.short(evidence.single(value), self.limits.cell))
+            (text.english(evidence.label(key)), text.short(evidence.single(value), self.limits.cell))
             for key, value in entries[: self.limits.figures]
         ]
         more = evidence.more(entries, self.limits.figures)
@@ -272,7 +278,7 @@ class Claim:
 
 def _pair(item: Mapping[str, Any]) -> Pair:
     before, after = text.marked(item["before"], item.get("after", item["before"]))
-    return Pair(before, after if "after" in item else None, text.cell(item["note"]))
+    return Pair(before, after if "after" in item else None, text.english(text.cell(item["note"])))
 
 
 class Alike(NamedTuple):
@@ -303,7 +309,7 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
     taken: set[str] = set()
     made = []
     for finding in record["findings"]:
-        full_id, title = finding["id"], text.short(finding["title"], 120)
+        full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
         made.append(
             Claim(
                 full_id,
@@ -318,7 +324,7 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
         )
     for full_id in record["not_run"]:
         known = _KNOWN.get(base_id(full_id))
-        title = known.title if known else text.short(base_id(full_id), 120)
+        title = language.say(known.title) if known else text.short(base_id(full_id), 120)
         made.append(
             Claim(
                 full_id,
@@ -352,7 +358,7 @@ def _card(challenge: str, own: Sequence[Claim]) -> Card:
     # `own` is sorted: the first that weighs is the weightiest, or comes nearest to its gate.
     worst = next((claim for claim in own if _weighs(claim)), None)
     counts = Counter(claim.mark.word.lower() for claim in own)
-    listed = ", ".join(f"{number} {word}" for word, number in counts.items())
+    listed = words.COMMA.join(f"{number} {word}" for word, number in counts.items())
     missing: dict[tuple[str, str], list[str]] = {}
     for claim in own:
         if claim.verdict in ("not_assessed", "not_run") and claim is not worst:
@@ -364,8 +370,8 @@ def _card(challenge: str, own: Sequence[Claim]) -> Card:
         _state_in_words(state, own),
         words.NEAREST if state in ("pass", "partly") else words.WORST,
         worst,
-        f"{_gates(own)}; {listed}" if own else "",
-        [(word, ", ".join(names), reason) for (word, reason), names in missing.items()],
+        words.COUNTS.format(gates=_gates(own), listed=listed) if own else "",
+        [(word, words.COMMA.join(names), reason) for (word, reason), names in missing.items()],
         alike(claim for claim in own if claim.verdict == "reported"),
         own,
     )
@@ -390,17 +396,16 @@ def _state(own: Sequence[Claim]) -> str:
 
 
 def _state_in_words(state: str, own: Sequence[Claim]) -> Mark:
-    mark, one, several = words.STATES[state]
+    mark, said = words.STATES[state]
     gated = sum(claim.gated for claim in own)
     count = gated if state in ("pass", "partly") else sum(c.verdict == state and _weighs(c) for c in own)
     missing = sum(claim.verdict == "not_assessed" for claim in own)
-    said = one if count == 1 else several
-    return mark._replace(word=said.format(count=count, gates=_gates(own), missing=missing))
+    return mark._replace(word=counted(said, count, gates=_gates(own), missing=missing))
 
 
 def _gates(own: Sequence[Claim]) -> str:
     gated = sum(claim.gated for claim in own)
-    return words.GATES[gated != 1].format(count=gated)
+    return counted(words.GATES, gated)
 
 
 def problems(claims: Sequence[Claim]) -> list[Claim]:
@@ -415,7 +420,7 @@ def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:
     together: dict[str, list[str]] = {}
     for claim in problems:
         together.setdefault(claim.action, []).append(claim.name)
-    return [(", ".join(names), action) for action, names in together.items()]
+    return [(words.COMMA.join(names), action) for action, names in together.items()]
 
 
 def alike(claims: Iterable[Claim]) -> list[Alike]:
@@ -449,13 +454,17 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         said.append(words.DEMO)
     waived = [f for f in record["findings"] if is_waived(f)]
     if waived:
-        said.append(words.SOME_WAIVED[len(waived) > 1].format(count=len(waived)))
+        said.append(counted(words.SOME_WAIVED, len(waived)))
     if record["verdict"] == "pass" and any(
         f["verdict"] == "inconclusive" and not is_waived(f) for f in record["findings"]
     ):
         said.append(words.WARNED)
     if shortened:
         said.append(words.SHORTENED)
+    if without_texts(record):
+        said.append(words.NO_TEXTS)
+    if language.current() != language.ENGLISH:
+        said.append(words.NOT_TRANSLATED)
     return said
 
 
@@ -468,7 +477,7 @@ def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, 
     fill = {"confidence": text.percent(confidence), "side": text.percent(side), "count": len(judged)}
     return (
         words.PAGE["certainty_gate"].format(**fill),
-        words.PAGE["certainty_all"].format(**fill, expected=f"{expected:.2f}") if judged else "",
+        words.PAGE["certainty_all"].format(**fill, expected=language.numeral(f"{expected:.2f}")) if judged else "",
     )
 
 
@@ -489,6 +498,11 @@ def setting(record: Mapping[str, Any], section: str, key: str) -> Any:
     """A value of the policy; None where it is not there."""
     table = record["policy"].get(section)
     return table.get(key) if isinstance(table, dict) else None
+
+
+def without_texts(record: Mapping[str, Any]) -> bool:
+    """Whether the policy kept texts from the data out of the record."""
+    return setting(record, "report", "evidence") == "none"
 
 
 def _gate_of(full_id: str, record: Mapping[str, Any]) -> dict[str, Any] | None:

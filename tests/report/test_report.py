@@ -21,8 +21,8 @@ import pytest
 from audit import record as records
 from audit import report
 from audit.errors import AuditError
-from audit.record import headline
 from audit.report import figures, text, words
+from audit.report.headline import headline
 
 VOID = {"meta", "link", "br", "rect", "line", "circle", "path", "polyline"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
