@@ -15,6 +15,7 @@ from audit import policy as policies
 from audit.cache import Cache, default_folder
 from audit.errors import AuditError
 from audit.redaction import printable
+from audit.report.language import TAGS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="default: report.html beside the record; .md is the summary, .svg a badge",
     )
+    report.add_argument("--language", choices=list(TAGS), help="default: the one that the audit's policy names")
     report.set_defaults(run=_report)
 
     verify = commands.add_parser("verify", help="say whether a model folder holds exactly the audited model")
@@ -102,7 +104,7 @@ def _report(asked: argparse.Namespace) -> int:
     folder = asked.record if asked.record.is_dir() else asked.record.parent
     output: Path = asked.output or folder / record.REPORT
     try:
-        write_atomically(output, report.as_file(value, output.name))
+        write_atomically(output, report.as_file(value, output.name, asked.language))
     except OSError as error:
         raise AuditError(f"{output}: cannot be written ({error.strerror}); choose another file.") from None
     print(output)

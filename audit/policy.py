@@ -146,6 +146,13 @@ class EnvironmentPolicy(_Section):
     )
 
 
+class ReportPolicy(_Section):
+    """How the audit is told."""
+
+    language: Literal["en", "de", "zh"] = Field("en", description="of the report's own words: zh is Simplified Chinese")
+    evidence: Literal["redacted", "none"] = Field("redacted", description="none: no text from the data anywhere")
+
+
 class GateSettings(_Section):
     """One gate as it is written in the policy."""
 
@@ -179,6 +186,7 @@ class Policy(_Section):
     privacy: PrivacyPolicy = Field(default_factory=PrivacyPolicy)
     security: SecurityPolicy = Field(default_factory=SecurityPolicy)
     environment: EnvironmentPolicy = Field(default_factory=EnvironmentPolicy)
+    report: ReportPolicy = Field(default_factory=ReportPolicy)
     waivers: tuple[Waiver, ...] = Field((), strict=False)
     _origin: Path | None = PrivateAttr(default=None)
 

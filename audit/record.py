@@ -21,6 +21,7 @@ import numpy as np
 from audit.cache import write_atomically
 from audit.energy import merge
 from audit.errors import AuditError
+from audit.redaction import withheld
 from audit.verdict import Finding, Measurement
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ _ORDER = ("fail", "error", "inconclusive", "not_assessed", "pass", "reported")
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:
-    """A finding as plain JSON values."""
+    """A finding as plain JSON values; without its examples where no text from the data is to be shown."""
     m = finding.measurement or Measurement(finding.id, None, None, None, 0, "", "")
     gate = finding.gate
+    details = {name: part for name, part in m.details.items() if name != "examples" or not withheld()}
     value = {
         "id": finding.id,
         "challenge": finding.challenge,
@@ -57,7 +59,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "waiver": finding.waiver,
         "method": m.method,
         "reason": finding.reason,
-        "details": {**m.details, "sample": m.sample} if finding.measurement else {},
+        "details": {**details, "sample": m.sample} if finding.measurement else {},
     }
     return dict(_plain(value))
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from audit.cache import write_atomically
 from audit.report import badge, facts, findings, headline, language, summary, text
 from audit.report.evidence import Limits
-from audit.report.language import spoken, words
+from audit.report.language import spoken
 
 LARGEST = 2_000_000
 # Tried in turn until the page is small enough: all evidence that a person reads, its beginnings, hardly any.
@@ -76,13 +76,13 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
         .render(
             style=Markup(style),  # noqa: S704  (it is ours)
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            w=words.PAGE,
-            words=words,
+            w=language.words.PAGE,
+            words=language.words,
             lang=language.tag(),
             data_language=findings.setting(shown, "data", "language"),
             no_texts=findings.without_texts(shown),
             record=shown,
-            mark=words.RELEASES[shown["verdict"]],
+            mark=language.words.RELEASES[shown["verdict"]],
             word=headline.word(shown),
             said=headline.said(shown),
             notices=findings.notices(shown, limits is not _LIMITS[0]),

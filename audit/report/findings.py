@@ -47,7 +47,9 @@ class Claim:
         bracket = self.id.partition("[")[2].removesuffix("]")
         if self.known and bracket in self.known.brackets and not isinstance(self.known.brackets, str):
             bracket = language.say(bracket.replace("_", " "))  # our own name, not a column of the user's
-        return f"{self.title} ({text.short(bracket, text.HEADER)})" if bracket else self.title
+        if not bracket:
+            return self.title
+        return words.NAMED.format(title=self.title, bracket=text.short(bracket, text.HEADER))
 
     @property
     def mark(self) -> Mark:
@@ -132,7 +134,7 @@ class Claim:
             return estimate
         if self.finding["high"] is None:
             return words.AT_LEAST.format(figure=estimate)
-        return f"{estimate} [{low}, {high}]"
+        return words.IN_BRACKETS.format(estimate=estimate, low=low, high=high)
 
     @property
     def gate(self) -> str:

@@ -1,9 +1,7 @@
 """The language that a page is written in: English words looked up in gettext catalogues while it is made.
 
 The English words are the keys (:mod:`audit.report.words`, :mod:`audit.catalogue`); ``locale/*/LC_MESSAGES/audit.po`` hold
-what they are called elsewhere, and are read as they are, so that no compiled copy can differ from its source. After words
-were added or changed, ``python -m audit.report.language`` brings the catalogues up to date: it adds what is to be
-translated, and removes what nobody says any more.
+what they are called elsewhere, and are read as they are, so that no compiled copy can differ from its source (:mod:`audit.report.catalogues` keeps them).
 """
 
 from __future__ import annotations
@@ -17,17 +15,16 @@ from datetime import date
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from audit.catalogue import BUILT_IN, PHASES, Identifier
+from audit.catalogue import Identifier
 from audit.report import words as english
 from audit.report.words import Counted, Mark
 
 ENGLISH = "en"
 # Of each language the tag of a page (BCP 47), and the locale whose numbers and dates are used.
 TAGS: Mapping[str, tuple[str, str]] = {ENGLISH: ("en", "en_GB"), "de": ("de", "de"), "zh": ("zh-Hans", "zh_Hans")}
-_EXPLAINED = ("title", "unit", "meaning", "harm", "remedy")
+EXPLAINED = ("title", "unit", "meaning", "harm", "remedy")
 _now: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
@@ -71,7 +68,7 @@ def counted(forms: Counted, count: int, **fill: object) -> str:
 
 def explained(identifier: Identifier) -> Identifier:
     """An entry of the catalogue in the language that is spoken."""
-    return replace(identifier, **{name: say(getattr(identifier, name)) for name in _EXPLAINED})
+    return replace(identifier, **{name: say(getattr(identifier, name)) for name in EXPLAINED})
 
 
 def tag() -> str:
@@ -91,11 +88,12 @@ def numeral(written: str) -> str:
 
 def rounded(count: float) -> str:
     """A large number in words, by its first three digits: 1.47 million."""
+    from babel import Locale
     from babel.numbers import format_compact_decimal
 
-    return format_compact_decimal(
-        float(f"{count:.3g}"), format_type="long", locale=TAGS[current()][1], fraction_digits=2
-    )
+    locale = Locale.parse(TAGS[current()][1])
+    form: Literal["long", "short"] = "long" if "long" in locale.compact_decimal_formats else "short"  # Chinese has one
+    return format_compact_decimal(float(f"{count:.3g}"), format_type=form, locale=locale, fraction_digits=2)
 
 
 def day(year: int, month: int, of_month: int) -> str:
@@ -119,13 +117,14 @@ def _catalogue(language: str) -> NullTranslations:
     from babel.messages.pofile import read_po
 
     compiled = BytesIO()
-    with files("audit.report").joinpath(*_place(language)).open("rb") as source:
+    with files("audit.report").joinpath(*place(language)).open("rb") as source:
         write_mo(compiled, read_po(source))
     compiled.seek(0)
     return GNUTranslations(compiled)
 
 
-def _place(language: str) -> tuple[str, ...]:
+def place(language: str) -> tuple[str, ...]:
+    """Where the catalogue of a language lies in the folder of the report."""
     return "locale", language, "LC_MESSAGES", "audit.po"
 
 
@@ -167,55 +166,3 @@ if TYPE_CHECKING:
     from audit.report import words as words
 else:
     words = _Words()
-
-
-# ---- what there is to translate
-
-
-def messages() -> list[str | Counted]:
-    """Every English text that a page can say of its own accord, each once."""
-    found: dict[str | Counted, None] = {}
-    for name, value in vars(english).items():
-        if name.isupper():
-            found.update(dict.fromkeys(_texts(value)))
-    for identifier in BUILT_IN:
-        brackets = () if isinstance(identifier.brackets, str) else identifier.brackets
-        found.update(dict.fromkeys(getattr(identifier, name) for name in _EXPLAINED))
-        found.update(dict.fromkeys(bracket.replace("_", " ") for bracket in brackets))
-    found.update(dict.fromkeys(PHASES.values()))
-    return [text for text in found if text]
-
-
-def _texts(value: Any) -> Iterator[str | Counted]:
-    if isinstance(value, str | Counted):
-        yield value
-    elif isinstance(value, Mark):
-        yield value.word
-    elif isinstance(value, tuple | Mapping):
-        for each in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(each)
-
-
-def update(folder: Path) -> None:
-    """Bring the catalogues of a folder up to date with the words; what is to be translated is left empty there."""
-    from babel.messages.catalog import Catalog
-    from babel.messages.pofile import read_po, write_po
-
-    for language in TAGS:
-        if language == ENGLISH:
-            continue
-        path = folder.joinpath(*_place(language))
-        with path.open("rb") as source:
-            former = read_po(source, locale=TAGS[language][1])
-        made = Catalog(former.locale, header_comment=former.header_comment, fuzzy=False)
-        for text in messages():
-            kept = former.get(text if isinstance(text, str) else text.one)
-            same = kept is not None and kept.id == (text if isinstance(text, str) else tuple(text))
-            made.add(text if isinstance(text, str) else tuple(text), kept.string if kept and same else None)
-        made.creation_date, made.revision_date = former.creation_date, former.revision_date
-        with path.open("wb") as target:
-            write_po(target, made, width=120)
-
-
-if __name__ == "__main__":
-    update(Path(__file__).parent)

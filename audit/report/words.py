@@ -1,7 +1,7 @@
 """Every word that the report says of its own accord, in one place; what the record says is never here.
 
 They are English here, and the keys of the catalogues that :mod:`audit.report.language` looks them up in: a new text needs
-one line here and, after ``python -m audit.report.language``, its translation in each catalogue.
+one line here and, after ``python -m audit.report.catalogues``, its translation in each catalogue.
 
 Sentences keep to what the evidence supports: "nothing found" is not "safe", and what was not assessed has not passed.
 """
@@ -166,6 +166,7 @@ YES, NO = "yes", "no"
 PERCENT = "{number}\N{NO-BREAK SPACE}%"
 MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"
 COMMA = ", "
+NAMED = "{title} ({bracket})"
 OUT_OF = "{part} of {whole}"
 
 # ------------------------------------------------------------------------------------------ the verdict in a sentence
@@ -194,6 +195,7 @@ BETWEEN = "with {confidence} confidence between {low} and {high}"
 BOUNDED = "by the known error of the method between {low} and {high}"
 FULL_COUNT = "a full count over {basis}, not a sample of them, so without an interval"
 ONE_FIGURE = "taken in full, so without an interval"
+IN_BRACKETS = "{estimate} [{low}, {high}]"
 AT_LEAST = "at least {figure}"
 AT_MOST = "at most {figure}"
 LOWER_ONLY = "with {confidence} confidence; there is no upper limit"
