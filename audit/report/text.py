@@ -77,7 +77,8 @@ def voiced(value: Any) -> Any:
         return value
     if value.count(_ENGLISH) != value.count(_ENDS):
         return unvoiced(value)  # cut in between
-    return Markup(escape(value).replace(_ENGLISH, '<span lang="en">').replace(_ENDS, "</span>"))  # noqa: S704
+    escaped = str(escape(value))
+    return Markup(escaped.replace(_ENGLISH, '<span lang="en">').replace(_ENDS, "</span>"))  # noqa: S704
 
 
 def unvoiced(value: str) -> str:
