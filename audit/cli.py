@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import get_args
 
 from audit import __version__, record
 from audit import model as models
@@ -15,7 +16,6 @@ from audit import policy as policies
 from audit.cache import Cache, default_folder
 from audit.errors import AuditError
 from audit.redaction import printable
-from audit.report.language import TAGS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="default: report.html beside the record; .md is the summary, .svg a badge",
     )
-    report.add_argument("--language", choices=list(TAGS), help="default: the one that the audit's policy names")
+    report.add_argument("--language", choices=get_args(policies.Language), help="default: the one that the audit's policy names")
     report.set_defaults(run=_report)
 
     verify = commands.add_parser("verify", help="say whether a model folder holds exactly the audited model")

@@ -33,6 +33,8 @@ SMALL_BERT = "small-bert"
 DEMO = "demo"
 
 
+# Of the report's own words; zh is Simplified Chinese.
+Language = Literal["en", "de", "zh"]
 T = TypeVar("T")
 # A mapping that nobody can change after it was read.
 Frozen = Annotated[T, AfterValidator(MappingProxyType), WrapSerializer(lambda value, write: write(dict(value)))]
@@ -149,7 +151,7 @@ class EnvironmentPolicy(_Section):
 class ReportPolicy(_Section):
     """How the audit is told."""
 
-    language: Literal["en", "de", "zh"] = Field("en", description="of the report's own words: zh is Simplified Chinese")
+    language: Language = "en"
     evidence: Literal["redacted", "none"] = Field("redacted", description="none: no text from the data anywhere")
 
 

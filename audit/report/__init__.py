@@ -80,6 +80,7 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
             words=language.words,
             lang=language.tag(),
             data_language=findings.setting(shown, "data", "language"),
+            untranslated=findings.untranslated(),
             no_texts=findings.without_texts(shown),
             record=shown,
             mark=language.words.RELEASES[shown["verdict"]],

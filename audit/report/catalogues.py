@@ -1,7 +1,7 @@
 """What there is to translate, and the catalogues that hold its translations.
 
-After words were added or changed, ``python -m audit.report.catalogues`` brings the catalogues up to date: it adds what is
-to be translated, with nothing yet in its place, and removes what nobody says any more.
+After words were added or changed, ``python -m audit.report.catalogues`` brings the catalogues up to date: it adds what
+is to be translated, with nothing yet in its place, and removes what nobody says any more.
 """
 
 from __future__ import annotations

@@ -94,7 +94,9 @@ def roc(raw: Mapping[str, Any], confidence: float) -> Roc | None:
     label = words.ROC_LABEL.format(confidence=text.percent(confidence))
     told = " ".join(text.sentence(f"{name}: {rates}") for name, rates in said if rates)
     drawing = figures.roc([points for _, points, _ in curves], curves[0][2], f"{label} {told}".strip())
-    legend = [(figures.key(kind), text.english(name), rates) for kind, (name, rates) in zip(figures.LINES, said, strict=False)]
+    legend = [
+        (figures.key(kind), text.english(name), rates) for kind, (name, rates) in zip(figures.LINES, said, strict=False)
+    ]
     return Roc(text.english(text.short(raw["caption"])), drawing, legend)
 
 

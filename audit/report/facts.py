@@ -75,7 +75,8 @@ def _phase(phase: Mapping[str, Any]) -> list[str]:
     name, source, made = str(phase["name"]), str(phase["source"]), phase.get("created")
     carbon = float(phase["co2eq_kg"]) if text.is_number(phase.get("co2eq_kg")) else None
     return [
-        (language.say(PHASES[name]) if name in PHASES else text.cell(name)) + (f"{words.COMMA}{text.date(made)}" if made else ""),
+        (language.say(PHASES[name]) if name in PHASES else text.cell(name))
+        + (f"{words.COMMA}{text.date(made)}" if made else ""),
         language.numeral(f"{phase['seconds']:,.1f}") if text.is_number(phase.get("seconds")) else "–",
         *(text.cell(phase.get(part)) for part in _PARTS),
         text.cell(None if carbon is None else 1000 * carbon),

@@ -465,9 +465,12 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         said.append(words.SHORTENED)
     if without_texts(record):
         said.append(words.NO_TEXTS)
-    if language.current() != language.ENGLISH:
-        said.append(words.NOT_TRANSLATED)
     return said
+
+
+def untranslated() -> str:
+    """What the page says of the English in it; empty where it is English itself."""
+    return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
 
 
 def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, str]:
@@ -504,7 +507,7 @@ def setting(record: Mapping[str, Any], section: str, key: str) -> Any:
 
 def without_texts(record: Mapping[str, Any]) -> bool:
     """Whether the policy kept texts from the data out of the record."""
-    return setting(record, "report", "evidence") == "none"
+    return bool(setting(record, "report", "evidence") == "none")
 
 
 def _gate_of(full_id: str, record: Mapping[str, Any]) -> dict[str, Any] | None:

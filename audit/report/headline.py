@@ -28,9 +28,7 @@ def said(record: Mapping[str, Any]) -> str:
     waived = sum(map(is_waived, findings))
     counts = Counter(finding["verdict"] for finding in findings if not is_waived(finding))
     gated = sum(finding["gate"] is not None for finding in findings) + len(record["not_run"])
-    unassessed = sum(
-        f["verdict"] == "not_assessed" and f["gate"] is not None and not is_waived(f) for f in findings
-    )
+    unassessed = sum(f["verdict"] == "not_assessed" and f["gate"] is not None and not is_waived(f) for f in findings)
     parts = []
     if counts["fail"]:
         parts.append(counted(words.FAIL, counts["fail"], gated=gated))

@@ -1,7 +1,8 @@
 """The language that a page is written in: English words looked up in gettext catalogues while it is made.
 
-The English words are the keys (:mod:`audit.report.words`, :mod:`audit.catalogue`); ``locale/*/LC_MESSAGES/audit.po`` hold
-what they are called elsewhere, and are read as they are, so that no compiled copy can differ from its source (:mod:`audit.report.catalogues` keeps them).
+The English words are the keys (:mod:`audit.report.words`, :mod:`audit.catalogue`); ``locale/*/LC_MESSAGES/audit.po``
+hold what they are called elsewhere, and are read as they are, so that no compiled copy can differ from its source
+(:mod:`audit.report.catalogues` keeps them).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def spoken(make: Callable[[Mapping[str, Any]], str]) -> Callable[..., str]:
     @functools.wraps(make)
     def made(record: Mapping[str, Any], language: str | None = None) -> str:
         section = record["policy"].get("report")
-        named = section.get("language") if isinstance(section, Mapping) else None
+        named = str(section.get("language")) if isinstance(section, Mapping) else ENGLISH
         with speaking(language or (named if named in TAGS else ENGLISH)):
             return make(record)
 
@@ -68,7 +69,8 @@ def counted(forms: Counted, count: int, **fill: object) -> str:
 
 def explained(identifier: Identifier) -> Identifier:
     """An entry of the catalogue in the language that is spoken."""
-    return replace(identifier, **{name: say(getattr(identifier, name)) for name in EXPLAINED})
+    said: dict[str, Any] = {name: say(getattr(identifier, name)) for name in EXPLAINED}
+    return replace(identifier, **said)
 
 
 def tag() -> str:
@@ -83,7 +85,8 @@ def numeral(written: str) -> str:
     from babel.numbers import get_decimal_symbol, get_group_symbol
 
     locale = TAGS[current()][1]
-    return written.translate(str.maketrans({",": get_group_symbol(locale), ".": get_decimal_symbol(locale)}))
+    signs = get_group_symbol(locale) + get_decimal_symbol(locale)
+    return written.translate(str.maketrans(",.", signs))
 
 
 def rounded(count: float) -> str:

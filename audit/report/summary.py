@@ -45,7 +45,7 @@ def render(record: Mapping[str, Any]) -> str:
             *_problems(problems),
             *_turned(shown),
             *_folded(words.ALL_GATES, _table([claim for claim in claims if claim.gated])),
-            plain(words.SUMMARY_OF),
+            plain(" ".join(filter(None, (words.SUMMARY_OF, findings.untranslated())))),
             "",
         ]
     )

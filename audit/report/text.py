@@ -23,7 +23,7 @@ _DEEPEST = 12
 # Control characters, and those that turn the direction of the text around them or hide in it.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufdd0\ufdd1\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]")  # fmt: skip  # noqa: E501
 _NBSP = "\N{NO-BREAK SPACE}"
-# Around what is English on a page in another language; Unicode keeps them for such inner uses, and no text brings them in.
+# Around what is English on a page in another language; Unicode keeps them for inner uses, and no text brings them in.
 _ENGLISH, _ENDS = "\ufdd0", "\ufdd1"
 
 
@@ -94,7 +94,7 @@ def sentence(clause: str) -> str:
     inside = clause[len(start) : len(clause) - len(end)]
     if not inside:
         return ""
-    stop = "" if inside[-1] in ".!?…。！？" else "。" if "\u3000" <= inside[-1] else "."
+    stop = "" if inside[-1] in ".!?…。！？" else "。" if inside[-1] >= "\u3000" else "."
     return f"{start}{inside[0].upper()}{inside[1:]}{stop}{end}"
 
 

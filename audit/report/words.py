@@ -1,7 +1,7 @@
 """Every word that the report says of its own accord, in one place; what the record says is never here.
 
-They are English here, and the keys of the catalogues that :mod:`audit.report.language` looks them up in: a new text needs
-one line here and, after ``python -m audit.report.catalogues``, its translation in each catalogue.
+They are English here, and the keys of the catalogues that :mod:`audit.report.language` looks them up in: a new text
+needs one line here and, after ``python -m audit.report.catalogues``, its translation in each catalogue.
 
 Sentences keep to what the evidence supports: "nothing found" is not "safe", and what was not assessed has not passed.
 """
