@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="default: report.html beside the record; .md is the summary, .svg a badge",
     )
-    report.add_argument("--language", choices=get_args(policies.Language), help="default: the one that the audit's policy names")
+    report.add_argument(
+        "--language", choices=get_args(policies.Language), help="default: the one that the audit's policy names"
+    )
     report.set_defaults(run=_report)
 
     verify = commands.add_parser("verify", help="say whether a model folder holds exactly the audited model")
