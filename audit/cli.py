@@ -17,7 +17,8 @@ from audit import model as models
 from audit import policy as policies
 from audit.cache import Cache, default_folder
 from audit.errors import AuditError
-from audit.pretrain import UNITS, Length, Recipe, gather, pretrain
+from audit.masked_lm import UNITS, Length, Recipe
+from audit.pretrain import gather, pretrain
 from audit.redaction import printable
 
 
@@ -79,7 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     length.add_argument("--minutes", type=float, help="of training, over all runs of the command")
     for name, field in Recipe.model_fields.items():
         option = f"--{name.replace('_', '-')}"
-        encoder.add_argument(option, type=type(field.default), default=field.default, help=f"default: {field.default}")
+        encoder.add_argument(
+            option,
+            type=type(field.default),
+            default=field.default,
+            help=f"{field.description}; default: {field.default}",
+        )
     encoder.add_argument("--audit-device", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     encoder.add_argument("--audit-cache", type=Path, help="another cache than the default one")
     encoder.set_defaults(run=_pretrain)
