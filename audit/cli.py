@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from audit import __version__, record
 from audit import model as models
 from audit import policy as policies
 from audit.cache import Cache, default_folder
 from audit.errors import AuditError
+from audit.masked_lm import UNITS, Length, Recipe
+from audit.pretrain import gather, pretrain
 from audit.redaction import printable
 
 
@@ -23,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if it did what was asked, 1 if `verify` found another model, 4 for a mistake in what it was given.
+        0 if it did what was asked, 1 if `verify` found another model, 2 if the user stopped it, 4 for a mistake in
+        what it was given.
     """
     parser = _parser()
     asked = parser.parse_args(arguments)
@@ -65,6 +71,29 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("folder", type=Path, help="a new or empty folder")
     export.add_argument("--audit-cache", type=Path, help="the cache that the audit used, if not the default one")
     export.set_defaults(run=_export)
+
+    encoder = commands.add_parser(
+        "pretrain",
+        help="pretrain an encoder on the policy's training texts; again to go on where it stopped",
+    )
+    encoder.add_argument("out", type=Path, metavar="OUT", help="the encoder's folder: new, or that of a former run")
+    encoder.add_argument("--audit-policy", help="whose training texts; default: ./audit.toml, else the embedded one")
+    encoder.add_argument("--texts", nargs="+", type=Path, default=[], help="further files with the same text column")
+    length = encoder.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=float, help="times through the texts; default: 10")
+    length.add_argument("--steps", type=float)
+    length.add_argument("--minutes", type=float, help="of training, over all runs of the command")
+    for name, field in Recipe.model_fields.items():
+        option = f"--{name.replace('_', '-')}"
+        encoder.add_argument(
+            option,
+            type=type(field.default),
+            default=field.default,
+            help=f"{field.description}; default: {field.default}",
+        )
+    encoder.add_argument("--audit-device", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    encoder.add_argument("--audit-cache", type=Path, help="another cache than the default one")
+    encoder.set_defaults(run=_pretrain)
 
     cache = commands.add_parser("cache", help="show or empty the cache of models and predictions")
     cache.add_argument("--clear", action="store_true", help="remove everything in it")
@@ -149,6 +178,38 @@ def _export(asked: argparse.Namespace) -> int:
         f"{asked.record}: the audited model ({wanted}) is not in the cache {cache.folder}; only models that an audit "
         f"fine-tuned are kept there. Run the audit again, or give the cache that it used with --audit-cache."
     )
+
+
+def _pretrain(asked: argparse.Namespace) -> int:
+    from audit.energy import Meter
+    from audit.progress import Progress
+
+    try:
+        recipe = Recipe(**{name: getattr(asked, name) for name in Recipe.model_fields})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        option = str(problem["loc"][0]).replace("_", "-")
+        raise AuditError(f"--{option} {problem['input']}: {problem['msg'].lower()}.") from None
+    length = next((Length(value, unit) for unit in UNITS if (value := getattr(asked, unit)) is not None), Length(10))
+    if not 0 < length.value < math.inf:
+        raise AuditError(f"--{length.unit} {length.value:g}: expected more than nothing.")
+    policy = policies.find(asked.audit_policy, Path())
+    device = models.choose_device(asked.audit_device)
+    cache = Cache(asked.audit_cache or default_folder())
+    progress = Progress(lambda text: print(text, end="", file=sys.stderr, flush=True), live=sys.stderr.isatty())
+    corpus = gather(policy, asked.texts, cache.datasets)
+    try:
+        made = pretrain(asked.out, recipe, length, corpus, device, Meter(policy.audit.country), progress)
+    except KeyboardInterrupt:
+        print(f"\nstopped; what was done is in {asked.out}, and the same command goes on from there", file=sys.stderr)
+        return 2
+    right, low, high = made["held_out"]["accuracy"]
+    print(
+        f"{asked.out}: {made['steps']:,} steps, {made['tokens_seen']:,} tokens, {made['training_seconds']:.0f} s, "
+        f"{made['energy']['kwh']:.4f} kWh ({made['energy']['source']}); on texts held out {right:.1%} [{low:.1%}, "
+        f"{high:.1%}] of the masked tokens guessed, perplexity {made['held_out']['perplexity'][0]:.1f}"
+    )
+    return 0
 
 
 def _cache(asked: argparse.Namespace) -> int:

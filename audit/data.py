@@ -237,6 +237,36 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     return examples
 
 
+def load_texts(policy: Policy, source: Role | Path, cache: Path) -> tuple[str, ...]:
+    """The texts alone, without labels and empty ones: of a split, or of a further file with the same text column.
+
+    Raises
+    ------
+    AuditError
+        For a missing file or column, an unknown type, or no text.
+    """
+    if isinstance(source, Path):
+        name, suffix = str(source), source.suffix.lower()
+        if suffix not in READERS:
+            raise AuditError(f"{name}: expected a file of one of the types {', '.join(READERS)}.")
+        columns = _read_file(source, suffix, name, cache)
+    else:
+        named = getattr(policy.data, source)
+        if named is None:
+            raise AuditError(f"{policy.name}: [data] {source} is missing; name the file with the {source} texts.")
+        name = f"{policy.name}: [data] {source} = '{named}'"
+        columns = _read(policy, source, named, name, cache)
+    _require(policy.data.text, columns, name, "[data] text")
+    texts = [_clean(value) for value in columns[policy.data.text]]
+    if not isinstance(source, Path):
+        ours = _share_of_file(texts, source, policy, name)
+        texts = [text for text, here in zip(texts, ours, strict=True) if here]
+    kept = tuple(text for text in texts if text)
+    if not kept:
+        raise AuditError(f"{name}: no row has a text.")
+    return kept
+
+
 def _check_mentions(parts: Iterable[str], policy: Policy) -> None:
     """Refuse groups by mention on an axis or in a language for which there are no lists."""
     for part in sorted(parts):

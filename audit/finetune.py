@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain
@@ -220,10 +220,10 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
     return network.to(torch.float32), tokenizer
 
 
-def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
-    """The embedded model: two layers, 128 wide, random weights, with a WordPiece vocabulary made from the texts."""
+def word_pieces(texts: Sequence[str], size: int, max_length: int) -> Any:
+    """A tokenizer whose WordPiece vocabulary is made from the texts, the same each time."""
     from tokenizers import BertWordPieceTokenizer
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from transformers import BertTokenizerFast
 
     trainer = BertWordPieceTokenizer(lowercase=True)
     # The trainer numbers continuing characters in the order of a randomly seeded hash map, and ties between merges
@@ -234,13 +234,20 @@ def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: in
     alphabet = sorted(ranked[:ALPHABET])
     trainer.train_from_iterator(
         texts,
-        vocab_size=VOCABULARY,
+        vocab_size=size,
         min_frequency=2,
         limit_alphabet=ALPHABET,
         special_tokens=[*SPECIAL_TOKENS, *alphabet, *(f"##{c}" for c in alphabet)],
         show_progress=False,
     )
-    tokenizer = BertTokenizerFast(vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length)
+    return BertTokenizerFast(vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length)
+
+
+def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
+    """The embedded model: two layers, 128 wide, random weights, with a WordPiece vocabulary made from the texts."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    tokenizer = word_pieces(texts, VOCABULARY, max_length)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,

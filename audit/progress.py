@@ -55,6 +55,10 @@ class Bar:
             self._shown = now
             self._show(self._line(now))
 
+    def expect(self, total: int) -> None:
+        """Correct how much there is to do, where that was not known when the work began."""
+        self._total = total
+
     def say(self, text: str) -> None:
         """A milestone; shown where lines last, with the numbers."""
         if not self._live:
