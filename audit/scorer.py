@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from audit.cache import Cache, read_array, write_array
 from audit.data import Examples
 from audit.model import Model
 from audit.progress import Progress
+from audit.store import Store
 
 if TYPE_CHECKING:
     from audit.energy import Meter
@@ -198,7 +197,7 @@ class Scorer:
         read = [self._read(text) for text in texts]
         distinct = list(dict.fromkeys(read))
         keys = [_key(text) for text in distinct]
-        with _Store(self._cache, self._scope(what)) as store, store.lock():
+        with Store(self._cache, self._scope(what)) as store, store.lock():
             found = store.get(keys, width)
             missing = [i for i, key in enumerate(keys) if key not in found]
             if missing:
@@ -408,59 +407,3 @@ def _batches(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int
         size = max(1, tokens // max(width, 1))
         yield order[start : start + size]
         start += size
-
-
-class _Store:
-    """Predictions or embeddings of one model on disk, one row a text."""
-
-    def __init__(self, cache: Cache, scope: bytes) -> None:
-        self._path, self._scope = cache.predictions, scope
-
-    def __enter__(self) -> _Store:
-        try:
-            self._connection = self._open()
-        except sqlite3.DatabaseError:
-            # A damaged cache costs time, never a result.
-            self._path.unlink(missing_ok=True)
-            self._connection = self._open()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=600)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS predictions (scope BLOB, text BLOB, probabilities BLOB, "
-                "PRIMARY KEY (scope, text)) WITHOUT ROWID"
-            )
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def lock(self) -> FileLock:
-        """Held while one process looks up and computes, so that no other computes the same."""
-        return FileLock(f"{self._path}.{self._scope.hex()}.lock")
-
-    def get(self, keys: Sequence[bytes], width: int | None) -> dict[bytes, NDArray[np.float32]]:
-        found: dict[bytes, NDArray[np.float32]] = {}
-        with closing(self._connection.cursor()) as cursor:
-            for start in range(0, len(keys), 500):
-                part = keys[start : start + 500]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT text, probabilities FROM predictions WHERE scope = ? AND text IN ({marks})"  # noqa: S608
-                for key, blob in cursor.execute(query, (self._scope, *part)):
-                    row = np.frombuffer(blob, dtype="<f4")
-                    if width in (None, len(row)) and np.isfinite(row).all():
-                        found[bytes(key)] = row
-        return found
-
-    def put(self, rows: dict[bytes, Any]) -> None:
-        with self._connection:
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)",
-                [(self._scope, key, np.asarray(row, dtype="<f4").tobytes()) for key, row in rows.items()],
-            )
