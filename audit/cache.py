@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,10 @@ def default_folder() -> Path:
     return user_cache_path("pytest-model-audit")
 
 
+class CacheWarning(UserWarning):
+    """The cache cannot be used as it should; the audit takes longer and finds the same."""
+
+
 class Cache:
     """A folder of results that can be made again.
 
@@ -39,6 +44,8 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.given_up = False
+        self._said: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for part in (self.models, self.datasets, self.measurements):
@@ -60,8 +67,8 @@ class Cache:
 
     @property
     def predictions(self) -> Path:
-        """Data base of predictions."""
-        return self.folder / "predictions.sqlite"
+        """Data base of the rows that models computed for texts."""
+        return self.folder / "rows.sqlite"
 
     @property
     def measurements(self) -> Path:
@@ -92,6 +99,17 @@ class Cache:
             made = {"key": dict(key), **make(), "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
             write_atomically(path, json.dumps(made))
             return made
+
+    def give_up(self, reason: str) -> None:
+        """Keep no more predictions in this run, and say so."""
+        self.given_up = True
+        self.say_once(f"{self.predictions}: not of use ({reason}); the audit goes on without kept predictions")
+
+    def say_once(self, message: str) -> None:
+        """Warn of something that costs time and no result."""
+        if message not in self._said:
+            self._said.add(message)
+            warnings.warn(message, CacheWarning, stacklevel=2)
 
     def clear(self) -> None:
         """Remove everything."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 TOKENS_PER_BATCH = {"cpu": 2048, "cuda": 65_536, "mps": 16_384}
 # Part of the key of cached predictions: raise it whenever their computation changes.
 REVISION = 1
+# Texts that are looked up, computed and kept at a time: so many are lost at most if the process dies.
+PART = 1024
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -197,17 +199,20 @@ class Scorer:
         read = [self._read(text) for text in texts]
         distinct = list(dict.fromkeys(read))
         keys = [_key(text) for text in distinct]
-        with Store(self._cache, self._scope(what)) as store, store.lock():
-            found = store.get(keys, width)
-            missing = [i for i, key in enumerate(keys) if key not in found]
+        store = Store(self._cache, self._scope(what))
+        text_of, computed = dict(zip(keys, distinct, strict=True)), 0
+        found: dict[bytes, NDArray[np.float32]] = {}
+        for part in store.shared([keys[start : start + PART] for start in range(0, len(keys), PART)]):
+            found |= store.get(part, width)
+            missing = [key for key in part if key not in found]
             if missing:
                 with self._meter.phase("score"):
-                    fresh = compute([distinct[i] for i in missing])
-                for i, row in zip(missing, fresh, strict=True):
-                    found[keys[i]] = row
-                store.put({keys[i]: found[keys[i]] for i in missing})
+                    fresh = dict(zip(missing, compute([text_of[key] for key in missing]), strict=True))
+                store.put(fresh)
+                found |= fresh
+                computed += len(missing)
         self.counts.texts += len(texts)
-        self.counts.cache_hits += len(texts) - len(missing)
+        self.counts.cache_hits += len(texts) - computed
         row_of = {text: found[key] for text, key in zip(distinct, keys, strict=True)}
         return [row_of[text] for text in read]
 
