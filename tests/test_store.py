@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import warnings
 from contextlib import closing
 from pathlib import Path
 
@@ -147,10 +148,11 @@ def test_a_damaged_file_is_made_anew(folder: Cache, damage: str) -> None:
 def test_without_a_usable_file_the_audit_goes_on_and_says_so_once(folder: Cache, untrained: Path) -> None:
     folder.predictions.mkdir()
     scorer = Scorer(Model("test", untrained, CLASSES, 32), folder, Meter("DEU"), Progress())
-    with pytest.warns(CacheWarning, match="goes on without") as said:
+    with pytest.warns(CacheWarning, match="goes on without"):
         first = scorer.predict(["one", "two"]).probabilities
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         second = scorer.predict(["two", "one"]).probabilities
-    assert len(said) == 1
     np.testing.assert_array_equal(first, second[::-1])
     assert scorer.counts.forward_passes == 4
 
@@ -199,10 +201,11 @@ def test_a_scope_that_alone_is_too_large_keeps_what_fits(folder: Cache) -> None:
     first, second = rows(1000), rows(5000, seed=1)
     store = Store(folder, SCOPE, 200_000)
     store.put(first)
-    with pytest.warns(CacheWarning, match="full") as said:
+    with pytest.warns(CacheWarning, match="full"):
         store.put(second)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         store.put(second)
-    assert len(said) == 1
     assert len(store.get([*first, *second], 3)) == 1000
     assert folder.predictions.stat().st_size <= 200_000
 
@@ -233,7 +236,7 @@ def test_what_another_process_works_on_comes_last_and_is_given_back_when_it_dies
 
 
 def texts_of(turn: int) -> list[str]:
-    return [f"Round {turn}: the {noun} number {i} is good." for i in range(60) for noun in ("lamp", "kettle", "chair")]
+    return [f"Round {turn}: the {noun} number {i} is good." for i in range(50) for noun in ("lamp", "kettle")]
 
 
 def predict(model: Path, cache: Path, turn: int, out: Path) -> None:
@@ -246,7 +249,8 @@ def predict(model: Path, cache: Path, turn: int, out: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_on_one_cache_of_which_one_is_killed_at_random_moments(untrained: Path, tmp_path: Path) -> None:
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["tests.test_store", "torch", "transformers"])
+    # Imported once, so that the processes spend their time at work, where they are killed.
+    server.set_forkserver_preload(["tests.test_store", "codecarbon", "transformers.models.bert.modeling_bert"])
     chance, killed, cache = random.Random(0), 0, tmp_path / "cache"
     alone = Scorer(Model("test", untrained, CLASSES, 32), Cache(tmp_path / "none"), Meter("DEU"), Progress())
     for turn in range(20):
