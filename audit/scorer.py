@@ -13,10 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from audit.cache import Cache, read_array, write_array
+from audit.cache import Cache
 from audit.data import Examples
 from audit.model import Model
 from audit.progress import Progress
@@ -298,16 +297,15 @@ class Scorer:
         digest = hashlib.sha256(self._scope("triggers"))
         for value in (*texts, beside, positions, *map(int, labels)):
             digest.update(hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).digest())
-        path = self._cache.measurements / f"triggers-{digest.hexdigest()[:32]}.npy"
-        with FileLock(f"{path}.lock"):
-            scores = read_array(path, (classes, classes, len(words)))
-            if scores is None:
-                with self._meter.phase("gradients"):
-                    gradients = self._gradients(texts, labels, beside, positions)  # (classes, classes, width)
-                    embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()
-                    scores = gradients @ embeddings[ids].T
-                write_array(path, scores)
-        return TriggerScores(words, scores)
+
+        def scored() -> NDArray[np.float32]:
+            with self._meter.phase("gradients"):
+                gradients = self._gradients(texts, labels, beside, positions)  # (classes, classes, width)
+                embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()
+                return np.asarray(gradients @ embeddings[ids].T)
+
+        name = f"triggers-{digest.hexdigest()[:32]}"
+        return TriggerScores(words, self._cache.array(name, (classes, classes, len(words)), scored))
 
     def _gradients(
         self, texts: Sequence[str], labels: NDArray[np.int64], beside: str, positions: int

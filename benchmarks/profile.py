@@ -144,6 +144,10 @@ def main() -> None:
         policy = asked.policy or bert_base(folder, asked.texts, asked.layers)
         command = [*asked.command, "-q", "-p", "no:cacheprovider", "--audit-policy", str(policy)]
         command += ["--audit-cache", str(folder / "cache"), "--audit-out", str(folder / "out")]
+        started = time.monotonic()
+        collect = [sys.executable, "-m", "pytest", "--collect-only", *command]
+        subprocess.run(collect, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        print(f"`pytest --collect-only` took {time.monotonic() - started:.1f} s.\n")
         print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}", flush=True)
         for run in ("first", "second"):
             print(f"| {' | '.join(row(run, command, folder))} |", flush=True)
