@@ -361,8 +361,10 @@ class Scorer:
 
     def reads_alike(self, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
         """Whether the tokenizer makes the same of each pair of texts, so that no model could tell them apart; (n,)."""
-        pairs = zip(first, second, strict=True)
-        return np.array([self._tokens(one) == self._tokens(other) for one, other in pairs], dtype=bool)
+        read = [self._read(text) for text in (*first, *second)]
+        ids = self.model.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
+        pairs = zip(ids[: len(first)], ids[len(first) :], strict=True)
+        return np.array([one == other for one, other in pairs], dtype=bool)
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.model.tokenizer(self._read(text), add_special_tokens=False)["input_ids"])
