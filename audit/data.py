@@ -109,13 +109,13 @@ class Examples:
         rows = np.random.default_rng(self.protocol.seed).choice(len(self), size, replace=False)
         return self.take(np.sort(rows))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over texts, labels and subgroups; the same for a CSV file and its Parquet copy."""
         digest = hashlib.sha256()
-        names = sorted(self.subgroups)
-        for i, text in enumerate(self.texts):
-            fields = [text, self.classes[self.labels[i]], *(str(self.subgroups[name][i]) for name in names)]
+        labels = [self.classes[label] for label in self.labels]
+        columns = [map(str, self.subgroups[name]) for name in sorted(self.subgroups)]
+        for fields in zip(self.texts, labels, *columns, strict=True):
             for value in fields:
                 data = value.encode("utf-8", "surrogatepass")
                 digest.update(len(data).to_bytes(8, "big") + data)

@@ -172,6 +172,22 @@ def schema() -> dict[str, Any]:
     return dict(json.loads(text))
 
 
+@cache
+def _validator() -> Any:
+    from jsonschema.validators import validator_for
+
+    return validator_for(schema())(schema())
+
+
+def _validate(value: Any) -> None:
+    """As :func:`jsonschema.validate`, which would hold our own schema against the schema of schemas each time."""
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator().iter_errors(value))
+    if error is not None:
+        raise error
+
+
 def write(out: Path, value: Mapping[str, Any]) -> Path:
     """Write a record into its folder, all of it or nothing.
 
@@ -180,9 +196,7 @@ def write(out: Path, value: Mapping[str, Any]) -> Path:
     jsonschema.ValidationError
         If it does not fit the schema: a defect of ours that must not reach a reader.
     """
-    import jsonschema
-
-    jsonschema.validate(value, schema())
+    _validate(value)
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / NAME, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return out / NAME
@@ -200,7 +214,7 @@ def read(path: Path) -> dict[str, Any]:
 
     try:
         value = json.loads(path.read_text("utf-8"))
-        jsonschema.validate(value, schema())
+        _validate(value)
     except OSError as error:
         raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):

@@ -10,10 +10,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from audit.cache import Cache, read_array, write_array
+from audit.cache import Cache
 from audit.canaries import Canaries
 from audit.data import Examples
 from audit.finetune import Recipe, steps_for, train
@@ -122,14 +121,13 @@ def word_counts(train_on: Examples, about: Examples, cache: Cache, meter: Meter)
     """
     parts = [train_on.fingerprint, about.fingerprint, WORDS, version("scikit-learn")]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-    path = cache.measurements / f"word-counts-{digest}.npy"
-    with FileLock(f"{path}.lock"):
-        known = read_array(path, (len(about), len(about.classes)))
-        if known is None:
-            with meter.phase("word counts"):
-                known = word_counter(train_on)(about.texts)
-            write_array(path, known)
-    return Predictions(known, about.classes, about)
+
+    def trained() -> NDArray[np.float32]:
+        with meter.phase("word counts"):
+            return word_counter(train_on)(about.texts)
+
+    said = cache.array(f"word-counts-{digest}", (len(about), len(about.classes)), trained)
+    return Predictions(said, about.classes, about)
 
 
 def word_counter(train_on: Examples) -> Callable[[Sequence[str]], NDArray[np.float32]]:

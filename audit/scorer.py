@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from audit.cache import Cache, read_array, write_array
+from audit.cache import Cache
 from audit.data import Examples
 from audit.model import Model
 from audit.progress import Progress
+from audit.store import Store
 
 if TYPE_CHECKING:
     from audit.energy import Meter
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
 TOKENS_PER_BATCH = {"cpu": 2048, "cuda": 65_536, "mps": 16_384}
 # Part of the key of cached predictions: raise it whenever their computation changes.
 REVISION = 1
+# Texts that are looked up, computed and kept at a time: so many are lost at most if the process dies.
+PART = 1024
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -198,17 +198,20 @@ class Scorer:
         read = [self._read(text) for text in texts]
         distinct = list(dict.fromkeys(read))
         keys = [_key(text) for text in distinct]
-        with _Store(self._cache, self._scope(what)) as store, store.lock():
-            found = store.get(keys, width)
-            missing = [i for i, key in enumerate(keys) if key not in found]
+        store = Store(self._cache, self._scope(what))
+        text_of, computed = dict(zip(keys, distinct, strict=True)), 0
+        found: dict[bytes, NDArray[np.float32]] = {}
+        for part in store.shared([keys[start : start + PART] for start in range(0, len(keys), PART)]):
+            found |= store.get(part, width)
+            missing = [key for key in part if key not in found]
             if missing:
                 with self._meter.phase("score"):
-                    fresh = compute([distinct[i] for i in missing])
-                for i, row in zip(missing, fresh, strict=True):
-                    found[keys[i]] = row
-                store.put({keys[i]: found[keys[i]] for i in missing})
+                    fresh = dict(zip(missing, compute([text_of[key] for key in missing]), strict=True))
+                store.put(fresh)
+                found |= fresh
+                computed += len(missing)
         self.counts.texts += len(texts)
-        self.counts.cache_hits += len(texts) - len(missing)
+        self.counts.cache_hits += len(texts) - computed
         row_of = {text: found[key] for text, key in zip(distinct, keys, strict=True)}
         return [row_of[text] for text in read]
 
@@ -294,16 +297,15 @@ class Scorer:
         digest = hashlib.sha256(self._scope("triggers"))
         for value in (*texts, beside, positions, *map(int, labels)):
             digest.update(hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).digest())
-        path = self._cache.measurements / f"triggers-{digest.hexdigest()[:32]}.npy"
-        with FileLock(f"{path}.lock"):
-            scores = read_array(path, (classes, classes, len(words)))
-            if scores is None:
-                with self._meter.phase("gradients"):
-                    gradients = self._gradients(texts, labels, beside, positions)  # (classes, classes, width)
-                    embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()
-                    scores = gradients @ embeddings[ids].T
-                write_array(path, scores)
-        return TriggerScores(words, scores)
+
+        def scored() -> NDArray[np.float32]:
+            with self._meter.phase("gradients"):
+                gradients = self._gradients(texts, labels, beside, positions)  # (classes, classes, width)
+                embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()
+                return np.asarray(gradients @ embeddings[ids].T)
+
+        name = f"triggers-{digest.hexdigest()[:32]}"
+        return TriggerScores(words, self._cache.array(name, (classes, classes, len(words)), scored))
 
     def _gradients(
         self, texts: Sequence[str], labels: NDArray[np.int64], beside: str, positions: int
@@ -359,8 +361,10 @@ class Scorer:
 
     def reads_alike(self, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
         """Whether the tokenizer makes the same of each pair of texts, so that no model could tell them apart; (n,)."""
-        pairs = zip(first, second, strict=True)
-        return np.array([self._tokens(one) == self._tokens(other) for one, other in pairs], dtype=bool)
+        read = [self._read(text) for text in (*first, *second)]
+        ids = self.model.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
+        pairs = zip(ids[: len(first)], ids[len(first) :], strict=True)
+        return np.array([one == other for one, other in pairs], dtype=bool)
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.model.tokenizer(self._read(text), add_special_tokens=False)["input_ids"])
@@ -408,59 +412,3 @@ def _batches(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int
         size = max(1, tokens // max(width, 1))
         yield order[start : start + size]
         start += size
-
-
-class _Store:
-    """Predictions or embeddings of one model on disk, one row a text."""
-
-    def __init__(self, cache: Cache, scope: bytes) -> None:
-        self._path, self._scope = cache.predictions, scope
-
-    def __enter__(self) -> _Store:
-        try:
-            self._connection = self._open()
-        except sqlite3.DatabaseError:
-            # A damaged cache costs time, never a result.
-            self._path.unlink(missing_ok=True)
-            self._connection = self._open()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=600)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS predictions (scope BLOB, text BLOB, probabilities BLOB, "
-                "PRIMARY KEY (scope, text)) WITHOUT ROWID"
-            )
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def lock(self) -> FileLock:
-        """Held while one process looks up and computes, so that no other computes the same."""
-        return FileLock(f"{self._path}.{self._scope.hex()}.lock")
-
-    def get(self, keys: Sequence[bytes], width: int | None) -> dict[bytes, NDArray[np.float32]]:
-        found: dict[bytes, NDArray[np.float32]] = {}
-        with closing(self._connection.cursor()) as cursor:
-            for start in range(0, len(keys), 500):
-                part = keys[start : start + 500]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT text, probabilities FROM predictions WHERE scope = ? AND text IN ({marks})"  # noqa: S608
-                for key, blob in cursor.execute(query, (self._scope, *part)):
-                    row = np.frombuffer(blob, dtype="<f4")
-                    if width in (None, len(row)) and np.isfinite(row).all():
-                        found[bytes(key)] = row
-        return found
-
-    def put(self, rows: dict[bytes, Any]) -> None:
-        with self._connection:
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)",
-                [(self._scope, key, np.asarray(row, dtype="<f4").tobytes()) for key, row in rows.items()],
-            )

@@ -64,7 +64,7 @@ def test_other_preprocessing_is_another_cache_entry(untrained: Path, tmp_path: P
 @pytest.mark.parametrize("damage", [b"", b"not a data base at all" * 100])
 def test_a_damaged_cache_is_rebuilt(untrained: Path, tmp_path: Path, damage: bytes) -> None:
     expected = make_scorer(untrained, tmp_path / "cache").predict(TEXTS).probabilities
-    for path in (tmp_path / "cache").glob("predictions.sqlite*"):
+    for path in (tmp_path / "cache").glob("rows.sqlite*"):
         path.write_bytes(damage)
     scorer = make_scorer(untrained, tmp_path / "cache")
     np.testing.assert_array_equal(scorer.predict(TEXTS).probabilities, expected)
