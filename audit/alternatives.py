@@ -212,10 +212,8 @@ class Bench:
     @property
     def _recurrent(self) -> Recipe:
         """The recipe of the recurrent network."""
-        audited, epochs, seed = self.scorer.model, GRU_EPOCHS, self.seed
-        if self.recipe is not None:
-            epochs, seed = max(epochs, self.recipe.settings.epochs), self.recipe.settings.seed
-        settings = Finetune(epochs=epochs, seed=seed, **GRU_RECIPE)
+        audited, own = self.scorer.model, self.recipe.settings if self.recipe else Finetune(seed=self.seed)
+        settings = Finetune(epochs=max(GRU_EPOCHS, own.epochs), seed=own.seed, **GRU_RECIPE)
         return Recipe(GRU, None, None, True, settings, audited.max_length, audited.device)
 
     def _frozen(self, kind: str) -> Recipe:
@@ -275,7 +273,7 @@ class Bench:
         )
 
 
-class _LeftOut(Exception):
+class _LeftOut(Exception):  # noqa: N818 - a reason, not an error
     """Why a model cannot be made, in a sentence without its full stop."""
 
 

@@ -100,7 +100,7 @@ def train(
     phase : str
         Under which name the energy is booked.
     vocabulary : Examples or None
-        What the vocabulary of a model that is made here is made of, where that must not depend on the examples; else they are.
+        What the vocabulary of a model made here comes from, where that must not depend on the examples; else they are.
 
     Raises
     ------
