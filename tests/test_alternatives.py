@@ -1,8 +1,10 @@
-"""Other models beside the audited one: really made, by the recipe that each claims, once; or left out with the reason."""
+"""Other models beside the audited one: made once, by the recipe that each claims, or left out with the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -47,7 +49,7 @@ class Place:
 
     def bench(self, train_on: Examples, test: Examples) -> Bench:
         """A model is fine-tuned from the base, as one would from pretrained weights."""
-        settings = Finetune(epochs=4, batch_size=32, learning_rate=1e-3, validation=0.0)
+        settings = Finetune(epochs=4, max_steps=20, batch_size=32, learning_rate=1e-3, validation=0.0)
         recipe = Recipe(str(self.base), self.base, None, True, settings, 32, "cpu")
         model = train(recipe, train_on, self.cache, self.meter, Progress())
         linear = LinearModel(train_on, self.cache, self.meter)
@@ -175,6 +177,30 @@ def test_what_cannot_be_made_is_left_out_with_the_reason(bench: Bench, tmp_path:
 def test_without_8_bit_layers_there_is_no_8_bit_version(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.ao, "quantization")
     assert "no 8-bit layers" in reason(bench, "int8")
+
+
+def test_a_suite_gets_those_that_the_policy_names(
+    pytester: pytest.Pytester, write_policy: Callable[..., Path], tmp_path: Path, quick: None
+) -> None:
+    write_policy(environment='alternatives = ["words", "head"]')
+    pytester.makepyfile(
+        """
+        def test_mine(alternatives, predictions):
+            assert [each.kind for each in alternatives.made] == ["audited", "words"]
+            assert (alternatives.made[0].predictions.labels == predictions.labels).all()
+            assert list(alternatives.left_out) == ["head"]
+        """
+    )
+    options = ["-p", "no:cacheprovider", "--audit-cache", str(tmp_path)]
+    pytester.runpytest(*options).assert_outcomes(passed=1)
+    record = json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8"))
+    assert {"word counts", "measure inference", "measure latency"} <= {p["name"] for p in record["energy"]["phases"]}
+    assert record["scoring"]["forward_passes"] > 0
+    time.sleep(1.1)  # what is kept is told from what is made by the second
+    pytester.runpytest(*options).assert_outcomes(passed=1)
+    record = json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8"))
+    assert record["scoring"]["forward_passes"] == 0
+    assert [each["name"] for each in record["energy"]["kept"]] == ["word counts", *["measure inference"] * 2]
 
 
 def test_only_those_asked_for_are_made(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -82,8 +83,6 @@ def test_a_folder_of_this_kind_brings_no_code(folder: Path, tmp_path: Path) -> N
     config = json.loads((spoilt / "config.json").read_text("utf-8"))
     config["auto_map"] = dict.fromkeys(("AutoConfig", "AutoModelForSequenceClassification"), "code.Mine")
     (spoilt / "config.json").write_text(json.dumps(config), "utf-8")
-    try:
+    with suppress(AuditError):  # refused is as well
         np.testing.assert_array_equal(answers(spoilt, TEXTS, tmp_path, 8), answers(folder, TEXTS, tmp_path, 8))
-    except AuditError:
-        pass  # refused is as well
     assert not ran.exists()
