@@ -231,18 +231,18 @@ class Bench:
         return replace(self.recipe, settings=settings.model_copy(update={"train": kind, "validation": 0.0}))
 
     def _eight_bit(self) -> Alternative:
-        import torch
-
         audited = self.scorer.model
         if audited.device != "cpu":
             raise _LeftOut(
                 f"8-bit layers are computed on a processor only, and the audited model runs on {audited.device}; "
                 "audit it once more with --audit-device cpu"
             )
-        if torch.backends.quantized.engine == "none" or not hasattr(torch.ao, "quantization"):
-            raise _LeftOut(f"torch {version('torch')} computes no 8-bit layers on this machine")
         model = EightBit.of(audited)
-        facts = self.cache.measurement({"what": "8-bit version", "model": model.fingerprint}, model.facts)
+        try:
+            facts = self.cache.measurement({"what": "8-bit version", "model": model.fingerprint}, model.facts)
+        except (AttributeError, ImportError, RuntimeError) as error:  # torch without it, or without an engine for it
+            text = " ".join(str(error).split())[:200]
+            raise _LeftOut(f"torch {version('torch')} computes no 8-bit layers on this machine ({text})") from None
         if facts["layers"] < 2:  # the head alone
             raise _LeftOut("its layers are of a kind that has no 8-bit version here (torch.nn.Linear has)")
         return self._measured("int8", self.scorer_of(model), None, facts["size"], _parameters(model))

@@ -174,9 +174,11 @@ def test_what_cannot_be_made_is_left_out_with_the_reason(bench: Bench, tmp_path:
     assert "1 layers" in reason(one_layer, "last:2")
 
 
-def test_without_8_bit_layers_there_is_no_8_bit_version(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(torch.ao, "quantization")
-    assert "no 8-bit layers" in reason(bench, "int8")
+def test_a_torch_without_8_bit_layers_makes_no_8_bit_version(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(torch.ao.quantization, "quantize_dynamic")
+    assert "no 8-bit layers" in reason(replace(bench, cache=Cache(tmp_path)), "int8")
 
 
 def test_a_suite_gets_those_that_the_policy_names(
