@@ -105,8 +105,6 @@ class Model:
         import torch
         from transformers import AutoModelForSequenceClassification
 
-        import audit.recurrent  # noqa: F401 - a kind of model that transformers does not know by itself
-
         # Whoever asks first may be predicting only, yet others take gradients of the same weights.
         with _loadable(self.source, "model"), torch.inference_mode(False):
             network, info = AutoModelForSequenceClassification.from_pretrained(
@@ -375,6 +373,8 @@ class _loadable:  # noqa: N801
 
     def __enter__(self) -> None:
         from transformers.utils import logging
+
+        import audit.recurrent  # noqa: F401 - makes a kind of model known that transformers does not have
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()
