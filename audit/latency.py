@@ -100,7 +100,8 @@ def measure_single(
 
 def _single(scorer: Runner, texts: Sequence[str], meter: Meter, seed: int) -> dict[str, Any]:
     clock = _clock(scorer)
-    now, rng, seconds = CLOCKS[clock], random.Random(seed), []
+    now, rng = CLOCKS[clock], random.Random(seed)
+    seconds: list[float] = []
     scorer.forward(texts[:1], show=False)  # a model that is loaded or trained only now does so outside of the phase
     with meter.phase("measure latency"), _steadily(one_thread=clock == "processor"):
         for i in range(WARM_UP + SINGLE):
