@@ -99,6 +99,7 @@ def reject(more: str, text: str = MINIMAL) -> str:
         ("[privacy]\nreference_model = 1", "[privacy] reference_model", "reference_models"),
         ("[model.finetune]\nlearningrate = 1e-5", "[model.finetune] learningrate", "learning_rate"),
         ("[model.fine_tune]\nepochs = 1", "[model] fine_tune", "finetune"),
+        ('[environment]\nalternatives = ["wrods"]', "[environment] alternatives", "words"),
         ("[gates.quality]\naccuracy = { mim = 0.9 }", "[gates.quality.accuracy] mim", "min"),
         ("[gates.quality]\nacuracy = { min = 0.9 }", "quality.acuracy", "quality.accuracy"),
         ("[gates.fairnes]\naccuracy_gap = { max = 1 }", "fairnes.accuracy_gap", "fairness.accuracy_gap"),
