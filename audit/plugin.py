@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from audit.alternatives import Alternatives
     from audit.canaries import CanaryTwin
     from audit.data import Examples
     from audit.model import Model
@@ -439,6 +440,12 @@ def former(audit_session: Session) -> dict[tuple[str, str, int], str] | None:
 def word_counts(audit_session: Session) -> Predictions:
     """What TF-IDF and logistic regression, trained on the same texts, say of the test data."""
     return audit_session.word_counts
+
+
+@pytest.fixture(scope="session")
+def alternatives(audit_session: Session, scorer: Scorer) -> Alternatives:
+    """Other models of the same task beside the audited one: answers, energy, time and size of each."""
+    return audit_session.alternatives(scorer)
 
 
 @pytest.fixture(scope="session")

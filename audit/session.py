@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from audit import canaries, data, energy, latency, model, own_metrics, personal_data, record, references
 from audit import policy as policies
+from audit.alternatives import Alternatives
 from audit.cache import Cache
 from audit.canaries import CanaryTwin
 from audit.catalogue import Identifier
@@ -342,6 +343,10 @@ class Session:
         if self.members is None:
             raise NotAssessed("the policy names no training data for the simple model; name it under [data] train")
         return references.word_counts(self.members, self.test_data, self.cache, self.meter)
+
+    def alternatives(self, scorer: Scorer) -> Alternatives:
+        """The audited model and others of the same task beside it, made now or taken from the cache."""
+        raise NotAssessed("the other models are not made yet")
 
     def look(self, full_id: str) -> int:
         """Which look at growing data this is: one more where the former audit left the gate inconclusive."""
