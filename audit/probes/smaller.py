@@ -238,7 +238,7 @@ def _advice(rows: Sequence[_Row], told: Alternative | None) -> str:
         f"{_share(row.wh.estimate / audited.wh.estimate)} the energy"
     )
     if not sure:
-        return f"{said}. The electricity is not known well enough to be sure; if a power meter confirms it, ship that one."
+        return f"{said}. The electricity is not known well enough to be sure: if a meter confirms it, ship that one."
     return f"{said}: ship that one." if gain.high >= 0 else f"{said}: ask whether the rest is worth it."
 
 
@@ -282,11 +282,11 @@ def _places(rows: Sequence[_Row]) -> list[str]:
             *(["energy"] if row.wh.low <= cheaper.wh.high else []),
         ]
         if alike:
-            said[id(row)] = f"yes, but in {' and '.join(alike)} not surely apart from {cheaper.of.name}"
+            said[id(row)] = f"yes, but in {' and '.join(alike)} not surely other than {cheaper.of.name}"
     for row in rows:
         better = [other for other in front if other.dominates(row)]
         if better:
-            said[id(row)] = f"no: {better[0].of.name} is as often right for no more energy"
+            said[id(row)] = f"no: outdone by {better[0].of.name}"
     return [said[id(row)] for row in rows]
 
 
@@ -294,12 +294,9 @@ def _accuracies(rows: Sequence[_Row]) -> dict[str, Any]:
     audited = rows[0].of
     confidence = audited.predictions.known.protocol.confidence
     return {
-        "caption": "Right answers on the same test examples; each interval holds by itself. On the front: no other "
-        "model is as often right for as little energy",
-        "columns": [
-            "model", "accuracy", "low", "high", "more often right than the audited model", "at least", "at most",
-            "on the front",
-        ],
+        "caption": "Right answers on the same test examples, and the difference to the audited model's; each interval "
+        "holds by itself. On the front: no other model is as often right for as little energy",
+        "columns": ["model", "accuracy", "at least", "at most", "difference", "at least", "at most", "on the front"],
         "rows": [
             [
                 row.of.name,

@@ -113,17 +113,16 @@ def pareto(raw: Sequence[Mapping[str, Any]], confidence: float) -> Pareto | None
     ]
     if not points:
         return None
-    said = [(point.name, _model(point)) for point in points]
+    said = [(f"{number} {point.name}", _model(point)) for number, point in enumerate(points, 1)]
     label = words.PARETO_LABEL.format(confidence=text.percent(confidence))
-    told = " ".join(text.sentence(f"{number}, {name}: {figures}") for number, (name, figures) in enumerate(said, 1))
-    marks = [figures.numbered(point, number) for number, point in enumerate(points, 1)]
-    legend = [(mark, *entry) for mark, entry in zip(marks, said, strict=True)]
+    told = " ".join(f"{name}: {shown}." for name, shown in said)
+    legend = [(figures.model_key(point), *entry) for point, entry in zip(points, said, strict=True)]
     return Pareto(figures.pareto(points, f"{label} {told}"), legend)
 
 
 def _model(point: figures.Point) -> str:
     """What is to be read off the drawing of one model."""
-    right, low, high = (text.percent(round(share, 3)) for share in point.right)
+    right, low, high = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in point.right)
     wh, wh_low, wh_high = map(text.figure, point.wh)
     said = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
     also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]

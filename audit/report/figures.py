@@ -370,9 +370,14 @@ def pareto(points: Sequence[Point], label: str) -> Markup:
         ).format(left=left, right=right, y=y(tick), before=left - 5, beside=y(tick) + 4, share=text.percent(tick))
         for tick in _shares(centre - reach, centre + reach)
     )
-    # The audited model stands on top of what is near it.
-    order = sorted(enumerate(points, 1), key=lambda each: each[1].audited)
-    marks = Markup().join(_numbered(point, i, x(point.wh[0]), y(point.right[0])) for i, point in order)
+    places = [(x(point.wh[0]), y(point.right[0])) for point in points]
+    marks = Markup().join(mark(point, *place) for point, place in zip(points, places, strict=True))
+    marks += Markup().join(
+        Markup('<text class="number" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
+            at, level + 4, number
+        )
+        for number, (at, level) in enumerate(_beside(places), 1)
+    )
     return Markup(
         '<svg class="pareto" viewBox="0 0 328 260" role="img" aria-label="{label}">'
         '<rect class="allowed" x="{left:.0f}" y="{top:.0f}" width="{width:.0f}" height="{height:.0f}"/>{across}{up}'
@@ -406,22 +411,29 @@ def _shares(low: float, high: float) -> list[float]:
     return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1) if 0 <= i * step <= 1]
 
 
-def _numbered(point: Point, number: int, x: float, y: float) -> Markup:
+def _beside(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """For each mark a place for its number, clear of the other marks and numbers where there is one."""
+    taken = list(places)
+    for x, y in places:
+        # Between the bars first, then on the far side of a neighbour.
+        around = [(x + far * dx, y + far * dy) for far in (10, 20) for dx in (1, -1) for dy in (-1, 1)]
+        clear = [spot for spot in around if all(math.dist(spot, other) > 10 for other in taken)]
+        taken.append((clear or around)[0])
+    return taken[len(places) :]
+
+
+def mark(point: Point, x: float, y: float) -> Markup:
+    """A square for the audited model, a circle for another; filled on the front."""
     kind = "mark front" if point.front else "mark"
     if point.audited:
-        shape = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="15" height="15"/>').format(kind, x - 7.5, y - 7.5)
-    else:
-        shape = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="7.5"/>').format(kind, x, y)
-    return shape + Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
-        kind, x, y + 3.5, number
-    )
+        return Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="10" height="10"/>').format(kind, x - 5, y - 5)
+    return Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(kind, x, y)
 
 
-def numbered(point: Point, number: int) -> Markup:
+def model_key(point: Point) -> Markup:
     """The mark of a model, for a legend."""
-    return Markup('<svg class="key pareto" viewBox="0 0 18 18" aria-hidden="true">{}</svg>').format(
-        _numbered(point, number, 9, 9)
-    )
+    svg = Markup('<svg class="key pareto" viewBox="0 0 14 14" aria-hidden="true">{}</svg>')
+    return svg.format(mark(point, 7, 7))
 
 
 def key(kind: str) -> Markup:
