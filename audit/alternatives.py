@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import io
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from audit.scorer import Predictions
+import numpy as np
+
+from audit import artifact
+from audit.cache import Cache
+from audit.energy import Meter, measure_inference
+from audit.errors import AuditError
+from audit.finetune import GRU, Recipe, train
+from audit.latency import measure_single
+from audit.model import SETTINGS, Model, safe_weights
+from audit.pickles import PICKLED
+from audit.policy import Finetune
+from audit.progress import Progress
+from audit.references import LinearModel
+from audit.scorer import Predictions, Scorer
+from audit.weights import SAFE
+
+if TYPE_CHECKING:
+    from audit.data import Examples
+
+NAMES: Mapping[str, str] = {
+    "audited": "the audited model",
+    "words": "TF-IDF + logistic regression",
+    "recurrent": "GRU, a recurrent network",
+    "head": "only the classifier head trained",
+    "last:2": "only the head and the last two layers trained",
+    "int8": "8-bit version of the audited model",
+}
+# The recipe of the recurrent network; `docs/energy.md` tells what was tried.
+GRU_EPOCHS = 3
+GRU_RECIPE: Mapping[str, Any] = {
+    "initialise": "scratch",
+    "batch_size": 32,
+    "learning_rate": 2e-3,
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.01,
+    "max_grad_norm": 1.0,
+    "validation": 0.0,
+    "group_by_length": True,
+}
 
 
 @dataclass(frozen=True)
@@ -57,3 +101,196 @@ class Alternatives:
 
     made: tuple[Alternative, ...]
     left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EightBit(Model):
+    """A model whose linear layers are kept and computed in whole numbers of 8 bits; made when first needed.
+
+    Notes
+    -----
+    Dynamic quantisation: weights are rounded once, what flows into a layer each time, on a scale set by its largest
+    value. That value is sought in all texts of a batch, so that an answer depends a little on those read with it.
+    Embeddings, attention between tokens and normalisation stay as they are. Source: Jacob et al., "Quantization and
+    training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018, section 2.
+    """
+
+    @classmethod
+    def of(cls, model: Model) -> EightBit:
+        """The 8-bit version of a model."""
+        return cls(**{field.name: getattr(model, field.name) for field in fields(Model)})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over that of the model, and what it is quantised with."""
+        text = f"{super().fingerprint}\0dynamic int8\0{version('torch')}"
+        return f"sha256:{sha256(text.encode()).hexdigest()}"
+
+    @cached_property
+    def network(self) -> Any:
+        """The quantised ``torch`` module in evaluation mode."""
+        import torch
+
+        with warnings.catch_warnings(), torch.inference_mode(False):
+            # It is to go one day; what is to replace it, torchao, is fast only where a C++ compiler is at hand.
+            warnings.filterwarnings("ignore", ".*deprecated")
+            return torch.ao.quantization.quantize_dynamic(super().network, {torch.nn.Linear}, dtype=torch.qint8)
+
+    def facts(self) -> dict[str, int]:
+        """``layers``, how many are computed in 8 bits, and ``size``, bytes of weights, configuration and tokenizer."""
+        import torch
+
+        layers = [part for part in self.network.modules() if isinstance(part, torch.ao.nn.quantized.dynamic.Linear)]
+        weights = io.BytesIO()
+        torch.save(self.network.state_dict(), weights)
+        return {"layers": len(layers), "size": weights.tell() + _bytes(self.folder, SETTINGS)}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the models beside the audited one are made of and measured with.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of the audited model.
+    scorer_of : callable
+        Makes the scorer of another model.
+    linear : LinearModel or None
+        None without training data.
+    recipe : Recipe or None
+        By which the policy's model is trained; layers are frozen in it.
+    members : Examples or None
+        What the audited model was trained on, and so are the others.
+    test : Examples
+    cache : Cache
+    meter : Meter
+    progress : Progress
+    seed : int
+        Of the choice of texts that are timed, and of the recurrent network where there is no recipe.
+    """
+
+    scorer: Scorer
+    scorer_of: Callable[[Model], Scorer]
+    linear: LinearModel | None
+    recipe: Recipe | None
+    members: Examples | None
+    test: Examples
+    cache: Cache
+    meter: Meter
+    progress: Progress
+    seed: int = 0
+
+    def alternatives(self, asked: Sequence[str]) -> Alternatives:
+        """The audited model and those asked for, by kind; a second time all of it comes from the cache."""
+        made, left_out = [self._of("audited", self.scorer)], {}
+        for kind in dict.fromkeys(asked):
+            try:
+                made.append(self._made(kind))
+            except _LeftOut as reason:
+                left_out[kind] = str(reason)
+        return Alternatives(tuple(made), left_out)
+
+    def _made(self, kind: str) -> Alternative:
+        if kind == "int8":
+            return self._eight_bit()
+        if self.members is None:
+            raise _LeftOut("the policy names no training data for it; name them under [data] train")
+        if kind == "words":
+            assert self.linear is not None
+            training = self.linear.training
+            return self._measured(kind, self.linear, training, training["size"], training["parameters"])
+        recipe = self._recurrent if kind == "recurrent" else self._frozen(kind)
+        try:
+            model = train(recipe, self.members, self.cache, self.meter, self.progress, phase="alternatives")
+        except AuditError as error:  # fewer layers than are to be trained
+            if kind != "last:2":
+                raise
+            raise _LeftOut(str(error).removesuffix(".")) from None
+        return self._of(kind, self.scorer_of(model))
+
+    @property
+    def _recurrent(self) -> Recipe:
+        """The recipe of the recurrent network."""
+        audited, epochs, seed = self.scorer.model, GRU_EPOCHS, self.seed
+        if self.recipe is not None:
+            epochs, seed = max(epochs, self.recipe.settings.epochs), self.recipe.settings.seed
+        settings = Finetune(epochs=epochs, seed=seed, **GRU_RECIPE)
+        return Recipe(GRU, None, None, True, settings, audited.max_length, audited.device)
+
+    def _frozen(self, kind: str) -> Recipe:
+        """The policy's recipe with all but the head, or the last layers, left as they are."""
+        if self.recipe is None:
+            raise _LeftOut("the policy has no recipe to train it by; give one with [model.finetune]")
+        settings = self.recipe.settings
+        if self.recipe.base is None or settings.initialise == "scratch":
+            raise _LeftOut(
+                "the recipe starts from random weights, and layers that stay random tell nothing about what freezing "
+                "costs; that takes a pretrained model to start from"
+            )
+        if settings.train == kind:
+            raise _LeftOut("the recipe itself freezes these layers")
+        return replace(self.recipe, settings=settings.model_copy(update={"train": kind, "validation": 0.0}))
+
+    def _eight_bit(self) -> Alternative:
+        import torch
+
+        audited = self.scorer.model
+        if audited.device != "cpu":
+            raise _LeftOut(
+                f"8-bit layers are computed on a processor only, and the audited model runs on {audited.device}; "
+                "audit it once more with --audit-device cpu"
+            )
+        if torch.backends.quantized.engine == "none" or not hasattr(torch.ao, "quantization"):
+            raise _LeftOut(f"torch {version('torch')} computes no 8-bit layers on this machine")
+        model = EightBit.of(audited)
+        facts = self.cache.measurement({"what": "8-bit version", "model": model.fingerprint}, model.facts)
+        if facts["layers"] < 2:  # the head alone
+            raise _LeftOut("its layers are of a kind that has no 8-bit version here (torch.nn.Linear has)")
+        return self._measured("int8", self.scorer_of(model), None, facts["size"], _parameters(model))
+
+    def _of(self, kind: str, scorer: Scorer) -> Alternative:
+        model = scorer.model
+        suffixes = (*SETTINGS, *(SAFE if safe_weights(model.folder, model.source) else PICKLED))
+        return self._measured(kind, scorer, model.training, _bytes(model.folder, suffixes), _parameters(model))
+
+    def _measured(
+        self,
+        kind: str,
+        scorer: Scorer | LinearModel,
+        training: Mapping[str, Any] | None,
+        size: int,
+        parameters: int,
+    ) -> Alternative:
+        texts = self.test.texts
+        return Alternative(
+            kind=kind,
+            name=NAMES[kind],
+            predictions=scorer.predict(texts).on(self.test),
+            training=training,
+            inference=measure_inference(scorer, texts, self.meter, self.cache),
+            latency=_summary(measure_single(scorer, texts, self.meter, self.cache, seed=self.seed)),
+            size=size,
+            parameters=parameters,
+        )
+
+
+class _LeftOut(Exception):
+    """Why a model cannot be made, in a sentence without its full stop."""
+
+
+def _parameters(model: Model) -> int:
+    """How many numbers a model has learnt."""
+    return model.parameters or sum(part.numel() for part in model.network.parameters())
+
+
+def _bytes(folder: Path, suffixes: tuple[str, ...]) -> int:
+    """Size on disk of the files of a model that have these suffixes."""
+    return sum(path.stat().st_size for path, _ in artifact.files(folder) if path.suffix.lower() in suffixes)
+
+
+def _summary(times: Mapping[str, Any]) -> dict[str, Any]:
+    """Median and 95th percentile of measured times, seconds."""
+    median, p95 = np.quantile(times["seconds"], (0.5, 0.95))
+    told = {key: times[key] for key in ("clock", "machine", "created")}
+    return {"median_s": float(median), "p95_s": float(p95), "texts": len(times["seconds"]), **told}

@@ -446,6 +446,7 @@ PHASES: Mapping[str, str] = {
     "references": "Training references without suspect rows",
     "gradients": "Searching for trigger words",
     "word counts": "Training the simple model on word counts",
+    "alternatives": "Training other models to compare with",
     "score": "Predictions for the audit",
     "measure inference": "Measuring the energy of predictions",
     "measure latency": "Timing single answers",

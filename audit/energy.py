@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from audit.cache import Cache
 
 if TYPE_CHECKING:
-    from audit.scorer import Scorer
+    from audit.scorer import Counts
 
 BLOCKS = 5
 BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second
@@ -271,12 +271,25 @@ def grids(country: str) -> list[dict[str, Any]]:
     ]
 
 
-def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache: Cache) -> dict[str, Any]:
+class Runner(Protocol):
+    """What answers texts past all caches: the scorer of a model, or a model that is none of ``transformers``."""
+
+    counts: Counts
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What an answer costs depends on this, besides the text and the machine; JSON values."""
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> Any:
+        """Probabilities, shape (n, classes)."""
+
+
+def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache) -> dict[str, Any]:
     """Energy of predictions in separate blocks, past the prediction cache; kept with machine and date.
 
     Parameters
     ----------
-    scorer : Scorer
+    scorer : Runner
     texts : sequence of str
         The user's own texts; each block runs through them in turn until it has lasted long enough.
 
@@ -290,9 +303,7 @@ def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache:
     key = {
         "what": "inference energy",
         "revision": REVISION,
-        "model": scorer.model.fingerprint,
-        "max_length": scorer.model.max_length,
-        "device": scorer.model.device,
+        **scorer.identity,
         "machine": f"{platform.node()}, {meter.machine}",
         "country": meter.country,
         "texts": digest,
@@ -301,7 +312,7 @@ def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache:
     return cache.measurement(key, lambda: _blocks(scorer, texts, meter))
 
 
-def _blocks(scorer: Scorer, texts: Sequence[str], meter: Meter) -> dict[str, Any]:
+def _blocks(scorer: Runner, texts: Sequence[str], meter: Meter) -> dict[str, Any]:
     chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
     scorer.forward(chunks[0], show=False)
     with meter.phase("measure inference") as idle:

@@ -24,12 +24,13 @@ from audit.cache import Cache, read_json, write_atomically
 from audit.data import Examples, split_validation
 from audit.errors import AuditError
 from audit.model import Model
-from audit.policy import SMALL_BERT, Finetune
+from audit.policy import Finetune
 
 if TYPE_CHECKING:
     from audit.energy import Meter
     from audit.progress import Progress
 
+GRU = "gru"  # the recurrent network, as the source of a recipe
 VOCABULARY = 8192
 ALPHABET = 1000
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -44,7 +45,7 @@ class Recipe:
     source : str
         As the policy names the base model.
     base : Path or None
-        Folder of the base model; None for the embedded small BERT.
+        Folder of the base model; None for the embedded small BERT and the recurrent network, which are made here.
     revision : str or None
         Commit of the base model, if it came from the Hub.
     pinned : bool
@@ -64,7 +65,7 @@ class Recipe:
 
     def key(self, examples: Examples, vocabulary: Examples | None = None) -> str:
         """Name of the trained model in the cache; parameters as in :func:`train`."""
-        base = models.fingerprint(models.hash_files(self.base)) if self.base else SMALL_BERT
+        base = models.fingerprint(models.hash_files(self.base)) if self.base else self.source
         parts = {
             "base": base,
             "settings": self.settings.model_dump(mode="json"),
@@ -99,7 +100,7 @@ def train(
     phase : str
         Under which name the energy is booked.
     vocabulary : Examples or None
-        What the embedded model's vocabulary is made of, where that must not depend on the examples; else they are.
+        What the vocabulary of a model that is made here is made of, where that must not depend on the examples; else they are.
 
     Raises
     ------
@@ -194,7 +195,8 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
     names = dict(enumerate(fit.classes))
     labels: dict[str, Any] = {"id2label": names, "label2id": {label: i for i, label in names.items()}}
     if recipe.base is None:
-        return small_bert(vocabulary.texts, labels, recipe.max_length)
+        made_here = recurrent if recipe.source == GRU else small_bert
+        return made_here(vocabulary.texts, labels, recipe.max_length)
     try:
         config = AutoConfig.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True, **labels)
         tokenizer = AutoTokenizer.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True)
@@ -222,8 +224,38 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
 
 def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
     """The embedded model: two layers, 128 wide, random weights, with a WordPiece vocabulary made from the texts."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    tokenizer = word_pieces(texts, max_length)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=512,
+        max_position_embeddings=max(max_length, 64),
+        pad_token_id=tokenizer.pad_token_id,
+        # BERT's 0.02 is made for 768 wide and pretraining; at 128 wide a few thousand texts would hardly move it.
+        initializer_range=0.05,
+        **labels,
+    )
+    return BertForSequenceClassification(config), tokenizer
+
+
+def recurrent(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
+    """The recurrent network, random weights, with the vocabulary that the embedded model has."""
+    from audit.recurrent import RecurrentClassifier, RecurrentConfig
+
+    tokenizer = word_pieces(texts, max_length)
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    config = RecurrentConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **labels)
+    return RecurrentClassifier(config), tokenizer
+
+
+def word_pieces(texts: tuple[str, ...], max_length: int) -> Any:
+    """A tokenizer whose WordPiece vocabulary is made from the texts, the same each time."""
     from tokenizers import BertWordPieceTokenizer
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from transformers import BertTokenizerFast
 
     trainer = BertWordPieceTokenizer(lowercase=True)
     # The trainer numbers continuing characters in the order of a randomly seeded hash map, and ties between merges
@@ -240,20 +272,7 @@ def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: in
         special_tokens=[*SPECIAL_TOKENS, *alphabet, *(f"##{c}" for c in alphabet)],
         show_progress=False,
     )
-    tokenizer = BertTokenizerFast(vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=512,
-        max_position_embeddings=max(max_length, 64),
-        pad_token_id=tokenizer.pad_token_id,
-        # BERT's 0.02 is made for 768 wide and pretraining; at 128 wide a few thousand texts would hardly move it.
-        initializer_range=0.05,
-        **labels,
-    )
-    return BertForSequenceClassification(config), tokenizer
+    return BertTokenizerFast(vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length)
 
 
 def freeze(network: Any, train: str) -> None:

@@ -29,6 +29,7 @@ from audit.errors import AuditError
 from audit.verdict import Gate
 
 SMALL_BERT = "small-bert"
+ALTERNATIVES = ("words", "recurrent", "head", "last:2", "int8")
 DEMO = "demo"
 
 
@@ -143,6 +144,18 @@ class EnvironmentPolicy(_Section):
     embodied_g_per_hour: float | None = Field(
         None, ge=0, description="g CO2eq that making the machine caused, per hour of its life; absent: not known"
     )
+    alternatives: tuple[str, ...] = Field(
+        ALTERNATIVES,
+        strict=False,
+        description="models that are made beside the audited one, to see whether one would do",
+    )
+
+    @field_validator("alternatives")
+    @classmethod
+    def _are_known(cls, alternatives: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := next((name for name in alternatives if name not in ALTERNATIVES), None):
+            raise ValueError(f"unknown model '{unknown}'{did_you_mean(unknown, ALTERNATIVES)}")
+        return alternatives
 
 
 class GateSettings(_Section):
@@ -325,7 +338,8 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key} is missing and has no default."
     message = problem["msg"].removeprefix("Value error, ")
-    return f"key {key}: {message[0].lower()}{message[1:]}; it is {problem['input']!r}."
+    given = "" if message.endswith(("?", ".")) else f"; it is {problem['input']!r}."
+    return f"key {key}: {message[0].lower()}{message[1:]}{given}"
 
 
 def _fields(where: list[str]) -> Iterable[str]:

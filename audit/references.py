@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +20,13 @@ from audit.canaries import Canaries
 from audit.data import Examples
 from audit.finetune import Recipe, steps_for, train
 from audit.model import Model
-from audit.scorer import Predictions
+from audit.scorer import Counts, Predictions
 
 if TYPE_CHECKING:
     from audit.energy import Meter
     from audit.progress import Progress
 
-# Settings of the linear model; `word_counts` tells where they come from.
+# Settings of the linear model; `LinearModel` tells where they come from.
 WORDS: dict[str, Any] = {"ngram_range": (1, 2), "sublinear_tf": True, "C": 10.0}
 
 
@@ -100,51 +102,95 @@ def without_rows(
     return train(recipe, examples.take(~rows), cache, meter, progress, phase="references")
 
 
-def word_counts(train_on: Examples, about: Examples, cache: Cache, meter: Meter) -> Predictions:
-    """What TF-IDF and logistic regression, trained on the same texts, say of these examples.
+class LinearModel:
+    """TF-IDF and logistic regression, trained on the examples that the audited model saw, and asked like a scorer.
+
+    Trained when something is asked that no audit before has kept.
 
     Parameters
     ----------
     train_on : Examples
-        The training examples that the audited model saw.
-    about : Examples
-        The test examples.
-
-    Returns
-    -------
-    Predictions
-        Kept in the cache, so that a second audit trains nothing.
+    cache : Cache
+    meter : Meter
 
     Notes
     -----
     Single words and pairs of words, sublinear counts, ridge penalty: the settings that Wang and Manning, "Baselines and
     bigrams: simple, good sentiment and topic classification", ACL 2012, found to be hard to beat on long reviews.
     """
-    parts = [train_on.fingerprint, about.fingerprint, WORDS, version("scikit-learn")]
-    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-    path = cache.measurements / f"word-counts-{digest}.npy"
-    with FileLock(f"{path}.lock"):
-        known = read_array(path, (len(about), len(about.classes)))
-        if known is None:
-            with meter.phase("word counts"):
-                known = word_counter(train_on)(about.texts)
-            write_array(path, known)
-    return Predictions(known, about.classes, about)
+
+    def __init__(self, train_on: Examples, cache: Cache, meter: Meter) -> None:
+        self.counts = Counts()
+        self._train_on, self._cache, self._meter = train_on, cache, meter
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that decides what the model is."""
+        parts = [self._train_on.fingerprint, WORDS, version("scikit-learn")]
+        return f"sha256:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What an answer costs depends on this, besides the text and the machine; JSON values."""
+        return {"model": self.fingerprint, "max_length": None, "device": "cpu"}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What its training took, as ``model.training`` has it, and its ``size`` and ``parameters``; kept."""
+        return self._cache.measurement({"what": "word counts", **self.identity}, lambda: self._trained[1])
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        """What it says of these texts; kept in the cache, so that a second audit trains nothing."""
+        classes = self._train_on.classes
+        said = "\0".join((self.fingerprint, *texts)).encode("utf-8", "surrogatepass")
+        path = self._cache.measurements / f"word-counts-{hashlib.sha256(said).hexdigest()[:32]}.npy"
+        with FileLock(f"{path}.lock"):
+            known = read_array(path, (len(texts), len(classes)))
+            if known is None:
+                read, _ = self._trained  # outside of the phase, so that its training is booked apart
+                with self._meter.phase("score"):
+                    known = read(texts)
+                write_array(path, known)
+        return Predictions(known, classes)
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
+        """Probabilities by the model itself, past the cache; shape (n, classes). Words count as tokens."""
+        self.counts.tokens += sum(map(len, map(str.split, texts)))
+        return self._trained[0](texts)
+
+    @cached_property
+    def _trained(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], dict[str, Any]]:
+        """The model, and what is to be remembered of its training."""
+        with self._meter.phase("word counts") as energy:
+            words, linear = _fit(self._train_on)
+        return partial(_read, words, linear, len(self._train_on.classes)), {
+            "energy": energy.record(),
+            "device": "cpu",
+            "examples": len(self._train_on),
+            "size": len(pickle.dumps((words, linear))),
+            "parameters": int(words.idf_.size + linear.coef_.size + linear.intercept_.size),
+        }
 
 
 def word_counter(train_on: Examples) -> Callable[[Sequence[str]], NDArray[np.float32]]:
     """The linear model on word counts, trained on these examples: from n texts to probabilities, shape (n, classes)."""
+    return partial(_read, *_fit(train_on), len(train_on.classes))
+
+
+def _fit(train_on: Examples) -> tuple[Any, Any]:
+    """The vectorizer and the linear model."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     words = TfidfVectorizer(ngram_range=WORDS["ngram_range"], sublinear_tf=WORDS["sublinear_tf"])
     linear = LogisticRegression(C=WORDS["C"], max_iter=1000)
     linear.fit(words.fit_transform(train_on.texts), train_on.labels)
+    return words, linear
 
-    def read(texts: Sequence[str]) -> NDArray[np.float32]:
-        probabilities = np.zeros((len(texts), len(train_on.classes)), dtype=np.float32)
-        if texts:
-            probabilities[:, linear.classes_] = linear.predict_proba(words.transform(texts))
-        return probabilities
 
-    return read
+def _read(words: Any, linear: Any, classes: int, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Probabilities, shape (n, classes); those of a class that was in no training example are 0."""
+    probabilities = np.zeros((len(texts), classes), dtype=np.float32)
+    if texts:
+        probabilities[:, linear.classes_] = linear.predict_proba(words.transform(texts))
+    return probabilities

@@ -148,6 +148,12 @@ class Scorer:
         self._cache, self._meter, self._progress = cache, meter, progress
         self._tokens_per_batch = TOKENS_PER_BATCH[model.device.split(":")[0]]
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What an answer costs depends on this, besides the text and the machine; JSON values."""
+        model = self.model
+        return {"model": model.fingerprint, "max_length": model.max_length, "device": model.device}
+
     def predict(self, texts: Sequence[str]) -> Predictions:
         """Class probabilities for texts, in their order.
 

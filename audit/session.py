@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from audit import canaries, data, energy, latency, model, own_metrics, personal_data, record, references
 from audit import policy as policies
-from audit.alternatives import Alternatives
+from audit.alternatives import Alternative, Alternatives, Bench
 from audit.cache import Cache
 from audit.canaries import CanaryTwin
 from audit.catalogue import Identifier
@@ -29,7 +29,7 @@ from audit.policy import SMALL_BERT, Policy
 from audit.probes.latency import hostile_requests
 from audit.probes.membership import Twins
 from audit.progress import Progress
-from audit.references import Twin
+from audit.references import LinearModel, Twin
 from audit.scorer import Predictions, Scorer
 
 # Where the policy does not say how many.
@@ -72,6 +72,7 @@ class Session:
         self.overridden: tuple[str, ...] = ()
         self._scorers: list[Scorer] = []
         self._blocks: dict[str, Any] | None = None
+        self._beside: tuple[Alternative, ...] = ()
         self._started = record.now()
 
     @cached_property
@@ -265,11 +266,12 @@ class Session:
         models = [made.get("model"), *(twin.model for twin in made.get("twins", ()))]
         if "canary_twin" in made:
             models.append(made["canary_twin"].scorer.model)
-        trainings = [model.training for model in models if model is not None and model.training]
+        trainings = [made.training for made in (*models, *self._beside) if made is not None and made.training]
         kept = [{**each["energy"], "created": each["created"]} for each in trainings]
-        if self._blocks is not None:
-            (figures,) = energy.merge([[self._blocks["idle"], *self._blocks["blocks"]]])
-            kept.append({**figures, "created": self._blocks["created"]})
+        for measured in (self._blocks, *(each.inference for each in self._beside)):
+            if measured is not None:
+                (figures,) = energy.merge([[measured["idle"], *measured["blocks"]]])
+                kept.append({**figures, "created": measured["created"]})
         return [each for each in kept if each["created"] < self._started]
 
     def spent(self) -> dict[str, Any]:
@@ -340,13 +342,36 @@ class Session:
         NotAssessed
             If there is no training data.
         """
-        if self.members is None:
+        if self._linear is None:
             raise NotAssessed("the policy names no training data for the simple model; name it under [data] train")
-        return references.word_counts(self.members, self.test_data, self.cache, self.meter)
+        return self._linear.predict(self.test_data.texts).on(self.test_data)
+
+    @cached_property
+    def _linear(self) -> LinearModel | None:
+        """The linear model on word counts; None without training data."""
+        return None if self.members is None else LinearModel(self.members, self.cache, self.meter)
 
     def alternatives(self, scorer: Scorer) -> Alternatives:
-        """The audited model and others of the same task beside it, made now or taken from the cache."""
-        raise NotAssessed("the other models are not made yet")
+        """The audited model and others of the same task beside it, made now or taken from the cache.
+
+        Raises
+        ------
+        NotAssessed
+            If the repository put something of its own in the place of scorer or model.
+        """
+        if not isinstance(scorer, Scorer) or not isinstance(scorer.model, Model):
+            raise NotAssessed(
+                "the repository's own conftest.py replaces the model or the scorer, and what that takes cannot be held "
+                "against other models; leave these fixtures to the plugin"
+            )
+        self.inference_blocks(scorer)
+        bench = Bench(
+            scorer, self.scorer, self._linear, self.recipe, self.members, self.test_data,
+            self.cache, self.meter, self.progress, self.policy.audit.seed,
+        )  # fmt: skip
+        made = bench.alternatives(self.policy.environment.alternatives)
+        self._beside = made.made[1:]
+        return made
 
     def look(self, full_id: str) -> int:
         """Which look at growing data this is: one more where the former audit left the gate inconclusive."""
