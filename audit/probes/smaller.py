@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from audit import statistics
-from audit.alternatives import Alternative
+from audit.alternatives import NAMES, Alternative
 from audit.errors import NotAssessed
 from audit.probes.environment import DAYS, NOMINAL, plain, wh_per_thousand
 from audit.statistics import Interval, Settling
@@ -38,13 +38,6 @@ _UNTUNED = (
     "better than shown here, and so may the audited one."
 )
 _UNKNOWN_TRAINING = "The model was not trained here, so what its training took is not part of any figure."
-_LEFT_OUT: Mapping[str, str] = {
-    "words": "TF-IDF + logistic regression",
-    "recurrent": "a recurrent network",
-    "head": "only the last layer trained",
-    "last:2": "only the last two layers trained",
-    "int8": "the audited model with 8-bit numbers",
-}
 
 
 class _Row(NamedTuple):
@@ -86,7 +79,7 @@ def energy_per_gain(
     """
     audited, linear = made[0], next((each for each in made if each.kind == "words"), None)
     if linear is None:
-        raise NotAssessed(f"there is no {_LEFT_OUT['words']} to compare with: {left_out.get('words', 'not made')}")
+        raise NotAssessed(f"there is no {NAMES['words']} to compare with: {left_out.get('words', 'not made')}")
     protocol, n = audited.predictions.known.protocol, len(audited.predictions)
     share = statistics.shared_out(protocol.confidence, CLAIMS)
     gain = _gain(audited, linear, share)
@@ -231,15 +224,13 @@ def _advice(rows: Sequence[_Row], told: Alternative | None) -> str:
     sure = row.wh.high < audited.wh.low
     if sure and row.of is told:
         return "Ship that one."
-    how = "is right more often" if gain.low > 0 else "does nearly as well" if gain.high < 0 else "does as well"
-    more = "more" if gain.estimate >= 0 else "less"
-    said = (
-        f"{_capital(row.of.name)} {how} ({_points(gain if gain.estimate >= 0 else _turned(gain))} {more}) for "
-        f"{_share(row.wh.estimate / audited.wh.estimate)} the energy"
-    )
+    how = "Right more often" if gain.low > 0 else "Nearly as good" if gain.high < 0 else "As good"
+    points = f"{_points(gain)} more" if gain.estimate >= 0 else f"{_points(_turned(gain))} less"
+    share = f"{_share(row.wh.estimate / audited.wh.estimate)} the energy"
+    said = f"{how} for less: {row.of.name} ({points}), for {share}"
     if not sure:
         return f"{said}. The electricity is not known well enough to be sure: if a meter confirms it, ship that one."
-    return f"{said}: ship that one." if gain.high >= 0 else f"{said}: ask whether the rest is worth it."
+    return f"{said}. Ask whether the rest is worth it." if gain.high < 0 else f"{said}. Ship that one."
 
 
 def _share(times: float) -> str:
@@ -256,10 +247,6 @@ def _points(gain: Interval) -> str:
 
 def _turned(gain: Interval) -> Interval:
     return Interval(-gain.estimate, -gain.high, -gain.low)
-
-
-def _capital(name: str) -> str:
-    return name[:1].upper() + name[1:]
 
 
 # --------------------------------------------------------------------------------------------------------- all models
@@ -282,7 +269,7 @@ def _places(rows: Sequence[_Row]) -> list[str]:
             *(["energy"] if row.wh.low <= cheaper.wh.high else []),
         ]
         if alike:
-            said[id(row)] = f"yes, but in {' and '.join(alike)} not surely other than {cheaper.of.name}"
+            said[id(row)] = f"yes, but by {' and '.join(alike)} not to be told from {cheaper.of.name}"
     for row in rows:
         better = [other for other in front if other.dominates(row)]
         if better:
@@ -339,7 +326,7 @@ def _missing(left_out: Mapping[str, str]) -> dict[str, Any]:
     return {
         "caption": "Not compared",
         "columns": ["model", "why"],
-        "rows": [[_LEFT_OUT.get(kind, kind), reason] for kind, reason in left_out.items()],
+        "rows": [[NAMES.get(kind, kind), reason] for kind, reason in left_out.items()],
     }
 
 

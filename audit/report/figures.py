@@ -412,14 +412,13 @@ def _shares(low: float, high: float) -> list[float]:
 
 
 def _beside(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """For each mark a place for its number, clear of the other marks and numbers where there is one."""
-    taken = list(places)
-    for x, y in places:
-        # Between the bars first, then on the far side of a neighbour.
-        around = [(x + far * dx, y + far * dy) for far in (10, 20) for dx in (1, -1) for dy in (-1, 1)]
-        clear = [spot for spot in around if all(math.dist(spot, other) > 10 for other in taken)]
-        taken.append((clear or around)[0])
-    return taken[len(places) :]
+    """For each mark a place for its number: between its bars, on the right if no other mark or number is near."""
+    spots: list[tuple[float, float]] = []
+    for i, (x, y) in enumerate(places):
+        others = [*places[:i], *places[i + 1 :], *spots]
+        around = [(x + dx, y + dy) for dx in (10, -10) for dy in (-10, 10)]
+        spots.append(max(around, key=lambda spot: min([18.0, *(math.dist(spot, other) for other in others)])))
+    return spots
 
 
 def mark(point: Point, x: float, y: float) -> Markup:
