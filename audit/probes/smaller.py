@@ -16,6 +16,7 @@ from audit.verdict import Measurement, two_digits
 
 CLAIMS = 3  # what the ratio rests on: the gain, and the energy of either model
 ALIKE = 0.01  # a model that surely loses no more accuracy than this is said to answer as well
+_WANTED = "name it as 'words' under [environment] alternatives"
 _METHOD = (
     "Extra electricity over extra right answers, both of the audited model beyond {linear} and for the same number of "
     "predictions. Use only: what training took is told beside it, spread over a year at {per_day:,} predictions a day. "
@@ -79,7 +80,7 @@ def energy_per_gain(
     """
     audited, linear = made[0], next((each for each in made if each.kind == "words"), None)
     if linear is None:
-        raise NotAssessed(f"there is no {NAMES['words']} to compare with: {left_out.get('words', 'not made')}")
+        raise NotAssessed(f"there is no {NAMES['words']} to compare with: {left_out.get('words', _WANTED)}")
     protocol, n = audited.predictions.known.protocol, len(audited.predictions)
     share = statistics.shared_out(protocol.confidence, CLAIMS)
     gain = _gain(audited, linear, share)
