@@ -283,7 +283,7 @@ def _accuracies(rows: Sequence[_Row]) -> dict[str, Any]:
     confidence = audited.predictions.known.protocol.confidence
     return {
         "caption": "Right answers on the same test examples, and the difference to the audited model's; each interval "
-        "holds by itself. On the front: no other model is as often right for as little energy",
+        "holds by itself. On the front: by the estimates, no other model is as often right for as little energy",
         "columns": ["model", "accuracy", "at least", "at most", "difference", "at least", "at most", "on the front"],
         "rows": [
             [
@@ -299,11 +299,11 @@ def _accuracies(rows: Sequence[_Row]) -> dict[str, Any]:
 
 def _costs(rows: Sequence[_Row]) -> dict[str, Any]:
     return {
-        "caption": "What each takes: electricity of use and of training, the time of a single answer, and size",
+        "caption": "What each takes: electricity of use (Wh per 1,000 predictions) and of training, milliseconds for a "
+        "single answer (median, and what one in twenty exceeds), and size",
         "columns": [
-            "model", "Wh per 1,000 predictions", "at least", "at most", "measured or estimated", "Wh of the training",
-            "seconds of the training", "ms per answer, median", "ms, slowest of 20 (95th percentile)", "MB on disk",
-            "parameters",
+            "model", "use, Wh", "at least", "at most", "how known", "training, Wh", "training, s", "answer, ms",
+            "one in 20, ms", "MB on disk", "parameters",
         ],
         "rows": [
             [
