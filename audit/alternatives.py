@@ -16,7 +16,7 @@ import numpy as np
 
 from audit import artifact
 from audit.cache import Cache
-from audit.energy import Meter, measure_inference
+from audit.energy import Meter, Runner, measure_in_turn
 from audit.errors import AuditError
 from audit.finetune import GRU, Recipe, train
 from audit.latency import measure_single
@@ -68,7 +68,7 @@ class Alternative:
     training : mapping or None
         ``energy`` (the figures of a phase) and ``created``; None where nothing is trained, or where it is not known.
     inference : mapping
-        As :func:`audit.energy.measure_inference` gives it.
+        As :func:`audit.energy.measure_in_turn` gives it.
     latency : mapping
         ``median_s``, ``p95_s`` and ``texts``: the time of single test texts, one after the other, and their number.
     size : int
@@ -183,15 +183,18 @@ class Bench:
 
     def alternatives(self, asked: Sequence[str]) -> Alternatives:
         """The audited model and those asked for, by kind; a second time all of it comes from the cache."""
-        made, left_out = [self._of("audited", self.scorer)], {}
+        made: list[tuple[Runner, Alternative]] = [self._of("audited", self.scorer)]
+        left_out = {}
         for kind in dict.fromkeys(asked):
             try:
                 made.append(self._made(kind))
             except _LeftOut as reason:
                 left_out[kind] = str(reason)
-        return Alternatives(tuple(made), left_out)
+        measured = measure_in_turn([runner for runner, _ in made], self.test.texts, self.meter, self.cache)
+        beside = zip(made, measured, strict=True)
+        return Alternatives(tuple(replace(each, inference=blocks) for (_, each), blocks in beside), left_out)
 
-    def _made(self, kind: str) -> Alternative:
+    def _made(self, kind: str) -> tuple[Runner, Alternative]:
         if kind == "int8":
             return self._eight_bit()
         if self.members is None:
@@ -230,7 +233,7 @@ class Bench:
             raise _LeftOut("the recipe itself freezes these layers")
         return replace(self.recipe, settings=settings.model_copy(update={"train": kind, "validation": 0.0}))
 
-    def _eight_bit(self) -> Alternative:
+    def _eight_bit(self) -> tuple[Runner, Alternative]:
         audited = self.scorer.model
         if audited.device != "cpu":
             raise _LeftOut(
@@ -247,7 +250,7 @@ class Bench:
             raise _LeftOut("its layers are of a kind that has no 8-bit version here (torch.nn.Linear has)")
         return self._measured("int8", self.scorer_of(model), None, facts["size"], _parameters(model))
 
-    def _of(self, kind: str, scorer: Scorer) -> Alternative:
+    def _of(self, kind: str, scorer: Scorer) -> tuple[Runner, Alternative]:
         model = scorer.model
         suffixes = (*SETTINGS, *(SAFE if safe_weights(model.folder, model.source) else PICKLED))
         return self._measured(kind, scorer, model.training, _bytes(model.folder, suffixes), _parameters(model))
@@ -259,14 +262,15 @@ class Bench:
         training: Mapping[str, Any] | None,
         size: int,
         parameters: int,
-    ) -> Alternative:
+    ) -> tuple[Runner, Alternative]:
+        """A model and all about it but its energy, which is measured last, for all of them in turn."""
         texts = self.test.texts
-        return Alternative(
+        return scorer, Alternative(
             kind=kind,
             name=NAMES[kind],
             predictions=scorer.predict(texts).on(self.test),
             training=training,
-            inference=measure_inference(scorer, texts, self.meter, self.cache),
+            inference={},
             latency=_summary(measure_single(scorer, texts, self.meter, self.cache, seed=self.seed)),
             size=size,
             parameters=parameters,

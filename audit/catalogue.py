@@ -401,6 +401,20 @@ BUILT_IN: tuple[Identifier, ...] = (
         "A smaller or distilled model, 8-bit weights, larger batches, shorter texts.",
     ),
     Identifier(
+        "environment.energy_per_gain",
+        "environment",
+        "Energy of an extra right answer",
+        "Wh per extra right answer",
+        "lower",
+        "The electricity that the model takes beyond what TF-IDF + logistic regression (counting words) takes, for "
+        "each answer that it gets right beyond it. Where it is right no more often, there is nothing that the "
+        "electricity buys.",
+        "A large model in a place where a small one would do takes its electricity day after day for nothing, and "
+        "often time, money and explanations too.",
+        "Ship the smallest model that does as well; the picture and the tables show which of those tried that is. Or "
+        "train this one better: more data, pretrained weights.",
+    ),
+    Identifier(
         "environment.audit_energy",
         "environment",
         "Energy of this audit",

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 BLOCKS = 5
 BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second
+TURN_S = 1.0  # where several models take turns: a phase's end is a reading too, and only their ratio is asked for
 IDLE_S = 3.0
 CHUNK = 256
-REVISION = 3  # of what is kept of a measurement
+REVISION = 4  # of what is kept of a measurement
 # Grids beside that of the policy's country, from little carbon to much.
 ELSEWHERE = ("FRA", "DEU", "POL", "USA", "CHN")
 # Processor modes of CodeCarbon that read a power counter; all others multiply a load with a nominal power.
@@ -289,7 +290,6 @@ def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache:
 
     Parameters
     ----------
-    scorer : Runner
     texts : sequence of str
         The user's own texts; each block runs through them in turn until it has lasted long enough.
 
@@ -299,34 +299,57 @@ def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache:
         ``blocks`` (``texts``, ``tokens`` and the figures of a phase each), ``idle`` (the figures of a phase in which
         this process sleeps), ``source``, ``machine``, ``nominal_w``, ``created``.
     """
+    return _measure({**scorer.identity}, [scorer], texts, meter, cache)[0]
+
+
+def measure_in_turn(
+    runners: Sequence[Runner], texts: Sequence[str], meter: Meter, cache: Cache
+) -> list[dict[str, Any]]:
+    """What :func:`measure_inference` gives for each of several models, one block of each in turn.
+
+    What else the machine does changes from hour to hour, and load is what an estimate of power rests on: only figures
+    of one hour can be held against each other. They are kept together, and measured anew where one model is another.
+    """
+    identity = {"in turn": [runner.identity for runner in runners]}
+    return _measure(identity, runners, texts, meter, cache)
+
+
+def _measure(
+    identity: Mapping[str, Any], runners: Sequence[Runner], texts: Sequence[str], meter: Meter, cache: Cache
+) -> list[dict[str, Any]]:
     digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
     key = {
         "what": "inference energy",
         "revision": REVISION,
-        **scorer.identity,
+        **identity,
         "machine": f"{platform.node()}, {meter.machine}",
         "country": meter.country,
         "texts": digest,
         "versions": {name: version(name) for name in ("torch", "transformers", "codecarbon")},
     }
-    return cache.measurement(key, lambda: _blocks(scorer, texts, meter))
+    kept = cache.measurement(key, lambda: _blocks(runners, texts, meter))
+    told = {name: value for name, value in kept.items() if name != "blocks"}
+    return [{"blocks": blocks, **told} for blocks in kept["blocks"]]
 
 
-def _blocks(scorer: Runner, texts: Sequence[str], meter: Meter) -> dict[str, Any]:
+def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> dict[str, Any]:
     chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
-    scorer.forward(chunks[0], show=False)
+    for runner in runners:
+        runner.forward(chunks[0], show=False)
     with meter.phase("measure inference") as idle:
         time.sleep(IDLE_S)
-    position, blocks = 0, []
-    for _ in range(BLOCKS):
-        done, before = 0, scorer.counts.tokens
+    positions, seconds = [0] * len(runners), BLOCK_S if len(runners) == 1 else TURN_S
+    blocks: list[list[dict[str, Any]]] = [[] for _ in runners]
+    for turn in range(BLOCKS * len(runners)):
+        i = turn % len(runners)
+        runner, done, before = runners[i], 0, runners[i].counts.tokens
         with meter.phase("measure inference") as phase:
             started = time.monotonic()
-            while time.monotonic() - started < BLOCK_S:
-                chunk = chunks[position % len(chunks)]
-                scorer.forward(chunk, show=False)
+            while time.monotonic() - started < seconds:
+                chunk = chunks[positions[i] % len(chunks)]
+                runner.forward(chunk, show=False)
                 done += len(chunk)
-                position += 1
-        blocks.append({"texts": done, "tokens": scorer.counts.tokens - before, **phase.record()})
+                positions[i] += 1
+        blocks[i].append({"texts": done, "tokens": runner.counts.tokens - before, **phase.record()})
     told = {"source": meter.source, "machine": meter.machine, "nominal_w": meter.nominal_w}
     return {"blocks": blocks, "idle": idle.record(), **told}

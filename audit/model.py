@@ -105,6 +105,8 @@ class Model:
         import torch
         from transformers import AutoModelForSequenceClassification
 
+        import audit.recurrent  # noqa: F401 - a kind of model that transformers does not know by itself
+
         # Whoever asks first may be predicting only, yet others take gradients of the same weights.
         with _loadable(self.source, "model"), torch.inference_mode(False):
             network, info = AutoModelForSequenceClassification.from_pretrained(

@@ -268,10 +268,12 @@ class Session:
         models += [scorer.model for scorer in self._scorers]
         trainings = [training for model in (*models, *self._beside) if (training := getattr(model, "training", None))]
         kept = [{**each["energy"], "created": each["created"]} for each in trainings]
-        for measured in (self._blocks, *(each.inference for each in self._beside)):
-            if measured is not None:
-                (figures,) = energy.merge([[measured["idle"], *measured["blocks"]]])
-                kept.append({**figures, "created": measured["created"]})
+        beside = [each.inference for each in self._beside]
+        for measured in ([self._blocks] if self._blocks else [], beside):
+            if measured:
+                blocks = [block for each in measured for block in each["blocks"]]
+                (figures,) = energy.merge([[measured[0]["idle"], *blocks]])
+                kept.append({**figures, "created": measured[0]["created"]})
         return [each for each in record.distinct(kept) if each["created"] < self._started]
 
     def spent(self) -> dict[str, Any]:
@@ -364,13 +366,12 @@ class Session:
                 "the repository's own conftest.py replaces the model or the scorer, and what that takes cannot be held "
                 "against other models; leave these fixtures to the plugin"
             )
-        self.inference_blocks(scorer)
         bench = Bench(
             scorer, self.scorer, self._linear, self.recipe, self.members, self.test_data,
             self.cache, self.meter, self.progress, self.policy.audit.seed,
         )  # fmt: skip
         made = bench.alternatives(self.policy.environment.alternatives)
-        self._beside = made.made[1:]
+        self._beside = made.made
         return made
 
     def waiver(self, full_id: str) -> dict[str, Any] | None:

@@ -97,6 +97,38 @@ def roc(raw: Mapping[str, Any], confidence: float) -> Roc | None:
     return Roc(text.short(raw["caption"]), drawing, legend)
 
 
+class Pareto(NamedTuple):
+    """Models by accuracy and energy: the drawing, and for each its mark, its name and its figures."""
+
+    drawing: Markup
+    legend: Sequence[tuple[Markup, str, str]]
+
+
+def pareto(raw: Sequence[Mapping[str, Any]], confidence: float) -> Pareto | None:
+    """The models of the record, ready to show; None where it holds none that can be drawn."""
+    points = [
+        figures.Point(text.short(each["name"]), each["accuracy"], each["wh"], each["front"], each["audited"])
+        for each in raw
+        if len(known([each["accuracy"], each["wh"]])) == 2 and each["wh"][0] > 0
+    ]
+    if not points:
+        return None
+    said = [(f"{number} {point.name}", _model(point)) for number, point in enumerate(points, 1)]
+    label = words.PARETO_LABEL.format(confidence=text.percent(confidence))
+    told = " ".join(f"{name}: {shown}." for name, shown in said)
+    legend = [(figures.model_key(point), *entry) for point, entry in zip(points, said, strict=True)]
+    return Pareto(figures.pareto(points, f"{label} {told}"), legend)
+
+
+def _model(point: figures.Point) -> str:
+    """What is to be read off the drawing of one model."""
+    right, low, high = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in point.right)
+    wh, wh_low, wh_high = map(text.figure, point.wh)
+    said = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
+    also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]
+    return "; ".join([said, *also])
+
+
 def known(rows: Sequence[Sequence[Any]]) -> list[Sequence[float]]:
     """The rows in which every number is known."""
     return [row for row in rows if all(map(text.is_number, row))]

@@ -15,12 +15,14 @@ from markupsafe import Markup
 
 from audit.catalogue import Identifier, base_id, challenge_of, ids
 from audit.report import evidence, figures, text, words
-from audit.report.evidence import Limits, Pair, Roc, Table
+from audit.report.evidence import Limits, Pair, Pareto, Roc, Table
 from audit.report.words import Mark
 from audit.verdict import is_waived
 
 _KNOWN = ids()
-_SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits", "reliability", "roc", "undecided", "unbounded"}
+_SHOWN_ELSEWHERE = {
+    "sample", "summary", "tables", "examples", "limits", "reliability", "roc", "pareto", "undecided", "unbounded",
+}  # fmt: skip
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 
@@ -156,7 +158,7 @@ class Claim:
         """What stands in the way, in one sentence."""
         if not self.measured:
             reason = text.sentence(words.NOT_RUN if self.verdict == "not_run" else self.reason)
-            form = words.GATE_ALLOWS if self.verdict == "fail" else words.NOTHING_KNOWN
+            form = words.GATE_ALLOWS if self.open else words.NOTHING_KNOWN
             return f"{reason} {form.format(gate=self.gate) if self.gate else ''}".strip()
         way = "min" if self._gate["at_least"] else "max"
         said = self.result
@@ -246,6 +248,12 @@ class Claim:
         """The ROC curves; None where the evidence holds none."""
         raw = self.finding["details"].get("roc")
         return evidence.roc(raw, self.finding["confidence"]) if raw else None
+
+    @cached_property
+    def pareto(self) -> Pareto | None:
+        """The models by accuracy and energy; None where the evidence holds none."""
+        raw = self.finding["details"].get("pareto")
+        return evidence.pareto(raw, self.finding["confidence"]) if raw else None
 
     @cached_property
     def examples(self) -> tuple[str, Sequence[Pair], str] | None:
@@ -461,7 +469,7 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
 
 def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, str]:
     """What the confidence means for one gate and for all of them."""
-    judged = [c for c in claims if c.gated and c.finding.get("estimate") is not None]
+    judged = [c for c in claims if c.gated and c.verdict in ("pass", "fail", "inconclusive")]
     confidence = judged[0].finding["confidence"] if judged else setting(record, "audit", "confidence") or 0.95
     side = (1 - confidence) / 2
     expected = sum((1 - claim.finding["confidence"]) / 2 for claim in judged)

@@ -191,6 +191,20 @@ ROC_RATE = "at {level} false alarms {rate} [{low}, {high}] of the members (guess
 ROC_FALSE = "others wrongly called members"
 ROC_TRUE = "members recognised"
 ROC_GUESSING = "guessing"
+PARETO = (
+    "Upwards: how often a model is right. To the right: the electricity of 1,000 predictions, on a scale where equal "
+    "steps are equal factors. The bars are intervals. The line is the front: what lies below it or to its right "
+    "is outdone by a model on it. Filled marks are on the front; the square is the audited model."
+)
+PARETO_LABEL = (
+    "Share of right answers against Wh per 1,000 predictions on a logarithmic scale, intervals with {confidence} "
+    "confidence."
+)
+PARETO_POINT = "{right} [{low}, {high}] right for {wh} Wh [{wh_low}, {wh_high}]"
+PARETO_AUDITED = "audited"
+PARETO_FRONT = "on the front"
+PARETO_WH = "Wh per 1,000 predictions"
+PARETO_RIGHT = "right answers"
 DRAWN = "{place}; estimate and interval drawn against the gate"
 OFF_SCALE = "an arrow marks what lies beyond the drawing"
 
