@@ -254,7 +254,8 @@ class Scorer:
                 bar.advance(len(part) - len(missing))
                 if missing:
                     with self._meter.phase("score"):
-                        self._calibrate(distinct)
+                        if not computed:
+                            self._calibrate(distinct)
                         rows = compute([text_of[key] for key in missing], bar)
                     fresh = dict(zip(missing, rows, strict=True))
                     store.put(fresh)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -216,12 +215,3 @@ def test_another_dtype_runs_is_stated_and_shares_no_row(untrained: Path, tmp_pat
     assert half.dtype == np.float32
     np.testing.assert_allclose(half, single, rtol=0, atol=0.05)
     assert not np.array_equal(half, single)
-
-
-def test_the_tokenizer_works_on_several_threads(untrained: Path) -> None:
-    """Of the process: Python's own stay one."""
-    if not Path("/proc/self/task").is_dir() or len(__import__("os").sched_getaffinity(0)) < 2:
-        pytest.skip("needs Linux and two cores")
-    AutoTokenizer.from_pretrained(untrained)(TEXTS * 5)
-    threads = len(list(Path("/proc/self/task").iterdir()))
-    assert threads > threading.active_count()
