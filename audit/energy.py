@@ -292,7 +292,6 @@ def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache:
         "revision": REVISION,
         "model": scorer.model.fingerprint,
         "max_length": scorer.model.max_length,
-        "dtype": scorer.model.dtype,
         "device": scorer.model.device,
         "machine": f"{platform.node()}, {meter.machine}",
         "country": meter.country,

@@ -52,7 +52,6 @@ def measure_latency(
         "model": scorer.model.fingerprint,
         "max_length": scorer.model.max_length,
         "max_characters": scorer.max_characters,
-        "dtype": scorer.model.dtype,
         "device": scorer.model.device,
         "machine": f"{platform.node()}, {meter.machine}",
         "texts": hashlib.sha256("\0".join(ordinary).encode("utf-8", "surrogatepass")).hexdigest(),

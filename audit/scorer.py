@@ -339,7 +339,7 @@ class Scorer:
     @cached_property
     def _batches(self) -> Batches:
         """How the network's batches are formed; one that knows no padding takes one text at a time."""
-        alone = self.model.network.config.pad_token_id is None
+        alone = getattr(self.model.network.config, "pad_token_id", None) is None
         return Batches(self._kind, self.model.dtype, alone=alone)
 
     @cached_property
