@@ -115,6 +115,8 @@ class EightBit(Model):
     training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018, section 2.
     """
 
+    reads_batches = True
+
     @classmethod
     def of(cls, model: Model) -> EightBit:
         """The 8-bit version of a model."""

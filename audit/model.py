@@ -51,6 +51,8 @@ class Model:
         Recipe, history and energy of the fine-tuning, if this audit's recipe made it.
     allow_pickle : bool
         Whether pickled weights may be loaded where there are no others, tensors only.
+    dtype : str
+        Of its weights and of what it computes: ``float32``, ``bfloat16`` or ``float16``.
     """
 
     source: str
@@ -62,6 +64,9 @@ class Model:
     pinned: bool = True
     training: Mapping[str, Any] | None = field(default=None, repr=False)
     allow_pickle: bool = False
+    dtype: str = "float32"
+    # Whether the answer to a text depends on those that are read with it, padding apart.
+    reads_batches = False
 
     @cached_property
     def files(self) -> dict[str, str]:
@@ -95,7 +100,7 @@ class Model:
 
     @cached_property
     def network(self) -> Any:
-        """The ``torch`` module in evaluation mode on its device, float32.
+        """The ``torch`` module in evaluation mode on its device.
 
         Raises
         ------
@@ -115,7 +120,7 @@ class Model:
                 local_files_only=True,
                 use_safetensors=not self.allow_pickle or bool(safe_weights(self.folder, self.source)),
                 weights_only=True,
-                dtype=torch.float32,
+                dtype=getattr(torch, self.dtype),
                 num_labels=len(self.labels),
                 output_loading_info=True,
             )
@@ -139,6 +144,7 @@ class Model:
             "parameters": self.parameters,
             "labels": list(self.labels),
             "max_length": self.max_length,
+            "dtype": self.dtype,
             "training": dict(self.training) if self.training else None,
         }
 

@@ -111,6 +111,9 @@ class AuditPolicy(_Section):
     looks: int = Field(1, ge=1, description="planned audits of growing data; the error is shared out over them")
     min_group_size: int = Field(30, ge=1)
     seed: int = Field(0, ge=0)
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the model's weights and arithmetic; verdicts speak of the model as it runs with it"
+    )
     country: str = Field("DEU", pattern=r"^[A-Z]{3}$")
 
 

@@ -56,17 +56,19 @@ class RecurrentClassifier(PreTrainedModel):
         return self.embeddings
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
     ) -> SequenceClassifierOutput:
         """Logits of shape (batch, classes), and the cross-entropy where the labels are given.
 
         Parameters
         ----------
         input_ids : Tensor of int, shape (batch, tokens)
-        attention_mask : Tensor of int, shape (batch, tokens)
-            1 for the tokens of a text, 0 for the padding behind them.
+        attention_mask : Tensor of int, shape (batch, tokens), or None
+            1 for the tokens of a text, 0 for the padding behind them; None where there is no padding.
         labels : Tensor of int, shape (batch,), or None
         """
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
         real = attention_mask[..., None].bool()  # (batch, tokens, 1)
         lengths = attention_mask.sum(dim=1, keepdim=True)  # (batch, 1)
         places = torch.arange(input_ids.shape[1], device=input_ids.device)

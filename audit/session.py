@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -237,15 +237,18 @@ class Session:
             source, folder, commit, pinned = loaded
             return Model(
                 source, folder, self.classes, self.policy.model.max_length, self.device, commit, pinned,
-                allow_pickle=self.policy.security.allow_pickle,
+                allow_pickle=self.policy.security.allow_pickle, dtype=self.policy.audit.dtype,
             )  # fmt: skip
         assert self.recipe is not None
         assert self.train_data is not None
-        return train(self.recipe, self.train_data, self.cache, self.meter, self.progress)
+        made = train(self.recipe, self.train_data, self.cache, self.meter, self.progress)
+        return replace(made, dtype=self.policy.audit.dtype)
 
     def scorer(self, audited: Model) -> Scorer:
         """A scorer for a model, on this audit's cache and meter; what it does counts in the record."""
-        cut = self.policy.model.max_characters
+        cut, dtype = self.policy.model.max_characters, self.policy.audit.dtype
+        if audited.dtype != dtype:  # a twin: it is trained in float32, and asked as the model is
+            audited = replace(audited, dtype=dtype)
         made = Scorer(audited, self.cache, self.meter, self.progress, max_characters=cut)
         self._scorers.append(made)
         return made

@@ -241,7 +241,7 @@ def texts_of(turn: int) -> list[str]:
 
 def predict(model: Path, cache: Path, turn: int, out: Path) -> None:
     """What each of the processes does; parts are small so that there are many moments to die at."""
-    scorers.PART = 8
+    scorers.PART = {"cpu": 8}
     meter = Meter("DEU")
     meter.phase = lambda name: nullcontext()  # type: ignore[method-assign, return-value, assignment, misc]
     scorer = Scorer(Model("test", model, CLASSES, 32), Cache(cache), meter, Progress())
