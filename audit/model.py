@@ -341,6 +341,16 @@ def config(folder: Path, source: str) -> dict[str, Any]:
     return value
 
 
+def positions(folder: Path, source: str) -> int:
+    """How many tokens a model can read at most, by its configuration and its tokenizer's."""
+    try:
+        tokenizer = artifact.read_json(folder / "tokenizer_config.json")
+    except (OSError, ValueError):
+        tokenizer = {}
+    told = (config(folder, source).get("max_position_embeddings"), tokenizer.get("model_max_length"))
+    return int(min((number for number in told if isinstance(number, int | float) and number > 0), default=512))
+
+
 def labels_of(folder: Path, source: str, asked: Sequence[str]) -> tuple[str, ...]:
     """Class names in output order: the configuration's, else the policy's.
 

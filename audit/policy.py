@@ -162,6 +162,26 @@ class EnvironmentPolicy(_Section):
         return alternatives
 
 
+class TransferPolicy(_Section):
+    """A labelled data set from elsewhere, on which models trained on the policy's own data are tried."""
+
+    data: str = Field(min_length=1)
+    text: str = "text"
+    label: str = "label"
+    label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
+
+
+class ClaimsPolicy(_Section):
+    """What `suites/claims/` needs to put the document's claims to the test."""
+
+    pretrained: str | None = Field(None, min_length=1, description="a folder or Hub id of a pretrained encoder")
+    revision: str | None = None
+    pretraining_rate: float | None = Field(
+        None, gt=0, description="learning rate of its pretraining; absent: read from the file beside it"
+    )
+    transfer: tuple[TransferPolicy, ...] = Field((), strict=False)
+
+
 class GateSettings(_Section):
     """One gate as it is written in the policy."""
 
@@ -196,6 +216,7 @@ class Policy(_Section):
     security: SecurityPolicy = Field(default_factory=SecurityPolicy)
     environment: EnvironmentPolicy = Field(default_factory=EnvironmentPolicy)
     waivers: tuple[Waiver, ...] = Field((), strict=False)
+    claims: ClaimsPolicy = Field(default_factory=ClaimsPolicy)
     _origin: Path | None = PrivateAttr(default=None)
 
     @property
@@ -382,7 +403,9 @@ def _fields(where: list[str]) -> Iterable[str]:
             section = Finetune
         elif part == "waivers":
             section = Waiver
-        elif part.isdigit():
+        elif part == "transfer":
+            section = TransferPolicy
+        elif part.isdigit():  # which of several tables
             continue
         elif isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
             section = section.model_fields[part].annotation

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit import gradients
+from audit import attention, gradients
+from audit.attention import Attention
 from audit.batches import Batches, calibration_tokens, inputs, one_behind, windows
 from audit.cache import Cache
 from audit.data import Examples
@@ -219,6 +220,22 @@ class Scorer:
         """
         parts = list(self._kept(texts, "embedding", None, self._embed))
         return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
+
+    def attention(self, texts: Sequence[str]) -> list[Attention]:
+        """What each layer multiplies and weighs, one text at a time; not kept, since it is large.
+
+        Raises
+        ------
+        NotAssessed
+            If the layers have no separate queries and keys, as those of BERT, RoBERTa, ELECTRA and DistilBERT do.
+        """
+        # A copy of the network, since it has to compute its weights openly; the one that predicts is left alone.
+        network, read = replace(self.model).network, [self._read(text) for text in texts]
+        with self._meter.phase("score"):
+            made = attention.weigh(network, self.model.tokenizer, read, self.model.max_length)
+        self.counts.forward_passes += len(texts)
+        self.counts.texts += len(texts)
+        return made
 
     def _kept(
         self,

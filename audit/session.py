@@ -21,6 +21,7 @@ from audit.catalogue import Identifier
 from audit.data import Examples
 from audit.energy import Meter
 from audit.errors import AuditError, NotAssessed
+from audit.experiments import ELSEWHERE, Elsewhere, Experiments
 from audit.finetune import Recipe, train
 from audit.model import Model
 from audit.own_metrics import OwnMetric
@@ -73,6 +74,7 @@ class Session:
         self._scorers: list[Scorer] = []
         self._blocks: dict[str, Any] | None = None
         self._beside: tuple[Alternative, ...] = ()
+        self._experiments: Experiments | None = None
         self._started = record.now()
 
     @cached_property
@@ -162,10 +164,16 @@ class Session:
             return None
         if asked.source == SMALL_BERT:
             return Recipe(SMALL_BERT, None, None, True, settings, asked.max_length, self.device)
-        path, allowed = self.policy.path(asked.source, "[model] source"), self.policy.security.allow_pickle
-        folder, revision = model.locate(asked.source, path, asked.revision, allow_pickle=allowed)
-        pinned = revision is None or bool(re.fullmatch(r"[0-9a-f]{40}", asked.revision or ""))
-        return Recipe(asked.source, folder, revision, pinned, settings, asked.max_length, self.device)
+        return self._recipe_from(asked.source, asked.revision, "[model] source")
+
+    def _recipe_from(self, source: str, revision: str | None, key: str) -> Recipe:
+        """The policy's recipe, from this base model."""
+        settings, length = self.policy.model.finetune, self.policy.model.max_length
+        assert settings is not None
+        path, allowed = self.policy.path(source, key), self.policy.security.allow_pickle
+        folder, commit = model.locate(source, path, revision, allow_pickle=allowed)
+        pinned = commit is None or bool(re.fullmatch(r"[0-9a-f]{40}", revision or ""))
+        return Recipe(source, folder, commit, pinned, settings, length, self.device)
 
     @cached_property
     def _loaded(self) -> tuple[str, Path, str | None, bool] | None:
@@ -270,6 +278,7 @@ class Session:
         # The canary twin's scorer and those of references without some rows are among them.
         models += [scorer.model for scorer in self._scorers]
         trainings = [training for model in (*models, *self._beside) if (training := getattr(model, "training", None))]
+        trainings += self._experiments.used if self._experiments else []
         kept = [{**each["energy"], "created": each["created"]} for each in trainings]
         beside = [each.inference for each in self._beside]
         for measured in ([self._blocks] if self._blocks else [], beside):
@@ -355,6 +364,30 @@ class Session:
     def _linear(self) -> LinearModel | None:
         """The linear model on word counts; None without training data."""
         return None if self.members is None else LinearModel(self.members, self.cache, self.meter)
+
+    def experiments(self, audited: Callable[[], Scorer]) -> Experiments:
+        """What the document's claims are put to the test with; what the policy names for it is looked up now.
+
+        Parameters
+        ----------
+        audited : callable
+            Gives the scorer of the audited model.
+        """
+        asked, encoder = self.policy.claims, None
+        if asked.pretrained is not None and self.recipe is not None:
+            encoder = self._recipe_from(asked.pretrained, asked.revision, "[claims] pretrained")
+            assert encoder.base is not None
+            length = min(encoder.max_length, model.positions(encoder.base, asked.pretrained))
+            encoder = replace(encoder, max_length=length)
+        elsewhere = [
+            Elsewhere(*data.load_elsewhere(self.policy, each, self.test_data, ELSEWHERE, self.cache.datasets))
+            for each in asked.transfer
+        ]
+        self._experiments = Experiments(
+            self.recipe, encoder, asked.pretraining_rate, self.members, self.test_data, self._linear, audited,
+            self.scorer, elsewhere, self.device, self.cache, self.meter, self.progress,
+        )  # fmt: skip
+        return self._experiments
 
     def alternatives(self, scorer: Scorer) -> Alternatives:
         """The audited model and others of the same task beside it, made now or taken from the cache.

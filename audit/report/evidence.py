@@ -129,6 +129,30 @@ def _model(point: figures.Point) -> str:
     return "; ".join([said, *also])
 
 
+class Lines(NamedTuple):
+    """Curves with intervals: what they are of, the drawing, and for each a piece of its line and its name."""
+
+    caption: str
+    drawing: Markup
+    legend: Sequence[tuple[Markup, str]]
+
+
+def lines(raw: Mapping[str, Any]) -> Lines | None:
+    """The curves of the record, ready to show; None where it holds no point that can be drawn."""
+    logarithmic = bool(raw.get("logarithmic"))
+    curves = []
+    for each in raw["series"][: len(figures.LINES)]:
+        points = [point for point in known(each["points"]) if point[0] > 0 and (min(point) > 0 or not logarithmic)]
+        if points:
+            curves.append((text.short(each["name"], text.HEADER), sorted(points, key=lambda point: point[0])))
+    if not curves:
+        return None
+    caption = text.short(raw["caption"])
+    drawing = figures.lines([points for _, points in curves], caption, logarithmic=logarithmic)
+    legend = [(figures.key(kind), name) for kind, (name, _) in zip(figures.LINES, curves, strict=False)]
+    return Lines(caption, drawing, legend)
+
+
 def known(rows: Sequence[Sequence[Any]]) -> list[Sequence[float]]:
     """The rows in which every number is known."""
     return [row for row in rows if all(map(text.is_number, row))]

@@ -290,6 +290,56 @@ def roc(curves: Sequence[Sequence[Sequence[float]]], intervals: Sequence[Sequenc
     )  # fmt: skip
 
 
+def lines(curves: Sequence[Sequence[Sequence[float]]], label: str, *, logarithmic: bool = False) -> Markup:
+    """Curves with an interval at each point, on a logarithmic scale to the right.
+
+    Parameters
+    ----------
+    curves : sequence of sequences of (place, value, low, high)
+        Places above 0 and rising; at most as many curves as `LINES`.
+    label : str
+        What is to be seen, in words.
+    logarithmic : bool
+        Whether the scale upwards is logarithmic too; all values are then above 0.
+    """
+    left, top, side = 54.0, 8.0, 250.0
+    scale = math.log if logarithmic else float
+    places = sorted({point[0] for points in curves for point in points})
+    values = [value for points in curves for point in points for value in point[1:]]
+
+    def share(value: float, start: float, end: float) -> float:
+        return 0.5 if start == end else (value - start) / (end - start)
+
+    def x(place: float) -> float:
+        return left + 12 + (side - 24) * share(math.log(place), math.log(places[0]), math.log(places[-1]))
+
+    def y(value: float) -> float:
+        return top + 12 + (side - 24) * (1 - share(scale(value), scale(min(values)), scale(max(values))))
+
+    drawn = Markup()
+    for i, (kind, points) in reversed(list(enumerate(zip(LINES, curves, strict=False)))):
+        aside = 5 * (i - (len(curves) - 1) / 2)  # so that intervals at one place do not hide each other
+        path = "M" + "L".join(f"{x(place) + aside:.1f} {y(value):.1f}" for place, value, *_ in points)
+        drawn += Markup('<path class="line {}" d="{}"/>').format(kind, path)
+        for place, value, low, high in points:
+            drawn += _whisker(x(place) + aside, [(y(each), True) for each in (low, value, high)])
+    ticks = Markup().join(
+        Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
+            x(place), top + side + 15, text.figure(place)
+        )
+        for place in (places if len(places) < 6 else (places[0], places[-1]))
+    ) + Markup().join(
+        Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>').format(
+            left - 5, y(value) + 4, text.figure(value)
+        )
+        for value in (min(values), max(values))
+    )
+    return Markup(
+        '<svg class="roc" viewBox="0 0 328 284" role="img" aria-label="{}">'
+        '<rect class="allowed" x="{:.0f}" y="{:.0f}" width="{:.0f}" height="{:.0f}"/>{}{}</svg>'
+    ).format(label, left, top, side, side, ticks, drawn)
+
+
 def _whisker(x: float, heights: Sequence[tuple[float, bool]]) -> Markup:
     """Low, middle and high of an interval, each with whether it is inside the frame; outside it there is no mark."""
     (low, low_inside), (middle, middle_inside), (high, high_inside) = heights

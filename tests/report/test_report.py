@@ -961,3 +961,60 @@ def test_a_limit_of_several_findings_of_one_measure_is_told_once() -> None:
     # Once for the measure, and once for the other measure, which may stand far from it.
     assert shown.count("Shared by all kinds.") == 2
     assert all(f"Only true of {kind}." in shown for kind in ("typos", "ocr", "html"))
+
+
+# Claims of the document
+
+
+def claim(outcome: str, id: str = "claims.learning_rate", verdict: str = "reported", **more: Any) -> dict[str, Any]:
+    series = [
+        {"name": "fine-tuned", "points": [[0.0001, 0.7, 0.68, 0.72], [0.001, 0.8, 0.78, 0.82]]},
+        {"name": "from scratch", "points": [[0.0001, 0.6, 0.58, 0.62], [0.001, 0.6, 0.58, 0.62]]},
+    ]
+    details = {
+        "outcome": outcome,
+        "sample": "test examples",
+        "lines": {"caption": "Accuracy by rate", "series": series},
+    }
+    value = {"challenge": "claims", "title": "A lower rate", "gate": None, "details": details}
+    return finding(id, verdict, **(value | more))
+
+
+def test_claims_have_a_section_where_they_were_asked_for_and_nowhere_else() -> None:
+    title = words.SECTIONS["claims"][0]
+    assert title not in page(EVERYTHING).text
+    found = page(record(finding(), claim("refuted"), claim("supported", id="claims.linear")))
+    assert found.problems == []
+    assert title in found.part("claims").text
+    kind, card = found.card("claims")
+    assert (kind, "1 refuted, 1 supported" in card or "1 supported, 1 refuted" in card) == ("plain", True)
+    assert "Released" in found.html.split("</title>")[0]
+
+
+@pytest.mark.parametrize("outcome", list(words.OUTCOMES))
+def test_a_claim_says_what_became_of_it_and_draws_its_evidence(outcome: str) -> None:
+    found = page(record(finding(), claim(outcome))).part("finding-claims-learning-rate")
+    assert words.OUTCOMES[outcome].word in found.text
+    assert words.OUTCOME_MEANINGS[outcome] in found.text
+    assert [name for name in ("fine-tuned", "from scratch") if name in found.text] == ["fine-tuned", "from scratch"]
+    assert found.html.count('class="whisker"') == 4
+
+
+def test_a_gated_claim_shows_its_verdict_and_its_outcome() -> None:
+    gated = claim("supported", verdict="fail", gate={"min": 0.9})
+    found = page(record(finding(), gated, verdict="fail")).part("finding-claims-learning-rate")
+    assert "Fail" in found.text
+    assert words.OUTCOME_MEANINGS["supported"] in found.text
+
+
+def test_lines_rise_with_the_value_and_go_right_by_multiples() -> None:
+    points = [[1, 0.5, 0.4, 0.6], [10, 0.6, 0.5, 0.7], [100, 0.8, 0.7, 0.9]]
+    drawn = figures.lines([points], "label")
+    (path,) = re.findall(r'class="line first" d="M([^"]+)"', drawn)
+    places = [tuple(map(float, each.split())) for each in path.split("L")]
+    (x1, y1), (x2, y2), (x3, y3) = places
+    assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
+    assert y1 > y2 > y3  # upwards is less in SVG
+    assert y1 - y2 == pytest.approx((y2 - y3) / 2, abs=0.2)
+    # One point, one value: in the middle, and no division by zero.
+    assert "nan" not in figures.lines([[[1, 0.5, 0.5, 0.5]]], "label")
