@@ -136,10 +136,8 @@ class Session:
         asked = self.policy.audit
         if asked.engine == "local":
             return None
-        if asked.address is None and self.options.processes > 1:
-            raise AuditError(
-                "[audit] engine = 'ray' spreads the work by itself; leave out -n, or name a cluster with address."
-            )
+        if self.options.processes > 1:
+            raise AuditError("[audit] engine = 'ray' spreads the work by itself; leave out -n.")
         return Cluster(asked, self.device)
 
     @cached_property

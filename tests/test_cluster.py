@@ -32,6 +32,64 @@ from .test_scorer import TEXTS
 ray = pytest.importorskip("ray")
 
 
+SUITE = """
+import pytest
+from audit.probes import fairness, quality
+
+@pytest.mark.measures("quality.accuracy")
+def test_accuracy(audit, predictions, audit_session):
+    audit.check(quality.accuracy(predictions))
+    if audit_session.cluster:
+        with open("cluster", "w") as file:
+            file.write(f"{audit_session.cluster._folder} {audit_session.cluster.pids[0]}")
+
+@pytest.mark.measures("fairness.accuracy_gap")
+def test_gap(audit, predictions, subgroup):
+    audit.check(fairness.accuracy_gap(predictions, subgroup))
+"""
+
+
+def test_an_audit_on_ray_has_the_record_of_one_without(
+    pytester: pytest.Pytester, write_policy: Callable[..., Path]
+) -> None:
+    """It starts a cluster, ends it, and says not a word of it; first in this file, before there is another cluster."""
+    (pytester.path / "test_suite.py").write_text(SUITE, "utf-8")
+    records = {}
+    for engine, body in (("local", ""), ("ray", 'engine = "ray"\nworkers = 2')):
+        write_policy(audit=body, gates__quality="accuracy = { min = 0.2 }")
+        done = pytester.runpytest_inprocess("--audit-out", engine, "--audit-cache", "none")
+        assert done.ret == 0
+        records[engine] = record.read(pytester.path / engine / record.NAME)
+        assert "ray" not in (done.stdout.str() + done.stderr.str()).replace("/ray/", "").replace(str(pytester.path), "")
+    assert records["ray"]["findings"] == records["local"]["findings"]
+    assert records["ray"]["scoring"] == records["local"]["scoring"] | {"workers": 2, "lost_workers": 0}
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    folder, pid = (pytester.path / "cluster").read_text("utf-8").split()
+    assert not Path(folder).exists()
+    assert not Path(f"/proc/{pid}").exists()
+    assert not ray.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ('engine = "ray"\naddress = "127.0.0.1:1"', "127.0.0.1:1 cannot be reached"),
+        ('address = "auto"', "address and workers are a Ray cluster's"),
+        ('engine = "spark"', "engine"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_stops_the_audit_before_it_begins(
+    pytester: pytest.Pytester, write_policy: Callable[..., Path], body: str, sentence: str
+) -> None:
+    write_policy(audit=body)
+    (pytester.path / "test_suite.py").write_text("def test_it(predictions): ...\n", "utf-8")
+    done = pytester.runpytest_inprocess("--audit-cache", "none")
+    assert done.ret == 4
+    (line,) = [line for line in done.stderr.lines if sentence in line]
+    assert is_one_sentence(line)
+    assert not (pytester.path / "reports").exists()
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A cluster of two workers on this machine, started as an audit starts it."""
@@ -77,10 +135,6 @@ def scorers(folder: Path, cache: Path, cluster: Cluster, progress: Progress | No
     here = Scorer(model, Cache(cache / "here"), meter, Progress())
     there = ClusterScorer(model, Cache(cache / "there"), meter, progress or Progress(), cluster)
     return here, there
-
-
-def record_in(folder: Path) -> dict[str, Any]:
-    return record.read(folder / record.NAME)
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -166,76 +220,6 @@ def test_each_text_is_in_one_chunk_and_chunks_are_alike(workers: int, lengths: l
     assert max(tokens) <= clusters.CHUNK_TOKENS[1] + 128
     if len(chunks) > 1:
         assert max(tokens[:-1]) - min(tokens[:-1]) <= 2 * 128
-
-
-def test_an_audit_on_ray_has_the_record_of_one_without(
-    pytester: pytest.Pytester, write_policy: Callable[..., Path], cache: Path, cluster: Cluster
-) -> None:
-    """The cluster that this process is connected to is used."""
-    suite = pytester.path / "test_suite.py"
-    suite.write_text(
-        "import pytest\n"
-        "from audit.probes import fairness, quality\n"
-        '@pytest.mark.measures("quality.accuracy")\n'
-        "def test_accuracy(audit, predictions):\n    audit.check(quality.accuracy(predictions))\n"
-        '@pytest.mark.measures("fairness.accuracy_gap")\n'
-        "def test_gap(audit, predictions, subgroup):\n    audit.check(fairness.accuracy_gap(predictions, subgroup))\n",
-        "utf-8",
-    )
-    records = {}
-    for engine, body in (("local", ""), ("ray", 'engine = "ray"\nworkers = 2')):
-        write_policy(audit=body, gates__quality="accuracy = { min = 0.2 }")
-        done = pytester.runpytest_inprocess(suite, "--audit-out", engine, "--audit-cache", "none")
-        assert done.ret == 0
-        records[engine] = record_in(pytester.path / engine)
-    assert records["ray"]["findings"] == records["local"]["findings"]
-    assert records["ray"]["scoring"] == records["local"]["scoring"] | {"workers": 2, "lost_workers": 0}
-
-
-def test_an_audit_starts_and_ends_a_cluster_of_its_own_without_a_word(
-    pytester: pytest.Pytester, write_policy: Callable[..., Path], cache: Path
-) -> None:
-    write_policy(audit='engine = "ray"\nworkers = 1', gates__quality="accuracy = { min = 0.2 }")
-    suite = pytester.path / "test_suite.py"
-    suite.write_text(
-        "import os, pytest\n"
-        "from audit.probes import quality\n"
-        '@pytest.mark.measures("quality.accuracy")\n'
-        "def test_accuracy(audit, predictions, audit_session):\n"
-        "    open('workers', 'w').write(' '.join(map(str, audit_session.cluster.pids)))\n"
-        "    open('folder', 'w').write(audit_session.cluster._folder)\n"
-        "    assert os.environ['RAY_USAGE_STATS_ENABLED'] == '0'\n"
-        "    audit.check(quality.accuracy(predictions))\n",
-        "utf-8",
-    )
-    done = pytester.runpytest_subprocess(suite, "--audit-cache", "none", timeout=300)
-    assert done.ret == 0
-    text = done.stdout.str() + done.stderr.str()
-    assert "ray" not in text.replace(str(pytester.path), "").lower()
-    assert record_in(pytester.path / "reports")["scoring"]["workers"] == 1
-    (pid,) = (pytester.path / "workers").read_text().split()
-    assert not Path(f"/proc/{pid}").exists()
-    assert not Path((pytester.path / "folder").read_text()).exists()
-
-
-@pytest.mark.parametrize(
-    ("body", "sentence"),
-    [
-        ('engine = "ray"\naddress = "127.0.0.1:1"', "127.0.0.1:1 cannot be reached"),
-        ('address = "auto"', "address and workers are a Ray cluster's"),
-        ('engine = "spark"', "engine"),
-    ],
-)
-def test_a_cluster_that_cannot_be_used_stops_the_audit_before_it_begins(
-    pytester: pytest.Pytester, write_policy: Callable[..., Path], body: str, sentence: str
-) -> None:
-    write_policy(audit=body)
-    (pytester.path / "test_suite.py").write_text("def test_it(predictions): ...\n", "utf-8")
-    done = pytester.runpytest_subprocess("--audit-cache", "none", timeout=300)
-    assert done.ret == 4
-    (line,) = [line for line in done.stderr.lines if sentence in line]
-    assert is_one_sentence(line)
-    assert not (pytester.path / "reports").exists()
 
 
 def test_without_ray_the_audit_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
