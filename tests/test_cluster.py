@@ -15,7 +15,7 @@ import pytest
 from audit import cluster as clusters
 from audit import record
 from audit.cache import Cache
-from audit.cluster import Cluster, ClusterScorer
+from audit.cluster import Answer, Cluster, ClusterScorer
 from audit.energy import Meter
 from audit.errors import AuditError
 from audit.model import Model
@@ -165,6 +165,20 @@ def test_a_worker_that_is_killed_loses_nothing_and_is_counted(
     assert killer.killed
     assert cluster.lost == before + 1
     assert killer.killed not in cluster.pids
+
+
+def test_each_machine_is_counted_once(cluster: Cluster) -> None:
+    """Two workers at once on another machine share what both read of it; this machine has a tracker of its own."""
+    assert cluster.size == 2  # it runs
+    asked = Cluster(AuditPolicy(engine="ray"), "cpu")
+    phase = {"name": "score", "started": 0.0, "seconds": 2.0, "kwh": 1.0, "co2eq_kg": 0.5, "source": "measured"}
+    here = ray.get_runtime_context().get_node_id()
+    done = [("other", phase), ("other", phase), (here, phase), ("third", phase), (here, None)]
+    answers = [Answer(i, None, i, i, machine, taken) for i, (machine, taken) in enumerate(done)]
+    energy = asked._book(answers)
+    assert {piece: each["kwh"] for piece, each in energy.items()} == {0: 0.5, 1: 0.5, 2: 1.0, 3: 1.0}
+    (elsewhere,) = asked.elsewhere
+    assert (elsewhere["kwh"], elsewhere["co2eq_kg"]) == (2.0, 1.0)
 
 
 def test_twins_are_the_same_models_wherever_they_are_trained(tmp_path: Path, cluster: Cluster) -> None:
