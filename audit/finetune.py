@@ -427,13 +427,12 @@ def _run_trainer(
         return {"accuracy": float((outcome.predictions.argmax(-1) == outcome.label_ids).mean())}
 
     several = launched.world() > 1
-    collate = DataCollatorWithPadding(tokenizer)
     trainer = (launched.trainer() if several else Trainer)(
         model=network,
         args=arguments,
         train_dataset=_encode(tokenizer, fit, recipe.max_length),
         eval_dataset=_encode(tokenizer, validation, recipe.max_length) if len(validation) else None,
-        data_collator=launched.share(collate) if several else collate,
+        data_collator=DataCollatorWithPadding(tokenizer),
         compute_loss_func=launched.loss if several else None,
         compute_metrics=accuracy,
         callbacks=[Follow()],

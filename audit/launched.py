@@ -86,8 +86,12 @@ def trainer() -> Any:
     from transformers import Trainer
 
     class Together(Trainer):
+        data_collator: Any
+
         def get_train_dataloader(self) -> Any:
+            whole, self.data_collator = self.data_collator, share(self.data_collator)
             loader = super().get_train_dataloader()
+            self.data_collator = whole  # the Trainer shares out what it evaluates by itself
             # Each process gets every batch, of which `share` leaves it its part; a short last one is not filled up.
             batches = loader.batch_sampler
             batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False
