@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -42,6 +43,7 @@ CHARACTERS_PER_TOKEN = 4
 # How often a piece of work is begun again whose worker was lost: what kills each of them must come to an end.
 RETRIES = 3
 START_S = 600.0
+CONNECT_S = 10.0
 # Models that a worker holds at once: the one under audit, and a twin or reference beside it.
 MODELS = 2
 # Results depend on these, so they must be the same everywhere.
@@ -229,6 +231,9 @@ class Cluster:
                 "address": "local", "num_cpus": processors, "include_dashboard": False, "_temp_dir": self._folder
             }  # fmt: skip
         try:
+            host, _, port = (self._asked.address or "").rpartition(":")
+            if port.isdigit():  # Ray itself would try for minutes
+                socket.create_connection((host, int(port)), CONNECT_S).close()
             ray.init(**options, log_to_driver=False, configure_logging=False)
         except Exception as error:
             self.close()

@@ -30,6 +30,7 @@ from .test_finetune import examples, small_recipe
 from .test_scorer import TEXTS
 
 ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
 
 
 SUITE = """
@@ -55,14 +56,14 @@ def test_an_audit_on_ray_has_the_record_of_one_without(
     """It starts a cluster, ends it, and says not a word of it; first in this file, before there is another cluster."""
     (pytester.path / "test_suite.py").write_text(SUITE, "utf-8")
     records = {}
-    for engine, body in (("local", ""), ("ray", 'engine = "ray"\nworkers = 2')):
+    for name, body in (("here", ""), ("there", 'engine = "ray"\nworkers = 2')):
         write_policy(audit=body, gates__quality="accuracy = { min = 0.2 }")
-        done = pytester.runpytest_inprocess("--audit-out", engine, "--audit-cache", "none")
+        done = pytester.runpytest_inprocess("--audit-out", name, "--audit-cache", "none")
         assert done.ret == 0
-        records[engine] = record.read(pytester.path / engine / record.NAME)
+        records[name] = record.read(pytester.path / name / record.NAME)
         assert "ray" not in (done.stdout.str() + done.stderr.str()).replace("/ray/", "").replace(str(pytester.path), "")
-    assert records["ray"]["findings"] == records["local"]["findings"]
-    assert records["ray"]["scoring"] == records["local"]["scoring"] | {"workers": 2, "lost_workers": 0}
+    assert records["there"]["findings"] == records["here"]["findings"]
+    assert records["there"]["scoring"] == records["here"]["scoring"] | {"workers": 2, "lost_workers": 0}
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     folder, pid = (pytester.path / "cluster").read_text("utf-8").split()
     assert not Path(folder).exists()
