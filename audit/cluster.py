@@ -224,12 +224,11 @@ class Cluster:
         worker.print_to_stdstream = lambda *args, **more: None
         options: dict[str, Any] = {"address": self._asked.address}
         if self._asked.address is None:
-            # In a folder that goes with the cluster; Ray's own would stay.
+            # In a private folder that goes with the cluster: Ray's own would stay, and is open to everybody.
             self._folder = tempfile.mkdtemp(prefix="audit-")
             processors = max(self._asked.workers, os.cpu_count() or 1)
-            options = {
-                "address": "local", "num_cpus": processors, "include_dashboard": False, "_temp_dir": self._folder
-            }  # fmt: skip
+            options = {"address": "local", "num_cpus": processors, "include_dashboard": False}
+            options["_temp_dir"] = f"{self._folder}/ray"
         try:
             host, _, port = (self._asked.address or "").rpartition(":")
             if port.isdigit():  # Ray itself would try for minutes
