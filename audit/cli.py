@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from audit import __version__, record
+from audit import __version__, launched, record
 from audit import model as models
 from audit import policy as policies
 from audit.cache import Cache, default_folder
@@ -50,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write an audit.toml and a copy of the suites to start from")
     init.add_argument("folder", nargs="?", type=Path, default=Path())
     init.set_defaults(run=_init)
+
+    train = commands.add_parser("train", help="only train the policy's model, also under torchrun or accelerate launch")
+    train.add_argument("--audit-policy", metavar="FILE", help="the policy; default ./audit.toml, else the embedded one")
+    train.add_argument("--audit-device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    train.add_argument("--audit-cache", type=Path, help="another cache than the default one")
+    train.set_defaults(run=_train)
 
     report = commands.add_parser("report", help="make the report of a record again")
     report.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
@@ -121,6 +127,34 @@ def _init(asked: argparse.Namespace) -> int:
         raise AuditError(f"{folder}: cannot be written ({error.strerror}); choose another folder.") from None
     print(f"wrote {policy} and {suites}/; name your model and data in the first, then run: pytest {suites}/")
     return 0
+
+
+def _train(asked: argparse.Namespace) -> int:
+    from audit.progress import Progress
+    from audit.session import Options, Session
+
+    options = Options(
+        folder=Path.cwd(),
+        policy=asked.audit_policy,
+        device=asked.audit_device,
+        cache=asked.audit_cache or default_folder(),
+    )
+    main = launched.is_main()
+    session = Session(options, (), Progress(_say if main else None, live=sys.stderr.isatty()))
+    if session.policy.model.finetune is None:
+        raise AuditError(f"{session.policy.name}: there is nothing to train; add a [model.finetune] section.")
+    try:
+        with launched.together(session.device):
+            trained = session.model
+    finally:
+        session.close()
+    if main:
+        print(f"trained {trained.fingerprint}; `pytest suites/` with this policy audits it without training it again.")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, end="", file=sys.stderr, flush=True)
 
 
 def _report(asked: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -196,7 +196,12 @@ class Meter:
 
 
 def merge(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Add up phases of the same name, in order of their first appearance.
+    """Add up phases of the same name of one machine's processes, each charged with its part of the machine."""
+    return add(charged(processes))
+
+
+def charged(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Phases of processes on one machine, in order, so that nothing is counted twice.
 
     Parameters
     ----------
@@ -205,18 +210,25 @@ def merge(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, An
 
     Notes
     -----
-    Each process reads the whole machine. While k of them ran at once, each phase is charged with one k-th of it, so
-    that nothing is counted twice; seconds are those of all processes.
+    Each process reads the whole machine. While k of them ran at once, each phase is charged with one k-th of it;
+    seconds are those of all processes.
     """
     windows = [(own[0]["started"], own[-1]["started"] + own[-1]["seconds"]) for own in processes if own]
-    total: dict[str, dict[str, Any]] = {}
+    phases = []
     for phase in (phase for own in processes for phase in own):
         share = _share(phase["started"], phase["started"] + phase["seconds"], windows)
-        name = phase["name"]
-        merged = total.setdefault(name, {"name": name, "source": phase["source"]})
+        phases.append({k: v * share if k.endswith(("kwh", "_kg")) else v for k, v in phase.items()})
+    return phases
+
+
+def add(phases: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sums of phases of the same name, in order of their first appearance."""
+    total: dict[str, dict[str, Any]] = {}
+    for phase in phases:
+        merged = total.setdefault(phase["name"], {"name": phase["name"], "source": phase["source"]})
         for key, value in phase.items():
             if key == "seconds" or key.endswith(("kwh", "_kg")):
-                merged[key] = merged.get(key, 0.0) + value * (1.0 if key == "seconds" else share)
+                merged[key] = merged.get(key, 0.0) + value
         if phase["source"] == "estimated":
             merged["source"] = "estimated"
     return list(total.values())

@@ -115,6 +115,15 @@ class AuditPolicy(_Section):
         "float32", description="of the model's weights and arithmetic; verdicts speak of the model as it runs with it"
     )
     country: str = Field("DEU", pattern=r"^[A-Z]{3}$")
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = Field(None, description="of a Ray cluster, or auto; absent: one on this machine, made for it")
+    workers: int = Field(0, ge=0, description="of the Ray cluster; 0: one for each processor or graphics card")
+
+    @model_validator(mode="after")
+    def _needs_ray(self) -> AuditPolicy:
+        if self.engine == "local" and (self.address is not None or self.workers):
+            raise ValueError('address and workers are a Ray cluster\'s; add engine = "ray", or leave them out')
+        return self
 
 
 class PrivacyPolicy(_Section):

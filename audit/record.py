@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.cache import write_atomically
-from audit.energy import merge
+from audit.energy import add, charged
 from audit.errors import AuditError
 from audit.verdict import Finding, Measurement, is_waived
 
@@ -127,14 +127,16 @@ def build(
                 **_since(first.get("baseline"), findings),
                 "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
                 "energy": {
-                    "phases": merge([*(fact["energy"] for fact in facts), reporting]),
+                    "phases": add(
+                        [
+                            *charged([*(fact["energy"] for fact in facts), reporting]),
+                            *(phase for fact in facts for phase in fact.get("elsewhere", ())),
+                        ]
+                    ),
                     "kept": distinct(each for fact in facts for each in fact["kept"]),
                     "grids": first["grids"],
                 },
-                "scoring": {
-                    name: sum(fact["scoring"][name] for fact in facts)
-                    for name in ("texts", "forward_passes", "cache_hits")
-                },
+                "scoring": {name: sum(fact["scoring"][name] for fact in facts) for name in first["scoring"]},
                 "provenance": {**first["provenance"], "policy_file": first["policy_file"]},
             }
         )

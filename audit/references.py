@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from audit.cache import Cache
 from audit.canaries import Canaries
 from audit.data import Examples
-from audit.finetune import Recipe, steps_for, train
+from audit.finetune import Job, Recipe, steps_for, train, train_all
 from audit.model import Model
 from audit.scorer import Counts, Predictions
 
 if TYPE_CHECKING:
+    from audit.cluster import Cluster
     from audit.energy import Meter
     from audit.progress import Progress
 
@@ -45,7 +46,13 @@ class Twin:
 
 
 def twins(
-    recipe: Recipe, examples: Examples, count: int, cache: Cache, meter: Meter, progress: Progress
+    recipe: Recipe,
+    examples: Examples,
+    count: int,
+    cache: Cache,
+    meter: Meter,
+    progress: Progress,
+    cluster: Cluster | None = None,
 ) -> tuple[Twin, ...]:
     """Train twins, each on its own random half: every example is in or out by an independent coin flip.
 
@@ -55,20 +62,27 @@ def twins(
         The whole training data.
     count : int
         How many; each costs about half the model's own training, and is cached like it.
+    cluster : Cluster or None
+        Where they are trained; None: here.
     """
-    made = []
+    coins, jobs = [], []
     for i in range(count):
-        coins = np.random.default_rng([recipe.settings.seed, i]).random(len(examples)) < 0.5
+        coins.append(np.random.default_rng([recipe.settings.seed, i]).random(len(examples)) < 0.5)
         # No validation slice: an example that is neither trained on nor unseen would be of no use.
         settings = recipe.settings.model_copy(update={"validation": 0.0, "seed": recipe.settings.seed + i + 1})
-        half = examples.take(coins)
-        model = train(replace(recipe, settings=settings), half, cache, meter, progress, phase="twins")
-        made.append(Twin(model, coins))
-    return tuple(made)
+        jobs.append(Job(replace(recipe, settings=settings), examples.take(coins[i])))
+    models = train_all(jobs, cache, meter, progress, "twins", cluster)
+    return tuple(Twin(model, members) for model, members in zip(models, coins, strict=True))
 
 
 def canary_twin(
-    recipe: Recipe, examples: Examples, canaries: Canaries, cache: Cache, meter: Meter, progress: Progress
+    recipe: Recipe,
+    examples: Examples,
+    canaries: Canaries,
+    cache: Cache,
+    meter: Meter,
+    progress: Progress,
+    cluster: Cluster | None = None,
 ) -> Model:
     """Train a twin on the whole training data and the planted canaries.
 
@@ -85,11 +99,17 @@ def canary_twin(
     rows = len(examples) + canaries.expected_rows
     changed = {"validation": 0.0, "max_steps": steps_for(recipe.settings, rows)}
     fixed = replace(recipe, settings=recipe.settings.model_copy(update=changed))
-    return train(fixed, canaries.among(examples), cache, meter, progress, phase="canaries", vocabulary=examples)
+    return train(fixed, canaries.among(examples), cache, meter, progress, "canaries", examples, cluster)
 
 
 def without_rows(
-    recipe: Recipe, examples: Examples, rows: NDArray[np.bool_], cache: Cache, meter: Meter, progress: Progress
+    recipe: Recipe,
+    examples: Examples,
+    rows: NDArray[np.bool_],
+    cache: Cache,
+    meter: Meter,
+    progress: Progress,
+    cluster: Cluster | None = None,
 ) -> Model:
     """What the recipe makes of the training data without some of their rows; kept like any trained model.
 
@@ -98,7 +118,7 @@ def without_rows(
     rows : ndarray of bool, shape (training examples,)
         Which rows are left out.
     """
-    return train(recipe, examples.take(~rows), cache, meter, progress, phase="references")
+    return train(recipe, examples.take(~rows), cache, meter, progress, "references", cluster=cluster)
 
 
 class LinearModel:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit import canaries, data, energy, latency, model, own_metrics, personal_data, record, references
+from audit import canaries, data, energy, latency, launched, model, own_metrics, personal_data, record, references
 from audit import policy as policies
 from audit.alternatives import Alternative, Alternatives, Bench
 from audit.cache import Cache
 from audit.canaries import CanaryTwin
 from audit.catalogue import Identifier
+from audit.cluster import Cluster, ClusterScorer
 from audit.data import Examples
 from audit.energy import Meter
 from audit.errors import AuditError, NotAssessed
@@ -79,10 +80,8 @@ class Session:
 
     @cached_property
     def policy(self) -> Policy:
-        """The policy that applies, its gates checked against the known ids."""
-        policy = policies.find(self.options.policy, self.options.folder)
-        policy.check_ids(self.extra_ids)
-        return policy
+        """The policy that applies."""
+        return policies.find(self.options.policy, self.options.folder)
 
     def start(self, overridden: Iterable[str] = ()) -> None:
         """Check what was given; then mark a former record in the output folder as incomplete.
@@ -98,8 +97,16 @@ class Session:
             Names what is wrong; nothing has been written then.
         """
         self.overridden = tuple(sorted(overridden))
+        self.policy.check_ids(self.extra_ids)
+        if launched.world() > 1:
+            raise AuditError(
+                f"pytest was started {launched.world()} times, by torchrun or accelerate launch; train with `torchrun "
+                f"--nproc_per_node {launched.world()} -m audit train`, then run pytest once, which finds the model."
+            )
         # The former predictions are read now, since this audit may be written over them.
         _ = self.policy, self.device, self.cache, self.baseline, self.former, self.own_metrics, self.person_names
+        if self.cluster is not None and self.policy.audit.address is not None:
+            self.cluster.connect()
         record.check_writable(self.out)
         if not {"model", "scorer"} & set(self.overridden):
             _ = self._located
@@ -126,6 +133,16 @@ class Session:
     def meter(self) -> Meter:
         """The energy tracker."""
         return Meter(self.policy.audit.country)
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """Where forward passes and the trainings of twins run; None: here."""
+        asked = self.policy.audit
+        if asked.engine == "local":
+            return None
+        if self.options.processes > 1:
+            raise AuditError("[audit] engine = 'ray' spreads the work by itself; leave out -n.")
+        return Cluster(asked, self.device)
 
     @cached_property
     def baseline(self) -> dict[str, Any] | None:
@@ -257,7 +274,11 @@ class Session:
         cut, dtype = self.policy.model.max_characters, self.policy.audit.dtype
         if audited.dtype != dtype:  # a twin: it is trained in float32, and asked as the model is
             audited = replace(audited, dtype=dtype)
-        made = Scorer(audited, self.cache, self.meter, self.progress, max_characters=cut)
+        arguments = audited, self.cache, self.meter, self.progress
+        made = Scorer(*arguments, max_characters=cut)
+        # What a fixture of the user's own made of a model, or we of its weights, is not in its folder.
+        if self.cluster is not None and "model" not in self.overridden and type(audited) is Model:
+            made = ClusterScorer(*arguments, self.cluster, max_characters=cut)
         self._scorers.append(made)
         return made
 
@@ -291,7 +312,13 @@ class Session:
     def spent(self) -> dict[str, Any]:
         """The energy of this audit until now, as :func:`audit.probes.environment.audit_energy` takes it."""
         phases = [phase.record() for phase in self.meter.phases]
-        return {"phases": phases, "kept": self.kept(), "processes": self.options.processes}
+        elsewhere = self.cluster.elsewhere if self.cluster else []
+        return {
+            "phases": phases + elsewhere,
+            "elsewhere": bool(elsewhere),
+            "kept": self.kept(),
+            "processes": self.options.processes,
+        }
 
     def latencies(self, scorer: Scorer) -> dict[str, Any]:
         """Time of single texts, hostile ones and test texts, measured or taken from the cache."""
@@ -311,7 +338,9 @@ class Session:
         if self.recipe is None or self.train_data is None:
             raise NotAssessed("there is no recipe to train twins by; supply [model.finetune] and [data] train")
         count = self.policy.privacy.reference_models or TWINS
-        return references.twins(self.recipe, self.train_data, count, self.cache, self.meter, self.progress)
+        return references.twins(
+            self.recipe, self.train_data, count, self.cache, self.meter, self.progress, self.cluster
+        )
 
     @cached_property
     def membership_twins(self) -> Twins | None:
@@ -328,7 +357,7 @@ class Session:
         if recipe is None or examples is None:
             return None
         return lambda rows: self.scorer(
-            references.without_rows(recipe, examples, rows, self.cache, self.meter, self.progress)
+            references.without_rows(recipe, examples, rows, self.cache, self.meter, self.progress, self.cluster)
         )
 
     @cached_property
@@ -344,7 +373,9 @@ class Session:
             raise NotAssessed("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
         asked = self.policy.privacy
         drawn = canaries.draw(self.train_data, asked.canaries, asked.canary_share, self.policy.audit.seed)
-        twin = references.canary_twin(self.recipe, self.train_data, drawn, self.cache, self.meter, self.progress)
+        twin = references.canary_twin(
+            self.recipe, self.train_data, drawn, self.cache, self.meter, self.progress, self.cluster
+        )
         return CanaryTwin(drawn, self.scorer(twin))
 
     @cached_property
@@ -433,7 +464,9 @@ class Session:
         return 1
 
     def close(self) -> None:
-        """Stop the energy tracker."""
+        """Stop the energy tracker and the cluster."""
+        if (cluster := self.__dict__.get("cluster")) is not None:
+            cluster.close()
         if "meter" in self.__dict__:
             self.meter.stop()
 
@@ -478,12 +511,14 @@ class Session:
                 for role in ("test", "train")
             },
             "energy": [phase.record() for phase in self.meter.phases] if "meter" in self.__dict__ else [],
+            "elsewhere": self.cluster.elsewhere if self.cluster else [],
             "kept": self.kept(),
             "grids": self.grids,
             "scoring": {
                 name: sum(getattr(count, name) for count in counts)
                 for name in ("texts", "forward_passes", "cache_hits")
-            },
+            }
+            | ({"workers": len(self.cluster.pids), "lost_workers": self.cluster.lost} if self.cluster else {}),
             "provenance": {
                 "seed": self.policy.audit.seed,
                 "device": self.device,

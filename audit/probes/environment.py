@@ -288,7 +288,7 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
     ----------
     spent : mapping
         From ``Session.spent``: ``phases`` and ``kept``, figures of phases each, what was kept with the date on which it
-        was made; ``processes``, how many take part.
+        was made; ``processes``, how many take part; ``elsewhere``, whether some of the phases are other machines'.
     """
     phases, kept = spent["phases"], spent["kept"]
     kwh, estimated = sum(phase["kwh"] for phase in phases), estimated_share(phases)
@@ -307,6 +307,10 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
         limits.append(
             "Several processes took part. What the others did after this test, and what they took from the cache, is "
             "missing here. In one process (without -n) this test comes last."
+        )
+    if spent.get("elsewhere"):
+        limits.append(
+            "Other machines took part. Each measured itself while it worked; what it took while waiting is missing."
         )
     before = sum(each["kwh"] for each in kept)
     return Measurement(

@@ -412,6 +412,8 @@ PAGE = {
     "texts": "Texts asked for",
     "forward_passes": "Texts run through the model",
     "cache_hits": "Answers taken from the cache",
+    "workers": "Workers of the cluster that ran texts or trained",
+    "lost_workers": "Workers that were lost, their work done again",
     "policy_file": "Policy file",
     "embedded": "embedded policy",
     "model": "Model",
