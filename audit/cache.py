@@ -8,7 +8,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,10 @@ def default_folder() -> Path:
     return user_cache_path("pytest-model-audit")
 
 
+class CacheWarning(UserWarning):
+    """The cache cannot be used as it should; the audit takes longer and finds the same."""
+
+
 class Cache:
     """A folder of results that can be made again.
 
@@ -39,6 +45,8 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.given_up = False
+        self._said: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for part in (self.models, self.datasets, self.measurements):
@@ -60,8 +68,8 @@ class Cache:
 
     @property
     def predictions(self) -> Path:
-        """Data base of predictions."""
-        return self.folder / "predictions.sqlite"
+        """Data base of the rows that models computed for texts."""
+        return self.folder / "rows.sqlite"
 
     @property
     def measurements(self) -> Path:
@@ -85,13 +93,60 @@ class Cache:
         """
         name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
         path = self.measurements / f"{name}.json"
-        with FileLock(f"{path}.lock"):
+        with self._alone(path):
             known = read_json(path)
             if isinstance(known, dict) and known.get("key") == key:
                 return known
             made = {"key": dict(key), **make(), "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-            write_atomically(path, json.dumps(made))
+            self._keep(lambda: write_atomically(path, json.dumps(made)))
             return made
+
+    def array(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+        """An array that was made under this name, now or in a former audit; one process makes it, the others wait.
+
+        Parameters
+        ----------
+        name : str
+            Tells it from all others: what the array is, and a hash of everything that its values depend on.
+        shape : tuple of int
+            What has another shape, or values that are not finite, is made again.
+        make : callable
+        """
+        path = self.measurements / f"{name}.npy"
+        with self._alone(path):
+            known = _read_array(path, shape)
+            if known is None:
+                known = made = make()
+                self._keep(lambda: _write_array(path, made))
+            return known
+
+    @contextmanager
+    def _alone(self, path: Path) -> Iterator[None]:
+        """While no other process makes the same; where the folder takes no lock, no one is kept waiting."""
+        lock = FileLock(f"{path}.lock")
+        self._keep(lock.acquire)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _keep(self, write: Callable[[], object]) -> None:
+        """Write to the folder; where that fails, what was made is used and not kept."""
+        try:
+            write()
+        except OSError as error:
+            self.say_once(f"{self.folder}: cannot be written ({error.strerror}); what is computed is not kept there")
+
+    def give_up(self, reason: str) -> None:
+        """Keep no more predictions in this run, and say so."""
+        self.given_up = True
+        self.say_once(f"{self.predictions}: not of use ({reason}); the audit goes on without kept predictions")
+
+    def say_once(self, message: str) -> None:
+        """Warn of something that costs time and no result."""
+        if message not in self._said:
+            self._said.add(message)
+            warnings.warn(message, CacheWarning, stacklevel=2)
 
     def clear(self) -> None:
         """Remove everything."""
@@ -121,7 +176,7 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def read_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     """An array of the cache; None where it is missing or damaged, since it can be made again."""
     import numpy as np
 
@@ -132,7 +187,7 @@ def read_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None
     return found if found.shape == shape and np.isfinite(found).all() else None
 
 
-def write_array(path: Path, value: NDArray[np.float32]) -> None:
+def _write_array(path: Path, value: NDArray[np.float32]) -> None:
     """Keep an array; a reader, or a crash, sees the old one or the new one."""
     import numpy as np
 

@@ -12,7 +12,7 @@ from typing import Literal
 from audit.probes.capabilities import CAPABILITIES
 from audit.probes.disturbances import KINDS
 
-Challenge = Literal["quality", "ethics", "privacy", "security", "environment", "transparency"]
+Challenge = Literal["quality", "ethics", "privacy", "security", "environment", "transparency", "claims"]
 CHALLENGES: tuple[Challenge, ...] = (
     "ethics",
     "privacy",
@@ -20,6 +20,7 @@ CHALLENGES: tuple[Challenge, ...] = (
     "environment",
     "quality",
     "transparency",
+    "claims",
 )
 
 
@@ -401,6 +402,20 @@ BUILT_IN: tuple[Identifier, ...] = (
         "A smaller or distilled model, 8-bit weights, larger batches, shorter texts.",
     ),
     Identifier(
+        "environment.energy_per_gain",
+        "environment",
+        "Energy of an extra right answer",
+        "Wh per extra right answer",
+        "lower",
+        "The electricity that the model takes beyond what TF-IDF + logistic regression (counting words) takes, for "
+        "each answer that it gets right beyond it. Where it is right no more often, there is nothing that the "
+        "electricity buys.",
+        "A large model in a place where a small one would do takes its electricity day after day for nothing, and "
+        "often time, money and explanations too.",
+        "Ship the smallest model that does as well; the picture and the tables show which of those tried that is. Or "
+        "train this one better: more data, pretrained weights.",
+    ),
+    Identifier(
         "environment.audit_energy",
         "environment",
         "Energy of this audit",
@@ -422,6 +437,90 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Without it nobody can check later what was released and why.",
         "Supply what the table names as missing.",
     ),
+    Identifier(
+        "claims.transfer_learning",
+        "claims",
+        "Transfer learning needs less time, energy and data",
+        "accuracy gained on a quarter of the data",
+        "higher",
+        "The document says (sections 2.1 and 8) that starting from a pretrained model saves training time and "
+        "resources. Models of one architecture are trained from pretrained and from random weights on growing parts "
+        "of the training data. Counted is by how much the pretrained one, on a quarter of the data, is right more "
+        "often than the other on all of them; and whether its training then takes less time and electricity.",
+    ),
+    Identifier(
+        "claims.frozen_layers",
+        "claims",
+        "Freezing most layers saves most of the cost",
+        "share of the training time saved",
+        "higher",
+        "The document says (sections 2.1 and 3.2) that most layers are frozen and only the last ones trained. "
+        "Counted is how much of the training time that saves when only the last layer and the head are trained; "
+        "more than a half is most. Beside it stands how much accuracy it costs.",
+    ),
+    Identifier(
+        "claims.recurrent",
+        "claims",
+        "Transformers beat recurrent networks, on long texts above all",
+        "accuracy above the recurrent network",
+        "higher",
+        "The document says (section 2.2) that Transformers cope better with very long sequences than recurrent "
+        "networks, which read word after word. Both are trained from random weights on the same texts. Counted is "
+        "how much more often the Transformer is right, and whether its lead grows from the shortest to the longest "
+        "texts.",
+    ),
+    Identifier(
+        "claims.linear",
+        "claims",
+        "Deep models beat simple ones",
+        "accuracy above TF-IDF + logistic regression",
+        "higher",
+        "The document says (sections 2.2 and 8) that deep models do better than traditional machine learning. "
+        "Counted is how much more often each deep model at hand is right than a logistic regression on word counts, "
+        "trained on the same texts; beside it stands the electricity of each training.",
+    ),
+    Identifier(
+        "claims.generalisation",
+        "claims",
+        "Deep models generalise better",
+        "smaller loss of accuracy elsewhere",
+        "higher",
+        "The document says (sections 1.1 and 8) that deep models generalise better than traditional machine "
+        "learning. Models trained on the policy's data are asked about texts from elsewhere. Counted is how much "
+        "less accuracy the deep model loses on the way than the logistic regression on word counts.",
+    ),
+    Identifier(
+        "claims.parallel_training",
+        "claims",
+        "Transformers train in parallel over a text",
+        "growth of time with length, less than the recurrent network's",
+        "higher",
+        "The document says (section 2.2) that Transformers can work on all positions of a text at once, which "
+        "recurrent networks cannot. Counted is how the time of a training step grows with the length of the texts: "
+        "as the length to the power of 1 where twice the length takes twice the time, to the power of 0 where it "
+        "takes no longer. The figure is the recurrent network's power less the Transformer's.",
+    ),
+    Identifier(
+        "claims.learning_rate",
+        "claims",
+        "Fine-tuning needs a lower learning rate than pretraining",
+        "accuracy gained by a lower rate",
+        "higher",
+        "The document says (sections 3.2 and 8) that fine-tuning usually takes a lower learning rate than "
+        "pretraining: weights are changed in smaller steps. The pretrained model is fine-tuned at the rate of its "
+        "pretraining and at lower ones. Counted is how much more often the best of the lower rates makes it right.",
+    ),
+    Identifier(
+        "claims.attention_formula",
+        "claims",
+        "The formula of attention",
+        "largest difference of a weight",
+        "lower",
+        "The document's section 3.1 writes down how much attention a word pays to another. The formula is "
+        "recomputed from what the model itself multiplies (queries and keys) on test texts and held against the "
+        "weights that the model uses: as written, and with the division by the root of the queries' width d that "
+        "the formula leaves out (Vaswani et al. 2017). Counted is the largest difference from the formula as written.",
+    ),
 )
 
 # What the phases are called by which energy is booked.
@@ -432,9 +531,11 @@ PHASES: Mapping[str, str] = {
     "references": "Training references without suspect rows",
     "gradients": "Searching for trigger words",
     "word counts": "Training the simple model on word counts",
+    "alternatives": "Training other models to compare with",
     "score": "Predictions for the audit",
     "measure inference": "Measuring the energy of predictions",
     "measure latency": "Timing single answers",
+    "claims": "Training and timing models for the document's claims",
     "probes": "All else: reading data, computing the findings",
     "report": "Writing the record and this report",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
 from collections.abc import Sequence
@@ -10,11 +11,15 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import get_args
 
-from audit import __version__, record
+from pydantic import ValidationError
+
+from audit import __version__, launched, record
 from audit import model as models
 from audit import policy as policies
 from audit.cache import Cache, default_folder
 from audit.errors import AuditError
+from audit.masked_lm import UNITS, Length, Recipe
+from audit.pretrain import gather, pretrain
 from audit.redaction import printable
 
 
@@ -24,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if it did what was asked, 1 if `verify` found another model, 4 for a mistake in what it was given.
+        0 if it did what was asked, 1 if `verify` found another model, 2 if the user stopped it, 4 for a mistake in
+        what it was given.
     """
     parser = _parser()
     asked = parser.parse_args(arguments)
@@ -45,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write an audit.toml and a copy of the suites to start from")
     init.add_argument("folder", nargs="?", type=Path, default=Path())
     init.set_defaults(run=_init)
+
+    train = commands.add_parser("train", help="only train the policy's model, also under torchrun or accelerate launch")
+    train.add_argument("--audit-policy", metavar="FILE", help="the policy; default ./audit.toml, else the embedded one")
+    train.add_argument("--audit-device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    train.add_argument("--audit-cache", type=Path, help="another cache than the default one")
+    train.set_defaults(run=_train)
 
     report = commands.add_parser("report", help="make the report of a record again")
     report.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
@@ -69,6 +81,29 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("folder", type=Path, help="a new or empty folder")
     export.add_argument("--audit-cache", type=Path, help="the cache that the audit used, if not the default one")
     export.set_defaults(run=_export)
+
+    encoder = commands.add_parser(
+        "pretrain",
+        help="pretrain an encoder on the policy's training texts; again to go on where it stopped",
+    )
+    encoder.add_argument("out", type=Path, metavar="OUT", help="the encoder's folder: new, or that of a former run")
+    encoder.add_argument("--audit-policy", help="whose training texts; default: ./audit.toml, else the embedded one")
+    encoder.add_argument("--texts", nargs="+", type=Path, default=[], help="further files with the same text column")
+    length = encoder.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=float, help="times through the texts; default: 10")
+    length.add_argument("--steps", type=float)
+    length.add_argument("--minutes", type=float, help="of training, over all runs of the command")
+    for name, field in Recipe.model_fields.items():
+        option = f"--{name.replace('_', '-')}"
+        encoder.add_argument(
+            option,
+            type=type(field.default),
+            default=field.default,
+            help=f"{field.description}; default: {field.default}",
+        )
+    encoder.add_argument("--audit-device", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    encoder.add_argument("--audit-cache", type=Path, help="another cache than the default one")
+    encoder.set_defaults(run=_pretrain)
 
     cache = commands.add_parser("cache", help="show or empty the cache of models and predictions")
     cache.add_argument("--clear", action="store_true", help="remove everything in it")
@@ -96,6 +131,34 @@ def _init(asked: argparse.Namespace) -> int:
         raise AuditError(f"{folder}: cannot be written ({error.strerror}); choose another folder.") from None
     print(f"wrote {policy} and {suites}/; name your model and data in the first, then run: pytest {suites}/")
     return 0
+
+
+def _train(asked: argparse.Namespace) -> int:
+    from audit.progress import Progress
+    from audit.session import Options, Session
+
+    options = Options(
+        folder=Path.cwd(),
+        policy=asked.audit_policy,
+        device=asked.audit_device,
+        cache=asked.audit_cache or default_folder(),
+    )
+    main = launched.is_main()
+    session = Session(options, (), Progress(_say if main else None, live=sys.stderr.isatty()))
+    if session.policy.model.finetune is None:
+        raise AuditError(f"{session.policy.name}: there is nothing to train; add a [model.finetune] section.")
+    try:
+        with launched.together(session.device):
+            trained = session.model
+    finally:
+        session.close()
+    if main:
+        print(f"trained {trained.fingerprint}; `pytest suites/` with this policy audits it without training it again.")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, end="", file=sys.stderr, flush=True)
 
 
 def _report(asked: argparse.Namespace) -> int:
@@ -153,6 +216,38 @@ def _export(asked: argparse.Namespace) -> int:
         f"{asked.record}: the audited model ({wanted}) is not in the cache {cache.folder}; only models that an audit "
         f"fine-tuned are kept there. Run the audit again, or give the cache that it used with --audit-cache."
     )
+
+
+def _pretrain(asked: argparse.Namespace) -> int:
+    from audit.energy import Meter
+    from audit.progress import Progress
+
+    try:
+        recipe = Recipe(**{name: getattr(asked, name) for name in Recipe.model_fields})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        option = str(problem["loc"][0]).replace("_", "-")
+        raise AuditError(f"--{option} {problem['input']}: {problem['msg'].lower()}.") from None
+    length = next((Length(value, unit) for unit in UNITS if (value := getattr(asked, unit)) is not None), Length(10))
+    if not 0 < length.value < math.inf:
+        raise AuditError(f"--{length.unit} {length.value:g}: expected more than nothing.")
+    policy = policies.find(asked.audit_policy, Path())
+    device = models.choose_device(asked.audit_device)
+    cache = Cache(asked.audit_cache or default_folder())
+    progress = Progress(lambda text: print(text, end="", file=sys.stderr, flush=True), live=sys.stderr.isatty())
+    corpus = gather(policy, asked.texts, cache.datasets)
+    try:
+        made = pretrain(asked.out, recipe, length, corpus, device, Meter(policy.audit.country), progress)
+    except KeyboardInterrupt:
+        print(f"\nstopped; what was done is in {asked.out}, and the same command goes on from there", file=sys.stderr)
+        return 2
+    right, low, high = made["held_out"]["accuracy"]
+    print(
+        f"{asked.out}: {made['steps']:,} steps, {made['tokens_seen']:,} tokens, {made['training_seconds']:.0f} s, "
+        f"{made['energy']['kwh']:.4f} kWh ({made['energy']['source']}); on texts held out {right:.1%} [{low:.1%}, "
+        f"{high:.1%}] of the masked tokens guessed, perplexity {made['held_out']['perplexity'][0]:.1f}"
+    )
+    return 0
 
 
 def _cache(asked: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import logging
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from audit import hub
 from audit.errors import AuditError
-from audit.policy import DEMO, Policy, did_you_mean
+from audit.policy import DEMO, Policy, TransferPolicy, did_you_mean
 from audit.probes import mentions
 from audit.probes.identity import AXES
 from audit.statistics import shared_out
@@ -109,13 +109,13 @@ class Examples:
         rows = np.random.default_rng(self.protocol.seed).choice(len(self), size, replace=False)
         return self.take(np.sort(rows))
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over texts, labels and subgroups; the same for a CSV file and its Parquet copy."""
         digest = hashlib.sha256()
-        names = sorted(self.subgroups)
-        for i, text in enumerate(self.texts):
-            fields = [text, self.classes[self.labels[i]], *(str(self.subgroups[name][i]) for name in names)]
+        labels = [self.classes[label] for label in self.labels]
+        columns = [map(str, self.subgroups[name]) for name in sorted(self.subgroups)]
+        for fields in zip(self.texts, labels, *columns, strict=True):
             for value in fields:
                 data = value.encode("utf-8", "surrogatepass")
                 digest.update(len(data).to_bytes(8, "big") + data)
@@ -218,14 +218,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         subgroups=subgroups,
         source=source,
         skipped={reason: count for reason, count in skipped.items() if count},
-        protocol=Protocol(
-            shared_out(policy.audit.confidence, policy.audit.looks),
-            policy.audit.min_group_size,
-            settings.language,
-            settings.max_examples,
-            policy.audit.seed,
-            policy.quality.behaviour_cases,
-        ),
+        protocol=_protocol(policy),
     )
     if role == "test":
         for column in settings.subgroups:
@@ -235,6 +228,102 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
                     f"{name}: subgroup column '{column}' has {len(found)} group(s) with rows; a comparison needs two."
                 )
     return examples
+
+
+def load_texts(policy: Policy, source: Role | Path, cache: Path) -> tuple[str, ...]:
+    """The texts alone, without labels and empty ones: of a split, or of a further file with the same text column.
+
+    Raises
+    ------
+    AuditError
+        For a missing file or column, an unknown type, or no text.
+    """
+    if isinstance(source, Path):
+        name, suffix = str(source), source.suffix.lower()
+        if suffix not in READERS:
+            raise AuditError(f"{name}: expected a file of one of the types {', '.join(READERS)}.")
+        columns = _read_file(source, suffix, name, cache)
+    else:
+        named = getattr(policy.data, source)
+        if named is None:
+            raise AuditError(f"{policy.name}: [data] {source} is missing; name the file with the {source} texts.")
+        name = f"{policy.name}: [data] {source} = '{named}'"
+        columns = _read(policy, source, named, name, cache)
+    _require(policy.data.text, columns, name, "[data] text")
+    texts = [_clean(value) for value in columns[policy.data.text]]
+    if not isinstance(source, Path):
+        ours = _share_of_file(texts, source, policy, name)
+        texts = [text for text, here in zip(texts, ours, strict=True) if here]
+    kept = tuple(text for text in texts if text)
+    if not kept:
+        raise AuditError(f"{name}: no row has a text.")
+    return kept
+
+
+def _protocol(policy: Policy) -> Protocol:
+    return Protocol(
+        shared_out(policy.audit.confidence, policy.audit.looks),
+        policy.audit.min_group_size,
+        policy.data.language,
+        policy.data.max_examples,
+        policy.audit.seed,
+        policy.quality.behaviour_cases,
+    )
+
+
+def load_elsewhere(
+    policy: Policy, settings: TransferPolicy, home: Examples, size: int, cache: Path
+) -> tuple[Examples, int]:
+    """Read a labelled data set from elsewhere, on which models of the policy's own data are tried.
+
+    Parameters
+    ----------
+    home : Examples
+        The policy's test data. Rows of other labels than its classes are left out, and a seeded sample is drawn in
+        which the classes have its shares: a model that leans to one class would else seem to gain or lose by them.
+    size : int
+        How many rows at most.
+    cache : Path
+        Folder for the cache files of ``datasets``.
+
+    Returns
+    -------
+    examples : Examples
+    left_out : int
+        How many rows have a label that is none of the classes.
+
+    Raises
+    ------
+    AuditError
+        For a missing file or column, or where a class is left without rows.
+    """
+    name, classes = f"{policy.name}: [claims] transfer = '{settings.data}'", home.classes
+    columns = _read(policy, "test", settings.data, name, cache, key="[claims] transfer")
+    for key, column in [("text", settings.text), ("label", settings.label)]:
+        _require(column, columns, name, f"[[claims.transfer]] {key}")
+    texts, raw = ([_clean(value) for value in columns[column]] for column in (settings.text, settings.label))
+    rows = [(text, label) for text, label in zip(texts, raw, strict=True) if text and label]
+    meanings = _meanings({label for _, label in rows}, classes, settings.label_map)
+    kept = [(text, found) for text, label in rows if (found := meanings[label]) is not None]
+    labels = np.array([label for _, label in kept], dtype=np.int64)
+    missing = [classes[i] for i in range(len(classes)) if not (labels == i).any()]
+    if missing:
+        raise AuditError(
+            f"{name}: class '{missing[0]}' has no rows; say what its labels mean with [[claims.transfer]] label_map, "
+            "or "
+            "name data of every class that the model knows."
+        )
+    examples = Examples(
+        tuple(text for text, _ in kept), labels, classes, source=settings.data, protocol=_protocol(policy)
+    )
+    shares = np.bincount(home.labels, minlength=len(classes)) / len(home)
+    total = min(size, float((np.bincount(labels) / shares).min()))
+    rng = np.random.default_rng(policy.audit.seed)
+    drawn = [
+        rng.choice(np.flatnonzero(labels == i), max(1, int(share * total + 1e-9)), replace=False)
+        for i, share in enumerate(shares)
+    ]
+    return examples.take(np.sort(np.concatenate(drawn))), len(rows) - len(kept)
 
 
 def _check_mentions(parts: Iterable[str], policy: Policy) -> None:
@@ -353,32 +442,37 @@ def _infer_classes(raw: list[str], label_map: Mapping[str, str], name: str) -> t
 
 
 def _map_labels(raw: list[str], classes: tuple[str, ...], label_map: Mapping[str, str], name: str) -> NDArray[np.int64]:
+    of = _meanings(set(raw), classes, label_map)
+    for label, meant in of.items():
+        if meant is None:
+            raise AuditError(
+                f"{name}: label '{label[:60]}' is none of the model's classes ({', '.join(classes)}); "
+                f'say what it means with [data] label_map = {{ "{label[:60]}" = "{classes[-1]}" }}.'
+            )
+    return np.array([of[label] for label in raw], dtype=np.int64)
+
+
+def _meanings(raw: Set[str], classes: tuple[str, ...], label_map: Mapping[str, str]) -> dict[str, int | None]:
+    """Which of the model's classes each label of the data means; None for those that mean none."""
     index = {label.casefold(): i for i, label in enumerate(classes)}
     found = frozenset(label_map.get(label, label) for label in raw)
     conventional = INTEGER_CLASSES.get(found, {}) if not found & set(classes) else {}
     if not set(conventional.values()) <= set(classes):
         conventional = {}
-    of: dict[str, int] = {}
-    for label in set(raw):
-        mapped = label_map.get(label, label)
-        mapped = conventional.get(mapped, mapped)
-        if mapped.casefold() not in index:
-            raise AuditError(
-                f"{name}: label '{label[:60]}' is none of the model's classes ({', '.join(classes)}); "
-                f'say what it means with [data] label_map = {{ "{label[:60]}" = "{classes[-1]}" }}.'
-            )
-        of[label] = index[mapped.casefold()]
-    return np.array([of[label] for label in raw], dtype=np.int64)
+    mapped = {label: label_map.get(label, label) for label in raw}
+    return {label: index.get(conventional.get(name, name).casefold()) for label, name in mapped.items()}
 
 
-def _read(policy: Policy, role: Role, source: str, name: str, cache: Path) -> Mapping[str, Sequence[Any]]:
-    """The columns of a source, as lists."""
+def _read(
+    policy: Policy, role: Role, source: str, name: str, cache: Path, key: str = ""
+) -> Mapping[str, Sequence[Any]]:
+    """The columns of a source, as lists; `key` is what names it in the policy, if not the role."""
     if source == DEMO:
         from audit import demo
 
         rows = demo.reviews(role)
         return {column: [row[column] for row in rows] for column in rows[0]}
-    path = policy.path(source, f"[data] {role}")
+    path = policy.path(source, key or f"[data] {role}")
     suffix = path.suffix.lower()
     if suffix in READERS:
         return _read_file(path, suffix, name, cache)

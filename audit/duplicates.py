@@ -13,10 +13,13 @@ import unicodedata
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Array = NDArray[np.int64]
 
@@ -122,6 +125,8 @@ def _shared_shingles(
 
     What stands in one text only is shared with none, so it counts for the size alone.
     """
+    from scipy import sparse
+
     order = np.argsort(hashes, kind="stable")
     hashes, text_of = hashes[order], text_of[order]
     del order
@@ -141,6 +146,8 @@ def _shared_shingles(
 
 def _prefixes(whole: sparse.csr_array, sizes: Array, threshold: float) -> sparse.csr_array:
     """The rarest elements of each set, of which two that are near share at least one."""
+    from scipy import sparse
+
     whole.sort_indices()
     kept = np.diff(whole.indptr)
     longest = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1

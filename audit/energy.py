@@ -6,23 +6,24 @@ import hashlib
 import logging
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from audit.cache import Cache
 
 if TYPE_CHECKING:
-    from audit.scorer import Scorer
+    from audit.scorer import Counts
 
 BLOCKS = 5
 BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second
+TURN_S = 1.0  # where several models take turns: a phase's end is a reading too, and only their ratio is asked for
 IDLE_S = 3.0
 CHUNK = 256
-REVISION = 3  # of what is kept of a measurement
+REVISION = 4  # of what is kept of a measurement
 # Grids beside that of the policy's country, from little carbon to much.
 ELSEWHERE = ("FRA", "DEU", "POL", "USA", "CHN")
 # Processor modes of CodeCarbon that read a power counter; all others multiply a load with a nominal power.
@@ -195,7 +196,12 @@ class Meter:
 
 
 def merge(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Add up phases of the same name, in order of their first appearance.
+    """Add up phases of the same name of one machine's processes, each charged with its part of the machine."""
+    return add(charged(processes))
+
+
+def charged(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Phases of processes on one machine, in order, so that nothing is counted twice.
 
     Parameters
     ----------
@@ -204,18 +210,25 @@ def merge(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, An
 
     Notes
     -----
-    Each process reads the whole machine. While k of them ran at once, each phase is charged with one k-th of it, so
-    that nothing is counted twice; seconds are those of all processes.
+    Each process reads the whole machine. While k of them ran at once, each phase is charged with one k-th of it;
+    seconds are those of all processes.
     """
     windows = [(own[0]["started"], own[-1]["started"] + own[-1]["seconds"]) for own in processes if own]
-    total: dict[str, dict[str, Any]] = {}
+    phases = []
     for phase in (phase for own in processes for phase in own):
         share = _share(phase["started"], phase["started"] + phase["seconds"], windows)
-        name = phase["name"]
-        merged = total.setdefault(name, {"name": name, "source": phase["source"]})
+        phases.append({k: v * share if k.endswith(("kwh", "_kg")) else v for k, v in phase.items()})
+    return phases
+
+
+def add(phases: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sums of phases of the same name, in order of their first appearance."""
+    total: dict[str, dict[str, Any]] = {}
+    for phase in phases:
+        merged = total.setdefault(phase["name"], {"name": phase["name"], "source": phase["source"]})
         for key, value in phase.items():
             if key == "seconds" or key.endswith(("kwh", "_kg")):
-                merged[key] = merged.get(key, 0.0) + value * (1.0 if key == "seconds" else share)
+                merged[key] = merged.get(key, 0.0) + value
         if phase["source"] == "estimated":
             merged["source"] = "estimated"
     return list(total.values())
@@ -271,12 +284,24 @@ def grids(country: str) -> list[dict[str, Any]]:
     ]
 
 
-def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache: Cache) -> dict[str, Any]:
+class Runner(Protocol):
+    """What answers texts past all caches: the scorer of a model, or a model that is none of ``transformers``."""
+
+    counts: Counts
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What an answer costs depends on this, besides the text and the machine; JSON values."""
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> Any:
+        """Probabilities, shape (n, classes)."""
+
+
+def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache) -> dict[str, Any]:
     """Energy of predictions in separate blocks, past the prediction cache; kept with machine and date.
 
     Parameters
     ----------
-    scorer : Scorer
     texts : sequence of str
         The user's own texts; each block runs through them in turn until it has lasted long enough.
 
@@ -286,36 +311,57 @@ def measure_inference(scorer: Scorer, texts: Sequence[str], meter: Meter, cache:
         ``blocks`` (``texts``, ``tokens`` and the figures of a phase each), ``idle`` (the figures of a phase in which
         this process sleeps), ``source``, ``machine``, ``nominal_w``, ``created``.
     """
+    return _measure({**scorer.identity}, [scorer], texts, meter, cache)[0]
+
+
+def measure_in_turn(
+    runners: Sequence[Runner], texts: Sequence[str], meter: Meter, cache: Cache
+) -> list[dict[str, Any]]:
+    """What :func:`measure_inference` gives for each of several models, one block of each in turn.
+
+    What else the machine does changes from hour to hour, and load is what an estimate of power rests on: only figures
+    of one hour can be held against each other. They are kept together, and measured anew where one model is another.
+    """
+    identity = {"in turn": [runner.identity for runner in runners]}
+    return _measure(identity, runners, texts, meter, cache)
+
+
+def _measure(
+    identity: Mapping[str, Any], runners: Sequence[Runner], texts: Sequence[str], meter: Meter, cache: Cache
+) -> list[dict[str, Any]]:
     digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
     key = {
         "what": "inference energy",
         "revision": REVISION,
-        "model": scorer.model.fingerprint,
-        "max_length": scorer.model.max_length,
-        "device": scorer.model.device,
+        **identity,
         "machine": f"{platform.node()}, {meter.machine}",
         "country": meter.country,
         "texts": digest,
         "versions": {name: version(name) for name in ("torch", "transformers", "codecarbon")},
     }
-    return cache.measurement(key, lambda: _blocks(scorer, texts, meter))
+    kept = cache.measurement(key, lambda: _blocks(runners, texts, meter))
+    told = {name: value for name, value in kept.items() if name != "blocks"}
+    return [{"blocks": blocks, **told} for blocks in kept["blocks"]]
 
 
-def _blocks(scorer: Scorer, texts: Sequence[str], meter: Meter) -> dict[str, Any]:
+def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> dict[str, Any]:
     chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
-    scorer.forward(chunks[0], show=False)
+    for runner in runners:
+        runner.forward(chunks[0], show=False)
     with meter.phase("measure inference") as idle:
         time.sleep(IDLE_S)
-    position, blocks = 0, []
-    for _ in range(BLOCKS):
-        done, before = 0, scorer.counts.tokens
+    positions, seconds = [0] * len(runners), BLOCK_S if len(runners) == 1 else TURN_S
+    blocks: list[list[dict[str, Any]]] = [[] for _ in runners]
+    for turn in range(BLOCKS * len(runners)):
+        i = turn % len(runners)
+        runner, done, before = runners[i], 0, runners[i].counts.tokens
         with meter.phase("measure inference") as phase:
             started = time.monotonic()
-            while time.monotonic() - started < BLOCK_S:
-                chunk = chunks[position % len(chunks)]
-                scorer.forward(chunk, show=False)
+            while time.monotonic() - started < seconds:
+                chunk = chunks[positions[i] % len(chunks)]
+                runner.forward(chunk, show=False)
                 done += len(chunk)
-                position += 1
-        blocks.append({"texts": done, "tokens": scorer.counts.tokens - before, **phase.record()})
+                positions[i] += 1
+        blocks[i].append({"texts": done, "tokens": runner.counts.tokens - before, **phase.record()})
     told = {"source": meter.source, "machine": meter.machine, "nominal_w": meter.nominal_w}
     return {"blocks": blocks, "idle": idle.record(), **told}

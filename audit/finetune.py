@@ -9,7 +9,8 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain
@@ -19,17 +20,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock
 
+from audit import launched
 from audit import model as models
 from audit.cache import Cache, read_json, write_atomically
 from audit.data import Examples, split_validation
 from audit.errors import AuditError
 from audit.model import Model
-from audit.policy import SMALL_BERT, Finetune
+from audit.policy import Finetune
 
 if TYPE_CHECKING:
+    from audit.cluster import Cluster
     from audit.energy import Meter
     from audit.progress import Progress
 
+GRU = "gru"  # the recurrent network, as the source of a recipe
 VOCABULARY = 8192
 ALPHABET = 1000
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -44,7 +48,7 @@ class Recipe:
     source : str
         As the policy names the base model.
     base : Path or None
-        Folder of the base model; None for the embedded small BERT.
+        Folder of the base model; None for the embedded small BERT and the recurrent network, which are made here.
     revision : str or None
         Commit of the base model, if it came from the Hub.
     pinned : bool
@@ -64,7 +68,7 @@ class Recipe:
 
     def key(self, examples: Examples, vocabulary: Examples | None = None) -> str:
         """Name of the trained model in the cache; parameters as in :func:`train`."""
-        base = models.fingerprint(models.hash_files(self.base)) if self.base else SMALL_BERT
+        base = models.fingerprint(models.hash_files(self.base)) if self.base else self.source
         parts = {
             "base": base,
             "settings": self.settings.model_dump(mode="json"),
@@ -79,6 +83,24 @@ class Recipe:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    examples : Examples
+        The whole training data; the recipe's validation share is held out of them.
+    vocabulary : Examples or None
+        What the embedded model's vocabulary is made of, where that must not depend on the examples; else they are.
+    """
+
+    recipe: Recipe
+    examples: Examples
+    vocabulary: Examples | None = None
+
+
 def train(
     recipe: Recipe,
     examples: Examples,
@@ -87,46 +109,87 @@ def train(
     progress: Progress,
     phase: str = "fine-tune",
     vocabulary: Examples | None = None,
+    cluster: Cluster | None = None,
 ) -> Model:
-    """The model that the recipe makes of these examples: from the cache, else trained now.
+    """One model, as :func:`train_all` makes several; recipe, examples and vocabulary as in :class:`Job`."""
+    return train_all([Job(recipe, examples, vocabulary)], cache, meter, progress, phase, cluster)[0]
 
-    Several processes may ask for the same model; one trains and the others wait for it.
+
+def train_all(
+    jobs: Sequence[Job], cache: Cache, meter: Meter, progress: Progress, phase: str, cluster: Cluster | None = None
+) -> tuple[Model, ...]:
+    """The models that recipes make of examples: from the cache, else trained now.
+
+    Several processes may ask for the same model; one trains and the others wait for it. Processes that were launched
+    to train together all take part, and the main one keeps the result.
 
     Parameters
     ----------
-    examples : Examples
-        The whole training data; the recipe's validation share is held out of them.
+    jobs : sequence of Job
     phase : str
         Under which name the energy is booked.
-    vocabulary : Examples or None
-        What the embedded model's vocabulary is made of, where that must not depend on the examples; else they are.
+    cluster : Cluster or None
+        Where they are trained, at once; None: here, one after the other.
 
     Raises
     ------
     AuditError
         If the base model cannot be used for these classes.
     """
-    folder = cache.models / recipe.key(examples, vocabulary)
-    with FileLock(f"{folder}.lock"):
-        if not _is_whole(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            working = Path(tempfile.mkdtemp(dir=cache.models, prefix=f".{folder.name}."))
-            try:
-                training = _train_into(working, recipe, examples, vocabulary, meter, progress, phase)
-                write_atomically(_metadata(folder), json.dumps(training, indent=1))
-                os.replace(working, folder)
-            finally:
-                shutil.rmtree(working, ignore_errors=True)
-    return Model(
-        source=recipe.source,
-        folder=folder,
-        labels=examples.classes,
-        max_length=recipe.max_length,
-        device=recipe.device,
-        revision=recipe.revision,
-        pinned=recipe.pinned,
-        training=read_json(_metadata(folder)),
+    folders = [cache.models / job.recipe.key(job.examples, job.vocabulary) for job in jobs]
+    with ExitStack() as locks:
+        if launched.is_main():
+            for folder in sorted(set(folders)):
+                locks.enter_context(FileLock(f"{folder}.lock"))
+        (missing, *_) = launched.gathered([i for i, folder in enumerate(folders) if not _is_whole(folder)])
+        if missing and cluster is not None:
+            with meter.phase(phase), progress.bar(phase, len(missing), "models") as bar:
+
+                def keep(i: int, fill: Callable[[Path], None], training: Mapping[str, Any]) -> None:
+                    with _working(folders[missing[i]]) as working:
+                        fill(working)
+                        _keep(working, folders[missing[i]], training)
+                    bar.advance(1)
+
+                trained = cluster.train([jobs[i] for i in missing], phase, keep)
+            for i, training in zip(missing, trained, strict=True):
+                write_atomically(_metadata(folders[i]), json.dumps(training, indent=1))
+            missing = []
+        for i in missing:
+            with _working(folders[i]) as working:
+                training = train_into(working, jobs[i], meter, progress, phase)
+                if launched.is_main():
+                    _keep(working, folders[i], training)
+    return tuple(
+        Model(
+            source=job.recipe.source,
+            folder=folder,
+            labels=job.examples.classes,
+            max_length=job.recipe.max_length,
+            device=job.recipe.device,
+            revision=job.recipe.revision,
+            pinned=job.recipe.pinned,
+            training=read_json(_metadata(folder)),
+        )
+        for job, folder in zip(jobs, folders, strict=True)
     )
+
+
+@contextmanager
+def _working(folder: Path) -> Iterator[Path]:
+    """An empty folder beside that of a model, gone afterwards unless it was put in its place."""
+    working = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        yield working
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def _keep(working: Path, folder: Path, training: Mapping[str, Any]) -> None:
+    """Put a trained model where it is looked for."""
+    shutil.rmtree(folder, ignore_errors=True)
+    write_atomically(_metadata(folder), json.dumps(training, indent=1))
+    os.replace(working, folder)
 
 
 def _metadata(folder: Path) -> Path:
@@ -144,15 +207,7 @@ def _is_whole(folder: Path) -> bool:
     )
 
 
-def _train_into(
-    folder: Path,
-    recipe: Recipe,
-    examples: Examples,
-    vocabulary: Examples | None,
-    meter: Meter,
-    progress: Progress,
-    phase: str,
-) -> dict[str, Any]:
+def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: str) -> dict[str, Any]:
     """Train and save into an empty folder; returns what is to be remembered of it."""
     import torch
     from transformers import set_seed
@@ -160,6 +215,7 @@ def _train_into(
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    recipe, examples, vocabulary = job.recipe, job.examples, job.vocabulary
     settings = recipe.settings
     rows, held_out = split_validation(examples, settings.validation, settings.seed)
     fit, validation = examples.take(rows), examples.take(held_out)
@@ -168,6 +224,7 @@ def _train_into(
     freeze(network, settings.train)
     with meter.phase(phase) as energy:
         history, steps = _run_trainer(folder, network, tokenizer, recipe, fit, validation, progress)
+    figures = launched.total(launched.gathered(energy.record() if launched.is_first_of_machine() else None))
     network = network.to("cpu").to(torch.float32)
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -181,7 +238,7 @@ def _train_into(
         "steps": steps,
         "history": history,
         "trainable_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
-        "energy": energy.record(),
+        "energy": figures,
         "device": recipe.device,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
@@ -194,7 +251,8 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
     names = dict(enumerate(fit.classes))
     labels: dict[str, Any] = {"id2label": names, "label2id": {label: i for i, label in names.items()}}
     if recipe.base is None:
-        return small_bert(vocabulary.texts, labels, recipe.max_length)
+        made_here = recurrent if recipe.source == GRU else small_bert
+        return made_here(vocabulary.texts, labels, recipe.max_length)
     try:
         config = AutoConfig.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True, **labels)
         tokenizer = AutoTokenizer.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True)
@@ -222,25 +280,9 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
 
 def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
     """The embedded model: two layers, 128 wide, random weights, with a WordPiece vocabulary made from the texts."""
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from transformers import BertConfig, BertForSequenceClassification
 
-    trainer = BertWordPieceTokenizer(lowercase=True)
-    # The trainer numbers continuing characters in the order of a randomly seeded hash map, and ties between merges
-    # are broken by number. Giving them their numbers beforehand makes the vocabulary the same each time.
-    normalise = trainer._tokenizer.normalizer.normalize_str
-    counts = Counter(chain.from_iterable(map(normalise, texts)))
-    ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))
-    alphabet = sorted(ranked[:ALPHABET])
-    trainer.train_from_iterator(
-        texts,
-        vocab_size=VOCABULARY,
-        min_frequency=2,
-        limit_alphabet=ALPHABET,
-        special_tokens=[*SPECIAL_TOKENS, *alphabet, *(f"##{c}" for c in alphabet)],
-        show_progress=False,
-    )
-    tokenizer = BertTokenizerFast(vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length)
+    tokenizer = word_pieces(texts, VOCABULARY, max_length)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,
@@ -254,6 +296,39 @@ def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: in
         **labels,
     )
     return BertForSequenceClassification(config), tokenizer
+
+
+def recurrent(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
+    """The recurrent network, random weights, with the vocabulary that the embedded model has."""
+    from audit.recurrent import RecurrentClassifier, RecurrentConfig
+
+    tokenizer = word_pieces(texts, VOCABULARY, max_length)
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    config = RecurrentConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **labels)
+    return RecurrentClassifier(config), tokenizer
+
+
+def word_pieces(texts: Sequence[str], size: int, max_length: int) -> Any:
+    """A tokenizer whose WordPiece vocabulary is made from the texts, the same each time."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertTokenizerFast
+
+    trainer = BertWordPieceTokenizer(lowercase=True)
+    # The trainer numbers continuing characters in the order of a randomly seeded hash map, and ties between merges
+    # are broken by number. Giving them their numbers beforehand makes the vocabulary the same each time.
+    normalise = trainer._tokenizer.normalizer.normalize_str
+    counts = Counter(chain.from_iterable(map(normalise, texts)))
+    ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))
+    alphabet = sorted(ranked[:ALPHABET])
+    trainer.train_from_iterator(
+        texts,
+        vocab_size=size,
+        min_frequency=2,
+        limit_alphabet=ALPHABET,
+        special_tokens=[*SPECIAL_TOKENS, *alphabet, *(f"##{c}" for c in alphabet)],
+        show_progress=False,
+    )
+    return BertTokenizerFast(vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length)
 
 
 def freeze(network: Any, train: str) -> None:
@@ -370,12 +445,14 @@ def _run_trainer(
     def accuracy(outcome: Any) -> dict[str, float]:
         return {"accuracy": float((outcome.predictions.argmax(-1) == outcome.label_ids).mean())}
 
-    trainer = Trainer(
+    several = launched.world() > 1
+    trainer = (launched.trainer() if several else Trainer)(
         model=network,
         args=arguments,
         train_dataset=_encode(tokenizer, fit, recipe.max_length),
         eval_dataset=_encode(tokenizer, validation, recipe.max_length) if len(validation) else None,
         data_collator=DataCollatorWithPadding(tokenizer),
+        compute_loss_func=launched.loss if several else None,
         compute_metrics=accuracy,
         callbacks=[Follow()],
     )

@@ -17,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.cache import Cache
-from audit.energy import Meter
+from audit.energy import Meter, Runner
 from audit.probes import latency
 from audit.probes.latency import Request
 from audit.scorer import Scorer
 
 HOSTILE_BETWEEN = 4  # an ordinary text after each so many hostile ones, so that the machine's moods hit both alike
 WARM_UP = 10
+CLOCKS = {"processor": time.process_time, "wall": time.perf_counter}
+SINGLE = 200  # test texts that are timed one after the other
 
 
 def measure_latency(
@@ -49,17 +51,15 @@ def measure_latency(
     key = {
         "what": "latency",
         "revision": latency.REVISION,
-        "model": scorer.model.fingerprint,
-        "max_length": scorer.model.max_length,
+        **scorer.identity,
         "max_characters": scorer.max_characters,
-        "device": scorer.model.device,
         "machine": f"{platform.node()}, {meter.machine}",
         "texts": hashlib.sha256("\0".join(ordinary).encode("utf-8", "surrogatepass")).hexdigest(),
         "hostile": hashlib.sha256(repr(hostile).encode()).hexdigest(),
         "seed": seed,
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
     }
-    clock = "processor" if scorer.model.device == "cpu" else "wall"
+    clock = _clock(scorer)
     return cache.measurement(
         key,
         lambda: {
@@ -67,6 +67,54 @@ def measure_latency(
             "max_characters": scorer.max_characters,
         },
     )
+
+
+def measure_single(
+    scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache, *, seed: int = 0
+) -> dict[str, Any]:
+    """Time of single texts, one after the other, past the prediction cache; kept with machine and date.
+
+    Parameters
+    ----------
+    scorer : Runner
+    texts : sequence of str
+        The user's own; drawn from at random.
+
+    Returns
+    -------
+    dict
+        ``seconds`` of each, ``clock`` (``processor`` on one core, so that what else runs does not count; ``wall`` on a
+        graphics card), ``machine`` and ``created``.
+    """
+    key = {
+        "what": "single texts",
+        **scorer.identity,
+        "machine": f"{platform.node()}, {meter.machine}",
+        "texts": hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
+        "number": SINGLE,
+        "seed": seed,
+        "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
+    }
+    return cache.measurement(key, lambda: _single(scorer, texts, meter, seed))
+
+
+def _single(scorer: Runner, texts: Sequence[str], meter: Meter, seed: int) -> dict[str, Any]:
+    clock = _clock(scorer)
+    now, rng = CLOCKS[clock], random.Random(seed)
+    seconds: list[float] = []
+    scorer.forward(texts[:1], show=False)  # a model that is loaded or trained only now does so outside of the phase
+    with meter.phase("measure latency"), _steadily(one_thread=clock == "processor"):
+        for i in range(WARM_UP + SINGLE):
+            text, started = rng.choice(texts), now()
+            scorer.forward([text], show=False)
+            if i >= WARM_UP:
+                seconds.append(now() - started)
+    return {"seconds": seconds, "clock": clock, "machine": meter.machine}
+
+
+def _clock(scorer: Runner) -> str:
+    """By which clock answers are timed: a processor's own time tells nothing of a graphics card's."""
+    return "processor" if scorer.identity["device"] == "cpu" else "wall"
 
 
 def _measure(
@@ -77,7 +125,7 @@ def _measure(
     meter: Meter,
     seed: int,
 ) -> dict[str, Any]:
-    now = time.process_time if clock == "processor" else time.perf_counter
+    now = CLOCKS[clock]
     rng = random.Random(seed)
     usual: list[float] = []
     rows = []

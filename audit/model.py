@@ -51,6 +51,8 @@ class Model:
         Recipe, history and energy of the fine-tuning, if this audit's recipe made it.
     allow_pickle : bool
         Whether pickled weights may be loaded where there are no others, tensors only.
+    dtype : str
+        Of its weights and of what it computes: ``float32``, ``bfloat16`` or ``float16``.
     """
 
     source: str
@@ -62,6 +64,9 @@ class Model:
     pinned: bool = True
     training: Mapping[str, Any] | None = field(default=None, repr=False)
     allow_pickle: bool = False
+    dtype: str = "float32"
+    # Whether the answer to a text depends on those that are read with it, padding apart.
+    reads_batches = False
 
     @cached_property
     def files(self) -> dict[str, str]:
@@ -95,7 +100,7 @@ class Model:
 
     @cached_property
     def network(self) -> Any:
-        """The ``torch`` module in evaluation mode on its device, float32.
+        """The ``torch`` module in evaluation mode on its device.
 
         Raises
         ------
@@ -105,6 +110,8 @@ class Model:
         import torch
         from transformers import AutoModelForSequenceClassification
 
+        import audit.recurrent  # noqa: F401 - a kind of model that transformers does not know by itself
+
         # Whoever asks first may be predicting only, yet others take gradients of the same weights.
         with _loadable(self.source, "model"), torch.inference_mode(False):
             network, info = AutoModelForSequenceClassification.from_pretrained(
@@ -113,7 +120,7 @@ class Model:
                 local_files_only=True,
                 use_safetensors=not self.allow_pickle or bool(safe_weights(self.folder, self.source)),
                 weights_only=True,
-                dtype=torch.float32,
+                dtype=getattr(torch, self.dtype),
                 num_labels=len(self.labels),
                 output_loading_info=True,
             )
@@ -137,6 +144,7 @@ class Model:
             "parameters": self.parameters,
             "labels": list(self.labels),
             "max_length": self.max_length,
+            "dtype": self.dtype,
             "training": dict(self.training) if self.training else None,
         }
 
@@ -333,6 +341,16 @@ def config(folder: Path, source: str) -> dict[str, Any]:
     return value
 
 
+def positions(folder: Path, source: str) -> int:
+    """How many tokens a model can read at most, by its configuration and its tokenizer's."""
+    try:
+        tokenizer = artifact.read_json(folder / "tokenizer_config.json")
+    except (OSError, ValueError):
+        tokenizer = {}
+    told = (config(folder, source).get("max_position_embeddings"), tokenizer.get("model_max_length"))
+    return int(min((number for number in told if isinstance(number, int | float) and number > 0), default=512))
+
+
 def labels_of(folder: Path, source: str, asked: Sequence[str]) -> tuple[str, ...]:
     """Class names in output order: the configuration's, else the policy's.
 
@@ -373,6 +391,8 @@ class _loadable:  # noqa: N801
 
     def __enter__(self) -> None:
         from transformers.utils import logging
+
+        import audit.recurrent  # noqa: F401 - makes a kind of model known that transformers does not have
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()

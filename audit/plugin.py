@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from audit.alternatives import Alternatives
     from audit.canaries import CanaryTwin
     from audit.data import Examples
+    from audit.experiments import Experiments
     from audit.model import Model
     from audit.own_metrics import OwnMetric
     from audit.personal_data import NameFinder
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from audit.scorer import Predictions, Scorer
     from audit.session import Session
 
+# Suites beside the audit's own, in folders of these names in `suites/`: collected only where they are named.
+OPTIONAL = ("claims",)
 # Parameters of a test that stand in the brackets of the id that it measures.
 BRACKETS = ("subgroup", "own_metric", "axis", "kind", "capability")
 REPLACEABLE = ("model", "scorer")
@@ -232,6 +236,19 @@ def _concerns_audit(item: pytest.Item) -> bool:
     if item.get_closest_marker("measures") is not None:
         return True
     return hasattr(item, "_fixtureinfo") and any(_is_ours(item, name) for name in item._fixtureinfo.names_closure)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave an optional suite out unless the command line names it, its folder or something in it."""
+    if collection_path.name not in OPTIONAL or collection_path.parent.name != "suites":
+        return None
+    module = f"suites.{collection_path.name}"
+    for argument in map(str, config.args):
+        place = argument.partition("::")[0]
+        path = (config.invocation_params.dir / place).resolve()
+        if path.is_relative_to(collection_path.resolve()) or place.endswith(module) or f"{module}." in place:
+            return None
+    return True
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -443,6 +460,18 @@ def former(audit_session: Session) -> dict[tuple[str, str, int], str] | None:
 def word_counts(audit_session: Session) -> Predictions:
     """What TF-IDF and logistic regression, trained on the same texts, say of the test data."""
     return audit_session.word_counts
+
+
+@pytest.fixture(scope="session")
+def experiments(audit_session: Session, request: pytest.FixtureRequest) -> Experiments:
+    """Trains and times what the document's claims are put to the test with."""
+    return audit_session.experiments(lambda: request.getfixturevalue("scorer"))
+
+
+@pytest.fixture(scope="session")
+def alternatives(audit_session: Session, scorer: Scorer) -> Alternatives:
+    """Other models of the same task beside the audited one: answers, energy, time and size of each."""
+    return audit_session.alternatives(scorer)
 
 
 @pytest.fixture(scope="session")

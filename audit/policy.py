@@ -30,6 +30,7 @@ from audit.errors import AuditError
 from audit.verdict import Gate
 
 SMALL_BERT = "small-bert"
+ALTERNATIVES = ("words", "recurrent", "head", "last:2", "int8")
 DEMO = "demo"
 
 
@@ -112,7 +113,19 @@ class AuditPolicy(_Section):
     looks: int = Field(1, ge=1, description="planned audits of growing data; the error is shared out over them")
     min_group_size: int = Field(30, ge=1)
     seed: int = Field(0, ge=0)
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the model's weights and arithmetic; verdicts speak of the model as it runs with it"
+    )
     country: str = Field("DEU", pattern=r"^[A-Z]{3}$")
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = Field(None, description="of a Ray cluster, or auto; absent: one on this machine, made for it")
+    workers: int = Field(0, ge=0, description="of the Ray cluster; 0: one for each processor or graphics card")
+
+    @model_validator(mode="after")
+    def _needs_ray(self) -> AuditPolicy:
+        if self.engine == "local" and (self.address is not None or self.workers):
+            raise ValueError('address and workers are a Ray cluster\'s; add engine = "ray", or leave them out')
+        return self
 
 
 class PrivacyPolicy(_Section):
@@ -146,6 +159,38 @@ class EnvironmentPolicy(_Section):
     embodied_g_per_hour: float | None = Field(
         None, ge=0, description="g CO2eq that making the machine caused, per hour of its life; absent: not known"
     )
+    alternatives: tuple[str, ...] = Field(
+        ALTERNATIVES,
+        strict=False,
+        description="models that are made beside the audited one, to see whether one would do",
+    )
+
+    @field_validator("alternatives")
+    @classmethod
+    def _are_known(cls, alternatives: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := next((name for name in alternatives if name not in ALTERNATIVES), None):
+            raise ValueError(f"unknown model '{unknown}'{did_you_mean(unknown, ALTERNATIVES)}")
+        return alternatives
+
+
+class TransferPolicy(_Section):
+    """A labelled data set from elsewhere, on which models trained on the policy's own data are tried."""
+
+    data: str = Field(min_length=1)
+    text: str = "text"
+    label: str = "label"
+    label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
+
+
+class ClaimsPolicy(_Section):
+    """What `suites/claims/` needs to put the document's claims to the test."""
+
+    pretrained: str | None = Field(None, min_length=1, description="a folder or Hub id of a pretrained encoder")
+    revision: str | None = None
+    pretraining_rate: float | None = Field(
+        None, gt=0, description="learning rate of its pretraining; absent: read from the file beside it"
+    )
+    transfer: tuple[TransferPolicy, ...] = Field((), strict=False)
 
 
 class ReportPolicy(_Section):
@@ -190,6 +235,7 @@ class Policy(_Section):
     environment: EnvironmentPolicy = Field(default_factory=EnvironmentPolicy)
     report: ReportPolicy = Field(default_factory=ReportPolicy)
     waivers: tuple[Waiver, ...] = Field((), strict=False)
+    claims: ClaimsPolicy = Field(default_factory=ClaimsPolicy)
     _origin: Path | None = PrivateAttr(default=None)
 
     @property
@@ -365,7 +411,8 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key} is missing and has no default."
     message = problem["msg"].removeprefix("Value error, ")
-    return f"key {key}: {message[0].lower()}{message[1:]}; it is {problem['input']!r}."
+    given = "" if message.endswith(("?", ".")) else f"; it is {problem['input']!r}."
+    return f"key {key}: {message[0].lower()}{message[1:]}{given}"
 
 
 def _fields(where: list[str]) -> Iterable[str]:
@@ -375,7 +422,9 @@ def _fields(where: list[str]) -> Iterable[str]:
             section = Finetune
         elif part == "waivers":
             section = Waiver
-        elif part.isdigit():
+        elif part == "transfer":
+            section = TransferPolicy
+        elif part.isdigit():  # which of several tables
             continue
         elif isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
             section = section.model_fields[part].annotation

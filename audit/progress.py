@@ -27,7 +27,7 @@ class Progress:
 
     @contextmanager
     def bar(self, name: str, total: int, unit: str) -> Iterator[Bar]:
-        """A bar that is shown while the block runs."""
+        """A bar that is shown while the block runs; a total of 0 is one that is not known."""
         bar = Bar(self._write or (lambda text: None), self._live, name, total, unit)
         try:
             yield bar
@@ -55,6 +55,10 @@ class Bar:
             self._shown = now
             self._show(self._line(now))
 
+    def expect(self, total: int) -> None:
+        """Correct how much there is to do, where that was not known when the work began."""
+        self._total = total
+
     def say(self, text: str) -> None:
         """A milestone; shown where lines last, with the numbers."""
         if not self._live:
@@ -77,9 +81,11 @@ class Bar:
     def _line(self, now: float) -> str:
         elapsed = max(now - self._started, 1e-9)
         rate = self._done / elapsed
-        left = (self._total - self._done) / rate if rate else float("nan")
-        parts = [f"{self._name}: {self._done:,}/{self._total:,} {self._unit}"]
+        of = f"/{self._total:,}" if self._total else ""
+        parts = [f"{self._name}: {self._done:,}{of} {self._unit}"]
         if rate:
             parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
+        if rate and self._total:
+            left = max(self._total - self._done, 0) / rate
             parts.append(f"{int(left // 60)}:{int(left % 60):02d} left")
         return ", ".join([*parts, self._note] if self._note else parts)

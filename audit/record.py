@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit.cache import write_atomically
-from audit.energy import merge
+from audit.energy import add, charged
 from audit.errors import AuditError
 from audit.redaction import withheld
 from audit.verdict import Finding, Measurement
@@ -128,14 +128,16 @@ def build(
                 **_since(first.get("baseline"), findings),
                 "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
                 "energy": {
-                    "phases": merge([*(fact["energy"] for fact in facts), reporting]),
+                    "phases": add(
+                        [
+                            *charged([*(fact["energy"] for fact in facts), reporting]),
+                            *(phase for fact in facts for phase in fact.get("elsewhere", ())),
+                        ]
+                    ),
                     "kept": distinct(each for fact in facts for each in fact["kept"]),
                     "grids": first["grids"],
                 },
-                "scoring": {
-                    name: sum(fact["scoring"][name] for fact in facts)
-                    for name in ("texts", "forward_passes", "cache_hits")
-                },
+                "scoring": {name: sum(fact["scoring"][name] for fact in facts) for name in first["scoring"]},
                 "provenance": {**first["provenance"], "policy_file": first["policy_file"]},
             }
         )
@@ -173,6 +175,22 @@ def schema() -> dict[str, Any]:
     return dict(json.loads(text))
 
 
+@cache
+def _validator() -> Any:
+    from jsonschema.validators import validator_for
+
+    return validator_for(schema())(schema())
+
+
+def _validate(value: Any) -> None:
+    """As :func:`jsonschema.validate`, which would hold our own schema against the schema of schemas each time."""
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator().iter_errors(value))
+    if error is not None:
+        raise error
+
+
 def write(out: Path, value: Mapping[str, Any]) -> Path:
     """Write a record into its folder, all of it or nothing.
 
@@ -181,9 +199,7 @@ def write(out: Path, value: Mapping[str, Any]) -> Path:
     jsonschema.ValidationError
         If it does not fit the schema: a defect of ours that must not reach a reader.
     """
-    import jsonschema
-
-    jsonschema.validate(value, schema())
+    _validate(value)
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / NAME, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return out / NAME
@@ -201,7 +217,7 @@ def read(path: Path) -> dict[str, Any]:
 
     try:
         value = json.loads(path.read_text("utf-8"))
-        jsonschema.validate(value, schema())
+        _validate(value)
     except OSError as error:
         raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):

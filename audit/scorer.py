@@ -6,30 +6,40 @@ It knows nothing of labels, gates or pytest.
 from __future__ import annotations
 
 import hashlib
+import platform
 import re
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from audit.cache import Cache, read_array, write_array
+from audit import attention, gradients
+from audit.attention import Attention
+from audit.batches import Batches, calibration_tokens, inputs, one_behind, windows
+from audit.cache import Cache
 from audit.data import Examples
+from audit.gradients import TriggerScores
 from audit.model import Model
-from audit.progress import Progress
+from audit.progress import Bar, Progress
+from audit.store import Store
 
 if TYPE_CHECKING:
     from audit.energy import Meter
 
-# Tokens in a batch, padding included. Small batches stay in a processor's cache; a GPU wants work for all its units.
-TOKENS_PER_BATCH = {"cpu": 2048, "cuda": 65_536, "mps": 16_384}
 # Part of the key of cached predictions: raise it whenever their computation changes.
 REVISION = 1
+# Texts that are looked at together: identical ones run once, and those of like length share batches.
+WINDOW = 65_536
+# Of these, texts that are looked up, computed and kept at a time: so many are lost at most if the process dies.
+PART = {"cpu": 1024, "cuda": 16_384, "mps": 4096}
+# A rough guess of a text's tokens, for what is decided before it is tokenized.
+CHARACTERS_PER_TOKEN = 4
+CALIBRATION_TEXTS = 8192
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -99,23 +109,6 @@ class Predictions:
         return np.asarray(-np.log(np.clip(p, 1e-12, 1.0)))
 
 
-@dataclass(frozen=True)
-class TriggerScores:
-    """How far each word of the vocabulary, put into texts, would move the model from one class to another.
-
-    Parameters
-    ----------
-    words : tuple of str, length w
-        Those that are a token by themselves.
-    scores : ndarray of float32, shape (classes, classes, w)
-        By class of the texts, class moved to, and word; to first order, so their order counts and not their size.
-        0 where there was no text of the class, and where both classes are one.
-    """
-
-    words: tuple[str, ...]
-    scores: NDArray[np.float32]
-
-
 @dataclass
 class Counts:
     """What the scoring of an audit amounted to."""
@@ -146,14 +139,21 @@ class Scorer:
         self.model, self.max_characters = model, max_characters
         self.counts = Counts()
         self._cache, self._meter, self._progress = cache, meter, progress
-        self._tokens_per_batch = TOKENS_PER_BATCH[model.device.split(":")[0]]
+        self._kind, self._calibrated = model.device.split(":")[0], False
 
-    def predict(self, texts: Sequence[str]) -> Predictions:
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What an answer costs depends on this, besides the text and the machine; JSON values."""
+        model = self.model
+        single = {} if model.dtype == "float32" else {"dtype": model.dtype}  # float32 was all there was once
+        return {"model": model.fingerprint, "max_length": model.max_length, "device": model.device, **single}
+
+    def predict(self, texts: Iterable[str]) -> Predictions:
         """Class probabilities for texts, in their order.
 
         Parameters
         ----------
-        texts : sequence of str, length n
+        texts : iterable of str, n of them
             Texts longer than the model's maximum are cut. Lone surrogates, which are no characters, are read as U+FFFD,
             the sign for what cannot be read.
 
@@ -162,11 +162,45 @@ class Scorer:
         Predictions
             Probabilities of shape (n, classes), float32.
         """
-        rows = self._kept(texts, "", len(self.model.labels), self.forward)
-        shape = (len(rows), len(self.model.labels))
-        return Predictions(np.array(rows, dtype=np.float32).reshape(shape), self.model.labels)
+        parts = list(self._kept(texts, "", len(self.model.labels), self._predict))
+        nothing = np.empty((0, len(self.model.labels)), dtype=np.float32)
+        return Predictions(np.concatenate([nothing, *parts]), self.model.labels)
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def predict_stream(self, texts: Iterable[str], path: Path, total: int = 0) -> Predictions:
+        """As :meth:`predict`, for more texts than memory holds: they are read once, and results go to a file.
+
+        Parameters
+        ----------
+        texts : iterable of str, n of them
+        path : Path
+            Written in NumPy's format as the texts come; what stood there is replaced.
+        total : int
+            How many texts will come, for the time left that is shown; 0: not known.
+
+        Returns
+        -------
+        Predictions
+            Probabilities of shape (n, classes), float32, mapped from the file.
+        """
+        classes, written = len(self.model.labels), 0
+
+        def header() -> dict[str, Any]:
+            return {"descr": "<f4", "fortran_order": False, "shape": (written, classes)}
+
+        with path.open("wb") as file:
+            # NumPy leaves room in the header for the number of rows to grow.
+            np.lib.format.write_array_header_1_0(file, header())
+            start = file.tell()
+            for rows in self._kept(texts, "", classes, self._predict, total):
+                file.write(np.ascontiguousarray(rows, dtype="<f4").tobytes())
+                written += len(rows)
+            file.seek(0)
+            np.lib.format.write_array_header_1_0(file, header())
+            assert file.tell() == start
+        # An empty file cannot be mapped.
+        return Predictions(np.load(path, mmap_mode="r" if written else None), self.model.labels)
+
+    def embed(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """What the encoder makes of texts before the classification head reads it, in their order.
 
         The encoder's last hidden states, of the first token and averaged over all tokens, side by side. Heads read
@@ -176,7 +210,7 @@ class Scorer:
 
         Parameters
         ----------
-        texts : sequence of str, length n
+        texts : iterable of str, n of them
             Texts longer than the model's maximum are cut.
 
         Returns
@@ -184,82 +218,194 @@ class Scorer:
         ndarray of float32, shape (n, 2 * hidden size)
             Kept on disk like predictions; they hold traces of the texts, and the cache is the user's alone.
         """
-        rows = self._kept(texts, "embedding", None, self._embed)
-        return np.array(rows, dtype=np.float32).reshape(len(rows), -1 if rows else 0)
+        parts = list(self._kept(texts, "embedding", None, self._embed))
+        return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
+
+    def attention(self, texts: Sequence[str]) -> list[Attention]:
+        """What each layer multiplies and weighs, one text at a time; not kept, since it is large.
+
+        Raises
+        ------
+        NotAssessed
+            If the layers have no separate queries and keys, as those of BERT, RoBERTa, ELECTRA and DistilBERT do.
+        """
+        # A copy of the network, since it has to compute its weights openly; the one that predicts is left alone.
+        network, read = replace(self.model).network, [self._read(text) for text in texts]
+        with self._meter.phase("score"):
+            made = attention.weigh(network, self.model.tokenizer, read, self.model.max_length)
+        self.counts.forward_passes += len(texts)
+        self.counts.texts += len(texts)
+        return made
 
     def _kept(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         what: str,
         width: int | None,
-        compute: Callable[[Sequence[str]], NDArray[np.float32]],
-    ) -> list[NDArray[np.float32]]:
-        """A row for each text, from the cache where it is there; each distinct text is computed once."""
-        read = [self._read(text) for text in texts]
-        distinct = list(dict.fromkeys(read))
-        keys = [_key(text) for text in distinct]
-        with _Store(self._cache, self._scope(what)) as store, store.lock():
-            found = store.get(keys, width)
-            missing = [i for i, key in enumerate(keys) if key not in found]
+        compute: Callable[[Sequence[str], Bar], NDArray[np.float32]],
+        total: int = 0,
+    ) -> Iterator[NDArray[np.float32]]:
+        """Rows of the texts in their order, a window at a time, shape (texts of the window, width).
+
+        From the cache where they are there; each distinct text of a window is computed once.
+        """
+        total = len(texts) if isinstance(texts, Sized) else total
+        with self._progress.bar("score", total, "texts") as bar:
+            for window in windows(map(self._read, texts), WINDOW):
+                found = self._found(window, what, width, compute, bar)
+                yield np.array([found[text] for text in window], dtype=np.float32)
+
+    def _found(
+        self,
+        window: Sequence[str],
+        what: str,
+        width: int | None,
+        compute: Callable[[Sequence[str], Bar], NDArray[np.float32]],
+        bar: Bar,
+    ) -> dict[str, NDArray[np.float32]]:
+        """The row of each distinct text of a window."""
+        # Characters foretell tokens, so that texts of like length come into one part, and there into one batch.
+        distinct = sorted(dict.fromkeys(window), key=len, reverse=True)
+        keys, size = [_key(text) for text in distinct], PART[self._kind]
+        text_of, computed = dict(zip(keys, distinct, strict=True)), 0
+        found: dict[bytes, NDArray[np.float32]] = {}
+        store = Store(self._cache, self._scope(what))
+        for part in store.shared([keys[start : start + size] for start in range(0, len(keys), size)]):
+            found |= store.get(part, width)
+            missing = [key for key in part if key not in found]
+            bar.advance(len(part) - len(missing))
             if missing:
                 with self._meter.phase("score"):
-                    fresh = compute([distinct[i] for i in missing])
-                for i, row in zip(missing, fresh, strict=True):
-                    found[keys[i]] = row
-                store.put({keys[i]: found[keys[i]] for i in missing})
-        self.counts.texts += len(texts)
-        self.counts.cache_hits += len(texts) - len(missing)
-        row_of = {text: found[key] for text, key in zip(distinct, keys, strict=True)}
-        return [row_of[text] for text in read]
+                    if not computed:
+                        self._calibrate(distinct)
+                    rows = compute([text_of[key] for key in missing], bar)
+                fresh = dict(zip(missing, rows, strict=True))
+                store.put(fresh)
+                found |= fresh
+                computed += len(missing)
+        bar.advance(len(window) - len(distinct))
+        self.counts.texts += len(window)
+        self.counts.cache_hits += len(window) - computed
+        return {text: found[key] for key, text in text_of.items()}
 
     def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
         """Probabilities by the model itself, past the cache; shape (n, classes), in the order of the texts."""
+        bars = self._progress if show else Progress()
+        with bars.bar("score", len(texts), "texts") as bar:
+            return self._predict(texts, bar)
+
+    def _predict(self, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+        """Probabilities by the model itself, shape (n, classes)."""
+        return self._computed(texts, self._probabilities, len(self.model.labels), bar)
+
+    def _embed(self, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+        """Embeddings by the encoder itself, shape (n, 2 * hidden size)."""
+        return self._computed(texts, self._states, 2 * self.model.network.config.hidden_size, bar)
+
+    def _probabilities(self, given: dict[str, Any]) -> Any:
+        """Tensor of shape (batch, classes)."""
         import torch
 
-        result = np.empty((len(texts), len(self.model.labels)), dtype=np.float32)
-        with torch.inference_mode():
-            for rows, batch in self._encoded(texts, show):
-                logits = self.model.network(**batch).logits.float()  # (batch, classes)
-                result[rows] = torch.softmax(logits, dim=-1).cpu().numpy()
-        return result
+        return torch.softmax(self.model.network(**given).logits.float(), dim=-1)
 
-    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeddings by the encoder itself, past the cache; shape (n, 2 * hidden size)."""
+    def _states(self, given: dict[str, Any]) -> Any:
+        """Tensor of shape (batch, 2 * hidden size): the last states of the first token, and averaged over all."""
         import torch
 
-        network = self.model.network
-        result = np.empty((len(texts), 2 * network.config.hidden_size), dtype=np.float32)
-        with torch.inference_mode():
-            for rows, batch in self._encoded(texts, show=True):
-                states = network.base_model(**batch)[0].float()  # (batch, tokens, hidden)
-                real = batch["attention_mask"]  # (batch, tokens); padding may stand on the left
-                first = states[torch.arange(len(rows)), real.argmax(dim=1)]
-                mean = (states * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
-                result[rows] = torch.cat([first, mean], dim=1).cpu().numpy()
+        states = self.model.network.base_model(**given)[0].float()  # (batch, tokens, hidden)
+        real = given.get("attention_mask", torch.ones_like(given["input_ids"]))  # (batch, tokens)
+        first = states[torch.arange(len(states)), real.argmax(dim=1)]  # padding may stand on the left
+        mean = (states * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
+        return torch.cat([first, mean], dim=1)
+
+    def _computed(
+        self, texts: Sequence[str], compute: Callable[[dict[str, Any]], Any], width: int, bar: Bar
+    ) -> NDArray[np.float32]:
+        """What a function makes of the model's inputs for each text, shape (n, width); they count as forward passes."""
+        lengths, work = self._encoded(texts, compute)
+        result = np.empty((len(texts), width), dtype=np.float32)
+        for rows, made in one_behind(self._batches.run(lengths, work)):
+            result[rows] = made.cpu().numpy()
+            bar.advance(len(rows))
+        self.counts.forward_passes += len(texts)
+        self.counts.tokens += int(lengths.sum())
         return result
 
-    def _encoded(self, texts: Sequence[str], show: bool) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """Row indices and model inputs of batches that together hold each text once; they count as forward passes."""
-        tokenizer = self.model.tokenizer
-        encoded = tokenizer(
+    def _encoded(
+        self, texts: Sequence[str], compute: Callable[[dict[str, Any]], Any]
+    ) -> tuple[NDArray[np.int64], Callable[[NDArray[np.int64]], Any]]:
+        """Tokens of each text, shape (n,), and what runs a function on the model's inputs of some of them."""
+        import torch
+
+        encoded = self.model.tokenizer(
             [self._read(text) for text in texts],
             truncation=True,
             max_length=self.model.max_length,
             return_attention_mask=False,
-        )["input_ids"]
-        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        bars = self._progress if show else Progress()
-        with bars.bar("score", len(texts), "texts") as bar:
-            for rows in _batches(lengths, self._tokens_per_batch):
-                yield (
-                    rows,
-                    tokenizer.pad({"input_ids": [encoded[i] for i in rows]}, padding="longest", return_tensors="pt").to(
-                        self.model.device
-                    ),
-                )
-                bar.advance(len(rows))
-        self.counts.forward_passes += len(texts)
-        self.counts.tokens += int(lengths.sum())
+            return_token_type_ids=self._has_types,
+        )
+        columns = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
+        # Where a tokenizer frames no text with tokens of its own, an empty one still has to be something.
+        columns["input_ids"] = [ids or [self._filler["input_ids"]] for ids in columns["input_ids"]]
+
+        def work(rows: NDArray[np.int64]) -> Any:
+            given = {name: [values[i] for i in rows] for name, values in columns.items()}
+            with torch.inference_mode():
+                return compute(self._inputs(given))
+
+        return np.array([len(ids) for ids in columns["input_ids"]], dtype=np.int64), work
+
+    def _inputs(self, columns: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Any]:
+        return inputs(columns, self._filler, self.model.tokenizer.padding_side, self.model.device)
+
+    @cached_property
+    def _batches(self) -> Batches:
+        """How the network's batches are formed; one that knows no padding takes one text at a time."""
+        alone = getattr(self.model.network.config, "pad_token_id", None) is None
+        return Batches(self._kind, self.model.dtype, alone=alone, checked=not self.model.reads_batches)
+
+    @cached_property
+    def _filler(self) -> dict[str, int]:
+        """What fills up shorter texts; any number will do where there is no padding token, since all are masked."""
+        tokenizer = self.model.tokenizer
+        return {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
+
+    @cached_property
+    def _has_types(self) -> bool:
+        """Whether the tokens of one text are of several types, as XLNet's are, which the network must then be told."""
+        return any(self.model.tokenizer("a").get("token_type_ids", ()))
+
+    def _calibrate(self, texts: Sequence[str]) -> None:
+        """Find the size of batch for this machine, once and where so many texts are to come that it pays."""
+        if self._calibrated:
+            return
+        longest = self.model.max_length
+        expected = [min(len(text) / CHARACTERS_PER_TOKEN + 2, longest) for text in texts]
+        if sum(expected) < calibration_tokens(self._kind):
+            return
+        import torch
+
+        model = self.model
+        key = {
+            "what": "tokens in a batch",
+            "network": model.network.config.model_type,
+            "parameters": sum(each.numel() for each in model.network.parameters()),
+            "max_length": longest,
+            "dtype": model.dtype,
+            "device": model.device,
+            "machine": f"{platform.node()}, {self._meter.machine}",
+            "threads": torch.get_num_threads(),
+            "versions": {name: version(name) for name in ("torch", "transformers")},
+        }
+        sample = texts[:: max(1, len(texts) // CALIBRATION_TEXTS)][:CALIBRATION_TEXTS]
+
+        def measure() -> dict[str, Any]:
+            made = self._batches.calibrate(*self._encoded(sample, self._probabilities))
+            self.counts.forward_passes += made["texts"]
+            return made
+
+        self._batches.tokens = self._cache.measurement(key, measure)["tokens"]
+        self._calibrated = True
 
     def trigger_scores(
         self, texts: Sequence[str], labels: NDArray[np.int64], beside: str = "", positions: int = 3
@@ -289,98 +435,49 @@ class Scorer:
         first order. The inserted token is a copy of its neighbour, so the texts themselves are the carrier words. What
         it subtracts is the same for all v and is left out.
         """
-        ids, words = self._vocabulary
+        ids, words = self._whole_words
         classes = len(self.model.labels)
         digest = hashlib.sha256(self._scope("triggers"))
         for value in (*texts, beside, positions, *map(int, labels)):
             digest.update(hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).digest())
-        path = self._cache.measurements / f"triggers-{digest.hexdigest()[:32]}.npy"
-        with FileLock(f"{path}.lock"):
-            scores = read_array(path, (classes, classes, len(words)))
-            if scores is None:
-                with self._meter.phase("gradients"):
-                    gradients = self._gradients(texts, labels, beside, positions)  # (classes, classes, width)
-                    embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()
-                    scores = gradients @ embeddings[ids].T
-                write_array(path, scores)
-        return TriggerScores(words, scores)
 
-    def _gradients(
+        def scored() -> NDArray[np.float32]:
+            with self._meter.phase("gradients"):
+                mean = self._mean_margins(texts, labels, beside, positions)  # (classes, classes, width)
+                embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()
+                return np.asarray(mean @ embeddings[ids].T)
+
+        name = f"triggers-{digest.hexdigest()[:32]}"
+        return TriggerScores(words, self._cache.array(name, (classes, classes, len(words)), scored))
+
+    def _mean_margins(
         self, texts: Sequence[str], labels: NDArray[np.int64], beside: str, positions: int
     ) -> NDArray[np.float32]:
         """Mean gradient of each class margin at an inserted token; shape (classes, classes, width of the embedding)."""
-        import torch
-
-        network, tokenizer = self.model.network, self.model.tokenizer
-        embed = network.get_input_embeddings()
-        rows = list(self._inserted(texts, beside, positions))
-        sources = np.asarray(labels, dtype=np.int64)[[text for text, _, _ in rows]]
-        places = np.array([place for _, place, _ in rows], dtype=np.int64)
-        classes = len(self.model.labels)
-        total = np.zeros((classes, classes, embed.weight.shape[1]), dtype=np.float32)
-        lengths = np.array([len(ids) for _, _, ids in rows], dtype=np.int64)
+        model, extra = self.model, self._tokens(beside)
+        read = [self._read(text) for text in texts]
+        rows = list(gradients.inserted(model.tokenizer, read, extra, model.max_length, positions))
+        sources = np.asarray(labels, dtype=np.int64)[[row.text for row in rows]]
         with self._progress.bar("gradients", len(rows), "texts") as bar:
-            for batch in _batches(lengths, self._tokens_per_batch):
-                padded = tokenizer.pad(
-                    {"input_ids": [rows[i][2] for i in batch]}, padding="longest", return_tensors="pt"
-                ).to(self.model.device)
-                # As many padding tokens before the text as the tokenizer puts there; none, where it pads behind.
-                shift = padded["attention_mask"].int().argmax(dim=1).cpu().numpy()
-                embedded = embed(padded.pop("input_ids")).detach().requires_grad_()  # (batch, tokens, width)
-                logits = network(inputs_embeds=embedded, **padded).logits.float()  # (batch, classes)
-                of = np.arange(len(batch))
-                own = logits[of, sources[batch]].sum()
-                for target in range(classes):
-                    (gradient,) = torch.autograd.grad(logits[:, target].sum() - own, embedded, retain_graph=True)
-                    at = gradient[of, places[batch] + shift].float().cpu().numpy()  # (batch, width)
-                    np.add.at(total[:, target], sources[batch], at)
-                bar.advance(len(batch))
+            mean = gradients.mean_margins(
+                model.network, rows, sources, self._batches, lambda ids: self._inputs({"input_ids": ids}), bar
+            )
         self.counts.forward_passes += len(rows)
-        times = np.maximum(np.bincount(sources, minlength=classes), 1).astype(np.float32)
-        return np.asarray(total / times[:, None, None], dtype=np.float32)
+        return mean
 
-    def _inserted(self, texts: Sequence[str], beside: str, positions: int) -> Iterator[tuple[int, int, list[int]]]:
-        """Which text, where the inserted token stands, and all token numbers; for some places of each text."""
-        tokenizer = self.model.tokenizer
-        extra = self._tokens(beside)
-        encoded = tokenizer(
-            [self._read(text) for text in texts],
-            truncation=True,
-            max_length=self.model.max_length - len(extra) - 1,
-            return_special_tokens_mask=True,
-            return_attention_mask=False,
-        )
-        for text, (ids, special) in enumerate(zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)):
-            own = [i for i, mark in enumerate(special) if not mark]
-            for turn, at in enumerate(np.linspace(0, len(own) - 1, positions).round().astype(int) if own else ()):
-                place, before = own[at], extra if turn % 2 else []
-                put = [*before, ids[place], *([] if before else extra)]
-                yield text, place + len(before), [*ids[:place], *put, *ids[place:]]
+    @cached_property
+    def _whole_words(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        return gradients.whole_words(self.model.tokenizer, self._tokens)
 
     def reads_alike(self, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
         """Whether the tokenizer makes the same of each pair of texts, so that no model could tell them apart; (n,)."""
-        pairs = zip(first, second, strict=True)
-        return np.array([self._tokens(one) == self._tokens(other) for one, other in pairs], dtype=bool)
+        read = [self._read(text) for text in (*first, *second)]
+        ids = self.model.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
+        pairs = zip(ids[: len(first)], ids[len(first) :], strict=True)
+        return np.array([one == other for one, other in pairs], dtype=bool)
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.model.tokenizer(self._read(text), add_special_tokens=False)["input_ids"])
-
-    @cached_property
-    def _vocabulary(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-        """Numbers and spellings of the tokens that are a word: put behind another word they become that token alone."""
-        tokenizer = self.model.tokenizer
-        numbers = sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
-        spelt = [
-            tokenizer.convert_tokens_to_string([token]).strip() for token in tokenizer.convert_ids_to_tokens(numbers)
-        ]
-        carrier = self._tokens("the")
-        encoded = tokenizer([f"the {word}" for word in spelt], add_special_tokens=False)["input_ids"] if spelt else []
-        found = [
-            (number, word)
-            for number, word, ids in zip(numbers, spelt, encoded, strict=True)
-            if word and ids == [*carrier, number]
-        ]
-        return np.array([number for number, _ in found], dtype=np.int64), tuple(word for _, word in found)
 
     def _read(self, text: str) -> str:
         """The text as the tokenizer gets it; it refuses lone surrogates, which JSON's escapes can bring."""
@@ -388,79 +485,11 @@ class Scorer:
 
     def _scope(self, what: str) -> bytes:
         """What besides the text decides a row; `what` is empty for predictions."""
-        model = self.model
-        kind = model.device.split(":")[0]
-        text = f"{REVISION}\0{model.fingerprint}\0{model.max_length}\0float32\0{kind}"
+        model, kind = self.model, self._kind
+        text = f"{REVISION}\0{model.fingerprint}\0{model.max_length}\0{model.dtype}\0{kind}"
         text += f"\0{what}" if what else ""
         return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def _key(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:16]
-
-
-def _batches(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int64]]:
-    """Row indices of batches of similar length, longest first so that memory runs out at once or never."""
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        width = int(lengths[order[start]])
-        size = max(1, tokens // max(width, 1))
-        yield order[start : start + size]
-        start += size
-
-
-class _Store:
-    """Predictions or embeddings of one model on disk, one row a text."""
-
-    def __init__(self, cache: Cache, scope: bytes) -> None:
-        self._path, self._scope = cache.predictions, scope
-
-    def __enter__(self) -> _Store:
-        try:
-            self._connection = self._open()
-        except sqlite3.DatabaseError:
-            # A damaged cache costs time, never a result.
-            self._path.unlink(missing_ok=True)
-            self._connection = self._open()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=600)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS predictions (scope BLOB, text BLOB, probabilities BLOB, "
-                "PRIMARY KEY (scope, text)) WITHOUT ROWID"
-            )
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def lock(self) -> FileLock:
-        """Held while one process looks up and computes, so that no other computes the same."""
-        return FileLock(f"{self._path}.{self._scope.hex()}.lock")
-
-    def get(self, keys: Sequence[bytes], width: int | None) -> dict[bytes, NDArray[np.float32]]:
-        found: dict[bytes, NDArray[np.float32]] = {}
-        with closing(self._connection.cursor()) as cursor:
-            for start in range(0, len(keys), 500):
-                part = keys[start : start + 500]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT text, probabilities FROM predictions WHERE scope = ? AND text IN ({marks})"  # noqa: S608
-                for key, blob in cursor.execute(query, (self._scope, *part)):
-                    row = np.frombuffer(blob, dtype="<f4")
-                    if width in (None, len(row)) and np.isfinite(row).all():
-                        found[bytes(key)] = row
-        return found
-
-    def put(self, rows: dict[bytes, Any]) -> None:
-        with self._connection:
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO predictions VALUES (?, ?, ?)",
-                [(self._scope, key, np.asarray(row, dtype="<f4").tobytes()) for key, row in rows.items()],
-            )

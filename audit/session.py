@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit import canaries, data, energy, latency, model, own_metrics, personal_data, record, references
+from audit import canaries, data, energy, latency, launched, model, own_metrics, personal_data, record, references
 from audit import policy as policies
+from audit.alternatives import Alternative, Alternatives, Bench
 from audit.cache import Cache
 from audit.canaries import CanaryTwin
 from audit.catalogue import Identifier
+from audit.cluster import Cluster, ClusterScorer
 from audit.data import Examples
 from audit.energy import Meter
 from audit.errors import AuditError, NotAssessed
+from audit.experiments import ELSEWHERE, Elsewhere, Experiments
 from audit.finetune import Recipe, train
 from audit.model import Model
 from audit.own_metrics import OwnMetric
@@ -28,7 +31,7 @@ from audit.policy import SMALL_BERT, Policy
 from audit.probes.latency import hostile_requests
 from audit.probes.membership import Twins
 from audit.progress import Progress
-from audit.references import Twin
+from audit.references import LinearModel, Twin
 from audit.scorer import Predictions, Scorer
 
 # Where the policy does not say how many.
@@ -71,14 +74,14 @@ class Session:
         self.overridden: tuple[str, ...] = ()
         self._scorers: list[Scorer] = []
         self._blocks: dict[str, Any] | None = None
+        self._beside: tuple[Alternative, ...] = ()
+        self._experiments: Experiments | None = None
         self._started = record.now()
 
     @cached_property
     def policy(self) -> Policy:
-        """The policy that applies, its gates checked against the known ids."""
-        policy = policies.find(self.options.policy, self.options.folder)
-        policy.check_ids(self.extra_ids)
-        return policy
+        """The policy that applies."""
+        return policies.find(self.options.policy, self.options.folder)
 
     def start(self, overridden: Iterable[str] = ()) -> None:
         """Check what was given; then mark a former record in the output folder as incomplete.
@@ -94,8 +97,16 @@ class Session:
             Names what is wrong; nothing has been written then.
         """
         self.overridden = tuple(sorted(overridden))
+        self.policy.check_ids(self.extra_ids)
+        if launched.world() > 1:
+            raise AuditError(
+                f"pytest was started {launched.world()} times, by torchrun or accelerate launch; train with `torchrun "
+                f"--nproc_per_node {launched.world()} -m audit train`, then run pytest once, which finds the model."
+            )
         # The former predictions are read now, since this audit may be written over them.
         _ = self.policy, self.device, self.cache, self.baseline, self.former, self.own_metrics, self.person_names
+        if self.cluster is not None and self.policy.audit.address is not None:
+            self.cluster.connect()
         record.check_writable(self.out)
         if not {"model", "scorer"} & set(self.overridden):
             _ = self._located
@@ -122,6 +133,16 @@ class Session:
     def meter(self) -> Meter:
         """The energy tracker."""
         return Meter(self.policy.audit.country)
+
+    @cached_property
+    def cluster(self) -> Cluster | None:
+        """Where forward passes and the trainings of twins run; None: here."""
+        asked = self.policy.audit
+        if asked.engine == "local":
+            return None
+        if self.options.processes > 1:
+            raise AuditError("[audit] engine = 'ray' spreads the work by itself; leave out -n.")
+        return Cluster(asked, self.device)
 
     @cached_property
     def baseline(self) -> dict[str, Any] | None:
@@ -160,10 +181,16 @@ class Session:
             return None
         if asked.source == SMALL_BERT:
             return Recipe(SMALL_BERT, None, None, True, settings, asked.max_length, self.device)
-        path, allowed = self.policy.path(asked.source, "[model] source"), self.policy.security.allow_pickle
-        folder, revision = model.locate(asked.source, path, asked.revision, allow_pickle=allowed)
-        pinned = revision is None or bool(re.fullmatch(r"[0-9a-f]{40}", asked.revision or ""))
-        return Recipe(asked.source, folder, revision, pinned, settings, asked.max_length, self.device)
+        return self._recipe_from(asked.source, asked.revision, "[model] source")
+
+    def _recipe_from(self, source: str, revision: str | None, key: str) -> Recipe:
+        """The policy's recipe, from this base model."""
+        settings, length = self.policy.model.finetune, self.policy.model.max_length
+        assert settings is not None
+        path, allowed = self.policy.path(source, key), self.policy.security.allow_pickle
+        folder, commit = model.locate(source, path, revision, allow_pickle=allowed)
+        pinned = commit is None or bool(re.fullmatch(r"[0-9a-f]{40}", revision or ""))
+        return Recipe(source, folder, commit, pinned, settings, length, self.device)
 
     @cached_property
     def _loaded(self) -> tuple[str, Path, str | None, bool] | None:
@@ -235,16 +262,23 @@ class Session:
             source, folder, commit, pinned = loaded
             return Model(
                 source, folder, self.classes, self.policy.model.max_length, self.device, commit, pinned,
-                allow_pickle=self.policy.security.allow_pickle,
+                allow_pickle=self.policy.security.allow_pickle, dtype=self.policy.audit.dtype,
             )  # fmt: skip
         assert self.recipe is not None
         assert self.train_data is not None
-        return train(self.recipe, self.train_data, self.cache, self.meter, self.progress)
+        made = train(self.recipe, self.train_data, self.cache, self.meter, self.progress)
+        return replace(made, dtype=self.policy.audit.dtype)
 
     def scorer(self, audited: Model) -> Scorer:
         """A scorer for a model, on this audit's cache and meter; what it does counts in the record."""
-        cut = self.policy.model.max_characters
-        made = Scorer(audited, self.cache, self.meter, self.progress, max_characters=cut)
+        cut, dtype = self.policy.model.max_characters, self.policy.audit.dtype
+        if audited.dtype != dtype:  # a twin: it is trained in float32, and asked as the model is
+            audited = replace(audited, dtype=dtype)
+        arguments = audited, self.cache, self.meter, self.progress
+        made = Scorer(*arguments, max_characters=cut)
+        # What a fixture of the user's own made of a model, or we of its weights, is not in its folder.
+        if self.cluster is not None and "model" not in self.overridden and type(audited) is Model:
+            made = ClusterScorer(*arguments, self.cluster, max_characters=cut)
         self._scorers.append(made)
         return made
 
@@ -264,17 +298,27 @@ class Session:
         models = [made.get("model"), *(twin.model for twin in made.get("twins", ()))]
         # The canary twin's scorer and those of references without some rows are among them.
         models += [scorer.model for scorer in self._scorers]
-        trainings = [training for model in models if (training := getattr(model, "training", None))]
+        trainings = [training for model in (*models, *self._beside) if (training := getattr(model, "training", None))]
+        trainings += self._experiments.used if self._experiments else []
         kept = [{**each["energy"], "created": each["created"]} for each in trainings]
-        if self._blocks is not None:
-            (figures,) = energy.merge([[self._blocks["idle"], *self._blocks["blocks"]]])
-            kept.append({**figures, "created": self._blocks["created"]})
+        beside = [each.inference for each in self._beside]
+        for measured in ([self._blocks] if self._blocks else [], beside):
+            if measured:
+                blocks = [block for each in measured for block in each["blocks"]]
+                (figures,) = energy.merge([[measured[0]["idle"], *blocks]])
+                kept.append({**figures, "created": measured[0]["created"]})
         return [each for each in record.distinct(kept) if each["created"] < self._started]
 
     def spent(self) -> dict[str, Any]:
         """The energy of this audit until now, as :func:`audit.probes.environment.audit_energy` takes it."""
         phases = [phase.record() for phase in self.meter.phases]
-        return {"phases": phases, "kept": self.kept(), "processes": self.options.processes}
+        elsewhere = self.cluster.elsewhere if self.cluster else []
+        return {
+            "phases": phases + elsewhere,
+            "elsewhere": bool(elsewhere),
+            "kept": self.kept(),
+            "processes": self.options.processes,
+        }
 
     def latencies(self, scorer: Scorer) -> dict[str, Any]:
         """Time of single texts, hostile ones and test texts, measured or taken from the cache."""
@@ -294,7 +338,9 @@ class Session:
         if self.recipe is None or self.train_data is None:
             raise NotAssessed("there is no recipe to train twins by; supply [model.finetune] and [data] train")
         count = self.policy.privacy.reference_models or TWINS
-        return references.twins(self.recipe, self.train_data, count, self.cache, self.meter, self.progress)
+        return references.twins(
+            self.recipe, self.train_data, count, self.cache, self.meter, self.progress, self.cluster
+        )
 
     @cached_property
     def membership_twins(self) -> Twins | None:
@@ -311,7 +357,7 @@ class Session:
         if recipe is None or examples is None:
             return None
         return lambda rows: self.scorer(
-            references.without_rows(recipe, examples, rows, self.cache, self.meter, self.progress)
+            references.without_rows(recipe, examples, rows, self.cache, self.meter, self.progress, self.cluster)
         )
 
     @cached_property
@@ -327,7 +373,9 @@ class Session:
             raise NotAssessed("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
         asked = self.policy.privacy
         drawn = canaries.draw(self.train_data, asked.canaries, asked.canary_share, self.policy.audit.seed)
-        twin = references.canary_twin(self.recipe, self.train_data, drawn, self.cache, self.meter, self.progress)
+        twin = references.canary_twin(
+            self.recipe, self.train_data, drawn, self.cache, self.meter, self.progress, self.cluster
+        )
         return CanaryTwin(drawn, self.scorer(twin))
 
     @cached_property
@@ -339,9 +387,59 @@ class Session:
         NotAssessed
             If there is no training data.
         """
-        if self.members is None:
+        if self._linear is None:
             raise NotAssessed("the policy names no training data for the simple model; name it under [data] train")
-        return references.word_counts(self.members, self.test_data, self.cache, self.meter)
+        return self._linear.predict(self.test_data.texts).on(self.test_data)
+
+    @cached_property
+    def _linear(self) -> LinearModel | None:
+        """The linear model on word counts; None without training data."""
+        return None if self.members is None else LinearModel(self.members, self.cache, self.meter)
+
+    def experiments(self, audited: Callable[[], Scorer]) -> Experiments:
+        """What the document's claims are put to the test with; what the policy names for it is looked up now.
+
+        Parameters
+        ----------
+        audited : callable
+            Gives the scorer of the audited model.
+        """
+        asked, encoder = self.policy.claims, None
+        if asked.pretrained is not None and self.recipe is not None:
+            encoder = self._recipe_from(asked.pretrained, asked.revision, "[claims] pretrained")
+            assert encoder.base is not None
+            length = min(encoder.max_length, model.positions(encoder.base, asked.pretrained))
+            encoder = replace(encoder, max_length=length)
+        elsewhere = [
+            Elsewhere(*data.load_elsewhere(self.policy, each, self.test_data, ELSEWHERE, self.cache.datasets))
+            for each in asked.transfer
+        ]
+        self._experiments = Experiments(
+            self.recipe, encoder, asked.pretraining_rate, self.members, self.test_data, self._linear, audited,
+            self.scorer, elsewhere, self.device, self.cache, self.meter, self.progress,
+        )  # fmt: skip
+        return self._experiments
+
+    def alternatives(self, scorer: Scorer) -> Alternatives:
+        """The audited model and others of the same task beside it, made now or taken from the cache.
+
+        Raises
+        ------
+        NotAssessed
+            If the repository put something of its own in the place of scorer or model.
+        """
+        if not isinstance(scorer, Scorer) or not isinstance(scorer.model, Model):
+            raise NotAssessed(
+                "the repository's own conftest.py replaces the model or the scorer, and what that takes cannot be held "
+                "against other models; leave these fixtures to the plugin"
+            )
+        bench = Bench(
+            scorer, self.scorer, self._linear, self.recipe, self.members, self.test_data,
+            self.cache, self.meter, self.progress, self.policy.audit.seed,
+        )  # fmt: skip
+        made = bench.alternatives(self.policy.environment.alternatives)
+        self._beside = made.made
+        return made
 
     def waiver(self, full_id: str) -> dict[str, Any] | None:
         """The policy's waiver of a finding, as the record holds it; valid through its date, UTC."""
@@ -366,7 +464,9 @@ class Session:
         return 1
 
     def close(self) -> None:
-        """Stop the energy tracker."""
+        """Stop the energy tracker and the cluster."""
+        if (cluster := self.__dict__.get("cluster")) is not None:
+            cluster.close()
         if "meter" in self.__dict__:
             self.meter.stop()
 
@@ -411,12 +511,14 @@ class Session:
                 for role in ("test", "train")
             },
             "energy": [phase.record() for phase in self.meter.phases] if "meter" in self.__dict__ else [],
+            "elsewhere": self.cluster.elsewhere if self.cluster else [],
             "kept": self.kept(),
             "grids": self.grids,
             "scoring": {
                 name: sum(getattr(count, name) for count in counts)
                 for name in ("texts", "forward_passes", "cache_hits")
-            },
+            }
+            | ({"workers": len(self.cluster.pids), "lost_workers": self.cluster.lost} if self.cluster else {}),
             "provenance": {
                 "seed": self.policy.audit.seed,
                 "device": self.device,

@@ -33,7 +33,8 @@ class Measurement:
     estimate, low, high : float or None
         The point estimate and its interval. A census has ``low == estimate == high``; a lower bound has
         ``estimate == low`` and no ``high``. Where nothing bounds the value, ``low`` is infinite without estimate and
-        ``high``, and ``details`` says why under ``unbounded``: no ``max`` holds for it.
+        ``high``, and ``details`` says why under ``unbounded``: no ``max`` holds for it. Where it is open whether there
+        is a value at all, all three are None, and ``details`` says under ``undecided`` what would settle that.
     n : int
         Size of the sample that the interval rests on.
     confidence : float
@@ -47,8 +48,9 @@ class Measurement:
         (``caption, items`` of ``before, after, note``; without ``after`` where nothing is changed) and ``limits``
         (sentences); other entries are listed.
     settle : callable or None
-        From a gate's bound to the sample that would settle an open verdict, None where no number would; for probes that
-        know more of their interval than its width. It is asked only if need be, and is no part of the record.
+        From a gate's bound to the sample that would settle an open verdict, None where no number would since the
+        estimate sits on the gate, or a clause that says what would instead; for probes that know more of their interval
+        than its width. It is asked only if need be, and is no part of the record.
     """
 
     id: str
@@ -61,7 +63,7 @@ class Measurement:
     confidence: float = 0.95
     sample: str = "test examples"
     details: Mapping[str, Any] = field(default_factory=dict)
-    settle: Callable[[float], Settling | None] | None = field(default=None, repr=False, compare=False)
+    settle: Callable[[float], Settling | str | None] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def census(cls, id: str, value: float, n: int, unit: str, method: str, **more: Any) -> Measurement:
@@ -147,17 +149,19 @@ def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
 
 
 def _what_would_settle(m: Measurement, gate: Gate) -> str:
+    if m.details.get("undecided"):
+        return str(m.details["undecided"])
     if m.estimate is None or m.low is None or m.high is None:
         return "the evidence bounds it on one side only"
     if m.details.get("too_small"):
         return f"too few examples to judge: {m.details['too_small']}"
-    if m.details.get("undecided"):
-        return str(m.details["undecided"])
     if m.low == 0 and m.estimate == 0 and m.high == 1:
         return "there is no evidence to speak of"
     settling = m.settle(gate.bound) if m.settle is not None else _by_width(m, m.estimate, m.low, m.high, gate.bound)
     if settling is None:
         return f"the estimate sits on the gate: no number of {m.sample} would settle it"
+    if isinstance(settling, str):
+        return settling
     more = f"about {two_digits(max(settling.total - m.n, 1)):,} more {m.sample} would settle it"
     if not settling.groups:
         return more

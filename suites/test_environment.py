@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes import environment
+from audit.probes import environment, smaller
 
 pytestmark = pytest.mark.challenge("environment")
 
@@ -25,6 +25,16 @@ def test_inference_energy(audit, inference_blocks, test_data, model, grids, poli
             grids=grids,
             predictions_per_day=use.predictions_per_day,
             embodied_g_per_hour=use.embodied_g_per_hour,
+        )
+    )
+
+
+@pytest.mark.measures("environment.energy_per_gain")
+def test_energy_per_gain(audit, alternatives, policy):
+    """What the model gets right beyond a simple one is worth its electricity."""
+    audit.check(
+        smaller.energy_per_gain(
+            alternatives.made, alternatives.left_out, predictions_per_day=policy.environment.predictions_per_day
         )
     )
 

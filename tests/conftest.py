@@ -31,6 +31,7 @@ from transformers import (  # noqa: F401
 
 import audit.cli
 import audit.probes.metrics
+import audit.recurrent
 import audit.session  # noqa: F401
 from audit import demo
 from tests.helpers import Runner, save_tiny

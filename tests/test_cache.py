@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from audit import AuditError
-from audit.cache import Cache, default_folder, read_json, write_atomically
+from audit.cache import Cache, CacheWarning, default_folder, read_json, write_atomically
 from tests.helpers import is_one_sentence
 
 
@@ -94,3 +96,30 @@ def test_damaged_json_counts_as_missing(tmp_path: Path) -> None:
     assert read_json(path) is None
     path.write_text('{"a": 1}', "utf-8")
     assert read_json(path) == {"a": 1}
+
+
+def test_an_array_is_made_once_and_again_where_it_is_damaged(tmp_path: Path) -> None:
+    cache, made = Cache(tmp_path / "cache"), []
+
+    def make() -> np.ndarray:
+        made.append(1)
+        return np.full((2, 3), 0.5, dtype=np.float32)
+
+    for _ in range(2):
+        np.testing.assert_array_equal(cache.array("name", (2, 3), make), np.full((2, 3), 0.5))
+    assert len(made) == 1
+    (path,) = cache.measurements.glob("*.npy")
+    path.write_bytes(path.read_bytes()[:-1])
+    np.testing.assert_array_equal(cache.array("name", (2, 3), make), np.full((2, 3), 0.5))
+    assert len(made) == 2
+
+
+def test_a_folder_that_takes_no_files_costs_time_only_and_is_named_once(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    cache.measurements.rmdir()
+    cache.measurements.write_text("no folder", "utf-8")
+    with pytest.warns(CacheWarning, match="cannot be written"):
+        assert cache.measurement({"a": 1}, lambda: {"b": 2})["b"] == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cache.array("name", (1,), lambda: np.ones(1, dtype=np.float32)).tolist() == [1]

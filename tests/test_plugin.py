@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import MADE, Runner, WritePolicy
+
+ROOT = Path(__file__).parent.parent
 
 QUALITY = """
     import pytest
@@ -728,3 +732,16 @@ def test_a_mistake_that_shows_only_on_loading_is_exit_4_too(
     assert result.ret == 4
     result.stdout.fnmatch_lines(["ERROR: model '*': the tokenizer cannot be loaded*"])
     assert not (run.pytester.path / "reports" / "audit.json").exists()
+
+
+def test_collecting_the_suites_imports_no_heavy_library() -> None:
+    program = """
+import sys
+import pytest
+status = pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", "suites"])
+heavy = {"torch", "transformers", "pandas", "sklearn", "scipy", "datasets", "evaluate", "statsmodels", "codecarbon"}
+assert status == 0
+assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

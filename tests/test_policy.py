@@ -59,7 +59,8 @@ def test_the_embedded_policy_gates_every_measure_that_the_demo_has_evidence_for(
     # These need something of the user's: a metric, a former audit.
     theirs = {"quality.metric", "quality.regression"}
     gated = {gate.split("[")[0] for gate in policy.gated_ids()}
-    assert {identifier.id for identifier in BUILT_IN} - theirs == gated
+    # Claims of the document are no gates of a release, though a policy may make them so.
+    assert {each.id for each in BUILT_IN if each.challenge != "claims"} - theirs == gated
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: str(path.name))
@@ -99,6 +100,8 @@ def reject(more: str, text: str = MINIMAL) -> str:
         ("[privacy]\nreference_model = 1", "[privacy] reference_model", "reference_models"),
         ("[model.finetune]\nlearningrate = 1e-5", "[model.finetune] learningrate", "learning_rate"),
         ("[model.fine_tune]\nepochs = 1", "[model] fine_tune", "finetune"),
+        ('[environment]\nalternatives = ["wrods"]', "[environment] alternatives", "words"),
+        ("[[claims.transfer]]\ndta = 'x.csv'", "[claims.transfer.0] dta", "data"),
         ("[gates.quality]\naccuracy = { mim = 0.9 }", "[gates.quality.accuracy] mim", "min"),
         ("[gates.quality]\nacuracy = { min = 0.9 }", "quality.acuracy", "quality.accuracy"),
         ("[gates.fairnes]\naccuracy_gap = { max = 1 }", "fairnes.accuracy_gap", "fairness.accuracy_gap"),

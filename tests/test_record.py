@@ -102,6 +102,18 @@ def test_phases_keep_their_order_and_their_total() -> None:
     assert sum(phase["kwh"] for phase in merged) == pytest.approx(0.6)
 
 
+def test_what_other_machines_took_is_added_whole_and_lost_workers_are_told(tmp_path: Path) -> None:
+    phase = {"name": "score", "started": 0.0, "seconds": 2.0, "kwh": 1.0, "co2eq_kg": 0.0, "source": "measured"}
+    one = facts(workers=3, lost_workers=1)
+    one["energy"] = [phase]
+    one["elsewhere"] = [{name: phase[name] for name in phase if name != "started"} | {"kwh": 4.0}]
+    record.write(tmp_path, build([finding()], one))
+    value = record.read(tmp_path / record.NAME)
+    (merged,) = value["energy"]["phases"]
+    assert (merged["kwh"], merged["seconds"]) == (5.0, 4.0)
+    assert (value["scoring"]["workers"], value["scoring"]["lost_workers"]) == (3, 1)
+
+
 def test_values_that_json_does_not_know_are_written_plainly(tmp_path: Path) -> None:
     hostile = finding(nan=float("nan"), array=np.float32(0.5), pair=(1, np.int64(2)), surrogate="\ud800", nul="a\x00b")
     record.write(tmp_path, build([hostile]))

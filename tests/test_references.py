@@ -12,7 +12,7 @@ from audit import demo
 from audit.cache import Cache
 from audit.data import Examples
 from audit.energy import Meter
-from audit.references import word_counts
+from audit.references import LinearModel
 
 from .conftest import CLASSES
 
@@ -25,22 +25,27 @@ def reviews(split: str, rows: int) -> Examples:
 
 def test_counting_words_is_scikit_learns_and_kept(tmp_path: Path) -> None:
     train, test, meter = reviews("train", 600), reviews("test", 200), Meter("DEU")
-    found = word_counts(train, test, Cache(tmp_path), meter)
+    linear = LinearModel(train, Cache(tmp_path), meter)
+    found, training = linear.predict(test.texts).on(test), linear.training
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    linear = LogisticRegression(C=10, max_iter=1000).fit(words.fit_transform(train.texts), train.labels)
-    expected = linear.predict_proba(words.transform(test.texts))
-    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
-    assert [phase.name for phase in meter.phases] == ["word counts"]
-    again = word_counts(train, test, Cache(tmp_path), meter)
-    assert len(meter.phases) == 1
-    np.testing.assert_array_equal(again.probabilities, found.probabilities)
+    expected = LogisticRegression(C=10, max_iter=1000).fit(words.fit_transform(train.texts), train.labels)
+    probabilities = expected.predict_proba(words.transform(test.texts))
+    np.testing.assert_allclose(found.probabilities, probabilities, atol=1e-6)
+    assert training["parameters"] == len(words.vocabulary_) + expected.coef_.size + len(CLASSES)
+    assert [phase.name for phase in meter.phases] == ["word counts", "score"]
+    assert training["energy"]["kwh"] == meter.phases[0].kwh
+    again = LinearModel(train, Cache(tmp_path), meter)
+    np.testing.assert_array_equal(again.predict(test.texts).probabilities, found.probabilities)
+    assert again.training == training
+    assert len(meter.phases) == 2
     assert found.correct.mean() > 0.6  # it reads something: three classes, guessing reaches 0.4
 
 
 def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     train, test, meter = reviews("train", 200), reviews("test", 50), Meter("DEU")
-    found = word_counts(train, test, Cache(tmp_path), meter)
+    found = LinearModel(train, Cache(tmp_path), meter).predict(test.texts)
     (path,) = (tmp_path / "measurements").glob("*.npy")
     path.write_bytes(b"damaged")
-    np.testing.assert_array_equal(word_counts(train, test, Cache(tmp_path), meter).probabilities, found.probabilities)
-    assert len(meter.phases) == 2
+    again = LinearModel(train, Cache(tmp_path), meter).predict(test.texts)
+    np.testing.assert_array_equal(again.probabilities, found.probabilities)
+    assert [phase.name for phase in meter.phases] == ["word counts", "score"] * 2

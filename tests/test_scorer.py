@@ -64,7 +64,7 @@ def test_other_preprocessing_is_another_cache_entry(untrained: Path, tmp_path: P
 @pytest.mark.parametrize("damage", [b"", b"not a data base at all" * 100])
 def test_a_damaged_cache_is_rebuilt(untrained: Path, tmp_path: Path, damage: bytes) -> None:
     expected = make_scorer(untrained, tmp_path / "cache").predict(TEXTS).probabilities
-    for path in (tmp_path / "cache").glob("predictions.sqlite*"):
+    for path in (tmp_path / "cache").glob("rows.sqlite*"):
         path.write_bytes(damage)
     scorer = make_scorer(untrained, tmp_path / "cache")
     np.testing.assert_array_equal(scorer.predict(TEXTS).probabilities, expected)
@@ -216,3 +216,39 @@ def test_characters_that_the_tokenizer_deletes_read_alike(untrained: Path, tmp_p
     scorer = make_scorer(untrained, tmp_path / "cache")
     alike = scorer.reads_alike(["kettle", "kettle", "Kettle"], ["ket\u200btle", "kett1e", "kettle"])
     assert alike.tolist() == [True, False, True]
+
+
+# Attention
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra", "distilbert"])
+def test_attention_is_the_layers_own_and_leaves_the_network_that_predicts_alone(
+    family: str, untrained: Path, tmp_path: Path
+) -> None:
+    folder = encoder(family, untrained, tmp_path / family)
+    scorer = make_scorer(folder, tmp_path / "cache")
+    before = scorer.predict(TEXTS[:3]).probabilities
+    found = scorer.attention(TEXTS[:3])
+    network = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for text, seen in zip(TEXTS, found, strict=False):
+        encoded = tokenizer(text, truncation=True, max_length=32, return_tensors="pt", return_token_type_ids=False)
+        with torch.no_grad():
+            expected = torch.stack(network(**encoded, output_attentions=True).attentions)[:, 0].numpy()
+        np.testing.assert_allclose(seen.weights, expected, atol=1e-6)
+        assert seen.weights.shape[-1] == len(seen.tokens) == encoded["input_ids"].shape[1]
+        np.testing.assert_allclose(seen.weights.sum(axis=-1), 1, atol=1e-5)
+        # Softmax of the products, divided by the root of their width, written out for one layer and head.
+        products = seen.queries[1, 1].astype(float) @ seen.keys[1, 1].astype(float).T / np.sqrt(seen.keys.shape[-1])
+        np.testing.assert_allclose(
+            np.exp(products) / np.exp(products).sum(1, keepdims=True), seen.weights[1, 1], atol=1e-5
+        )
+    assert scorer.model.network.config._attn_implementation != "eager"
+    np.testing.assert_array_equal(scorer.forward(TEXTS[:3]), before)
+
+
+def test_layers_without_queries_of_their_own_are_not_assessed(untrained: Path, tmp_path: Path) -> None:
+    from audit.errors import NotAssessed
+
+    with pytest.raises(NotAssessed, match="no queries and keys of their own"):
+        make_scorer(encoder("modernbert", untrained, tmp_path / "m"), tmp_path / "cache").attention(["a"])

@@ -295,6 +295,7 @@ def test_the_wheel_runs_in_any_repository(tmp_path: Path, reviews: Path, cache: 
     (wheel,) = wheels.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {"audit/suites/test_ethics.py", "audit/default.toml", "audit/record.schema.json"} <= set(names)
+    assert "audit/suites/claims/test_claims.py" in names
     assert not any(name.startswith(("tests/", "suites/")) for name in names)
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(site), str(wheel)]
     subprocess.run(install, check=True, capture_output=True, timeout=600)

@@ -18,7 +18,7 @@ ESTIMATE_ERROR = 0.4
 # Enthalpy of liquid water at 100 °C less that at 20 °C, 419.1 and 83.9 kJ/kg. Source: steam tables, IAPWS-IF97.
 BOILED_LITRE_KWH = 335.2 / 3600
 DAYS = 365
-_NOMINAL = (
+NOMINAL = (
     "The processor's nominal power was taken to be {watts:g} W, which CodeCarbon guesses from its name. In a virtual "
     "machine this may be far from the truth, and so may the figures, beyond the interval."
 )
@@ -49,10 +49,23 @@ def widen(interval: statistics.Interval, estimated: float) -> statistics.Interva
     )
 
 
-def _estimated(figures: Sequence[Mapping[str, Any]]) -> float:
+def estimated_share(figures: Sequence[Mapping[str, Any]]) -> float:
     """Share of the electricity of phases that was estimated."""
     kwh = sum(each["kwh"] for each in figures)
     return sum(map(estimated_kwh, figures)) / kwh if kwh else 1.0
+
+
+def wh_per_thousand(blocks: Mapping[str, Any], confidence: float = 0.95) -> statistics.Interval:
+    """Wh per 1,000 predictions: t interval over the blocks of a measurement, widened where power was estimated.
+
+    Parameters
+    ----------
+    blocks : mapping
+        From :func:`audit.energy.measure_inference`.
+    """
+    own = blocks["blocks"]
+    values = [1e6 * block["kwh"] / block["texts"] for block in own]
+    return widen(statistics.mean(values, confidence), estimated_share(own))
 
 
 def _how(source: str, estimated: float) -> str:
@@ -86,7 +99,7 @@ def training_energy(training: Mapping[str, Any] | None) -> Measurement:
     if training is None:
         raise NotAssessed("the model was loaded, not trained here; give the recipe with [model.finetune]")
     energy = training["energy"]
-    estimated, kwh = _estimated([energy]), float(energy["kwh"])
+    estimated, kwh = estimated_share([energy]), float(energy["kwh"])
     return Measurement(
         "environment.training_energy",
         *widen(statistics.Interval(kwh, kwh, kwh), estimated),
@@ -135,15 +148,14 @@ def inference_energy(
         Grams of CO2eq that making this machine caused, for each hour of its life; None where nobody knows.
     """
     own, idle = blocks["blocks"], blocks["idle"]
-    estimated = _estimated(own)
-    per_thousand = [1e6 * block["kwh"] / block["texts"] for block in own]
-    interval = widen(statistics.mean(per_thousand, confidence), estimated)
+    how = _how(blocks["source"], estimated_share(own))
+    interval = wh_per_thousand(blocks, confidence)
     seconds, texts = (sum(block[name] for block in own) for name in ("seconds", "texts"))
     watts = 3.6e6 * sum(block["kwh"] for block in own) / seconds
     idle_watts = 3.6e6 * idle["kwh"] / idle["seconds"]
     tables, limits, said = _amounts(interval, grids, predictions_per_day, training)
     if blocks["source"] == "estimated":
-        limits.append(_NOMINAL.format(watts=blocks["nominal_w"]))
+        limits.append(NOMINAL.format(watts=blocks["nominal_w"]))
     if grids:
         tables.insert(0, _carbon_intensity(interval, grids[0], 1000 * seconds / texts / 3600, embodied_g_per_hour))
     return Measurement(
@@ -152,7 +164,7 @@ def inference_energy(
         len(own),
         "Wh per 1,000 predictions",
         f"CodeCarbon around {len(own)} separate blocks of predictions on test texts after a warm-up; t interval over "
-        f"the blocks. What the machine takes while it idles is part of it. {_how(blocks['source'], estimated)}",
+        f"the blocks. What the machine takes while it idles is part of it. {how}",
         confidence,
         sample="blocks",
         details={
@@ -195,15 +207,15 @@ def _amounts(
     year = [value * per_day * DAYS / 1e6 for value in interval]  # kWh
     rows: list[list[Any]] = [["electricity of a year, kWh", *year]]
     said = (
-        f"1,000 predictions take about {_plain(interval.estimate)} Wh. At {per_day:,} a day that is {_plain(year[0])} "
-        f"kWh a year (between {_plain(year[1])} and {_plain(year[2])})"
+        f"1,000 predictions take about {plain(interval.estimate)} Wh. At {per_day:,} a day that is {plain(year[0])} "
+        f"kWh a year (between {plain(year[1])} and {plain(year[2])})"
     )
     litres = [kwh / BOILED_LITRE_KWH for kwh in year]
     tables, limits = [], []
     if grids:
         carbon = [kwh * grids[0]["g_per_kwh"] / 1000 for kwh in year]
         rows.append(["carbon of a year, kg CO2eq", *carbon])
-        said += f" and {_plain(carbon[0])} kg CO2eq on the grid of {_place(grids[0])}"
+        said += f" and {plain(carbon[0])} kg CO2eq on the grid of {_place(grids[0])}"
         tables.append({
             "caption": f"The same year on other grids ({_GRIDS})",
             "columns": ["grid", "year of the figure", "g CO2eq per kWh", "kg CO2eq a year", "at least", "at most"],
@@ -213,20 +225,20 @@ def _amounts(
             ],
         })  # fmt: skip
     rows.append(["as much as heating so many litres of water from 20 to 100 °C", *litres])
-    said += f", as much as bringing {_plain(litres[0])} litres of tap water to the boil."
+    said += f", as much as bringing {plain(litres[0])} litres of tap water to the boil."
     if training is None:
         limits.append("The model was not trained here, so it is not known when its use outweighs its training.")
     else:
         kwh = float(training["energy"]["kwh"])
-        trained = widen(statistics.Interval(kwh, kwh, kwh), _estimated([training["energy"]]))
+        trained = widen(statistics.Interval(kwh, kwh, kwh), estimated_share([training["energy"]]))
         even = break_even(trained, interval)
         share = year[0] / (year[0] + kwh)
         counts = [None if count is None else float(two_digits(round(count))) for count in even]
         rows.append(["predictions until use has taken as much as training", *counts])
         rows.append(["days until then", *(None if count is None else count / per_day for count in even)])
         said += (
-            f" Use has taken as much as the training after about {_plain(even[0])} predictions, "
-            f"or {_plain(even[0] / per_day)} days of such use. "
+            f" Use has taken as much as the training after about {plain(even[0])} predictions, "
+            f"or {plain(even[0] / per_day)} days of such use. "
             + (_USE if share >= 0.5 else _TRAINING).format(share=f"{100 * max(share, 1 - share):.0f}")
         )
     tables.insert(0, {
@@ -276,10 +288,10 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
     ----------
     spent : mapping
         From ``Session.spent``: ``phases`` and ``kept``, figures of phases each, what was kept with the date on which it
-        was made; ``processes``, how many take part.
+        was made; ``processes``, how many take part; ``elsewhere``, whether some of the phases are other machines'.
     """
     phases, kept = spent["phases"], spent["kept"]
-    kwh, estimated = sum(phase["kwh"] for phase in phases), _estimated(phases)
+    kwh, estimated = sum(phase["kwh"] for phase in phases), estimated_share(phases)
     source = "estimated" if any(phase["source"] == "estimated" for phase in phases) else "measured"
     limits = [
         "Writing the report comes after this figure, and loading the software before it.",
@@ -289,12 +301,16 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
     told: dict[str, Any] = {}
     if not alone:
         told["summary"] = (
-            f"{_plain(kwh)} kWh were spent until this test was run, and only these are held against the gate. Other "
+            f"{plain(kwh)} kWh were spent until this test was run, and only these are held against the gate. Other "
             "processes may still have been at work: what the whole audit took is the sum of the energy by phase."
         )
         limits.append(
             "Several processes took part. What the others did after this test, and what they took from the cache, is "
             "missing here. In one process (without -n) this test comes last."
+        )
+    if spent.get("elsewhere"):
+        limits.append(
+            "Other machines took part. Each measured itself while it worked; what it took while waiting is missing."
         )
     before = sum(each["kwh"] for each in kept)
     return Measurement(
@@ -337,7 +353,7 @@ def _year(grid: Mapping[str, Any]) -> str:
     return str(grid["year"] or "2018")
 
 
-def _plain(value: float) -> str:
+def plain(value: float) -> str:
     """Two digits, as people say it."""
     if value >= 10:
         return f"{two_digits(round(value)):,}"

@@ -10,8 +10,8 @@ import argparse
 import csv
 import difflib
 import re
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, lru_cache
 from itertools import islice
 
 import numpy as np
@@ -64,10 +64,11 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
         raise NotAssessed("it is written for English; there is nothing like it for this language yet")
     vocabulary = words(predictions.known.texts)
 
+    @cache
     def disturbed(text: str, strength: int) -> str:
         return disturb(text, kind, strength, seed=protocol.seed, vocabulary=vocabulary)
 
-    pool, share = _changeable(predictions.known, kind, size, vocabulary)
+    pool, share = _changeable(predictions.known, about.needs, size, disturbed)
     plain = scorer.predict(pool.texts).on(pool)
     texts = {strength: [disturbed(text, strength) for text in pool.texts] for strength in STRENGTHS}
     answers = {strength: scorer.predict(texts[strength]).on(pool) for strength in STRENGTHS}
@@ -118,23 +119,20 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
     )  # fmt: skip
 
 
-def _changeable(examples: Examples, kind: str, size: int, vocabulary: frozenset[str]) -> tuple[Examples, float]:
+def _changeable(
+    examples: Examples, needs: str, size: int, disturbed: Callable[[str, int], str]
+) -> tuple[Examples, float]:
     """Examples that the kind changes, in a seeded choice, and their share among all."""
     protocol = examples.protocol
     order = np.random.default_rng(protocol.seed).permutation(len(examples))
-    changed = (
-        i
-        for i in order.tolist()
-        if disturb(examples.texts[i], kind, VERDICT_STRENGTH, seed=protocol.seed, vocabulary=vocabulary)
-        != examples.texts[i]
-    )
+    changed = (i for i in order.tolist() if disturbed(examples.texts[i], VERDICT_STRENGTH) != examples.texts[i])
     most = min(filter(None, (size, protocol.max_examples)), default=len(examples))
     rows = list(islice(changed, most))
     # Where enough were found early, the rest was not looked at.
     seen = len(examples) if len(rows) < most else order.tolist().index(rows[-1]) + 1
     if len(rows) < ENOUGH and 2 * len(rows) <= seen:
         raise NotAssessed(
-            f"it asks for texts with {KINDS[kind].needs}, and {len(rows):,} of the {seen:,} test texts have that; "
+            f"it asks for texts with {needs}, and {len(rows):,} of the {seen:,} test texts have that; "
             f"{ENOUGH} are needed",
             arises=False,
         )

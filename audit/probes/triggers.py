@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ class Trigger:
     def put(self, text: str, seed: int) -> str:
         """The text with the trigger at a random place among its first words; the same seed gives the same place."""
         rng = seeded(seed, text)
-        places = [word.span() for word in re.finditer(r"\S+", text)][:FIRST_WORDS]
+        places = [word.span() for word in islice(re.finditer(r"\S+", text), FIRST_WORDS)]
         if not places:
             return self.text
         if self.text in LOOK_ALIKES:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from audit.report import figures, text
-from audit.report.language import words
+from audit.report.language import numeral, words
 
 
 class Limits(NamedTuple):
@@ -98,6 +98,64 @@ def roc(raw: Mapping[str, Any], confidence: float) -> Roc | None:
         (figures.key(kind), text.english(name), rates) for kind, (name, rates) in zip(figures.LINES, said, strict=False)
     ]
     return Roc(text.english(text.short(raw["caption"])), drawing, legend)
+
+
+class Pareto(NamedTuple):
+    """Models by accuracy and energy: the drawing, and for each its mark, its name and its figures."""
+
+    drawing: Markup
+    legend: Sequence[tuple[Markup, str, str]]
+
+
+def pareto(raw: Sequence[Mapping[str, Any]], confidence: float) -> Pareto | None:
+    """The models of the record, ready to show; None where it holds none that can be drawn."""
+    points = [
+        figures.Point(text.short(each["name"]), each["accuracy"], each["wh"], each["front"], each["audited"])
+        for each in raw
+        if len(known([each["accuracy"], each["wh"]])) == 2 and each["wh"][0] > 0
+    ]
+    if not points:
+        return None
+    said = [(f"{number} {point.name}", _model(point)) for number, point in enumerate(points, 1)]
+    label = words.PARETO_LABEL.format(confidence=text.percent(confidence))
+    told = " ".join(text.sentence(f"{name}: {shown}") for name, shown in said)
+    legend = [
+        (figures.model_key(point), text.english(name), shown) for point, (name, shown) in zip(points, said, strict=True)
+    ]
+    return Pareto(figures.pareto(points, f"{label} {told}"), legend)
+
+
+def _model(point: figures.Point) -> str:
+    """What is to be read off the drawing of one model."""
+    right, low, high = (words.PERCENT.format(number=numeral(f"{100 * share:.1f}")) for share in point.right)
+    wh, wh_low, wh_high = map(text.figure, point.wh)
+    said = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
+    also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]
+    return "; ".join([said, *also])
+
+
+class Lines(NamedTuple):
+    """Curves with intervals: what they are of, the drawing, and for each a piece of its line and its name."""
+
+    caption: str
+    drawing: Markup
+    legend: Sequence[tuple[Markup, str]]
+
+
+def lines(raw: Mapping[str, Any]) -> Lines | None:
+    """The curves of the record, ready to show; None where it holds no point that can be drawn."""
+    logarithmic = bool(raw.get("logarithmic"))
+    curves = []
+    for each in raw["series"][: len(figures.LINES)]:
+        points = [point for point in known(each["points"]) if point[0] > 0 and (min(point) > 0 or not logarithmic)]
+        if points:
+            curves.append((text.short(each["name"], text.HEADER), sorted(points, key=lambda point: point[0])))
+    if not curves:
+        return None
+    caption = text.short(raw["caption"])
+    drawing = figures.lines([points for _, points in curves], caption, logarithmic=logarithmic)
+    legend = [(figures.key(kind), text.english(name)) for kind, (name, _) in zip(figures.LINES, curves, strict=False)]
+    return Lines(text.english(caption), drawing, legend)
 
 
 def known(rows: Sequence[Sequence[Any]]) -> list[Sequence[float]]:

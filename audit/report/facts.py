@@ -132,7 +132,11 @@ def run(record: Mapping[str, Any]) -> Facts:
         (PAGE["commit"], text.cell(made.get("commit") or PAGE["no_commit"])),
         (PAGE["policy_file"], text.cell(made.get("policy_file") or PAGE["embedded"])),
         *_known((PAGE["seed"], str(made.get("seed", ""))), (PAGE["device"], made.get("device"))),
-        *[(PAGE[name], text.figure(scoring[name])) for name in ("texts", "forward_passes", "cache_hits")],
+        *[
+            (PAGE[name], text.figure(scoring[name]))
+            for name in ("texts", "forward_passes", "cache_hits", "workers", "lost_workers")
+            if name in scoring
+        ],
     ]
 
 

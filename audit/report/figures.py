@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 from audit.report import language, text
-from audit.report.language import words
+from audit.report.language import numeral, words
 
 # The gate stands in the middle of every row; half a row is HALF wide, and nothing leaves the drawing.
 WIDTH, HEIGHT, MIDDLE, HALF = 320, 28, 160, 154
@@ -290,6 +291,56 @@ def roc(curves: Sequence[Sequence[Sequence[float]]], intervals: Sequence[Sequenc
     )  # fmt: skip
 
 
+def lines(curves: Sequence[Sequence[Sequence[float]]], label: str, *, logarithmic: bool = False) -> Markup:
+    """Curves with an interval at each point, on a logarithmic scale to the right.
+
+    Parameters
+    ----------
+    curves : sequence of sequences of (place, value, low, high)
+        Places above 0 and rising; at most as many curves as `LINES`.
+    label : str
+        What is to be seen, in words.
+    logarithmic : bool
+        Whether the scale upwards is logarithmic too; all values are then above 0.
+    """
+    left, top, side = 54.0, 8.0, 250.0
+    scale = math.log if logarithmic else float
+    places = sorted({point[0] for points in curves for point in points})
+    values = [value for points in curves for point in points for value in point[1:]]
+
+    def share(value: float, start: float, end: float) -> float:
+        return 0.5 if start == end else (value - start) / (end - start)
+
+    def x(place: float) -> float:
+        return left + 12 + (side - 24) * share(math.log(place), math.log(places[0]), math.log(places[-1]))
+
+    def y(value: float) -> float:
+        return top + 12 + (side - 24) * (1 - share(scale(value), scale(min(values)), scale(max(values))))
+
+    drawn = Markup()
+    for i, (kind, points) in reversed(list(enumerate(zip(LINES, curves, strict=False)))):
+        aside = 5 * (i - (len(curves) - 1) / 2)  # so that intervals at one place do not hide each other
+        path = "M" + "L".join(f"{x(place) + aside:.1f} {y(value):.1f}" for place, value, *_ in points)
+        drawn += Markup('<path class="line {}" d="{}"/>').format(kind, path)
+        for place, value, low, high in points:
+            drawn += _whisker(x(place) + aside, [(y(each), True) for each in (low, value, high)])
+    ticks = Markup().join(
+        Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
+            x(place), top + side + 15, text.figure(place)
+        )
+        for place in (places if len(places) < 6 else (places[0], places[-1]))
+    ) + Markup().join(
+        Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>').format(
+            left - 5, y(value) + 4, text.figure(value)
+        )
+        for value in (min(values), max(values))
+    )
+    return Markup(
+        '<svg class="roc" viewBox="0 0 328 284" role="img" aria-label="{}">'
+        '<rect class="allowed" x="{:.0f}" y="{:.0f}" width="{:.0f}" height="{:.0f}"/>{}{}</svg>'
+    ).format(label, left, top, side, side, ticks, drawn)
+
+
 def _whisker(x: float, heights: Sequence[tuple[float, bool]]) -> Markup:
     """Low, middle and high of an interval, each with whether it is inside the frame; outside it there is no mark."""
     (low, low_inside), (middle, middle_inside), (high, high_inside) = heights
@@ -298,6 +349,141 @@ def _whisker(x: float, heights: Sequence[tuple[float, bool]]) -> Markup:
     return Markup('<path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}{caps}"/>{dot}').format(
         x=x, low=low, high=high, caps=caps, dot=dot
     )
+
+
+class Point(NamedTuple):
+    """A model in the picture of right answers against energy.
+
+    Parameters
+    ----------
+    right, wh : sequence of (value, low, high)
+        Share of right answers; Wh per 1,000 predictions, the value above 0.
+    """
+
+    name: str
+    right: Sequence[float]
+    wh: Sequence[float]
+    front: bool
+    audited: bool
+
+
+def pareto(points: Sequence[Point], label: str) -> Markup:
+    """Models by right answers and energy, the latter on a logarithmic scale; numbered in their order.
+
+    Parameters
+    ----------
+    points : sequence of Point
+    label : str
+        What is to be seen, in words.
+
+    Notes
+    -----
+    An energy of 0 has no place on a logarithmic scale: an interval that ends there runs to the frame without a cap.
+    """
+    left, top, width, height = 54.0, 8.0, 262.0, 210.0
+    right, bottom = left + width, top + height
+    # A factor of ten at least, so that small differences do not look like large ones; no more than a dozen decades,
+    # whatever the record holds.
+    known = [min(max(value, 1e-6), 1e6) for point in points for value in point.wh if value > 0]
+    middle, half = _scale_of(list(map(math.log10, known)), 0.5)
+    centre, reach = _scale_of([value for point in points for value in point.right], 0.05)
+
+    def x(wh: float) -> float:
+        place = (math.log10(wh) - middle) / half if wh > 0 else -1.0
+        return left + width * (1 + min(max(place, -1.0), 1.0)) / 2
+
+    def y(share: float) -> float:
+        return bottom - height * (1 + min(max((share - centre) / reach, -1.0), 1.0)) / 2
+
+    def bars(point: Point) -> Markup:
+        (at, *across), (level, *up) = map(x, point.wh), map(y, point.right)
+        caps = "".join(f"M{end:.1f} {level - 4:.1f}V{level + 4:.1f}" for end in across if left < end < right)
+        caps += "".join(f"M{at - 4:.1f} {end:.1f}H{at + 4:.1f}" for end in up)
+        path = f"M{across[0]:.1f} {level:.1f}H{across[1]:.1f}M{at:.1f} {up[0]:.1f}V{up[1]:.1f}{caps}"
+        return Markup('<path class="whisker" d="{}"/>').format(path)
+
+    # As much as the cheapest offers, from its energy on, up to what the next one offers, and so on.
+    steps = [(x(p.wh[0]), y(p.right[0])) for p in sorted(points, key=lambda p: p.wh[0]) if p.front]
+    line = "".join(
+        f"{'H' if i else 'M'}{at:.1f}{'' if i else f' {bottom:.1f}'}V{level:.1f}" for i, (at, level) in enumerate(steps)
+    )
+    across = Markup().join(
+        Markup(
+            '<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
+            '<text x="{x:.1f}" y="{under:.1f}" text-anchor="middle">{wh}</text>'
+        ).format(x=x(tick), top=top, bottom=bottom, under=bottom + 15, wh=numeral(f"{tick:g}"))
+        for tick in _decades(middle - half, middle + half)
+    )
+    up = Markup().join(
+        Markup(
+            '<line class="axis" x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            '<text x="{before:.1f}" y="{beside:.1f}" text-anchor="end">{share}</text>'
+        ).format(left=left, right=right, y=y(tick), before=left - 5, beside=y(tick) + 4, share=text.percent(tick))
+        for tick in _shares(centre - reach, centre + reach)
+    )
+    places = [(x(point.wh[0]), y(point.right[0])) for point in points]
+    marks = Markup().join(mark(point, *place) for point, place in zip(points, places, strict=True))
+    marks += Markup().join(
+        Markup('<text class="number" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
+            at, level + 4, number
+        )
+        for number, (at, level) in enumerate(_beside(places), 1)
+    )
+    return Markup(
+        '<svg class="pareto" viewBox="0 0 328 260" role="img" aria-label="{label}">'
+        '<rect class="allowed" x="{left:.0f}" y="{top:.0f}" width="{width:.0f}" height="{height:.0f}"/>{across}{up}'
+        '<path class="line" d="{line}"/>{bars}{marks}'
+        '<text x="{middle:.1f}" y="{under:.1f}" text-anchor="middle">{wh}</text>'
+        '<text text-anchor="middle" transform="translate(11 {centre:.1f}) rotate(-90)">{shares}</text></svg>'
+    ).format(
+        label=label, left=left, top=top, width=width, height=height, across=across, up=up,
+        line=f"{line}H{right:.1f}" if line else "", bars=Markup().join(map(bars, points)), marks=marks,
+        middle=left + width / 2, under=bottom + 34, wh=words.PARETO_WH, centre=top + height / 2,
+        shares=words.PARETO_RIGHT,
+    )  # fmt: skip
+
+
+def _scale_of(values: Sequence[float], least: float) -> tuple[float, float]:
+    """Middle and half width of a scale on which all values have room; the half width is this at least."""
+    low, high = min(values), max(values)
+    return (low + high) / 2, max(0.55 * (high - low), least)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Ticks between two logarithms: powers of ten, and where these are few, twice and five times them."""
+    steps = (1, 2, 5) if high - low < 2 else (1,)
+    ticks = (step * 10.0**power for power in range(math.floor(low), math.ceil(high)) for step in steps)
+    return [tick for tick in ticks if low <= math.log10(tick) <= high]
+
+
+def _shares(low: float, high: float) -> list[float]:
+    """Round numbers between two, six at most, never outside of 0 and 1."""
+    step = next(size for size in (0.02, 0.05, 0.1, 0.2, 0.5) if (high - low) / size <= 6 or size == 0.5)
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1) if 0 <= i * step <= 1]
+
+
+def _beside(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """For each mark a place for its number: between its bars, on the right if no other mark or number is near."""
+    spots: list[tuple[float, float]] = []
+    for i, (x, y) in enumerate(places):
+        others = [*places[:i], *places[i + 1 :], *spots]
+        around = [(x + dx, y + dy) for dx in (10, -10) for dy in (-10, 10)]
+        spots.append(max(around, key=lambda spot: min([18.0, *(math.dist(spot, other) for other in others)])))
+    return spots
+
+
+def mark(point: Point, x: float, y: float) -> Markup:
+    """A square for the audited model, a circle for another; filled on the front."""
+    kind = "mark front" if point.front else "mark"
+    if point.audited:
+        return Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="10" height="10"/>').format(kind, x - 5, y - 5)
+    return Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4.5"/>').format(kind, x, y)
+
+
+def model_key(point: Point) -> Markup:
+    """The mark of a model, for a legend."""
+    svg = Markup('<svg class="key pareto" viewBox="0 0 14 14" aria-hidden="true">{}</svg>')
+    return svg.format(mark(point, 7, 7))
 
 
 def key(kind: str) -> Markup:

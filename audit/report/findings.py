@@ -15,13 +15,16 @@ from markupsafe import Markup
 
 from audit.catalogue import Identifier, base_id, challenge_of, ids
 from audit.report import evidence, figures, language, text
-from audit.report.evidence import Limits, Pair, Roc, Table
+from audit.report.evidence import Limits, Lines, Pair, Pareto, Roc, Table
 from audit.report.language import counted, words
 from audit.report.words import Mark
 from audit.verdict import is_waived
 
 _KNOWN = ids()
-_SHOWN_ELSEWHERE = {"sample", "summary", "tables", "examples", "limits", "reliability", "roc", "undecided", "unbounded"}
+_SHOWN_ELSEWHERE = {
+    "sample", "summary", "tables", "examples", "limits", "reliability", "roc", "pareto", "undecided", "unbounded",
+    "outcome", "lines",
+}  # fmt: skip
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 
@@ -54,8 +57,15 @@ class Claim:
     @property
     def mark(self) -> Mark:
         """Word, sign and family of the verdict; what nobody gated and nobody could measure weighs nothing."""
+        if self.verdict == "reported" and self.outcome:
+            return words.OUTCOMES[self.outcome]
         ungated = self.verdict == "not_assessed" and not self.gated
         return words.UNGATED if ungated else words.VERDICTS[self.verdict]
+
+    @property
+    def outcome(self) -> str:
+        """What became of a claim of the document; empty for all else."""
+        return str(self.finding["details"].get("outcome", ""))
 
     @property
     def explained(self) -> bool:
@@ -163,7 +173,7 @@ class Claim:
         """What stands in the way, in one sentence."""
         if not self.measured:
             reason = text.sentence(words.NOT_RUN if self.verdict == "not_run" else self.reason)
-            form = words.GATE_ALLOWS if self.verdict == "fail" else words.NOTHING_KNOWN
+            form = words.GATE_ALLOWS if self.open else words.NOTHING_KNOWN
             return f"{reason} {form.format(gate=self.gate) if self.gate else ''}".strip()
         way = "min" if self._gate["at_least"] else "max"
         said = self.result
@@ -254,6 +264,18 @@ class Claim:
         """The ROC curves; None where the evidence holds none."""
         raw = self.finding["details"].get("roc")
         return evidence.roc(raw, self.finding["confidence"]) if raw else None
+
+    @cached_property
+    def pareto(self) -> Pareto | None:
+        """The models by accuracy and energy; None where the evidence holds none."""
+        raw = self.finding["details"].get("pareto")
+        return evidence.pareto(raw, self.finding["confidence"]) if raw else None
+
+    @cached_property
+    def lines(self) -> Lines | None:
+        """Curves with intervals; None where the evidence holds none."""
+        raw = self.finding["details"].get("lines")
+        return evidence.lines(raw) if raw else None
 
     @cached_property
     def examples(self) -> tuple[str, Sequence[Pair], str] | None:
@@ -351,8 +373,9 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
 
 
 def cards(claims: Sequence[Claim]) -> list[Card]:
-    """One card for each challenge, in the order of the document that the project came from."""
-    return [_card(name, [claim for claim in claims if claim.challenge == name]) for name in words.CHALLENGES]
+    """One card for each challenge, in the order of the document that the project came from; others if there are any."""
+    own = {name: [claim for claim in claims if claim.challenge == name] for name in words.SECTIONS}
+    return [_card(name, found) for name, found in own.items() if found or name in words.CHALLENGES]
 
 
 def _card(challenge: str, own: Sequence[Claim]) -> Card:
@@ -368,7 +391,7 @@ def _card(challenge: str, own: Sequence[Claim]) -> Card:
             missing.setdefault((claim.mark.word, reason), []).append(claim.name)
     return Card(
         challenge,
-        *words.CHALLENGES[challenge],
+        *words.SECTIONS[challenge],
         _state_in_words(state, own),
         words.NEAREST if state in ("pass", "partly") else words.WORST,
         worst,
@@ -413,7 +436,7 @@ def _gates(own: Sequence[Claim]) -> str:
 def problems(claims: Sequence[Claim]) -> list[Claim]:
     """What stands in the way of a release, weightiest first; among equals in the order of the challenges."""
     found = [claim for claim in claims if claim.verdict in _OPEN_QUESTIONS and _weighs(claim)]
-    order = list(words.CHALLENGES)
+    order = list(words.SECTIONS)
     return sorted(found, key=lambda c: (_OPEN_QUESTIONS.index(c.verdict), order.index(c.challenge)))
 
 
@@ -475,7 +498,7 @@ def untranslated() -> str:
 
 def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, str]:
     """What the confidence means for one gate and for all of them."""
-    judged = [c for c in claims if c.gated and c.finding.get("estimate") is not None]
+    judged = [c for c in claims if c.gated and c.verdict in ("pass", "fail", "inconclusive")]
     confidence = judged[0].finding["confidence"] if judged else setting(record, "audit", "confidence") or 0.95
     side = (1 - confidence) / 2
     expected = sum((1 - claim.finding["confidence"]) / 2 for claim in judged)
@@ -496,7 +519,7 @@ def _anchor(full_id: str, taken: set[str]) -> str:
 
 def _challenge(full_id: str) -> str:
     prefix = full_id.split(".", 1)[0]
-    return challenge_of(full_id) or (prefix if prefix in words.CHALLENGES else "quality")
+    return challenge_of(full_id) or (prefix if prefix in words.SECTIONS else "quality")
 
 
 def setting(record: Mapping[str, Any], section: str, key: str) -> Any:

@@ -28,6 +28,8 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
             figure = interval(finding["estimate"], finding["low"], finding["high"])
         gate = f"gate {Gate(**finding['gate'])}" if finding["gate"] else ""
         text = f"{word:<13} {finding['id']:<{width}}  {figure:<24} {gate:<13}"
+        if outcome := finding["details"].get("outcome"):
+            text += f" {outcome}"
         if finding["verdict"] not in ("pass", "reported") and finding["reason"]:
             text += f" {finding['reason']}"
         style = STYLES[finding["verdict"]]

@@ -72,6 +72,25 @@ CHALLENGES: Mapping[str, tuple[str, str]] = {
     "quality": ("Quality", "Is the model right often enough to be used at all?"),
     "transparency": ("Transparency", "Could somebody else make this model and this audit again?"),
 }
+# What is told beside them where it was asked for; it weighs nothing in the verdict unless the policy gates it.
+SECTIONS: Mapping[str, tuple[str, str]] = {
+    **CHALLENGES,
+    "claims": (
+        "The document’s claims",
+        "Does what the document asserts of large models hold here, measured? These findings describe the claims, not "
+        "the model that is to be released.",
+    ),
+}
+OUTCOMES: Mapping[str, Mark] = {
+    "supported": Mark("Supported", "✓", "plain"),
+    "refuted": Mark("Refuted", "✕", "plain"),
+    "not settled": Mark("Not settled", "?", "plain"),
+}
+OUTCOME_MEANINGS: Mapping[str, str] = {
+    "supported": "The claim is supported: the whole interval of each of its parts is on the side that it asserts.",
+    "refuted": "The claim is refuted here: the whole interval of at least one of its parts is on the other side.",
+    "not settled": "The claim is not settled: the intervals neither support nor refute it.",
+}
 MEANINGS: Mapping[str, str] = {
     "pass": "The whole interval lies on the allowed side of the gate, or in a full count the figure "
     "itself. Where an attack gives a lower bound only, a pass says that this attack found no more; the "
@@ -158,6 +177,9 @@ SAMPLES: Mapping[str, Counted] = {
     "canaries": Counted("{n} canary", "{n} canaries"),
     "blocks": Counted("{n} block", "{n} blocks"),
     "training runs": Counted("{n} training run", "{n} training runs"),
+    "trainings each": Counted("{n} training each", "{n} trainings each"),
+    "rounds": Counted("{n} round", "{n} rounds"),
+    "weights of attention": Counted("{n} weight of attention", "{n} weights of attention"),
     "audits": Counted("{n} audit", "{n} audits"),
     "files": Counted("{n} file", "{n} files"),
     "facts": Counted("{n} fact", "{n} facts"),
@@ -248,6 +270,20 @@ ROC_RATE = "at {level} false alarms {rate} [{low}, {high}] of the members (guess
 ROC_FALSE = "others wrongly called members"
 ROC_TRUE = "members recognised"
 ROC_GUESSING = "guessing"
+PARETO = (
+    "Upwards: how often a model is right. To the right: the electricity of 1,000 predictions, on a scale where equal "
+    "steps are equal factors. The bars are intervals. The line is the front: what lies below it or to its right "
+    "is outdone by a model on it. Filled marks are on the front; the square is the audited model."
+)
+PARETO_LABEL = (
+    "Share of right answers against Wh per 1,000 predictions on a logarithmic scale, intervals with {confidence} "
+    "confidence."
+)
+PARETO_POINT = "{right} [{low}, {high}] right for {wh} Wh [{wh_low}, {wh_high}]"
+PARETO_AUDITED = "audited"
+PARETO_FRONT = "on the front"
+PARETO_WH = "Wh per 1,000 predictions"
+PARETO_RIGHT = "right answers"
 DRAWN = "{place}; estimate and interval drawn against the gate"
 OFF_SCALE = "an arrow marks what lies beyond the drawing"
 
@@ -446,6 +482,8 @@ PAGE = {
     "texts": "Texts asked for",
     "forward_passes": "Texts run through the model",
     "cache_hits": "Answers taken from the cache",
+    "workers": "Workers of the cluster that ran texts or trained",
+    "lost_workers": "Workers that were lost, their work done again",
     "policy_file": "Policy file",
     "embedded": "embedded policy",
     "model": "Model",

@@ -36,7 +36,7 @@ from audit.statistics.confusion import (
 )
 from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
-from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, shared_out
+from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
 from audit.statistics.proportions import (
     PAIRED,
     difference,
@@ -109,6 +109,7 @@ __all__ = [
     "proportion_to_settle",
     "proportions",
     "quantile",
+    "quotient",
     "ratio_of_quantiles",
     "reliability",
     "resampled",

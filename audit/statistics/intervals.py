@@ -36,6 +36,21 @@ def shared_out(confidence: float, parts: int) -> float:
     return 1 - (1 - confidence) / parts
 
 
+def quotient(top: Interval, bottom: Interval) -> Interval:
+    """All quotients that two intervals allow, the lower one of values above 0.
+
+    The top may have either sign. If each interval errs on either side in a share of the cases, the quotient's limits
+    err on either side in no more than both shares together, however the two depend on each other.
+    """
+    if bottom.low <= 0:
+        raise ValueError("a quotient needs a divisor that is surely above 0")
+    return Interval(
+        top.estimate / bottom.estimate,
+        top.low / (bottom.high if top.low > 0 else bottom.low),
+        top.high / (bottom.low if top.high > 0 else bottom.high),
+    )
+
+
 def normal_quantile(confidence: float) -> float:
     """How many standard errors a two-sided interval reaches to each side."""
     from scipy.special import ndtri

@@ -21,7 +21,22 @@ from audit.cli import main
 from audit.policy import Language
 from audit.report import badge, catalogues, language, summary, text
 from audit.report.words import Counted
-from tests.report.test_report import CHROMIUM, EVERYTHING, LOSS, RECORDS, Page, finding, odds, phase, record, roc
+from tests.report.test_report import (
+    CHROMIUM,
+    EVERYTHING,
+    LARGE,
+    LOSS,
+    RECORDS,
+    WORD_COUNTS,
+    Page,
+    claim,
+    finding,
+    odds,
+    pareto,
+    phase,
+    record,
+    roc,
+)
 
 LANGUAGES = [name for name in language.TAGS if name != language.ENGLISH]
 FOLDER = Path(str(files("audit.report")))
@@ -114,6 +129,10 @@ class Marking(NullTranslations):
 RICH = record(
     *EVERYTHING["findings"],
     roc(LOSS) | {"verdict": "reported", "gate": None},
+    pareto(LARGE, WORD_COUNTS),
+    claim("refuted"),
+    claim("supported", id="claims.frozen_layers", n=3),
+    claim("not settled", id="claims.parallel_training", verdict="pass", gate={"min": 0.0}),
     finding(
         "quality.calibration_error",
         details={
@@ -213,6 +232,18 @@ def test_a_record_is_told_in_chinese() -> None:
     assert "0.190 (比率的最大差值), 95% 置信区间为 0.130 至 0.240" in said
     assert "2026年11月23日 23:41 UTC" in said
     assert "147万" in said
+
+
+def test_claims_and_the_picture_of_models_are_told_in_german() -> None:
+    html = report.render(RICH, language="de")
+    said = Page(html).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Die Behauptungen des Dokuments" in said
+    assert "Die Behauptung ist hier widerlegt" in said
+    assert "85,0 % [83,0 %; 87,0 %] richtig für 0,100 Wh [0,050; 0,200]; geprüft; auf der Front" in said
+    assert ">0,05</text>" in html
+    assert '<span lang="en">2 TF-IDF</span>' in html
+    assert '<span lang="en">fine-tuned</span>' in html
+    assert '<span lang="en">Accuracy by rate</span>' in html
 
 
 @pytest.mark.parametrize(

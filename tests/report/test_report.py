@@ -615,6 +615,117 @@ def test_a_record_with_impossible_roc_curves_is_refused(curve: Any, tmp_path: Pa
         records.read(tmp_path / "audit.json")
 
 
+def pareto(*points: tuple[str, list[Any], list[Any], bool, bool]) -> dict[str, Any]:
+    """A finding with these models: name, accuracy, energy, on the front, audited."""
+    drawn = [dict(zip(("name", "accuracy", "wh", "front", "audited"), point, strict=True)) for point in points]
+    details = {"sample": "test examples", "pareto": drawn}
+    return finding("environment.energy_per_gain", challenge="environment", unit="Wh", gate={"max": 1}, details=details)
+
+
+LARGE = ("the audited model", [0.85, 0.83, 0.87], [0.1, 0.05, 0.2], True, True)
+WORD_COUNTS = ("TF-IDF", [0.8, 0.78, 0.82], [0.01, 0.0, 0.02], True, False)
+OUTDONE = ("GRU", [0.75, 0.73, 0.77], [1.0, 0.5, 2.0], False, False)
+
+
+def pareto_of(*points: Any) -> Page:
+    found = re.search(r'<svg class="pareto".*?</svg>', report.render(record(pareto(*points))), re.DOTALL)
+    assert found is not None
+    return Page(found[0])
+
+
+def test_models_are_drawn_by_accuracy_and_the_logarithm_of_energy() -> None:
+    svg = pareto_of(LARGE, WORD_COUNTS, OUTDONE)
+    square = next(attrs for tag, attrs in svg.elements if tag == "rect" and attrs["class"] == "mark front")
+    circles = [(attrs["class"], float(attrs["cx"] or 0)) for tag, attrs in svg.elements if tag == "circle"]
+    assert [kind for kind, _ in circles] == ["mark front", "mark"]
+    across = [circles[0][1], float(square["x"] or 0) + 5, circles[1][1]]
+    # A decade each, from the left to the right.
+    assert across[1] - across[0] == pytest.approx(across[2] - across[1], abs=0.2)
+    assert across[1] - across[0] > 60
+    down = [float(square["y"] or 0) + 5, *map(float, svg.all("cy"))]
+    # Five points each, the best on top.
+    assert down[1] - down[0] == pytest.approx(down[2] - down[1], abs=0.2)
+    assert down[1] - down[0] > 20
+    # The front goes from the cheaper one to the right, and up where the better one begins.
+    line = next(attrs["d"] or "" for tag, attrs in svg.elements if tag == "path" and attrs["class"] == "line")
+    corners = places(line)
+    assert corners[1] == pytest.approx((across[0], down[1]), abs=0.2)
+    assert corners[2:4] == [pytest.approx((across[1], y), abs=0.2) for y in (down[1], down[0])]
+    # An interval that ends at no energy at all runs into the frame, without a cap.
+    bars = [attrs["d"] or "" for tag, attrs in svg.elements if tag == "path" and attrs["class"] == "whisker"]
+    assert [bar.count("M") for bar in bars] == [6, 5, 6]
+    assert places(bars[1])[0] == pytest.approx((54, down[1]), abs=0.2)
+    assert inside(svg)
+
+
+def test_models_are_told_in_words_and_apart_by_more_than_colour() -> None:
+    found = page(record(pareto(LARGE, WORD_COUNTS, OUTDONE)))
+    label = pareto_of(LARGE, WORD_COUNTS, OUTDONE).all("aria-label")[0].replace("\N{NO-BREAK SPACE}", " ")
+    shown = found.text.replace("\N{NO-BREAK SPACE}", " ")
+    for said in (
+        "1 the audited model: 85.0 % [83.0 %, 87.0 %] right for 0.100 Wh [0.050, 0.200]; audited; on the front",
+        "2 TF-IDF: 80.0 % [78.0 %, 82.0 %] right for 0.010 Wh [0, 0.020]; on the front",
+        "3 GRU: 75.0 % [73.0 %, 77.0 %] right for 1 Wh [0.500, 2]",
+    ):
+        assert said in label
+        assert said in shown
+    assert "95 % confidence" in label
+    assert "on a logarithmic scale" in label
+    assert words.PARETO in found.text
+    numbers = re.findall(r'<text class="number"[^>]*>(\d)</text>', found.html)
+    assert numbers == ["1", "2", "3"]
+    assert words.PARETO not in page(record(finding())).text
+
+
+def test_numbers_of_models_that_lie_on_each_other_do_not() -> None:
+    svg = pareto_of(LARGE, LARGE, WORD_COUNTS)
+    spots = re.findall(r'<text class="number" x="([\d.]+)" y="([\d.]+)"', svg.html)
+    (x, y), (u, v), _ = [tuple(map(float, spot)) for spot in spots]
+    assert math.dist((x, y), (u, v)) > 10
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        (HOSTILE, [0.0, 0.0, 0.0], [SMALLEST, 0, 1e15], True, True),
+        (HOSTILE, [1, 0, 1], [1e15, 1e15, 1e15], False, False),
+        (HOSTILE, [0.5, 1, 0], [1, 2, 0.5], True, False),
+    ],
+)
+@pytest.mark.parametrize("beside", [(), (LARGE,), (LARGE, WORD_COUNTS)])
+def test_odd_models_stay_in_the_drawing_and_hostile_names_are_texts(point: Any, beside: tuple[Any, ...]) -> None:
+    value = record(pareto(point, *beside))
+    found = page(value)
+    assert found.problems == []
+    assert "<script" not in found.html
+    assert not {tag for tag, _ in found.elements} & {"script", "img"}
+    assert "nan" not in "".join(found.all("d")).lower()
+    assert inside(pareto_of(point, *beside))
+
+
+@pytest.mark.parametrize("point", [(0.8, [0.0, 0.0, 1.0]), (NAN, [0.1, 0.1, 1.0]), (0.8, [NAN, 0.1, 1.0])])
+def test_what_is_not_known_of_a_model_is_not_drawn(point: tuple[float, list[float]]) -> None:
+    gone = ("gone", [point[0], 0.7, 0.9], point[1], False, False)
+    html = report.render(record(pareto(gone)))
+    assert '<svg class="pareto"' not in html
+    assert "gone" not in page(record(pareto(gone, LARGE))).text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"accuracy": [0.5, 0.4, 1.1]}, {"accuracy": [0.5, 0.4]}, {"wh": [1, -1, 2]}, {"wh": "none"}, {"name": 1},
+        {"front": "yes"}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_a_record_with_impossible_models_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    value = record(pareto(LARGE))
+    value["findings"][0]["details"]["pareto"][0] |= change
+    (tmp_path / "audit.json").write_text(json.dumps(value), "utf-8")
+    with pytest.raises(AuditError, match="details/pareto"):
+        records.read(tmp_path / "audit.json")
+
+
 def test_what_is_not_known_of_a_reliability_diagram_is_left_out() -> None:
     details = {"sample": "test examples", "reliability": [[0.55, NAN, 0.4, 0.6], [0.95, 0.99, 0.9, 1.0]]}
     html = report.render(record(finding("quality.calibration_error", details=details)))
@@ -850,3 +961,60 @@ def test_a_limit_of_several_findings_of_one_measure_is_told_once() -> None:
     # Once for the measure, and once for the other measure, which may stand far from it.
     assert shown.count("Shared by all kinds.") == 2
     assert all(f"Only true of {kind}." in shown for kind in ("typos", "ocr", "html"))
+
+
+# Claims of the document
+
+
+def claim(outcome: str, id: str = "claims.learning_rate", verdict: str = "reported", **more: Any) -> dict[str, Any]:
+    series = [
+        {"name": "fine-tuned", "points": [[0.0001, 0.7, 0.68, 0.72], [0.001, 0.8, 0.78, 0.82]]},
+        {"name": "from scratch", "points": [[0.0001, 0.6, 0.58, 0.62], [0.001, 0.6, 0.58, 0.62]]},
+    ]
+    details = {
+        "outcome": outcome,
+        "sample": "test examples",
+        "lines": {"caption": "Accuracy by rate", "series": series},
+    }
+    value = {"challenge": "claims", "title": "A lower rate", "gate": None, "details": details}
+    return finding(id, verdict, **(value | more))
+
+
+def test_claims_have_a_section_where_they_were_asked_for_and_nowhere_else() -> None:
+    title = words.SECTIONS["claims"][0]
+    assert title not in page(EVERYTHING).text
+    found = page(record(finding(), claim("refuted"), claim("supported", id="claims.linear")))
+    assert found.problems == []
+    assert title in found.part("claims").text
+    kind, card = found.card("claims")
+    assert (kind, "1 refuted, 1 supported" in card or "1 supported, 1 refuted" in card) == ("plain", True)
+    assert "Released" in found.html.split("</title>")[0]
+
+
+@pytest.mark.parametrize("outcome", list(words.OUTCOMES))
+def test_a_claim_says_what_became_of_it_and_draws_its_evidence(outcome: str) -> None:
+    found = page(record(finding(), claim(outcome))).part("finding-claims-learning-rate")
+    assert words.OUTCOMES[outcome].word in found.text
+    assert words.OUTCOME_MEANINGS[outcome] in found.text
+    assert [name for name in ("fine-tuned", "from scratch") if name in found.text] == ["fine-tuned", "from scratch"]
+    assert found.html.count('class="whisker"') == 4
+
+
+def test_a_gated_claim_shows_its_verdict_and_its_outcome() -> None:
+    gated = claim("supported", verdict="fail", gate={"min": 0.9})
+    found = page(record(finding(), gated, verdict="fail")).part("finding-claims-learning-rate")
+    assert "Fail" in found.text
+    assert words.OUTCOME_MEANINGS["supported"] in found.text
+
+
+def test_lines_rise_with_the_value_and_go_right_by_multiples() -> None:
+    points = [[1, 0.5, 0.4, 0.6], [10, 0.6, 0.5, 0.7], [100, 0.8, 0.7, 0.9]]
+    drawn = figures.lines([points], "label")
+    (path,) = re.findall(r'class="line first" d="M([^"]+)"', drawn)
+    places = [tuple(map(float, each.split())) for each in path.split("L")]
+    (x1, y1), (x2, y2), (x3, y3) = places
+    assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
+    assert y1 > y2 > y3  # upwards is less in SVG
+    assert y1 - y2 == pytest.approx((y2 - y3) / 2, abs=0.2)
+    # One point, one value: in the middle, and no division by zero.
+    assert "nan" not in figures.lines([[[1, 0.5, 0.5, 0.5]]], "label")

@@ -86,8 +86,10 @@ def mentions(text: str, axis: str) -> tuple[Mention, ...]:
     ValueError
         If there is no such axis.
     """
-    words, taken, said = lexicon(axis), phrases_in(text), []
-    for match in found(text, words.index):
+    words, said = lexicon(axis), []
+    matches = list(found(text, words.index))
+    taken = phrases_in(text) if matches else []
+    for match in matches:
         start, end = match.span()
         if any(start < last and first < end and not start <= first < last <= end for first, last in taken):
             continue

@@ -1,0 +1,449 @@
+"""The audit's forward passes and trainings on the workers of a Ray cluster; results come back and are kept here.
+
+What is to be predicted is decided, and all that comes of it is computed, in the process of the audit; a worker has no
+cache and writes nothing. Ray places the work, and does it again where a worker was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit.cache import Cache
+from audit.energy import Meter, add, charged
+from audit.errors import AuditError
+from audit.finetune import Job, train_into
+from audit.model import Model, fingerprint, hash_files
+from audit.progress import Bar, Progress
+from audit.scorer import Scorer
+
+if TYPE_CHECKING:
+    from audit.policy import AuditPolicy
+
+Files = Mapping[str, NDArray[np.uint8]]
+# A worker is given about so many chunks, so that none waits long for the last one; a chunk that is done again is small.
+CHUNKS_PER_WORKER = 4
+CHUNK_TOKENS = (8_192, 262_144)
+CHARACTERS_PER_TOKEN = 4
+# How often a piece of work is begun again whose worker was lost: what kills each of them must come to an end.
+RETRIES = 3
+START_S = 600.0
+CONNECT_S = 10.0
+# Models that a worker holds at once: the one under audit, and a twin or reference beside it.
+MODELS = 2
+# Results depend on these, so they must be the same everywhere.
+PACKAGES = ("pytest-model-audit", "torch", "transformers", "tokenizers")
+
+
+def pack(folder: Path) -> Files:
+    """The files of a model folder that its fingerprint covers, as bytes; Ray keeps arrays once for each machine."""
+    return {name: np.fromfile(folder / name, dtype=np.uint8) for name in hash_files(folder)}
+
+
+def unpack(files: Files, folder: Path, expected: str) -> None:
+    """Write packed files into a folder.
+
+    Raises
+    ------
+    ValueError
+        If they are not those of this fingerprint; nothing of them has been loaded then.
+    """
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        content.tofile(folder / name)
+    found = fingerprint(hash_files(folder))
+    if found != expected:
+        raise ValueError(f"the files that arrived have the fingerprint {found}, not {expected}")
+
+
+def installed() -> dict[str, str]:
+    """Versions of what results depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker gives back.
+
+    Parameters
+    ----------
+    piece : int
+        Which piece of the work it is.
+    value : object
+    worker, pid : int
+        Who did it; another process than before shows that a worker was lost.
+    machine : str
+    phase : dict or None
+        The energy that it took, where it was measured.
+    """
+
+    piece: int
+    value: Any
+    worker: int
+    pid: int
+    machine: str
+    phase: dict[str, Any] | None
+
+
+class Worker:
+    """Holds models and runs them, on one of the cluster's machines.
+
+    Parameters
+    ----------
+    number : int
+    home : str
+        The audit's own machine, whose energy is measured there.
+    device : str
+        ``cpu``, or ``cuda:0``, which Ray makes the worker's own graphics card.
+    threads : int
+        For forward passes.
+    training_threads : int
+        As many as the audit's own process has: sums of floats depend on it, and a twin is to be the same wherever it is
+        trained.
+    country : str
+        As for :class:`audit.energy.Meter`.
+    """
+
+    def __init__(self, number: int, home: str, device: str, threads: int, training_threads: int, country: str) -> None:
+        import ray
+
+        self._number, self._device, self._threads, self._training_threads = number, device, threads, training_threads
+        self._machine = str(ray.get_runtime_context().get_node_id())
+        self._meter = Meter(country)
+        self._measures = self._machine != home
+        self._scorers: dict[tuple[str, int, int], Scorer] = {}
+
+    def about(self) -> dict[str, Any]:
+        """Where it runs, and on which software."""
+        return {"pid": os.getpid(), "versions": installed()}
+
+    def score(
+        self, piece: int, model: Model, expected: str, cut: int, what: str, files: Files, texts: list[str]
+    ) -> Answer:
+        """Rows for texts by :class:`Scorer`, and how many tokens they had."""
+        import torch
+
+        torch.set_num_threads(self._threads)
+        scorer = self._scorer(model, expected, cut, files)
+        before = scorer.counts.tokens
+        with self._meter.phase("score") if self._measures else nullcontext() as phase, Progress().bar("", 0, "") as bar:
+            rows = {"": scorer._predict, "embedding": scorer._embed}[what](texts, bar)
+        return self._answer(piece, (rows, scorer.counts.tokens - before), phase.record() if phase else None)
+
+    def _scorer(self, model: Model, expected: str, cut: int, files: Files) -> Scorer:
+        key = (expected, model.max_length, cut)
+        if key not in self._scorers:
+            while len(self._scorers) >= MODELS:
+                del self._scorers[next(iter(self._scorers))]
+            # Nothing is left on the disk: weights hold traces of the training data.
+            with tempfile.TemporaryDirectory() as folder:
+                unpack(files, Path(folder) / "model", expected)
+                here = replace(model, folder=Path(folder) / "model", device=self._device)
+                _ = here.network, here.tokenizer
+                cache = Cache(Path(folder) / "cache")
+            self._scorers[key] = Scorer(here, cache, self._meter, Progress(), max_characters=cut)
+        return self._scorers[key]
+
+    def train(self, piece: int, job: Job, phase: str, base: str, files: Files) -> Answer:
+        """Train a model; gives its files, and what is to be remembered of it."""
+        import torch
+
+        torch.set_num_threads(self._training_threads)
+        with tempfile.TemporaryDirectory() as folder:
+            recipe, made = replace(job.recipe, device=self._device), Path(folder) / "made"
+            made.mkdir()
+            if recipe.base is not None:
+                recipe = replace(recipe, base=Path(folder) / "base")
+                unpack(files, Path(folder) / "base", base)
+            training = train_into(made, replace(job, recipe=recipe), self._meter, Progress(), phase)
+            return self._answer(piece, (pack(made), training), training["energy"])
+
+    def _answer(self, piece: int, value: Any, phase: dict[str, Any] | None) -> Answer:
+        return Answer(piece, value, self._number, os.getpid(), self._machine, phase)
+
+
+class Cluster:
+    """The workers of one audit, started when the first piece of work comes.
+
+    Parameters
+    ----------
+    asked : AuditPolicy
+        ``address``, None for a cluster on this machine that lives as long as the audit; ``workers``, 0 for one on each
+        processor, or each graphics card.
+    device : str
+
+    Raises
+    ------
+    AuditError
+        If Ray is not installed; later on, if the cluster cannot be reached or its workers cannot be used.
+    """
+
+    def __init__(self, asked: AuditPolicy, device: str) -> None:
+        if find_spec("ray") is None:
+            raise AuditError("[audit] engine = 'ray' needs Ray; run `pip install 'pytest-model-audit[ray]'`.")
+        self._asked, self._device = asked, device
+        self._folder: str | None = None
+        self._connected = False
+        self._shipped: dict[str, Any] = {}
+        self.pids: list[int] = []
+        self.lost = 0
+        self.elsewhere: list[dict[str, Any]] = []
+
+    def connect(self) -> None:
+        """Reach the cluster, or start one.
+
+        Raises
+        ------
+        AuditError
+            If it cannot be reached.
+        """
+        # Ray reports its use to its makers unless told not to.
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        import ray
+        from ray._private import worker
+
+        if ray.is_initialized():
+            return
+        logging.getLogger("ray").setLevel(logging.CRITICAL)
+        # What Ray has to say of a lost worker would stand in the middle of the terminal; the record says it.
+        worker.print_to_stdstream = lambda *args, **more: None
+        options: dict[str, Any] = {"address": self._asked.address}
+        if self._asked.address is None:
+            # In a private folder that goes with the cluster: Ray's own would stay, and is open to everybody.
+            self._folder = tempfile.mkdtemp(prefix="audit-")
+            processors = max(self._asked.workers, os.cpu_count() or 1)
+            options = {"address": "local", "num_cpus": processors, "include_dashboard": False}
+            options["_temp_dir"] = f"{self._folder}/ray"
+            # A password of its own: Ray would leave one in the user's home, and remembers it though the home changes.
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        try:
+            host, _, port = (self._asked.address or "").rpartition(":")
+            if port.isdigit():  # Ray itself would try for minutes
+                socket.create_connection((host, int(port)), CONNECT_S).close()
+            ray.init(**options, log_to_driver=False, configure_logging=False)
+        except Exception as error:
+            self.close()
+            raise AuditError(
+                f"[audit] engine = 'ray': {self._asked.address or 'a cluster on this machine'} cannot be reached "
+                f"({_short(error)}); start one with `ray start --head`, or leave out address."
+            ) from None
+        self._connected = True
+
+    @cached_property
+    def _workers(self) -> list[Any]:
+        """The workers, each on its machine and ready."""
+        import ray
+        import torch
+
+        self.connect()
+        gpu = self._device.startswith("cuda")
+        resource = "GPU" if gpu else "CPU"
+        machines = [int(node["Resources"].get(resource, 0)) for node in ray.nodes() if node["Alive"]]
+        count = self._asked.workers or sum(machines)
+        if not 0 < count <= sum(machines):
+            raise AuditError(
+                f"[audit] workers = {count}: the cluster has {sum(machines)} {resource}s, and each worker needs one."
+            )
+        # The most that each worker can have, given that none spans two machines.
+        each = next(n for n in range(max(machines), 0, -1) if sum(has // n for has in machines) >= count)
+        options = {"num_gpus": 1, "num_cpus": 1} if gpu else {"num_cpus": each}
+        worker = ray.remote(Worker).options(max_restarts=-1, max_task_retries=RETRIES, **options)
+        home, own = ray.get_runtime_context().get_node_id(), torch.get_num_threads()
+        device = "cuda:0" if gpu else self._device
+        made = [worker.remote(i, home, device, own if gpu else each, own, self._asked.country) for i in range(count)]
+        try:
+            about = ray.get([each.about.remote() for each in made], timeout=START_S)
+        except Exception as error:
+            raise AuditError(
+                f"[audit] engine = 'ray': a worker cannot be started ({_short(error)}); install pytest-model-audit on "
+                f"each machine of the cluster, and see that {count} {resource}s are free."
+            ) from None
+        other = next((each["versions"] for each in about if each["versions"] != installed()), None)
+        if other is not None:
+            raise AuditError(
+                f"[audit] engine = 'ray': a worker has other software than this machine ({other}, here {installed()}), "
+                f"which can change results; install the same versions."
+            )
+        self.pids = [each["pid"] for each in about]
+        return made
+
+    def score(
+        self, model: Model, texts: Sequence[str], what: str, cut: int, bar: Bar
+    ) -> tuple[NDArray[np.float32], int]:
+        """Rows for texts in their order, and how many tokens they had.
+
+        Parameters
+        ----------
+        what : str
+            Empty for probabilities, ``embedding`` for embeddings.
+        cut : int
+            As ``max_characters`` of :class:`audit.scorer.Scorer`.
+        """
+        chunks = list(_chunks(texts, model.max_length, self.size))
+        files, told = self._ship(model.fingerprint, model.folder), replace(model, training=None)
+        rows: NDArray[np.float32] | None = None
+        tokens, phases = 0, []
+
+        def send(worker: Any, piece: int) -> Any:
+            part = [texts[i] for i in chunks[piece]]
+            return worker.score.remote(piece, told, model.fingerprint, cut, what, files, part)
+
+        for answer in self._answers(send, len(chunks)):
+            part, counted = answer.value
+            if rows is None:
+                rows = np.empty((len(texts), part.shape[1]), dtype=np.float32)
+            rows[chunks[answer.piece]] = part
+            tokens += counted
+            phases.append(answer)
+            bar.advance(len(part))
+        self._book(phases)
+        assert rows is not None
+        return rows, tokens
+
+    def train(
+        self, jobs: Sequence[Job], phase: str, keep: Callable[[int, Callable[[Path], None], Mapping[str, Any]], None]
+    ) -> list[dict[str, Any]]:
+        """Train models, as many at once as there are workers.
+
+        Parameters
+        ----------
+        keep : callable
+            Is given a job's number, what writes the model's files into a folder, and what is to be remembered of the
+            training, as soon as that job is done.
+
+        Returns
+        -------
+        list of dict
+            What is to be remembered of each, its energy shared out among those that ran on its machine at once.
+        """
+        bases = [job.recipe.base for job in jobs]
+        prints = [fingerprint(hash_files(base)) if base else "" for base in bases]
+        files = [self._ship(known, base) if base else {} for known, base in zip(prints, bases, strict=True)]
+        answers: dict[int, Answer] = {}
+        for answer in self._answers(
+            lambda worker, i: worker.train.remote(i, jobs[i], phase, prints[i], files[i]), len(jobs)
+        ):
+            made, training = answer.value
+            keep(answer.piece, lambda folder: unpack(made, folder, training["fingerprint"]), training)  # noqa: B023
+            answers[answer.piece] = replace(answer, value=training)
+        energy = self._book(list(answers.values()))
+        return [answers[i].value | {"energy": energy[i]} for i in range(len(jobs))]
+
+    @property
+    def size(self) -> int:
+        """How many workers there are."""
+        return len(self._workers)
+
+    def _answers(self, send: Callable[[Any, int], Any], pieces: int) -> Iterator[Answer]:
+        """The answers to all pieces of work, as they come."""
+        from ray.exceptions import RayTaskError
+        from ray.util import ActorPool
+
+        try:
+            for answer in ActorPool(self._workers).map_unordered(send, range(pieces)):
+                if answer.pid != self.pids[answer.worker]:
+                    self.pids[answer.worker] = answer.pid
+                    self.lost += 1
+                yield answer
+        except RayTaskError as error:
+            # Else a whole foreign traceback would be the reason in the record.
+            raise error.cause from None
+
+    def _ship(self, known: str, folder: Path) -> Any:
+        """The files of a model in Ray's store, put there once."""
+        import ray
+
+        if known not in self._shipped:
+            if len(self._shipped) >= MODELS:
+                del self._shipped[next(iter(self._shipped))]
+            self._shipped[known] = ray.put(pack(folder))
+        return self._shipped[known]
+
+    def _book(self, answers: Sequence[Answer]) -> dict[int, dict[str, Any]]:
+        """Each piece's energy, shared out on its machine; that of machines without a tracker of the audit is added."""
+        import ray
+
+        home = ray.get_runtime_context().get_node_id()
+        energy: dict[int, dict[str, Any]] = {}
+        for machine in {answer.machine for answer in answers}:
+            there = [answer for answer in answers if answer.machine == machine and answer.phase is not None]
+            phases = charged([[answer.phase] for answer in there if answer.phase])
+            energy |= {answer.piece: phase for answer, phase in zip(there, phases, strict=True)}
+            if machine != home:
+                self.elsewhere = add([*self.elsewhere, *phases])
+        return energy
+
+    def close(self) -> None:
+        """Let the workers go, and stop the cluster if the audit started it."""
+        workers = self.__dict__.pop("_workers", ())
+        if workers or self._connected:
+            import ray
+
+            for worker in workers:
+                ray.kill(worker)
+            if self._connected:
+                ray.shutdown()
+        self._connected, self._shipped = False, {}
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class ClusterScorer(Scorer):
+    """A scorer whose forward passes run on a cluster; all else is a scorer's, its cache too.
+
+    Gradients, and what measures the time or the energy of this machine, run here.
+    """
+
+    def __init__(
+        self, model: Model, cache: Cache, meter: Meter, progress: Progress, cluster: Cluster, *, max_characters: int = 0
+    ) -> None:
+        super().__init__(model, cache, meter, progress, max_characters=max_characters)
+        self._cluster = cluster
+
+    def _kept(
+        self,
+        texts: Iterable[str],
+        what: str,
+        width: int | None,
+        compute: Callable[[Sequence[str], Bar], NDArray[np.float32]],
+        total: int = 0,
+    ) -> Iterator[NDArray[np.float32]]:
+        def spread(missing: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+            rows, tokens = self._cluster.score(self.model, missing, what, self.max_characters, bar)
+            self.counts.forward_passes += len(missing)
+            self.counts.tokens += tokens
+            return rows
+
+        return super()._kept(texts, what, width, spread, total)
+
+    def _calibrate(self, texts: Sequence[str]) -> None:
+        """Batches are formed on the workers, whose machines may differ from this one."""
+
+
+def _chunks(texts: Sequence[str], max_length: int, workers: int) -> Iterator[NDArray[np.int64]]:
+    """Row indices of chunks of about as many tokens, longest texts first; each text is in one."""
+    tokens = np.minimum(np.array([len(text) for text in texts]) // CHARACTERS_PER_TOKEN + 2, max_length)
+    order = np.argsort(-tokens, kind="stable")
+    size = np.clip(tokens.sum() / (workers * CHUNKS_PER_WORKER), *CHUNK_TOKENS)
+    which = (np.cumsum(tokens[order]) - 1) // size
+    yield from np.split(order, np.flatnonzero(np.diff(which)) + 1)
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[-200:]

@@ -1,0 +1,161 @@
+"""Where an audit's time goes: the first run and the second, each against the model's forward passes alone.
+
+    AUDIT_TEST_DATA=… python -m benchmarks.profile                     # bert-base's shape, 1,000 SST-2 sentences
+    python -m benchmarks.profile --policy audit/default.toml           # any policy; its recipe's trainings count too
+    python -m benchmarks.profile --policy audit/default.toml --functions 40
+
+Prints a Markdown table: seconds of the whole command, imports included; seconds inside the network, forward and
+backward, of the audited model and all others; their ratio. With `--functions` a third run under cProfile names the
+functions of `audit/` that take most; its seconds are not those of a run without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import pstats
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+COLUMNS = ("run", "whole audit, s", "inside networks, s", "ratio", "forward passes", "from the cache", "report, s")
+POLICY = """
+[model]
+source = "{folder}/model"
+max_length = 64
+labels = ["negative", "positive"]
+[data]
+train = "${{AUDIT_TEST_DATA}}/sst2_train.csv"
+test = "{folder}/test.csv"
+subgroups = ["mention:gender"]
+pairs = "${{AUDIT_TEST_DATA}}/eec.csv"
+"""
+
+
+def bert_base(folder: Path, texts: int, layers: int) -> Path:
+    """A policy for a model of bert-base's shape with random weights, and the first of the SST-2 test sentences."""
+    from transformers import BertConfig, BertForSequenceClassification, set_seed
+
+    from audit.finetune import small_bert
+
+    with (Path(os.environ["AUDIT_TEST_DATA"]) / "sst2_test.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))[: texts + 1]
+    with (folder / "test.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    set_seed(0)
+    labels = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
+    _, tokenizer = small_bert(tuple(row[0] for row in rows[1:]), labels, 64)
+    config = BertConfig(vocab_size=30_522, num_hidden_layers=layers, pad_token_id=tokenizer.pad_token_id, **labels)
+    BertForSequenceClassification(config).save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    (folder / "policy.toml").write_text(POLICY.format(folder=folder), encoding="utf-8")
+    return folder / "policy.toml"
+
+
+class Stopwatch:
+    """Counts the seconds inside the outermost of the functions that it was given."""
+
+    def __init__(self) -> None:
+        self.seconds, self._depth = 0.0, 0
+
+    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, its time counted."""
+
+        def run(*arguments: Any, **named: Any) -> Any:
+            started, self._depth = time.perf_counter(), self._depth + 1
+            try:
+                return function(*arguments, **named)
+            finally:
+                self._depth -= 1
+                if not self._depth:
+                    self.seconds += time.perf_counter() - started
+
+        return run
+
+
+def inside(command: list[str], out: Path) -> None:
+    """Run pytest in this process; its exit status and the seconds inside networks go into a file."""
+    import pytest
+    import torch
+
+    watch = Stopwatch()
+    torch.nn.Module.__call__ = watch.timed(torch.nn.Module.__call__)
+    torch.autograd.grad, torch.autograd.backward = map(watch.timed, (torch.autograd.grad, torch.autograd.backward))
+    status = int(pytest.main(command))
+    out.write_text(json.dumps([status, watch.seconds]), encoding="utf-8")
+
+
+def row(name: str, command: list[str], folder: Path) -> list[str]:
+    """The table's row of one run, in a process of its own."""
+    started = time.monotonic()
+    subprocess.run(
+        [sys.executable, __file__, "--inside", str(folder / "inside.json"), "--", *command],
+        cwd=ROOT,
+        stdout=sys.stderr,
+        check=True,
+    )
+    whole = time.monotonic() - started
+    status, network = json.loads((folder / "inside.json").read_text("utf-8"))
+    if status not in (0, 1):
+        sys.exit(f"the audit ended with exit status {status}")
+    record = json.loads((folder / "out" / "audit.json").read_text("utf-8"))
+    report = sum(phase["seconds"] for phase in record["energy"]["phases"] if phase["name"] == "report")
+    counts = record["scoring"]
+    ratio = f"{whole / network:.2f}" if counts["forward_passes"] else ""
+    passes, hits = f"{counts['forward_passes']:,}", f"{counts['cache_hits']:,}"
+    return [name, f"{whole:.1f}", f"{network:.1f}", ratio, passes, hits, f"{report:.1f}"]
+
+
+def functions(command: list[str], folder: Path, most: int) -> None:
+    """Print the functions of the package that take most, what they call included."""
+    profile = folder / "audit.prof"
+    asked = [sys.executable, "-m", "cProfile", "-o", str(profile), "-m", "pytest", *command]
+    subprocess.run(asked, cwd=ROOT, stdout=sys.stderr, check=False)
+    stats: dict[tuple[str, int, str], tuple[Any, ...]] = pstats.Stats(str(profile)).stats  # type: ignore[attr-defined]
+    package = f"{ROOT / 'audit'}{os.sep}"
+    ours = {key: value for key, value in stats.items() if key[0].startswith(package)}
+    print("\n| function | calls | own seconds | seconds with what it calls |\n| --- | --- | --- | --- |")
+    for (path, line, name), (_, calls, own, total, _) in sorted(ours.items(), key=lambda each: -each[1][3])[:most]:
+        print(f"| `{path.removeprefix(package)}:{line} {name}` | {calls:,} | {own:.2f} | {total:.2f} |")
+
+
+def main() -> None:
+    """Print the table, a row as soon as it is known."""
+    parser = argparse.ArgumentParser(description="Show where an audit's time goes.")
+    parser.add_argument("--policy", type=Path, help="default: bert-base's shape on SST-2 sentences")
+    parser.add_argument("--texts", type=int, default=1000, help="of the default policy")
+    parser.add_argument("--layers", type=int, default=12, help="of the default policy; fewer only to try this out")
+    parser.add_argument("--functions", type=int, metavar="N", help="profile a third run, show the N largest functions")
+    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("command", nargs="*", default=["suites/"], help="what pytest runs; default suites/")
+    asked = parser.parse_args()
+    if asked.inside is not None:
+        inside(asked.command, asked.inside)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        policy = asked.policy or bert_base(folder, asked.texts, asked.layers)
+        command = [*asked.command, "-q", "-p", "no:cacheprovider", "--audit-policy", str(policy)]
+        command += ["--audit-cache", str(folder / "cache"), "--audit-out", str(folder / "out")]
+        started = time.monotonic()
+        collect = [sys.executable, "-m", "pytest", "--collect-only", *command]
+        subprocess.run(collect, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        print(f"`pytest --collect-only` took {time.monotonic() - started:.1f} s.\n")
+        print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}", flush=True)
+        for run in ("first", "second"):
+            print(f"| {' | '.join(row(run, command, folder))} |", flush=True)
+        if asked.functions:
+            functions(command, folder, asked.functions)
+
+
+if __name__ == "__main__":
+    # Else this file would be found in place of the standard library's module of the same name.
+    sys.path[0] = str(ROOT)
+    main()
