@@ -1,7 +1,7 @@
 """Whether a smaller model would do: what others of the same task reach beside the audited one, and what they take.
 
-    AUDIT_TEST_DATA=… python benchmarks/alternatives.py                       # IMDB and SST-2
-    AUDIT_TEST_DATA=… python benchmarks/alternatives.py examples/sst2.toml --rows 300   # a quick look
+    AUDIT_TEST_DATA=… python -m benchmarks.alternatives                       # IMDB and SST-2
+    AUDIT_TEST_DATA=… python -m benchmarks.alternatives examples/sst2.toml --rows 300   # a quick look
 
 For each policy a Markdown table for `benchmarks/README.md`, with 95 % intervals: accuracy; the paired difference to the
 audited model; electricity and seconds of the training, on the examples that the audited model saw; electricity of 1,000

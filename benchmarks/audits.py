@@ -1,7 +1,7 @@
 """How long whole audits take: each policy once from an empty cache and once more, in processes of their own.
 
-    python benchmarks/audits.py                                    # the embedded demo
-    AUDIT_TEST_DATA=… python benchmarks/audits.py examples/sst2.toml examples/airline.toml examples/imdb.toml
+    python -m benchmarks.audits                                    # the embedded demo
+    AUDIT_TEST_DATA=… python -m benchmarks.audits examples/sst2.toml examples/airline.toml examples/imdb.toml
 
 Prints a Markdown table for `benchmarks/README.md`. The seconds are those of the whole command, imports included. With
 `--keep DIR` the reports stay there.

@@ -1,6 +1,6 @@
 """Makes `docs/report.png`, the picture in the README: the top of a report as headless Chromium shows it.
 
-pytest suites/ && python benchmarks/screenshot.py reports/report.html
+pytest suites/ && python -m benchmarks.screenshot reports/report.html
 """
 
 from __future__ import annotations
