@@ -73,7 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     card = commands.add_parser("card", help="write what was found into a Hugging Face model card")
     card.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
     card.add_argument(
-        "-o", "--output", type=Path, default=Path("README.md"), help="the card, or the model's folder; default: README.md"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("README.md"),
+        help="the card, or the model's folder; default: README.md",
     )
     card.set_defaults(run=_card)
 

@@ -55,7 +55,9 @@ def build(record: Mapping[str, Any]) -> dict[str, Any]:
     model, data = _model(shown), _data(shown)
     bom = Bom(
         serial_number=uuid5(NAMESPACE_URL, json.dumps(record, sort_keys=True)),
-        metadata=BomMetaData(component=model, tools=ToolRepository(components=_software(shown)), timestamp=_when(shown)),
+        metadata=BomMetaData(
+            component=model, tools=ToolRepository(components=_software(shown)), timestamp=_when(shown)
+        ),
         components=[*data.values(), *_base(shown)],
     )
     bom.register_dependency(model, bom.components)
@@ -126,7 +128,9 @@ def _data(shown: Mapping[str, Any]) -> dict[str, Component]:
     made = {}
     for role, of in shown["data"].items():
         if of:
-            told = {"role": BOM.get(role, role)} | {name: json.dumps(of[name]) for name in ("rows", "classes") if name in of}
+            told = {"role": BOM.get(role, role)} | {
+                name: json.dumps(of[name]) for name in ("rows", "classes") if name in of
+            }
             made[f"data:{role}"] = Component(
                 name=card.published(of.get("path")),
                 version=of.get("fingerprint"),
@@ -194,15 +198,12 @@ def _card(shown: Mapping[str, Any], claims: Sequence[Claim], data: Sequence[str]
         "considerations": {
             "technicalLimitations": [*card.limits(claims), words.CARD["no_more"]],
             "ethicalConsiderations": [
-                {"name": f"{c.name}: {c.problem}", "mitigationStrategy": c.action}
-                for c in findings.problems(claims)
+                {"name": f"{c.name}: {c.problem}", "mitigationStrategy": c.action} for c in findings.problems(claims)
             ],
             "fairnessAssessments": [_fairness(claim) for claim in ethics],
             "environmentalConsiderations": {"energyConsumptions": _energy(shown, claims)},
         },
-        "properties": [
-            {"name": f"{_OWN}:{claim.id}", "value": _judged(claim)} for claim in claims
-        ],
+        "properties": [{"name": f"{_OWN}:{claim.id}", "value": _judged(claim)} for claim in claims],
     }
 
 
@@ -231,17 +232,20 @@ def _bracket(claim: Claim) -> str:
 
 
 def _fairness(claim: Claim) -> dict[str, str]:
+    harm, remedy = (claim.known.harm, claim.known.remedy) if claim.known else ("", "")
     told = {
         "groupAtRisk": _bracket(claim) or claim.name,
-        "harms": f"{claim.name}: {text.sentence(claim.result)} {claim.summary} {claim.known.harm if claim.known else ''}",
-        "mitigationStrategy": claim.known.remedy if claim.known else "",
+        "harms": f"{claim.name}: {text.sentence(claim.result)} {claim.summary} {harm}",
+        "mitigationStrategy": remedy,
     }
     return {name: " ".join(said.split()) for name, said in told.items() if said.strip()}
 
 
 def _energy(shown: Mapping[str, Any], claims: Sequence[Claim]) -> list[dict[str, Any]]:
     """The model's training, what use costs, and the audit's own phases."""
-    used = [_spent("fine-tuning", words.PAGE["training"], training)] if (training := card.training_energy(shown)) else []
+    used = (
+        [_spent("fine-tuning", words.PAGE["training"], training)] if (training := card.training_energy(shown)) else []
+    )
     for claim in claims:
         if claim.id == "environment.inference_energy" and claim.measured:
             told = claim.finding["details"]
@@ -258,7 +262,7 @@ def _spent(activity: str, what: str, phase: Mapping[str, Any]) -> dict[str, Any]
     """Electricity as CycloneDX has it; whose it was and from what it was made, nobody recorded."""
     electricity = {"value": phase["kwh"], "unit": "kWh"}
     provider = {"organization": {"name": BOM["provider"]}, "energySource": "unknown", "energyProvided": electricity}
-    carbon = phase.get("co2eq_kg")
+    carbon: Any = phase.get("co2eq_kg")
     return {
         "activity": activity,
         "energyProviders": [provider],

@@ -53,7 +53,9 @@ def write(record: Mapping[str, Any], existing: str | None, name: str) -> str:
     section = _section(shown)
     if existing is None:
         title = plain(published(shown["model"].get("source")))
-        return _front(f"---\ntags:\n- sentiment-analysis\npipeline_tag: {_TASK}\n---\n\n# {title}\n\n{section}\n", shown, name)
+        return _front(
+            f"---\ntags:\n- sentiment-analysis\npipeline_tag: {_TASK}\n---\n\n# {title}\n\n{section}\n", shown, name
+        )
     return _front(_inserted(existing, section, name), shown, name)
 
 
@@ -103,7 +105,9 @@ def _front(card: str, shown: Mapping[str, Any], name: str) -> str:
         ours["co2_eq_emissions"] = carbon
     dropped = [key for key in _OURS if key in ours or key == "model-index"]
     kept = _without(block, dropped)
-    if (yaml.safe_load(kept) or {}) != {key: value for key, value in yaml.safe_load(block or "{}").items() if key not in dropped}:
+    if (yaml.safe_load(kept) or {}) != {
+        key: value for key, value in yaml.safe_load(block or "{}").items() if key not in dropped
+    }:
         raise AuditError(f"{name}: its {' and '.join(dropped)} cannot be replaced as they are written; remove them.")
     line_end = "\r\n" if "\r\n" in card else "\n"
     added = yaml_dump(ours, sort_keys=False, line_break=line_end) if ours else ""

@@ -67,7 +67,7 @@ class Candidate(NamedTuple):
     @property
     def waived(self) -> list[Claim]:
         """Gates that do not hold and that somebody answers for."""
-        return [claim for claim in self.claims.values() if claim.gated and is_waived({"waiver": None} | claim.finding)]
+        return [claim for claim in self.claims.values() if claim.gated and is_waived({"waiver": None, **claim.finding})]
 
     @property
     def warned(self) -> bool:
@@ -98,8 +98,9 @@ class Row(NamedTuple):
     @property
     def drawings(self) -> list[Markup]:
         """Each candidate's interval on the row's common scale; empty where the row is not comparable."""
-        parts = [claim and [claim.finding.get(end) for end in ("estimate", "low", "high")] for claim in self.cells]
-        known = [value for part in parts if part and None not in part for value in part]
+        ends = ("estimate", "low", "high")
+        parts: list[list[Any]] = [[claim.finding.get(end) for end in ends] if claim else [] for claim in self.cells]
+        known = [value for part in parts if None not in part for value in part]
         if self.differs or len(known) < 6 or min(known) == max(known):
             return [Markup() for _ in parts]
         return [figures.span(part, min(known), max(known)) if part else Markup() for part in parts]
@@ -298,7 +299,7 @@ def _choose(candidates: Sequence[Candidate], row: Row, better: str, differing: _
         claim = candidate.claims.get(row.id)
         if claim and claim.measured:
             ends = [claim.finding[end] for end in ("low", "high")]
-            low, high = (ends if better == "lower" else reversed(ends))
+            low, high = ends if better == "lower" else reversed(ends)
             bounds[candidate.letter] = (
                 -math.inf if low is None else sign * low,
                 math.inf if high is None else sign * high,
@@ -328,7 +329,8 @@ def _warnings(candidates: Sequence[Candidate], differing: _Differing) -> list[st
     said = []
     if differing.test:
         told = "; ".join(
-            f"{c.letter}: {text.cell(c.record['data']['test'].get('path') or words.PAGE['unknown'])}" for c in candidates
+            f"{c.letter}: {text.cell(c.record['data']['test'].get('path') or words.PAGE['unknown'])}"
+            for c in candidates
         )
         said.append(COMPARISON["test_warning"].format(told=told))
     if differing.gates:

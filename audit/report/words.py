@@ -433,10 +433,8 @@ COMPARISON = {
     "one_passes": "Of {count} audits, this alone is complete and passes.",
     "with_waivers": " {letters} only with what is waived.",
     "gates_differ": "These pass, but not the same gates, so the better one is not told. Audit them by one policy.",
-    "row_differs": "These pass. Which is best cannot be told: their figures for “{title}” are not comparable "
-    "({why}).",
-    "not_all_measured": "These pass. Which is best cannot be told: for “{title}” there is no figure of "
-    "{letters}.",
+    "row_differs": "These pass. Which is best cannot be told: their figures for “{title}” are not comparable ({why}).",
+    "not_all_measured": "These pass. Which is best cannot be told: for “{title}” there is no figure of {letters}.",
     "one_best": "Best of {count} that pass: by “{title}” ({way} is better) its whole interval is better than that of "
     "every other.",
     "several_best": "Of {count} that pass, these are best and cannot be told apart by “{title}” ({way} is better): "
@@ -448,11 +446,11 @@ COMPARISON = {
     "lower": "less",
     "and": "and",
     "chosen": "How the best is told",
-    "chosen_text": "Only complete audits whose verdict is “released” are candidates. Among them the one figure decides that "
-    "the policy of the first audit, or whoever made this page, names as the objective. A candidate is put aside only "
+    "chosen_text": "Only complete audits whose verdict is “released” are candidates. Among them the one figure decides "
+    "that the policy of the first audit, or whoever made this page, names as the objective. A candidate is put aside only "
     "where another’s whole interval is better than its own.",
-    "separate": "Separate audits are compared here by their intervals, which is honest but blunt. Where two models were "
-    "asked the same test examples, an audit of the one with --audit-baseline set to the other compares them example "
+    "separate": "Separate audits are compared here by their intervals, which is honest but blunt. Where two models "
+    "were asked the same test examples, an audit of the one with --audit-baseline set to the other compares them example "
     "by example, and often tells apart what this page cannot. Energy that was estimated in different hours also "
     "differs by what else the machine did.",
     "objective": "Objective",
@@ -465,8 +463,8 @@ COMPARISON = {
     "passes_warned": "complete, and passes, with inconclusive results that its policy allows",
     "passes_not": "not a candidate",
     "rows": "All findings",
-    "rows_text": "Each row is one measurement, each column one model. The bars of a row share one scale. A row marked ≠ "
-    "is not comparable; the reason stands beside it.",
+    "rows_text": "Each row is one measurement, each column one model. The bars of a row share one scale. A row marked "
+    "≠ is not comparable; the reason stands beside it.",
     "not_comparable": "not comparable",
     "absent": "not in this audit",
     "other_test": "other test data",
@@ -499,8 +497,8 @@ CARD = {
     "title": "Audit",
     "task": "Sentiment classification",
     "about": "Audited by pytest-model-audit on {date}: the model with the fingerprint {fingerprint}, on the test data "
-    "{data} ({rows} rows, fingerprint {test}). Figures stand with their intervals in brackets; a gate passes only if the "
-    "whole interval is on its allowed side.",
+    "{data} ({rows} rows, fingerprint {test}). Figures stand with their intervals in brackets; a gate passes only if "
+    "the whole interval is on its allowed side.",
     "energy": "The training took {kwh} kWh, which is {grams} g CO₂eq ({source}, CodeCarbon).",
     "carbon_source": "CodeCarbon, {source}",
     "limits": "Limits",
