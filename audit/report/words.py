@@ -447,11 +447,11 @@ COMPARISON = {
     "and": "and",
     "chosen": "How the best is told",
     "chosen_text": "Only complete audits whose verdict is “released” are candidates. Among them the one figure decides "
-    "that the policy of the first audit, or whoever made this page, names as the objective. A candidate is put aside only "
-    "where another’s whole interval is better than its own.",
+    "that the policy of the first audit, or whoever made this page, names as the objective. A candidate is put aside "
+    "only where another’s whole interval is better than its own.",
     "separate": "Separate audits are compared here by their intervals, which is honest but blunt. Where two models "
-    "were asked the same test examples, an audit of the one with --audit-baseline set to the other compares them example "
-    "by example, and often tells apart what this page cannot. Energy that was estimated in different hours also "
+    "were asked the same test examples, an audit of the one with --audit-baseline set to the other compares them "
+    "example by example, and often tells apart what this page cannot. Energy that was estimated in different hours also "
     "differs by what else the machine did.",
     "objective": "Objective",
     "candidates": "The models",
