@@ -451,8 +451,8 @@ COMPARISON = {
     "only where another’s whole interval is better than its own.",
     "separate": "Separate audits are compared here by their intervals, which is honest but blunt. Where two models "
     "were asked the same test examples, an audit of the one with --audit-baseline set to the other compares them "
-    "example by example, and often tells apart what this page cannot. Energy that was estimated in different hours also "
-    "differs by what else the machine did.",
+    "example by example, and often tells apart what this page cannot. Energy that was estimated in different hours "
+    "also differs by what else the machine did.",
     "objective": "Objective",
     "candidates": "The models",
     "record": "Record",
