@@ -151,7 +151,7 @@ def compare(records: Sequence[tuple[str, Mapping[str, Any]]], objective: str | N
     better = _better(str(objective), candidates)
     differing = _differing(candidates)
     rows = _rows(candidates, differing)
-    choice = _choose(candidates, next(row for row in rows if row.id == objective), better, differing)
+    choice = _choose(candidates, next(row for row in rows if row.id == objective), better)
     return Comparison(str(objective), better, candidates, rows, _warnings(candidates, differing), choice)
 
 
@@ -273,7 +273,7 @@ def _why_not(
     return said
 
 
-def _choose(candidates: Sequence[Candidate], row: Row, better: str, differing: _Differing) -> Choice:
+def _choose(candidates: Sequence[Candidate], row: Row, better: str) -> Choice:
     """The best of the candidates that pass.
 
     Notes
@@ -289,10 +289,13 @@ def _choose(candidates: Sequence[Candidate], row: Row, better: str, differing: _
         return Choice((), (), COMPARISON["none_passes"].format(count=len(candidates)))
     if len(passing) == 1:
         return Choice(letters, letters, _with_waivers(COMPARISON["one_passes"].format(count=len(candidates)), passing))
+    # Of what does not pass, nothing keeps the others from being compared.
+    differing, cells = _differing(passing), [candidate.claims.get(row.id) for candidate in passing]
+    differs = _why_not(row.id, row.challenge, cells, passing, differing)
     if differing.gates or differing.inconclusive:
         return Choice(letters, (), _with_waivers(COMPARISON["gates_differ"], passing))
-    if row.differs:
-        return Choice(letters, (), COMPARISON["row_differs"].format(title=title, why=", ".join(row.differs)))
+    if differs:
+        return Choice(letters, (), COMPARISON["row_differs"].format(title=title, why=", ".join(differs)))
     sign = -1.0 if better == "higher" else 1.0
     bounds = {}
     for candidate in passing:

@@ -139,6 +139,14 @@ def test_what_is_not_comparable_is_marked_and_decides_nothing(change: dict[str, 
     assert "≠ not comparable" in Page(comparison.as_html(found)).text
 
 
+def test_what_does_not_pass_keeps_nobody_from_being_compared() -> None:
+    other = audited(energy(5, 6, gate={"max": 1}), verdict="fail", data={"test": {}, "train": {}})
+    found = compared(audited(energy(1, 2)), other, audited(energy(3, 4)))
+    assert found.choice.best == ["A"]
+    assert len(found.warnings) == 2
+    assert row(found, ENERGY).differs
+
+
 def test_files_do_not_rest_on_the_test_data() -> None:
     files = finding("security.artifact", challenge="security", estimate=0, low=0, high=0, gate=None)
     other = {"data": {"test": {"path": "b.csv", "fingerprint": "sha256:bb"}, "train": {}}}
