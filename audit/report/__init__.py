@@ -66,41 +66,49 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
     claims = findings.claims(shown, limits)
     problems = findings.problems(claims)
     reported, not_assessed = findings.uncovered(claims)
-    style = files("audit.report").joinpath("report.css").read_text("utf-8")
     word, _, said = headline(shown).partition(": ")
+    return page(
+        "report.html",
+        record=shown,
+        mark=words.RELEASES[shown["verdict"]],
+        word=word,
+        said=said,
+        notices=findings.notices(shown, limits is not _LIMITS[0]),
+        claims=claims,
+        gates=[claim for claim in claims if claim.gated],
+        problems=problems,
+        actions=findings.actions(problems),
+        reported=reported,
+        not_assessed=not_assessed,
+        cards=findings.cards(claims),
+        certainty=findings.certainty(shown, claims),
+        since=facts.since(shown, limits),
+        history=facts.history(shown["model"].get("training") or {}),
+        recipe=facts.recipe(shown["model"].get("training") or {}),
+        training_facts=facts.training(shown),
+        phases=facts.phases(shown),
+        grids=facts.grids(shown, limits),
+        country=findings.setting(shown, "audit", "country"),
+        run_facts=facts.run(shown),
+        model_facts=facts.model(shown),
+        model_files=facts.model_files(shown, limits),
+        data_facts=facts.data(shown),
+        versions=facts.versions(shown),
+    )
+
+
+def page(template: str, **values: Any) -> str:
+    """A page from a template of ours: with the one style sheet, whose hash is all that its policy lets through."""
+    style = files("audit.report").joinpath("report.css").read_text("utf-8")
     return (
         _environment()
-        .get_template("report.html")
+        .get_template(template)
         .render(
             style=Markup(style),  # noqa: S704  (it is ours)
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             w=words.PAGE,
             words=words,
-            record=shown,
-            mark=words.RELEASES[shown["verdict"]],
-            word=word,
-            said=said,
-            notices=findings.notices(shown, limits is not _LIMITS[0]),
-            claims=claims,
-            gates=[claim for claim in claims if claim.gated],
-            problems=problems,
-            actions=findings.actions(problems),
-            reported=reported,
-            not_assessed=not_assessed,
-            cards=findings.cards(claims),
-            certainty=findings.certainty(shown, claims),
-            since=facts.since(shown, limits),
-            history=facts.history(shown["model"].get("training") or {}),
-            recipe=facts.recipe(shown["model"].get("training") or {}),
-            training_facts=facts.training(shown),
-            phases=facts.phases(shown),
-            grids=facts.grids(shown, limits),
-            country=findings.setting(shown, "audit", "country"),
-            run_facts=facts.run(shown),
-            model_facts=facts.model(shown),
-            model_files=facts.model_files(shown, limits),
-            data_facts=facts.data(shown),
-            versions=facts.versions(shown),
+            **values,
         )
     )
 

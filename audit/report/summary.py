@@ -94,7 +94,7 @@ def _folded(title: str, lines: Iterator[str]) -> Iterator[str]:
     yield ""
 
 
-def plain(value: str) -> str:
+def plain(value: str, length: int = _WORD) -> str:
     """A text that Markdown shows as it is, on one line."""
-    line = " ".join(text.short(value, _WORD).split())
+    line = " ".join(text.short(value, length).split())
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", _CALLS.sub("\\1\N{WORD JOINER}", line))

@@ -5,7 +5,7 @@ Sentences keep to what the evidence supports: "nothing found" is not "safe", and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -440,4 +440,98 @@ PAGE = {
     "date": "Date",
     "scroll": "scrolls sideways",
     "footer": "Made from audit.json alone. This page runs no program and loads nothing from elsewhere.",
+}
+
+# ------------------------------------------------------------------------------------------------ several audits
+
+COMPARISON = {
+    "title": "Comparison of audits",
+    "skip": "Skip to the table",
+    "kicker": "{count} audits side by side",
+    "none": "None",
+    "hold": "{hold} of {gates} gates hold",
+    "none_passes": "None of the {count} audits passes. There is nothing to choose from.",
+    "one_passes": "Of {count} audits, this alone is complete and passes.",
+    "with_waivers": " {letters} only with what is waived.",
+    "gates_differ": "These pass, but not the same gates, so the better one is not told. Audit them by one policy.",
+    "row_differs": "These pass. Which is best cannot be told: their figures for “{title}” are not comparable ({why}).",
+    "not_all_measured": "These pass. Which is best cannot be told: for “{title}” there is no figure of {letters}.",
+    "one_best": "Best of {count} that pass: by “{title}” ({way} is better) its whole interval is better than that of "
+    "every other.",
+    "several_best": "Of {count} that pass, these are best and cannot be told apart by “{title}” ({way} is better): "
+    "their intervals overlap.",
+    "all_best": "These pass and cannot be told apart by “{title}” ({way} is better): their intervals overlap.",
+    "risk": "Where the intervals are right, the truly best of the candidates is put aside by chance in at most {risk} "
+    "of such comparisons.",
+    "higher": "more",
+    "lower": "less",
+    "and": "and",
+    "chosen": "How the best is told",
+    "chosen_text": "Only complete audits whose verdict is “released” are candidates. Among them the one figure decides "
+    "that the policy of the first audit, or whoever made this page, names as the objective. A candidate is put aside "
+    "only where another’s whole interval is better than its own.",
+    "separate": "Separate audits are compared here by their intervals, which is honest but blunt. Where two models "
+    "were asked the same test examples, an audit of the one with --audit-baseline set to the other compares them "
+    "example by example, and often tells apart what this page cannot. Energy that was estimated in different hours "
+    "also differs by what else the machine did.",
+    "objective": "Objective",
+    "candidates": "The models",
+    "record": "Record",
+    "candidate": "Candidate",
+    "waived": "Waived",
+    "passes": "complete, and passes every gate",
+    "passes_waived": "complete, and passes, but for what is waived",
+    "passes_warned": "complete, and passes, with inconclusive results that its policy allows",
+    "passes_not": "not a candidate",
+    "rows": "All findings",
+    "rows_text": "Each row is one measurement, each column one model. The bars of a row share one scale. A row marked "
+    "≠ is not comparable; the reason stands beside it.",
+    "not_comparable": "not comparable",
+    "absent": "not in this audit",
+    "other_test": "other test data",
+    "other_machine": "another machine",
+    "other_settings": "other settings of the audit",
+    "other_unit": "another unit",
+    "other_gate": "another gate",
+    "test_warning": "The test data are not the same ({told}). Whatever rests on them is not comparable, and no "
+    "difference between such figures says that one model is better.",
+    "gates_warning": "The policies do not set the same gates ({ids}). To pass means something else in each, so their "
+    "verdicts are not comparable.",
+    "inconclusive_warning": "One policy lets inconclusive results pass, another does not. Their verdicts are not "
+    "comparable.",
+    "settings_warning": "The audits were set otherwise ({keys}). Figures that depend on it are not comparable.",
+    "machine_warning": "The audits ran on different kinds of machine or device. Figures of energy and time are "
+    "comparable only where the row is not marked.",
+    "auditor_warning": "The audits were made by different versions of the auditor. A measurement may have changed "
+    "between them.",
+    "more": "and {count} more",
+    "footer": "Made from the records alone. This page runs no program and loads nothing from elsewhere.",
+}
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a clause: A, B and C."""
+    return f" {COMPARISON['and']} ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
+
+
+CARD = {
+    "title": "Audit",
+    "task": "Sentiment classification",
+    "about": "Audited by pytest-model-audit on {date}: the model with the fingerprint {fingerprint}, on the test data "
+    "{data} ({rows} rows, fingerprint {test}). Figures stand with their intervals in brackets; a gate passes only if "
+    "the whole interval is on its allowed side.",
+    "energy": "The training took {kwh} kWh, which is {grams} g CO₂eq ({source}, CodeCarbon).",
+    "carbon_source": "CodeCarbon, {source}",
+    "limits": "Limits",
+    "no_more": "A verdict covers only what the policy gates. It does not say that the model is fair, private or safe.",
+    "made_by": "Written by python -m audit card from the record of the audit; the report beside it holds the evidence.",
+}
+
+BOM = {
+    "fingerprint": "SHA-256 over the names and SHA-256 of the model’s files, as python -m audit verify makes it",
+    "classes": "one of the classes",
+    "test": "test data",
+    "train": "training data",
+    "provider": "not recorded",
+    "confidence": "{confidence} confidence",
 }
