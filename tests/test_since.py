@@ -41,16 +41,18 @@ def change(before: dict[str, Any], now: dict[str, Any]) -> str:
     ],
 )
 def test_better_and_worse_need_intervals_apart(now: tuple[float | None, ...], said: str) -> None:
-    figures = dict(zip(("estimate", "low", "high"), now, strict=True))
-    assert change(finding(low=0.78, high=0.82), finding(**figures)) == said
+    estimate, low, high = now
+    assert change(finding(low=0.78, high=0.82), finding(estimate=estimate, low=low, high=high)) == said
 
 
 def test_the_direction_is_the_catalogues_or_the_gates() -> None:
+    low: dict[str, Any]
+    high: dict[str, Any]
     low, high = {"estimate": 0.1, "low": 0.1, "high": 0.1}, {"estimate": 0.2, "low": 0.2, "high": 0.2}
     assert change(odds(**low), odds(**high)) == "worse"
     assert change(odds(**high), odds(**low)) == "better"
     # Of an id that nobody here knows, the gate tells the direction, even against a look at the figures.
-    own = {"challenge": "quality", "title": "Ours"}
+    own: dict[str, Any] = {"challenge": "quality", "title": "Ours"}
     assert change(finding("our.own", **own, **low), finding("our.own", **own, **high, gate={"max": 1})) == "worse"
     assert change(finding("our.own", **own, **low), finding("our.own", **own, **high, gate={"min": 1})) == "better"
     assert change(finding("our.own", **own, **low), finding("our.own", **own, **high, gate=None)) == "different"

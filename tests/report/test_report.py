@@ -29,6 +29,7 @@ VOID = {"meta", "link", "br", "rect", "line", "circle", "path", "polyline"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = (
     "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'{{ 7*7 }}{% raw %}"
+    "<a href=javascript:alert(1)>x</a><style>*{display:none}</style><svg/onload=alert(1)>javascript:alert(1)//"
     "\u202egnp.exe\x00\x1b[31m\u200b]]>&amp;"
 )
 
@@ -182,7 +183,7 @@ class Page(HTMLParser):
     def card(self, challenge: str) -> tuple[str, str]:
         """Family and text of a challenge's card."""
         found = re.search(
-            rf'<section class="card (\w+)" aria-labelledby="card-{challenge}">(.*?)</section>', self.html, re.DOTALL
+            rf'<article class="card (\w+)" aria-labelledby="card-{challenge}">(.*?)</article>', self.html, re.DOTALL
         )
         assert found, challenge
         return found[1], Page(found[2]).text
