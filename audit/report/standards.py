@@ -311,4 +311,7 @@ def _counted(own: Sequence[Claim]) -> str:
     """The verdicts of one measure: Pass, or 2 × Pass, 1 × Fail."""
     if len(own) == 1:
         return own[0].mark.word
-    return ", ".join(f"{number} × {word}" for word, number in Counter(claim.mark.word for claim in own).items())
+    return ", ".join(
+        f"{number}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{word}"
+        for word, number in Counter(claim.mark.word for claim in own).items()
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import tarfile
+import textwrap
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,9 +19,11 @@ import pytest
 
 from audit import report
 from benchmarks.browser import CHROMIUM, Tab, browser
+from tests.conftest import write_csv
 from tests.report.test_report import (
     EVERYTHING,
     FORMER,
+    HOSTILE,
     LARGE,
     WORD_COUNTS,
     compared,
@@ -29,12 +33,15 @@ from tests.report.test_report import (
     roc,
 )
 from tests.report.test_report import record as make
+from tests.test_suites import audit
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 # Deque's rules for accessible pages (MPL 2.0); asked for by the tests only, so it is neither stored nor shipped.
 AXE = "axe-core-4.14.1.tgz"
 AXE_SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
+# What no label of a model's configuration and no cell of a CSV holds.
+UNSEEN = {0: None}
 WINDOWS = [(1280, False), (1280, True), (390, False), (390, True)]
 
 
@@ -211,3 +218,54 @@ def check_hostile(tab: Tab, path: Path, width: int) -> None:
     assert tab.named(*LOUD) == []
     assert [each["request"]["url"] for each in tab.named("Network.requestWillBeSent")] == [path.resolve().as_uri()]
     assert tab.run(BEYOND) == []
+
+
+@pytest.mark.slow
+def test_a_whole_audit_of_hostile_data_ends_in_a_harmless_report(
+    tab: Tab, tmp_path: Path, saved: Path, cache: Path
+) -> None:
+    """Hostile texts, labels, groups, column and file names, as a CSV and a model that somebody hands us."""
+    labels = [f"{i}{HOSTILE.translate(UNSEEN)}" for i in range(3)]
+    model = Path(shutil.copytree(saved, tmp_path / "mo<del onclick=alert(1)>"))
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    config |= {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    (model / "config.json").write_text(json.dumps(config), "utf-8")
+    column = "<b onmouseover=alert(1)>\u202e{color:red}"
+    rows: list[dict[str, str | None]] = [
+        {
+            "text": f"{i} good film {HOSTILE if i % 3 else 'she is the best'} {i * 7}",
+            "label": labels[i % 3],
+            column: HOSTILE.translate(UNSEEN) + str(i % 2),
+        }
+        for i in range(240)
+    ]
+    rows[0]["text"] = "long" * 250_000
+    rows[1]["text"] = "\u0627\u0644" * 300 + "\u202e" * 3_000
+    name = "<img src=x onerror=alert(1)>javascript:alert(1).csv".replace("/", "")
+    write_csv(tmp_path / name, rows)
+    write_csv(tmp_path / f"train{name}", rows[100:])
+    policy = f"""
+        [model]
+        source = {json.dumps(str(model))}
+        max_length = 32
+        [data]
+        train = {json.dumps(f"train{name}")}
+        test = {json.dumps(name)}
+        subgroups = [{json.dumps(column)}]
+        [gates.quality]
+        accuracy = {{ min = 0.3 }}
+        [[waivers]]
+        id = "quality.accuracy"
+        reason = {json.dumps(HOSTILE)}
+        owner = {json.dumps(HOSTILE)}
+        expires = 2999-01-01
+    """
+    (tmp_path / "audit.toml").write_text(textwrap.dedent(policy), "utf-8")
+    chosen = "accuracy or odds or overlap or pii or (perturbation and (typos or html)) or counterfactual"
+    done, value = audit(tmp_path, cache, "-k", chosen)
+    assert len(value.get("findings", ())) > 8, done.stdout + done.stderr
+    assert not [each["id"] for each in value["findings"] if each["verdict"] == "error"]
+    made = tmp_path / "reports" / "report.html"
+    assert made.stat().st_size < report.LARGEST
+    for width in (1280, 390):
+        check_hostile(tab, made, width)
