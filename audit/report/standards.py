@@ -311,7 +311,6 @@ def _counted(own: Sequence[Claim]) -> str:
     """The verdicts of one measure: Pass, or 2 × Pass, 1 × Fail."""
     if len(own) == 1:
         return own[0].mark.word
-    return ", ".join(
-        f"{number}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{word}"
-        for word, number in Counter(claim.mark.word for claim in own).items()
-    )
+    counts = Counter(claim.mark.word for claim in own)
+    times = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
+    return ", ".join(f"{number}{times}{word}" for word, number in counts.items())

@@ -120,7 +120,7 @@ def test_axe_finds_nothing(tab: Tab, path: Path, width: int, dark: bool) -> None
     assert found["passed"] > 20  # it looked
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 800, 390, 320])
 def test_nothing_is_wider_than_the_window(tab: Tab, path: Path, width: int) -> None:
     tab.open(path, width=width)
     tab.run("document.querySelectorAll('details').forEach(each => each.open = true)")
@@ -135,6 +135,18 @@ BEYOND = """
         .map(each => each.outerHTML.slice(0, 200))
         .concat(document.documentElement.scrollWidth > innerWidth ? ["the page scrolls sideways"] : [])
 """
+
+
+@pytest.mark.parametrize("width", [1280, 980, 900, 710, 390])
+def test_names_in_the_picture_of_all_gates_are_not_broken_in_pieces(tab: Tab, path: Path, width: int) -> None:
+    tab.open(path, width=width)
+    lines, words = tab.run(
+        "[e => Math.round(e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)), "
+        "e => e.textContent.trim().split(/\\s+/).length]"
+        ".map(count => [...document.querySelectorAll('.gates tbody th a')].map(count))"
+    )
+    assert len(lines) > 5
+    assert all(line <= max(word, 1) for line, word in zip(lines, words, strict=True)), (lines, words)
 
 
 def test_the_page_is_silent(tab: Tab, path: Path) -> None:
