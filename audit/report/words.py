@@ -363,7 +363,8 @@ PAGE = {
     "since_gates": "Gates that are not what they were",
     "since_compared": "Figures that are new, gone, or clearly other ones",
     "since_meaning": "Better and worse are said only where the intervals of both audits do not overlap, or where both "
-    "could be compared example by example. Where they overlap, chance may explain the difference.",
+    "could be compared example by example. Where they overlap, chance may explain the difference. "
+    "Energy and times also depend on the machine and on what else it did.",
     "since_unclear": "Figures without a clear change: {count}.",
     "since_none": "No figure is new, gone, or clearly another one.",
     "change": "Change",

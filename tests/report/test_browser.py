@@ -219,10 +219,9 @@ def check_hostile(tab: Tab, path: Path, width: int) -> None:
     """Nothing of the page's texts became an element, a style, a link or a request, and nothing leaves the window."""
     tab.open(path, width=width)
     tab.run("document.querySelectorAll('details').forEach(each => each.open = true)")
-    assert (
-        tab.run("document.querySelectorAll('script, img, iframe, object, form, input, base, style + style').length")
-        == 0
-    )
+    assert tab.run("getComputedStyle(document.querySelector('main')).display") == "block"
+    assert tab.run("document.querySelectorAll('script, img, iframe, object, form, input, base').length") == 0
+    assert tab.run("document.querySelectorAll('style').length") == 1
     assert tab.run("[...document.querySelectorAll('a')].every(each => each.getAttribute('href').startsWith('#'))")
     assert tab.run(
         "[...document.querySelectorAll('*')].every(e => ![...e.attributes].some(a => /^on|^style$/.test(a.name)))"
