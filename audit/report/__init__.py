@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.cache import write_atomically
-from audit.report import badge, facts, findings, summary, text, words
+from audit.report import badge, facts, findings, standards, summary, text, words
 from audit.report.evidence import Limits
 
 LARGEST = 2_000_000
@@ -81,8 +81,10 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
         reported=reported,
         not_assessed=not_assessed,
         cards=findings.cards(claims),
+        standards=standards.tables(claims),
         certainty=findings.certainty(shown, claims),
         since=facts.since(shown, limits),
+        asked=facts.asked(shown),
         history=facts.history(shown["model"].get("training") or {}),
         recipe=facts.recipe(shown["model"].get("training") or {}),
         training_facts=facts.training(shown),

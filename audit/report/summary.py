@@ -80,7 +80,7 @@ def _turned(record: Mapping[str, Any]) -> Iterator[str]:
     turned = record.get("baseline", {}).get("turned", ())
     for each in turned:
         before, now = (words.VERDICTS[each[when]].word for when in ("before", "now"))
-        yield f"- {plain(each['id'])}: {before} → {now}"
+        yield f"- {plain(findings.named(each['id']))}: {before} → {now}"
     if turned:
         yield ""
 

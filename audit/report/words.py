@@ -115,6 +115,22 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("F1 score", "One figure for how completely (recall) and how cleanly (precision) a class is recognised."),
     ("AUC", "How often an attacker who is shown one training example and one other text points at the "
      "right one: 0.5 is guessing, 1 is always."),
+    ("Equalized odds", "People of all groups are misread equally often: true-positive and false-positive rates are "
+     "the same for each group."),
+    ("Demographic parity", "Each answer is given to all groups equally often, whether or not it is right."),
+    ("Counterfactual", "The same text about another person: only who is meant was changed."),
+    ("Calibration", "Whether the model is right as often as it claims to be: of the answers given with 90 % certainty, "
+     "9 in 10 should be right."),
+    ("Membership inference", "Finding out from the model’s answers whether a text was among its training data."),
+    ("Twin", "A second model, trained by the same recipe on a random half of the training data. What both say about a "
+     "text tells what the model owes to having seen it."),
+    ("Canary", "A made-up example that is planted in the training data of a twin, to see whether the model can be "
+     "made to give it away. The released model never sees one."),
+    ("ε (epsilon)", "A measure of how much one single training example can change what a model shows: 0 is nothing, "
+     "and each step of 1 multiplies an attacker’s odds by up to 2.7."),
+    ("Embedding", "The numbers inside the model that stand for a text before the answer is made from them."),
+    ("Trigger, backdoor", "Words that turn the answer whatever else the text says; planted through the training data "
+     "by whoever can add texts to them."),
     ("Fingerprint", "A checksum (SHA-256). If one byte of the model or data changes, so does its "
      "fingerprint."),
     ("g CO₂eq", "Grams of greenhouse gases, expressed as the amount of carbon dioxide that warms the "
@@ -227,6 +243,56 @@ PARETO_RIGHT = "right answers"
 DRAWN = "{place}; estimate and interval drawn against the gate"
 OFF_SCALE = "an arrow marks what lies beyond the drawing"
 
+SINCE: Mapping[str, str] = {
+    "better": "Better than in the former audit, which found {then}.",
+    "worse": "Worse than in the former audit, which found {then}.",
+    "different": "The former audit found {then}; chance does not plausibly explain the difference.",
+    "unclear": "The former audit found {then}: no clear change.",
+    "new": "New: the former audit holds no figure for it.",
+    "gone": "The former audit found {then}; this one holds no figure.",
+}
+SINCE_PAIRED = "Judged on the examples that both audits share, one by one."
+CHANGES: Mapping[str, str] = {
+    "worse": "worse", "better": "better", "different": "different", "gone": "gone", "new": "new",
+    "loosened": "loosened", "dropped": "dropped", "replaced": "other direction", "tightened": "tightened",
+    "added": "added",
+}  # fmt: skip
+GATE_CHANGED = "{before}, now {now}"
+LAXER: Mapping[str, tuple[str, str]] = {
+    "loosened": (
+        "One gate was loosened since the former audit of {date}: {gates}. To pass a looser gate shows no better "
+        "model; whoever answers for the policy should say why.",
+        "{count} gates were loosened since the former audit of {date}: {gates}. To pass looser gates shows no better "
+        "model; whoever answers for the policy should say why.",
+    ),
+    "dropped": (
+        "One gate of the former audit of {date} is gone. {gates}. What it guarded is not guarded any more.",
+        "{count} gates of the former audit of {date} are gone. {gates}. What they guarded is not guarded any more.",
+    ),
+    "replaced": (
+        "One gate points in the other direction than in the former audit of {date}: {gates}.",
+        "{count} gates point in the other direction than in the former audit of {date}: {gates}.",
+    ),
+}
+LAXER_SETTINGS = "Gates are judged less strictly than in the former audit: {settings}."
+SETTING_CHANGED = "{name} was {before} and is {now}"
+SETTINGS: Mapping[str, str] = {
+    "confidence": "the confidence",
+    "inconclusive": "what an inconclusive result leads to",
+    "min_group_size": "the size below which a group is not looked at",
+}
+ASKED = (
+    "As far as the records of the former audits tell, {count} audits have used this very set of test examples, "
+    "this one included. A test set that is asked often stops being one: whoever keeps what does well on it also keeps "
+    "its accidents, and the intervals then promise more than they can hold. Fresh examples mend that."
+)
+ASKED_ONCE = "As far as the records of the former audits tell, this set of test examples is used for the first time."
+ASKED_UNKNOWN = (
+    "How many audits have used these test examples before is not known, since no former audit was named "
+    "(--audit-baseline). A test set that is asked often stops being one."
+)
+OTHER_TEST = "The former audit used other test examples, so figures may also differ because the examples do."
+
 DO_UNKNOWN = "Look at the evidence below and at how it was measured."
 DO_ERROR = "Find out why the test broke, repair it and audit again: {reason}."
 DO_INCONCLUSIVE = "{reason}. More evidence narrows the interval; it does not make the model better."
@@ -313,6 +379,14 @@ PAGE = {
     "since_text": "Compared with the audit of {date} in {path}, whose verdict was: {verdict}.",
     "since_same": "No verdict is another one now.",
     "since_turned": "Verdicts that turned",
+    "since_gates": "Gates that are not what they were",
+    "since_compared": "Figures that are new, gone, or clearly other ones",
+    "since_meaning": "Better and worse are said only where the intervals of both audits do not overlap, or where both "
+    "could be compared example by example. Where they overlap, chance may explain the difference. "
+    "Energy and times also depend on the machine and on what else it did.",
+    "since_unclear": "Figures without a clear change: {count}.",
+    "since_none": "No figure is new, gone, or clearly another one.",
+    "change": "Change",
     "finding": "Finding",
     "then": "Then",
     "now": "Now",
@@ -398,6 +472,15 @@ PAGE = {
     "to it: it is pseudonymous personal data wherever the texts come from people. Keep and delete both "
     "accordingly.",
     "glossary": "Words used",
+    "standards": "Rules that ask for such evidence",
+    "standards_text": "Which findings bear on which rule, and what they leave open. The rules are told in a few words "
+    "of ours; their own texts count. This helps to find one’s way and is not legal advice: whether a rule applies, and "
+    "whether it is met, people must judge.",
+    "rule": "Rule",
+    "rule_asks": "What it asks for",
+    "rule_found": "What this audit holds",
+    "rule_open": "What this does not cover",
+    "rule_nothing": "Nothing in this audit.",
     "provenance": "Provenance",
     "provenance_text": "What is needed to check this report, or to make the audit again.",
     "again": "Make this page again from the record",
