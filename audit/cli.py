@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import shutil
 import sys
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from audit import __version__, launched, record
 from audit import model as models
 from audit import policy as policies
-from audit.cache import Cache, default_folder
+from audit.cache import Cache, default_folder, write_atomically
 from audit.errors import AuditError
 from audit.masked_lm import UNITS, Length, Recipe
 from audit.pretrain import gather, pretrain
@@ -70,6 +71,30 @@ def _parser() -> argparse.ArgumentParser:
         "--language", choices=get_args(policies.Language), help="default: the one that the audit's policy names"
     )
     report.set_defaults(run=_report)
+
+    compare = commands.add_parser("compare", help="several audits side by side: which pass, and the best of those")
+    compare.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="audit.json, or its folder")
+    compare.add_argument(
+        "-o", "--output", type=Path, default=Path("comparison.html"), help="default: comparison.html; or a .json file"
+    )
+    compare.add_argument("--objective", help="the id that decides among those that pass; default: the first policy's")
+    compare.set_defaults(run=_compare)
+
+    card = commands.add_parser("card", help="write what was found into a Hugging Face model card")
+    card.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    card.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("README.md"),
+        help="the card, or the model's folder; default: README.md",
+    )
+    card.set_defaults(run=_card)
+
+    bom = commands.add_parser("bom", help="write a CycloneDX bill of materials of the audited model")
+    bom.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    bom.add_argument("-o", "--output", type=Path, default=Path("model.cdx.json"), help="default: model.cdx.json")
+    bom.set_defaults(run=_bom)
 
     verify = commands.add_parser("verify", help="say whether a model folder holds exactly the audited model")
     verify.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
@@ -163,17 +188,55 @@ def _say(text: str) -> None:
 
 def _report(asked: argparse.Namespace) -> int:
     from audit import report
-    from audit.cache import write_atomically
 
     value = _read(asked.record)
     folder = asked.record if asked.record.is_dir() else asked.record.parent
     output: Path = asked.output or folder / record.REPORT
+    _write(output, report.as_file(value, output.name, asked.language))
+    return 0
+
+
+def _compare(asked: argparse.Namespace) -> int:
+    from audit.report import comparison, words
+
+    compared = comparison.compare([(str(path), _read(path)) for path in asked.records], asked.objective)
+    wanted = asked.output.suffix == ".json"
+    _write(asked.output, _as_json(comparison.as_json(compared)) if wanted else comparison.as_html(compared))
+    for warning in compared.warnings:
+        print(f"NOTE: {warning}", file=sys.stderr)
+    print(f"{words.listed(compared.choice.best or compared.choice.passing) or 'none'}: {compared.choice.sentence}")
+    return 0
+
+
+def _card(asked: argparse.Namespace) -> int:
+    from audit.report import card
+
+    output: Path = asked.output / "README.md" if asked.output.is_dir() else asked.output
     try:
-        write_atomically(output, report.as_file(value, output.name, asked.language))
+        existing = output.read_bytes().decode() if output.exists() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise AuditError(f"{output}: the model card cannot be read as a UTF-8 text file ({error}).") from None
+    _write(output, card.write(_read(asked.record), existing, str(output)))
+    return 0
+
+
+def _bom(asked: argparse.Namespace) -> int:
+    from audit.report import bom
+
+    _write(asked.output, _as_json(bom.build(_read(asked.record))))
+    return 0
+
+
+def _write(output: Path, content: str) -> None:
+    try:
+        write_atomically(output, content)
     except OSError as error:
         raise AuditError(f"{output}: cannot be written ({error.strerror}); choose another file.") from None
     print(output)
-    return 0
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _verify(asked: argparse.Namespace) -> int:

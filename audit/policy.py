@@ -32,6 +32,7 @@ from audit.verdict import Gate
 SMALL_BERT = "small-bert"
 ALTERNATIVES = ("words", "recurrent", "head", "last:2", "int8")
 DEMO = "demo"
+OBJECTIVE = "environment.inference_energy"
 
 
 # Of the report's own words; zh is Simplified Chinese.
@@ -200,6 +201,12 @@ class ReportPolicy(_Section):
     evidence: Literal["redacted", "none"] = Field("redacted", description="none: no text from the data anywhere")
 
 
+class ComparePolicy(_Section):
+    """How the best of several candidates is told."""
+
+    objective: str = Field(OBJECTIVE, min_length=1, description="the id that decides among those that pass")
+
+
 class GateSettings(_Section):
     """One gate as it is written in the policy."""
 
@@ -234,6 +241,7 @@ class Policy(_Section):
     security: SecurityPolicy = Field(default_factory=SecurityPolicy)
     environment: EnvironmentPolicy = Field(default_factory=EnvironmentPolicy)
     report: ReportPolicy = Field(default_factory=ReportPolicy)
+    compare: ComparePolicy = Field(default_factory=ComparePolicy)
     waivers: tuple[Waiver, ...] = Field((), strict=False)
     claims: ClaimsPolicy = Field(default_factory=ClaimsPolicy)
     _origin: Path | None = PrivateAttr(default=None)
@@ -304,6 +312,11 @@ class Policy(_Section):
             Names the gate and the nearest valid id.
         """
         known = ids(extra)
+        objective = self.compare.objective
+        if base_id(objective) not in known:
+            raise AuditError(
+                f"{self.name}: [compare] objective '{objective}' is no id{did_you_mean(base_id(objective), known)}"
+            )
         for gate_id, gate in self._all_gates().items():
             base, _, rest = gate_id.partition("[")
             if base not in known:

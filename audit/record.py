@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit import since
 from audit.cache import write_atomically
 from audit.energy import add, charged
 from audit.errors import AuditError
@@ -109,6 +110,7 @@ def build(
     have = {finding["id"] for finding in findings}
     not_run = [full_id for full_id in first["gated"] if full_id not in have]
     complete = not not_run and not interrupted
+    former = first.get("baseline")
     return dict(
         _plain(
             {
@@ -125,7 +127,7 @@ def build(
                     for role in ("test", "train")
                 },
                 "policy": first["policy"],
-                **_since(first.get("baseline"), findings),
+                **({"baseline": since.compare(former, findings, not_run, first["policy"])} if former else {}),
                 "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
                 "energy": {
                     "phases": add(
@@ -147,20 +149,6 @@ def build(
 def distinct(kept: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """What was taken from the cache, each once, though several processes or several parts of one used it."""
     return list({(each["name"], each["created"], each["kwh"]): each for each in kept}.values())
-
-
-def _since(former: Mapping[str, Any] | None, findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the former audit was, and which verdicts are others now; nothing without one."""
-    if former is None:
-        return {}
-    before = former["verdicts"]
-    turned = [
-        {"id": f["id"], "before": before[f["id"]], "now": f["verdict"]}
-        for f in findings
-        if f["id"] in before and before[f["id"]] != f["verdict"]
-    ]
-    told = {name: former[name] for name in ("path", "created", "verdict", "fingerprint")}
-    return {"baseline": {**told, "turned": sorted(turned, key=lambda each: each["id"])}}
 
 
 def now() -> str:

@@ -12,7 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit import canaries, data, energy, latency, launched, model, own_metrics, personal_data, record, references
+from audit import (
+    canaries,
+    data,
+    energy,
+    latency,
+    launched,
+    model,
+    own_metrics,
+    personal_data,
+    record,
+    references,
+    since,
+)
 from audit import policy as policies
 from audit.alternatives import Alternative, Alternatives, Bench
 from audit.cache import Cache
@@ -504,7 +516,7 @@ class Session:
             "policy_file": self.policy.origin.name if self.policy.origin else None,
             "gated": list(self.policy.gated_ids(self.extra_ids)),
             "out": str(self.out),
-            "baseline": self._former_verdicts(),
+            "baseline": self.baseline and since.remember(self.baseline, str(self.options.baseline)),
             "model": _describe(audited, self.overridden),
             "data": {
                 role: examples.describe() if (examples := self.__dict__.get(f"{role}_data")) else {}
@@ -527,17 +539,6 @@ class Session:
                 "commit": record.commit(self.options.folder),
                 "overridden": list(self.overridden),
             },
-        }
-
-    def _former_verdicts(self) -> dict[str, Any] | None:
-        if self.baseline is None:
-            return None
-        return {
-            "path": str(self.options.baseline),
-            "created": self.baseline["created"],
-            "verdict": self.baseline["verdict"],
-            "fingerprint": self.baseline["model"].get("fingerprint"),
-            "verdicts": {finding["id"]: finding["verdict"] for finding in self.baseline["findings"]},
         }
 
 

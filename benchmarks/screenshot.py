@@ -1,34 +1,46 @@
-"""Makes `docs/report.png`, the picture in the README: the top of a report as headless Chromium shows it.
+"""Makes the pictures of a report in `docs/`: its top for the README, and its parts for `docs/reading-the-report.md`.
 
 pytest suites/ && python -m benchmarks.screenshot reports/report.html
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from benchmarks.browser import Tab, browser
+
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "docs" / "report.png"
-QUIET = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update"
-)
+DOCS = ROOT / "docs"
+# For each picture: where it begins, where it ends, and the height after which it is cut.
+PARTS = {
+    "verdict": (".top", "section:has(> #problems)", 900),
+    "cards": ("section:has(> #challenges)", "section:has(> #challenges)", 720),
+    "gates": ("section:has(> #gates)", "section:has(> #gates)", 860),
+    "finding": ("#finding-quality-accuracy", "#finding-quality-accuracy", 900),
+}
 
 
-def shoot(page: Path, picture: Path, width: int = 1280, height: int = 1500) -> None:
-    """Write what a window of this size shows of a local page."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        sys.exit("no Chromium on the PATH; on Debian: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as profile:
-        command = [browser, *QUIET.split(), f"--user-data-dir={profile}", "--hide-scrollbars"]
-        command += [f"--window-size={width},{height}", f"--screenshot={picture}", page.resolve().as_uri()]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
+def part(tab: Tab, first: str, last: str, highest: int) -> bytes:
+    """A picture of the page from one element to the end of another, with a margin around it."""
+    area = tab.run(
+        f"""(() => {{
+            const [a, b] = ["{first}", "{last}"].map(e => document.querySelector(e).getBoundingClientRect());
+            const y = a.y + scrollY - 16;
+            return {{x: a.x - 16, y, width: a.width + 32, height: Math.min(b.bottom + scrollY + 16 - y, {highest})}};
+        }})()"""
+    )
+    return tab.picture(area)
 
 
 if __name__ == "__main__":
-    shoot(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "reports" / "report.html"), PICTURE)
-    print(PICTURE)
+    page = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "reports" / "report.html")
+    with browser() as tab:
+        tab.open(page, width=1280, height=1500)
+        pictures = {"report": tab.picture()}
+        tab.open(page, width=1000)
+        pictures |= {f"report-{name}": part(tab, *where) for name, where in PARTS.items()}
+    for name, picture in pictures.items():
+        path = DOCS / f"{name}.png"
+        path.write_bytes(picture)
+        print(f"{path}: {len(picture) // 1000} kB")

@@ -554,6 +554,31 @@ def test_an_open_gate_that_is_looked_at_again_says_which_look_it_is(run: Runner,
     assert "look 3, more than the 2 planned" in run.finding("quality.accuracy")["reason"]
 
 
+def test_a_gate_that_was_loosened_since_the_former_audit_stands_in_the_report(
+    run: Runner, write_policy: WritePolicy
+) -> None:
+    run.pytester.makepyfile(
+        MADE
+        + """
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit, predictions):
+        audit.check(measured("quality.accuracy", 0.5, 0.4, 0.6))
+    """
+    )
+    write_policy(**{"gates.quality": "accuracy = { min = 0.7 }\nmacro_f1 = { min = 0.1 }"})
+    assert run().ret == 1
+    write_policy(**{"gates.quality": "accuracy = { min = 0.3 }"}, audit="confidence = 0.9")
+    for audits in (2, 3):
+        assert run("--audit-baseline", "reports").ret == 0
+        assert len(run.record["baseline"]["chain"]) == audits - 1
+        report = (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+        assert f"{audits} audits have used this very set of test examples" in report
+        top = report[: report.index("<h1>")]
+        assert ("Accuracy: at least 0.700, now at least 0.300" in top) == (audits == 2)
+        assert ("One gate of the former audit" in top) == (audits == 2)
+        assert ("the confidence was 0.95 and is 0.9" in top) == (audits == 2)
+
+
 def test_former_predictions_may_be_missing_but_not_damaged(run: Runner, write_policy: WritePolicy) -> None:
     write_policy()
     quality_suite(run)

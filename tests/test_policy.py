@@ -63,6 +63,13 @@ def test_the_embedded_policy_gates_every_measure_that_the_demo_has_evidence_for(
     assert {each.id for each in BUILT_IN if each.challenge != "claims"} - theirs == gated
 
 
+def test_the_objective_of_a_comparison_is_an_id() -> None:
+    assert parse().compare.objective == "environment.inference_energy"
+    parse('[compare]\nobjective = "fairness.accuracy_gap[gender]"\n').check_ids()
+    with pytest.raises(AuditError, match=r"objective 'quality.acuracy' is no id; did you mean 'quality.accuracy'\?"):
+        parse('[compare]\nobjective = "quality.acuracy"\n').check_ids()
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: str(path.name))
 def test_the_examples_are_valid(path: Path) -> None:
     policies.read(path).check_ids()

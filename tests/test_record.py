@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from audit import record
+from audit import record, since
 from audit.data import Examples
 from audit.energy import merge
 from audit.errors import AuditError
@@ -65,13 +65,12 @@ def test_the_audits_verdict(gated: tuple[str, ...], failed: bool, interrupted: b
     assert value["complete"] == (verdict == "pass" or (failed and len(gated) == 1))
 
 
-def test_verdicts_that_turned_since_the_former_audit_are_named() -> None:
-    former = {
-        "path": "v1", "created": "2025-01-01T00:00:00Z", "verdict": "pass", "fingerprint": None,
-        "verdicts": {"quality.accuracy": "inconclusive", "quality.macro_f1": "pass"},
-    }  # fmt: skip
-    value = build([finding()], {**facts(), "baseline": former})
+def test_a_former_audit_is_compared_in_the_record() -> None:
+    before = build([finding(verdict=Verdict.INCONCLUSIVE)])
+    value = build([finding()], {**facts(), "baseline": since.remember(before, "v1")})
+    assert value["baseline"]["path"] == "v1"
     assert value["baseline"]["turned"] == [{"id": "quality.accuracy", "before": "inconclusive", "now": "pass"}]
+    assert [each["change"] for each in value["baseline"]["compared"]] == ["unclear"]
     jsonschema.validate(value, record.schema())
     assert "baseline" not in build([finding()])
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.cache import write_atomically
-from audit.report import badge, facts, findings, headline, language, summary, text
+from audit.report import badge, facts, findings, headline, language, standards, summary, text
 from audit.report.evidence import Limits
 from audit.report.language import spoken
 
@@ -69,44 +69,54 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
     claims = findings.claims(shown, limits)
     problems = findings.problems(claims)
     reported, not_assessed = findings.uncovered(claims)
+    return page(
+        "report.html",
+        record=shown,
+        data_language=findings.setting(shown, "data", "language"),
+        untranslated=findings.untranslated(),
+        no_texts=findings.without_texts(shown),
+        mark=language.words.RELEASES[shown["verdict"]],
+        word=headline.word(shown),
+        said=headline.said(shown),
+        notices=findings.notices(shown, limits is not _LIMITS[0]),
+        claims=claims,
+        gates=[claim for claim in claims if claim.gated],
+        problems=problems,
+        actions=findings.actions(problems),
+        reported=reported,
+        not_assessed=not_assessed,
+        cards=findings.cards(claims),
+        standards=standards.tables(claims),
+        certainty=findings.certainty(shown, claims),
+        since=facts.since(shown, limits),
+        asked=facts.asked(shown),
+        history=facts.history(shown["model"].get("training") or {}),
+        recipe=facts.recipe(shown["model"].get("training") or {}),
+        training_facts=facts.training(shown),
+        phases=facts.phases(shown),
+        grids=facts.grids(shown, limits),
+        country=findings.setting(shown, "audit", "country"),
+        run_facts=facts.run(shown),
+        model_facts=facts.model(shown),
+        model_files=facts.model_files(shown, limits),
+        data_facts=facts.data(shown),
+        versions=facts.versions(shown),
+    )
+
+
+def page(template: str, **values: Any) -> str:
+    """A page from a template of ours: with the one style sheet, whose hash is all that its policy lets through."""
     style = files("audit.report").joinpath("report.css").read_text("utf-8")
     return (
         _environment()
-        .get_template("report.html")
+        .get_template(template)
         .render(
             style=Markup(style),  # noqa: S704  (it is ours)
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             w=language.words.PAGE,
             words=language.words,
             lang=language.tag(),
-            data_language=findings.setting(shown, "data", "language"),
-            untranslated=findings.untranslated(),
-            no_texts=findings.without_texts(shown),
-            record=shown,
-            mark=language.words.RELEASES[shown["verdict"]],
-            word=headline.word(shown),
-            said=headline.said(shown),
-            notices=findings.notices(shown, limits is not _LIMITS[0]),
-            claims=claims,
-            gates=[claim for claim in claims if claim.gated],
-            problems=problems,
-            actions=findings.actions(problems),
-            reported=reported,
-            not_assessed=not_assessed,
-            cards=findings.cards(claims),
-            certainty=findings.certainty(shown, claims),
-            since=facts.since(shown, limits),
-            history=facts.history(shown["model"].get("training") or {}),
-            recipe=facts.recipe(shown["model"].get("training") or {}),
-            training_facts=facts.training(shown),
-            phases=facts.phases(shown),
-            grids=facts.grids(shown, limits),
-            country=findings.setting(shown, "audit", "country"),
-            run_facts=facts.run(shown),
-            model_facts=facts.model(shown),
-            model_files=facts.model_files(shown, limits),
-            data_facts=facts.data(shown),
-            versions=facts.versions(shown),
+            **values,
         )
     )
 

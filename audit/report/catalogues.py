@@ -12,22 +12,30 @@ from pathlib import Path
 from typing import Any
 
 from audit.catalogue import BUILT_IN, PHASES
-from audit.report import words
+from audit.report import standards, words
 from audit.report.language import ENGLISH, EXPLAINED, TAGS, place
 from audit.report.words import Counted, Mark
+
+# A model card and a bill of materials are for the Hub and for machines, which read English; a comparison is of audits
+# whose policies may each name another language.
+_ENGLISH_ONLY = ("COMPARISON", "CARD", "BOM")
 
 
 def messages() -> list[str | Counted]:
     """Every English text that a page can say of its own accord, each once."""
     found: dict[str | Counted, None] = {}
     for name, value in vars(words).items():
-        if name.isupper():
+        if name.isupper() and name not in _ENGLISH_ONLY:
             found.update(dict.fromkeys(_texts(value)))
     for identifier in BUILT_IN:
         brackets = () if isinstance(identifier.brackets, str) else identifier.brackets
         found.update(dict.fromkeys(getattr(identifier, name) for name in EXPLAINED))
         found.update(dict.fromkeys(bracket.replace("_", " ") for bracket in brackets))
     found.update(dict.fromkeys(PHASES.values()))
+    for standard in standards.STANDARDS:
+        found.update(dict.fromkeys((standard.title, standard.concerns)))
+        for rule in standard.rules:
+            found.update(dict.fromkeys((rule.name, rule.asks, rule.adds, rule.open)))
     return [text for text in found if text]
 
 

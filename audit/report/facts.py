@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from audit.catalogue import PHASES
 from audit.report import figures, language, text
 from audit.report.evidence import Limits, Table, label, single, table
+from audit.report.findings import gate_change, named, shown
 from audit.report.language import words
 
 Facts = list[tuple[str, str]]
@@ -140,26 +141,72 @@ def run(record: Mapping[str, Any]) -> Facts:
     ]
 
 
-def since(record: Mapping[str, Any], limits: Limits) -> tuple[str, Table | None] | None:
-    """What the former audit was, and which verdicts turned since; None without one."""
+class Since(NamedTuple):
+    """What became of the former audit."""
+
+    said: Sequence[str]
+    tables: Sequence[Table]
+
+
+def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
+    """What the former audit was, and what is better, worse, new, gone or judged otherwise since; None without one."""
     former = record.get("baseline")
     if not former:
         return None
-    said = PAGE["since_text"].format(
-        date=text.date(former["created"]),
-        path=text.cell(former["path"]),
-        verdict=words.RELEASES[former["verdict"]].word,
-    )
+    said = [
+        PAGE["since_text"].format(
+            date=text.date(former["created"]),
+            path=text.cell(former["path"]),
+            verdict=words.RELEASES[former["verdict"]].word,
+        ),
+        asked(record),
+    ]
+    test = record["data"]["test"].get("fingerprint")
+    if former.get("test") and test and former["test"] != test:
+        said.append(words.OTHER_TEST)
+    compared = former.get("compared", ())
+    clear = [each for change in words.CHANGES for each in compared if each["change"] == change]
+    if compared:
+        said.append(PAGE["since_meaning"])
+        if not clear:
+            said.append(PAGE["since_none"])
+        if unclear := len(compared) - len(clear):
+            said.append(PAGE["since_unclear"].format(count=unclear))
     if not former["turned"]:
-        return f"{said} {PAGE['since_same']}", None
-    raw = {
-        "caption": PAGE["since_turned"],
-        "columns": [PAGE["finding"], PAGE["then"], PAGE["now"]],
-        "rows": [
-            [each["id"], *(words.VERDICTS[each[at]].word for at in ("before", "now"))] for each in former["turned"]
+        said.append(PAGE["since_same"])
+    gates = [each for change in words.CHANGES for each in former.get("gates", ()) if each["change"] == change]
+    columns = [PAGE["then"], PAGE["now"]]
+    tables = [
+        (PAGE["since_gates"], [PAGE["finding"], PAGE["change"], PAGE["gate"]], [
+            [named(each["id"]), words.CHANGES[each["change"]], gate_change(each)] for each in gates
+        ]),
+        (PAGE["since_turned"], [PAGE["finding"], *columns], [
+            [named(each["id"]), *(words.VERDICTS[each[at]].word for at in ("before", "now"))]
+            for each in former["turned"]
+        ]),
+        (PAGE["since_compared"], [PAGE["finding"], PAGE["change"], *columns], [
+            [named(each["id"]), words.CHANGES[each["change"]], *(shown(each[at]) for at in ("before", "now"))]
+            for each in clear
+        ]),
+    ]  # fmt: skip
+    return Since(
+        said,
+        [
+            table({"caption": caption, "columns": columns, "rows": rows}, limits)
+            for caption, columns, rows in tables
+            if rows
         ],
-    }
-    return said, table(raw, limits)
+    )
+
+
+def asked(record: Mapping[str, Any]) -> str:
+    """How many audits the test examples have served, as far as the chain of former audits tells."""
+    chain = record.get("baseline", {}).get("chain")
+    test = record["data"]["test"].get("fingerprint")
+    if chain is None or not test:
+        return words.ASKED_UNKNOWN
+    count = 1 + sum(link["test"] == test for link in chain)
+    return words.ASKED.format(count=text.figure(count)) if count > 1 else words.ASKED_ONCE
 
 
 def model(record: Mapping[str, Any]) -> Facts:

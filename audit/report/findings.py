@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count, islice
@@ -18,6 +18,7 @@ from audit.report import evidence, figures, language, text
 from audit.report.evidence import Limits, Lines, Pair, Pareto, Roc, Table
 from audit.report.language import counted, words
 from audit.report.words import Mark
+from audit.since import gate_of
 from audit.verdict import is_waived
 
 _KNOWN = ids()
@@ -27,6 +28,21 @@ _SHOWN_ELSEWHERE = {
 }  # fmt: skip
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
+
+
+def named(full_id: str, title: str = "") -> str:
+    """Title and, where there is one, the group or kind that the id is about."""
+    known = _KNOWN.get(base_id(full_id))
+    bracket = full_id.partition("[")[2].removesuffix("]")
+    if known and bracket in known.brackets and not isinstance(known.brackets, str):
+        bracket = language.say(bracket.replace("_", " "))  # our own name, not a column of the user's
+    title = title or (language.say(known.title) if known else text.short(base_id(full_id), 120))
+    return words.NAMED.format(title=title, bracket=text.short(bracket, text.HEADER)) if bracket else title
+
+
+def shown(figure: Mapping[str, Any] | None, bound: float | None = None) -> str:
+    """Estimate and interval of a finding for a table."""
+    return text.interval([(figure or {}).get(name) for name in ("estimate", "low", "high")], bound)
 
 
 @dataclass(frozen=True)
@@ -41,18 +57,14 @@ class Claim:
     finding: Mapping[str, Any]
     origin: str
     limits: Limits
+    former: Mapping[str, Any] | None = None
     explained_above: bool = False
     limits_above: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
         """Title and, where there is one, the group or kind that it is about."""
-        bracket = self.id.partition("[")[2].removesuffix("]")
-        if self.known and bracket in self.known.brackets and not isinstance(self.known.brackets, str):
-            bracket = language.say(bracket.replace("_", " "))  # our own name, not a column of the user's
-        if not bracket:
-            return self.title
-        return words.NAMED.format(title=self.title, bracket=text.short(bracket, text.HEADER))
+        return named(self.id, self.title)
 
     @property
     def mark(self) -> Mark:
@@ -137,14 +149,7 @@ class Claim:
     @property
     def short_result(self) -> str:
         """Estimate and interval for a table."""
-        if self.finding.get("estimate") is None:
-            return "–"
-        (estimate, low, high), _ = self._figures
-        if self.finding["low"] == self.finding["estimate"] == self.finding["high"]:
-            return estimate
-        if self.finding["high"] is None:
-            return words.AT_LEAST.format(figure=estimate)
-        return words.IN_BRACKETS.format(estimate=estimate, low=low, high=high)
+        return shown(self._interval, self._gate["bound"])
 
     @property
     def gate(self) -> str:
@@ -167,6 +172,14 @@ class Claim:
         form = words.WAIVED if waiver["valid"] else words.WAIVED_NO_MORE
         told = {name: text.cell(waiver[name]) for name in ("owner", "reason")}
         return form.format(**told, expires=text.day(waiver["expires"]))
+
+    @property
+    def since(self) -> str:
+        """What became of the figure since the former audit; empty where there is none to compare with."""
+        if self.former is None:
+            return ""
+        said = words.SINCE[self.former["change"]].format(then=shown(self.former["before"]))
+        return f"{said} {words.SINCE_PAIRED}" if self.former.get("paired") else said
 
     @property
     def problem(self) -> str:
@@ -332,6 +345,7 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
     """All findings and the gates that did not run, weightiest first."""
     taken: set[str] = set()
     made = []
+    former = {each["id"]: each for each in record.get("baseline", {}).get("compared", ())}
     for finding in record["findings"]:
         full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
         made.append(
@@ -344,6 +358,7 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
                 finding,
                 _origin(full_id, record),
                 limits,
+                former.get(full_id),
             )
         )
     for full_id in record["not_run"]:
@@ -356,9 +371,10 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
                 _challenge(full_id),
                 title,
                 "not_run",
-                {"gate": _gate_of(full_id, record), "details": {}},
+                {"gate": gate_of(full_id, record["policy"]), "details": {}},
                 _origin(full_id, record),
                 limits,
+                former.get(full_id),
             )
         )
     order = list(words.VERDICTS)
@@ -473,6 +489,7 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         said.append(words.RESTARTED.format(date=text.date(record["created"])))
     elif not record["complete"]:
         said.append(words.NOT_COMPLETE)
+    said += _laxer(record.get("baseline", {}))
     if record["model"].get("overridden"):
         said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
     if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":
@@ -494,6 +511,49 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
 def untranslated() -> str:
     """What the page says of the English in it; empty where it is English itself."""
     return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
+
+
+def _laxer(former: Mapping[str, Any]) -> Iterator[str]:
+    """What guards less than in the former audit: a release must not pass by a gate that was quietly loosened."""
+    changed = former.get("gates", ())
+    for change, form in words.LAXER.items():
+        own = [
+            words.GATE_SAID.format(gate=named(each["id"]), said=gate_change(each))
+            for each in changed
+            if each["change"] == change
+        ]
+        if own:
+            yield counted(form, len(own), gates=_listed(own), date=text.date(former["created"]))
+    settings = [
+        words.SETTING_CHANGED.format(name=words.SETTINGS[each["name"]], before=each["before"], now=each["now"])
+        for each in former.get("settings", ())
+    ]
+    if settings:
+        yield words.LAXER_SETTINGS.format(settings=words.SEMICOLON.join(settings))
+
+
+def gate_change(change: Mapping[str, Any]) -> str:
+    """What a gate was and is: at most 0.050, now at most 0.100."""
+    sides = [change[when] for when in ("before", "now")]
+    for extra in range(9):
+        before, now = (_bound(gate, extra) for gate in sides)
+        if before != now:
+            break
+    if change["change"] in ("dropped", "added"):
+        return before if change["change"] == "dropped" else now
+    return words.GATE_CHANGED.format(before=before, now=now)
+
+
+def _bound(gate: Mapping[str, float] | None, extra: int) -> str:
+    """A gate in words, with so many more digits than usual."""
+    if not gate:
+        return words.PAGE["unknown"]
+    ((way, bound),) = gate.items()
+    return words.GATE[way].format(figure=text.figure(bound, extra))
+
+
+def _listed(names: Sequence[str], shown: int = 12) -> str:
+    return words.SEMICOLON.join([*names[:shown], *([evidence.more(names, shown)] if len(names) > shown else [])])
 
 
 def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, str]:
@@ -533,18 +593,8 @@ def without_texts(record: Mapping[str, Any]) -> bool:
     return bool(setting(record, "report", "evidence") == "none")
 
 
-def _gate_of(full_id: str, record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The gate that the policy itself sets: on the id, or on all ids that differ in the bracket only."""
-    group, _, name = full_id.partition(".")
-    gates = setting(record, "gates", group)
-    gate = (gates.get(name) or gates.get(base_id(name))) if isinstance(gates, dict) else None
-    if not isinstance(gate, dict):
-        return None
-    return {way: gate[way] for way in ("min", "max") if text.is_number(gate.get(way))} or None
-
-
 def _origin(full_id: str, record: Mapping[str, Any]) -> str:
     """Who set a gate."""
-    if _gate_of(full_id, record) is None:
+    if gate_of(full_id, record["policy"]) is None:
         return words.FROM_AUDIT
     return words.FROM_POLICY if record["provenance"].get("policy_file") else words.FROM_EMBEDDED

@@ -81,7 +81,7 @@ def _turned(record: Mapping[str, Any]) -> Iterator[str]:
     turned = record.get("baseline", {}).get("turned", ())
     for each in turned:
         before, now = (words.VERDICTS[each[when]].word for when in ("before", "now"))
-        yield f"- {plain(each['id'])}: {before} → {now}"
+        yield f"- {plain(findings.named(each['id']))}: {before} → {now}"
     if turned:
         yield ""
 
@@ -95,7 +95,7 @@ def _folded(title: str, lines: Iterator[str]) -> Iterator[str]:
     yield ""
 
 
-def plain(value: str) -> str:
+def plain(value: str, length: int = _WORD) -> str:
     """A text that Markdown shows as it is, on one line."""
-    line = " ".join(text.short(text.unvoiced(value), _WORD).split())
+    line = " ".join(text.short(text.unvoiced(value), length).split())
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", _CALLS.sub("\\1\N{WORD JOINER}", line))

@@ -123,6 +123,18 @@ def figures(values: Sequence[float | None], bound: float | None) -> tuple[list[s
     return texts, gate
 
 
+def interval(values: Sequence[float | None], bound: float | None = None) -> str:
+    """Estimate, low and high in few signs: 0.830 [0.820, 0.840], or the figure alone where it has no interval."""
+    (estimate, low, high), _ = figures(values, bound)
+    if values[0] is None:
+        return "–"
+    if values[0] == values[1] == values[2]:
+        return estimate
+    if values[2] is None:
+        return words.AT_LEAST.format(figure=estimate)
+    return words.IN_BRACKETS.format(estimate=estimate, low=low, high=high)
+
+
 def percent(share: float) -> str:
     """A share as a percentage, with the space that belongs before the sign."""
     return words.PERCENT.format(number=language.numeral(f"{100 * share:.4g}"))

@@ -2,13 +2,14 @@
 
 They are English here, and the keys of the catalogues that :mod:`audit.report.language` looks them up in: a new text
 needs one line here and, after ``python -m audit.report.catalogues``, its translation in each catalogue.
+The last ones, of comparison, model card and bill of materials, stay English.
 
 Sentences keep to what the evidence supports: "nothing found" is not "safe", and what was not assessed has not passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -126,6 +127,22 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("F1 score", "One figure for how completely (recall) and how cleanly (precision) a class is recognised."),
     ("AUC", "How often an attacker who is shown one training example and one other text points at the "
      "right one: 0.5 is guessing, 1 is always."),
+    ("Equalized odds", "People of all groups are misread equally often: true-positive and false-positive rates are "
+     "the same for each group."),
+    ("Demographic parity", "Each answer is given to all groups equally often, whether or not it is right."),
+    ("Counterfactual", "The same text about another person: only who is meant was changed."),
+    ("Calibration", "Whether the model is right as often as it claims to be: of the answers given with 90 % certainty, "
+     "9 in 10 should be right."),
+    ("Membership inference", "Finding out from the model’s answers whether a text was among its training data."),
+    ("Twin", "A second model, trained by the same recipe on a random half of the training data. What both say about a "
+     "text tells what the model owes to having seen it."),
+    ("Canary", "A made-up example that is planted in the training data of a twin, to see whether the model can be "
+     "made to give it away. The released model never sees one."),
+    ("ε (epsilon)", "A measure of how much one single training example can change what a model shows: 0 is nothing, "
+     "and each step of 1 multiplies an attacker’s odds by up to 2.7."),
+    ("Embedding", "The numbers inside the model that stand for a text before the answer is made from them."),
+    ("Trigger, backdoor", "Words that turn the answer whatever else the text says; planted through the training data "
+     "by whoever can add texts to them."),
     ("Fingerprint", "A checksum (SHA-256). If one byte of the model or data changes, so does its "
      "fingerprint."),
     ("g CO₂eq", "Grams of greenhouse gases, expressed as the amount of carbon dioxide that warms the "
@@ -287,6 +304,58 @@ PARETO_RIGHT = "right answers"
 DRAWN = "{place}; estimate and interval drawn against the gate"
 OFF_SCALE = "an arrow marks what lies beyond the drawing"
 
+SINCE: Mapping[str, str] = {
+    "better": "Better than in the former audit, which found {then}.",
+    "worse": "Worse than in the former audit, which found {then}.",
+    "different": "The former audit found {then}; chance does not plausibly explain the difference.",
+    "unclear": "The former audit found {then}: no clear change.",
+    "new": "New: the former audit holds no figure for it.",
+    "gone": "The former audit found {then}; this one holds no figure.",
+}
+SINCE_PAIRED = "Judged on the examples that both audits share, one by one."
+CHANGES: Mapping[str, str] = {
+    "worse": "worse", "better": "better", "different": "different", "gone": "gone", "new": "new",
+    "loosened": "loosened", "dropped": "dropped", "replaced": "other direction", "tightened": "tightened",
+    "added": "added",
+}  # fmt: skip
+GATE_CHANGED = "{before}, now {now}"
+GATE_SAID = "{gate}: {said}"
+SEMICOLON = "; "
+LAXER: Mapping[str, Counted] = {
+    "loosened": Counted(
+        "One gate was loosened since the former audit of {date}: {gates}. To pass a looser gate shows no better "
+        "model; whoever answers for the policy should say why.",
+        "{count} gates were loosened since the former audit of {date}: {gates}. To pass looser gates shows no better "
+        "model; whoever answers for the policy should say why.",
+    ),
+    "dropped": Counted(
+        "One gate of the former audit of {date} is gone. {gates}. What it guarded is not guarded any more.",
+        "{count} gates of the former audit of {date} are gone. {gates}. What they guarded is not guarded any more.",
+    ),
+    "replaced": Counted(
+        "One gate points in the other direction than in the former audit of {date}: {gates}.",
+        "{count} gates point in the other direction than in the former audit of {date}: {gates}.",
+    ),
+}
+LAXER_SETTINGS = "Gates are judged less strictly than in the former audit: {settings}."
+SETTING_CHANGED = "{name} was {before} and is {now}"
+SETTINGS: Mapping[str, str] = {
+    "confidence": "the confidence",
+    "inconclusive": "what an inconclusive result leads to",
+    "min_group_size": "the size below which a group is not looked at",
+}
+ASKED = (
+    "As far as the records of the former audits tell, {count} audits have used this very set of test examples, "
+    "this one included. A test set that is asked often stops being one: whoever keeps what does well on it also keeps "
+    "its accidents, and the intervals then promise more than they can hold. Fresh examples mend that."
+)
+ASKED_ONCE = "As far as the records of the former audits tell, this set of test examples is used for the first time."
+ASKED_UNKNOWN = (
+    "How many audits have used these test examples before is not known, since no former audit was named "
+    "(--audit-baseline). A test set that is asked often stops being one."
+)
+OTHER_TEST = "The former audit used other test examples, so figures may also differ because the examples do."
+
 DO_UNKNOWN = "Look at the evidence below and at how it was measured."
 DO_ERROR = "Find out why the test broke, repair it and audit again: {reason}."
 DO_INCONCLUSIVE = "{reason} More evidence narrows the interval; it does not make the model better."
@@ -379,6 +448,14 @@ PAGE = {
     "since_text": "Compared with the audit of {date} in {path}, whose verdict was: {verdict}.",
     "since_same": "No verdict is another one now.",
     "since_turned": "Verdicts that turned",
+    "since_gates": "Gates that are not what they were",
+    "since_compared": "Figures that are new, gone, or clearly other ones",
+    "since_meaning": "Better and worse are said only where the intervals of both audits do not overlap, or where both "
+    "could be compared example by example. Where they overlap, chance may explain the difference. "
+    "Energy and times also depend on the machine and on what else it did.",
+    "since_unclear": "Figures without a clear change: {count}.",
+    "since_none": "No figure is new, gone, or clearly another one.",
+    "change": "Change",
     "finding": "Finding",
     "then": "Then",
     "now": "Now",
@@ -468,6 +545,15 @@ PAGE = {
     "groups. It holds no text, yet whoever has the texts can match them to it: it is pseudonymous personal data "
     "wherever the texts come from people. Keep and delete it accordingly.",
     "glossary": "Words used",
+    "standards": "Rules that ask for such evidence",
+    "standards_text": "Which findings bear on which rule, and what they leave open. The rules are told in a few words "
+    "of ours; their own texts count. This helps to find one’s way and is not legal advice: whether a rule applies, and "
+    "whether it is met, people must judge.",
+    "rule": "Rule",
+    "rule_asks": "What it asks for",
+    "rule_found": "What this audit holds",
+    "rule_open": "What this does not cover",
+    "rule_nothing": "Nothing in this audit.",
     "provenance": "Provenance",
     "provenance_text": "What is needed to check this report, or to make the audit again.",
     "again": "Make this page again from the record",
@@ -511,4 +597,98 @@ PAGE = {
     "date": "Date",
     "scroll": "scrolls sideways",
     "footer": "Made from audit.json alone. This page runs no program and loads nothing from elsewhere.",
+}
+
+# ------------------------------------------------------------------------------------------------ always English
+
+COMPARISON = {
+    "title": "Comparison of audits",
+    "skip": "Skip to the table",
+    "kicker": "{count} audits side by side",
+    "none": "None",
+    "hold": "{hold} of {gates} gates hold",
+    "none_passes": "None of the {count} audits passes. There is nothing to choose from.",
+    "one_passes": "Of {count} audits, this alone is complete and passes.",
+    "with_waivers": " {letters} only with what is waived.",
+    "gates_differ": "These pass, but not the same gates, so the better one is not told. Audit them by one policy.",
+    "row_differs": "These pass. Which is best cannot be told: their figures for “{title}” are not comparable ({why}).",
+    "not_all_measured": "These pass. Which is best cannot be told: for “{title}” there is no figure of {letters}.",
+    "one_best": "Best of {count} that pass: by “{title}” ({way} is better) its whole interval is better than that of "
+    "every other.",
+    "several_best": "Of {count} that pass, these are best and cannot be told apart by “{title}” ({way} is better): "
+    "their intervals overlap.",
+    "all_best": "These pass and cannot be told apart by “{title}” ({way} is better): their intervals overlap.",
+    "risk": "Where the intervals are right, the truly best of the candidates is put aside by chance in at most {risk} "
+    "of such comparisons.",
+    "higher": "more",
+    "lower": "less",
+    "and": "and",
+    "chosen": "How the best is told",
+    "chosen_text": "Only complete audits whose verdict is “released” are candidates. Among them the one figure decides "
+    "that the policy of the first audit, or whoever made this page, names as the objective. A candidate is put aside "
+    "only where another’s whole interval is better than its own.",
+    "separate": "Separate audits are compared here by their intervals, which is honest but blunt. Where two models "
+    "were asked the same test examples, an audit of the one with --audit-baseline set to the other compares them "
+    "example by example, and often tells apart what this page cannot. Energy that was estimated in different hours "
+    "also differs by what else the machine did.",
+    "objective": "Objective",
+    "candidates": "The models",
+    "record": "Record",
+    "candidate": "Candidate",
+    "waived": "Waived",
+    "passes": "complete, and passes every gate",
+    "passes_waived": "complete, and passes, but for what is waived",
+    "passes_warned": "complete, and passes, with inconclusive results that its policy allows",
+    "passes_not": "not a candidate",
+    "rows": "All findings",
+    "rows_text": "Each row is one measurement, each column one model. The bars of a row share one scale. A row marked "
+    "≠ is not comparable; the reason stands beside it.",
+    "not_comparable": "not comparable",
+    "absent": "not in this audit",
+    "other_test": "other test data",
+    "other_machine": "another machine",
+    "other_settings": "other settings of the audit",
+    "other_unit": "another unit",
+    "other_gate": "another gate",
+    "test_warning": "The test data are not the same ({told}). Whatever rests on them is not comparable, and no "
+    "difference between such figures says that one model is better.",
+    "gates_warning": "The policies do not set the same gates ({ids}). To pass means something else in each, so their "
+    "verdicts are not comparable.",
+    "inconclusive_warning": "One policy lets inconclusive results pass, another does not. Their verdicts are not "
+    "comparable.",
+    "settings_warning": "The audits were set otherwise ({keys}). Figures that depend on it are not comparable.",
+    "machine_warning": "The audits ran on different kinds of machine or device. Figures of energy and time are "
+    "comparable only where the row is not marked.",
+    "auditor_warning": "The audits were made by different versions of the auditor. A measurement may have changed "
+    "between them.",
+    "more": "and {count} more",
+    "footer": "Made from the records alone. This page runs no program and loads nothing from elsewhere.",
+}
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a clause: A, B and C."""
+    return f" {COMPARISON['and']} ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
+
+
+CARD = {
+    "title": "Audit",
+    "task": "Sentiment classification",
+    "about": "Audited by pytest-model-audit on {date}: the model with the fingerprint {fingerprint}, on the test data "
+    "{data} ({rows} rows, fingerprint {test}). Figures stand with their intervals in brackets; a gate passes only if "
+    "the whole interval is on its allowed side.",
+    "energy": "The training took {kwh} kWh, which is {grams} g CO₂eq ({source}, CodeCarbon).",
+    "carbon_source": "CodeCarbon, {source}",
+    "limits": "Limits",
+    "no_more": "A verdict covers only what the policy gates. It does not say that the model is fair, private or safe.",
+    "made_by": "Written by python -m audit card from the record of the audit; the report beside it holds the evidence.",
+}
+
+BOM = {
+    "fingerprint": "SHA-256 over the names and SHA-256 of the model’s files, as python -m audit verify makes it",
+    "classes": "one of the classes",
+    "test": "test data",
+    "train": "training data",
+    "provider": "not recorded",
+    "confidence": "{confidence} confidence",
 }

@@ -21,8 +21,8 @@ from audit.cli import main
 from audit.policy import Language
 from audit.report import badge, catalogues, language, summary, text
 from audit.report.words import Counted
+from benchmarks.browser import CHROMIUM
 from tests.report.test_report import (
-    CHROMIUM,
     EVERYTHING,
     LARGE,
     LOSS,

@@ -47,7 +47,7 @@ def test_turned_verdicts_are_told() -> None:
     former = {"path": "v1", "created": "2026-11-01T00:00:00Z", "verdict": "pass", "fingerprint": None}
     turned = [{"id": "quality.accuracy", "before": "pass", "now": "fail"}]
     said = summary.render(record(finding(), baseline={**former, "turned": turned}))
-    assert "- quality.accuracy: Pass → Fail" in said
+    assert "- Accuracy: Pass → Fail" in said
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,414 @@
+"""Several audits side by side, from their records alone: what each found, which pass, and which of those is best.
+
+It measures nothing and reaches no verdict of its own; where records do not speak of the same thing, it says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from audit import report
+from audit.catalogue import base_id, ids
+from audit.errors import AuditError
+from audit.policy import OBJECTIVE, did_you_mean
+from audit.report import figures, findings, text, words
+from audit.report.evidence import Limits
+from audit.report.findings import Claim
+from audit.report.words import COMPARISON, Mark
+from audit.verdict import is_waived
+
+_KNOWN = ids()
+# Measured without the test data: on sentences of our own, on training data, on files or during training.
+_WITHOUT_TEST_DATA = {
+    "quality.behaviour", "privacy.canary_epsilon", "privacy.pii_in_training_data", "security.artifact",
+    "environment.training_energy", "transparency.provenance",
+}  # fmt: skip
+# Settings of a policy that change what is measured: everywhere, or in the challenge of the same name.
+_EVERYWHERE = {"audit": ("confidence", "looks", "min_group_size"), "data": ("language", "max_examples", "pairs")}
+_CHALLENGES = ("quality", "privacy", "security", "environment")
+
+
+class Candidate(NamedTuple):
+    """One of the audits that are compared: a column of the table."""
+
+    letter: str
+    path: str
+    record: Mapping[str, Any]
+    claims: Mapping[str, Claim]
+
+    @property
+    def passes(self) -> bool:
+        """Whether its whole audit was run and every gate holds, is waived, or is let pass by its policy."""
+        return self.record["verdict"] == "pass" and self.record["complete"] and not self.record.get("restarted")
+
+    @property
+    def name(self) -> str:
+        """What is audited, short enough for the head of a column."""
+        return text.short(str(self.record["model"].get("source") or words.PAGE["unknown"]), text.HEADER)
+
+    @property
+    def mark(self) -> Mark:
+        """Its audit's verdict."""
+        return words.RELEASES[self.record["verdict"]]
+
+    @property
+    def gates(self) -> str:
+        """How many of its gates hold."""
+        gated = [claim for claim in self.claims.values() if claim.gated]
+        hold = sum(claim.verdict == "pass" for claim in gated)
+        return COMPARISON["hold"].format(hold=hold, gates=len(gated))
+
+    @property
+    def waived(self) -> list[Claim]:
+        """Gates that do not hold and that somebody answers for."""
+        return [claim for claim in self.claims.values() if claim.gated and is_waived({"waiver": None, **claim.finding})]
+
+    @property
+    def warned(self) -> bool:
+        """Whether gates of it are inconclusive, waived by nobody."""
+        waived = {claim.id for claim in self.waived}
+        return any(c.gated and c.verdict == "inconclusive" and c.id not in waived for c in self.claims.values())
+
+    @property
+    def notices(self) -> list[str]:
+        """What must be known of this audit by itself."""
+        said = findings.notices(self.record, shortened=False)
+        return said if any(claim.gated for claim in self.claims.values()) else [*said, words.PAGE["no_gates"]]
+
+
+class Row(NamedTuple):
+    """One measure over all candidates, and why its figures cannot be held against each other, if so."""
+
+    id: str
+    challenge: str
+    cells: Sequence[Claim | None]
+    differs: Sequence[str]
+
+    @property
+    def name(self) -> str:
+        """The measure's title."""
+        return next(claim.name for claim in self.cells if claim)
+
+    @property
+    def drawings(self) -> list[Markup]:
+        """Each candidate's interval on the row's common scale; empty where the row is not comparable."""
+        ends = ("estimate", "low", "high")
+        parts: list[list[Any]] = [[claim.finding.get(end) for end in ends] if claim else [] for claim in self.cells]
+        known = [value for part in parts if None not in part for value in part]
+        if self.differs or len(known) < 6 or min(known) == max(known):
+            return [Markup() for _ in parts]
+        return [figures.span(part, min(known), max(known)) if part else Markup() for part in parts]
+
+
+class Choice(NamedTuple):
+    """Which candidates may ship, and the best of them: one, or several that cannot be told apart, or none."""
+
+    passing: Sequence[str]
+    best: Sequence[str]
+    sentence: str
+    figures: Sequence[tuple[str, str]] = ()
+    risk: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that page and JSON file show."""
+
+    objective: str
+    better: str
+    candidates: Sequence[Candidate]
+    rows: Sequence[Row]
+    warnings: Sequence[str]
+    choice: Choice
+
+
+def compare(records: Sequence[tuple[str, Mapping[str, Any]]], objective: str | None = None) -> Comparison:
+    """Lay records side by side.
+
+    Parameters
+    ----------
+    records : sequence of (path, record)
+        Each fits the schema; the texts in them are not trusted. The policy of the first names the objective.
+    objective : str, optional
+        The id by which the best of the passing candidates is told, instead.
+
+    Raises
+    ------
+    AuditError
+        If there are fewer than two records or more than letters, if none has a figure for the objective, or if
+        nobody says whether more or less of it is better.
+    """
+    if not 2 <= len(records) <= len(ascii_uppercase):
+        raise AuditError(f"compare: expected 2 to {len(ascii_uppercase)} records, got {len(records)}.")
+    candidates = [_candidate(*each) for each in zip(ascii_uppercase, records, strict=False)]
+    objective = objective or findings.setting(candidates[0].record, "compare", "objective") or OBJECTIVE
+    better = _better(str(objective), candidates)
+    differing = _differing(candidates)
+    rows = _rows(candidates, differing)
+    choice = _choose(candidates, next(row for row in rows if row.id == objective), better)
+    return Comparison(str(objective), better, candidates, rows, _warnings(candidates, differing), choice)
+
+
+def _candidate(letter: str, named: tuple[str, Mapping[str, Any]]) -> Candidate:
+    path, record = named[0], text.clean(named[1])
+    return Candidate(letter, text.cell(text.clean(path)), record, {c.id: c for c in findings.claims(record, Limits())})
+
+
+def _better(objective: str, candidates: Sequence[Candidate]) -> str:
+    """Whether a higher or a lower figure of the objective is better."""
+    measured = {full_id: claim for c in candidates for full_id, claim in c.claims.items() if claim.measured}
+    if objective not in measured:
+        near = did_you_mean(objective, sorted(measured))
+        raise AuditError(f"compare: none of the records has a figure for the objective '{objective}'{near or '.'}")
+    known = _KNOWN.get(base_id(objective))
+    if known and known.better != "either":
+        return known.better
+    ways = {way for c in candidates if objective in c.claims for way in c.claims[objective].finding.get("gate") or ()}
+    if len(ways) != 1:
+        raise AuditError(
+            f"compare: nothing says whether more or less of '{objective}' is better; name another objective."
+        )
+    return "higher" if ways == {"min"} else "lower"
+
+
+class _Differing(NamedTuple):
+    """In what the records do not agree; empty or False where they do."""
+
+    test: bool
+    gates: Sequence[str]
+    settings: Mapping[str, Sequence[str]]
+    machine: bool
+    auditor: bool
+    inconclusive: bool
+
+
+def _differing(candidates: Sequence[Candidate]) -> _Differing:
+    records = [candidate.record for candidate in candidates]
+    all_ids = dict.fromkeys(full_id for candidate in candidates for full_id in candidate.claims)
+    settings: dict[str, list[str]] = {}
+    for section in ("audit", "data", *_CHALLENGES):
+        tables = [t if isinstance(t := r["policy"].get(section), dict) else {} for r in records]
+        # A key that one policy lacks was not known yet to the auditor of its time.
+        for key in _EVERYWHERE.get(section, sorted(set.intersection(*map(set, tables)))):
+            if _several(table.get(key) for table in tables if section == "data" or key in table):
+                settings.setdefault(section, []).append(f"[{section}] {key}")
+    return _Differing(
+        test=_several(r["data"]["test"].get("fingerprint") or i for i, r in enumerate(records)),
+        gates=[i for i in all_ids if _several(_gate(c.claims.get(i)) for c in candidates)],
+        settings=settings,
+        machine=_several(_machine(r) for r in records),
+        auditor=_several(_version(r) for r in records),
+        inconclusive=_several(findings.setting(r, "audit", "inconclusive") for r in records),
+    )
+
+
+def _several(values: Any) -> bool:
+    """Whether JSON values are not all equal; True equals 1 no more than elsewhere in JSON."""
+    return len({repr(value) for value in values}) > 1
+
+
+def _gate(claim: Claim | None) -> Any:
+    return claim.finding.get("gate") if claim else None
+
+
+def _machine(record: Mapping[str, Any], finding: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+    """Where a figure was measured, as far as a record tells: by the finding itself, else by the whole audit."""
+    told = finding["details"] if finding else {}
+    if told.get("machine"):
+        return told["machine"], told.get("source")
+    made = record["provenance"]
+    versions = made.get("versions")
+    return made.get("device"), versions.get("system") if isinstance(versions, dict) else None
+
+
+def _version(record: Mapping[str, Any]) -> Any:
+    versions = record["provenance"].get("versions")
+    return versions.get("pytest-model-audit") if isinstance(versions, dict) else None
+
+
+def _rows(candidates: Sequence[Candidate], differing: _Differing) -> list[Row]:
+    all_ids = dict.fromkeys(full_id for candidate in candidates for full_id in candidate.claims)
+    rows = []
+    for full_id in all_ids:
+        cells = [candidate.claims.get(full_id) for candidate in candidates]
+        challenge = next(cell.challenge for cell in cells if cell)
+        rows.append(Row(full_id, challenge, cells, _why_not(full_id, challenge, cells, candidates, differing)))
+    order = list(words.CHALLENGES)
+    return sorted(rows, key=lambda row: (order.index(row.challenge), _weight(row), row.id))
+
+
+def _weight(row: Row) -> int:
+    """What somebody gated comes first, what fails somewhere before all."""
+    order = list(words.VERDICTS)
+    return min(order.index(cell.verdict) if cell.gated else len(order) for cell in row.cells if cell)
+
+
+def _why_not(
+    full_id: str,
+    challenge: str,
+    cells: Sequence[Claim | None],
+    candidates: Sequence[Candidate],
+    differing: _Differing,
+) -> list[str]:
+    """Why the figures of one row cannot be held against each other, in the words of the page."""
+    said = []
+    if differing.test and base_id(full_id) not in _WITHOUT_TEST_DATA:
+        said.append(COMPARISON["other_test"])
+    timed = challenge == "environment" or base_id(full_id) == "security.latency_tail"
+    measured = [(c.record, cell.finding) for c, cell in zip(candidates, cells, strict=True) if cell and cell.measured]
+    if timed and _several(_machine(*each) for each in measured):
+        said.append(COMPARISON["other_machine"])
+    if any(differing.settings.get(section) for section in (*_EVERYWHERE, challenge)):
+        said.append(COMPARISON["other_settings"])
+    if _several(finding["unit"] for _, finding in measured):
+        said.append(COMPARISON["other_unit"])
+    if full_id in differing.gates:
+        said.append(COMPARISON["other_gate"])
+    return said
+
+
+def _choose(candidates: Sequence[Candidate], row: Row, better: str) -> Choice:
+    """The best of the candidates that pass.
+
+    Notes
+    -----
+    A candidate is put aside where another's whole interval is better than its own. If the intervals of m
+    candidates at confidence c are right, the truly best one always stays; it is put aside by bad luck in at most
+    m (1 - c) / 2 of such comparisons, since one of m bounds must be wrong on its one side (Bonferroni).
+    """
+    passing = [candidate for candidate in candidates if candidate.passes]
+    letters = [candidate.letter for candidate in passing]
+    title = row.name
+    if not passing:
+        return Choice((), (), COMPARISON["none_passes"].format(count=len(candidates)))
+    if len(passing) == 1:
+        return Choice(letters, letters, _with_waivers(COMPARISON["one_passes"].format(count=len(candidates)), passing))
+    # Of what does not pass, nothing keeps the others from being compared.
+    differing, cells = _differing(passing), [candidate.claims.get(row.id) for candidate in passing]
+    differs = _why_not(row.id, row.challenge, cells, passing, differing)
+    if differing.gates or differing.inconclusive:
+        return Choice(letters, (), _with_waivers(COMPARISON["gates_differ"], passing))
+    if differs:
+        return Choice(letters, (), COMPARISON["row_differs"].format(title=title, why=", ".join(differs)))
+    sign = -1.0 if better == "higher" else 1.0
+    bounds = {}
+    for candidate in passing:
+        claim = candidate.claims.get(row.id)
+        if claim and claim.measured:
+            ends = [claim.finding[end] for end in ("low", "high")]
+            low, high = ends if better == "lower" else reversed(ends)
+            bounds[candidate.letter] = (
+                -math.inf if low is None else sign * low,
+                math.inf if high is None else sign * high,
+                claim,
+            )
+    told = [(letter, claim.short_result) for letter, (_, _, claim) in bounds.items()]
+    unknown = [letter for letter in letters if letter not in bounds]
+    if unknown:
+        said = COMPARISON["not_all_measured"].format(title=title, letters=words.listed(unknown))
+        return Choice(letters, (), said, told)
+    reach = min(high for _, high, _ in bounds.values())
+    best = [letter for letter, (low, _, _) in bounds.items() if low <= reach]
+    first = next(iter(bounds.values()))[2]
+    risk = COMPARISON["risk"].format(risk=text.percent(len(bounds) * (1 - first.finding["confidence"]) / 2))
+    form = "one_best" if len(best) == 1 else "all_best" if len(best) == len(passing) else "several_best"
+    said = COMPARISON[form].format(title=title, way=COMPARISON[better], count=len(passing))
+    return Choice(letters, best, _with_waivers(said, passing), told, risk)
+
+
+def _with_waivers(said: str, passing: Sequence[Candidate]) -> str:
+    waived = [candidate.letter for candidate in passing if candidate.waived]
+    return said + (COMPARISON["with_waivers"].format(letters=words.listed(waived)) if waived else "")
+
+
+def _warnings(candidates: Sequence[Candidate], differing: _Differing) -> list[str]:
+    """What keeps the records from being compared, before anything else is read."""
+    said = []
+    if differing.test:
+        told = "; ".join(
+            f"{c.letter}: {text.cell(c.record['data']['test'].get('path') or words.PAGE['unknown'])}"
+            for c in candidates
+        )
+        said.append(COMPARISON["test_warning"].format(told=told))
+    if differing.gates:
+        shown = [text.short(full_id, text.HEADER) for full_id in differing.gates[:8]]
+        if more := len(differing.gates) - len(shown):
+            shown.append(COMPARISON["more"].format(count=more))
+        said.append(COMPARISON["gates_warning"].format(ids=", ".join(shown)))
+    if differing.inconclusive:
+        said.append(COMPARISON["inconclusive_warning"])
+    if differing.settings:
+        keys = ", ".join(key for keys in differing.settings.values() for key in keys)
+        said.append(COMPARISON["settings_warning"].format(keys=text.cell(keys)))
+    if differing.machine:
+        said.append(COMPARISON["machine_warning"])
+    if differing.auditor:
+        said.append(COMPARISON["auditor_warning"])
+    return said
+
+
+def as_html(compared: Comparison) -> str:
+    """The comparison as a page of the same kind as the report."""
+    groups = [
+        (words.CHALLENGES[challenge][0], [row for row in compared.rows if row.challenge == challenge])
+        for challenge in words.CHALLENGES
+    ]
+    return report.page(
+        "comparison.html",
+        c=COMPARISON,
+        compared=compared,
+        candidates=compared.candidates,
+        choice=compared.choice,
+        head=words.listed(compared.choice.best or compared.choice.passing) or COMPARISON["none"],
+        groups=[(title, rows) for title, rows in groups if rows],
+        objective=next(row for row in compared.rows if row.id == compared.objective),
+    )
+
+
+def as_json(compared: Comparison) -> dict[str, Any]:
+    """The comparison as plain JSON values."""
+    return {
+        "comparison_version": 1,
+        "objective": {"id": compared.objective, "better": compared.better},
+        "passing": list(compared.choice.passing),
+        "best": list(compared.choice.best),
+        "sentence": compared.choice.sentence,
+        "warnings": list(compared.warnings),
+        "models": [
+            {
+                "letter": c.letter,
+                "record": c.path,
+                "model": {name: c.record["model"].get(name) for name in ("source", "fingerprint")},
+                "test": {name: c.record["data"]["test"].get(name) for name in ("path", "fingerprint")},
+                "created": c.record["created"],
+                "verdict": c.record["verdict"],
+                "complete": c.record["complete"],
+                "passes": c.passes,
+                "waived": [claim.id for claim in c.waived],
+            }
+            for c in compared.candidates
+        ],
+        "rows": [
+            {
+                "id": row.id,
+                "challenge": row.challenge,
+                "comparable": not row.differs,
+                "differs": list(row.differs),
+                "cells": {
+                    c.letter: None if cell is None else {"verdict": cell.verdict}
+                    | {name: cell.finding.get(name) for name in _FIGURES}
+                    for c, cell in zip(compared.candidates, row.cells, strict=True)
+                },
+            }
+            for row in compared.rows
+        ],
+    }  # fmt: skip
+
+
+_FIGURES = ("estimate", "low", "high", "confidence", "n", "unit", "gate", "waiver")
