@@ -525,7 +525,9 @@ def _laxer(former: Mapping[str, Any]) -> Iterator[str]:
         if own:
             yield counted(form, len(own), gates=_listed(own), date=text.date(former["created"]))
     settings = [
-        words.SETTING_CHANGED.format(name=words.SETTINGS[each["name"]], before=each["before"], now=each["now"])
+        words.SETTING_CHANGED.format(
+            name=words.SETTINGS[each["name"]], **{when: language.numeral(str(each[when])) for when in ("before", "now")}
+        )
         for each in former.get("settings", ())
     ]
     if settings:

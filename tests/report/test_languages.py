@@ -153,6 +153,23 @@ RICH = record(
     baseline={
         "path": "former", "created": "2026-01-02T03:04:05Z", "verdict": "pass", "fingerprint": None,
         "turned": [{"id": "quality.accuracy", "before": "pass", "now": "fail"}],
+        "test": "else",
+        "chain": [{"created": "2026-01-02T03:04:05Z", "fingerprint": None, "test": "else"}],
+        "compared": [
+            {"id": "quality.accuracy", "change": "worse", "paired": True,
+             "before": {"estimate": 0.9, "low": 0.89, "high": 0.91},
+             "now": {"estimate": 0.8, "low": 0.79, "high": 0.81}},
+            {"id": "security.perturbation[typos]", "change": "gone",
+             "before": {"estimate": 0.9, "low": 0.89, "high": 0.91}, "now": None},
+            {"id": "quality.calibration_error", "change": "unclear",
+             "before": {"estimate": 0.1, "low": 0.0, "high": 0.2}, "now": {"estimate": 0.1, "low": 0.0, "high": 0.2}},
+        ],
+        "gates": [
+            {"id": "quality.accuracy", "change": "loosened", "before": {"min": 0.9}, "now": {"min": 0.85}},
+            {"id": "quality.macro_f1", "change": "dropped", "before": {"min": 0.9}, "now": None},
+            {"id": "security.perturbation[typos]", "change": "replaced", "before": {"min": 0.9}, "now": {"max": 0.1}},
+        ],
+        "settings": [{"name": "confidence", "before": 0.95, "now": 0.9}],
     },
     energy={
         "phases": [phase("score"), phase("probes", "measured")],
@@ -244,6 +261,29 @@ def test_claims_and_the_picture_of_models_are_told_in_german() -> None:
     assert '<span lang="en">2 TF-IDF</span>' in html
     assert '<span lang="en">fine-tuned</span>' in html
     assert '<span lang="en">Accuracy by rate</span>' in html
+
+
+def test_the_former_audit_and_the_rules_are_told_in_german() -> None:
+    said = Page(report.render(RICH, language="de")).text.replace("\N{NO-BREAK SPACE}", " ")
+    loosened = "Genauigkeit (Accuracy): mindestens 0,900, jetzt mindestens 0,850"
+    assert f"Eine Schwelle wurde seit dem früheren Audit vom 2. Januar 2026, 03:04 UTC gelockert: {loosened}." in said
+    assert "weniger streng beurteilt als im früheren Audit: die Konfidenz: vorher 0,95, jetzt 0,9." in said
+    assert "Schlechter als im früheren Audit, das 0,900 [0,890; 0,910] ergab." in said
+    assert "Artikel 10 (Daten und Daten-Governance)" in said
+
+
+def test_what_is_for_machines_and_the_hub_stays_english(tmp_path: Path) -> None:
+    records.write(tmp_path, record(finding(), policy={"report": {"language": "de"}}))
+    for command, name in (("card", "README.md"), ("bom", "model.cdx.json")):
+        assert main([command, str(tmp_path), "-o", str(tmp_path / name)]) == 0
+        assert "Genauigkeit" not in (tmp_path / name).read_text("utf-8")
+    assert (
+        main(["compare", str(tmp_path), str(tmp_path), "--objective", finding()["id"], "-o", str(tmp_path / "c.html")])
+        == 0
+    )
+    found = Page((tmp_path / "c.html").read_text("utf-8"))
+    assert found.elements[0] == ("html", {"lang": "en"})
+    assert "Genauigkeit" not in found.text
 
 
 @pytest.mark.parametrize(
