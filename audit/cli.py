@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import get_args
 
 from pydantic import ValidationError
 
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         help="default: report.html beside the record; .md is the summary, .svg a badge",
+    )
+    report.add_argument(
+        "--language", choices=get_args(policies.Language), help="default: the one that the audit's policy names"
     )
     report.set_defaults(run=_report)
 
@@ -188,7 +192,7 @@ def _report(asked: argparse.Namespace) -> int:
     value = _read(asked.record)
     folder = asked.record if asked.record.is_dir() else asked.record.parent
     output: Path = asked.output or folder / record.REPORT
-    _write(output, report.as_file(value, output.name))
+    _write(output, report.as_file(value, output.name, asked.language))
     return 0
 
 

@@ -619,6 +619,18 @@ def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Gen
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep texts from the data out of all that a test of the audit leaves behind, where the policy asks for it."""
+    run = item.config.stash[_STATE]
+    if not run.active or run.session is None:
+        return (yield)
+    from audit.redaction import withholding
+
+    with withholding(run.session.policy.report.evidence == "none"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -707,7 +719,8 @@ def _broke(item: pytest.Item, session: Session, error: BaseException | None) -> 
     found = item.stash.get(_FOUND, {})
     for name in _declared(item):
         if name not in found:
-            what = " ".join(str(error).split())[:200]
+            # An error may quote the text that it arose from.
+            what = "" if session.policy.report.evidence == "none" else " ".join(str(error).split())[:200]
             reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
             _keep(item, _finding(item, session, name, Verdict.ERROR, reason))
 
@@ -794,6 +807,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     from audit import record
     from audit.report import terminal
+    from audit.report.headline import headline
 
     folder = Path(next(iter(run.facts.values()))["out"]) if run.facts else run.ensure_session().out
     colour = {"pass": {"green": True}, "fail": {"red": True}, "incomplete": {"yellow": True}}
@@ -801,7 +815,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("model audit", sep="=")
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)
-    terminalreporter.write_line(record.headline(run.record), bold=True, **colour[run.record["verdict"]])
+    terminalreporter.write_line(headline(run.record), bold=True, **colour[run.record["verdict"]])
     terminalreporter.write_line(f"report: {_short(folder / record.REPORT, config)}")
 
 

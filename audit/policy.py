@@ -35,6 +35,8 @@ DEMO = "demo"
 OBJECTIVE = "environment.inference_energy"
 
 
+# Of the report's own words; zh is Simplified Chinese.
+Language = Literal["en", "de", "zh"]
 T = TypeVar("T")
 # A mapping that nobody can change after it was read.
 Frozen = Annotated[T, AfterValidator(MappingProxyType), WrapSerializer(lambda value, write: write(dict(value)))]
@@ -192,6 +194,13 @@ class ClaimsPolicy(_Section):
     transfer: tuple[TransferPolicy, ...] = Field((), strict=False)
 
 
+class ReportPolicy(_Section):
+    """How the audit is told."""
+
+    language: Language = "en"
+    evidence: Literal["redacted", "none"] = Field("redacted", description="none: no text from the data anywhere")
+
+
 class ComparePolicy(_Section):
     """How the best of several candidates is told."""
 
@@ -231,6 +240,7 @@ class Policy(_Section):
     privacy: PrivacyPolicy = Field(default_factory=PrivacyPolicy)
     security: SecurityPolicy = Field(default_factory=SecurityPolicy)
     environment: EnvironmentPolicy = Field(default_factory=EnvironmentPolicy)
+    report: ReportPolicy = Field(default_factory=ReportPolicy)
     compare: ComparePolicy = Field(default_factory=ComparePolicy)
     waivers: tuple[Waiver, ...] = Field((), strict=False)
     claims: ClaimsPolicy = Field(default_factory=ClaimsPolicy)

@@ -9,7 +9,6 @@ import platform
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +22,8 @@ from audit import since
 from audit.cache import write_atomically
 from audit.energy import add, charged
 from audit.errors import AuditError
-from audit.verdict import Finding, Measurement, is_waived
+from audit.redaction import withheld
+from audit.verdict import Finding, Measurement
 
 if TYPE_CHECKING:
     from audit.scorer import Predictions
@@ -41,9 +41,10 @@ _ORDER = ("fail", "error", "inconclusive", "not_assessed", "pass", "reported")
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:
-    """A finding as plain JSON values."""
+    """A finding as plain JSON values; without its examples where no text from the data is to be shown."""
     m = finding.measurement or Measurement(finding.id, None, None, None, 0, "", "")
     gate = finding.gate
+    details = {name: part for name, part in m.details.items() if name != "examples" or not withheld()}
     value = {
         "id": finding.id,
         "challenge": finding.challenge,
@@ -59,7 +60,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "waiver": finding.waiver,
         "method": m.method,
         "reason": finding.reason,
-        "details": {**m.details, "sample": m.sample} if finding.measurement else {},
+        "details": {**details, "sample": m.sample} if finding.measurement else {},
     }
     return dict(_plain(value))
 
@@ -330,46 +331,3 @@ def commit(folder: Path) -> str | None:
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
     return done.stdout.strip()
-
-
-def headline(value: Mapping[str, Any]) -> str:
-    """The audit's verdict in one sentence."""
-    if value.get("restarted"):
-        return "Incomplete: a new audit was begun in this folder and has not ended."
-    waived = sum(map(is_waived, value["findings"]))
-    counts = Counter(finding["verdict"] for finding in value["findings"] if not is_waived(finding))
-    gated = sum(finding["gate"] is not None for finding in value["findings"]) + len(value["not_run"])
-    parts = []
-    if counts["fail"]:
-        parts.append(f"{counts['fail']} of {gated} gates {_verb(counts['fail'], 'fails', 'fail')}")
-    if counts["inconclusive"]:
-        of = "" if parts else f" of {gated} gates"
-        parts.append(f"{counts['inconclusive']}{of} {_verb(counts['inconclusive'], 'is', 'are')} inconclusive")
-    if counts["error"]:
-        parts.append(f"{counts['error']} {_verb(counts['error'], 'test', 'tests')} broke")
-    gated_open = sum(
-        f["verdict"] == "not_assessed" and f["gate"] is not None and not is_waived(f) for f in value["findings"]
-    )
-    if gated_open:
-        parts.append(f"{gated_open} could not be assessed")
-    if value["not_run"]:
-        parts.append(f"{len(value['not_run'])} did not run")
-    if value.get("interrupted"):
-        parts.append("the audit was interrupted")
-    aside = f"{waived} {_verb(waived, 'is', 'are')} waived" if waived else ""
-    if value["verdict"] == "pass":
-        if parts:
-            return f"Released: {', '.join([*parts, aside] if aside else parts)}; the policy lets that pass."
-        if waived:
-            return f"Released: {gated - waived} of {gated} gates {_verb(gated - waived, 'holds', 'hold')}, {aside}."
-        if gated < 2:
-            return f"Released: {'its one gate holds' if gated else 'the policy sets no gate'}."
-        return f"Released: all {gated} gates hold."
-    word = "Blocked" if value["verdict"] == "fail" else "Incomplete"
-    if not parts:
-        parts = ["a test outside the audit failed" if word == "Blocked" else "it did not come to its end"]
-    return f"{word}: {', '.join([*parts, aside] if aside else parts)}."
-
-
-def _verb(count: int, singular: str, plural: str) -> str:
-    return singular if count == 1 else plural

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from audit import personal_data
 
 _MASKS = {
@@ -21,8 +25,29 @@ _LEAD = 80  # characters shown before the first change
 SMALLEST_CELL = 10
 
 
+LEFT_OUT = "[left out]"
+_withheld: ContextVar[bool] = ContextVar("withheld", default=False)
+
+
+@contextmanager
+def withholding(all_texts: bool) -> Iterator[None]:
+    """Whether no text from the data is to be shown at all in what is made meanwhile."""
+    token = _withheld.set(all_texts)
+    try:
+        yield
+    finally:
+        _withheld.reset(token)
+
+
+def withheld() -> bool:
+    """Whether no text from the data is to be shown at all."""
+    return _withheld.get()
+
+
 def redact(text: str) -> str:
     """The text with personal data and whatever could be some masked by kind, cut after 280 characters."""
+    if withheld():
+        return LEFT_OUT
     return _cut(_masked(text)[0], 0)
 
 
@@ -32,8 +57,11 @@ def redact_pair(before: str, after: str) -> tuple[str, str] | None:
     Returns
     -------
     tuple of str, or None
-        None where the change hides personal data from the masks or makes some: such a pair must not be shown.
+        None where the change hides personal data from the masks or makes some, or where no text is to be shown at
+        all: such a pair must not be shown.
     """
+    if withheld():
+        return None
     (before, kinds), (after, kinds_after) = _masked(before), _masked(after)
     if kinds != kinds_after:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,53 @@ def test_a_probe_that_breaks_is_an_error_and_never_a_pass(run: Runner, write_pol
     assert "ZeroDivisionError: no rows" in run.finding("quality.accuracy")["reason"]
     assert run.finding("quality.macro_f1")["verdict"] == "error"
     assert run.finding("security.artifact")["reason"] == "the test ended without measuring it"
+
+
+@pytest.mark.parametrize(("evidence", "shown"), [("redacted", True), ("none", False)])
+def test_texts_from_the_data_are_shown_or_left_out(
+    run: Runner, write_policy: WritePolicy, evidence: str, shown: bool
+) -> None:
+    write_policy(report=f'evidence = "{evidence}"')
+    run.pytester.makepyfile(
+        MADE
+        + """
+    from dataclasses import replace
+    from audit.probes import privacy
+    from audit.redaction import redact, redact_pair
+
+    PERSON = "Zebulon Quixby of Hollow Lane likes it"
+
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit):
+        pair = redact_pair(PERSON, PERSON.upper()) or ("", "")
+        details = {
+            "summary": f"Such as {redact(PERSON)}.",
+            "tables": [{"caption": "Texts", "columns": ["text"], "rows": [[redact(PERSON)]]}],
+            "examples": {"caption": "Wrong", "items": [{"before": PERSON, "after": pair[1], "note": "x"}]},
+        }
+        audit.check(replace(measured("quality.accuracy", 0.8, 0.7, 0.9), details=details))
+
+    @pytest.mark.measures("privacy.pii_in_training_data")
+    def test_personal_data(audit, train_data):
+        texts = ("write to quixby.zebulon@example.org",) * len(train_data)
+        audit.check(privacy.pii_in_training_data(replace(train_data, texts=texts)))
+
+    @pytest.mark.measures("quality.macro_f1")
+    def test_macro_f1(audit):
+        raise ValueError(PERSON)
+    """
+    )
+    run()
+    files = [path for path in (run.pytester.path / "reports").rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"audit.json", "report.html", "summary.md", "badge.svg"}
+    held = {path.name for path in files if re.search(rb"(?i)quixby|zebulon|hollow", path.read_bytes())}
+    assert held == ({"audit.json", "report.html", "summary.md"} if shown else set())
+    details = run.finding("privacy.pii_in_training_data")["details"]
+    masked = {row[2] for row in details["tables"][1]["rows"]}
+    assert (masked == {"[left out]"}) is not shown
+    assert ("examples" in run.finding("quality.accuracy")["details"]) is shown
+    assert run.finding("quality.macro_f1")["verdict"] == "error"
+    assert "[left out]" in run.finding("quality.accuracy")["details"]["summary"] or shown
 
 
 @pytest.mark.parametrize(("gated", "exit_status"), [(False, 0), (True, 1)])

@@ -138,6 +138,8 @@ def test_an_unknown_key_like_no_other_gets_the_list() -> None:
         ("[audit]\nconfidence = 95", "[audit] confidence", "95"),
         ('[audit]\ninconclusive = "ignore"', "[audit] inconclusive", "'ignore'"),
         ('[audit]\ncountry = "Germany"', "[audit] country", "'Germany'"),
+        ('[report]\nlanguage = "fr"', "[report] language", "'fr'"),
+        ('[report]\nevidence = "all"', "[report] evidence", "'all'"),
         ("[audit]\nmin_group_size = 0", "[audit] min_group_size", "0"),
         ("[audit]\nmin_group_size = 30.5", "[audit] min_group_size", "30.5"),
         ("[privacy]\nreference_models = 0", "[privacy] reference_models", "0"),

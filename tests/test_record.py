@@ -15,6 +15,7 @@ from audit import record, since
 from audit.data import Examples
 from audit.energy import merge
 from audit.errors import AuditError
+from audit.report.headline import headline
 from audit.scorer import Predictions
 from audit.verdict import Finding, Gate, Measurement, Verdict
 
@@ -164,13 +165,13 @@ def test_an_unwritable_folder_is_the_users_mistake(tmp_path: Path) -> None:
     ],
 )
 def test_headline(findings: list[dict[str, Any]], gated: tuple[str, ...], said: str) -> None:
-    assert record.headline(build(findings, facts(gated))) == said
+    assert headline(build(findings, facts(gated))) == said
 
 
 def test_headline_of_a_failure_counts_everything() -> None:
     findings = [finding("a.a", Verdict.FAIL), finding("b.b", Verdict.INCONCLUSIVE), finding("c.c", Verdict.ERROR)]
     value = build(findings, facts(("a.a", "b.b", "c.c", "d.d")), failed=True)
-    assert record.headline(value) == "Blocked: 1 of 4 gates fails, 1 is inconclusive, 1 test broke, 1 did not run."
+    assert headline(value) == "Blocked: 1 of 4 gates fails, 1 is inconclusive, 1 test broke, 1 did not run."
 
 
 def test_predictions_are_kept_without_text(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from audit import duplicates, personal_data, statistics
 from audit.data import Examples
 from audit.errors import NotAssessed
-from audit.redaction import SMALLEST_CELL, count
+from audit.redaction import LEFT_OUT, SMALLEST_CELL, count, withheld
 from audit.scorer import Predictions
 from audit.verdict import Measurement
 
@@ -231,6 +231,10 @@ def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder
     )
 
 
+def _masked(kind: str, found: str) -> str:
+    return LEFT_OUT if withheld() else personal_data.masked(kind, found)
+
+
 def _where(texts: Sequence[str], found: Sequence[Sequence[personal_data.Found]]) -> list[list[Any]]:
     """The first places of each kind, by example; values masked."""
     left = dict.fromkeys(personal_data.KINDS, FIRST)
@@ -239,5 +243,5 @@ def _where(texts: Sequence[str], found: Sequence[Sequence[personal_data.Found]])
         for kind, start, end in each:
             if left[kind]:
                 left[kind] -= 1
-                rows.append([number, PERSONAL[kind], personal_data.masked(kind, text[start:end])])
+                rows.append([number, PERSONAL[kind], _masked(kind, text[start:end])])
     return rows

@@ -17,8 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.cache import write_atomically
-from audit.report import badge, facts, findings, standards, summary, text, words
+from audit.report import badge, facts, findings, headline, language, standards, summary, text
 from audit.report.evidence import Limits
+from audit.report.language import spoken
 
 LARGEST = 2_000_000
 # Tried in turn until the page is small enough: all evidence that a person reads, its beginnings, hardly any.
@@ -38,12 +39,16 @@ def write(out: Path) -> None:
         write_atomically(out / name, as_file(value, name))
 
 
-def as_file(record: Mapping[str, Any], name: str) -> str:
-    """What a file of this name is to hold: the summary as Markdown, the badge as SVG, else the report."""
+def as_file(record: Mapping[str, Any], name: str, language: str | None = None) -> str:
+    """What a file of this name is to hold: the summary as Markdown, the badge as SVG, else the report.
+
+    In the language asked for, else in the one that the record's policy names.
+    """
     makers = {".md": summary.render, ".svg": badge.render}
-    return makers.get(Path(name).suffix, render)(record)
+    return makers.get(Path(name).suffix, render)(record, language)
 
 
+@spoken
 def render(record: Mapping[str, Any]) -> str:
     """The report of a record that fits the schema, as HTML.
 
@@ -61,18 +66,18 @@ def render(record: Mapping[str, Any]) -> str:
 
 
 def _render(shown: Mapping[str, Any], limits: Limits) -> str:
-    from audit.record import headline
-
     claims = findings.claims(shown, limits)
     problems = findings.problems(claims)
     reported, not_assessed = findings.uncovered(claims)
-    word, _, said = headline(shown).partition(": ")
     return page(
         "report.html",
         record=shown,
-        mark=words.RELEASES[shown["verdict"]],
-        word=word,
-        said=said,
+        data_language=findings.setting(shown, "data", "language"),
+        untranslated=findings.untranslated(),
+        no_texts=findings.without_texts(shown),
+        mark=language.words.RELEASES[shown["verdict"]],
+        word=headline.word(shown),
+        said=headline.said(shown),
         notices=findings.notices(shown, limits is not _LIMITS[0]),
         claims=claims,
         gates=[claim for claim in claims if claim.gated],
@@ -108,8 +113,9 @@ def page(template: str, **values: Any) -> str:
         .render(
             style=Markup(style),  # noqa: S704  (it is ours)
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            w=words.PAGE,
-            words=words,
+            w=language.words.PAGE,
+            words=language.words,
+            lang=language.tag(),
             **values,
         )
     )
@@ -121,6 +127,7 @@ def _environment() -> Environment:
         loader=PackageLoader("audit.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=text.voiced,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -133,5 +140,6 @@ def _environment() -> Environment:
         "sentence": text.sentence,
         "fingerprint": text.fingerprint,
         "toml": text.toml,
+        "unvoiced": text.unvoiced,
     }
     return environment

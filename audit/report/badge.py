@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
-from audit.report import words
+from audit.report.language import spoken, words
 from audit.verdict import is_waived
 
-_LABEL = "model audit"
 # White stands out from each of them by at least 4.5 to 1 (WCAG 2.2, 1.4.3).
 _COLOURS = {"holds": "#1a7f37", "fails": "#b42318", "open": "#8a5a00"}
-_WIDE, _EDGE, _HEIGHT = 6.6, 8, 20  # of a letter of 11 pixels in the fonts named below, of the sides, of the whole
+# Of a letter of 11 pixels in the fonts named below, of a Chinese one, of the sides, of the whole.
+_WIDE, _WIDER, _EDGE, _HEIGHT = 6.6, 11, 8, 20
 _DRAWING = Markup(
     '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" aria-label="{label}: {said}">'
     "<title>{label}: {said}</title>"
@@ -26,6 +27,7 @@ _DRAWING = Markup(
 )
 
 
+@spoken
 def render(record: Mapping[str, Any]) -> str:
     """The badge of a record, as SVG: the verdict, and how many gates hold."""
     mark = words.RELEASES[record["verdict"]]
@@ -35,7 +37,7 @@ def render(record: Mapping[str, Any]) -> str:
     waived = sum(map(is_waived, gated))
     if waived:
         said += words.BADGE_WAIVED.format(count=waived)
-    text_left, text_right = (round(_WIDE * len(part)) for part in (_LABEL, said))
+    text_left, text_right = map(_width, (words.BADGE_LABEL, said))
     left, right = text_left + 2 * _EDGE, text_right + 2 * _EDGE
     return _DRAWING.format(
         width=left + right,
@@ -47,6 +49,10 @@ def render(record: Mapping[str, Any]) -> str:
         middle_right=left + right / 2,
         text_left=text_left,
         text_right=text_right,
-        label=_LABEL,
+        label=words.BADGE_LABEL,
         said=said,
     )
+
+
+def _width(said: str) -> int:
+    return round(sum(_WIDER if unicodedata.east_asian_width(letter) in "WF" else _WIDE for letter in said))

@@ -192,7 +192,7 @@ def _section(shown: Mapping[str, Any]) -> str:
 
 
 def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
-    from audit.record import headline
+    from audit.report.headline import headline
 
     claims = findings.claims(shown, Limits())
     mark, model, test = words.RELEASES[shown["verdict"]], shown["model"], shown["data"]["test"]

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from audit.report import figures, text, words
+from audit.report import figures, text
+from audit.report.language import numeral, words
 
 
 class Limits(NamedTuple):
@@ -93,8 +94,10 @@ def roc(raw: Mapping[str, Any], confidence: float) -> Roc | None:
     label = words.ROC_LABEL.format(confidence=text.percent(confidence))
     told = " ".join(text.sentence(f"{name}: {rates}") for name, rates in said if rates)
     drawing = figures.roc([points for _, points, _ in curves], curves[0][2], f"{label} {told}".strip())
-    legend = [(figures.key(kind), *entry) for kind, entry in zip(figures.LINES, said, strict=False)]
-    return Roc(text.short(raw["caption"]), drawing, legend)
+    legend = [
+        (figures.key(kind), text.english(name), rates) for kind, (name, rates) in zip(figures.LINES, said, strict=False)
+    ]
+    return Roc(text.english(text.short(raw["caption"])), drawing, legend)
 
 
 class Pareto(NamedTuple):
@@ -115,14 +118,16 @@ def pareto(raw: Sequence[Mapping[str, Any]], confidence: float) -> Pareto | None
         return None
     said = [(f"{number} {point.name}", _model(point)) for number, point in enumerate(points, 1)]
     label = words.PARETO_LABEL.format(confidence=text.percent(confidence))
-    told = " ".join(f"{name}: {shown}." for name, shown in said)
-    legend = [(figures.model_key(point), *entry) for point, entry in zip(points, said, strict=True)]
+    told = " ".join(text.sentence(f"{name}: {shown}") for name, shown in said)
+    legend = [
+        (figures.model_key(point), text.english(name), shown) for point, (name, shown) in zip(points, said, strict=True)
+    ]
     return Pareto(figures.pareto(points, f"{label} {told}"), legend)
 
 
 def _model(point: figures.Point) -> str:
     """What is to be read off the drawing of one model."""
-    right, low, high = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in point.right)
+    right, low, high = (words.PERCENT.format(number=numeral(f"{100 * share:.1f}")) for share in point.right)
     wh, wh_low, wh_high = map(text.figure, point.wh)
     said = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
     also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]
@@ -149,8 +154,8 @@ def lines(raw: Mapping[str, Any]) -> Lines | None:
         return None
     caption = text.short(raw["caption"])
     drawing = figures.lines([points for _, points in curves], caption, logarithmic=logarithmic)
-    legend = [(figures.key(kind), name) for kind, (name, _) in zip(figures.LINES, curves, strict=False)]
-    return Lines(caption, drawing, legend)
+    legend = [(figures.key(kind), text.english(name)) for kind, (name, _) in zip(figures.LINES, curves, strict=False)]
+    return Lines(text.english(caption), drawing, legend)
 
 
 def known(rows: Sequence[Sequence[Any]]) -> list[Sequence[float]]:
@@ -178,4 +183,4 @@ def single(value: Any) -> str:
 
 def more(items: Sequence[Any], shown: int) -> str:
     """How many are left out; empty if none."""
-    return words.MORE.format(count=len(items) - shown) if len(items) > shown else ""
+    return words.MORE.format(count=text.figure(len(items) - shown)) if len(items) > shown else ""

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from audit.catalogue import PHASES
-from audit.report import figures, text, words
+from audit.report import figures, language, text
 from audit.report.evidence import Limits, Table, label, single, table
 from audit.report.findings import gate_change, named, shown
-from audit.report.words import PAGE
+from audit.report.language import words
 
 Facts = list[tuple[str, str]]
+PAGE = words.PAGE  # says each word when it is asked for
 
 
 def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, Markup]]]:
@@ -75,8 +76,9 @@ def _phase(phase: Mapping[str, Any]) -> list[str]:
     name, source, made = str(phase["name"]), str(phase["source"]), phase.get("created")
     carbon = float(phase["co2eq_kg"]) if text.is_number(phase.get("co2eq_kg")) else None
     return [
-        PHASES.get(name, text.cell(name)) + (f", {text.date(made)}" if made else ""),
-        f"{phase['seconds']:,.1f}" if text.is_number(phase.get("seconds")) else "–",
+        (language.say(PHASES[name]) if name in PHASES else text.cell(name))
+        + (f"{words.COMMA}{text.date(made)}" if made else ""),
+        language.numeral(f"{phase['seconds']:,.1f}") if text.is_number(phase.get("seconds")) else "–",
         *(text.cell(phase.get(part)) for part in _PARTS),
         text.cell(None if carbon is None else 1000 * carbon),
         words.SOURCES.get(source, text.cell(source)),
@@ -108,14 +110,16 @@ def training(record: Mapping[str, Any]) -> Facts:
         return []
     base, revision = made.get("base"), made.get("base_revision")
     trainable, all_ = made.get("trainable_parameters"), record["model"].get("parameters")
-    share = f" of {text.cell(all_)}" if text.is_number(trainable) and text.is_number(all_) else ""
+    trained = trainable
+    if text.is_number(trainable) and text.is_number(all_):
+        trained = words.OUT_OF.format(part=text.cell(trainable), whole=text.cell(all_))
     return _known(
         (PAGE["base"], f"{text.cell(base)} ({text.cell(revision)})" if base and revision else base),
         (PAGE["trained"], made.get("created")),
         (PAGE["trained_examples"], made.get("examples")),
         (PAGE["validation_examples"], made.get("validation_examples")),
         (PAGE["steps"], made.get("steps")),
-        (PAGE["trainable"], f"{text.cell(trainable)}{share}" if trainable is not None else None),
+        (PAGE["trainable"], trained),
         (PAGE["device"], made.get("device")),
     )
 
@@ -213,8 +217,8 @@ def model(record: Mapping[str, Any]) -> Facts:
         (PAGE["model"], of.get("source")),
         (PAGE["revision"], of.get("revision")),
         (PAGE["fingerprint"], of.get("fingerprint")),
-        (PAGE["parameters"].capitalize(), of.get("parameters")),
-        (PAGE["labels"], ", ".join(of.get("labels", ()))),
+        (PAGE["parameters_head"], of.get("parameters")),
+        (PAGE["labels"], words.COMMA.join(of.get("labels", ()))),
         (PAGE["max_length"], f"{length} {PAGE['tokens']}" if length else None),
     )
 
@@ -256,7 +260,7 @@ def versions(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _counts(counts: Mapping[str, int]) -> str:
     shown = islice(counts.items(), 20)
-    return ", ".join(f"{text.short(name, text.HEADER)}: {text.figure(number)}" for name, number in shown)
+    return words.COMMA.join(f"{text.short(name, text.HEADER)}: {text.figure(number)}" for name, number in shown)
 
 
 def _known(*facts: tuple[str, Any]) -> Facts:

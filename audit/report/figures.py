@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from audit.report import text, words
+from audit.report import language, text
+from audit.report.language import numeral, words
 
 # The gate stands in the middle of every row; half a row is HALF wide, and nothing leaves the drawing.
 WIDTH, HEIGHT, MIDDLE, HALF = 320, 28, 160, 154
@@ -202,8 +203,8 @@ def reliability(points: Sequence[Sequence[float]], label: str) -> Markup:
     ticks = Markup().join(
         Markup(
             '<text x="{:.1f}" y="224" text-anchor="middle">{}</text><text x="22" y="{:.1f}" text-anchor="end">{}</text>'
-        ).format(x(tick), f"{tick:g}", y(tick) + 4, f"{tick:g}")
-        for tick in (0, 0.5, 1)
+        ).format(x(tick), written, y(tick) + 4, written)
+        for tick, written in ((tick, language.numeral(f"{tick:g}")) for tick in (0, 0.5, 1))
     )
     return Markup(
         '<svg class="reliability" viewBox="0 0 240 230" role="img" aria-label="{}">'
@@ -410,7 +411,7 @@ def pareto(points: Sequence[Point], label: str) -> Markup:
         Markup(
             '<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
             '<text x="{x:.1f}" y="{under:.1f}" text-anchor="middle">{wh}</text>'
-        ).format(x=x(tick), top=top, bottom=bottom, under=bottom + 15, wh=f"{tick:g}")
+        ).format(x=x(tick), top=top, bottom=bottom, under=bottom + 15, wh=numeral(f"{tick:g}"))
         for tick in _decades(middle - half, middle + half)
     )
     up = Markup().join(

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from audit.catalogue import Identifier, base_id, challenge_of, ids
-from audit.report import evidence, figures, text, words
+from audit.report import evidence, figures, language, text
 from audit.report.evidence import Limits, Lines, Pair, Pareto, Roc, Table
+from audit.report.language import counted, words
 from audit.report.words import Mark
 from audit.since import gate_of
 from audit.verdict import is_waived
@@ -34,9 +35,9 @@ def named(full_id: str, title: str = "") -> str:
     known = _KNOWN.get(base_id(full_id))
     bracket = full_id.partition("[")[2].removesuffix("]")
     if known and bracket in known.brackets and not isinstance(known.brackets, str):
-        bracket = bracket.replace("_", " ")  # our own name, not a column of the user's
-    title = title or (known.title if known else text.short(base_id(full_id), 120))
-    return f"{title} ({text.short(bracket, text.HEADER)})" if bracket else title
+        bracket = language.say(bracket.replace("_", " "))  # our own name, not a column of the user's
+    title = title or (language.say(known.title) if known else text.short(base_id(full_id), 120))
+    return words.NAMED.format(title=title, bracket=text.short(bracket, text.HEADER)) if bracket else title
 
 
 def shown(figure: Mapping[str, Any] | None, bound: float | None = None) -> str:
@@ -116,7 +117,8 @@ class Claim:
         unit = finding["unit"]
         if unit:
             plain = unit.split()[0] in _PLAIN_UNITS
-            unit = f" {unit}" if plain else f" ({unit})"
+            said = unit if unit in _PLAIN_UNITS else text.told(unit)
+            unit = f" {said}" if plain else f" ({said})"
         confidence = text.percent(finding["confidence"])
         if finding["low"] == finding["estimate"] == finding["high"]:
             full = words.FULL_COUNT.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
@@ -139,7 +141,10 @@ class Claim:
         sample = self.finding["details"].get("sample")
         if not isinstance(sample, str) or not sample:
             return ""
-        return f"{self.finding['n']:,} {sample.removesuffix('s') if self.finding['n'] == 1 else sample}"
+        n = self.finding["n"]
+        if sample in words.SAMPLES:
+            return counted(words.SAMPLES[sample], n, n=text.figure(n))
+        return f"{text.figure(n)} {text.english(sample.removesuffix('s') if n == 1 else sample)}"
 
     @property
     def short_result(self) -> str:
@@ -156,7 +161,7 @@ class Claim:
     @property
     def reason(self) -> str:
         """Why the verdict is what it is, as the record says it."""
-        return str(self.finding.get("reason", "")).strip().rstrip(".")
+        return text.english(str(self.finding.get("reason", "")).strip().rstrip("."))
 
     @property
     def waiver(self) -> str:
@@ -199,13 +204,14 @@ class Claim:
         if self.verdict == "not_assessed":
             return words.DO_NOT_ASSESSED.format(reason=self.reason or "–")
         if self.verdict == "inconclusive":
-            return words.DO_INCONCLUSIVE.format(reason=text.sentence(self.reason).rstrip(".") or "–")
+            return words.DO_INCONCLUSIVE.format(reason=text.sentence(self.reason) or "–")
         return self.known.remedy if self.known and self.known.remedy else words.DO_UNKNOWN
 
-    @property
+    @cached_property
     def known(self) -> Identifier | None:
         """What the catalogue says of the id."""
-        return _KNOWN.get(base_id(self.id))
+        known = _KNOWN.get(base_id(self.id))
+        return language.explained(known) if known else None
 
     @cached_property
     def drawing(self) -> Markup:
@@ -235,12 +241,12 @@ class Claim:
     def summary(self) -> str:
         """The evidence in one sentence, where the probe wrote one."""
         summary = self.finding["details"].get("summary")
-        return summary if isinstance(summary, str) else ""
+        return text.english(summary) if isinstance(summary, str) else ""
 
     @property
     def caveats(self) -> Sequence[str]:
         """What the measurement cannot tell, but for what was told of the same measure above."""
-        return [limit for limit in self._all_caveats if limit not in self.limits_above]
+        return [text.english(limit) for limit in self._all_caveats if limit not in self.limits_above]
 
     @property
     def _all_caveats(self) -> Sequence[str]:
@@ -249,7 +255,7 @@ class Claim:
     @property
     def method(self) -> str:
         """How it was measured."""
-        return str(self.finding.get("method", ""))
+        return text.english(str(self.finding.get("method", "")))
 
     @cached_property
     def tables(self) -> Sequence[Table]:
@@ -292,7 +298,7 @@ class Claim:
             return None
         items = examples["items"]
         pairs = [_pair(item) for item in items[: self.limits.examples]]
-        return text.short(examples["caption"]), pairs, evidence.more(items, self.limits.examples)
+        return text.english(text.short(examples["caption"])), pairs, evidence.more(items, self.limits.examples)
 
     @cached_property
     def further(self) -> Sequence[tuple[str, str]]:
@@ -300,7 +306,7 @@ class Claim:
         details = self.finding["details"]
         entries = [(key, value) for key, value in details.items() if key not in _SHOWN_ELSEWHERE]
         shown = [
-            (evidence.label(key), text.short(evidence.single(value), self.limits.cell))
+            (text.english(evidence.label(key)), text.short(evidence.single(value), self.limits.cell))
             for key, value in entries[: self.limits.figures]
         ]
         more = evidence.more(entries, self.limits.figures)
@@ -309,7 +315,7 @@ class Claim:
 
 def _pair(item: Mapping[str, Any]) -> Pair:
     before, after = text.marked(item["before"], item.get("after", item["before"]))
-    return Pair(before, after if "after" in item else None, text.cell(item["note"]))
+    return Pair(before, after if "after" in item else None, text.english(text.cell(item["note"])))
 
 
 class Alike(NamedTuple):
@@ -341,7 +347,7 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
     made = []
     former = {each["id"]: each for each in record.get("baseline", {}).get("compared", ())}
     for finding in record["findings"]:
-        full_id, title = finding["id"], text.short(finding["title"], 120)
+        full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
         made.append(
             Claim(
                 full_id,
@@ -357,7 +363,7 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
         )
     for full_id in record["not_run"]:
         known = _KNOWN.get(base_id(full_id))
-        title = known.title if known else text.short(base_id(full_id), 120)
+        title = language.say(known.title) if known else text.short(base_id(full_id), 120)
         made.append(
             Claim(
                 full_id,
@@ -393,7 +399,7 @@ def _card(challenge: str, own: Sequence[Claim]) -> Card:
     # `own` is sorted: the first that weighs is the weightiest, or comes nearest to its gate.
     worst = next((claim for claim in own if _weighs(claim)), None)
     counts = Counter(claim.mark.word.lower() for claim in own)
-    listed = ", ".join(f"{number} {word}" for word, number in counts.items())
+    listed = words.COMMA.join(f"{number} {word}" for word, number in counts.items())
     missing: dict[tuple[str, str], list[str]] = {}
     for claim in own:
         if claim.verdict in ("not_assessed", "not_run") and claim is not worst:
@@ -405,8 +411,8 @@ def _card(challenge: str, own: Sequence[Claim]) -> Card:
         _state_in_words(state, own),
         words.NEAREST if state in ("pass", "partly") else words.WORST,
         worst,
-        f"{_gates(own)}; {listed}" if own else "",
-        [(word, ", ".join(names), reason) for (word, reason), names in missing.items()],
+        words.COUNTS.format(gates=_gates(own), listed=listed) if own else "",
+        [(word, words.COMMA.join(names), reason) for (word, reason), names in missing.items()],
         alike(claim for claim in own if claim.verdict == "reported"),
         own,
     )
@@ -431,17 +437,16 @@ def _state(own: Sequence[Claim]) -> str:
 
 
 def _state_in_words(state: str, own: Sequence[Claim]) -> Mark:
-    mark, one, several = words.STATES[state]
+    mark, said = words.STATES[state]
     gated = sum(claim.gated for claim in own)
     count = gated if state in ("pass", "partly") else sum(c.verdict == state and _weighs(c) for c in own)
     missing = sum(claim.verdict == "not_assessed" for claim in own)
-    said = one if count == 1 else several
-    return mark._replace(word=said.format(count=count, gates=_gates(own), missing=missing))
+    return mark._replace(word=counted(said, count, gates=_gates(own), missing=missing))
 
 
 def _gates(own: Sequence[Claim]) -> str:
     gated = sum(claim.gated for claim in own)
-    return words.GATES[gated != 1].format(count=gated)
+    return counted(words.GATES, gated)
 
 
 def problems(claims: Sequence[Claim]) -> list[Claim]:
@@ -456,7 +461,7 @@ def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:
     together: dict[str, list[str]] = {}
     for claim in problems:
         together.setdefault(claim.action, []).append(claim.name)
-    return [(", ".join(names), action) for action, names in together.items()]
+    return [(words.COMMA.join(names), action) for action, names in together.items()]
 
 
 def alike(claims: Iterable[Claim]) -> list[Alike]:
@@ -491,29 +496,42 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         said.append(words.DEMO)
     waived = [f for f in record["findings"] if is_waived(f)]
     if waived:
-        said.append(words.SOME_WAIVED[len(waived) > 1].format(count=len(waived)))
+        said.append(counted(words.SOME_WAIVED, len(waived)))
     if record["verdict"] == "pass" and any(
         f["verdict"] == "inconclusive" and not is_waived(f) for f in record["findings"]
     ):
         said.append(words.WARNED)
     if shortened:
         said.append(words.SHORTENED)
+    if without_texts(record):
+        said.append(words.NO_TEXTS)
     return said
+
+
+def untranslated() -> str:
+    """What the page says of the English in it; empty where it is English itself."""
+    return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
 
 
 def _laxer(former: Mapping[str, Any]) -> Iterator[str]:
     """What guards less than in the former audit: a release must not pass by a gate that was quietly loosened."""
     changed = former.get("gates", ())
     for change, form in words.LAXER.items():
-        own = [f"{named(each['id'])}: {gate_change(each)}" for each in changed if each["change"] == change]
+        own = [
+            words.GATE_SAID.format(gate=named(each["id"]), said=gate_change(each))
+            for each in changed
+            if each["change"] == change
+        ]
         if own:
-            yield form[len(own) > 1].format(count=len(own), gates=_listed(own), date=text.date(former["created"]))
+            yield counted(form, len(own), gates=_listed(own), date=text.date(former["created"]))
     settings = [
-        words.SETTING_CHANGED.format(name=words.SETTINGS[each["name"]], before=each["before"], now=each["now"])
+        words.SETTING_CHANGED.format(
+            name=words.SETTINGS[each["name"]], **{when: language.numeral(str(each[when])) for when in ("before", "now")}
+        )
         for each in former.get("settings", ())
     ]
     if settings:
-        yield words.LAXER_SETTINGS.format(settings="; ".join(settings))
+        yield words.LAXER_SETTINGS.format(settings=words.SEMICOLON.join(settings))
 
 
 def gate_change(change: Mapping[str, Any]) -> str:
@@ -537,7 +555,7 @@ def _bound(gate: Mapping[str, float] | None, extra: int) -> str:
 
 
 def _listed(names: Sequence[str], shown: int = 12) -> str:
-    return "; ".join([*names[:shown], *([evidence.more(names, shown)] if len(names) > shown else [])])
+    return words.SEMICOLON.join([*names[:shown], *([evidence.more(names, shown)] if len(names) > shown else [])])
 
 
 def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, str]:
@@ -549,7 +567,7 @@ def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, 
     fill = {"confidence": text.percent(confidence), "side": text.percent(side), "count": len(judged)}
     return (
         words.PAGE["certainty_gate"].format(**fill),
-        words.PAGE["certainty_all"].format(**fill, expected=f"{expected:.2f}") if judged else "",
+        words.PAGE["certainty_all"].format(**fill, expected=language.numeral(f"{expected:.2f}")) if judged else "",
     )
 
 
@@ -570,6 +588,11 @@ def setting(record: Mapping[str, Any], section: str, key: str) -> Any:
     """A value of the policy; None where it is not there."""
     table = record["policy"].get(section)
     return table.get(key) if isinstance(table, dict) else None
+
+
+def without_texts(record: Mapping[str, Any]) -> bool:
+    """Whether the policy kept texts from the data out of the record."""
+    return bool(setting(record, "report", "evidence") == "none")
 
 
 def _origin(full_id: str, record: Mapping[str, Any]) -> str:

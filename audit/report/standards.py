@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from audit.catalogue import base_id
 from audit.report.findings import Claim
+from audit.report.language import say, words
 
 
 class Rule(NamedTuple):
@@ -295,7 +296,18 @@ def tables(claims: Sequence[Claim]) -> list[tuple[Standard, list[Row]]]:
     together: dict[str, list[Claim]] = {}
     for claim in claims:
         together.setdefault(base_id(claim.id), []).append(claim)
-    return [(standard, [Row(rule, _found(rule, together)) for rule in standard.rules]) for standard in STANDARDS]
+    return [
+        (
+            standard._replace(title=say(standard.title), concerns=say(standard.concerns)),
+            [Row(_said(rule), _found(rule, together)) for rule in standard.rules],
+        )
+        for standard in STANDARDS
+    ]
+
+
+def _said(rule: Rule) -> Rule:
+    """The rule in the language that is spoken."""
+    return rule._replace(name=say(rule.name), asks=say(rule.asks), adds=say(rule.adds), open=say(rule.open))
 
 
 def _found(rule: Rule, together: Mapping[str, Sequence[Claim]]) -> list[tuple[Claim, str]]:
@@ -313,4 +325,4 @@ def _counted(own: Sequence[Claim]) -> str:
         return own[0].mark.word
     counts = Counter(claim.mark.word for claim in own)
     times = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
-    return ", ".join(f"{number}{times}{word}" for word, number in counts.items())
+    return words.COMMA.join(f"{number}{times}{word}" for word, number in counts.items())

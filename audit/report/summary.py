@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from audit.report import findings, text, words
+from audit.report import findings, text
 from audit.report.evidence import Limits
 from audit.report.findings import Claim
+from audit.report.headline import headline
+from audit.report.language import spoken, words
 
 _WORD = 300
 # Of HTML and of Markdown, and what GitHub and GitLab make links of.
@@ -17,6 +19,7 @@ _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&$]|:(?=//)|(?<=www)\.")
 _CALLS = re.compile(r"([@#!$%~&^])(?=\w)")
 
 
+@spoken
 def render(record: Mapping[str, Any]) -> str:
     """The summary of a record that fits the schema.
 
@@ -30,8 +33,6 @@ def render(record: Mapping[str, Any]) -> str:
     str
         Markdown: the verdict in one sentence, what stands in the way and what to do about it, and all gates folded.
     """
-    from audit.record import headline
-
     shown = text.clean(record)
     claims = findings.claims(shown, Limits())
     problems = findings.problems(claims)
@@ -44,7 +45,7 @@ def render(record: Mapping[str, Any]) -> str:
             *_problems(problems),
             *_turned(shown),
             *_folded(words.ALL_GATES, _table([claim for claim in claims if claim.gated])),
-            plain(words.SUMMARY_OF),
+            plain(" ".join(filter(None, (words.SUMMARY_OF, findings.untranslated())))),
             "",
         ]
     )
@@ -96,5 +97,5 @@ def _folded(title: str, lines: Iterator[str]) -> Iterator[str]:
 
 def plain(value: str, length: int = _WORD) -> str:
     """A text that Markdown shows as it is, on one line."""
-    line = " ".join(text.short(value, length).split())
+    line = " ".join(text.short(text.unvoiced(value), length).split())
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", _CALLS.sub("\\1\N{WORD JOINER}", line))

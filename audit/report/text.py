@@ -15,13 +15,16 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from audit.report import words
+from audit.report import language
+from audit.report.language import words
 
 CELL, HEADER, LONGEST = 300, 60, 2_000
 _DEEPEST = 12
 # Control characters, and those that turn the direction of the text around them or hide in it.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]")  # fmt: skip  # noqa: E501
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufdd0\ufdd1\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]")  # fmt: skip  # noqa: E501
 _NBSP = "\N{NO-BREAK SPACE}"
+# Around what is English on a page in another language; Unicode keeps them for inner uses, and no text brings them in.
+_ENGLISH, _ENDS = "\ufdd0", "\ufdd1"
 
 
 def clean(value: Any, depth: int = 0) -> Any:
@@ -57,12 +60,42 @@ def short(text: str, length: int = CELL) -> str:
     return f"{cut}…"
 
 
+def english(said: str) -> str:
+    """What the record says in English, so that the page can mark it as such where it is in another language."""
+    return said if not said or language.current() == language.ENGLISH else f"{_ENGLISH}{said}{_ENDS}"
+
+
+def told(said: str) -> str:
+    """A term of the record in the language of the page, or marked as English where the catalogue does not have it."""
+    known = language.say(said)
+    return english(said) if known == said and re.search("[A-Za-z]{2}", said) else known
+
+
+def voiced(value: Any) -> Any:
+    """A value of the page with its English parts as elements of their own, so that they are read out rightly."""
+    if not isinstance(value, str) or _ENGLISH not in value:
+        return value
+    if value.count(_ENGLISH) != value.count(_ENDS):
+        return unvoiced(value)  # cut in between
+    escaped = str(escape(value))
+    return Markup(escaped.replace(_ENGLISH, '<span lang="en">').replace(_ENDS, "</span>"))  # noqa: S704
+
+
+def unvoiced(value: str) -> str:
+    """A text without the marks of what is English, for where no element can stand."""
+    return value.replace(_ENGLISH, "").replace(_ENDS, "")
+
+
 def sentence(clause: str) -> str:
-    """A clause of the record as a sentence: capital and full stop."""
+    """A clause as a sentence: capital and full stop."""
     clause = clause.strip()
-    if not clause:
+    end = _ENDS if clause.endswith(_ENDS) else ""
+    start = _ENGLISH if clause.startswith(_ENGLISH) else ""
+    inside = clause[len(start) : len(clause) - len(end)]
+    if not inside:
         return ""
-    return clause[0].upper() + clause[1:] + ("" if clause[-1] in ".!?…" else ".")
+    stop = "" if inside[-1] in ".!?…。！？" else "。" if inside[-1] >= "\u3000" else "."
+    return f"{start}{inside[0].upper()}{inside[1:]}{stop}{end}"
 
 
 def figure(value: float | None, extra: int = 0) -> str:
@@ -70,14 +103,14 @@ def figure(value: float | None, extra: int = 0) -> str:
     if value is None:
         return "–"
     if value == int(value):
-        return f"{int(value):,}".replace("-", "−")
+        return language.numeral(f"{int(value):,}".replace("-", "−"))
     size = abs(value)
     if size < 1e-9:
-        return f"{value:.1e}"
+        return language.numeral(f"{value:.1e}")
     decimals = 3 if size < 100 else 0 if size >= 1_000 else 1
     if size < 0.01:
         decimals = 1 - math.floor(math.log10(size))
-    return f"{value:,.{decimals + extra}f}".replace("-", "−")
+    return language.numeral(f"{value:,.{decimals + extra}f}".replace("-", "−"))
 
 
 def figures(values: Sequence[float | None], bound: float | None) -> tuple[list[str], str]:
@@ -99,18 +132,18 @@ def interval(values: Sequence[float | None], bound: float | None = None) -> str:
         return estimate
     if values[2] is None:
         return words.AT_LEAST.format(figure=estimate)
-    return f"{estimate} [{low}, {high}]"
+    return words.IN_BRACKETS.format(estimate=estimate, low=low, high=high)
 
 
 def percent(share: float) -> str:
     """A share as a percentage, with the space that belongs before the sign."""
-    return f"{100 * share:.4g}{_NBSP}%"
+    return words.PERCENT.format(number=language.numeral(f"{100 * share:.4g}"))
 
 
 def cell(value: Any) -> str:
     """A cell of a table, or any other single value."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return words.YES if value else words.NO
     if isinstance(value, int | float) or value is None:
         return figure(value)
     if not isinstance(value, str):
@@ -125,26 +158,25 @@ def is_number(value: Any) -> bool:
 
 def date(stamp: Any) -> str:
     """``2026-11-23T23:41:27Z`` as 23 November 2026, 23:41 UTC."""
-    found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d):\d\dZ", str(stamp))
-    if not found or not 1 <= int(found[3]) <= 31 or not 1 <= int(found[2]) <= 12:
-        return cell(stamp)
-    month = words.MONTHS[int(found[2]) - 1]
-    return f"{int(found[3])}{_NBSP}{month} {found[1]}, {found[4]}{_NBSP}UTC"
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ", str(stamp))
+    said = day(found[1]) if found else None
+    return words.MOMENT.format(day=said, time=found[2]) if found and said != found[1] else cell(stamp)
 
 
 def day(stamp: Any) -> str:
     """``2027-01-31`` as 31 January 2027."""
-    return date(f"{stamp}T00:00:00Z").partition(",")[0]
+    try:
+        said = language.day(*map(int, re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", str(stamp)).groups()))  # type: ignore[union-attr]
+    except (AttributeError, ValueError):
+        return cell(stamp)
+    return said.replace(" ", _NBSP, 1)
 
 
 def large(count: Any) -> str:
     """A number of parameters: 1.47 million."""
     if not is_number(count):
         return words.PAGE["unknown"]
-    for name, size in (("billion", 1e9), ("million", 1e6)):
-        if count >= size:
-            return f"{count / size:.3g}{_NBSP}{name}"
-    return f"{count:,}"
+    return figure(count) if count < 1e6 else language.rounded(count).replace(" ", _NBSP)
 
 
 def fingerprint(value: Any) -> str:

@@ -1,5 +1,9 @@
 """Every word that the report says of its own accord, in one place; what the record says is never here.
 
+They are English here, and the keys of the catalogues that :mod:`audit.report.language` looks them up in: a new text
+needs one line here and, after ``python -m audit.report.catalogues``, its translation in each catalogue.
+The last ones, of comparison, model card and bill of materials, stay English.
+
 Sentences keep to what the evidence supports: "nothing found" is not "safe", and what was not assessed has not passed.
 """
 
@@ -15,6 +19,13 @@ class Mark(NamedTuple):
     word: str
     sign: str
     kind: str  # holds, fails, open or plain: the families of the style sheet
+
+
+class Counted(NamedTuple):
+    """A text in the form for one, and in that for any other number."""
+
+    one: str
+    several: str
 
 
 RELEASES: Mapping[str, Mark] = {
@@ -34,25 +45,26 @@ VERDICTS: Mapping[str, Mark] = {
 }
 UNGATED = Mark("Not assessed", "–", "plain")
 # State of a challenge, by its weightiest finding: for one gate that is so, and for several.
-STATES: Mapping[str, tuple[Mark, str, str]] = {
-    "fail": (Mark("", "✕", "fails"), "{count} of {gates} fails", "{count} of {gates} fail"),
-    "error": (Mark("", "!", "fails"), "{count} test broke", "{count} tests broke"),
-    "inconclusive": (Mark("", "?", "open"), "{count} of {gates} is inconclusive", "{count} of {gates} are "
-    "inconclusive"),
+STATES: Mapping[str, tuple[Mark, Counted]] = {
+    "fail": (Mark("", "✕", "fails"), Counted("{count} of {gates} fails", "{count} of {gates} fail")),
+    "error": (Mark("", "!", "fails"), Counted("{count} test broke", "{count} tests broke")),
+    "inconclusive": (
+        Mark("", "?", "open"), Counted("{count} of {gates} is inconclusive", "{count} of {gates} are inconclusive")
+    ),
     "not_assessed": (
-        Mark("", "–", "open"), "{count} of {gates} could not be assessed", "{count} of {gates} could not "
-        "be assessed"
+        Mark("", "–", "open"),
+        Counted("{count} of {gates} could not be assessed", "{count} of {gates} could not be assessed"),
     ),
-    "not_run": (Mark("", "–", "open"), "{count} of {gates} did not run", "{count} of {gates} did not run"),
-    "pass": (Mark("", "✓", "holds"), "The one gate holds", "All {gates} hold"),
+    "not_run": (Mark("", "–", "open"), Counted("{count} of {gates} did not run", "{count} of {gates} did not run")),
+    "pass": (Mark("", "✓", "holds"), Counted("The one gate holds", "All {gates} hold")),
     "partly": (
-        Mark("", "✓", "partly"), "The one gate holds; {missing} not assessed", "All {gates} hold; "
-        "{missing} not assessed"
+        Mark("", "✓", "partly"),
+        Counted("The one gate holds; {missing} not assessed", "All {gates} hold; {missing} not assessed"),
     ),
-    "reported": (Mark("", "•", "plain"), "No gate is set", "No gate is set"),
-    "nothing": (Mark("", "–", "plain"), "Not audited", "Not audited"),
+    "reported": (Mark("", "•", "plain"), Counted("No gate is set", "No gate is set")),
+    "nothing": (Mark("", "–", "plain"), Counted("Not audited", "Not audited")),
 }  # fmt: skip
-GATES = ("{count} gate", "{count} gates")
+GATES = Counted("{count} gate", "{count} gates")
 CHALLENGES: Mapping[str, tuple[str, str]] = {
     "ethics": ("Ethics", "Are people treated alike, whoever they are?"),
     "privacy": ("Privacy", "What does the model give away of the people in its training data?"),
@@ -166,10 +178,55 @@ HISTORY: Mapping[str, str] = {
     "validation_loss": "validation loss",
 }
 SOURCES: Mapping[str, str] = {"measured": "measured", "estimated": "estimated"}
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
+# What a measurement can rest on, by the name that records give it.
+SAMPLES: Mapping[str, Counted] = {
+    "test examples": Counted("{n} test example", "{n} test examples"),
+    "test examples in both audits": Counted("{n} test example in both audits", "{n} test examples in both audits"),
+    "test texts": Counted("{n} test text", "{n} test texts"),
+    "training examples": Counted("{n} training example", "{n} training examples"),
+    "members and others": Counted("{n} member or other", "{n} members and others"),
+    "texts that mention a person": Counted("{n} text that mentions a person", "{n} texts that mention a person"),
+    "templates": Counted("{n} template", "{n} templates"),
+    "templates of your file": Counted("{n} template of your file", "{n} templates of your file"),
+    "attacked texts": Counted("{n} attacked text", "{n} attacked texts"),
+    "hostile texts": Counted("{n} hostile text", "{n} hostile texts"),
+    "cases": Counted("{n} case", "{n} cases"),
+    "canaries": Counted("{n} canary", "{n} canaries"),
+    "blocks": Counted("{n} block", "{n} blocks"),
+    "training runs": Counted("{n} training run", "{n} training runs"),
+    "trainings each": Counted("{n} training each", "{n} trainings each"),
+    "rounds": Counted("{n} round", "{n} rounds"),
+    "weights of attention": Counted("{n} weight of attention", "{n} weights of attention"),
+    "audits": Counted("{n} audit", "{n} audits"),
+    "files": Counted("{n} file", "{n} files"),
+    "facts": Counted("{n} fact", "{n} facts"),
+}
+YES, NO = "yes", "no"
+PERCENT = "{number}\N{NO-BREAK SPACE}%"
+MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"
+COMMA = ", "
+NAMED = "{title} ({bracket})"
+OUT_OF = "{part} of {whole}"
+
+# ------------------------------------------------------------------------------------------ the verdict in a sentence
+
+HEADLINE = "{word}: {said}"
+BEGUN_AGAIN = "a new audit was begun in this folder and has not ended."
+FAIL = Counted("{count} of {gated} gates fails", "{count} of {gated} gates fail")
+INCONCLUSIVE = Counted("{count} is inconclusive", "{count} are inconclusive")
+INCONCLUSIVE_OF = Counted("{count} of {gated} gates is inconclusive", "{count} of {gated} gates are inconclusive")
+BROKE = Counted("{count} test broke", "{count} tests broke")
+UNASSESSED = Counted("{count} could not be assessed", "{count} could not be assessed")
+LEFT_OUT = Counted("{count} did not run", "{count} did not run")
+ENDED_EARLY = "the audit was interrupted"
+ARE_WAIVED = Counted("{count} is waived", "{count} are waived")
+PASSES_ALL_THE_SAME = "{parts}; the policy lets that pass."
+HOLD_OF = Counted("{count} of {gated} gates holds, {aside}.", "{count} of {gated} gates hold, {aside}.")
+ALL_HOLD = Counted("its one gate holds.", "all {count} gates hold.")
+NO_GATE_HOLDS = "the policy sets no gate."
+FAILED_OUTSIDE = "a test outside the audit failed"
+NOT_ENDED = "it did not come to its end"
+STANDS_IN_THE_WAY = "{parts}."
 
 # ------------------------------------------------------------------------------------------- sentences with figures
 
@@ -177,6 +234,7 @@ BETWEEN = "with {confidence} confidence between {low} and {high}"
 BOUNDED = "by the known error of the method between {low} and {high}"
 FULL_COUNT = "a full count over {basis}, not a sample of them, so without an interval"
 ONE_FIGURE = "taken in full, so without an interval"
+IN_BRACKETS = "{estimate} [{low}, {high}]"
 AT_LEAST = "at least {figure}"
 AT_MOST = "at most {figure}"
 LOWER_ONLY = "with {confidence} confidence; there is no upper limit"
@@ -184,10 +242,13 @@ UPPER_ONLY = "with {confidence} confidence; there is no lower limit"
 NO_FIGURE = "There is no figure."
 GATE = {"max": "at most {figure}", "min": "at least {figure}"}
 NO_GATE = "No gate is set for it."
-FROM_POLICY = "set by the release owner in the policy"
-FROM_EMBEDDED = "from the embedded policy, which nobody adapted to this release"
-FROM_AUDIT = "set by the audit itself, since the policy does not set one"
+FROM_POLICY = ", set by the release owner in the policy."
+FROM_EMBEDDED = ", from the embedded policy, which nobody adapted to this release."
+FROM_AUDIT = ", set by the audit itself, since the policy does not set one."
 FAILS = {"max": "{result}; the gate allows at most {figure}.", "min": "{result}; the gate asks for at least {figure}."}
+RESULT_AND_GATE = "{result}; gate {gate}."
+RESULT_ONLY = "{result}."
+COUNTS = "{gates}; {listed}."
 GATE_ALLOWS = "The gate allows {gate}."
 NOTHING_KNOWN = "Nothing is known of it, though it has a gate: {gate}."
 NOT_RUN = "Its test was left out of this run, or the run ended before it"
@@ -258,18 +319,20 @@ CHANGES: Mapping[str, str] = {
     "added": "added",
 }  # fmt: skip
 GATE_CHANGED = "{before}, now {now}"
-LAXER: Mapping[str, tuple[str, str]] = {
-    "loosened": (
+GATE_SAID = "{gate}: {said}"
+SEMICOLON = "; "
+LAXER: Mapping[str, Counted] = {
+    "loosened": Counted(
         "One gate was loosened since the former audit of {date}: {gates}. To pass a looser gate shows no better "
         "model; whoever answers for the policy should say why.",
         "{count} gates were loosened since the former audit of {date}: {gates}. To pass looser gates shows no better "
         "model; whoever answers for the policy should say why.",
     ),
-    "dropped": (
+    "dropped": Counted(
         "One gate of the former audit of {date} is gone. {gates}. What it guarded is not guarded any more.",
         "{count} gates of the former audit of {date} are gone. {gates}. What they guarded is not guarded any more.",
     ),
-    "replaced": (
+    "replaced": Counted(
         "One gate points in the other direction than in the former audit of {date}: {gates}.",
         "{count} gates point in the other direction than in the former audit of {date}: {gates}.",
     ),
@@ -295,7 +358,7 @@ OTHER_TEST = "The former audit used other test examples, so figures may also dif
 
 DO_UNKNOWN = "Look at the evidence below and at how it was measured."
 DO_ERROR = "Find out why the test broke, repair it and audit again: {reason}."
-DO_INCONCLUSIVE = "{reason}. More evidence narrows the interval; it does not make the model better."
+DO_INCONCLUSIVE = "{reason} More evidence narrows the interval; it does not make the model better."
 DO_NOT_ASSESSED = "Supply what is missing: {reason}."
 DO_NOT_RUN = "Run the whole audit again, without leaving out these tests."
 
@@ -319,10 +382,15 @@ WAIVED_NO_MORE = (
     "{owner} answered for it that the gate does not hold, but only through {expires}. The waiver counts no more; the "
     "reason given was: {reason}"
 )
-SOME_WAIVED = (
+SOME_WAIVED = Counted(
     "One gate does not hold, yet does not block, because the policy waives it for a time. It is marked below.",
     "{count} gates do not hold, yet do not block, because the policy waives them for a time. They are marked below.",
 )
+NOT_TRANSLATED = (
+    "The sentences in which the measurements themselves tell of their method, their reasons and their evidence are in "
+    "English, as the record holds them."
+)
+NO_TEXTS = "The policy asks for a report without texts from the data. They were left out of it and of the record."
 SHORTENED = (
     "The evidence in this report was shortened so that the page stays small. The record, audit.json, holds all of it."
 )
@@ -335,9 +403,10 @@ NOTHING_FAILS_YET = (
 )
 ALL_GATES = "All gates"
 SUMMARY_OF = "The evidence is in report.html, beside this summary."
+BADGE_LABEL = "model audit"
 BADGE = "{word}, {hold} of {gates} gates hold"
 BADGE_WAIVED = ", {count} waived"
-MORE = "… and {count:,} more; the record holds all of them."
+MORE = "… and {count} more; the record holds all of them."
 
 # ----------------------------------------------------------------------------------------------------------- the page
 
@@ -362,7 +431,7 @@ PAGE = {
     "challenges": "The challenges",
     "challenges_text": "An AI model brings ethical, privacy and environmental challenges first of all. "
     "Security, quality and transparency are what keeps an answer to them trustworthy.",
-    "read_section": "Read the findings on",
+    "read_section": "Read the findings on {challenge}",
     "gates": "All gates in one picture",
     "gates_text": "Each row is one gate. The line in the middle is the gate and the shaded side is what it "
     "allows, always on the left. The mark is the estimate; the bar between two strokes is its interval. A "
@@ -431,7 +500,7 @@ PAGE = {
     "multiplies the load of the processor with its nominal power, which it guesses from the processor’s name and "
     "which in a virtual machine may be far off, and takes a constant for the memory. Such estimates were found to "
     "be off by up to 40 % (Fischer 2025, arXiv:2509.22092). Greenhouse gases follow from the electricity and the "
-    "average grid of the country that the policy names",
+    "average grid of the country that the policy names ({country}).",
     "energy_measured": "Measured means that the processor’s power was read from a counter (RAPL). A graphics card’s "
     "is always read (NVML); memory is a constant for each module even then.",
     "energy_before": "This was done in a former audit and its outcome kept. Its energy was recorded then and is "
@@ -471,6 +540,10 @@ PAGE = {
     "label, the model’s answer and the groups. It holds no text, yet whoever has the texts can match them "
     "to it: it is pseudonymous personal data wherever the texts come from people. Keep and delete both "
     "accordingly.",
+    "personal_text_none": "This page shows no texts from the data, as the policy asks. The file predictions.parquet "
+    "beside the record holds, for each test example, a fingerprint of the text, its label, the model’s answer and the "
+    "groups. It holds no text, yet whoever has the texts can match them to it: it is pseudonymous personal data "
+    "wherever the texts come from people. Keep and delete it accordingly.",
     "glossary": "Words used",
     "standards": "Rules that ask for such evidence",
     "standards_text": "Which findings bear on which rule, and what they leave open. The rules are told in a few words "
@@ -503,6 +576,7 @@ PAGE = {
     "revision": "Revision",
     "fingerprint": "Fingerprint",
     "parameters": "parameters",
+    "parameters_head": "Parameters",
     "labels": "Classes",
     "max_length": "Longer texts are cut after",
     "tokens": "tokens",
@@ -525,7 +599,7 @@ PAGE = {
     "footer": "Made from audit.json alone. This page runs no program and loads nothing from elsewhere.",
 }
 
-# ------------------------------------------------------------------------------------------------ several audits
+# ------------------------------------------------------------------------------------------------ always English
 
 COMPARISON = {
     "title": "Comparison of audits",

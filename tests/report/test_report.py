@@ -20,8 +20,8 @@ from audit import record as records
 from audit import report
 from audit.catalogue import ids
 from audit.errors import AuditError
-from audit.record import headline
 from audit.report import figures, standards, text, words
+from audit.report.headline import headline
 
 VOID = {"meta", "link", "br", "rect", "line", "circle", "path", "polyline"}
 HOSTILE = (

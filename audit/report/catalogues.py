@@ -1,0 +1,74 @@
+"""What there is to translate, and the catalogues that hold its translations.
+
+After words were added or changed, ``python -m audit.report.catalogues`` brings the catalogues up to date: it adds what
+is to be translated, with nothing yet in its place, and removes what nobody says any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from audit.catalogue import BUILT_IN, PHASES
+from audit.report import standards, words
+from audit.report.language import ENGLISH, EXPLAINED, TAGS, place
+from audit.report.words import Counted, Mark
+
+# A model card and a bill of materials are for the Hub and for machines, which read English; a comparison is of audits
+# whose policies may each name another language.
+_ENGLISH_ONLY = ("COMPARISON", "CARD", "BOM")
+
+
+def messages() -> list[str | Counted]:
+    """Every English text that a page can say of its own accord, each once."""
+    found: dict[str | Counted, None] = {}
+    for name, value in vars(words).items():
+        if name.isupper() and name not in _ENGLISH_ONLY:
+            found.update(dict.fromkeys(_texts(value)))
+    for identifier in BUILT_IN:
+        brackets = () if isinstance(identifier.brackets, str) else identifier.brackets
+        found.update(dict.fromkeys(getattr(identifier, name) for name in EXPLAINED))
+        found.update(dict.fromkeys(bracket.replace("_", " ") for bracket in brackets))
+    found.update(dict.fromkeys(PHASES.values()))
+    for standard in standards.STANDARDS:
+        found.update(dict.fromkeys((standard.title, standard.concerns)))
+        for rule in standard.rules:
+            found.update(dict.fromkeys((rule.name, rule.asks, rule.adds, rule.open)))
+    return [text for text in found if text]
+
+
+def _texts(value: Any) -> Iterator[str | Counted]:
+    if isinstance(value, str | Counted):
+        yield value
+    elif isinstance(value, Mark):
+        yield value.word
+    elif isinstance(value, tuple | Mapping):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(each)
+
+
+def update(folder: Path) -> None:
+    """Bring the catalogues of a folder up to date with the words; what is to be translated is left empty there."""
+    from babel.messages.catalog import Catalog
+    from babel.messages.pofile import read_po, write_po
+
+    for language in TAGS:
+        if language == ENGLISH:
+            continue
+        path = folder.joinpath(*place(language))
+        source = path.read_bytes()
+        head = source.decode().partition("\n\n")[0]
+        former, made = read_po(BytesIO(source)), Catalog(TAGS[language][1])
+        for text in messages():
+            key = text if isinstance(text, str) else tuple(text)
+            kept = former.get(text if isinstance(text, str) else text.one)
+            made.add(key, kept.string if kept is not None and kept.id == key else None)
+        written = BytesIO()
+        write_po(written, made, width=120, omit_header=True)
+        path.write_text(f"{head}\n\n{written.getvalue().decode().strip()}\n", "utf-8")
+
+
+if __name__ == "__main__":
+    update(Path(__file__).parent)

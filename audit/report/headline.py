@@ -1,0 +1,59 @@
+"""The audit's verdict in one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from audit.report.language import counted, words
+from audit.verdict import is_waived
+
+
+def headline(record: Mapping[str, Any]) -> str:
+    """Word and reason: Blocked: 2 of 53 gates fail, 1 is inconclusive."""
+    return words.HEADLINE.format(word=word(record), said=said(record))
+
+
+def word(record: Mapping[str, Any]) -> str:
+    """The verdict in one word."""
+    return words.RELEASES["incomplete" if record.get("restarted") else record["verdict"]].word
+
+
+def said(record: Mapping[str, Any]) -> str:
+    """What the verdict rests on, as a sentence that follows a colon."""
+    if record.get("restarted"):
+        return words.BEGUN_AGAIN
+    findings = record["findings"]
+    waived = sum(map(is_waived, findings))
+    counts = Counter(finding["verdict"] for finding in findings if not is_waived(finding))
+    gated = sum(finding["gate"] is not None for finding in findings) + len(record["not_run"])
+    unassessed = sum(f["verdict"] == "not_assessed" and f["gate"] is not None and not is_waived(f) for f in findings)
+    parts = []
+    if counts["fail"]:
+        parts.append(counted(words.FAIL, counts["fail"], gated=gated))
+    if counts["inconclusive"]:
+        form = words.INCONCLUSIVE if parts else words.INCONCLUSIVE_OF
+        parts.append(counted(form, counts["inconclusive"], gated=gated))
+    if counts["error"]:
+        parts.append(counted(words.BROKE, counts["error"]))
+    if unassessed:
+        parts.append(counted(words.UNASSESSED, unassessed))
+    if record["not_run"]:
+        parts.append(counted(words.LEFT_OUT, len(record["not_run"])))
+    if record.get("interrupted"):
+        parts.append(words.ENDED_EARLY)
+    aside = counted(words.ARE_WAIVED, waived) if waived else ""
+    if record["verdict"] == "pass":
+        if parts:
+            return words.PASSES_ALL_THE_SAME.format(parts=_listed(parts, aside))
+        if waived:
+            return counted(words.HOLD_OF, gated - waived, gated=gated, aside=aside)
+        return counted(words.ALL_HOLD, gated) if gated else words.NO_GATE_HOLDS
+    if not parts:
+        parts = [words.FAILED_OUTSIDE if record["verdict"] == "fail" else words.NOT_ENDED]
+    return words.STANDS_IN_THE_WAY.format(parts=_listed(parts, aside))
+
+
+def _listed(parts: list[str], aside: str) -> str:
+    return words.COMMA.join([*parts, aside] if aside else parts)
