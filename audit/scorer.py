@@ -322,6 +322,8 @@ class Scorer:
         self, texts: Sequence[str], compute: Callable[[dict[str, Any]], Any], width: int, bar: Bar
     ) -> NDArray[np.float32]:
         """What a function makes of the model's inputs for each text, shape (n, width); they count as forward passes."""
+        if not texts:  # a tokenizer makes nothing of nothing
+            return np.empty((0, width), dtype=np.float32)
         lengths, work = self._encoded(texts, compute)
         result = np.empty((len(texts), width), dtype=np.float32)
         for rows, made in one_behind(self._batches.run(lengths, work)):

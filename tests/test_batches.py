@@ -215,3 +215,9 @@ def test_another_dtype_runs_is_stated_and_shares_no_row(untrained: Path, tmp_pat
     assert half.dtype == np.float32
     np.testing.assert_allclose(half, single, rtol=0, atol=0.05)
     assert not np.array_equal(half, single)
+
+
+def test_no_texts_have_no_answers(saved: Path, tmp_path: Path) -> None:
+    scorer = Scorer(Model("test", saved, CLASSES, 32), Cache(tmp_path), Meter("DEU"), Progress())
+    assert scorer.forward([]).shape == scorer.predict([]).probabilities.shape == (0, 3)
+    assert scorer.counts.forward_passes == 0

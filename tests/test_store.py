@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 import warnings
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -255,6 +256,14 @@ def test_two_processes_on_one_cache_of_which_one_is_killed_at_random_moments(unt
     server.set_forkserver_preload(["tests.test_store", "transformers.models.bert.modeling_bert"])
     chance, killed, cache = random.Random(0), 0, tmp_path / "cache"
     alone = Scorer(Model("test", untrained, CLASSES, 32), Cache(tmp_path / "none"), Meter("DEU"), Progress())
+    # How long the work takes on this machine, so that a moment is drawn at which it is going on. The first of two also
+    # waits for the imports.
+    for name in ("imports", "other"):
+        undisturbed = server.Process(target=predict, args=(untrained, tmp_path / name, 0, tmp_path / "other.npy"))
+        started = time.monotonic()
+        undisturbed.start()
+        undisturbed.join()
+    lasts = time.monotonic() - started
     for turn in range(20):
         out = tmp_path / f"{turn}.npy"
         survivor, victim = (
@@ -263,7 +272,7 @@ def test_two_processes_on_one_cache_of_which_one_is_killed_at_random_moments(unt
         )
         victim.start()
         survivor.start()
-        victim.join(chance.uniform(0, 2))
+        victim.join(chance.uniform(0, lasts))
         killed += victim.exitcode is None
         victim.kill()
         victim.join()
