@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from audit.cache import Cache
 from audit.finetune import small_bert
 from audit.model import Model
-from audit.progress import Progress
+from audit.progress import Bar, Progress
 from audit.scorer import Scorer
 from audit.session import Session
 
@@ -34,16 +34,15 @@ class Timed(Scorer):
         self.seconds, self.total, self.seen = 0.0, 0.0, dict[str, None]()
         model.network.forward = self._watched(model.network.forward)
 
-    def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
-        """As the scorer does it; remembers the texts."""
+    def _predict(self, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
         self.seen |= dict.fromkeys(texts)
-        return super().forward(texts, show)
+        return super()._predict(texts, bar)
 
-    def _gradients(self, *arguments: Any) -> NDArray[np.float32]:
+    def _mean_margins(self, *arguments: Any) -> NDArray[np.float32]:
         import torch
 
         with patch.object(torch.autograd, "grad", self._watched(torch.autograd.grad)):
-            return super()._gradients(*arguments)
+            return super()._mean_margins(*arguments)
 
     def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         import torch
