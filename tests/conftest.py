@@ -8,7 +8,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-# pytester takes back what a run inside the test process imported; extension modules do not bear a second import.
+# pytester takes back what a run inside the test process imported; extension modules do not bear a second import, nor do
+# Babel's patterns of numbers, which it keeps by the class of the first.
+import babel.dates
+import babel.messages.mofile
+import babel.messages.pofile
+import babel.numbers  # noqa: F401
 import codecarbon  # noqa: F401
 import datasets  # noqa: F401
 import evaluate  # noqa: F401
