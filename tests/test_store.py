@@ -154,7 +154,8 @@ def test_without_a_usable_file_the_audit_goes_on_and_says_so_once(folder: Cache,
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         second = scorer.predict(["two", "one"]).probabilities
-    np.testing.assert_array_equal(first, second[::-1])
+    # Computed twice, so in batches that may differ: equal as far as the scorer promises.
+    np.testing.assert_allclose(first, second[::-1], atol=1e-5)
     assert scorer.counts.forward_passes == 4
 
 
