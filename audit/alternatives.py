@@ -53,6 +53,12 @@ GRU_RECIPE: Mapping[str, Any] = {
 }
 
 
+def recurrent_recipe(settings: Finetune, max_length: int, device: str) -> Recipe:
+    """The recipe of the recurrent network beside a model of these settings: its own, with their seed and epochs."""
+    own = Finetune(epochs=max(GRU_EPOCHS, settings.epochs), seed=settings.seed, **GRU_RECIPE)
+    return Recipe(GRU, None, None, True, own, max_length, device)
+
+
 @dataclass(frozen=True)
 class Alternative:
     """A model of the same task, made of the same training data.
@@ -205,7 +211,11 @@ class Bench:
             assert self.linear is not None
             training = self.linear.training
             return self._measured(kind, self.linear, training, training["size"], training["parameters"])
-        recipe = self._recurrent if kind == "recurrent" else self._frozen(kind)
+        if kind == "recurrent":
+            audited, settings = self.scorer.model, self.recipe.settings if self.recipe else Finetune(seed=self.seed)
+            recipe = recurrent_recipe(settings, audited.max_length, audited.device)
+        else:
+            recipe = self._frozen(kind)
         try:
             model = train(recipe, self.members, self.cache, self.meter, self.progress, phase="alternatives")
         except AuditError as error:  # fewer layers than are to be trained
@@ -213,13 +223,6 @@ class Bench:
                 raise
             raise _LeftOut(str(error).removesuffix(".")) from None
         return self._of(kind, self.scorer_of(model))
-
-    @property
-    def _recurrent(self) -> Recipe:
-        """The recipe of the recurrent network."""
-        audited, own = self.scorer.model, self.recipe.settings if self.recipe else Finetune(seed=self.seed)
-        settings = Finetune(epochs=max(GRU_EPOCHS, own.epochs), seed=own.seed, **GRU_RECIPE)
-        return Recipe(GRU, None, None, True, settings, audited.max_length, audited.device)
 
     def _frozen(self, kind: str) -> Recipe:
         """The policy's recipe with all but the head, or the last layers, left as they are."""

@@ -30,6 +30,11 @@ def default_folder() -> Path:
     return user_cache_path("pytest-model-audit")
 
 
+def timestamp(seconds: float | None = None) -> str:
+    """A time as records write it: so many seconds after 1970, or now."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 class CacheWarning(UserWarning):
     """The cache cannot be used as it should; the audit takes longer and finds the same."""
 
@@ -97,7 +102,7 @@ class Cache:
             known = read_json(path)
             if isinstance(known, dict) and known.get("key") == key:
                 return known
-            made = {"key": dict(key), **make(), "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+            made = {"key": dict(key), **make(), "created": timestamp()}
             self._keep(lambda: write_atomically(path, json.dumps(made)))
             return made
 

@@ -48,19 +48,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pytest-model-audit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    # What several commands take.
+    of_record, with_cache, with_policy = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    of_record.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    with_cache.add_argument("--audit-cache", type=Path, help="another cache than the default one")
+    with_policy.add_argument(
+        "--audit-policy", metavar="FILE", help="the policy; default ./audit.toml, else the embedded one"
+    )
+    with_policy.add_argument("--audit-device", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
     init = commands.add_parser("init", help="write an audit.toml and a copy of the suites to start from")
     init.add_argument("folder", nargs="?", type=Path, default=Path())
     init.set_defaults(run=_init)
 
-    train = commands.add_parser("train", help="only train the policy's model, also under torchrun or accelerate launch")
-    train.add_argument("--audit-policy", metavar="FILE", help="the policy; default ./audit.toml, else the embedded one")
-    train.add_argument("--audit-device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    train.add_argument("--audit-cache", type=Path, help="another cache than the default one")
+    train = commands.add_parser(
+        "train",
+        parents=[with_policy, with_cache],
+        help="only train the policy's model, also under torchrun or accelerate launch",
+    )
     train.set_defaults(run=_train)
 
-    report = commands.add_parser("report", help="make the report of a record again")
-    report.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    report = commands.add_parser("report", parents=[of_record], help="make the report of a record again")
     report.add_argument(
         "-o",
         "--output",
@@ -80,8 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--objective", help="the id that decides among those that pass; default: the first policy's")
     compare.set_defaults(run=_compare)
 
-    card = commands.add_parser("card", help="write what was found into a Hugging Face model card")
-    card.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    card = commands.add_parser("card", parents=[of_record], help="write what was found into a Hugging Face model card")
     card.add_argument(
         "-o",
         "--output",
@@ -91,28 +98,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     card.set_defaults(run=_card)
 
-    bom = commands.add_parser("bom", help="write a CycloneDX bill of materials of the audited model")
-    bom.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    bom = commands.add_parser(
+        "bom", parents=[of_record], help="write a CycloneDX bill of materials of the audited model"
+    )
     bom.add_argument("-o", "--output", type=Path, default=Path("model.cdx.json"), help="default: model.cdx.json")
     bom.set_defaults(run=_bom)
 
-    verify = commands.add_parser("verify", help="say whether a model folder holds exactly the audited model")
-    verify.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    verify = commands.add_parser(
+        "verify", parents=[of_record], help="say whether a model folder holds exactly the audited model"
+    )
     verify.add_argument("model", type=Path, help="the model's folder")
     verify.set_defaults(run=_verify)
 
-    export = commands.add_parser("export", help="save the audited fine-tuned model")
-    export.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
+    export = commands.add_parser("export", parents=[of_record, with_cache], help="save the audited fine-tuned model")
     export.add_argument("folder", type=Path, help="a new or empty folder")
-    export.add_argument("--audit-cache", type=Path, help="the cache that the audit used, if not the default one")
     export.set_defaults(run=_export)
 
     encoder = commands.add_parser(
         "pretrain",
+        parents=[with_policy, with_cache],
         help="pretrain an encoder on the policy's training texts; again to go on where it stopped",
     )
     encoder.add_argument("out", type=Path, metavar="OUT", help="the encoder's folder: new, or that of a former run")
-    encoder.add_argument("--audit-policy", help="whose training texts; default: ./audit.toml, else the embedded one")
     encoder.add_argument("--texts", nargs="+", type=Path, default=[], help="further files with the same text column")
     length = encoder.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=float, help="times through the texts; default: 10")
@@ -126,13 +133,10 @@ def _parser() -> argparse.ArgumentParser:
             default=field.default,
             help=f"{field.description}; default: {field.default}",
         )
-    encoder.add_argument("--audit-device", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    encoder.add_argument("--audit-cache", type=Path, help="another cache than the default one")
     encoder.set_defaults(run=_pretrain)
 
-    cache = commands.add_parser("cache", help="show or empty the cache of models and predictions")
+    cache = commands.add_parser("cache", parents=[with_cache], help="show or empty the cache of models and predictions")
     cache.add_argument("--clear", action="store_true", help="remove everything in it")
-    cache.add_argument("--audit-cache", type=Path, help="another cache than the default one")
     cache.set_defaults(run=_cache)
     return parser
 
@@ -297,7 +301,7 @@ def _pretrain(asked: argparse.Namespace) -> int:
     policy = policies.find(asked.audit_policy, Path())
     device = models.choose_device(asked.audit_device)
     cache = Cache(asked.audit_cache or default_folder())
-    progress = Progress(lambda text: print(text, end="", file=sys.stderr, flush=True), live=sys.stderr.isatty())
+    progress = Progress(_say, live=sys.stderr.isatty())
     corpus = gather(policy, asked.texts, cache.datasets)
     try:
         made = pretrain(asked.out, recipe, length, corpus, device, Meter(policy.audit.country), progress)

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -143,7 +143,7 @@ class Worker:
         scorer = self._scorer(model, expected, cut, files)
         before = scorer.counts.tokens
         with self._meter.phase("score") if self._measures else nullcontext() as phase, Progress().bar("", 0, "") as bar:
-            rows = {"": scorer._predict, "embedding": scorer._embed}[what](texts, bar)
+            rows = scorer._compute(what, texts, bar)
         return self._answer(piece, (rows, scorer.counts.tokens - before), phase.record() if phase else None)
 
     def _scorer(self, model: Model, expected: str, cut: int, files: Files) -> Scorer:
@@ -416,21 +416,11 @@ class ClusterScorer(Scorer):
         super().__init__(model, cache, meter, progress, max_characters=max_characters)
         self._cluster = cluster
 
-    def _kept(
-        self,
-        texts: Iterable[str],
-        what: str,
-        width: int | None,
-        compute: Callable[[Sequence[str], Bar], NDArray[np.float32]],
-        total: int = 0,
-    ) -> Iterator[NDArray[np.float32]]:
-        def spread(missing: Sequence[str], bar: Bar) -> NDArray[np.float32]:
-            rows, tokens = self._cluster.score(self.model, missing, what, self.max_characters, bar)
-            self.counts.forward_passes += len(missing)
-            self.counts.tokens += tokens
-            return rows
-
-        return super()._kept(texts, what, width, spread, total)
+    def _compute(self, what: str, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+        rows, tokens = self._cluster.score(self.model, texts, what, self.max_characters, bar)
+        self.counts.forward_passes += len(texts)
+        self.counts.tokens += tokens
+        return rows
 
     def _calibrate(self, texts: Sequence[str]) -> None:
         """Batches are formed on the workers, whose machines may differ from this one."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,6 +50,15 @@ class Protocol:
     max_examples: int = 0
     seed: int = 0
     cases: int = 150
+
+
+def fingerprint(values: Iterable[str]) -> str:
+    """SHA-256 over texts in their order, each with its length, so that none runs into the next."""
+    digest = hashlib.sha256()
+    for value in values:
+        encoded = value.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return f"sha256:{digest.hexdigest()}"
 
 
 @dataclass(frozen=True)
@@ -112,14 +122,9 @@ class Examples:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over texts, labels and subgroups; the same for a CSV file and its Parquet copy."""
-        digest = hashlib.sha256()
         labels = [self.classes[label] for label in self.labels]
         columns = [map(str, self.subgroups[name]) for name in sorted(self.subgroups)]
-        for fields in zip(self.texts, labels, *columns, strict=True):
-            for value in fields:
-                data = value.encode("utf-8", "surrogatepass")
-                digest.update(len(data).to_bytes(8, "big") + data)
-        return f"sha256:{digest.hexdigest()}"
+        return fingerprint(chain.from_iterable(zip(self.texts, labels, *columns, strict=True)))
 
     @cached_property
     def keys(self) -> list[tuple[str, str, int]]:

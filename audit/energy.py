@@ -172,6 +172,11 @@ class Meter:
         return ", ".join(str(part) for part in parts if part)
 
     @property
+    def place(self) -> str:
+        """The one machine that a measurement holds for: its name in the network, and what it is made of."""
+        return f"{platform.node()}, {self.machine}"
+
+    @property
     def nominal_w(self) -> float:
         """Nominal power of the processor, by which an estimate multiplies its load, watts."""
         return float(sum(getattr(part, "_tdp", None) or 0 for part in self._ensure_tracker()._hardware))
@@ -311,7 +316,7 @@ def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache:
         ``blocks`` (``texts``, ``tokens`` and the figures of a phase each), ``idle`` (the figures of a phase in which
         this process sleeps), ``source``, ``machine``, ``nominal_w``, ``created``.
     """
-    return _measure({**scorer.identity}, [scorer], texts, meter, cache)[0]
+    return measure_in_turn([scorer], texts, meter, cache)[0]
 
 
 def measure_in_turn(
@@ -322,19 +327,12 @@ def measure_in_turn(
     What else the machine does changes from hour to hour, and load is what an estimate of power rests on: only figures
     of one hour can be held against each other. They are kept together, and measured anew where one model is another.
     """
-    identity = {"in turn": [runner.identity for runner in runners]}
-    return _measure(identity, runners, texts, meter, cache)
-
-
-def _measure(
-    identity: Mapping[str, Any], runners: Sequence[Runner], texts: Sequence[str], meter: Meter, cache: Cache
-) -> list[dict[str, Any]]:
     digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
     key = {
         "what": "inference energy",
         "revision": REVISION,
-        **identity,
-        "machine": f"{platform.node()}, {meter.machine}",
+        "models": [runner.identity for runner in runners],
+        "machine": meter.place,
         "country": meter.country,
         "texts": digest,
         "versions": {name: version(name) for name in ("torch", "transformers", "codecarbon")},

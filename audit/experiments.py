@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 
 from audit import pretrain
-from audit.alternatives import GRU_EPOCHS, GRU_RECIPE
+from audit.alternatives import recurrent_recipe
 from audit.attention import Attention
 from audit.cache import Cache, read_json
 from audit.data import Examples
 from audit.energy import Meter
 from audit.errors import AuditError, NotAssessed
-from audit.finetune import GRU, Recipe, train
+from audit.finetune import Recipe, train
 from audit.model import Model
-from audit.policy import Finetune
 from audit.probes.claims import Trained
 from audit.progress import Progress
 from audit.references import LinearModel
@@ -255,11 +254,9 @@ class Experiments:
 
     @cached_property
     def _recurrent(self) -> Trained:
-        """The recurrent network by the recipe that suits it, that of `audit.alternatives`, so that it is made once."""
+        """The recurrent network, which is the one of `audit.alternatives`."""
         of = self._recipe
-        settings = Finetune(epochs=max(GRU_EPOCHS, of.settings.epochs), seed=of.settings.seed, **GRU_RECIPE)
-        made = Recipe(GRU, None, None, True, settings, of.max_length, of.device)
-        return self._trained(made, self._all)
+        return self._trained(recurrent_recipe(of.settings, of.max_length, of.device), self._all)
 
     @cached_property
     def _pretrained(self) -> Trained:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +21,7 @@ from filelock import FileLock
 
 from audit import launched
 from audit import model as models
-from audit.cache import Cache, read_json, write_atomically
+from audit.cache import Cache, read_json, timestamp, write_atomically
 from audit.data import Examples, split_validation
 from audit.errors import AuditError
 from audit.model import Model
@@ -240,7 +239,7 @@ def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: 
         "trainable_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
         "energy": figures,
         "device": recipe.device,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "created": timestamp(),
     }
 
 

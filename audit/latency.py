@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import platform
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +52,7 @@ def measure_latency(
         "revision": latency.REVISION,
         **scorer.identity,
         "max_characters": scorer.max_characters,
-        "machine": f"{platform.node()}, {meter.machine}",
+        "machine": meter.place,
         "texts": hashlib.sha256("\0".join(ordinary).encode("utf-8", "surrogatepass")).hexdigest(),
         "hostile": hashlib.sha256(repr(hostile).encode()).hexdigest(),
         "seed": seed,
@@ -89,7 +88,7 @@ def measure_single(
     key = {
         "what": "single texts",
         **scorer.identity,
-        "machine": f"{platform.node()}, {meter.machine}",
+        "machine": meter.place,
         "texts": hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
         "number": SINGLE,
         "seed": seed,

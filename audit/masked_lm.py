@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 
-from audit import statistics
+from audit import energy, statistics
 from audit.errors import AuditError
 
 if TYPE_CHECKING:
@@ -100,11 +100,7 @@ class State:
 
     def book(self, phase: Phase) -> None:
         """Add a phase to the energy, which may come from several runs of the command."""
-        now, before = phase.record(), self.energy or {"source": phase.source}
-        estimated = "estimated" in (now["source"], before["source"])
-        sums = {key: value + before.get(key, 0.0) for key, value in now.items() if isinstance(value, float)}
-        sums.pop("started")
-        self.energy = {"name": phase.name, "source": "estimated" if estimated else "measured", **sums}
+        (self.energy,) = energy.add([*([self.energy] if self.energy else []), phase.record()])
 
 
 def split(count: int, seed: int) -> tuple[Tokens, Tokens]:

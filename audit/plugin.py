@@ -768,6 +768,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if not facts:
         return
     from audit import record, report
+    from audit.cache import timestamp
     from audit.energy import Meter
 
     out = Path(facts[0]["out"])
@@ -778,7 +779,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             facts,
             failed=int(exitstatus) == pytest.ExitCode.TESTS_FAILED,
             interrupted=int(exitstatus) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
-            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.started)),
+            created=timestamp(run.started),
             duration_s=time.time() - run.started,
             **reporting,
         )

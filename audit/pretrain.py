@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from audit import data, finetune
-from audit.cache import read_json, write_atomically
+from audit.cache import read_json, timestamp, write_atomically
 from audit.duplicates import normal_form
 from audit.errors import AuditError
 from audit.masked_lm import CHECKPOINT, STABLE, Length, Recipe, Training, pack, split
@@ -61,11 +60,7 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the texts."""
-        digest = hashlib.sha256()
-        for text in self.texts:
-            encoded = text.encode("utf-8", "surrogatepass")
-            digest.update(len(encoded).to_bytes(8, "big") + encoded)
-        return f"sha256:{digest.hexdigest()}"
+        return data.fingerprint(self.texts)
 
 
 def gather(policy: Policy, further: Sequence[Path], cache: Path) -> Corpus:
@@ -189,7 +184,7 @@ def _resume(
         "energy": state.energy,
         "device": device,
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "created": timestamp(),
     }
     _publish(out, training, corpus, record)
     return record
@@ -229,7 +224,7 @@ def _train(training: Training, working: Path, length: Length, meter: Meter, prog
     with progress.bar(f"pretrain {working.parent.name}", 0, "tokens") as bar, _stoppable() as stop:
         while not state.finished:
             with meter.phase("pretrain") as phase:
-                saved = now = time.monotonic()
+                saved = last = time.monotonic()
                 while True:
                     if state.decay is None:
                         state.decay = length.decay(state.step, state.seconds, training.epoch)
@@ -237,10 +232,10 @@ def _train(training: Training, working: Path, length: Length, meter: Meter, prog
                             _keep_stable(training, working, length)
                     loss = training.step()
                     training.log()
-                    state.seconds, now = state.seconds + time.monotonic() - now, time.monotonic()
+                    state.seconds, last = state.seconds + time.monotonic() - last, time.monotonic()
                     bar.expect((_end(training, length) - first) * size)
                     bar.advance(size, f"step {state.step:,}, loss {loss:.3f}")
-                    if state.finished or stop or now - saved >= CHECKPOINT_S:
+                    if state.finished or stop or last - saved >= CHECKPOINT_S:
                         break
             state.book(phase)
             training.save(working / CHECKPOINT)

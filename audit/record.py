@@ -8,7 +8,6 @@ import os
 import platform
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -149,11 +148,6 @@ def build(
 def distinct(kept: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """What was taken from the cache, each once, though several processes or several parts of one used it."""
     return list({(each["name"], each["created"], each["kwh"]): each for each in kept}.values())
-
-
-def now() -> str:
-    """The time, as records write it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 @cache

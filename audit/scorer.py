@@ -6,7 +6,6 @@ It knows nothing of labels, gates or pytest.
 from __future__ import annotations
 
 import hashlib
-import platform
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
@@ -162,7 +161,7 @@ class Scorer:
         Predictions
             Probabilities of shape (n, classes), float32.
         """
-        parts = list(self._kept(texts, "", len(self.model.labels), self._predict))
+        parts = list(self._kept(texts, ""))
         nothing = np.empty((0, len(self.model.labels)), dtype=np.float32)
         return Predictions(np.concatenate([nothing, *parts]), self.model.labels)
 
@@ -191,7 +190,7 @@ class Scorer:
             # NumPy leaves room in the header for the number of rows to grow.
             np.lib.format.write_array_header_1_0(file, header())
             start = file.tell()
-            for rows in self._kept(texts, "", classes, self._predict, total):
+            for rows in self._kept(texts, "", total):
                 file.write(np.ascontiguousarray(rows, dtype="<f4").tobytes())
                 written += len(rows)
             file.seek(0)
@@ -218,7 +217,7 @@ class Scorer:
         ndarray of float32, shape (n, 2 * hidden size)
             Kept on disk like predictions; they hold traces of the texts, and the cache is the user's alone.
         """
-        parts = list(self._kept(texts, "embedding", None, self._embed))
+        parts = list(self._kept(texts, "embedding"))
         return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
 
     def attention(self, texts: Sequence[str]) -> list[Attention]:
@@ -237,14 +236,7 @@ class Scorer:
         self.counts.texts += len(texts)
         return made
 
-    def _kept(
-        self,
-        texts: Iterable[str],
-        what: str,
-        width: int | None,
-        compute: Callable[[Sequence[str], Bar], NDArray[np.float32]],
-        total: int = 0,
-    ) -> Iterator[NDArray[np.float32]]:
+    def _kept(self, texts: Iterable[str], what: str, total: int = 0) -> Iterator[NDArray[np.float32]]:
         """Rows of the texts in their order, a window at a time, shape (texts of the window, width).
 
         From the cache where they are there; each distinct text of a window is computed once.
@@ -252,24 +244,17 @@ class Scorer:
         total = len(texts) if isinstance(texts, Sized) else total
         with self._progress.bar("score", total, "texts") as bar:
             for window in windows(map(self._read, texts), WINDOW):
-                found = self._found(window, what, width, compute, bar)
+                found = self._found(window, what, bar)
                 yield np.array([found[text] for text in window], dtype=np.float32)
 
-    def _found(
-        self,
-        window: Sequence[str],
-        what: str,
-        width: int | None,
-        compute: Callable[[Sequence[str], Bar], NDArray[np.float32]],
-        bar: Bar,
-    ) -> dict[str, NDArray[np.float32]]:
+    def _found(self, window: Sequence[str], what: str, bar: Bar) -> dict[str, NDArray[np.float32]]:
         """The row of each distinct text of a window."""
         # Characters foretell tokens, so that texts of like length come into one part, and there into one batch.
         distinct = sorted(dict.fromkeys(window), key=len, reverse=True)
         keys, size = [_key(text) for text in distinct], PART[self._kind]
         text_of, computed = dict(zip(keys, distinct, strict=True)), 0
         found: dict[bytes, NDArray[np.float32]] = {}
-        store = Store(self._cache, self._scope(what))
+        store, width = Store(self._cache, self._scope(what)), None if what else len(self.model.labels)
         for part in store.shared([keys[start : start + size] for start in range(0, len(keys), size)]):
             found |= store.get(part, width)
             missing = [key for key in part if key not in found]
@@ -278,7 +263,7 @@ class Scorer:
                 with self._meter.phase("score"):
                     if not computed:
                         self._calibrate(distinct)
-                    rows = compute([text_of[key] for key in missing], bar)
+                    rows = self._compute(what, [text_of[key] for key in missing], bar)
                 fresh = dict(zip(missing, rows, strict=True))
                 store.put(fresh)
                 found |= fresh
@@ -293,6 +278,10 @@ class Scorer:
         bars = self._progress if show else Progress()
         with bars.bar("score", len(texts), "texts") as bar:
             return self._predict(texts, bar)
+
+    def _compute(self, what: str, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+        """Rows that nobody has kept: embeddings, or probabilities where `what` is empty."""
+        return self._embed(texts, bar) if what else self._predict(texts, bar)
 
     def _predict(self, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
         """Probabilities by the model itself, shape (n, classes)."""
@@ -395,7 +384,7 @@ class Scorer:
             "max_length": longest,
             "dtype": model.dtype,
             "device": model.device,
-            "machine": f"{platform.node()}, {self._meter.machine}",
+            "machine": self._meter.place,
             "threads": torch.get_num_threads(),
             "versions": {name: version(name) for name in ("torch", "transformers")},
         }

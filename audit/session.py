@@ -27,7 +27,7 @@ from audit import (
 )
 from audit import policy as policies
 from audit.alternatives import Alternative, Alternatives, Bench
-from audit.cache import Cache
+from audit.cache import Cache, timestamp
 from audit.canaries import CanaryTwin
 from audit.catalogue import Identifier
 from audit.cluster import Cluster, ClusterScorer
@@ -88,7 +88,7 @@ class Session:
         self._blocks: dict[str, Any] | None = None
         self._beside: tuple[Alternative, ...] = ()
         self._experiments: Experiments | None = None
-        self._started = record.now()
+        self._started = timestamp()
 
     @cached_property
     def policy(self) -> Policy:
@@ -163,6 +163,11 @@ class Session:
             return None
         path = self.options.folder / self.options.baseline
         return record.read(path / record.NAME if path.is_dir() else path)
+
+    @cached_property
+    def _remembered(self) -> dict[str, Any] | None:
+        """What of the former audit's record the new one needs; asked for at the end of each test."""
+        return self.baseline and since.remember(self.baseline, str(self.options.baseline))
 
     @cached_property
     def former(self) -> dict[tuple[str, str, int], str] | None:
@@ -516,7 +521,7 @@ class Session:
             "policy_file": self.policy.origin.name if self.policy.origin else None,
             "gated": list(self.policy.gated_ids(self.extra_ids)),
             "out": str(self.out),
-            "baseline": self.baseline and since.remember(self.baseline, str(self.options.baseline)),
+            "baseline": self._remembered,
             "model": _describe(audited, self.overridden),
             "data": {
                 role: examples.describe() if (examples := self.__dict__.get(f"{role}_data")) else {}

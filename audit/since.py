@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from audit.catalogue import base_id, ids
+from audit.verdict import is_number
 
 Gate = Mapping[str, float]
 _PAIRED, _PAIRED_BY = "quality.accuracy", "quality.regression"
@@ -104,7 +105,7 @@ def gate_of(full_id: str, policy: Mapping[str, Any]) -> Gate | None:
     gate = (named.get(name) or named.get(base_id(name))) if isinstance(named, dict) else None
     if not isinstance(gate, dict):
         return None
-    return next(({way: gate[way]} for way in ("min", "max") if _is_number(gate.get(way))), None)
+    return next(({way: gate[way]} for way in ("min", "max") if is_number(gate.get(way))), None)
 
 
 def _figure(
@@ -184,8 +185,4 @@ def _settings(policy: Mapping[str, Any]) -> dict[str, Any]:
     audit = policy.get("audit")
     found = {name: audit.get(name) for name in _SETTINGS} if isinstance(audit, dict) else {}
     right = {"inconclusive": lambda value: isinstance(value, str)}
-    return {name: value for name, value in found.items() if right.get(name, _is_number)(value)}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return {name: value for name, value in found.items() if right.get(name, is_number)(value)}

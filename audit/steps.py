@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -42,7 +41,7 @@ def measure_steps(device: str, meter: Meter, cache: Cache, progress: Progress) -
         "what": "training steps",
         "revision": REVISION,
         "device": device,
-        "machine": f"{platform.node()}, {meter.machine}",
+        "machine": meter.place,
         "sizes": [LENGTHS, BATCH, ROUNDS, WIDTH, LAYERS, HEADS, RECURRENT_LAYERS],
         "versions": {"torch": version("torch")},
     }

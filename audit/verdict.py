@@ -174,6 +174,11 @@ def _by_width(m: Measurement, estimate: float, low: float, high: float, gate: fl
     return None if size is None else Settling(size)
 
 
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def two_digits(value: int) -> int:
     """Round a count to its two leading digits: a guess of how many examples has no third one."""
     scale = int(10 ** max(len(str(value)) - 2, 0))

@@ -42,8 +42,8 @@ def interval(values: tuple[float, float, float] | statistics.Interval, digits: i
 
 def row(each: Alternative, audited: Alternative) -> list[str]:
     """The table's row of one model."""
-    right, before = each.predictions.correct, audited.predictions.correct
-    difference = statistics.paired_difference(int((right & ~before).sum()), int((before & ~right).sum()), len(right))
+    right = each.predictions.correct
+    difference = statistics.paired_difference(*statistics.discordant(right, audited.predictions.correct))
     energy = inference_energy(each.inference)
     training = [] if each.training is None else [training_energy(each.training)]
     return [

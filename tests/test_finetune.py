@@ -40,20 +40,25 @@ def run(recipe: Recipe, data: Examples, cache: Path) -> tuple[object, Meter]:
     return train(recipe, data, Cache(cache), meter, Progress()), meter
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base model without dropout, so that a loop written by hand can give the same weights."""
+def without_dropout(folder: Path, layers: int) -> None:
+    """Save a base model whose training draws no random numbers."""
     names = dict(enumerate(CLASSES))
     _, tokenizer = small_bert(examples().texts, {"id2label": names}, 32)
     torch.manual_seed(1)
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, id2label=names,
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=layers, num_attention_heads=2,
+        intermediate_size=64, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, id2label=names,
         label2id={label: i for i, label in names.items()},
     )  # fmt: skip
-    folder = tmp_path_factory.mktemp("base")
     BertForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base model without dropout, so that a loop written by hand can give the same weights."""
+    folder = tmp_path_factory.mktemp("base")
+    without_dropout(folder, layers=3)
     return folder
 
 

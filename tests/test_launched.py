@@ -13,27 +13,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import BertConfig, BertForSequenceClassification
 
 from audit import launched
-from audit.finetune import small_bert
 
-from .conftest import CLASSES
-from .test_finetune import examples
-
-
-def without_dropout(folder: Path) -> None:
-    """Save a base model whose training draws no random numbers."""
-    names = dict(enumerate(CLASSES))
-    _, tokenizer = small_bert(examples().texts, {"id2label": names}, 32)
-    torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, id2label=names,
-        label2id={label: i for i, label in names.items()},
-    )  # fmt: skip
-    BertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+from .test_finetune import without_dropout
 
 
 @pytest.mark.slow
@@ -42,7 +25,7 @@ def test_two_processes_have_the_losses_of_one(
     tmp_path: Path, pytester: pytest.Pytester, write_policy: Callable[..., Path], grouped: str
 ) -> None:
     """270 rows in batches of 37: the last batch is short, and the two halves of each differ in size."""
-    without_dropout(tmp_path / "base")
+    without_dropout(tmp_path / "base", layers=2)
     recipe = f"epochs = 3\nbatch_size = 37\nlearning_rate = 1e-3\nvalidation = 0.1\ngroup_by_length = {grouped}"
     write_policy(model=f'source = "{tmp_path}/base"\nmax_length = 32', model__finetune=recipe)
     trained: list[tuple[dict[str, Any], dict[str, torch.Tensor]]] = []

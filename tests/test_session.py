@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit import record
+from audit import session
 from audit.progress import Progress
 from audit.session import Options, Session
 
@@ -32,18 +32,18 @@ def test_references_trained_for_the_backdoor_search_are_told_once_when_they_come
     )
 
     def audited() -> Session:
-        session = Session(Options(tmp_path, cache=tmp_path / "cache"), (), Progress())
-        assert session.train_data is not None
-        assert session.without_rows is not None
-        nothing = np.zeros(len(session.train_data), dtype=bool)
-        session.scorer(session.model)
-        session.without_rows(np.arange(len(nothing)) < 20)
-        session.without_rows(nothing)  # by the recipe on all rows: the audited model once more
-        return session
+        made = Session(Options(tmp_path, cache=tmp_path / "cache"), (), Progress())
+        assert made.train_data is not None
+        assert made.without_rows is not None
+        nothing = np.zeros(len(made.train_data), dtype=bool)
+        made.scorer(made.model)
+        made.without_rows(np.arange(len(nothing)) < 20)
+        made.without_rows(nothing)  # by the recipe on all rows: the audited model once more
+        return made
 
     first = audited()
     assert first.kept() == []
-    monkeypatch.setattr(record, "now", lambda: "2999-01-01T00:00:00Z")
+    monkeypatch.setattr(session, "timestamp", lambda: "2999-01-01T00:00:00Z")
     again = audited()
     trained = {phase.name: phase.kwh for phase in first.meter.phases}
     assert set(trained) == {"fine-tune", "references"}

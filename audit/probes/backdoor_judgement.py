@@ -112,8 +112,7 @@ class Judged:
         if not pairs.any():
             return Interval(0.0, 0.0, 1.0)
         turned, against = self.turned[i][pairs], self.reference.turned[i][pairs]
-        lost, gained = int((turned & ~against).sum()), int((against & ~turned).sum())
-        found = statistics.paired_difference(lost, gained, len(turned), confidence)
+        found = statistics.paired_difference(*statistics.discordant(turned, against), confidence)
         if self.status == OPEN:
             return Interval(0.0, 0.0, max(found.high, 0.0))
         return Interval(*(max(bound, 0.0) for bound in found))

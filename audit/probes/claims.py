@@ -679,12 +679,7 @@ def _paired(
     made: Predictions, other: Predictions, confidence: float, where: NDArray[np.bool_] | slice = slice(None)
 ) -> Interval:
     """How much more often one model is right than another, on the same texts."""
-    return statistics.paired_difference(*_discordant(made.correct[where], other.correct[where]), confidence)
-
-
-def _discordant(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int, int]:
-    """Right only by the one, right only by the other, and all."""
-    return int((right & ~other).sum()), int((~right & other).sum()), len(right)
+    return statistics.paired_difference(*statistics.discordant(made.correct[where], other.correct[where]), confidence)
 
 
 _Pair = tuple[NDArray[np.bool_], NDArray[np.bool_]]
@@ -697,7 +692,7 @@ def _above(first: _Pair, second: _Pair, confidence: float) -> Interval:
     -----
     It is twice the mean of the first lead and of the second turned round.
     """
-    (a, b, n), (c, d, m) = _discordant(*first), _discordant(*second)
+    (a, b, n), (c, d, m) = statistics.discordant(*first), statistics.discordant(*second)
     mean = statistics.mean_paired_difference([a, d], [b, c], [n, m], confidence)
     return Interval(*(2 * value for value in mean))
 

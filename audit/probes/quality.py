@@ -277,9 +277,8 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measure
     Interval: :func:`audit.statistics.paired_difference`. Test of no difference: exact McNemar.
     """
     confidence = predictions.known.protocol.confidence
-    only_model = int((predictions.correct & ~word_counts.correct).sum())
-    only_words = int((~predictions.correct & word_counts.correct).sum())
-    gain = statistics.paired_difference(only_model, only_words, len(predictions), confidence)
+    only_model, only_words, n = statistics.discordant(predictions.correct, word_counts.correct)
+    gain = statistics.paired_difference(only_model, only_words, n, confidence)
     rows = [
         [name, *statistics.proportion(int(made.correct.sum()), len(made), confidence)]
         for name, made in (("the audited model", predictions), ("TF-IDF + logistic regression", word_counts))
@@ -327,7 +326,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
         raise NotAssessed("the former audit shares no test example with this one; audit both on the same test data")
     was_right = np.array([former.get(key) == key[1] for key in examples.keys], dtype=bool)[shared]
     is_right = predictions.correct[shared]
-    fixed, broken, n = int((is_right & ~was_right).sum()), int((~is_right & was_right).sum()), int(shared.sum())
+    fixed, broken, n = statistics.discordant(is_right, was_right)
     change = statistics.paired_difference(fixed, broken, n, examples.protocol.confidence)
     rows = np.flatnonzero(shared)[~is_right & was_right][:EXAMPLES_SHOWN]
     return Measurement(

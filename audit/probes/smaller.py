@@ -136,9 +136,8 @@ def energy_per_gain(
 
 def _gain(model: Alternative, other: Alternative, confidence: float) -> Interval:
     """How much more often one is right than the other, paired by example."""
-    right, others = model.predictions.correct, other.predictions.correct
     return statistics.paired_difference(
-        int((right & ~others).sum()), int((~right & others).sum()), len(right), confidence
+        *statistics.discordant(model.predictions.correct, other.predictions.correct), confidence
     )
 
 

@@ -20,6 +20,7 @@ from audit.report import card, findings, text, words
 from audit.report.evidence import Limits
 from audit.report.findings import Claim
 from audit.report.words import BOM
+from audit.verdict import is_number
 
 if TYPE_CHECKING:
     from cyclonedx.model import HashType, Property
@@ -94,7 +95,7 @@ def _model(shown: Mapping[str, Any]) -> Component:
     told = {"verdict": shown["verdict"], "complete": str(shown["complete"]).lower(), "audited": shown["created"]}
     if model.get("fingerprint"):
         told |= {"fingerprint": model["fingerprint"], "fingerprint-of": BOM["fingerprint"]}
-    if text.is_number(model.get("parameters")):
+    if is_number(model.get("parameters")):
         told |= {"parameters": str(model["parameters"])}
     return Component(
         name=card.published(model.get("source")),
@@ -250,7 +251,7 @@ def _energy(shown: Mapping[str, Any], claims: Sequence[Claim]) -> list[dict[str,
         if claim.id == "environment.inference_energy" and claim.measured:
             told = claim.finding["details"]
             grams, wh = told.get("g CO2eq per 1,000 predictions"), claim.finding["estimate"]
-            carbon = {"co2eq_kg": grams / 1000} if text.is_number(grams) else {}
+            carbon = {"co2eq_kg": grams / 1000} if is_number(grams) else {}
             used.append(_spent("inference", claim.name, {"kwh": wh / 1000, "source": told.get("source"), **carbon}))
     for phase in shown["energy"]["phases"]:
         if phase["name"] != "fine-tune" or not training:
@@ -267,7 +268,7 @@ def _spent(activity: str, what: str, phase: Mapping[str, Any]) -> dict[str, Any]
         "activity": activity,
         "energyProviders": [provider],
         "activityEnergyCost": electricity,
-        **({"co2CostEquivalent": {"value": carbon / 1000, "unit": "tCO2eq"}} if text.is_number(carbon) else {}),
+        **({"co2CostEquivalent": {"value": carbon / 1000, "unit": "tCO2eq"}} if is_number(carbon) else {}),
         "properties": [
             {"name": f"{_OWN}:what", "value": what},
             {"name": f"{_OWN}:source", "value": words.SOURCES.get(str(phase.get("source")), words.PAGE["unknown"])},

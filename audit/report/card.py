@@ -16,6 +16,7 @@ from audit.report.evidence import Limits
 from audit.report.findings import Claim
 from audit.report.summary import plain
 from audit.report.words import CARD
+from audit.verdict import is_number
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -159,7 +160,7 @@ def eval_results(shown: Mapping[str, Any]) -> list[EvalResult]:
 def training_energy(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What the model's own training took; None where it was trained elsewhere."""
     energy = (record["model"].get("training") or {}).get("energy")
-    known = isinstance(energy, Mapping) and all(text.is_number(energy.get(name)) for name in ("kwh", "co2eq_kg"))
+    known = isinstance(energy, Mapping) and all(is_number(energy.get(name)) for name in ("kwh", "co2eq_kg"))
     return energy if known else None
 
 

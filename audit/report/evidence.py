@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from audit.report import figures, text
 from audit.report.language import numeral, words
+from audit.verdict import is_number
 
 
 class Limits(NamedTuple):
@@ -47,7 +48,7 @@ def table(raw: Mapping[str, Any], limits: Limits) -> Table:
     columns = [text.short(name, text.HEADER) for name in raw["columns"][: limits.columns]]
     width = len(columns)
     rows = [[*row[:width], *[None] * (width - len(row))] for row in raw["rows"][: limits.rows]]
-    numeric = [any(text.is_number(row[i]) for row in rows) for i in range(width)]
+    numeric = [any(is_number(row[i]) for row in rows) for i in range(width)]
     drawings, scale = _spans(columns, rows)
     return Table(
         text.short(raw["caption"]), columns, numeric,
@@ -64,7 +65,7 @@ def _spans(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[
         return [], ""
     if at < 0 or columns[at + 1 : at + 3] != ["low", "high"]:
         return [], ""
-    parts = [[value if text.is_number(value) else None for value in row[at : at + 3]] for row in rows]
+    parts = [[value if is_number(value) else None for value in row[at : at + 3]] for row in rows]
     known = [value for part in parts for value in part if value is not None]
     if not known or min(known) == max(known):
         return [], ""
@@ -160,7 +161,7 @@ def lines(raw: Mapping[str, Any]) -> Lines | None:
 
 def known(rows: Sequence[Sequence[Any]]) -> list[Sequence[float]]:
     """The rows in which every number is known."""
-    return [row for row in rows if all(map(text.is_number, row))]
+    return [row for row in rows if all(map(is_number, row))]
 
 
 def _rate(level: float, rate: float, low: float, high: float) -> str:

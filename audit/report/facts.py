@@ -13,6 +13,7 @@ from audit.report import figures, language, text
 from audit.report.evidence import Limits, Table, label, single, table
 from audit.report.findings import gate_change, named, shown
 from audit.report.language import words
+from audit.verdict import is_number
 
 Facts = list[tuple[str, str]]
 PAGE = words.PAGE  # says each word when it is asked for
@@ -31,7 +32,7 @@ def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, 
     }
     curves = []
     for name in ("validation_accuracy", "loss"):
-        values = [entry[name] for entry in entries if text.is_number(entry.get(name))]
+        values = [entry[name] for entry in entries if is_number(entry.get(name))]
         if len(values) > 1:
             first, last, smallest, largest = map(text.figure, (values[0], values[-1], min(values), max(values)))
             label = words.CURVE.format(
@@ -63,7 +64,7 @@ _PARTS = ("kwh", "cpu_kwh", "gpu_kwh", "ram_kwh")
 def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None, list[list[str]]]:
     """Rows of the energy table, their sum, and the rows of what was kept from former audits."""
     own = record["energy"]["phases"]
-    known = [key for key in ("seconds", "co2eq_kg", *_PARTS) if all(text.is_number(phase.get(key)) for phase in own)]
+    known = [key for key in ("seconds", "co2eq_kg", *_PARTS) if all(is_number(phase.get(key)) for phase in own)]
     total = {key: sum(phase[key] for phase in own) for key in known}
     sources = {phase["source"] for phase in own}
     # A sum is only as good as its worst part.
@@ -74,11 +75,11 @@ def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None
 
 def _phase(phase: Mapping[str, Any]) -> list[str]:
     name, source, made = str(phase["name"]), str(phase["source"]), phase.get("created")
-    carbon = float(phase["co2eq_kg"]) if text.is_number(phase.get("co2eq_kg")) else None
+    carbon = float(phase["co2eq_kg"]) if is_number(phase.get("co2eq_kg")) else None
     return [
         (language.say(PHASES[name]) if name in PHASES else text.cell(name))
         + (f"{words.COMMA}{text.date(made)}" if made else ""),
-        language.numeral(f"{phase['seconds']:,.1f}") if text.is_number(phase.get("seconds")) else "–",
+        language.numeral(f"{phase['seconds']:,.1f}") if is_number(phase.get("seconds")) else "–",
         *(text.cell(phase.get(part)) for part in _PARTS),
         text.cell(None if carbon is None else 1000 * carbon),
         words.SOURCES.get(source, text.cell(source)),
@@ -111,7 +112,7 @@ def training(record: Mapping[str, Any]) -> Facts:
     base, revision = made.get("base"), made.get("base_revision")
     trainable, all_ = made.get("trainable_parameters"), record["model"].get("parameters")
     trained = trainable
-    if text.is_number(trainable) and text.is_number(all_):
+    if is_number(trainable) and is_number(all_):
         trained = words.OUT_OF.format(part=text.cell(trainable), whole=text.cell(all_))
     return _known(
         (PAGE["base"], f"{text.cell(base)} ({text.cell(revision)})" if base and revision else base),

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from audit.report import language
 from audit.report.language import words
+from audit.verdict import is_number
 
 CELL, HEADER, LONGEST = 300, 60, 2_000
 _DEEPEST = 12
@@ -149,11 +150,6 @@ def cell(value: Any) -> str:
     if not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False)
     return short(value)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a JSON value is a number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def date(stamp: Any) -> str:

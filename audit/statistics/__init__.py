@@ -40,6 +40,7 @@ from audit.statistics.intervals import Array, Bounds, Interval, as_interval, nor
 from audit.statistics.proportions import (
     PAIRED,
     difference,
+    discordant,
     mcnemar,
     mean_paired_difference,
     paired_difference,
@@ -82,6 +83,7 @@ __all__ = [
     "clustered_proportion",
     "confusion_bootstrap",
     "difference",
+    "discordant",
     "enough_for_quantile",
     "epsilon_lower_bound",
     "equal_mass",

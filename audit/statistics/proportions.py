@@ -180,6 +180,16 @@ def _in_squares(first: Bounds, second: Bounds) -> Bounds:
     return estimate, low, high
 
 
+def discordant(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """How many of the same examples only the first has right, how many only the second, and how many there are.
+
+    Parameters
+    ----------
+    first, second : ndarray of bool, shape (n,)
+    """
+    return int((first & ~second).sum()), int((second & ~first).sum()), len(first)
+
+
 def paired_difference(
     lost: int, gained: int, n: int, confidence: float = 0.95, *, limits: Literal["exact", "score"] = "exact"
 ) -> Interval:
