@@ -5,13 +5,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: audit test lint clean
+.PHONY: audit test bench lint clean
 
 audit: $(INSTALLED)
 	$(BIN)/pytest suites/ $(ARGS)
 
 test: lint
 	$(BIN)/pytest tests/ $(ARGS)
+
+# Needs AUDIT_TEST_DATA; about two hours on two cores. ARGS="--only throughput" for a part.
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

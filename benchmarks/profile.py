@@ -20,9 +20,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks.shapes import BASE, SMALL, Shape, save
+from benchmarks.table import Line, at_most
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ("run", "whole audit, s", "inside networks, s", "ratio", "forward passes", "from the cache", "report, s")
@@ -39,22 +43,30 @@ pairs = "${{AUDIT_TEST_DATA}}/eec.csv"
 """
 
 
-def bert_base(folder: Path, texts: int, layers: int) -> Path:
-    """A policy for a model of bert-base's shape with random weights, and the first of the SST-2 test sentences."""
-    from transformers import BertConfig, BertForSequenceClassification, set_seed
+@dataclass(frozen=True)
+class Run:
+    """What one audit took."""
 
-    from audit.finetune import small_bert
+    whole_s: float
+    networks_s: float
+    report_s: float
+    forward_passes: int
+    cache_hits: int
 
+    def row(self, name: str) -> str:
+        """Of the Markdown table."""
+        ratio = f"{self.whole_s / self.networks_s:.2f}" if self.forward_passes else ""
+        cells = [name, f"{self.whole_s:.1f}", f"{self.networks_s:.1f}", ratio, f"{self.forward_passes:,}"]
+        return f"| {' | '.join([*cells, f'{self.cache_hits:,}', f'{self.report_s:.1f}'])} |"
+
+
+def random_weights(shape: Shape, folder: Path, texts: int) -> Path:
+    """A policy for a model of this shape and the first of the SST-2 test sentences."""
     with (Path(os.environ["AUDIT_TEST_DATA"]) / "sst2_test.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))[: texts + 1]
     with (folder / "test.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
-    set_seed(0)
-    labels = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
-    _, tokenizer = small_bert(tuple(row[0] for row in rows[1:]), labels, 64)
-    config = BertConfig(vocab_size=30_522, num_hidden_layers=layers, pad_token_id=tokenizer.pad_token_id, **labels)
-    BertForSequenceClassification(config).save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
+    save(shape, 64, folder / "model")
     (folder / "policy.toml").write_text(POLICY.format(folder=folder), encoding="utf-8")
     return folder / "policy.toml"
 
@@ -92,11 +104,11 @@ def inside(command: list[str], out: Path) -> None:
     out.write_text(json.dumps([status, watch.seconds]), encoding="utf-8")
 
 
-def row(name: str, command: list[str], folder: Path) -> list[str]:
-    """The table's row of one run, in a process of its own."""
+def audit(command: list[str], folder: Path) -> Run:
+    """One audit, in a process of its own."""
     started = time.monotonic()
     subprocess.run(
-        [sys.executable, __file__, "--inside", str(folder / "inside.json"), "--", *command],
+        [sys.executable, "-m", "benchmarks.profile", "--inside", str(folder / "inside.json"), "--", *command],
         cwd=ROOT,
         stdout=sys.stderr,
         check=True,
@@ -108,9 +120,40 @@ def row(name: str, command: list[str], folder: Path) -> list[str]:
     record = json.loads((folder / "out" / "audit.json").read_text("utf-8"))
     report = sum(phase["seconds"] for phase in record["energy"]["phases"] if phase["name"] == "report")
     counts = record["scoring"]
-    ratio = f"{whole / network:.2f}" if counts["forward_passes"] else ""
-    passes, hits = f"{counts['forward_passes']:,}", f"{counts['cache_hits']:,}"
-    return [name, f"{whole:.1f}", f"{network:.1f}", ratio, passes, hits, f"{report:.1f}"]
+    return Run(whole, network, report, counts["forward_passes"], counts["cache_hits"])
+
+
+def arguments(suites: list[str], policy: Path, folder: Path) -> list[str]:
+    """Of pytest, with cache and output in a folder."""
+    return [*suites, "-q", "-p", "no:cacheprovider", "--audit-policy", str(policy),
+            "--audit-cache", str(folder / "cache"), "--audit-out", str(folder / "out")]  # fmt: skip
+
+
+def collecting(command: list[str]) -> float:
+    """Seconds until pytest has found the tests of the suites."""
+    started = time.monotonic()
+    asked = [sys.executable, "-m", "pytest", "--collect-only", *command]
+    subprocess.run(asked, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    return time.monotonic() - started
+
+
+def against_the_passes(quick: bool, texts: int) -> Iterator[Line]:
+    """The lines for the table of `make bench`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, shape = Path(name), SMALL if quick else BASE
+        count = 50 if quick else texts
+        command = arguments(["suites/"], random_weights(shape, folder, count), folder)
+        yield at_most("`pytest --collect-only suites/`", 2, min(collecting(command) for _ in range(3)), " s")
+        first = audit(command, folder)
+        print(first.row("first"), file=sys.stderr, flush=True)
+        again = audit(command, folder)
+    ratio = first.whole_s / first.networks_s
+    note = (
+        f" ({first.whole_s:,.0f} s, {first.networks_s:,.0f} of them inside networks; {first.forward_passes:,} passes)"
+    )
+    yield at_most(f"whole audit against its passes, {shape.name}, {count:,} SST-2 sentences", 1.15, ratio, note=note)
+    what = "forward passes of its second audit"
+    yield at_most(what, 0, again.forward_passes, "", 0, f" ({again.whole_s:.0f} s)")
 
 
 def functions(command: list[str], folder: Path, most: int) -> None:
@@ -131,7 +174,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Show where an audit's time goes.")
     parser.add_argument("--policy", type=Path, help="default: bert-base's shape on SST-2 sentences")
     parser.add_argument("--texts", type=int, default=1000, help="of the default policy")
-    parser.add_argument("--layers", type=int, default=12, help="of the default policy; fewer only to try this out")
     parser.add_argument("--functions", type=int, metavar="N", help="profile a third run, show the N largest functions")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("command", nargs="*", default=["suites/"], help="what pytest runs; default suites/")
@@ -141,21 +183,15 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        policy = asked.policy or bert_base(folder, asked.texts, asked.layers)
-        command = [*asked.command, "-q", "-p", "no:cacheprovider", "--audit-policy", str(policy)]
-        command += ["--audit-cache", str(folder / "cache"), "--audit-out", str(folder / "out")]
-        started = time.monotonic()
-        collect = [sys.executable, "-m", "pytest", "--collect-only", *command]
-        subprocess.run(collect, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
-        print(f"`pytest --collect-only` took {time.monotonic() - started:.1f} s.\n")
+        policy = asked.policy or random_weights(BASE, folder, asked.texts)
+        command = arguments(asked.command, policy, folder)
+        print(f"`pytest --collect-only` took {collecting(command):.1f} s.\n")
         print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}", flush=True)
         for run in ("first", "second"):
-            print(f"| {' | '.join(row(run, command, folder))} |", flush=True)
+            print(audit(command, folder).row(run), flush=True)
         if asked.functions:
             functions(command, folder, asked.functions)
 
 
 if __name__ == "__main__":
-    # Else this file would be found in place of the standard library's module of the same name.
-    sys.path[0] = str(ROOT)
     main()
