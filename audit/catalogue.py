@@ -438,6 +438,20 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Supply what the table names as missing.",
     ),
     Identifier(
+        "transparency.explanations",
+        "transparency",
+        "Explanations that stand up to a test",
+        "share of explanations that fail a check",
+        "lower",
+        "Whether it can be told which words an answer rests on: the words that an explanation names must matter to the "
+        "model more than other words do, and more than those named for a model that has learnt nothing.",
+        "Somebody who is judged by the model may ask why. An explanation that says nothing of the model is worse than "
+        "none: it looks like an answer, and reviewers trust it.",
+        "Where many fail, show explanations of this model to nobody. See which check fails: scores that do not add up "
+        "call for more steps; words that matter no more than others call for another method, or for a model whose answers rest "
+        "on words one by one, such as logistic regression.",
+    ),
+    Identifier(
         "claims.transfer_learning",
         "claims",
         "Transfer learning needs less time, energy and data",

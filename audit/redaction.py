@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -49,6 +49,51 @@ def redact(text: str) -> str:
     if withheld():
         return LEFT_OUT
     return _cut(_masked(text)[0], 0)
+
+
+def redact_parts(text: str, weighed: Sequence[tuple[tuple[int, int], int]]) -> list[list[str | int]]:
+    """A text in parts, each with its weight, personal data masked; cut as :func:`redact` does.
+
+    Parameters
+    ----------
+    text : str
+    weighed : sequence of ((start, end), weight)
+        Spans in their order that do not overlap; all else weighs 0, and so does what touches personal data.
+
+    Returns
+    -------
+    list of [str, int]
+        Parts in their order; empty where no text is to be shown at all.
+    """
+    if withheld():
+        return []
+    hidden = personal_data.suspects(text)
+    spans = [(start, end, text[start:end], weight) for (start, end), weight in weighed]
+    spans = [span for span in spans if not any(span[0] < h.end and h.start < span[1] for h in hidden)]
+    spans += [(start, end, _MASKS[kind], 0) for kind, start, end in hidden]
+    parts: list[list[str | int]] = []
+    at = 0
+    for start, end, shown, weight in [*sorted(spans), (len(text), len(text), "", 0)]:
+        for part, strength in ((text[at:start], 0), (shown, weight)):
+            if part and parts and parts[-1][1] == strength == 0:
+                parts[-1][0] = f"{parts[-1][0]}{part}"
+            elif part:
+                parts.append([part, strength])
+        at = end
+    return _shortened(parts)
+
+
+def _shortened(parts: list[list[str | int]]) -> list[list[str | int]]:
+    """The parts up to the longest text that is shown."""
+    left, kept = LONGEST, []
+    for part, strength in parts:
+        kept.append([str(part)[:left], strength])
+        left -= len(str(part))
+        if left < 0:
+            return [*kept, ["…", 0]]
+        if not left:
+            break
+    return kept
 
 
 def redact_pair(before: str, after: str) -> tuple[str, str] | None:

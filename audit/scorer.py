@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit import attention, gradients
+from audit import attention, attributions, gradients
 from audit.attention import Attention
+from audit.attributions import Attribution
 from audit.batches import Batches, calibration_tokens, inputs, one_behind, windows
 from audit.cache import Cache
-from audit.data import Examples
+from audit.data import Examples, fingerprint
 from audit.gradients import TriggerScores
 from audit.model import Model
 from audit.progress import Bar, Progress
@@ -235,6 +236,84 @@ class Scorer:
         self.counts.forward_passes += len(texts)
         self.counts.texts += len(texts)
         return made
+
+    def heads(self, text: str) -> dict[str, Any]:
+        """What one head of the last layer weighs: the one that looks least at the tokenizer's own tokens.
+
+        Returns
+        -------
+        dict
+            ``tokens``, a list of t; ``weights``, t lists of t: how much of each token (inner) goes into each; ``layer``
+            and ``head``, counted from 1, ``layers`` and ``heads``, how many there are. Kept in the cache.
+
+        Raises
+        ------
+        NotAssessed
+            As :meth:`attention`.
+        """
+        read = self._read(text)
+        asked = {"what": "attention", "scope": self._scope("").hex(), "text": fingerprint([read])}
+
+        def measure() -> dict[str, Any]:
+            (seen,) = self.attention([read])
+            last = seen.weights[-1]  # (heads, tokens, tokens)
+            special = np.isin(seen.tokens, self.model.tokenizer.all_special_tokens)
+            head = int(last[:, :, special].sum(axis=(1, 2)).argmin())
+            return {
+                "tokens": list(seen.tokens), "weights": last[head].round(4).tolist(), "head": head + 1,
+                "layer": len(seen.weights), "layers": len(seen.weights), "heads": len(last),
+            }  # fmt: skip
+
+        kept = self._cache.measurement(asked, measure)
+        return {name: value for name, value in kept.items() if name not in ("key", "created")}
+
+    def attributions(
+        self, texts: Sequence[str], targets: NDArray[np.int64], shuffled: int | None = None
+    ) -> tuple[Attribution, ...]:
+        """How far each word of a text moves the log-odds of a class, by integrated gradients.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+        targets : ndarray of int, shape (n,)
+            The class that each is asked about.
+        shuffled : int, optional
+            Seed: ask a network whose weights are this one's in random order, to tell what owes nothing to learning.
+
+        Returns
+        -------
+        tuple of Attribution, length n
+            Kept in the cache, so that a second audit runs nothing.
+
+        Raises
+        ------
+        NotAssessed
+            As :func:`audit.attributions.integrated_gradients`.
+        """
+        read, classes = [self._read(text) for text in texts], targets.tolist()
+        asked = {
+            "what": "integrated gradients", "scope": self._scope("").hex(), "texts": fingerprint(read),
+            "targets": classes, "shuffled": shuffled, "steps": list(attributions.STEPS),
+        }  # fmt: skip
+
+        def measure() -> dict[str, Any]:
+            network = self.model.network if shuffled is None else attributions.shuffled(self.model.network, shuffled)
+            made = []
+            with self._meter.phase("gradients"), self._progress.bar("explain", len(read), "texts") as bar:
+                for each in attributions.integrated_gradients(
+                    network, self.model.tokenizer, read, classes, self.model.max_length,
+                    lambda ids: self._inputs({"input_ids": ids}), self._batches.tokens,
+                ):  # fmt: skip
+                    made.append([each.spans, each.scores, each.moved])
+                    self.counts.forward_passes += each.passes
+                    bar.advance(1)
+            return {"made": made}
+
+        made = self._cache.measurement(asked, measure)["made"]
+        return tuple(
+            Attribution(text, target, tuple((start, end) for start, end in spans), tuple(scores), moved)
+            for text, target, (spans, scores, moved) in zip(read, classes, made, strict=True)
+        )
 
     def _kept(self, texts: Iterable[str], what: str, total: int = 0) -> Iterator[NDArray[np.float32]]:
         """Rows of the texts in their order, a window at a time, shape (texts of the window, width).

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from audit.cache import default_folder
 from benchmarks.audits import ROOT, audit
+from benchmarks.shapes import DATA
 from benchmarks.table import Line, at_least
 
 VERSION = "2.19.2"
@@ -110,7 +111,7 @@ def giskard(quick: bool) -> Iterator[Line]:
         model = next(
             path.parent for path in (folder / "cache").glob("models/*/config.json") if "Bert" in path.read_text("utf-8")
         )
-        command = [str(python), "-c", SCAN, str(model), str(record["data"]["test"]["path"]), str(rows)]
+        command = [str(python), "-c", SCAN, str(model), str(DATA / "sst2_test.csv"), str(rows)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=_plain_environment())
     said = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if not said:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes import transparency
+from audit.probes import explanations, transparency
 
 pytestmark = pytest.mark.challenge("transparency")
 
@@ -11,3 +11,9 @@ pytestmark = pytest.mark.challenge("transparency")
 def test_provenance(audit, provenance):
     """The record holds everything that is needed to repeat the training and the audit."""
     audit.check(transparency.provenance(provenance))
+
+
+@pytest.mark.measures("transparency.explanations")
+def test_explanations(audit, scorer, predictions):
+    """It can be told which words an answer rests on, and what is told stands up to a test."""
+    audit.check(explanations.explanations(scorer, predictions))

@@ -135,6 +135,67 @@ def _model(point: figures.Point) -> str:
     return "; ".join([said, *also])
 
 
+class Explained(NamedTuple):
+    """An answer with the words that it rests on: what the model and people said, the text, and the words in words."""
+
+    head: str
+    said: Markup
+    told: str
+
+
+def explained(raw: Sequence[Mapping[str, Any]], limits: Limits) -> list[Explained]:
+    """The explanations of the record, ready to show."""
+    return [_explained(each) for each in raw[: limits.examples]]
+
+
+def _explained(raw: Mapping[str, Any]) -> Explained:
+    parts = [(str(part), _strength(weight)) for part, weight in raw["parts"]]
+    said = Markup().join(
+        Markup('<span class="{}{}">{}</span>').format("for" if weight > 0 else "against", abs(weight), part)
+        if weight
+        else Markup("{}").format(part)
+        for part, weight in parts
+    )
+    ways = [
+        form.format(words=", ".join(text.short(part, text.HEADER) for part in foremost))
+        for form, sign in ((words.EXPLAINED_FOR, 1), (words.EXPLAINED_AGAINST, -1))
+        if (foremost := [part for part, weight in sorted(parts, key=lambda p: -sign * p[1]) if sign * weight > 1][:5])
+    ]
+    form = words.EXPLAINED_RIGHT if raw["answer"] == raw["truth"] else words.EXPLAINED_WRONG
+    names = {name: text.short(str(raw[name]), text.HEADER) for name in ("answer", "truth")}
+    share = raw["probability"] if is_number(raw["probability"]) else 0.0
+    head = form.format(**names, probability=text.percent(float(f"{share:.3g}")))
+    return Explained(head if raw["passed"] else f"{head} {words.EXPLAINED_FAILED}", said, " ".join(ways))
+
+
+def _strength(weight: Any) -> int:
+    """How far a word moves the answer, from -4 to 4."""
+    return max(-4, min(4, round(weight))) if is_number(weight) else 0
+
+
+class Attended(NamedTuple):
+    """What a head of the network weighs: what it is of, and the drawing."""
+
+    caption: str
+    drawing: Markup
+
+
+def attended(raw: Mapping[str, Any]) -> Attended | None:
+    """The attention of the record, ready to show; None where it holds none that can be drawn."""
+    tokens = [text.short(str(token), 20) for token in raw["tokens"][: figures.MOST_TOKENS]]
+    weights = [row[: len(tokens)] for row in raw["weights"][: len(tokens)]]
+    if len(weights) != len(tokens) or any(len(known([row])) != 1 or len(row) != len(tokens) for row in weights):
+        return None
+    places = {name: text.figure(raw[name]) for name in ("head", "heads", "layer", "layers")}
+    caption = words.ATTENTION_CAPTION.format(**places)
+    largest = max(((weight, i, j) for i, row in enumerate(weights) for j, weight in enumerate(row)), default=None)
+    if largest is None:
+        return None
+    weight, i, j = largest
+    most = words.ATTENTION_MOST.format(reader=tokens[i], read=tokens[j], weight=text.percent(float(f"{weight:.2g}")))
+    return Attended(caption, figures.heat(tokens, weights, f"{caption} {most}"))
+
+
 class Lines(NamedTuple):
     """Curves with intervals: what they are of, the drawing, and for each a piece of its line and its name."""
 

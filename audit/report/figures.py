@@ -18,6 +18,7 @@ from audit.report.language import numeral, words
 WIDTH, HEIGHT, MIDDLE, HALF = 320, 28, 160, 154
 _Y = HEIGHT / 2
 # Kinds of line in a drawing of several curves, told apart by their dashes; the style sheet has them.
+MOST_TOKENS = 24  # of a text whose attention is drawn
 LINES = ("first", "second", "third", "fourth")
 
 
@@ -339,6 +340,38 @@ def lines(curves: Sequence[Sequence[Sequence[float]]], label: str, *, logarithmi
         '<svg class="roc" viewBox="0 0 328 284" role="img" aria-label="{}">'
         '<rect class="allowed" x="{:.0f}" y="{:.0f}" width="{:.0f}" height="{:.0f}"/>{}{}</svg>'
     ).format(label, left, top, side, side, ticks, drawn)
+
+
+def heat(tokens: Sequence[str], weights: Sequence[Sequence[float]], label: str) -> Markup:
+    """A square for each pair of tokens, darker the larger its weight from 0 to 1; a row for each token that reads.
+
+    Parameters
+    ----------
+    tokens : sequence of str, length t
+    weights : t sequences of t numbers
+    label : str
+        What is to be seen, in words.
+    """
+    size, left, top = 16, 92, 84
+    side = size * len(tokens)
+    cells = Markup().join(
+        Markup('<rect class="weight" x="{}" y="{}" width="15" height="15" opacity="{:.2f}"/>').format(
+            left + size * j, top + size * i, min(max(weight, 0.0), 1.0)
+        )
+        for i, row in enumerate(weights)
+        for j, weight in enumerate(row)
+    )
+    names = Markup().join(
+        Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 5, top + size * i + 12, token)
+        + Markup('<text transform="translate({} {}) rotate(-60)">{}</text>').format(
+            left + size * i + 11, top - 5, token
+        )
+        for i, token in enumerate(tokens)
+    )
+    return Markup(
+        '<svg class="heat" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        '<rect class="allowed" x="{}" y="{}" width="{}" height="{}"/>{}{}</svg>'
+    ).format(left + side + 50, top + side + 4, label, left, top, side, side, cells, names)
 
 
 def _whisker(x: float, heights: Sequence[tuple[float, bool]]) -> Markup:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from audit.catalogue import Identifier, base_id, challenge_of, ids
 from audit.report import evidence, figures, language, text
-from audit.report.evidence import Limits, Lines, Pair, Pareto, Roc, Table
+from audit.report.evidence import Attended, Explained, Limits, Lines, Pair, Pareto, Roc, Table
 from audit.report.language import counted, words
 from audit.report.words import Mark
 from audit.since import gate_of
@@ -24,7 +24,7 @@ from audit.verdict import is_waived
 _KNOWN = ids()
 _SHOWN_ELSEWHERE = {
     "sample", "summary", "tables", "examples", "limits", "reliability", "roc", "pareto", "undecided", "unbounded",
-    "outcome", "lines",
+    "outcome", "lines", "explained", "attention",
 }  # fmt: skip
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
@@ -289,6 +289,17 @@ class Claim:
         """Curves with intervals; None where the evidence holds none."""
         raw = self.finding["details"].get("lines")
         return evidence.lines(raw) if raw else None
+
+    @cached_property
+    def explained_answers(self) -> Sequence[Explained]:
+        """Answers with the words that they rest on."""
+        return evidence.explained(self.finding["details"].get("explained") or (), self.limits)
+
+    @cached_property
+    def attended(self) -> Attended | None:
+        """What a head of the network weighs; None where the evidence holds none."""
+        raw = self.finding["details"].get("attention")
+        return evidence.attended(raw) if raw else None
 
     @cached_property
     def examples(self) -> tuple[str, Sequence[Pair], str] | None:

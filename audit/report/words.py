@@ -301,6 +301,25 @@ PARETO_AUDITED = "audited"
 PARETO_FRONT = "on the front"
 PARETO_WH = "Wh per 1,000 predictions"
 PARETO_RIGHT = "right answers"
+EXPLAINED = "Some answers, and the words that they rest on"
+EXPLAINED_HOW = (
+    "Underlined: words that speak for the answer (solid line) or against it (dotted line); the stronger the colour, "
+    "the further the word moves the model, compared with the strongest word of the text. Personal data is masked."
+)
+EXPLAINED_RIGHT = "The model says {answer} ({probability}), and so did people."
+EXPLAINED_WRONG = "The model says {answer} ({probability}); people said {truth}."
+EXPLAINED_FAILED = "This explanation failed a check: do not rely on it."
+EXPLAINED_FOR = "Words for the answer, strongest first: {words}."
+EXPLAINED_AGAINST = "Words against it: {words}."
+ATTENTION_CAPTION = "Attention of head {head} of {heads} in layer {layer} of {layers}"
+ATTENTION_MOST = "The largest weight: “{reader}” takes {weight} from “{read}”."
+ATTENTION = (
+    "Each row is a token that is being worked on; the darker a square, the more of the token above it is mixed in. A "
+    "row adds up to 1: softmax(QKᵀ/√d)V, in which the document that this audit came from leaves out √d. Shown is the "
+    "head of the last layer that looks least at the tokenizer’s own signs. Attention is no explanation: other weights "
+    "can lead to the same answer (Jain and Wallace 2019); that is why the words above are found and tested in another "
+    "way."
+)
 DRAWN = "{place}; estimate and interval drawn against the gate"
 OFF_SCALE = "an arrow marks what lies beyond the drawing"
 
