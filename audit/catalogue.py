@@ -448,8 +448,8 @@ BUILT_IN: tuple[Identifier, ...] = (
         "Somebody who is judged by the model may ask why. An explanation that says nothing of the model is worse than "
         "none: it looks like an answer, and reviewers trust it.",
         "Where many fail, show explanations of this model to nobody. See which check fails: scores that do not add up "
-        "call for more steps; words that matter no more than others call for another method, or for a model whose answers rest "
-        "on words one by one, such as logistic regression.",
+        "call for more steps; words that matter no more than others call for another method, or for a model whose "
+        "answers rest on words one by one, such as logistic regression.",
     ),
     Identifier(
         "claims.transfer_learning",

@@ -149,7 +149,7 @@ def explained(raw: Sequence[Mapping[str, Any]], limits: Limits) -> list[Explaine
 
 
 def _explained(raw: Mapping[str, Any]) -> Explained:
-    parts = [(str(part), _strength(weight)) for part, weight in raw["parts"]]
+    parts: list[tuple[str, int]] = raw["parts"]
     said = Markup().join(
         Markup('<span class="{}{}">{}</span>').format("for" if weight > 0 else "against", abs(weight), part)
         if weight
@@ -166,11 +166,6 @@ def _explained(raw: Mapping[str, Any]) -> Explained:
     share = raw["probability"] if is_number(raw["probability"]) else 0.0
     head = form.format(**names, probability=text.percent(float(f"{share:.3g}")))
     return Explained(head if raw["passed"] else f"{head} {words.EXPLAINED_FAILED}", said, " ".join(ways))
-
-
-def _strength(weight: Any) -> int:
-    """How far a word moves the answer, from -4 to 4."""
-    return max(-4, min(4, round(weight))) if is_number(weight) else 0
 
 
 class Attended(NamedTuple):

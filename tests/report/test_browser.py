@@ -23,10 +23,14 @@ from tests.conftest import write_csv
 from tests.report.test_report import (
     EVERYTHING,
     FORMER,
+    HEAD,
     HOSTILE,
     LARGE,
+    RIGHT,
     WORD_COUNTS,
+    WRONG,
     compared,
+    explained,
     finding,
     hostile_record,
     pareto,
@@ -65,7 +69,14 @@ def everything() -> dict[str, Any]:
     second = finding("quality.mcc", details=details, waiver={
         "owner": "A. Person", "reason": "known", "expires": "2027-01-31", "valid": True,
     })  # fmt: skip
-    findings = [*EVERYTHING["findings"], own, second, roc(curve), pareto(LARGE, WORD_COUNTS)]
+    findings = [
+        *EVERYTHING["findings"],
+        own,
+        second,
+        roc(curve),
+        pareto(LARGE, WORD_COUNTS),
+        explained(RIGHT, WRONG, attention=HEAD),
+    ]
     baseline = FORMER | {"gates": gates, "compared": [compared("worse", 0.9, 0.8)]}
     return make(*findings, verdict="fail", complete=False, not_run=EVERYTHING["not_run"], baseline=baseline)
 

@@ -24,12 +24,16 @@ from audit.report.words import Counted
 from benchmarks.browser import CHROMIUM
 from tests.report.test_report import (
     EVERYTHING,
+    HEAD,
     LARGE,
     LOSS,
     RECORDS,
+    RIGHT,
     WORD_COUNTS,
+    WRONG,
     Page,
     claim,
+    explained,
     finding,
     odds,
     pareto,
@@ -129,7 +133,7 @@ class Marking(NullTranslations):
 RICH = record(
     *EVERYTHING["findings"],
     roc(LOSS) | {"verdict": "reported", "gate": None},
-    pareto(LARGE, WORD_COUNTS),
+    pareto(LARGE, WORD_COUNTS), explained(RIGHT, WRONG, attention=HEAD),
     claim("refuted"),
     claim("supported", id="claims.frozen_layers", n=3),
     claim("not settled", id="claims.parallel_training", verdict="pass", gate={"min": 0.0}),

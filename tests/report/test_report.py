@@ -723,6 +723,63 @@ def pareto(*points: tuple[str, list[Any], list[Any], bool, bool]) -> dict[str, A
     return finding("environment.energy_per_gain", challenge="environment", unit="Wh", gate={"max": 1}, details=details)
 
 
+def explained(*items: Any, attention: Any = None) -> dict[str, Any]:
+    """A finding with these explanations: answer, truth, whether it passed, parts."""
+    made = [
+        dict(zip(("answer", "truth", "passed", "parts"), item, strict=True)) | {"probability": 0.93} for item in items
+    ]
+    drawn = {} if attention is None else {"attention": attention}
+    details = {"sample": "explanations", "explained": made, **drawn}
+    return finding("transparency.explanations", challenge="transparency", unit="", gate={"max": 0.3}, details=details)
+
+
+RIGHT = ("positive", "positive", True, [["It is ", 0], ["good", 4], [" but ", 0], ["loud", -2]])
+WRONG = ("positive", "negative", False, [["Not ", -1], ["good", 3]])
+HEAD: dict[str, Any] = {
+    "tokens": ["[CLS]", "good", "[SEP]"], "weights": [[0.1, 0.8, 0.1], [0.3, 0.4, 0.3], [0.25, 0.5, 0.25]],
+    "head": 2, "heads": 4, "layer": 3, "layers": 3,
+}  # fmt: skip
+
+
+def test_explanations_are_drawn_by_strength_and_told_in_words() -> None:
+    found = page(record(explained(RIGHT, WRONG, attention=HEAD)))
+    assert '<span class="for4">good</span>' in found.html
+    assert '<span class="against2">loud</span>' in found.html
+    shown = found.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "The model says positive (93 %), and so did people." in shown
+    assert f"The model says positive (93 %); people said negative. {words.EXPLAINED_FAILED}" in shown
+    assert shown.count(words.EXPLAINED_FAILED) == 1
+    assert "Words for the answer, strongest first: good. Words against it: loud." in shown
+    assert "Attention of head 2 of 4 in layer 3 of 3" in shown
+    svg = re.search(r'<svg class="heat".*?</svg>', found.html, re.DOTALL)
+    assert svg is not None
+    drawn = Page(svg[0])
+    assert "“[CLS]” takes 80 % from “good”" in drawn.all("aria-label")[0].replace("\N{NO-BREAK SPACE}", " ")
+    assert drawn.all("opacity") == [f"{weight:.2f}" for row in HEAD["weights"] for weight in row]
+    assert words.EXPLAINED not in page(record(finding())).text
+
+
+def test_explanations_of_strangers_are_only_text() -> None:
+    bad = "</span><script>alert(1)</script>"
+    head = HEAD | {"tokens": [bad, "b", "c"]}
+    found = page(record(explained((bad, bad, True, [[bad, 4], ["y", 0]]), attention=head)))
+    assert "<script" not in found.html
+    assert '<span class="for4">&lt;/span&gt;' in found.html
+
+
+@pytest.mark.parametrize(
+    "attention",
+    [
+        HEAD | {"weights": [[0.1]]}, HEAD | {"weights": [[None, 0.8, 0.1]] * 3}, HEAD | {"tokens": [], "weights": []},
+        HEAD | {"weights": []},
+    ],
+)  # fmt: skip
+def test_attention_that_cannot_be_drawn_is_left_out(attention: Any) -> None:
+    found = page(record(explained(RIGHT, attention=attention)))
+    assert words.ATTENTION not in found.text
+    assert "The model says positive" in found.text
+
+
 LARGE = ("the audited model", [0.85, 0.83, 0.87], [0.1, 0.05, 0.2], True, True)
 WORD_COUNTS = ("TF-IDF", [0.8, 0.78, 0.82], [0.01, 0.0, 0.02], True, False)
 OUTDONE = ("GRU", [0.75, 0.73, 0.77], [1.0, 0.5, 2.0], False, False)
