@@ -463,10 +463,17 @@ def _gates(own: Sequence[Claim]) -> str:
 
 
 def problems(claims: Sequence[Claim]) -> list[Claim]:
-    """What stands in the way of a release, weightiest first; among equals in the order of the challenges."""
+    """What stands in the way of a release, weightiest first, waived last; among equals in the challenges' order."""
     found = [claim for claim in claims if claim.verdict in _OPEN_QUESTIONS and _weighs(claim)]
     order = list(words.SECTIONS)
-    return sorted(found, key=lambda c: (_OPEN_QUESTIONS.index(c.verdict), order.index(c.challenge)))
+    return sorted(
+        found,
+        key=lambda c: (
+            is_waived({"waiver": None, **c.finding}),
+            _OPEN_QUESTIONS.index(c.verdict),
+            order.index(c.challenge),
+        ),
+    )
 
 
 def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:
