@@ -340,10 +340,11 @@ def _warnings(candidates: Sequence[Candidate], differing: _Differing) -> list[st
     """What keeps the records from being compared, before anything else is read."""
     said = []
     if differing.test:
-        told = words.SEMICOLON.join(
-            f"{c.letter}: {text.cell(c.record['data']['test'].get('path') or words.PAGE['unknown'])}"
-            for c in candidates
-        )
+        tests = [c.record["data"]["test"] for c in candidates]
+        names = [text.cell(test.get("path") or words.PAGE["unknown"]) for test in tests]
+        if not _several(names):  # other data of the same name
+            names = [text.fingerprint(test.get("fingerprint")) for test in tests]
+        told = words.SEMICOLON.join(f"{c.letter}: {name}" for c, name in zip(candidates, names, strict=True))
         said.append(COMPARISON["test_warning"].format(told=told))
     if differing.gates:
         shown = [text.short(full_id, text.HEADER) for full_id in differing.gates[:8]]

@@ -297,8 +297,8 @@ def test_what_is_for_machines_and_the_hub_stays_english(tmp_path: Path, capsys: 
     for command, name in (("card", "README.md"), ("bom", "model.cdx.json")):
         assert main([command, str(tmp_path), "-o", str(tmp_path / name)]) == 0
         assert "Genauigkeit" not in (tmp_path / name).read_text("utf-8")
-    command = ["compare", str(tmp_path), str(tmp_path), "--objective", finding()["id"], "--language", "zh"]
-    assert main([*command, "-o", str(tmp_path / "c.json")]) == 0
+    compare = ["compare", str(tmp_path), str(tmp_path), "--objective", finding()["id"], "--language", "zh"]
+    assert main([*compare, "-o", str(tmp_path / "c.json")]) == 0
     assert "cannot be told apart by “Accuracy”" in json.loads((tmp_path / "c.json").read_text("utf-8"))["sentence"]
     assert "cannot be told apart by “Accuracy”" in capsys.readouterr().out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,10 @@ def test_words_of_the_data_are_not_linked_and_stay_escaped() -> None:
         "tables": [{"caption": said, "columns": [said, "n"], "rows": [[said, 1]]}],
         "examples": {"caption": said, "items": [{"before": said, "after": f"{said} twin", "note": said}]},
     }  # fmt: skip
-    odd = {"waiver": {"owner": said, "reason": said, "expires": "2027-01-31", "valid": False}, "title": said}
+    odd: dict[str, Any] = {
+        "waiver": {"owner": said, "reason": said, "expires": "2027-01-31", "valid": False},
+        "title": said,
+    }
     html = report.render(record(finding(method=said, reason=said, details=details, **odd), verdict="fail"))
     assert not {"canary", "twin"} & {name for name, _ in links(html)}
     assert html.count("canary &lt;b&gt;canary&lt;/b&gt;") > 10
