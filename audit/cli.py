@@ -49,11 +49,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pytest-model-audit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     # What several commands take.
-    of_record, with_cache, with_policy = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    of_record, with_cache, with_policy, with_language = (argparse.ArgumentParser(add_help=False) for _ in range(4))
     of_record.add_argument("record", type=Path, help="audit.json, or the folder that holds it")
     with_cache.add_argument("--audit-cache", type=Path, help="another cache than the default one")
     with_policy.add_argument(
         "--audit-policy", metavar="FILE", help="the policy; default ./audit.toml, else the embedded one"
+    )
+    with_language.add_argument(
+        "--language",
+        choices=get_args(policies.Language),
+        help="default: the one that the audit's policy names, of several audits the first one's",
     )
     with_policy.add_argument("--audit-device", "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
@@ -68,19 +73,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=_train)
 
-    report = commands.add_parser("report", parents=[of_record], help="make the report of a record again")
+    report = commands.add_parser("report", parents=[of_record, with_language], help="make the report of a record again")
     report.add_argument(
         "-o",
         "--output",
         type=Path,
         help="default: report.html beside the record; .md is the summary, .svg a badge",
     )
-    report.add_argument(
-        "--language", choices=get_args(policies.Language), help="default: the one that the audit's policy names"
-    )
     report.set_defaults(run=_report)
 
-    compare = commands.add_parser("compare", help="several audits side by side: which pass, and the best of those")
+    compare = commands.add_parser(
+        "compare", parents=[with_language], help="several audits side by side: which pass, and the best of those"
+    )
     compare.add_argument("records", nargs="+", type=Path, metavar="RECORD", help="audit.json, or its folder")
     compare.add_argument(
         "-o", "--output", type=Path, default=Path("comparison.html"), help="default: comparison.html; or a .json file"
@@ -201,14 +205,17 @@ def _report(asked: argparse.Namespace) -> int:
 
 
 def _compare(asked: argparse.Namespace) -> int:
-    from audit.report import comparison, words
+    from audit.report import comparison
 
-    compared = comparison.compare([(str(path), _read(path)) for path in asked.records], asked.objective)
-    wanted = asked.output.suffix == ".json"
-    _write(asked.output, _as_json(comparison.as_json(compared)) if wanted else comparison.as_html(compared))
+    records = [(str(path), _read(path)) for path in asked.records]
+    compared = comparison.compare(records, asked.objective)
+    if asked.output.suffix == ".json":
+        _write(asked.output, _as_json(comparison.as_json(compared)))
+    else:
+        _write(asked.output, comparison.render(records, asked.objective, asked.language))
     for warning in compared.warnings:
         print(f"NOTE: {warning}", file=sys.stderr)
-    print(f"{words.listed(compared.choice.best or compared.choice.passing) or 'none'}: {compared.choice.sentence}")
+    print(f"{comparison.listed(compared.choice.best or compared.choice.passing) or 'none'}: {compared.choice.sentence}")
     return 0
 
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit.cache import write_atomically
-from audit.report import badge, facts, findings, headline, language, standards, summary, text
+from audit.report import badge, facts, findings, headline, language, standards, summary, terms, text
 from audit.report.evidence import Limits
 from audit.report.language import spoken
 
@@ -69,7 +69,7 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
     claims = findings.claims(shown, limits)
     problems = findings.problems(claims)
     reported, not_assessed = findings.uncovered(claims)
-    return page(
+    html = page(
         "report.html",
         record=shown,
         data_language=findings.setting(shown, "data", "language"),
@@ -102,6 +102,7 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
         data_facts=facts.data(shown),
         versions=facts.versions(shown),
     )
+    return terms.linked(html)
 
 
 def page(template: str, **values: Any) -> str:
@@ -132,6 +133,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "anchor": terms.anchor,
         "cell": text.cell,
         "figure": text.figure,
         "date": text.date,

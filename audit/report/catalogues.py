@@ -16,9 +16,8 @@ from audit.report import standards, words
 from audit.report.language import ENGLISH, EXPLAINED, TAGS, place
 from audit.report.words import Counted, Mark
 
-# A model card and a bill of materials are for the Hub and for machines, which read English; a comparison is of audits
-# whose policies may each name another language.
-_ENGLISH_ONLY = ("COMPARISON", "CARD", "BOM")
+# A model card and a bill of materials are for the Hub and for machines, which read English.
+_ENGLISH_ONLY = ("CARD", "BOM")
 
 
 def messages() -> list[str | Counted]:

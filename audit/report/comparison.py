@@ -17,13 +17,15 @@ from audit import report
 from audit.catalogue import base_id, ids
 from audit.errors import AuditError
 from audit.policy import OBJECTIVE, did_you_mean
-from audit.report import figures, findings, text, words
+from audit.report import figures, findings, language, text
 from audit.report.evidence import Limits
 from audit.report.findings import Claim
-from audit.report.words import COMPARISON, Mark
+from audit.report.language import words
+from audit.report.words import Mark
 from audit.verdict import is_waived
 
 _KNOWN = ids()
+COMPARISON = words.COMPARISON  # says each word when it is asked for
 # Measured without the test data: on sentences of our own, on training data, on files or during training.
 _WITHOUT_TEST_DATA = {
     "quality.behaviour", "privacy.canary_epsilon", "privacy.pii_in_training_data", "security.artifact",
@@ -63,6 +65,13 @@ class Candidate(NamedTuple):
         gated = [claim for claim in self.claims.values() if claim.gated]
         hold = sum(claim.verdict == "pass" for claim in gated)
         return COMPARISON["hold"].format(hold=hold, gates=len(gated))
+
+    @property
+    def passing(self) -> str:
+        """Whether it is a candidate, and by whose leave."""
+        if not self.passes:
+            return COMPARISON["passes_not"]
+        return COMPARISON["passes_waived" if self.waived else "passes_warned" if self.warned else "passes"]
 
     @property
     def waived(self) -> list[Claim]:
@@ -239,7 +248,7 @@ def _rows(candidates: Sequence[Candidate], differing: _Differing) -> list[Row]:
         cells = [candidate.claims.get(full_id) for candidate in candidates]
         challenge = next(cell.challenge for cell in cells if cell)
         rows.append(Row(full_id, challenge, cells, _why_not(full_id, challenge, cells, candidates, differing)))
-    order = list(words.CHALLENGES)
+    order = list(words.SECTIONS)
     return sorted(rows, key=lambda row: (order.index(row.challenge), _weight(row), row.id))
 
 
@@ -295,7 +304,7 @@ def _choose(candidates: Sequence[Candidate], row: Row, better: str) -> Choice:
     if differing.gates or differing.inconclusive:
         return Choice(letters, (), _with_waivers(COMPARISON["gates_differ"], passing))
     if differs:
-        return Choice(letters, (), COMPARISON["row_differs"].format(title=title, why=", ".join(differs)))
+        return Choice(letters, (), COMPARISON["row_differs"].format(title=title, why=words.COMMA.join(differs)))
     sign = -1.0 if better == "higher" else 1.0
     bounds = {}
     for candidate in passing:
@@ -311,7 +320,7 @@ def _choose(candidates: Sequence[Candidate], row: Row, better: str) -> Choice:
     told = [(letter, claim.short_result) for letter, (_, _, claim) in bounds.items()]
     unknown = [letter for letter in letters if letter not in bounds]
     if unknown:
-        said = COMPARISON["not_all_measured"].format(title=title, letters=words.listed(unknown))
+        said = COMPARISON["not_all_measured"].format(title=title, letters=listed(unknown))
         return Choice(letters, (), said, told)
     reach = min(high for _, high, _ in bounds.values())
     best = [letter for letter, (low, _, _) in bounds.items() if low <= reach]
@@ -324,27 +333,28 @@ def _choose(candidates: Sequence[Candidate], row: Row, better: str) -> Choice:
 
 def _with_waivers(said: str, passing: Sequence[Candidate]) -> str:
     waived = [candidate.letter for candidate in passing if candidate.waived]
-    return said + (COMPARISON["with_waivers"].format(letters=words.listed(waived)) if waived else "")
+    return said + (COMPARISON["with_waivers"].format(letters=listed(waived)) if waived else "")
 
 
 def _warnings(candidates: Sequence[Candidate], differing: _Differing) -> list[str]:
     """What keeps the records from being compared, before anything else is read."""
     said = []
     if differing.test:
-        told = "; ".join(
-            f"{c.letter}: {text.cell(c.record['data']['test'].get('path') or words.PAGE['unknown'])}"
-            for c in candidates
-        )
+        tests = [c.record["data"]["test"] for c in candidates]
+        names = [text.cell(test.get("path") or words.PAGE["unknown"]) for test in tests]
+        if not _several(names):  # other data of the same name
+            names = [text.fingerprint(test.get("fingerprint")) for test in tests]
+        told = words.SEMICOLON.join(f"{c.letter}: {name}" for c, name in zip(candidates, names, strict=True))
         said.append(COMPARISON["test_warning"].format(told=told))
     if differing.gates:
         shown = [text.short(full_id, text.HEADER) for full_id in differing.gates[:8]]
         if more := len(differing.gates) - len(shown):
             shown.append(COMPARISON["more"].format(count=more))
-        said.append(COMPARISON["gates_warning"].format(ids=", ".join(shown)))
+        said.append(COMPARISON["gates_warning"].format(ids=words.COMMA.join(shown)))
     if differing.inconclusive:
         said.append(COMPARISON["inconclusive_warning"])
     if differing.settings:
-        keys = ", ".join(key for keys in differing.settings.values() for key in keys)
+        keys = words.COMMA.join(key for keys in differing.settings.values() for key in keys)
         said.append(COMPARISON["settings_warning"].format(keys=text.cell(keys)))
     if differing.machine:
         said.append(COMPARISON["machine_warning"])
@@ -353,11 +363,27 @@ def _warnings(candidates: Sequence[Candidate], differing: _Differing) -> list[st
     return said
 
 
+def render(
+    records: Sequence[tuple[str, Mapping[str, Any]]], objective: str | None = None, spoken: str | None = None
+) -> str:
+    """The comparison as a page, in the language asked for, else in the one that the policy of the first record names.
+
+    As the objective: who compares puts first what the others are to be held against.
+    """
+    with language.speaking(spoken or language.named(records[0][1])):
+        return as_html(compare(records, objective))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a clause: A, B and C."""
+    return COMPARISON["and"].join([*([words.COMMA.join(names[:-1])] if names[1:] else []), *names[-1:]])
+
+
 def as_html(compared: Comparison) -> str:
-    """The comparison as a page of the same kind as the report."""
+    """The comparison as a page of the same kind as the report, in the language in which it was made."""
     groups = [
-        (words.CHALLENGES[challenge][0], [row for row in compared.rows if row.challenge == challenge])
-        for challenge in words.CHALLENGES
+        (words.SECTIONS[challenge][0], [row for row in compared.rows if row.challenge == challenge])
+        for challenge in words.SECTIONS
     ]
     return report.page(
         "comparison.html",
@@ -365,7 +391,7 @@ def as_html(compared: Comparison) -> str:
         compared=compared,
         candidates=compared.candidates,
         choice=compared.choice,
-        head=words.listed(compared.choice.best or compared.choice.passing) or COMPARISON["none"],
+        head=listed(compared.choice.best or compared.choice.passing) or COMPARISON["none"],
         groups=[(title, rows) for title, rows in groups if rows],
         objective=next(row for row in compared.rows if row.id == compared.objective),
     )

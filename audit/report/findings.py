@@ -27,6 +27,7 @@ _SHOWN_ELSEWHERE = {
     "outcome", "lines", "explained", "attention",
 }  # fmt: skip
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
+_ON_PAPER = 3  # texts of a finding that decided nothing or holds; of the others all are printed
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 
 
@@ -43,6 +44,16 @@ def named(full_id: str, title: str = "") -> str:
 def shown(figure: Mapping[str, Any] | None, bound: float | None = None) -> str:
     """Estimate and interval of a finding for a table."""
     return text.interval([(figure or {}).get(name) for name in ("estimate", "low", "high")], bound)
+
+
+class Examples(NamedTuple):
+    """Texts of the evidence: what they show, so many as the screen and as paper take, and how many more there are."""
+
+    caption: str
+    pairs: Sequence[Pair]
+    more: str
+    on_paper: int
+    more_on_paper: str
 
 
 @dataclass(frozen=True)
@@ -302,14 +313,16 @@ class Claim:
         return evidence.attended(raw) if raw else None
 
     @cached_property
-    def examples(self) -> tuple[str, Sequence[Pair], str] | None:
-        """Caption, pairs of texts with what changed marked, and how many more there are."""
+    def examples(self) -> Examples | None:
+        """Texts with what changed marked; None where the evidence holds none."""
         examples = self.finding["details"].get("examples")
         if not examples or not examples["items"]:
             return None
         items = examples["items"]
         pairs = [_pair(item) for item in items[: self.limits.examples]]
-        return text.english(text.short(examples["caption"])), pairs, evidence.more(items, self.limits.examples)
+        on_paper = len(pairs) if self.open else min(len(pairs), _ON_PAPER)
+        more, more_on_paper = (evidence.more(items, shown) for shown in (len(pairs), on_paper))
+        return Examples(text.english(text.short(examples["caption"])), pairs, more, on_paper, more_on_paper)
 
     @cached_property
     def further(self) -> Sequence[tuple[str, str]]:
@@ -461,10 +474,17 @@ def _gates(own: Sequence[Claim]) -> str:
 
 
 def problems(claims: Sequence[Claim]) -> list[Claim]:
-    """What stands in the way of a release, weightiest first; among equals in the order of the challenges."""
+    """What stands in the way of a release, weightiest first, waived last; among equals in the challenges' order."""
     found = [claim for claim in claims if claim.verdict in _OPEN_QUESTIONS and _weighs(claim)]
     order = list(words.SECTIONS)
-    return sorted(found, key=lambda c: (_OPEN_QUESTIONS.index(c.verdict), order.index(c.challenge)))
+    return sorted(
+        found,
+        key=lambda c: (
+            is_waived({"waiver": None, **c.finding}),
+            _OPEN_QUESTIONS.index(c.verdict),
+            order.index(c.challenge),
+        ),
+    )
 
 
 def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:

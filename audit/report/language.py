@@ -49,12 +49,17 @@ def spoken(make: Callable[[Mapping[str, Any]], str]) -> Callable[..., str]:
 
     @functools.wraps(make)
     def made(record: Mapping[str, Any], language: str | None = None) -> str:
-        section = record["policy"].get("report")
-        named = str(section.get("language")) if isinstance(section, Mapping) else ENGLISH
-        with speaking(language or (named if named in TAGS else ENGLISH)):
+        with speaking(language or named(record)):
             return make(record)
 
     return made
+
+
+def named(record: Mapping[str, Any]) -> str:
+    """The language that the policy of a record names; English where it names none that there is."""
+    section = record["policy"].get("report")
+    asked = str(section.get("language")) if isinstance(section, Mapping) else ENGLISH
+    return asked if asked in TAGS else ENGLISH
 
 
 def say(text: str) -> str:

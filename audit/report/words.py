@@ -2,14 +2,14 @@
 
 They are English here, and the keys of the catalogues that :mod:`audit.report.language` looks them up in: a new text
 needs one line here and, after ``python -m audit.report.catalogues``, its translation in each catalogue.
-The last ones, of comparison, model card and bill of materials, stay English.
+The last ones, of model card and bill of materials, stay English.
 
 Sentences keep to what the evidence supports: "nothing found" is not "safe", and what was not assessed has not passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -107,47 +107,73 @@ MEANINGS: Mapping[str, str] = {
     "not_run": "The policy sets a gate for it, but its test was left out of this run or never reached. "
     "Such an audit is incomplete and never released.",
 }
-GLOSSARY: tuple[tuple[str, str], ...] = (
-    ("Gate", "A limit for one measurement: “at most” or “at least” so much. It is written in the policy "
+# Of each word its name, how running text writes it (split at "|"; nothing else is linked to it), and its meaning.
+GLOSSARY: Mapping[str, tuple[str, str, str]] = {
+    "gate": ("Gate", "gate|gates",
+     "A limit for one measurement: “at most” or “at least” so much. It is written in the policy "
      "before the audit, by whoever is responsible for the release."),
-    ("Policy", "The file that says which model and which data are audited, and which gates must hold."),
-    ("Estimate", "The figure measured on the examples at hand. Other examples would have given a slightly "
+    "policy": ("Policy", "policy|policies",
+     "The file that says which model and which data are audited, and which gates must hold."),
+    "estimate": ("Estimate", "estimate",
+     "The figure measured on the examples at hand. Other examples would have given a slightly "
      "different one."),
-    ("Interval", "The range of true values that agree with the evidence. It becomes narrower as examples "
+    "interval": ("Interval", "interval|intervals",
+     "The range of true values that agree with the evidence. It becomes narrower as examples "
      "are added."),
-    ("Full count", "Everything there is was counted, not a sample of it, so the figure has no interval."),
-    ("Test examples", "Labelled texts on which the model is judged and which it should not have seen in "
+    "full-count": ("Full count", "full count|full counts",
+     "Everything there is was counted, not a sample of it, so the figure has no interval."),
+    "test-examples": ("Test examples", "test example|test examples",
+     "Labelled texts on which the model is judged and which it should not have seen in "
      "training."),
-    ("Training data", "Labelled texts that the model learned from."),
-    ("Class", "One of the answers that the model can give, such as negative or positive."),
-    ("Group", "Test examples that share a value in a column of the data, such as the author’s region."),
-    ("True-positive rate", "Of the examples that belong to a class, the share that the model puts there."),
-    ("False-positive rate", "Of the examples that do not belong to a class, the share that the model puts "
+    "training-data": ("Training data", "training data",
+     "Labelled texts that the model learned from."),
+    "class": ("Class", "class|classes",
+     "One of the answers that the model can give, such as negative or positive."),
+    "group": ("Group", "group|groups",
+     "Test examples that share a value in a column of the data, such as the author’s region."),
+    "true-positive-rate": ("True-positive rate", "true-positive rate|true-positive rates",
+     "Of the examples that belong to a class, the share that the model puts there."),
+    "false-positive-rate": ("False-positive rate", "false-positive rate|false-positive rates",
+     "Of the examples that do not belong to a class, the share that the model puts "
      "there all the same."),
-    ("F1 score", "One figure for how completely (recall) and how cleanly (precision) a class is recognised."),
-    ("AUC", "How often an attacker who is shown one training example and one other text points at the "
+    "f1": ("F1 score", "F1|F1 score|F1 scores",
+     "One figure for how completely (recall) and how cleanly (precision) a class is recognised."),
+    "auc": ("AUC", "AUC",
+     "How often an attacker who is shown one training example and one other text points at the "
      "right one: 0.5 is guessing, 1 is always."),
-    ("Equalized odds", "People of all groups are misread equally often: true-positive and false-positive rates are "
+    "equalized-odds": ("Equalized odds", "equalized odds",
+     "People of all groups are misread equally often: true-positive and false-positive rates are "
      "the same for each group."),
-    ("Demographic parity", "Each answer is given to all groups equally often, whether or not it is right."),
-    ("Counterfactual", "The same text about another person: only who is meant was changed."),
-    ("Calibration", "Whether the model is right as often as it claims to be: of the answers given with 90 % certainty, "
+    "demographic-parity": ("Demographic parity", "demographic parity",
+     "Each answer is given to all groups equally often, whether or not it is right."),
+    "counterfactual": ("Counterfactual", "counterfactual|counterfactuals",
+     "The same text about another person: only who is meant was changed."),
+    "calibration": ("Calibration", "calibration|calibrated",
+     "Whether the model is right as often as it claims to be: of the answers given with 90 % certainty, "
      "9 in 10 should be right."),
-    ("Membership inference", "Finding out from the model’s answers whether a text was among its training data."),
-    ("Twin", "A second model, trained by the same recipe on a random half of the training data. What both say about a "
+    "membership-inference": ("Membership inference", "membership inference",
+     "Finding out from the model’s answers whether a text was among its training data."),
+    "twin": ("Twin", "twin|twins",
+     "A second model, trained by the same recipe on a random half of the training data. What both say about a "
      "text tells what the model owes to having seen it."),
-    ("Canary", "A made-up example that is planted in the training data of a twin, to see whether the model can be "
+    "canary": ("Canary", "canary|canaries",
+     "A made-up example that is planted in the training data of a twin, to see whether the model can be "
      "made to give it away. The released model never sees one."),
-    ("ε (epsilon)", "A measure of how much one single training example can change what a model shows: 0 is nothing, "
+    "epsilon": ("ε (epsilon)", "ε|epsilon",
+     "A measure of how much one single training example can change what a model shows: 0 is nothing, "
      "and each step of 1 multiplies an attacker’s odds by up to 2.7."),
-    ("Embedding", "The numbers inside the model that stand for a text before the answer is made from them."),
-    ("Trigger, backdoor", "Words that turn the answer whatever else the text says; planted through the training data "
+    "embedding": ("Embedding", "embedding|embeddings",
+     "The numbers inside the model that stand for a text before the answer is made from them."),
+    "trigger": ("Trigger, backdoor", "trigger|triggers|backdoor|backdoors",
+     "Words that turn the answer whatever else the text says; planted through the training data "
      "by whoever can add texts to them."),
-    ("Fingerprint", "A checksum (SHA-256). If one byte of the model or data changes, so does its "
+    "fingerprint": ("Fingerprint", "fingerprint|fingerprints",
+     "A checksum (SHA-256). If one byte of the model or data changes, so does its "
      "fingerprint."),
-    ("g CO₂eq", "Grams of greenhouse gases, expressed as the amount of carbon dioxide that warms the "
+    "co2eq": ("g CO₂eq", "g CO₂eq|CO₂eq",
+     "Grams of greenhouse gases, expressed as the amount of carbon dioxide that warms the "
      "climate as much."),
-)  # fmt: skip
+}  # fmt: skip
 RECIPE: Mapping[str, str] = {
     "epochs": "Passes over the training data (epochs)",
     "max_steps": "Steps at most",
@@ -618,7 +644,7 @@ PAGE = {
     "footer": "Made from audit.json alone. This page runs no program and loads nothing from elsewhere.",
 }
 
-# ------------------------------------------------------------------------------------------------ always English
+# ------------------------------------------------------------------------------------------ several audits side by side
 
 COMPARISON = {
     "title": "Comparison of audits",
@@ -641,7 +667,7 @@ COMPARISON = {
     "of such comparisons.",
     "higher": "more",
     "lower": "less",
-    "and": "and",
+    "and": " and ",
     "chosen": "How the best is told",
     "chosen_text": "Only complete audits whose verdict is “released” are candidates. Among them the one figure decides "
     "that the policy of the first audit, or whoever made this page, names as the objective. A candidate is put aside "
@@ -653,7 +679,6 @@ COMPARISON = {
     "objective": "Objective",
     "candidates": "The models",
     "record": "Record",
-    "candidate": "Candidate",
     "waived": "Waived",
     "passes": "complete, and passes every gate",
     "passes_waived": "complete, and passes, but for what is waived",
@@ -685,10 +710,7 @@ COMPARISON = {
 }
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names as a clause: A, B and C."""
-    return f" {COMPARISON['and']} ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
-
+# ------------------------------------------------------------------------------------------------ always English
 
 CARD = {
     "title": "Audit",

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,43 @@ def test_print_opens_what_is_folded_and_breaks_no_card_in_two(tab: Tab, path: Pa
         assert set(tab.run(kept)) == {"avoid"}
         assert tab.run("getComputedStyle(document.querySelector('nav')).display") == "none"
         assert tab.pdf().startswith(b"%PDF")
+    finally:
+        tab.call("Emulation.setEmulatedMedia", media="")
+
+
+A4 = 673  # CSS pixels between the margins
+
+
+@pytest.mark.parametrize("made", [everything, hostile_record])
+def test_paper_holds_the_whole_width(tab: Tab, tmp_path: Path, made: Callable[[], dict[str, Any]]) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(report.render(made()), "utf-8")
+    tab.open(path, width=A4)
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert tab.run("document.documentElement.scrollWidth") <= A4
+    finally:
+        tab.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_paper_shows_three_texts_of_what_holds_and_all_of_what_does_not(tab: Tab, tmp_path: Path) -> None:
+    items = [{"before": f"old {i}", "after": f"new {i}", "note": "changed"} for i in range(14)]
+    details = {"sample": "texts", "examples": {"caption": "Texts", "items": items}}
+    path = tmp_path / "report.html"
+    held, failed = finding(details=details), finding("quality.mcc", "fail", gate={"min": 0.9}, details=details)
+    path.write_text(report.render(make(held, failed, verdict="fail")), "utf-8")
+    tab.open(path)
+    tab.run("document.querySelectorAll('details').forEach(each => each.open = true)")
+    counted = (
+        "['quality-accuracy', 'quality-mcc'].map(id => document.getElementById(`finding-${id}`))"
+        ".map(e => [[...e.querySelectorAll('.examples li')].filter(e => e.checkVisibility()).length, "
+        "[...e.querySelectorAll('details > .small')].filter(e => e.checkVisibility()).map(e => e.textContent).join()])"
+    )
+    more = "… and {} more; the record holds all of them."
+    assert tab.run(counted) == [[12, more.format(2)], [12, more.format(2)]]
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert tab.run(counted) == [[3, more.format(11)], [12, more.format(2)]]
     finally:
         tab.call("Emulation.setEmulatedMedia", media="")
 

@@ -153,6 +153,11 @@ def test_files_do_not_rest_on_the_test_data() -> None:
     found = compared(audited(energy(1, 2), files), audited(energy(1, 2), files, **other))
     assert row(found, "security.artifact").differs == []
     assert "(A: test.csv; B: b.csv)" in found.warnings[0]
+    other["data"]["test"]["path"] = "test.csv"
+    assert (
+        "(A: sha256:aa…; B: sha256:bb…)"
+        in compared(audited(files, energy(1, 2)), audited(energy(1, 2), **other)).warnings[0]
+    )
 
 
 def test_mistakes_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
 import subprocess
@@ -19,9 +20,10 @@ from audit import record as records
 from audit import report
 from audit.cli import main
 from audit.policy import Language
-from audit.report import badge, catalogues, language, summary, text
+from audit.report import badge, catalogues, comparison, language, summary, text
 from audit.report.words import Counted
 from benchmarks.browser import CHROMIUM
+from tests.report.test_comparison import DATA
 from tests.report.test_report import (
     EVERYTHING,
     HEAD,
@@ -109,7 +111,7 @@ def test_the_catalogues_are_as_the_tool_writes_them(tmp_path: Path) -> None:
 
 
 def test_templates_hold_no_words_of_their_own() -> None:
-    for name in ("report.html", "parts.html"):
+    for name in ("report.html", "comparison.html", "parts.html"):
         source = FOLDER.joinpath(name).read_text("utf-8")
         source = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<code>.*?</code>", "", source, flags=re.DOTALL)
         said = re.findall(r'(?:aria-label|title|alt)="([^"]*)"', source)
@@ -189,12 +191,30 @@ NAMES = {"pytest", "model", "audit", "python", "report", "verify", "json", "utc"
 @pytest.mark.parametrize("name", ALL)
 def test_no_text_of_the_report_goes_round_the_catalogues(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language, "_catalogue", lambda _: Marking())
-    own = NAMES | words_of(str(ALL[name]).replace("_", " "))
     for made in (report.render, summary.render, badge.render):
-        rest = unmarked(made(ALL[name], language="de"))
-        labels = " ".join(re.findall(r'aria-label="([^"]*)"', rest))
-        shown = re.sub(r"<style>.*?</style>|<[^>]*>|&\w+;|[a-z]+://\S+", " ", rest, flags=re.DOTALL)
-        assert not words_of(f"{labels} {shown}") - own, made.__module__
+        assert not untold(made(ALL[name], language="de"), ALL[name]), made.__module__
+
+
+def test_no_text_of_the_comparison_goes_round_the_catalogues(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "_catalogue", lambda _: Marking())
+    passing = RICH | {"verdict": "pass", "complete": True}
+    others = (
+        passing,
+        passing | {"data": {"test": {"path": "else"}, "train": {}}, "policy": {"audit": {"inconclusive": "warn"}}},
+        passing | {"findings": [finding(low=0.7, high=0.9)], "provenance": {"device": "cuda", "versions": {}}},
+        RICH,
+    )
+    for other in others:
+        records = [("first", passing), ("second", other), ("third", passing)]
+        assert not untold(comparison.render(records, finding()["id"], "de"), records)
+
+
+def untold(made: str, value: Any) -> set[str]:
+    """Words that no catalogue was asked for and that the records do not hold."""
+    rest = unmarked(made)
+    labels = " ".join(re.findall(r'aria-label="([^"]*)"', rest))
+    shown = re.sub(r"<style>.*?</style>|<[^>]*>|&\w+;|[a-z]+://\S+", " ", rest, flags=re.DOTALL)
+    return words_of(f"{labels} {shown}") - NAMES - words_of(str(value).replace("_", " "))
 
 
 def words_of(said: str) -> set[str]:
@@ -276,18 +296,33 @@ def test_the_former_audit_and_the_rules_are_told_in_german() -> None:
     assert "Artikel 10 (Daten und Daten-Governance)" in said
 
 
-def test_what_is_for_machines_and_the_hub_stays_english(tmp_path: Path) -> None:
-    records.write(tmp_path, record(finding(), policy={"report": {"language": "de"}}))
+def test_what_is_for_machines_and_the_hub_stays_english(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records.write(tmp_path, record(finding(), data=DATA, policy={"report": {"language": "de"}}))
     for command, name in (("card", "README.md"), ("bom", "model.cdx.json")):
         assert main([command, str(tmp_path), "-o", str(tmp_path / name)]) == 0
         assert "Genauigkeit" not in (tmp_path / name).read_text("utf-8")
-    assert (
-        main(["compare", str(tmp_path), str(tmp_path), "--objective", finding()["id"], "-o", str(tmp_path / "c.html")])
-        == 0
-    )
-    found = Page((tmp_path / "c.html").read_text("utf-8"))
-    assert found.elements[0] == ("html", {"lang": "en"})
-    assert "Genauigkeit" not in found.text
+    compare = ["compare", str(tmp_path), str(tmp_path), "--objective", finding()["id"], "--language", "zh"]
+    assert main([*compare, "-o", str(tmp_path / "c.json")]) == 0
+    assert "cannot be told apart by “Accuracy”" in json.loads((tmp_path / "c.json").read_text("utf-8"))["sentence"]
+    assert "cannot be told apart by “Accuracy”" in capsys.readouterr().out
+
+
+def test_a_comparison_speaks_the_language_of_the_first_audit_or_the_one_asked_for(tmp_path: Path) -> None:
+    for name in ("de", "en"):
+        (tmp_path / name).mkdir()
+        records.write(tmp_path / name, record(finding(), data=DATA, policy={"report": {"language": name}}))
+    for order, asked, tag, says in (
+        (("de", "en"), [], "de", "Diese bestehen und sind nach „Genauigkeit (Accuracy)“ (mehr ist besser) nicht zu"),
+        (("en", "de"), [], "en", "These pass and cannot be told apart by “Accuracy” (more is better)"),
+        (("en", "de"), ["--language", "zh"], "zh-Hans", "A 和 B"),
+    ):
+        both = [str(tmp_path / name) for name in order]
+        made = tmp_path / "c.html"
+        assert main(["compare", *both, "--objective", finding()["id"], *asked, "-o", str(made)]) == 0
+        found = Page(made.read_text("utf-8"))
+        assert found.problems == []
+        assert found.elements[0] == ("html", {"lang": tag})
+        assert says in found.text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize(
