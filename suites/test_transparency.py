@@ -1,4 +1,4 @@
-"""Transparency: could somebody else make this model and this audit again?"""
+"""Transparency: is the model documented, and could somebody else make it and this audit again?"""
 
 import pytest
 
@@ -11,3 +11,9 @@ pytestmark = pytest.mark.challenge("transparency")
 def test_provenance(audit, provenance):
     """The record holds everything that is needed to repeat the training and the audit."""
     audit.check(transparency.provenance(provenance))
+
+
+@pytest.mark.measures("transparency.model_card")
+def test_model_card(audit, model_card):
+    """The model's card tells what those who use the model need to know."""
+    audit.check(transparency.model_card(model_card))
