@@ -79,6 +79,14 @@ def files(folder: Path) -> Iterator[tuple[Path, str]]:
             yield path, inner.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def within(path: Path, folder: Path) -> bool:
+    """Whether a path in a model's folder is no link that leads out of it."""
+    root = folder.resolve()
+    if root.parent.name == "snapshots":  # the Hub's cache links the files of a snapshot into its blob store
+        root = root.parent.parent
+    return not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root)
+
+
 def inspect(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str] | None = None) -> Inspection:
     """Look at every file of a model.
 
@@ -95,15 +103,12 @@ def inspect(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str]
         If a file cannot be read at all.
     """
     found = Inspection()
-    root = folder.resolve()
-    if root.parent.name == "snapshots":  # the Hub's cache links the files of a snapshot into its blob store
-        root = root.parent.parent
     for path, name in files(folder):
         mode = path.lstat().st_mode
         if stat.S_ISDIR(mode):
             continue
         found.looked_at += 1
-        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+        if not within(path, folder):
             found.add(name, "a link that leads out of its folder", ELSEWHERE)
         elif path.is_file():
             try:

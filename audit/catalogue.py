@@ -452,6 +452,18 @@ BUILT_IN: tuple[Identifier, ...] = (
         "answers rest on words one by one, such as logistic regression.",
     ),
     Identifier(
+        "transparency.model_card",
+        "transparency",
+        "Model card",
+        "facts missing",
+        "lower",
+        "Whether the card that comes with the model, README.md in its folder, tells what those who use it need to know"
+        ": what it is made for and what not, from which data, how well it does, its limits, whom to ask.",
+        "People use a model for what it was never made for, and nobody learns its limits before somebody is harmed.",
+        "Write what the table names as missing. `python -m audit card` adds what an audit knows: results, test data "
+        "and, where it trained the model, emissions.",
+    ),
+    Identifier(
         "claims.transfer_learning",
         "claims",
         "Transfer learning needs less time, energy and data",

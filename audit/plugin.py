@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from audit.data import Examples
     from audit.experiments import Experiments
     from audit.model import Model
+    from audit.model_card import Card
     from audit.own_metrics import OwnMetric
     from audit.personal_data import NameFinder
     from audit.policy import Policy
@@ -478,6 +479,12 @@ def alternatives(audit_session: Session, scorer: Scorer) -> Alternatives:
 def provenance(audit_session: Session, model: Model) -> dict[str, str | None]:
     """The facts that are needed to repeat model and audit; None where one is missing."""
     return audit_session.provenance(model)
+
+
+@pytest.fixture(scope="session")
+def model_card(audit_session: Session, model: Model) -> Card:
+    """What the card in the model's folder tells."""
+    return audit_session.model_card(model)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from audit import (
     latency,
     launched,
     model,
+    model_card,
     own_metrics,
     personal_data,
     record,
@@ -37,6 +38,7 @@ from audit.errors import AuditError, NotAssessed
 from audit.experiments import ELSEWHERE, Elsewhere, Experiments
 from audit.finetune import Recipe, train
 from audit.model import Model
+from audit.model_card import Card
 from audit.own_metrics import OwnMetric
 from audit.personal_data import NameFinder
 from audit.policy import SMALL_BERT, Policy
@@ -510,6 +512,27 @@ class Session:
             "policy": self.policy.name if self.policy.origin is None else self.policy.origin.name,
             "command": "under provenance" if self.options.command else None,
         }
+
+    def model_card(self, audited: Any) -> Card:
+        """The card in the model's folder.
+
+        Raises
+        ------
+        NotAssessed
+            If this audit trained the model itself, so that nobody could document it yet, or it has no folder.
+        """
+        if getattr(audited, "training", None):
+            raise NotAssessed(
+                "this audit trained the model itself, and it has no folder of its own yet that could hold a card; save "
+                "it with `python -m audit export`, write its README.md there, and audit that folder with --audit-model"
+            )
+        folder = getattr(audited, "folder", None)
+        if folder is None:
+            raise NotAssessed(
+                "the repository's own conftest.py replaces the model by one without a folder; give it the attribute "
+                "`folder`, where its README.md stands"
+            )
+        return model_card.read(Path(folder))
 
     def facts(self, audited: Any, scorers: Iterable[Any]) -> dict[str, Any]:
         """What the record says besides the findings, as plain values that may cross processes."""

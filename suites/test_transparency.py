@@ -1,4 +1,4 @@
-"""Transparency: could somebody else make this model and this audit again?"""
+"""Transparency: is the model documented, and could somebody else make it and this audit again?"""
 
 import pytest
 
@@ -17,3 +17,9 @@ def test_provenance(audit, provenance):
 def test_explanations(audit, scorer, predictions):
     """It can be told which words an answer rests on, and what is told stands up to a test."""
     audit.check(explanations.explanations(scorer, predictions))
+
+
+@pytest.mark.measures("transparency.model_card")
+def test_model_card(audit, model_card):
+    """The model's card tells what those who use the model need to know."""
+    audit.check(transparency.model_card(model_card))

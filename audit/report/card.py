@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from audit.errors import AuditError
+from audit.model_card import BEGIN, END, FRONT
 from audit.report import findings, text, words
 from audit.report.evidence import Limits
 from audit.report.findings import Claim
@@ -21,7 +22,6 @@ from audit.verdict import is_number
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-BEGIN, END = "<!-- pytest-model-audit: begin -->", "<!-- pytest-model-audit: end -->"
 _AUDITOR = "pytest-model-audit"
 _TASK = "text-classification"
 # Our ids by the names that the Hub's metrics have.
@@ -30,7 +30,6 @@ _METRICS = {
     "quality.mcc": "matthews_correlation", "quality.roc_auc": "roc_auc",
 }  # fmt: skip
 _OURS = ("model-index", "co2_eq_emissions")
-_FRONT = re.compile(r"\A(\s*---[ \t]*\r?\n)(.*?)(^---[ \t]*(?:\r?\n|\Z))", re.DOTALL | re.MULTILINE)
 
 
 def write(record: Mapping[str, Any], existing: str | None, name: str) -> str:
@@ -83,7 +82,7 @@ def _front(card: str, shown: Mapping[str, Any], name: str) -> str:
     from huggingface_hub import ModelCardData
     from huggingface_hub.utils import yaml_dump
 
-    found = _FRONT.match(card)
+    found = FRONT.match(card)
     head, block, tail = (found[1], found[2], found[3]) if found else ("---\n", "", "---\n\n")
     try:
         known = yaml.safe_load(block) or {}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
+from audit import model_card
 from audit.cli import main
 from audit.errors import AuditError
 from audit.report import card, text
@@ -44,7 +45,7 @@ def loaded(written: str, tmp_path: Path) -> ModelCard:
 
 
 def body(written: str) -> str:
-    return written[written.index(card.BEGIN) : written.index(card.END)]
+    return written[written.index(model_card.BEGIN) : written.index(model_card.END)]
 
 
 def test_what_is_written_is_read_back_equal(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_a_second_audit_replaces_the_first() -> None:
     assert card.write(record(finding()), once, "README.md") == once
     moved = once.replace("\nThe end.\n", "") + "\nBehind it.\n"
     other = card.write(record(finding(estimate=0.7), verdict="fail"), moved, "README.md")
-    assert other.endswith(f"{card.END}\n\nBehind it.\n")
+    assert other.endswith(f"{model_card.END}\n\nBehind it.\n")
     assert "value: 0.8\n" not in other
     assert "Released" not in other
 
@@ -120,9 +121,9 @@ def test_emissions_of_the_users_own_stay_where_the_audit_knows_none() -> None:
         ("---\nmodel-index: 7\n---\n", "metadata"),
         ("---\nmodel-index:\n- {name: a, results: []}\n- {name: b, results: []}\n---\n", "more than one model"),
         ("---\n{license: mit, model-index: []}\n---\n", "cannot be replaced"),
-        (f"{card.BEGIN}\n", "markers"),
-        (f"{card.END}{card.BEGIN}", "markers"),
-        (f"{card.BEGIN}{card.END}" * 2, "markers"),
+        (f"{model_card.BEGIN}\n", "markers"),
+        (f"{model_card.END}{model_card.BEGIN}", "markers"),
+        (f"{model_card.BEGIN}{model_card.END}" * 2, "markers"),
     ],
 )
 def test_a_card_that_cannot_be_mended_is_refused(existing: str, says: str) -> None:
@@ -146,9 +147,9 @@ def test_paths_of_a_disk_are_not_published() -> None:
 def test_a_hostile_record_is_harmless(tmp_path: Path) -> None:
     bad = hostile_record()
     bad["findings"].append(finding())
-    bad["model"]["source"] = f"x\n---\nlicense: stolen\n{card.END}<script>"
+    bad["model"]["source"] = f"x\n---\nlicense: stolen\n{model_card.END}<script>"
     written = card.write(bad, MINE, "README.md")
-    assert written.count(card.BEGIN) == written.count(card.END) == 1
+    assert written.count(model_card.BEGIN) == written.count(model_card.END) == 1
     assert not {tag for tag in tags(body(written)) if "script" in tag or tag in ("a", "img")}
     data = loaded(written, tmp_path).data.to_dict()
     assert data["license"] == "mit"
@@ -161,7 +162,7 @@ def test_the_command_writes_into_a_models_folder(tmp_path: Path, capsys: pytest.
     (tmp_path / "model").mkdir()
     written: Any = tmp_path / "model" / "README.md"
     assert main(["card", str(tmp_path), "-o", str(tmp_path / "model")]) == 0
-    assert card.BEGIN in written.read_text("utf-8")
+    assert model_card.BEGIN in written.read_text("utf-8")
     written.write_bytes(b"\xff\xfe")
     assert main(["card", str(tmp_path), "-o", str(written)]) == 4
     assert is_one_sentence(capsys.readouterr().err.strip())
