@@ -26,7 +26,8 @@ from audit.probes.edits import apply, edits, words
 from audit.progress import Progress
 from audit.scorer import Predictions
 from audit.session import Options, Session
-from benchmarks.timed import HEADER, Timed, base_sized
+from benchmarks import shapes
+from benchmarks.timed import HEADER, MAX_LENGTH, Timed
 
 ROOT = Path(__file__).resolve().parent.parent
 # Every copy differs, and half of its words are edited: chance does not choose the words that matter, an attacker does.
@@ -56,7 +57,9 @@ def measured(scorer: Timed, session: Session) -> tuple[Measurement, Predictions]
 
 def base_row(session: Session, folder: Path, count: int) -> str:
     """The attack on a few sentences with a network of BERT's base size; its weights are random."""
-    scorer = Timed(session, base_sized(session, folder / "base"), folder / "base-cache")
+    scorer = Timed(
+        session, shapes.model(shapes.BASE, MAX_LENGTH, folder / "base", session.device), folder / "base-cache"
+    )
     texts = session.test_data.texts[:count]
     said = scorer.predict(texts).labels  # imports and the loading of the model are not what is measured
     with scorer.measured():

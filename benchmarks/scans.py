@@ -22,7 +22,8 @@ from audit.cache import default_folder
 from audit.probes.backdoor import backdoor
 from audit.progress import Progress
 from audit.session import Options, Session
-from benchmarks.timed import HEADER, Timed, base_sized
+from benchmarks import shapes
+from benchmarks.timed import HEADER, MAX_LENGTH, Timed
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,7 +37,9 @@ def main() -> None:
         Options(ROOT, "examples/sst2.toml", None, "reports", None, "auto", default_folder(), ""), (), Progress()
     )
     with tempfile.TemporaryDirectory() as name:
-        scorer = Timed(session, base_sized(session, Path(name) / "base"), Path(name) / "cache")
+        scorer = Timed(
+            session, shapes.model(shapes.BASE, MAX_LENGTH, Path(name) / "base", session.device), Path(name) / "cache"
+        )
         test = session.test_data.take(np.arange(min(asked.texts, len(session.test_data))))
         odds = np.diff(np.log(scorer.forward(test.texts)), axis=1)[:, 0]
         scorer.model.network.classifier.bias.data[1] -= float(np.median(odds))

@@ -1,4 +1,4 @@
-"""What a probe costs against the bare scorer: a scorer with a watch, and a network of BERT's base size."""
+"""What a probe costs against the bare scorer: a scorer with a watch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.cache import Cache
-from audit.finetune import small_bert
 from audit.model import Model
 from audit.progress import Bar, Progress
 from audit.scorer import Scorer
 from audit.session import Session
 
-MAX_LENGTH = 64
+MAX_LENGTH = 64  # tokens of a sentence of SST-2
 HEADER = (
     "| model | distinct questions | s | questions/s | bare scorer, texts/s | share in the network's passes |\n"
     "| --- | --- | --- | --- | --- | --- |"
@@ -75,18 +74,3 @@ class Timed(Scorer):
             f"| {name} | {len(texts):,} | {total:.1f} | {len(texts) / total:,.0f} | {len(texts) / bare:,.0f} "
             f"| {share:.1%} |"
         )
-
-
-def base_sized(session: Session, folder: Path) -> Model:
-    """A network of BERT's base size with random weights, its vocabulary from the test texts."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
-
-    test = session.test_data
-    labels = {"id2label": dict(enumerate(test.classes))}
-    _, tokenizer = small_bert(test.texts, labels, MAX_LENGTH)
-    torch.manual_seed(0)
-    network = BertForSequenceClassification(BertConfig(num_labels=len(test.classes), **labels))
-    network.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return Model("bert-base", folder, test.classes, MAX_LENGTH, session.device, None, True)

@@ -18,7 +18,7 @@ from audit import statistics
 from audit.attributions import TOLERANCE, Attribution
 from audit.data import Examples
 from audit.errors import NotAssessed
-from audit.redaction import redact_parts, withheld
+from audit.redaction import redact, redact_parts, withheld
 from audit.scorer import Predictions, Scorer
 from audit.verdict import Measurement
 
@@ -46,7 +46,7 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Measurement:
     Raises
     ------
     NotAssessed
-        If fewer than 30 texts have five words, or the model gives no gradients.
+        If fewer than 30 texts have five words, or scorer or model give no gradients.
 
     Notes
     -----
@@ -58,6 +58,8 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Measurement:
     parameter randomisation test of Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018, section 3, by what
     the words do in place of how alike two maps look). The rank correlation of that paper stands in the details.
     """
+    if not hasattr(scorer, "attributions"):
+        raise NotAssessed("the scorer explains nothing; give it a method attributions(texts, targets, shuffled)")
     examples, protocol = predictions.known, predictions.known.protocol
     chance = np.random.default_rng(protocol.seed)
     rows = _sample(examples, chance)
@@ -71,7 +73,7 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Measurement:
         )
     rows, said, own = rows[usable], said[usable], tuple(own[i] for i in usable)
     texts = [each.text for each in own]
-    orders = [tuple(scorer.attributions(texts, said, order)) for order in range(SHUFFLES)]
+    orders = [scorer.attributions(texts, said, order) for order in range(SHUFFLES)]
 
     counts = [max(1, round(NAMED * len(each.spans))) for each in own]
     named = [_foremost(each, k) for each, k in zip(own, counts, strict=True)]
@@ -212,13 +214,10 @@ def _shown(
 
 def _attention(scorer: Scorer, own: Sequence[Attribution]) -> dict[str, Any]:
     """What one head of the last layer weighs in a short text without personal data; nothing where there is none."""
-    if withheld():
-        return {}
-    texts = sorted((each.text for each in own if redact_parts(each.text, []) == [[each.text, 0]]), key=len)
-    fitting = [text for text in texts if len(text.split()) >= FEWEST_WORDS][:1]
-    if not fitting:
+    whole = [each.text for each in own if redact(each.text) == each.text]  # none where no text is to be shown
+    if not whole:
         return {}
     try:
-        return {"attention": scorer.heads(fitting[0])}
+        return {"attention": scorer.heads(min(whole, key=len))}
     except NotAssessed:
         return {}

@@ -27,6 +27,7 @@ from audit.progress import Progress
 from audit.redaction import redact_parts, withholding
 from audit.scorer import Scorer
 from audit.verdict import Gate, Measurement, Verdict, judge
+from tests import helpers
 
 GOOD, BAD = ("good", "lovely", "solid"), ("bad", "awful", "broken")
 FILLERS = "the of my it in a lamp kettle bag shop colour handle box street friend week".split()
@@ -181,6 +182,13 @@ def test_shuffling_keeps_the_numbers_and_forgets_what_was_learnt(model: Model, t
 def test_too_few_words_settle_nothing(model: Model, tmp_path: Path) -> None:
     with pytest.raises(NotAssessed, match="longer texts"):
         measured(scorer(model, tmp_path), Examples(("good lamp",) * 200, np.zeros(200, dtype=int), CLASSES))
+
+
+def test_a_scorer_of_the_users_own_that_explains_nothing_is_not_assessed() -> None:
+    test = reviews(60, 1)
+    asked = helpers.scorer(lambda text: (0.2, 0.8), CLASSES)
+    with pytest.raises(NotAssessed, match="attributions"):
+        explanations(asked, asked.predict(test.texts).on(test))
 
 
 def test_a_network_without_embeddings_is_not_assessed(tmp_path: Path) -> None:
