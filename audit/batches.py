@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from audit.errors import AuditError
 
 Rows = NDArray[np.int64]
+S = TypeVar("S")
 T = TypeVar("T")
 
 # Tokens in a batch, padding included. Small batches stay in a processor's cache; a GPU wants work for all its units.
@@ -214,6 +216,13 @@ def one_behind(results: Iterable[T]) -> Iterator[T]:
         yield from waiting
         waiting = [result]
     yield from waiting
+
+
+def ahead(work: Callable[[S], T], values: Iterable[S]) -> Iterator[T]:
+    """What a function makes of each value, made in a thread while the one before is used."""
+    with ThreadPoolExecutor(1) as thread:
+        for made in one_behind(thread.submit(work, value) for value in values):
+            yield made.result()
 
 
 def windows(values: Iterable[T], size: int) -> Iterator[list[T]]:

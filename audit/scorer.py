@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from audit import attention, attributions, gradients
 from audit.attention import Attention
 from audit.attributions import Attribution
-from audit.batches import Batches, calibration_tokens, inputs, one_behind, windows
+from audit.batches import Batches, ahead, calibration_tokens, inputs, one_behind, windows
 from audit.cache import Cache
 from audit.data import Examples, fingerprint
 from audit.gradients import TriggerScores
@@ -37,6 +37,9 @@ REVISION = 1
 WINDOW = 65_536
 # Of these, texts that are looked up, computed and kept at a time: so many are lost at most if the process dies.
 PART = {"cpu": 1024, "cuda": 16_384, "mps": 4096}
+# Of these, texts that are tokenized at a time, while the device works on those before them. A processor has no hands
+# free for that: there all are.
+TOKENIZED = {"cuda": 2048}
 # A rough guess of a text's tokens, for what is decided before it is tokenized.
 CHARACTERS_PER_TOKEN = 4
 CALIBRATION_TEXTS = 8192
@@ -392,13 +395,21 @@ class Scorer:
         """What a function makes of the model's inputs for each text, shape (n, width); they count as forward passes."""
         if not texts:  # a tokenizer makes nothing of nothing
             return np.empty((0, width), dtype=np.float32)
-        lengths, work = self._encoded(texts, compute)
+        size = TOKENIZED.get(self._kind, len(texts))
+        starts = range(0, len(texts), size)
+
+        def batches() -> Iterator[tuple[NDArray[np.int64], Any]]:
+            encoded = ahead(lambda start: self._encoded(texts[start : start + size], compute), starts)
+            for start, (lengths, work) in zip(starts, encoded, strict=True):
+                self.counts.tokens += int(lengths.sum())
+                for rows, made in self._batches.run(lengths, work):
+                    yield start + rows, made
+
         result = np.empty((len(texts), width), dtype=np.float32)
-        for rows, made in one_behind(self._batches.run(lengths, work)):
+        for rows, made in one_behind(batches()):
             result[rows] = made.cpu().numpy()
             bar.advance(len(rows))
         self.counts.forward_passes += len(texts)
-        self.counts.tokens += int(lengths.sum())
         return result
 
     def _encoded(

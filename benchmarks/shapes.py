@@ -97,9 +97,9 @@ def save(shape: Shape, length: int, folder: Path) -> Path:
     return folder
 
 
-def model(shape: Shape, length: int, folder: Path, device: str = "cpu") -> Model:
+def model(shape: Shape, length: int, folder: Path, device: str = "cpu", dtype: str = "float32") -> Model:
     """As :func:`save`, ready to be scored."""
-    return Model(shape.name, save(shape, length, folder), CLASSES, length, device)
+    return Model(shape.name, save(shape, length, folder), CLASSES, length, device, dtype=dtype)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -127,3 +127,18 @@ def multiplied(shape: Shape, device: str = "cpu", dtype: str = "float32", tokens
         spent += uses * statistics.median(seconds(multiply) for _ in range(times))
         done += uses * 2 * tokens * rows * columns
     return done / spent
+
+
+def peak(device: str, dtype: str, width: int = 8192, times: int = 10) -> float:
+    """Floating-point operations a second of `torch` for a product so large that a GPU can do no better."""
+    import torch
+
+    left, right = (torch.randn(width, width, device=device, dtype=getattr(torch, dtype)) for _ in range(2))
+
+    def multiply() -> None:
+        for _ in range(times):
+            left @ right
+        torch.cuda.synchronize(device)
+
+    multiply()  # it gets going
+    return times * 2 * width**3 / statistics.median(seconds(multiply) for _ in range(3))

@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
+    DataCollatorWithPadding,
+)
 
 from audit import demo
 from audit.cache import Cache
@@ -199,3 +205,17 @@ def test_twins_are_trained_on_independent_halves(tmp_path: Path) -> None:
     both = int((made[0].members & made[1].members).sum())
     assert 25 < both < 75  # independent coins: about a quarter of the examples in both
     assert made[0].model.fingerprint != made[1].model.fingerprint
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_batches_are_those_of_transformers_own_collator(untrained: Path, side: str) -> None:
+    from audit.finetune import _collate
+
+    tokenizer = AutoTokenizer.from_pretrained(untrained, padding_side=side)
+    rows = [dict(tokenizer(text)) | {"labels": i} for i, text in enumerate(["good", "a very good film", "", "so so"])]
+    for part in (rows, rows[:1]):
+        expected = DataCollatorWithPadding(tokenizer)([dict(row) for row in part])
+        found = _collate(tokenizer)(part)
+        assert set(found) == set(expected)
+        for name, tensor in expected.items():
+            torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)

@@ -42,6 +42,17 @@ def test_probabilities_are_the_models_own_whatever_the_batch(untrained: Path, tm
     np.testing.assert_allclose(predicted.probabilities, by_hand(untrained, TEXTS), atol=1e-5)
 
 
+def test_texts_that_are_tokenized_ahead_keep_their_order(
+    untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = make_scorer(untrained, tmp_path / "one").predict(TEXTS).probabilities
+    monkeypatch.setattr("audit.scorer.TOKENIZED", {"cpu": 7})  # as on a GPU, a few at a time
+    scorer = make_scorer(untrained, tmp_path / "other")
+    np.testing.assert_allclose(scorer.predict(TEXTS).probabilities, expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(scorer.forward(TEXTS), expected, rtol=0, atol=1e-5)
+    assert scorer.counts.forward_passes == 2 * len(set(TEXTS))
+
+
 def test_each_distinct_text_runs_once_and_never_again(untrained: Path, tmp_path: Path) -> None:
     scorer = make_scorer(untrained, tmp_path / "cache")
     first = scorer.predict(TEXTS + TEXTS[::-1])
