@@ -558,6 +558,10 @@ class Audit:
             warnings.warn(InconclusiveWarning(str(finding)), stacklevel=2)
         return finding
 
+    def kept(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """An array from the cache, made where no audit made it yet; see :meth:`audit.cache.Cache.array`."""
+        return self._session.cache.array(name, shape, make)
+
     def not_assessed(self, reason: str) -> None:
         """Say that the evidence is missing and what to supply; the test skips, or fails where the policy gates it."""
         raise NotAssessed(reason)
