@@ -795,7 +795,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             **reporting,
         )
         record.write(out, made)
-        report.write(out)
+        report.write(out, made)
         return made
 
     # The record cannot hold what writing it took, so it is written twice; the second time is not counted.
