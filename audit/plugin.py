@@ -7,6 +7,7 @@ the code below: :func:`pytest_runtest_logreport` collects, :func:`pytest_session
 from __future__ import annotations
 
 import contextlib
+import gc
 import inspect
 import os
 import shlex
@@ -174,6 +175,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the energy tracker, and remove a cache that was for this run only."""
     run = config.stash.get(_STATE, None)
     if run is not None and run.session is not None:
+        gc.unfreeze()
         run.session.close()
     if run is not None and run.temporary is not None:
         run.temporary.cleanup()
@@ -311,6 +313,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         if run.problem is None:
             run.ensure_session().start(run.overridden)
+            # The libraries and the data stay to the end; the collector would look through them again and again.
+            gc.freeze()
     except AuditError as error:
         run.problem = str(error)
     if run.problem is not None:
