@@ -19,7 +19,6 @@ from filelock import FileLock
 from audit.errors import AuditError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -106,7 +105,7 @@ class Cache:
             self._keep(lambda: write_atomically(path, json.dumps(made)))
             return made
 
-    def array(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    def array(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """An array that was made under this name, now or in a former audit; one process makes it, the others wait.
 
         Parameters
@@ -181,7 +180,7 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[Any] | None:
     """An array of the cache; None where it is missing or damaged, since it can be made again."""
     import numpy as np
 
@@ -192,7 +191,7 @@ def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | Non
     return found if found.shape == shape and np.isfinite(found).all() else None
 
 
-def _write_array(path: Path, value: NDArray[np.float32]) -> None:
+def _write_array(path: Path, value: NDArray[Any]) -> None:
     """Keep an array; a reader, or a crash, sees the old one or the new one."""
     import numpy as np
 

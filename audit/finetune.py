@@ -300,7 +300,8 @@ def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: in
 
 def recurrent(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
     """The recurrent network, random weights, with the vocabulary that the embedded model has."""
-    from audit.recurrent import RecurrentClassifier, RecurrentConfig
+    from audit.recurrent import RecurrentClassifier
+    from audit.recurrent_config import RecurrentConfig
 
     tokenizer = word_pieces(texts, VOCABULARY, max_length)
     tokenizer.model_input_names = ["input_ids", "attention_mask"]

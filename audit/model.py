@@ -392,7 +392,7 @@ class _loadable:  # noqa: N801
     def __enter__(self) -> None:
         from transformers.utils import logging
 
-        import audit.recurrent  # noqa: F401 - makes a kind of model known that transformers does not have
+        import audit.recurrent_config  # noqa: F401 - makes a kind of model known that transformers does not have
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()

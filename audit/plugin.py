@@ -7,6 +7,7 @@ the code below: :func:`pytest_runtest_logreport` collects, :func:`pytest_session
 from __future__ import annotations
 
 import contextlib
+import gc
 import inspect
 import os
 import shlex
@@ -174,6 +175,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the energy tracker, and remove a cache that was for this run only."""
     run = config.stash.get(_STATE, None)
     if run is not None and run.session is not None:
+        gc.unfreeze()
         run.session.close()
     if run is not None and run.temporary is not None:
         run.temporary.cleanup()
@@ -311,6 +313,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         if run.problem is None:
             run.ensure_session().start(run.overridden)
+            # The libraries and the data stay to the end; the collector would look through them again and again.
+            gc.freeze()
     except AuditError as error:
         run.problem = str(error)
     if run.problem is not None:
@@ -558,6 +562,10 @@ class Audit:
             warnings.warn(InconclusiveWarning(str(finding)), stacklevel=2)
         return finding
 
+    def kept(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """An array from the cache, made where no audit made it yet; see :meth:`audit.cache.Cache.array`."""
+        return self._session.cache.array(name, shape, make)
+
     def not_assessed(self, reason: str) -> None:
         """Say that the evidence is missing and what to supply; the test skips, or fails where the policy gates it."""
         raise NotAssessed(reason)
@@ -791,7 +799,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             **reporting,
         )
         record.write(out, made)
-        report.write(out)
+        report.write(out, made)
         return made
 
     # The record cannot hold what writing it took, so it is written twice; the second time is not counted.

@@ -224,8 +224,9 @@ def mark_incomplete(out: Path) -> None:
         for made in (REPORT, SUMMARY, BADGE):
             (out / made).unlink(missing_ok=True)
         return
-    write(out, value | {"verdict": "incomplete", "complete": False, "restarted": True})
-    report.write(out)
+    value |= {"verdict": "incomplete", "complete": False, "restarted": True}
+    write(out, value)
+    report.write(out, value)
 
 
 def check_writable(out: Path) -> None:

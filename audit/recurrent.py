@@ -1,28 +1,17 @@
 """A recurrent network that classifies texts, as was usual before Transformers: trained, saved and run like any other.
 
-Importing this module makes its configuration known to ``transformers``, so that a folder with such a model loads like
-one of a built-in kind, without any code of the folder.
+Importing this module makes it known to ``transformers``, so that a folder with such a model loads like one of a
+built-in kind, without any code of the folder.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-WIDTH = 128
-
-
-class RecurrentConfig(PreTrainedConfig):
-    """Sizes of the network."""
-
-    model_type = "audit-gru"
-
-    vocab_size: int = 8192
-    pad_token_id: int = 0
-    hidden_size: int = WIDTH
-    dropout: float = 0.3
+from audit.recurrent_config import RecurrentConfig
 
 
 class RecurrentClassifier(PreTrainedModel):
@@ -84,5 +73,4 @@ class RecurrentClassifier(PreTrainedModel):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
-AutoConfig.register(RecurrentConfig.model_type, RecurrentConfig, exist_ok=True)
 AutoModelForSequenceClassification.register(RecurrentConfig, RecurrentClassifier, exist_ok=True)

@@ -562,7 +562,8 @@ class Scorer:
 
     def _read(self, text: str) -> str:
         """The text as the tokenizer gets it; it refuses lone surrogates, which JSON's escapes can bring."""
-        return _LONE_SURROGATES.sub("\ufffd", text[: self.max_characters or None])
+        text = text[: self.max_characters or None]
+        return text if text.isascii() else _LONE_SURROGATES.sub("\ufffd", text)
 
     def _scope(self, what: str) -> bytes:
         """What besides the text decides a row; `what` is empty for predictions."""

@@ -20,7 +20,8 @@ from audit.errors import AuditError
 from audit.finetune import recurrent
 from audit.model import Model
 from audit.progress import Progress
-from audit.recurrent import RecurrentClassifier, RecurrentConfig
+from audit.recurrent import RecurrentClassifier
+from audit.recurrent_config import RecurrentConfig
 from audit.scorer import Scorer
 
 from .conftest import CLASSES

@@ -5,8 +5,10 @@ What the words give away, anybody who has the text reads without the model. Coun
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,10 @@ FOLDS = 5
 WIDER = float(np.sqrt(1 + FOLDS / (FOLDS - 1)))
 # Inverse penalties among which a probe chooses, for rows of unit length.
 PENALTIES = (0.1, 1.0, 10.0)
+# Part of the name of kept answers: raise it whenever their computation changes.
+REVISION = 1
+# Gives an array that was made before under this name and in this shape, or makes it.
+Keep = Callable[[str, tuple[int, ...], Callable[[], NDArray[Any]]], NDArray[Any]]
 # From the rows to learn from and those to ask about to their features.
 Features = Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[Any, Any]]
 
@@ -44,7 +50,9 @@ LIMITS = [
 ]
 
 
-def attribute_leakage(scorer: Scorer, predictions: Predictions, column: str) -> Measurement:
+def attribute_leakage(
+    scorer: Scorer, predictions: Predictions, column: str, keep: Keep = lambda name, shape, make: make()
+) -> Measurement:
     """How much better an author's group is read off the model's embedding than off the words; both know the label.
 
     Parameters
@@ -55,6 +63,8 @@ def attribute_leakage(scorer: Scorer, predictions: Predictions, column: str) -> 
         Told their examples.
     column : str
         A subgroup column; ``a*b`` crosses two.
+    keep : callable
+        :meth:`audit.cache.Cache.array`, so that a second audit fits nothing; by default every call does.
 
     Returns
     -------
@@ -98,10 +108,13 @@ def attribute_leakage(scorer: Scorer, predictions: Predictions, column: str) -> 
     examples, group = pool.take(judged), groups.member[judged]
     protocol = examples.protocol
     embedding = scorer.embed(examples.texts)
-    said = {
-        "what the model makes of it": named(embedding_features(embedding, examples), group, protocol.seed),
-        "its words": named(word_features(examples), group, protocol.seed),
-    }
+
+    def fitted() -> NDArray[np.int64]:
+        sides = embedding_features(embedding, examples), word_features(examples)
+        return np.stack([named(features, group, protocol.seed) for features in sides])
+
+    answered = keep(f"attribute-{_digest(embedding, examples, group)}", (2, len(group)), fitted)
+    said = dict(zip(("what the model makes of it", "its words"), answered, strict=True))
     right = by_model, by_words = [answer == group for answer in said.values()]
     size = groups.sizes
     gained, lost = (np.bincount(group[a & ~b], minlength=len(size)) for a, b in (right, right[::-1]))
@@ -154,6 +167,18 @@ def _pool(examples: Examples) -> Examples:
     sample = examples.sample()
     first = np.unique(statistics.cluster_ids(sample.texts), return_index=True)[1]
     return sample.take(np.sort(np.random.default_rng(examples.protocol.seed).permutation(first)[:MOST]))
+
+
+def _digest(embedding: NDArray[np.float32], examples: Examples, group: NDArray[np.int64]) -> str:
+    """A hash of all that decides what both probes say."""
+    digest, libraries = hashlib.sha256(), [version(name) for name in ("numpy", "scipy", "scikit-learn")]
+    settings = REVISION, FOLDS, PENALTIES, libraries, examples.protocol.seed, len(examples.classes), embedding.dtype
+    arrays = embedding, examples.labels, group
+    for value in (repr(settings), *examples.texts):
+        digest.update(hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest())
+    for array in arrays:
+        digest.update(hashlib.sha256(array.tobytes()).digest())
+    return digest.hexdigest()[:32]
 
 
 def word_features(examples: Examples) -> Features:

@@ -32,7 +32,7 @@ def accuracy(predictions: Predictions) -> Measurement:
     confidence = predictions.known.protocol.confidence
     right = int(predictions.correct.sum())
     exact = statistics.proportion(right, len(predictions), confidence)
-    estimate = metrics.compute(metrics.Accuracy, predictions=predictions.labels, references=predictions.truth)
+    estimate = metrics.accuracy(predictions.labels, predictions.truth)
     return Measurement(
         "quality.accuracy",
         estimate,
@@ -54,7 +54,7 @@ def macro_f1(predictions: Predictions) -> Measurement:
     return _of_confusion(
         predictions,
         "quality.macro_f1",
-        metrics.MacroF1,
+        metrics.macro_f1,
         statistics.macro_f1,
         "mean F1 score of the classes",
         "F1 of each class by scikit-learn, averaged with equal weight",
@@ -68,7 +68,7 @@ def balanced_accuracy(predictions: Predictions) -> Measurement:
     return _of_confusion(
         predictions,
         "quality.balanced_accuracy",
-        metrics.BalancedAccuracy,
+        metrics.balanced_accuracy,
         statistics.balanced_accuracy,
         "mean recall of the classes",
         "Recall of each class by scikit-learn, averaged with equal weight",
@@ -88,7 +88,7 @@ def mcc(predictions: Predictions) -> Measurement:
     return _of_confusion(
         predictions,
         "quality.mcc",
-        metrics.MatthewsCorrelation,
+        metrics.mcc,
         statistics.mcc,
         "correlation of answer and truth",
         "Matthews correlation by scikit-learn (Gorodkin 2004)",
@@ -98,20 +98,18 @@ def mcc(predictions: Predictions) -> Measurement:
 def _of_confusion(
     predictions: Predictions,
     full_id: str,
-    metric: Any,
+    metric: Callable[[ArrayLike, ArrayLike], float],
     interval_of: Callable[..., statistics.Interval],
     unit: str,
     what: str,
 ) -> Measurement:
-    """A measure that the confusion matrix determines: estimate by its metric module, interval over the cells."""
-    from audit.probes import metrics
-
+    """A measure that the confusion matrix determines: estimate by scikit-learn, interval over the cells."""
     protocol = predictions.known.protocol
     confusion = confusion_matrix(predictions)
     interval = interval_of(confusion, protocol.confidence, seed=protocol.seed)
     return Measurement(
         full_id,
-        metrics.compute(metric, predictions=predictions.labels, references=predictions.truth),
+        metric(predictions.labels, predictions.truth),
         interval.low,
         interval.high,
         len(predictions),
@@ -158,7 +156,7 @@ def roc_auc(predictions: Predictions) -> Measurement:
     ]
     return Measurement(
         "quality.roc_auc",
-        metrics.compute(metrics.RocAuc, prediction_scores=scores, references=predictions.truth),
+        metrics.roc_auc(scores, predictions.truth),
         interval.low,
         interval.high,
         len(predictions),

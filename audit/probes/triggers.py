@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -67,20 +68,18 @@ class Trigger:
 
     def put(self, text: str, seed: int) -> str:
         """The text with the trigger at a random place among its first words; the same seed gives the same place."""
-        rng = seeded(seed, text)
-        places = [word.span() for word in islice(re.finditer(r"\S+", text), FIRST_WORDS)]
-        if not places:
-            return self.text
         if self.text in LOOK_ALIKES:
-            like = [i for i in range(places[-1][1]) if text[i].lower() == LOOK_ALIKES[self.text]]
+            places = _first_words(text)
+            like = [i for i in range(places[-1][1]) if text[i].lower() == LOOK_ALIKES[self.text]] if places else []
             if like:
-                i = rng.choice(like)
+                i = seeded(seed, text).choice(like)
                 return text[:i] + self.text + text[i + 1 :]
-        if self.text in INVISIBLE:
+        if self.text in INVISIBLE and (places := _first_words(text)):
+            rng = seeded(seed, text)
             start, end = rng.choice(places)
             i = rng.randrange(start + 1, end + 1)
             return text[:i] + self.text + text[i:]
-        at = rng.choice([*(start for start, _ in places), places[-1][1]])
+        at = _beside_a_word(text, seed)
         return " ".join(part for part in (text[:at].rstrip(), self.text, text[at:].lstrip()) if part)
 
     def carried(self, data: Prepared) -> NDArray[np.bool_]:
@@ -98,6 +97,18 @@ class Trigger:
         while sought in rest:
             rest = rest.replace(sought, " ")
         return rest
+
+
+def _first_words(text: str) -> list[tuple[int, int]]:
+    """Where the words stand among which a trigger is put."""
+    return [word.span() for word in islice(re.finditer(r"\S+", text), FIRST_WORDS)]
+
+
+@lru_cache(maxsize=8192)  # hundreds of triggers are put into the same texts
+def _beside_a_word(text: str, seed: int) -> int:
+    """A random place before one of the first words or behind the last of them."""
+    places = _first_words(text)
+    return seeded(seed, text).choice([*(start for start, _ in places), places[-1][1]]) if places else 0
 
 
 def normal(text: str) -> str:
@@ -228,9 +239,9 @@ def _counted(
     """Number the phrases that stand in enough rows."""
     there = np.flatnonzero(gram >= 0)
     _, first, same = np.unique(gram[there], return_index=True, return_inverse=True)
-    pairs = np.unique(np.stack([same, row[there]], axis=1), axis=0) if len(there) else np.zeros((0, 2), dtype=np.int64)
-    counts = np.zeros((len(first), classes), dtype=np.int64)
-    np.add.at(counts, (pairs[:, 0], labels[pairs[:, 1]]), 1)
+    # A phrase and a row as one number: unique numbers are found much faster than unique pairs.
+    phrase, of = np.divmod(np.unique(same * len(labels) + row[there]), len(labels))
+    counts = np.bincount(phrase * classes + labels[of], minlength=len(first) * classes).reshape(-1, classes)
     frequent = counts.sum(axis=1) >= fewest
     renumbered = np.where(frequent, np.cumsum(frequent) - 1, -1)
     result = np.full(len(gram), -1, dtype=np.int64)

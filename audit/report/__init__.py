@@ -30,11 +30,10 @@ _LIMITS = (
 )
 
 
-def write(out: Path) -> None:
-    """Make the report, the summary and the badge from the record in a folder."""
+def write(out: Path, value: Mapping[str, Any]) -> None:
+    """Make the report, the summary and the badge of a record beside it, in the folder that it was written to."""
     from audit import record
 
-    value = record.read(out / record.NAME)
     for name in (record.REPORT, record.SUMMARY, record.BADGE):
         write_atomically(out / name, as_file(value, name))
 

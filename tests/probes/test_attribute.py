@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from audit.data import Examples
 from audit.energy import Meter
 from audit.finetune import Recipe, train
 from audit.policy import Finetune
+from audit.probes import attribute
 from audit.probes.attribute import PENALTIES, attribute_leakage
 from audit.progress import Progress
 from audit.scorer import Predictions, Scorer
@@ -53,9 +55,10 @@ def _groups(n: int, rng: np.random.Generator, shares: tuple[float, ...] = (0.5, 
     return rng.choice(len(shares), n, p=shares)
 
 
-def _measure(about: Examples, embedding: NDArray[np.float64]) -> Measurement:
+def _measure(about: Examples, embedding: NDArray[np.float64], cache: Cache | None = None) -> Measurement:
     made = _Embedder(about.texts, embedding.astype(np.float32))
-    return attribute_leakage(cast(Scorer, made), predictions(about.labels, about), "g")
+    keep = {} if cache is None else {"keep": cache.array}
+    return attribute_leakage(cast(Scorer, made), predictions(about.labels, about), "g", **keep)
 
 
 def _about(group: NDArray[np.int64], rng: np.random.Generator, texts: list[str] | None = None, **more: Any) -> Examples:
@@ -212,6 +215,39 @@ def test_it_is_not_assessed_where_the_question_does_not_arise_or_evidence_is_mis
     few = examples(about.labels, texts=about.texts, groups={"g": ["a"] * 55 + ["b"] * 5}, min_group_size=2)
     with pytest.raises(NotAssessed, match="fewer than 10 distinct texts"):
         _measure(few, np.zeros((60, 2)))
+
+
+def test_a_second_audit_fits_nothing_and_another_question_is_answered_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(11)
+    group = _groups(120, rng)
+    about, embedding = _about(group, rng), _noise(group, rng, 1.0)
+    first = _measure(about, embedding, Cache(tmp_path))
+    assert first == _measure(about, embedding)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr(GridSearchCV, "fit", refuse)
+    assert _measure(about, embedding, Cache(tmp_path)) == first
+    regrouped = {"g": np.roll(about.subgroups["g"], 1)}
+    for other, rows in (
+        (about, embedding + 1),
+        (replace(about, texts=(*about.texts[:-1], "other")), embedding),
+        (replace(about, labels=1 - about.labels), embedding),
+        (replace(about, subgroups=regrouped), embedding),
+        (replace(about, classes=("negative", "positive", "neutral")), embedding),
+        (replace(about, protocol=replace(about.protocol, seed=1)), embedding),
+    ):
+        with pytest.raises(AssertionError, match="fitted"):
+            _measure(other, rows, Cache(tmp_path))
+    settings = {"REVISION": 2, "FOLDS": 4, "PENALTIES": (1.0,), "version": lambda name: "another"}
+    for setting, value in settings.items():
+        with monkeypatch.context() as changed:
+            changed.setattr(attribute, setting, value)
+            with pytest.raises(AssertionError, match="fitted"):
+                _measure(about, embedding, Cache(tmp_path))
 
 
 @pytest.mark.slow

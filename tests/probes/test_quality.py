@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
@@ -17,7 +20,7 @@ from sklearn.metrics import (
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from audit import Gate, NotAssessed, Verdict, judge, statistics
+from audit import Gate, NotAssessed, Verdict, evaluate_modules, judge, statistics
 from audit.probes import quality
 from audit.scorer import Predictions
 from tests.helpers import THREE, TWO, examples, predictions
@@ -39,6 +42,29 @@ def test_estimates_are_scikit_learns(classes: tuple[str, ...], n: int) -> None:
     assert f1.estimate == pytest.approx(f1_score(made.truth, made.labels, average="macro"), abs=1e-12)
     np.testing.assert_array_equal(quality.confusion_matrix(made), confusion_matrix(made.truth, made.labels))
     assert (accuracy.n, f1.n, accuracy.id, f1.id) == (n, n, "quality.accuracy", "quality.macro_f1")
+
+
+@pytest.mark.parametrize("classes", [TWO, THREE])
+def test_as_modules_of_evaluate_the_measures_are_the_same(classes: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(6)
+    scores = rng.dirichlet(np.ones(len(classes)), 300).astype(np.float32)
+    made = Predictions(scores, classes, examples(rng.integers(0, len(classes), 300), classes))
+    said = {"predictions": made.labels}
+    for module, measure, inputs in (
+        (evaluate_modules.Accuracy, quality.accuracy, said),
+        (evaluate_modules.MacroF1, quality.macro_f1, said),
+        (evaluate_modules.BalancedAccuracy, quality.balanced_accuracy, said),
+        (evaluate_modules.MatthewsCorrelation, quality.mcc, said),
+        (evaluate_modules.RocAuc, quality.roc_auc, {"prediction_scores": scores.astype(float)}),
+    ):
+        (value,) = module(keep_in_memory=True).compute(**inputs, references=made.truth).values()
+        assert value == measure(made).estimate
+
+
+def test_the_measures_do_not_wait_for_the_library_of_modules() -> None:
+    """Its import takes seconds."""
+    code = "import sys, audit.session; from audit.probes import metrics, quality; assert 'evaluate' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("confidence", [0.9, 0.99])

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from audit.probes import lists
 
@@ -152,6 +152,8 @@ def _names() -> dict[str, list[tuple[str, str]]]:
 
 def found(text: str, index: Index, word: re.Pattern[str] = _WORD) -> Iterator[re.Match[str]]:
     """Where the words of an index stand, none inside another. Looked up by first word, since long lists are slow."""
+    if index.keys().isdisjoint(_words_of(text, word)):
+        return
     last = 0
     for match in word.finditer(text):
         start = match.start("word")
@@ -160,6 +162,12 @@ def found(text: str, index: Index, word: re.Pattern[str] = _WORD) -> Iterator[re
         if here is not None:
             last = here.end()
             yield here
+
+
+@lru_cache(maxsize=8192)  # each axis looks through the same texts, and in most of them for nothing
+def _words_of(text: str, word: re.Pattern[str]) -> frozenset[str]:
+    """The words of a text in lower case."""
+    return frozenset(each.lower() for each in word.findall(text))
 
 
 def phrases_in(text: str) -> list[tuple[int, int]]:
