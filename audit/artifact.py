@@ -346,7 +346,7 @@ def _documents(folder: Path, found: Inspection) -> None:
     """Licence and model card, as facts: that one is missing is no danger."""
     card = folder / "README.md"
     head = ""
-    if card.is_file():
+    if within(card, folder) and card.is_file():
         with card.open("rb") as file:
             head = file.read(1 << 16).decode("utf-8", "replace")
     licence = re.search(r"\A---\s.*?^license:\s*(\S[^\r\n]*)", head, re.MULTILINE | re.DOTALL)

@@ -395,6 +395,13 @@ def test_papers_are_told_and_do_not_count(folder: Path, files: dict[str, str], c
     assert (found.facts["model card"], found.facts["licence"]) == (card, licence)
 
 
+def test_a_card_that_is_a_link_out_of_the_folder_is_not_read(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "private.md").write_text("---\nlicense: a secret\n---\n# Private", "utf-8")
+    (folder / "README.md").symlink_to(tmp_path / "private.md")
+    found = _look(folder)
+    assert (found.facts["model card"], found.facts["licence"]) == ("none", "none named")
+
+
 # ---- pickled weights, where the policy allows them
 
 
