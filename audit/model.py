@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +178,9 @@ def choose_device(option: str) -> str:
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", option):
         raise AuditError(f"--audit-device {option}: unknown device; expected auto, cpu, cuda, cuda:N or mps.")
-    if option == "cpu":
-        return option
+    # A build without GPUs need not be asked, and to import it takes seconds that an audit may not need it for at all.
+    if option == "cpu" or (option == "auto" and version("torch").endswith("+cpu")):
+        return "cpu"
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -548,14 +548,32 @@ class Scorer:
 
     @cached_property
     def _whole_words(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-        return gradients.whole_words(self.model.tokenizer, self._tokens)
+        """Kept, as whatever only the tokenizer says: to load it takes longer than to ask it."""
+
+        def measure() -> dict[str, Any]:
+            numbers, words = gradients.whole_words(self.model.tokenizer, self._tokens)
+            return {"numbers": numbers.tolist(), "words": words}
+
+        kept = self._cache.measurement({"what": "whole words", **self._tokenizer}, measure)
+        return np.array(kept["numbers"], dtype=np.int64), tuple(kept["words"])
 
     def reads_alike(self, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
         """Whether the tokenizer makes the same of each pair of texts, so that no model could tell them apart; (n,)."""
         read = [self._read(text) for text in (*first, *second)]
-        ids = self.model.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
-        pairs = zip(ids[: len(first)], ids[len(first) :], strict=True)
-        return np.array([one == other for one, other in pairs], dtype=bool)
+
+        def compare() -> NDArray[np.bool_]:
+            ids = self.model.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
+            pairs = zip(ids[: len(first)], ids[len(first) :], strict=True)
+            return np.array([one == other for one, other in pairs], dtype=bool)
+
+        digest = hashlib.sha256(f"{self._tokenizer}{fingerprint(read)}".encode()).hexdigest()
+        return self._cache.array(f"alike-{digest[:32]}", (len(first),), compare)
+
+    @cached_property
+    def _tokenizer(self) -> dict[str, Any]:
+        """What decides how a text is tokenized; JSON values."""
+        libraries = {name: version(name) for name in ("tokenizers", "transformers")}
+        return {"revision": REVISION, "model": self.model.fingerprint, "versions": libraries}
 
     def _tokens(self, text: str) -> list[int]:
         return list(self.model.tokenizer(self._read(text), add_special_tokens=False)["input_ids"])

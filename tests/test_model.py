@@ -252,6 +252,9 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    monkeypatch.setattr("audit.model.version", lambda name: "2.13.0+cpu")
+    assert choose_device("auto") == "cpu"
+    monkeypatch.setattr("audit.model.version", lambda name: "2.13.0+cu130")
     assert choose_device("auto") == "cuda:0"
     assert choose_device("cuda") == "cuda:0"
     assert choose_device("cuda:1") == "cuda:1"

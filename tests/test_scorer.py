@@ -219,6 +219,7 @@ def test_trigger_scores_are_kept_and_their_words_are_whole(untrained: Path, tmp_
     again = make_scorer(untrained, tmp_path / "cache")
     np.testing.assert_array_equal(again.trigger_scores(TEXTS, labels).scores, first.scores)
     assert again.counts.forward_passes == 0
+    assert "tokenizer" not in vars(again.model)
     again.trigger_scores(TEXTS, 1 - labels)
     assert again.counts.forward_passes == 3 * (len(TEXTS) - 1)
 
@@ -227,6 +228,11 @@ def test_characters_that_the_tokenizer_deletes_read_alike(untrained: Path, tmp_p
     scorer = make_scorer(untrained, tmp_path / "cache")
     alike = scorer.reads_alike(["kettle", "kettle", "Kettle"], ["ket\u200btle", "kett1e", "kettle"])
     assert alike.tolist() == [True, False, True]
+    again = make_scorer(untrained, tmp_path / "cache")
+    alike = again.reads_alike(["kettle", "kettle", "Kettle"], ["ket\u200btle", "kett1e", "kettle"])
+    assert alike.tolist() == [True, False, True]
+    assert "tokenizer" not in vars(again.model)  # which takes a second to load
+    assert again.reads_alike(["kettle", "lamp"], ["lamp", "lamp"]).tolist() == [False, True]
 
 
 # Attention
