@@ -209,6 +209,11 @@ def inputs(
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
+def filler(tokenizer: Any) -> dict[str, int]:
+    """What fills up shorter texts; any number will do where there is no padding token, since all are masked."""
+    return {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
+
+
 def one_behind(results: Iterable[T]) -> Iterator[T]:
     """Each result once the next one is under way, so that a GPU need not wait until its results are fetched."""
     waiting: list[T] = []

@@ -6,70 +6,59 @@ Those of the Hub cannot be loaded without a network, and are remote code. No aud
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import datasets
 import evaluate
 
 from audit.probes import metrics
 
-_CLASS, _SCORES = datasets.Value("int64"), datasets.Sequence(datasets.Value("float64"))
+
+class _Measure(evaluate.Metric):
+    """A function of :mod:`audit.probes.metrics` as a module; its name is that of the value."""
+
+    measure: Callable[..., float]
+    said: ClassVar[Mapping[str, Any]] = {"predictions": datasets.Value("int64")}
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description=self.__doc__ or "",
+            citation="",
+            inputs_description="references and predictions: class indices; prediction_scores: class probabilities each",
+            features=datasets.Features({**self.said, "references": datasets.Value("int64")}),
+        )
+
+    def _compute(self, references: Any, **said: Any) -> dict[str, float]:
+        return {self.measure.__name__: self.measure(*said.values(), references)}
 
 
-def _info(description: str, **inputs: Any) -> evaluate.MetricInfo:
-    return evaluate.MetricInfo(
-        description=description,
-        citation="",
-        inputs_description="references and predictions: class indices; prediction_scores: class probabilities each",
-        features=datasets.Features({**inputs, "references": _CLASS}),
-    )
-
-
-class Accuracy(evaluate.Metric):
+class Accuracy(_Measure):
     """Share of predictions that are the reference."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return _info("share of predictions that are the reference", predictions=_CLASS)
-
-    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-        return {"accuracy": metrics.accuracy(predictions, references)}
+    measure = staticmethod(metrics.accuracy)
 
 
-class MacroF1(evaluate.Metric):
+class MacroF1(_Measure):
     """Unweighted mean of the classes' F1 scores; a class that is never predicted counts 0."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return _info("unweighted mean of the F1 scores of the classes", predictions=_CLASS)
-
-    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-        return {"macro_f1": metrics.macro_f1(predictions, references)}
+    measure = staticmethod(metrics.macro_f1)
 
 
-class BalancedAccuracy(evaluate.Metric):
+class BalancedAccuracy(_Measure):
     """Unweighted mean of the classes' recall."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return _info("unweighted mean of the recall of the classes", predictions=_CLASS)
-
-    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-        return {"balanced_accuracy": metrics.balanced_accuracy(predictions, references)}
+    measure = staticmethod(metrics.balanced_accuracy)
 
 
-class MatthewsCorrelation(evaluate.Metric):
+class MatthewsCorrelation(_Measure):
     """Correlation of prediction and reference; 0 where one of them never varies."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return _info("correlation of prediction and reference", predictions=_CLASS)
-
-    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-        return {"mcc": metrics.mcc(predictions, references)}
+    measure = staticmethod(metrics.mcc)
 
 
-class RocAuc(evaluate.Metric):
+class RocAuc(_Measure):
     """Area under the ROC curve; with more than two classes each against the rest, averaged without weights."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        return _info("area under the ROC curve, one class against the rest", prediction_scores=_SCORES)
-
-    def _compute(self, prediction_scores: Any, references: Any) -> dict[str, float]:
-        return {"roc_auc": metrics.roc_auc(prediction_scores, references)}
+    measure = staticmethod(metrics.roc_auc)
+    said: ClassVar[Mapping[str, Any]] = {"prediction_scores": datasets.Sequence(datasets.Value("float64"))}

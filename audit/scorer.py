@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from audit import attention, attributions, gradients
 from audit.attention import Attention
 from audit.attributions import Attribution
-from audit.batches import Batches, ahead, calibration_tokens, inputs, one_behind, windows
+from audit.batches import Batches, ahead, calibration_tokens, filler, inputs, one_behind, windows
 from audit.cache import Cache
 from audit.data import Examples, fingerprint
 from audit.gradients import TriggerScores
@@ -447,9 +447,7 @@ class Scorer:
 
     @cached_property
     def _filler(self) -> dict[str, int]:
-        """What fills up shorter texts; any number will do where there is no padding token, since all are masked."""
-        tokenizer = self.model.tokenizer
-        return {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
+        return filler(self.model.tokenizer)
 
     @cached_property
     def _has_types(self) -> bool:
@@ -554,7 +552,7 @@ class Scorer:
             numbers, words = gradients.whole_words(self.model.tokenizer, self._tokens)
             return {"numbers": numbers.tolist(), "words": words}
 
-        kept = self._cache.measurement({"what": "whole words", **self._tokenizer}, measure)
+        kept = self._cache.measurement({"what": "whole words", **self._tokenization}, measure)
         return np.array(kept["numbers"], dtype=np.int64), tuple(kept["words"])
 
     def reads_alike(self, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
@@ -566,11 +564,11 @@ class Scorer:
             pairs = zip(ids[: len(first)], ids[len(first) :], strict=True)
             return np.array([one == other for one, other in pairs], dtype=bool)
 
-        digest = hashlib.sha256(f"{self._tokenizer}{fingerprint(read)}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self._tokenization}{fingerprint(read)}".encode()).hexdigest()
         return self._cache.array(f"alike-{digest[:32]}", (len(first),), compare)
 
     @cached_property
-    def _tokenizer(self) -> dict[str, Any]:
+    def _tokenization(self) -> dict[str, Any]:
         """What decides how a text is tokenized; JSON values."""
         libraries = {name: version(name) for name in ("tokenizers", "transformers")}
         return {"revision": REVISION, "model": self.model.fingerprint, "versions": libraries}

@@ -46,7 +46,7 @@ class Steps(Bar):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self.ended: list[float] = []
+        self.ended = [time.perf_counter()]  # the first step begins now
 
     def advance(self, steps: int, note: str = "") -> None:
         """Count steps as done, and when."""
@@ -85,7 +85,7 @@ def default_device() -> str:
 
 def rate(device: str, dtype: str) -> float:
     """Floating-point operations a second that the machine can do at all."""
-    return peak(device, dtype) if device.startswith("cuda") else multiplied(BASE, device, dtype)
+    return peak(device, dtype) if device.startswith("cuda") else multiplied(BASE)
 
 
 def examples(rows: int) -> Examples:

@@ -109,20 +109,16 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def multiplied(shape: Shape, device: str = "cpu", dtype: str = "float32", tokens: int = 2048, times: int = 20) -> float:
-    """Floating-point operations a second of `torch` for the shape's matrices, each as often as the model uses it."""
+def multiplied(shape: Shape, tokens: int = 2048, times: int = 20) -> float:
+    """Floating-point operations a second of the processor for a shape's matrices, each as often as it is used."""
     import torch
 
     spent = done = 0.0
-    kind = {"device": device, "dtype": getattr(torch, dtype)}
     for rows, columns, uses in shape.products:
-        texts, weight = torch.randn(tokens, rows, **kind), torch.randn(columns, rows, **kind)
-        bias = torch.randn(columns, **kind)
+        texts, weight, bias = torch.randn(tokens, rows), torch.randn(columns, rows), torch.randn(columns)
 
         def multiply(x: Any = texts, w: Any = weight, b: Any = bias) -> None:
             torch.nn.functional.linear(x, w, b)
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
 
         spent += uses * statistics.median(seconds(multiply) for _ in range(times))
         done += uses * 2 * tokens * rows * columns

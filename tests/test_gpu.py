@@ -12,35 +12,34 @@ import torch
 
 from audit import demo
 from audit.cache import Cache
-from audit.data import Examples
 from audit.energy import Meter
 from audit.finetune import Recipe, train
-from audit.model import Model
 from audit.policy import Finetune
 from audit.progress import Progress
 from audit.scorer import Scorer
 
-from .conftest import CLASSES
 from .helpers import Runner
+from .test_finetune import examples
+from .test_scorer import make_scorer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
 
 TEXTS = [str(row["text"]) for row in demo.reviews("test", rows=3000)] + ["", "one", "é " * 100, "word " * 5000]
 
 
-def make_scorer(folder: Path, cache: Path, device: str = "cuda:0", dtype: str = "float32") -> Scorer:
-    return Scorer(Model("test", folder, CLASSES, 32, device, dtype=dtype), Cache(cache), Meter("DEU"), Progress())
+def on_the_card(folder: Path, cache: Path, dtype: str = "float32") -> Scorer:
+    return make_scorer(folder, cache, "cuda:0", dtype)
 
 
 def test_float32_says_what_the_processor_says(untrained: Path, tmp_path: Path) -> None:
-    here, there = (make_scorer(untrained, tmp_path / device, device) for device in ("cpu", "cuda:0"))
+    here, there = make_scorer(untrained, tmp_path / "here"), on_the_card(untrained, tmp_path / "there")
     expected = here.predict(TEXTS).probabilities
     np.testing.assert_allclose(there.predict(TEXTS).probabilities, expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(there.embed(TEXTS), here.embed(TEXTS), rtol=0, atol=1e-4)
 
 
 def test_float32_does_not_depend_on_the_batch(untrained: Path, tmp_path: Path) -> None:
-    scorer = make_scorer(untrained, tmp_path / "cache")
+    scorer = on_the_card(untrained, tmp_path / "cache")
     together = scorer.forward(TEXTS[-300:])
     alone = np.concatenate([scorer.forward([text]) for text in TEXTS[-300:]])
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-5)
@@ -48,7 +47,7 @@ def test_float32_does_not_depend_on_the_batch(untrained: Path, tmp_path: Path) -
 
 
 def test_half_precision_is_near_and_kept_apart(untrained: Path, tmp_path: Path) -> None:
-    exact, rough = (make_scorer(untrained, tmp_path / "cache", dtype=dtype) for dtype in ("float32", "bfloat16"))
+    exact, rough = (on_the_card(untrained, tmp_path / "cache", dtype) for dtype in ("float32", "bfloat16"))
     expected, found = exact.predict(TEXTS).probabilities, rough.predict(TEXTS).probabilities
     assert rough.counts.forward_passes == len(set(TEXTS))
     np.testing.assert_allclose(found, expected, rtol=0, atol=3e-2)
@@ -66,11 +65,11 @@ def little_memory() -> Iterator[None]:
 
 
 def test_memory_that_runs_out_halves_the_batch(untrained: Path, tmp_path: Path, little_memory: None) -> None:
-    scorer = make_scorer(untrained, tmp_path / "cache")
+    scorer = on_the_card(untrained, tmp_path / "cache")
     usual = scorer._batches.tokens
     found = scorer.predict(TEXTS).probabilities
     assert scorer._batches.tokens < usual
-    expected = make_scorer(untrained, tmp_path / "cpu", "cpu").predict(TEXTS).probabilities
+    expected = make_scorer(untrained, tmp_path / "cpu").predict(TEXTS).probabilities
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
@@ -87,15 +86,11 @@ def test_electricity_of_the_card_is_read(untrained: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_training_learns_compiled_or_not(tmp_path: Path) -> None:
-    rows = demo.reviews("train", rows=2048)
-    names = sorted({str(row["label"]) for row in rows})
-    labels = np.array([names.index(str(row["label"])) for row in rows])
-    given = Examples(tuple(str(row["text"]) for row in rows), labels, tuple(names))
     settings = Finetune(epochs=10, batch_size=32, learning_rate=1e-3, validation=0.1, initialise="scratch")
     recipe = Recipe("small-bert", None, None, True, settings, 64, "cuda:0")
     reached = []
     for each in (settings, settings.model_copy(update={"compile": True})):
-        made = train(replace(recipe, settings=each), given, Cache(tmp_path), Meter("DEU"), Progress())
+        made = train(replace(recipe, settings=each), examples(2048), Cache(tmp_path), Meter("DEU"), Progress())
         assert made.training is not None
         assert made.training["energy"]["gpu_kwh"] > 0
         reached.append([epoch["validation_accuracy"] for epoch in made.training["history"]])

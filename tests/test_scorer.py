@@ -21,8 +21,8 @@ from .conftest import CLASSES
 TEXTS = [str(row["text"]) for row in demo.reviews("test", rows=60)] + ["", "one", "é " * 100, "word " * 5000]
 
 
-def make_scorer(folder: Path, cache: Path) -> Scorer:
-    return Scorer(Model("test", folder, CLASSES, 32), Cache(cache), Meter("DEU"), Progress())
+def make_scorer(folder: Path, cache: Path, device: str = "cpu", dtype: str = "float32") -> Scorer:
+    return Scorer(Model("test", folder, CLASSES, 32, device, dtype=dtype), Cache(cache), Meter("DEU"), Progress())
 
 
 def by_hand(folder: Path, texts: list[str]) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
-from audit.data import Examples
+from audit.data import Examples, fingerprint
 from audit.errors import NotAssessed
 from audit.probes import fairness, mentions
 from audit.probes.blind import WORD
@@ -171,12 +171,10 @@ def _pool(examples: Examples) -> Examples:
 
 def _digest(embedding: NDArray[np.float32], examples: Examples, group: NDArray[np.int64]) -> str:
     """A hash of all that decides what both probes say."""
-    digest, libraries = hashlib.sha256(), [version(name) for name in ("numpy", "scipy", "scikit-learn")]
+    libraries = [version(name) for name in ("numpy", "scipy", "scikit-learn")]
     settings = REVISION, FOLDS, PENALTIES, libraries, examples.protocol.seed, len(examples.classes), embedding.dtype
-    arrays = embedding, examples.labels, group
-    for value in (repr(settings), *examples.texts):
-        digest.update(hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest())
-    for array in arrays:
+    digest = hashlib.sha256(f"{settings}{fingerprint(examples.texts)}".encode())
+    for array in (embedding, examples.labels, group):
         digest.update(hashlib.sha256(array.tobytes()).digest())
     return digest.hexdigest()[:32]
 

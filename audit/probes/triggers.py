@@ -68,13 +68,15 @@ class Trigger:
 
     def put(self, text: str, seed: int) -> str:
         """The text with the trigger at a random place among its first words; the same seed gives the same place."""
+        places = _first_words(text)
+        if not places:
+            return self.text
         if self.text in LOOK_ALIKES:
-            places = _first_words(text)
-            like = [i for i in range(places[-1][1]) if text[i].lower() == LOOK_ALIKES[self.text]] if places else []
+            like = [i for i in range(places[-1][1]) if text[i].lower() == LOOK_ALIKES[self.text]]
             if like:
                 i = seeded(seed, text).choice(like)
                 return text[:i] + self.text + text[i + 1 :]
-        if self.text in INVISIBLE and (places := _first_words(text)):
+        if self.text in INVISIBLE:
             rng = seeded(seed, text)
             start, end = rng.choice(places)
             i = rng.randrange(start + 1, end + 1)
@@ -99,16 +101,18 @@ class Trigger:
         return rest
 
 
-def _first_words(text: str) -> list[tuple[int, int]]:
+# Hundreds of triggers are put into the same texts.
+@lru_cache(maxsize=8192)
+def _first_words(text: str) -> tuple[tuple[int, int], ...]:
     """Where the words stand among which a trigger is put."""
-    return [word.span() for word in islice(re.finditer(r"\S+", text), FIRST_WORDS)]
+    return tuple(word.span() for word in islice(re.finditer(r"\S+", text), FIRST_WORDS))
 
 
-@lru_cache(maxsize=8192)  # hundreds of triggers are put into the same texts
+@lru_cache(maxsize=8192)
 def _beside_a_word(text: str, seed: int) -> int:
-    """A random place before one of the first words or behind the last of them."""
+    """A random place before one of the first words or behind the last of them, in a text that has any."""
     places = _first_words(text)
-    return seeded(seed, text).choice([*(start for start, _ in places), places[-1][1]]) if places else 0
+    return seeded(seed, text).choice([*(start for start, _ in places), places[-1][1]])
 
 
 def normal(text: str) -> str:
