@@ -1,17 +1,24 @@
 # The whole project by two commands: `make audit` audits the embedded demo, `make test` tests the project itself.
 # Everything is installed into .venv at the versions pinned in constraints.txt.
+# While one writes: `make test-fast`, which trains nothing.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: audit test bench lint clean
+# Two processes, long tests first; see tests/conftest.py.
+PYTEST := $(BIN)/pytest tests/ -n 2 --dist loadgroup --no-loadscope-reorder
+
+.PHONY: audit test test-fast bench lint clean
 
 audit: $(INSTALLED)
 	$(BIN)/pytest suites/ $(ARGS)
 
 test: lint
-	$(BIN)/pytest tests/ $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-fast: $(INSTALLED)
+	$(PYTEST) -m "not slow and not alone" $(ARGS)
 
 # Needs AUDIT_TEST_DATA; about two hours on two cores. ARGS="--only throughput" for a part.
 bench: $(INSTALLED)

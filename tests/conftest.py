@@ -1,4 +1,7 @@
-"""Small real models and data, made once for all tests that run an audit."""
+"""How the tests share the machine, and the small real models and data that they share.
+
+Each of the processes among which xdist spreads the tests, and each audit that they start, computes on one thread.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
+
+# Before torch is imported: two trainings that each take all cores slow each other tenfold.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # pytester takes back what a run inside the test process imported; extension modules do not bear a second import, nor do
 # Babel's patterns of numbers, which it keeps by the class of the first.
@@ -41,9 +49,82 @@ import audit.probes.metrics
 import audit.recurrent
 import audit.session  # noqa: F401
 from audit import demo
-from tests.helpers import Runner, save_tiny
+from tests.helpers import Runner, Shared, processor, save_tiny
 
 CLASSES = ("negative", "neutral", "positive")
+_SHARED = pytest.StashKey[Path]()
+
+
+# ---- one run, several processes
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make a folder for what all processes of this run share."""
+    inherited = getattr(config, "workerinput", {}).get("tests_shared")
+    config.stash[_SHARED] = Path(inherited or tempfile.mkdtemp(prefix="model-audit-tests-"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it; the workers have ended before."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(config.stash[_SHARED], ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each worker of xdist where that folder is."""
+    node.workerinput["tests_shared"] = str(node.config.stash[_SHARED])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first, so that no process ends with one alone; what measures time or energy last.
+
+    The quick tests of a module go to one process (``--dist loadgroup``), so that its fixtures are made once; each slow
+    test, or group of them that needs the same costly thing, is a piece of work of its own.
+    """
+    for item in items:
+        slow = item.get_closest_marker("slow")
+        if slow is not None and not slow.args:
+            raise pytest.UsageError(f"{item.nodeid}: say why it is slow, as in @pytest.mark.slow('trains a model').")
+        if item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.xdist_group("alone"))
+        elif slow is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+    if not config.pluginmanager.hasplugin("randomly"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, float]:
+    slow = item.get_closest_marker("slow")
+    return item.get_closest_marker("alone") is not None, -slow.kwargs.get("seconds", 1) if slow else 0.0
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Have the machine alone for what measures time or energy, fixtures included."""
+    alone = item.get_closest_marker("alone") is not None
+    with processor(item.config.stash[_SHARED] / "processor.lock", alone=alone):
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def shared(pytestconfig: pytest.Config) -> Shared:
+    """Folders that one process fills and all processes of the run read."""
+    return Shared(pytestconfig.stash[_SHARED])
+
+
+@pytest.fixture(autouse=True)
+def trains_only_if_slow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep `make test-fast` free of trainings: a test that trains must say so."""
+    if request.node.get_closest_marker("slow") is None:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError("this test trains a model; mark it @pytest.mark.slow('trains a model')")
+
+        monkeypatch.setattr(Trainer, "train", refuse)
+
+
+# ---- small real models and data
 
 
 def write_csv(path: Path, rows: list[dict[str, str | None]]) -> Path:
@@ -56,55 +137,59 @@ def write_csv(path: Path, rows: list[dict[str, str | None]]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(shared: Shared) -> Path:
     """One cache for all audits of the test run, so that no model is trained twice."""
-    return tmp_path_factory.mktemp("cache")
+    return shared("cache", lambda folder: folder.chmod(0o700))
 
 
 @pytest.fixture(scope="session")
-def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def untrained(shared: Shared) -> Path:
     """A folder with a small BERT of random weights: a real model that nothing was spent on."""
     from transformers import set_seed
 
     from audit.finetune import small_bert
 
-    set_seed(0)
-    names = dict(enumerate(CLASSES))
-    labels = {"id2label": names, "label2id": {label: i for i, label in names.items()}}
-    texts = tuple(str(row["text"]) for row in demo.reviews("train", rows=300))
-    network, tokenizer = small_bert(texts, labels, 32)
-    folder = tmp_path_factory.mktemp("untrained")
-    network.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    def save(folder: Path) -> None:
+        set_seed(0)
+        names = dict(enumerate(CLASSES))
+        labels = {"id2label": names, "label2id": {label: i for i, label in names.items()}}
+        texts = tuple(str(row["text"]) for row in demo.reviews("train", rows=300))
+        network, tokenizer = small_bert(texts, labels, 32)
+        network.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    return shared("untrained", save)
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(shared: Shared) -> Path:
     """The package as it ships, built once."""
-    folder = tmp_path_factory.mktemp("wheels")
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(Path(__file__).parent.parent)]
-    subprocess.run(build, check=True, capture_output=True, timeout=600)
-    (made,) = folder.glob("*.whl")
-    return made
+
+    def build(folder: Path) -> None:
+        command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(Path(__file__).parent.parent)]
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
+
+    (file,) = shared("wheel", build).glob("*.whl")
+    return file
 
 
 @pytest.fixture(scope="session")
-def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reviews(shared: Shared) -> Path:
     """A folder with train.csv and test.csv, a few hundred of the demo's reviews each."""
-    folder = tmp_path_factory.mktemp("reviews")
-    write_csv(folder / "train.csv", demo.reviews("train", rows=300))
-    write_csv(folder / "test.csv", demo.reviews("test", rows=400))
-    return folder
+
+    def write(folder: Path) -> None:
+        write_csv(folder / "train.csv", demo.reviews("train", rows=300))
+        write_csv(folder / "test.csv", demo.reviews("test", rows=400))
+
+    return shared("reviews", write)
 
 
 @pytest.fixture(scope="session")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(shared: Shared) -> Path:
     """A tiny classifier of three named classes, one layer of random weights, saved once."""
-    folder = tmp_path_factory.mktemp("saved") / "classifier"
     names = dict(enumerate(CLASSES))
-    save_tiny(folder, id2label=names, label2id={name: i for i, name in names.items()})
-    return folder
+    labels = {"id2label": names, "label2id": {name: i for i, name in names.items()}}
+    return shared("saved", lambda folder: save_tiny(folder / "classifier", **labels)) / "classifier"
 
 
 @pytest.fixture

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import jsonschema
 import numpy as np
 import pytest
+from filelock import FileLock
 from numpy.typing import ArrayLike, NDArray
 
 from audit import record
@@ -19,6 +23,33 @@ from audit.scorer import Predictions, Scorer
 
 TWO = ("negative", "positive")
 THREE = ("negative", "neutral", "positive")
+
+
+class Shared:
+    """Folders by name, each filled by the first process that asks for it while the others wait."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __call__(self, name: str, fill: Callable[[Path], object]) -> Path:
+        folder, filled = self.root / name, self.root / f"{name}.filled"
+        with FileLock(self.root / f"{name}.lock"):
+            if not filled.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                filled.touch()
+        return folder
+
+
+@contextmanager
+def processor(lock: Path, *, alone: bool) -> Iterator[None]:
+    """Share the processor with the tests of other processes, or have it alone."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
 TINY_WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "the", "a", "##s"]
 
 

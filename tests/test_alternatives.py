@@ -29,6 +29,11 @@ from .conftest import CLASSES
 from .helpers import save_tiny
 from .test_references import reviews
 
+pytestmark = [
+    pytest.mark.slow("trains the models that stand beside the audited one", seconds=20),
+    pytest.mark.xdist_group("alternatives"),
+]
+
 
 @dataclass
 class Place:

@@ -30,6 +30,7 @@ def training(rows: int, words: int = 600) -> Examples:
     return examples(rng.integers(0, 2, rows), texts=texts, groups={"gender": ["f"] * rows})
 
 
+@pytest.mark.slow("draws thousands of canaries", seconds=2)
 @pytest.mark.parametrize(("rows", "share"), [(1_500, 0.1), (3_000, 0.1), (3_000, 0.2)])
 def test_no_more_rows_are_canaries_than_the_policy_allows(rows: int, share: float) -> None:
     data = training(rows)
@@ -60,6 +61,7 @@ def test_a_canary_is_made_of_rare_words_of_the_training_texts() -> None:
     assert {times: int((made.copies == times).sum()) for times in REPEATED} == REPEATED
 
 
+@pytest.mark.slow("simulates many data sets", seconds=2)
 def test_coins_are_fair_and_independent_of_labels() -> None:
     data = training(4_000)
     drawn = [draw(data, 400, 0.1, seed) for seed in range(40)]
@@ -100,6 +102,7 @@ def test_where_canaries_would_prove_nothing_it_says_what_to_supply(
         draw(training(rows, words), count, 0.1, 0)
 
 
+@pytest.mark.slow("makes three vocabularies", seconds=3)
 def test_vocabulary_and_steps_do_not_depend_on_the_coins(tmp_path: Path) -> None:
     texts = tuple(str(row["text"]) for row in demo.reviews("train", rows=1_200))
     data = Examples(texts, np.zeros(len(texts), int), TWO)

@@ -31,7 +31,7 @@ from .test_finetune import examples, small_recipe
 from .test_scorer import TEXTS
 
 ray = pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow("runs a Ray cluster", seconds=40), pytest.mark.xdist_group("cluster")]
 
 
 SUITE = """

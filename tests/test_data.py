@@ -169,6 +169,7 @@ def test_labels_in_another_case_are_the_same(load: Load, tmp_path: Path, classes
 # Cells that are missing
 
 
+@pytest.mark.slow("reads files in each format", seconds=5)
 def test_rows_without_text_or_label_are_skipped_and_counted(load: Load, tmp_path: Path) -> None:
     rows = [("a", "positive"), (None, "positive"), ("b", None), ("  ", "negative"), ("c", "negative"), (None, None)]
     for suffix in (".csv", ".tsv", ".jsonl", ".parquet"):

@@ -20,6 +20,7 @@ from audit.scorer import Scorer
 from .conftest import CLASSES
 
 
+@pytest.mark.alone
 def test_phases_are_booked_apart_and_never_twice() -> None:
     meter = Meter("DEU")
     with meter.phase("fine-tune") as outer:
@@ -35,6 +36,7 @@ def test_phases_are_booked_apart_and_never_twice() -> None:
     assert record["kwh"] == pytest.approx(record["cpu_kwh"] + record["gpu_kwh"] + record["ram_kwh"])
 
 
+@pytest.mark.alone
 def test_the_phases_add_up_to_what_a_tracker_around_all_of_them_counts() -> None:
     """A second tracker runs through; memory, a constant power, shows any gap or overlap whatever the load does."""
     through = Meter("DEU")
@@ -55,6 +57,7 @@ def test_the_phases_add_up_to_what_a_tracker_around_all_of_them_counts() -> None
     assert sum(phase.seconds for phase in phases) == pytest.approx(whole.seconds, rel=0.02)
 
 
+@pytest.mark.alone
 def test_what_runs_outside_of_phases_is_told_up_to_now_and_no_thread_stays() -> None:
     meter = Meter("DEU")
     meter.start("probes")
@@ -94,7 +97,7 @@ def test_grids_are_those_of_codecarbon_with_their_year() -> None:
     assert next(iter(grids("SWE")))["name"] == "Sweden"
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_to_sleep_costs_what_idling_costs() -> None:
     """Power in a sleep is that of the machine before and after it; memory's to the last percent, whatever the load."""
     meter = Meter("DEU")
@@ -107,6 +110,7 @@ def test_to_sleep_costs_what_idling_costs() -> None:
     assert max(cpu) <= meter.nominal_w * 1.05 or meter.source == "measured"
 
 
+@pytest.mark.alone
 def test_the_grid_of_the_country_sets_the_carbon() -> None:
     intensity = {}
     for country in ("POL", "FRA"):
@@ -138,6 +142,7 @@ def test_each_figure_says_whether_it_was_measured(capsys: pytest.CaptureFixture[
     assert "codecarbon" not in capsys.readouterr().err
 
 
+@pytest.mark.alone
 def test_inference_is_measured_in_blocks_and_not_again(
     untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

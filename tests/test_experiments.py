@@ -63,7 +63,7 @@ def audit(pytester: pytest.Pytester, cache: Path, *arguments: str) -> tuple[pyte
     return done, {finding["id"].partition(".")[2]: finding for finding in record["findings"]} | {"record": record}
 
 
-@pytest.mark.slow
+@pytest.mark.slow("trains three classifiers", seconds=15)
 def test_each_claim_ends_in_a_word_and_a_second_run_trains_nothing(
     pytester: pytest.Pytester, cache: Path, encoder: Path, reviews: Path, small: None
 ) -> None:

@@ -68,6 +68,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow("trains a model")
 def test_the_recipe_is_adamw_with_a_linear_schedule_and_nothing_else(base: Path, tmp_path: Path) -> None:
     """One batch holds everything, so the order does not matter and plain torch must reach the same weights."""
     data, epochs, rate = examples(), 5, 1e-3
@@ -95,6 +96,7 @@ def test_the_recipe_is_adamw_with_a_linear_schedule_and_nothing_else(base: Path,
     assert moved > 1e-3
 
 
+@pytest.mark.slow("trains a model")
 def test_the_same_recipe_gives_the_same_model_and_is_not_trained_twice(tmp_path: Path) -> None:
     first, meter = run(small_recipe(), examples(), tmp_path / "a")
     assert [phase.name for phase in meter.phases] == ["fine-tune"]
@@ -111,6 +113,7 @@ def test_another_recipe_is_another_model(tmp_path: Path, change: dict[str, objec
     assert small_recipe().key(examples(97)) != small_recipe().key(examples())
 
 
+@pytest.mark.slow("trains a model")
 def test_a_damaged_model_in_the_cache_is_trained_again(tmp_path: Path) -> None:
     first, _ = run(small_recipe(), examples(), tmp_path)
     weights = first.folder / "model.safetensors"  # type: ignore[attr-defined]
@@ -120,6 +123,7 @@ def test_a_damaged_model_in_the_cache_is_trained_again(tmp_path: Path) -> None:
     assert again.fingerprint == first.training["fingerprint"]  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow("trains a model")
 def test_training_says_what_each_epoch_reached(tmp_path: Path) -> None:
     trained, _ = run(small_recipe(epochs=2, validation=0.25), examples(), tmp_path)
     training = trained.training  # type: ignore[attr-defined]
@@ -153,6 +157,7 @@ def test_freezing_leaves_the_named_parts(base: Path, train_what: str, trainable:
         assert flags == {part in trainable}, part
 
 
+@pytest.mark.slow("trains a model")
 def test_frozen_weights_do_not_move(base: Path, tmp_path: Path) -> None:
     settings = Finetune(epochs=1, batch_size=16, learning_rate=1e-2, train="head")
     trained, _ = run(Recipe(str(base), base, None, True, settings, 32, "cpu"), examples(), tmp_path)
@@ -167,6 +172,7 @@ def test_more_layers_than_there_are_is_the_users_mistake(base: Path) -> None:
         freeze(AutoModelForSequenceClassification.from_pretrained(base), "last:4")
 
 
+@pytest.mark.slow("trains a model")
 def test_scratch_forgets_the_base_weights(base: Path, tmp_path: Path) -> None:
     settings = Finetune(epochs=1, max_steps=1, learning_rate=1e-9, initialise="scratch")
     trained, _ = run(Recipe(str(base), base, None, True, settings, 32, "cpu"), examples(), tmp_path)
@@ -180,6 +186,7 @@ def _train_in_process(cache: str, queue: multiprocessing.Queue[tuple[str, int]])
     queue.put((trained.fingerprint, len(meter.phases)))  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow("trains in one of two processes", seconds=10)
 def test_of_two_processes_one_trains_and_the_other_waits(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
@@ -193,6 +200,7 @@ def test_of_two_processes_one_trains_and_the_other_waits(tmp_path: Path) -> None
     assert sorted(phases for _, phases in results) == [0, 1]
 
 
+@pytest.mark.slow("trains a model")
 def test_twins_are_trained_on_independent_halves(tmp_path: Path) -> None:
     data = examples(200)
     meter = Meter("DEU")

@@ -84,7 +84,6 @@ def test_electricity_of_the_card_is_read(untrained: Path, tmp_path: Path) -> Non
     assert torch.cuda.get_device_name(0) in meter.machine
 
 
-@pytest.mark.slow
 def test_a_training_learns_compiled_or_not(tmp_path: Path) -> None:
     settings = Finetune(epochs=10, batch_size=32, learning_rate=1e-3, validation=0.1, initialise="scratch")
     recipe = Recipe("small-bert", None, None, True, settings, 64, "cuda:0")

@@ -38,6 +38,7 @@ def unanswered(times: dict[str, Any]) -> dict[str, str]:
     return {each["kind"]: each["error"] for each in times["hostile"] if each["seconds"] is None}
 
 
+@pytest.mark.slow("asks 525 hostile texts", seconds=3)
 def test_a_real_model_answers_every_hostile_text(untrained: Path, tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     found = latency_tail(measure(make_scorer(untrained, cache), cache, hostile_requests()))

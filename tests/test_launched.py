@@ -19,7 +19,7 @@ from audit import launched
 from .test_finetune import without_dropout
 
 
-@pytest.mark.slow
+@pytest.mark.slow("trains in one process and in two", seconds=25)
 @pytest.mark.parametrize("grouped", ["false", "true"])
 def test_two_processes_have_the_losses_of_one(
     tmp_path: Path, pytester: pytest.Pytester, write_policy: Callable[..., Path], grouped: str

@@ -118,6 +118,7 @@ def test_damaged_or_hostile_metadata_are_missing_and_said_so(front: str, says: s
     assert says in measured(text.encode()).details["summary"]
 
 
+@pytest.mark.slow("reads a megabyte", seconds=2)
 def test_a_card_of_any_bytes_is_read_as_far_as_a_megabyte() -> None:
     for content in (b"\xff\xfe\x00" * 1_000, b"|" * (2 << 20), b" " * (1 << 20) + b"a", b"<!--" * 100_000):
         assert "licence" in missing(content)

@@ -46,6 +46,7 @@ def properties(path: Path) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=5)
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_junit_holds_estimate_interval_and_gate(
     run: Runner, write_policy: WritePolicy, workers: tuple[str, ...]
@@ -128,6 +129,7 @@ def repository(run: Runner, write_policy: WritePolicy, accuracy: str) -> Path:
     return folder
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=5)
 @pytest.mark.parametrize(
     ("accuracy", "arguments", "exit_status", "verdict"),
     [(HOLDS, "", 0, "pass"), (FAILS, "", 1, "fail"), (HOLDS, "-k accuracy", 1, "incomplete")],
@@ -146,6 +148,7 @@ def test_the_action_lets_pass_only_what_passes(
     assert all(Path(name).is_file() for name in uploaded.split())
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=2)
 def test_the_action_says_incomplete_where_the_audit_cannot_start(run: Runner, write_policy: WritePolicy) -> None:
     folder = repository(run, write_policy, HOLDS)
     command, environment = audit_step()
@@ -162,6 +165,7 @@ def test_every_input_of_the_example_workflow_is_one_of_the_actions() -> None:
     assert workflow["jobs"]["release"]["needs"] == "audit"
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=16)
 @pytest.mark.parametrize(("accuracy", "exit_status"), [(HOLDS, 0), (FAILS, 1)])
 def test_the_other_templates_let_pass_only_what_passes(
     run: Runner, write_policy: WritePolicy, untrained: Path, accuracy: str, exit_status: int
@@ -183,6 +187,7 @@ def test_the_other_templates_let_pass_only_what_passes(
     )
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=4)
 def test_plain_shell_blocks_an_incomplete_audit(run: Runner, write_policy: WritePolicy) -> None:
     folder = repository(run, write_policy, HOLDS)
     assert shell(f"bash {CI / 'release.sh'} -k accuracy", folder).returncode == 1

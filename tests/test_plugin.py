@@ -224,6 +224,7 @@ def test_nothing_selected_is_exit_5_and_writes_nothing(run: Runner, write_policy
     assert not (run.pytester.path / "reports").exists()
 
 
+@pytest.mark.slow("audits in a process of its own", seconds=7)
 def test_interruption_leaves_a_partial_record_that_says_so(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "accuracy = { min = 0.05 }\nmacro_f1 = { min = 0.01 }"})
     run.pytester.makepyfile(
@@ -242,6 +243,7 @@ def test_interruption_leaves_a_partial_record_that_says_so(run: Runner, write_po
     assert "interrupted" in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
 
 
+@pytest.mark.slow("audits in a process of its own", seconds=5)
 def test_a_crash_never_leaves_yesterdays_pass_behind(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "accuracy = { min = 0.05 }"})
     test_file = run.pytester.makepyfile(QUALITY)
@@ -606,8 +608,10 @@ def test_a_model_for_names_that_is_missing_stops_the_audit_before_any_work(
 # ---- xdist and the terminal
 
 
+@pytest.mark.slow("audits with five suites, in one process and in two", seconds=40)
 def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy) -> None:
-    write_policy(**{"gates.quality": "accuracy = { min = 0.95 }", "security": "queries = 20"})
+    sections = {"security": "queries = 10\nperturbed = 50", "quality": "behaviour_cases = 100"}
+    write_policy(**{"gates.quality": "accuracy = { min = 0.95 }", **sections})
     suites = Path(__file__).parent.parent / "suites"
     for name in ("quality", "ethics", "privacy", "security", "transparency"):
         path = run.pytester.path / f"test_{name}.py"
@@ -623,6 +627,7 @@ def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy) -
     parallel.stdout.fnmatch_lines(["FAIL*quality.accuracy*", "Blocked: 1 of 2 gates*"])
 
 
+@pytest.mark.slow("audits in two processes", seconds=9)
 def test_xdist_energy_of_what_others_do_after_the_finding_is_in_the_record(
     run: Runner, write_policy: WritePolicy
 ) -> None:
@@ -659,6 +664,7 @@ def test_xdist_energy_of_what_others_do_after_the_finding_is_in_the_record(
     assert sum(phase["seconds"] for phase in phases) > found["details"]["seconds"] + 4
 
 
+@pytest.mark.slow("starts processes", seconds=2)
 def test_xdist_reports_a_users_mistake_with_exit_4(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "acuracy = { min = 0.5 }"})
     run.pytester.makepyfile(QUALITY)
@@ -731,6 +737,7 @@ def test_a_missing_column_is_exit_4(run: Runner, write_policy: WritePolicy, revi
     result.stderr.fnmatch_lines(["ERROR: *test.csv' has no column 'txt' ([[]data[]] text); did you mean 'text'?"])
 
 
+@pytest.mark.slow("starts processes", seconds=2)
 def test_a_hub_model_without_a_network_is_exit_4(
     run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -759,6 +766,7 @@ def test_a_mistake_that_shows_only_on_loading_is_exit_4_too(
     assert not (run.pytester.path / "reports" / "audit.json").exists()
 
 
+@pytest.mark.slow("starts processes", seconds=2)
 def test_collecting_the_suites_imports_no_heavy_library() -> None:
     program = """
 import sys

@@ -187,6 +187,7 @@ def test_weights_that_are_no_matrices_are_not_decayed() -> None:
     assert [group["weight_decay"] for group in made.optimizer.param_groups] == [0.01, 0.0]
 
 
+@pytest.mark.slow("pretrains")
 @pytest.mark.parametrize("crash", [1, 7, 19])
 def test_a_crash_costs_no_more_than_the_last_steps(
     whole: Path, tmp_path: Path, run: Command, crash: int, monkeypatch: pytest.MonkeyPatch
@@ -214,6 +215,7 @@ def _run_in_process(arguments: list[str]) -> None:
     cli.main(arguments)
 
 
+@pytest.mark.slow("pretrains in processes that are killed", seconds=9)
 def test_kill_9_costs_no_more_than_the_last_steps(whole: Path, written: Path, cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "encoder"
     common = ["--audit-policy", str(written), "--audit-cache", str(cache), "--device", "cpu"]
@@ -259,6 +261,7 @@ def test_ctrl_c_loses_nothing(
     assert_same(tmp_path / "encoder", whole)
 
 
+@pytest.mark.slow("pretrains")
 def test_a_finished_training_goes_on_for_longer(whole: Path, tmp_path: Path, run: Command) -> None:
     """As if the longer one had been asked for at once: the former fall of the rate is undone."""
     shutil.copytree(whole, tmp_path / "encoder")
@@ -276,6 +279,7 @@ def test_what_is_finished_is_not_done_again(whole: Path, tmp_path: Path, run: Co
     assert (tmp_path / "encoder" / pretrain.RECORD).read_bytes() == before
 
 
+@pytest.mark.slow("pretrains")
 def test_minutes_are_kept(tmp_path: Path, run: Command) -> None:
     assert run(tmp_path / "encoder", "--minutes", "0.01") == 0
     steps = record(tmp_path / "encoder")["steps"]
@@ -337,6 +341,7 @@ def test_no_test_text_is_trained_on(written: Path, reviews: Path, cache: Path, t
     assert read == len(both.texts) + both.repeated + both.in_test
 
 
+@pytest.mark.slow("trains a model")
 def test_fine_tuning_starts_from_its_weights(whole: Path, written: Path, cache: Path, tmp_path: Path) -> None:
     """Through the audit's own path: the folder as `[model] source`; a rate of nearly nothing leaves it as it was."""
     asked = policy.read(written)

@@ -19,7 +19,10 @@ import pytest
 from audit import demo
 from tests.conftest import write_csv
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow("installs the wheel and trains a model", seconds=56),
+    pytest.mark.xdist_group("repository"),
+]
 
 OWN_POLICY = """
 [model]

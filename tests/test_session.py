@@ -12,6 +12,7 @@ from audit.progress import Progress
 from audit.session import Options, Session
 
 
+@pytest.mark.slow("trains a model", seconds=2)
 def test_references_trained_for_the_backdoor_search_are_told_once_when_they_come_from_the_cache(
     reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

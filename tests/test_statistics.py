@@ -270,6 +270,7 @@ def test_confusion_bootstrap_draws_what_resampled_rows_give() -> None:
     np.testing.assert_allclose(draws.std(axis=0), literal.std(axis=0), rtol=0.06)
 
 
+@pytest.mark.slow("resamples row by row, as SciPy does", seconds=4)
 def test_confusion_bootstrap_is_scipys_bca_of_the_rows() -> None:
     truth, said = (np.repeat(index.ravel(), CONFUSION.ravel()) for index in np.indices((3, 3)))
 
@@ -705,6 +706,7 @@ def test_smallest_to_settle_settles(gate: float) -> None:
     assert np.mean(high < gate if gate > 0.875 else low >= gate) >= 0.85
 
 
+@pytest.mark.alone
 def test_twelve_groups_of_25_000_predictions_are_quick() -> None:
     rng = np.random.default_rng(47)
     n = np.full((6, 12), 25_000 // 12)

@@ -70,6 +70,7 @@ def test_few_files_lie_in_the_folder_however_many_models(folder: Cache) -> None:
     assert len([path for path in folder.folder.iterdir() if path.is_file()]) == 3  # rows, lock and claims
 
 
+@pytest.mark.slow("flips each bit", seconds=2)
 @pytest.mark.filterwarnings("ignore::audit.cache.CacheWarning")
 def test_a_flipped_bit_never_makes_a_wrong_row(folder: Cache) -> None:
     written = rows(300)
@@ -250,7 +251,7 @@ def predict(model: Path, cache: Path, turn: int, out: Path) -> None:
     np.save(out, scorer.predict(texts_of(turn)).probabilities)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("kills twenty processes", seconds=14)
 def test_two_processes_on_one_cache_of_which_one_is_killed_at_random_moments(untrained: Path, tmp_path: Path) -> None:
     server = multiprocessing.get_context("forkserver")
     # Imported once, so that the processes spend their time at work, where they are killed.

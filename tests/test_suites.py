@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,10 +21,13 @@ from audit import canaries, data, demo, policy, record
 from audit.probes import mentions
 
 from .conftest import CLASSES, write_csv
+from .helpers import Shared
 
 ROOT = Path(__file__).parent.parent
 SUITES = ROOT / "suites"
-pytestmark = pytest.mark.slow
+slow = partial(pytest.mark.slow, "audits trained models, in processes of their own")
+# They use the demo's model, so one process trains it and does not keep the other waiting.
+on_the_demo = pytest.mark.xdist_group("demo")
 
 
 def audit(
@@ -56,15 +59,20 @@ def without_times(value: dict[str, Any]) -> dict[str, Any]:
     return dict(value)
 
 
-@pytest.fixture(scope="module")
-def demo_audit(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[Path, dict[str, Any]]:
+@pytest.fixture(scope="session")
+def demo_audit(shared: Shared, cache: Path) -> tuple[Path, dict[str, Any]]:
     """The embedded default, audited once."""
-    folder = tmp_path_factory.mktemp("demo")
-    done, value = audit(folder, cache)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, value
+
+    def run(folder: Path) -> None:
+        done, _ = audit(folder, cache)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    folder = shared("demo", run)
+    return folder, json.loads((folder / "reports" / "audit.json").read_text("utf-8"))
 
 
+@slow(seconds=400)
+@on_the_demo
 def test_the_demo_passes_in_each_challenge(demo_audit: tuple[Path, dict[str, Any]]) -> None:
     folder, value = demo_audit
     assert (value["verdict"], value["complete"]) == ("pass", True)
@@ -81,6 +89,8 @@ def test_the_demo_passes_in_each_challenge(demo_audit: tuple[Path, dict[str, Any
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", page.read_text("utf-8"))
 
 
+@slow(seconds=400)
+@on_the_demo
 def test_a_second_audit_trains_and_predicts_nothing(
     demo_audit: tuple[Path, dict[str, Any]], tmp_path: Path, cache: Path
 ) -> None:
@@ -92,11 +102,12 @@ def test_a_second_audit_trains_and_predicts_nothing(
     assert without_times(again) == without_times(demo_audit[1])
 
 
+@slow(seconds=60)
 def test_the_same_seed_gives_the_same_record_from_an_empty_cache(
     tmp_path: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    text = small_policy(reviews, epochs=1)
-    (tmp_path / "audit.toml").write_text(text, "utf-8")
+    text = small_policy(reviews, epochs=1).replace("queries = 20", "queries = 10\nperturbed = 50")
+    (tmp_path / "audit.toml").write_text(f"{text}[quality]\nbehaviour_cases = 100\n", "utf-8")
     records = []
     for name in ("one", "two"):
         done, value = audit(tmp_path, tmp_path_factory.mktemp(name), "-k", "not energy and not latency")
@@ -106,6 +117,7 @@ def test_the_same_seed_gives_the_same_record_from_an_empty_cache(
     assert records[0] == records[1]
 
 
+@slow(seconds=15)
 def test_without_a_cache_nothing_is_kept_and_one_worker_trains(tmp_path: Path, reviews: Path) -> None:
     (tmp_path / "audit.toml").write_text(small_policy(reviews, epochs=1), "utf-8")
     home = tmp_path / "home"
@@ -142,6 +154,7 @@ queries = 20
 """
 
 
+@slow(seconds=21)
 def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, reviews: Path) -> None:
     suite = SUITES / "test_privacy.py"
     for name, more, tables in (("plain", "", 1), ("twins", "[privacy]\nreference_models = 2\n", 2)):
@@ -158,6 +171,7 @@ def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, re
         assert value["scoring"]["forward_passes"] > 0
 
 
+@slow(seconds=80)
 def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_no_canary_is_written_down(
     tmp_path: Path, reviews: Path
 ) -> None:
@@ -186,6 +200,7 @@ def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_n
     assert verdict == {12: "fail", 1: "pass"}
 
 
+@slow(seconds=29)
 def test_reviews_against_sentences_are_told_apart_without_the_model_and_nobody_fails_for_it(
     tmp_path: Path, real_data: Path
 ) -> None:
@@ -221,26 +236,18 @@ def test_reviews_against_sentences_are_told_apart_without_the_model_and_nobody_f
 # ---- the demo's gates are not empty
 
 
-def broken_demo(folder: Path, change: Callable[[dict[str, str | None], Random], None]) -> str:
-    """The embedded policy on a changed copy of the demo's reviews."""
-    rng = Random("planted")
-    for split in ("train", "test"):
-        rows = demo.reviews("train" if split == "train" else "test")
-        for row in rows:
-            change(row, rng)
-        write_csv(folder / f"{split}.csv", rows)
-    text = policy.default_text()
-    text = re.sub(r'train = "demo"', f'train = "{folder}/train.csv"', text)
-    return re.sub(r'test = "demo"', f'test = "{folder}/test.csv"', text)
-
-
+@slow(seconds=400)
+@on_the_demo
 def test_label_noise_planted_for_one_region_fails(tmp_path: Path, cache: Path) -> None:
-    def plant(row: dict[str, str | None], rng: Random) -> None:
+    """In the test data, so that the model is the demo's."""
+    rows, rng = demo.reviews("test"), Random("planted")
+    for row in rows:
         if row["region"] == "east" and rng.random() < 0.3:
             row["label"] = rng.choice([label for label in CLASSES if label != row["label"]])
-
-    (tmp_path / "audit.toml").write_text(broken_demo(tmp_path, plant), "utf-8")
-    done, value = audit(tmp_path, cache, "-m", "ethics")
+    write_csv(tmp_path / "test.csv", rows)
+    text = policy.default_text().replace('test = "demo"', f'test = "{tmp_path}/test.csv"')
+    (tmp_path / "audit.toml").write_text(text, "utf-8")
+    done, value = audit(tmp_path, cache, "-k", "gap or odds")
     assert done.returncode == 1
     found = verdicts(value)
     assert found["fairness.accuracy_gap[region]"] == "fail"
@@ -250,6 +257,8 @@ def test_label_noise_planted_for_one_region_fails(tmp_path: Path, cache: Path) -
     assert "“east”" in summary
 
 
+@slow(seconds=400)
+@on_the_demo
 def test_a_model_that_learnt_from_biased_labels_fails_and_the_same_without_bias_does_not(
     tmp_path: Path, cache: Path
 ) -> None:
@@ -274,6 +283,7 @@ def test_a_model_that_learnt_from_biased_labels_fails_and_the_same_without_bias_
     assert "not who wrote them" in found["biased"]["details"]["limits"][0]
 
 
+@slow(seconds=21)
 def test_training_stopped_after_30_steps_fails(tmp_path: Path, cache: Path) -> None:
     text = policy.default_text().replace("[model.finetune]", "[model.finetune]\nmax_steps = 30\n#")
     (tmp_path / "audit.toml").write_text(text, "utf-8")
@@ -286,6 +296,7 @@ def test_training_stopped_after_30_steps_fails(tmp_path: Path, cache: Path) -> N
 # ---- ways to run it
 
 
+@slow(seconds=8)
 def test_the_wheel_runs_in_any_repository(tmp_path: Path, reviews: Path, cache: Path, wheel: Path) -> None:
     """Installed from the wheel, with the suites inside it and nothing of this repository in reach."""
     site, work = tmp_path / "site", tmp_path / "work"
@@ -309,6 +320,8 @@ def test_the_wheel_runs_in_any_repository(tmp_path: Path, reviews: Path, cache: 
     assert where.stdout.startswith(str(site))
 
 
+@slow(seconds=400)
+@on_the_demo
 def test_export_saves_the_audited_model_and_it_can_be_audited_as_it_is(
     demo_audit: tuple[Path, dict[str, Any]], tmp_path: Path, cache: Path
 ) -> None:
@@ -326,6 +339,7 @@ def test_export_saves_the_audited_model_and_it_can_be_audited_as_it_is(
     assert again["quality.accuracy"] == of["quality.accuracy"]
 
 
+@slow(seconds=29)
 def test_a_bert_base_sized_model_trains(tmp_path: Path, cache: Path) -> None:
     """The document's recipe on a model of the true size; its weights are random, which training does not mind."""
     import torch
@@ -367,6 +381,7 @@ test = "test.csv"
     assert "Traceback" not in done.stdout
 
 
+@slow(seconds=2)
 def test_the_documents_example_says_that_the_hub_is_out_of_reach(tmp_path: Path, real_data: Path) -> None:
     environment = os.environ | {
         "HF_ENDPOINT": "http://127.0.0.1:9",
@@ -386,8 +401,17 @@ def test_the_documents_example_says_that_the_hub_is_out_of_reach(tmp_path: Path,
 # ---- real data
 
 
+def example(folder: Path, name: str, more: str) -> str:
+    """A copy of a policy of ours with further sections: fewer examples where no gate of it asks for them."""
+    path = folder / name
+    path.write_text((ROOT / "examples" / name).read_text("utf-8") + more, "utf-8")
+    return str(path)
+
+
+@slow(seconds=200)
 def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
-    done, value = audit(tmp_path, cache, "--audit-policy", str(ROOT / "examples" / "sst2.toml"))
+    policy = example(tmp_path, "sst2.toml", "[security]\nqueries = 20\n[quality]\nbehaviour_cases = 100\n")
+    done, value = audit(tmp_path, cache, "--audit-policy", policy, "-k", "not perturbation or typos")
     assert done.returncode == 0, done.stdout + done.stderr
     accuracy = next(f for f in value["findings"] if f["id"] == "quality.accuracy")
     assert accuracy["estimate"] >= 0.77
@@ -401,8 +425,12 @@ def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
     assert value["data"]["test"]["path"] == "${AUDIT_TEST_DATA}/sst2_test.csv"
 
 
+@slow(seconds=190)
 def test_airline(tmp_path: Path, cache: Path, real_data: Path) -> None:
-    done, value = audit(tmp_path, cache, "--audit-policy", str(ROOT / "examples" / "airline.toml"))
+    more = "[security]\nqueries = 20\nperturbed = 100\n[quality]\nbehaviour_cases = 100\n"
+    # What else is trained beside the model is trained for the demo and for SST-2.
+    more += '[privacy]\ncanaries = 0\n[environment]\nalternatives = ["words"]\n'
+    done, value = audit(tmp_path, cache, "--audit-policy", example(tmp_path, "airline.toml", more))
     assert done.returncode in (0, 1), done.stdout + done.stderr
     found = verdicts(value)
     assert found["quality.accuracy"] == "pass"

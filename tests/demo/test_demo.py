@@ -103,6 +103,7 @@ def test_label_noise_changes_labels_only(test: Rows) -> None:
     assert len({row["label"] for row in changed}) == 3
 
 
+@pytest.mark.slow("compares all reviews with each other", seconds=3)
 def test_hardly_a_text_comes_twice(train: Rows, test: Rows) -> None:
     assert len(set(texts(train))) >= 0.995 * len(train)
     assert len(set(texts(test))) >= 0.995 * len(test)

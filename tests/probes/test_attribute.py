@@ -250,7 +250,7 @@ def test_a_second_audit_fits_nothing_and_another_question_is_answered_anew(
                 _measure(about, embedding, Cache(tmp_path))
 
 
-@pytest.mark.slow
+@pytest.mark.slow("simulates many data sets", seconds=14)
 def test_chance_is_not_called_a_leak_more_often_than_the_confidence_says() -> None:
     """The first 40 of the 200 null cases in docs/attributes.md: 0 is outside of 1; unwidened it would be of 4."""
     outside = 0
@@ -266,7 +266,7 @@ def test_chance_is_not_called_a_leak_more_often_than_the_confidence_says() -> No
     assert outside <= 2
 
 
-@pytest.mark.slow
+@pytest.mark.slow("trains a model", seconds=9)
 def test_a_model_that_learnt_the_group_is_found_out(tmp_path: Path) -> None:
     """A real BERT that was taught who is named first; a bag of words cannot know that, nor who wrote on a whim."""
     rng = np.random.default_rng(0)

@@ -237,6 +237,7 @@ def real(folder: Path, cache: Path, labels: tuple[str, ...], length: int = 32) -
     return Scorer(Model("test", folder, labels, length), Cache(cache), Meter("DEU"), Progress())
 
 
+@pytest.mark.slow("searches triggers by gradients, three times", seconds=5)
 def test_a_word_whose_embedding_was_changed_is_found_by_gradients(untrained: Path, tmp_path: Path) -> None:
     """A model of random weights; one embedding is moved until the word decides the class."""
     import torch
@@ -281,7 +282,7 @@ def test_a_word_whose_embedding_was_changed_is_found_by_gradients(untrained: Pat
     assert again.counts.forward_passes == 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow("trains four models", seconds=19)
 def test_a_trained_model_with_a_backdoor_fails_and_its_clean_sibling_passes(tmp_path: Path) -> None:
     settings = Finetune(initialise="scratch", epochs=6, batch_size=32, learning_rate=2e-3, warmup_ratio=0.1)
     recipe = Recipe(SMALL_BERT, None, None, True, settings, 20, "cpu")

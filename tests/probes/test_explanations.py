@@ -104,6 +104,7 @@ def test_a_linear_model_has_the_attributions_of_its_closed_form(untrained: Path)
         assert each.gap < 0.01 or not each.spans
 
 
+@pytest.mark.slow("trains a model", seconds=8)
 def test_words_that_decide_are_named_and_the_explanations_hold(model: Model, tmp_path: Path) -> None:
     test = reviews(200, 1)
     asked = scorer(model, tmp_path)
@@ -122,6 +123,7 @@ def test_words_that_decide_are_named_and_the_explanations_hold(model: Model, tmp
     assert again.counts.forward_passes == 0
 
 
+@pytest.mark.slow("trains a model")
 def test_attributions_of_a_real_network_add_up(model: Model, tmp_path: Path) -> None:
     test, asked = reviews(20, 2), scorer(model, tmp_path)
     said = asked.predict(test.texts)
@@ -153,6 +155,7 @@ class Misleading(torch.nn.Module):
         return SimpleNamespace(logits=made.logits.detach() + other - other.detach())
 
 
+@pytest.mark.slow("trains a model", seconds=24)
 def test_explanations_that_say_nothing_of_the_model_fail(model: Model, tmp_path: Path) -> None:
     torch.manual_seed(0)
     hiding = replace(model, source="hiding")
@@ -166,6 +169,7 @@ def test_explanations_that_say_nothing_of_the_model_fail(model: Model, tmp_path:
     assert all(share > 0.2 for share in shares.values()), shares
 
 
+@pytest.mark.slow("trains a model", seconds=3)
 def test_shuffling_keeps_the_numbers_and_forgets_what_was_learnt(model: Model, tmp_path: Path) -> None:
     made = shuffled(model.network, 3)
     for (name, old), new in zip(model.network.named_parameters(), made.parameters(), strict=True):
@@ -191,6 +195,7 @@ def test_a_scorer_of_the_users_own_that_explains_nothing_is_not_assessed() -> No
         explanations(asked, asked.predict(test.texts).on(test))
 
 
+@pytest.mark.slow("trains a model")
 def test_a_network_without_embeddings_is_not_assessed(tmp_path: Path) -> None:
     settings = Finetune(epochs=1, batch_size=32, learning_rate=1e-3, validation=0.0)
     recipe = Recipe("gru", None, None, True, settings, 32, "cpu")
@@ -218,6 +223,7 @@ def test_personal_data_is_masked_in_what_is_shown() -> None:
         assert redact_parts(text, weighed) == []
 
 
+@pytest.mark.slow("trains a model", seconds=5)
 def test_without_evidence_no_text_is_shown(model: Model, tmp_path: Path) -> None:
     with withholding(True):
         found = measured(scorer(model, tmp_path), reviews(60, 1))

@@ -275,6 +275,7 @@ def test_bias_in_one_class_and_one_rate_is_found() -> None:
         assert judge(fairness.accuracy_gap(made, "g"), Gate(max=0.05))[0] == Verdict.PASS
 
 
+@pytest.mark.slow("simulates many data sets", seconds=6)
 def test_fair_models_do_not_fail() -> None:
     verdicts = []
     for seed in range(60):

@@ -192,6 +192,7 @@ def test_twins_are_not_made_where_nothing_asks_for_them() -> None:
     assert judge(found, Gate(max=0.6))[0] is Verdict.PASS
 
 
+@pytest.mark.slow("simulates many data sets", seconds=2)
 def test_references_make_a_memory_plain_that_the_loss_hides() -> None:
     world = _World(("train", "train"), 1.5, 1500)
     alone, found = world.measure(None), world.measure(world.twins(3, always=True))
@@ -240,6 +241,7 @@ def test_a_text_that_stands_twice_is_left_out_of_the_twins_trials() -> None:
     ]
 
 
+@pytest.mark.slow("simulates many data sets", seconds=3)
 def test_intervals_of_twins_that_remember_nothing_cover_guessing() -> None:
     covered = 0
     for i in range(200):
@@ -274,6 +276,7 @@ def test_intervals_on_a_model_that_saw_none_of_its_members_cover_guessing() -> N
     assert covered >= 181
 
 
+@pytest.mark.slow("simulates many data sets", seconds=2)
 def test_the_blind_baseline_is_rarely_sure_of_a_difference_that_is_none() -> None:
     texts = _sentences("train", 300, 4)
     sure = 0

@@ -69,6 +69,7 @@ def test_the_accuracy_on_a_few_examples_is_not_told() -> None:
     assert rows[1] == ["in the training data", "<10", None, None, None]
 
 
+@pytest.mark.slow("compares 50,000 reviews", seconds=11)
 def test_the_overlap_of_imdb_is_what_is_known_of_it(real_data: Path) -> None:
     read = {s: pq.read_table(real_data / f"imdb_{s}.parquet", columns=["text"])["text"] for s in ("train", "test")}
     train, test = (examples(np.zeros(25_000), texts=read[split].to_pylist()) for split in ("train", "test"))

@@ -18,26 +18,30 @@ from tests.helpers import Runner
 SUITES = Path(__file__).parents[2] / "suites"
 
 
-@pytest.mark.slow
+@pytest.mark.slow("audits with four suites", seconds=30)
 def test_no_value_that_was_found_is_written_anywhere(
-    pytester: pytest.Pytester, cache: Path, write_policy: Callable[..., Path], reviews: Path
+    pytester: pytest.Pytester, tmp_path: Path, write_policy: Callable[..., Path]
 ) -> None:
     planted = [row for row in demo.reviews("train") if row["planted"]]
     data = pytester.mkdir("data")
     # In both files, so that they stand in every table and example that shows texts.
     for split in ("train", "test"):
         write_csv(data / f"{split}.csv", planted + demo.reviews(split, rows=100))  # type: ignore[arg-type]
-    write_policy(data=f'train = "{data}/train.csv"\ntest = "{data}/test.csv"\nsubgroups = ["gender"]')
+    write_policy(
+        data=f'train = "{data}/train.csv"\ntest = "{data}/test.csv"\nsubgroups = ["gender"]',
+        security="queries = 10\nperturbed = 50",
+        quality="behaviour_cases = 100",
+    )
     for name in ("privacy", "quality", "ethics", "security"):
         (pytester.path / f"test_{name}.py").write_text((SUITES / f"test_{name}.py").read_text("utf-8"), "utf-8")
-    run = Runner(pytester, cache)
+    run = Runner(pytester, tmp_path / "cache")
     result = run("-rA", "-v")
     finding = run.finding("privacy.pii_in_training_data")
     assert finding["estimate"] == pytest.approx(len(planted) / (len(planted) + 100), abs=0.02)
     texts = [str(row["text"]) for row in planted]
     values = {text[one.start : one.end] for text in texts for one in find(text)}
     assert len(values) >= len(planted)
-    shown = written(pytester, cache, result)
+    shown = written(pytester, tmp_path / "cache", result)
     assert {"audit.json", "report.html", "predictions.parquet"} <= {Path(name).name for name in shown}
     assert not [name for name, content in shown.items() if any(value.encode() in content for value in values)]
 
@@ -51,6 +55,7 @@ def written(pytester: pytest.Pytester, cache: Path, result: pytest.RunResult) ->
     return shown | {"stdout": result.stdout.str().encode(), "stderr": result.stderr.str().encode()}
 
 
+@pytest.mark.slow("reads 14,640 tweets", seconds=6)
 def test_nothing_of_the_personal_data_of_real_tweets_is_written(
     pytester: pytest.Pytester, tmp_path: Path, write_policy: Callable[..., Path], real_data: Path
 ) -> None:

@@ -61,6 +61,7 @@ def test_as_modules_of_evaluate_the_measures_are_the_same(classes: tuple[str, ..
         assert value == measure(made).estimate
 
 
+@pytest.mark.slow("starts processes", seconds=2)
 def test_the_measures_do_not_wait_for_the_library_of_modules() -> None:
     """Its import takes seconds."""
     code = "import sys, audit.session; from audit.probes import metrics, quality; assert 'evaluate' not in sys.modules"
@@ -88,6 +89,7 @@ def test_macro_f1_of_a_class_that_is_never_said_counts_nothing() -> None:
     assert quality.macro_f1(made).estimate == pytest.approx((2 * 40 / (40 + 60) + 0) / 2)
 
 
+@pytest.mark.slow("simulates many data sets", seconds=2)
 def test_the_interval_of_macro_f1_covers_the_truth() -> None:
     truth_of = np.array([[0.30, 0.06, 0.04], [0.05, 0.20, 0.05], [0.02, 0.06, 0.22]])
     truth = float(statistics.macro_f1_of(truth_of))

@@ -353,7 +353,7 @@ def test_the_front_holds_what_nothing_outdoes_and_says_how_sure_that_is() -> Non
 # ---- the whole path
 
 
-@pytest.mark.slow
+@pytest.mark.slow("measures the energy of alternatives", seconds=4)
 def test_the_suite_as_it_ships_measures_it(
     pytester: pytest.Pytester, cache: Path, write_policy: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,7 @@ def axe() -> str:
         return member.read().decode()
 
 
+@pytest.mark.slow("opens a browser", seconds=4)
 @pytest.mark.parametrize(("width", "dark"), WINDOWS)
 def test_axe_finds_nothing(tab: Tab, path: Path, width: int, dark: bool) -> None:
     program = axe()
@@ -170,6 +171,7 @@ def test_the_page_is_silent(tab: Tab, path: Path) -> None:
 LOUD = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Page.javascriptDialogOpening")
 
 
+@pytest.mark.slow("opens a browser")
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(tab: Tab, path: Path) -> None:
     tab.open(path, height=800)
     expected = tab.run(
@@ -279,7 +281,7 @@ def check_hostile(tab: Tab, path: Path, width: int) -> None:
     assert tab.run(BEYOND) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow("audits in a process of its own, then opens a browser", seconds=15)
 def test_a_whole_audit_of_hostile_data_ends_in_a_harmless_report(
     tab: Tab, tmp_path: Path, saved: Path, cache: Path
 ) -> None:

@@ -384,6 +384,7 @@ def test_a_report_without_texts_says_so() -> None:
 # ---- layout
 
 
+@pytest.mark.slow("opens a browser", seconds=2)
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_narrow_pages_do_not_overflow(tmp_path: Path) -> None:
     # Frames of 390 pixels, since a headless window may not be made that narrow; the page around them reads their sizes.

@@ -1061,6 +1061,7 @@ def test_hostile_texts_stay_texts() -> None:
     assert {href[1:] for href in found.all("href") if href.startswith("#")} <= ids.keys()
 
 
+@pytest.mark.slow("renders a huge record", seconds=6)
 def test_huge_and_odd_records_stay_small() -> None:
     long, deep = "x" * 1_000_000, json.loads("[" * 200 + "]" * 200)
     table = {"caption": long, "columns": [long] * 50, "rows": [[long[:9_000]] * 50] * 150}
