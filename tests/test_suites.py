@@ -257,22 +257,22 @@ def test_label_noise_planted_for_one_region_fails(tmp_path: Path, cache: Path) -
     assert "“east”" in summary
 
 
-@slow(seconds=400)
-@on_the_demo
+@slow(seconds=60)
 def test_a_model_that_learnt_from_biased_labels_fails_and_the_same_without_bias_does_not(
     tmp_path: Path, cache: Path
 ) -> None:
     """Most of the praise in texts about women is labelled as blame, in the training data alone."""
-    rows, rng = demo.reviews("train"), Random("bias")
+    rows, rng = demo.reviews("train", rows=2_500), Random("bias")
+    write_csv(tmp_path / "fair.csv", rows)
     about = mentions.mentions([str(row["text"]) for row in rows], "gender")
     for row, gender in zip(rows, about, strict=True):
         if gender == "female" and row["label"] == "positive" and rng.random() < 0.85:
             row["label"] = "negative"
     write_csv(tmp_path / "biased.csv", rows)
     found = {}
-    for name, source in (("fair", "demo"), ("biased", f"{tmp_path}/biased.csv")):
-        text = policy.default_text().replace('train = "demo"', f'train = "{source}"')
-        text = re.sub(r"subgroups = .*", 'subgroups = ["mention:gender"]', text)
+    for name in ("fair", "biased"):
+        text = policy.default_text().replace('train = "demo"', f'train = "{tmp_path}/{name}.csv"')
+        text = re.sub(r"subgroups = .*", 'subgroups = ["mention:gender"]', text).replace("epochs = 10", "epochs = 5")
         (tmp_path / "audit.toml").write_text(text, "utf-8")
         _, value = audit(tmp_path, cache, "-k", "equalized_odds")
         found[name] = next(f for f in value["findings"] if f["id"] == "fairness.equalized_odds[mention:gender]")
@@ -429,8 +429,9 @@ def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
 def test_airline(tmp_path: Path, cache: Path, real_data: Path) -> None:
     more = "[security]\nqueries = 20\nperturbed = 100\n[quality]\nbehaviour_cases = 100\n"
     # What else is trained beside the model is trained for the demo and for SST-2.
-    more += '[privacy]\ncanaries = 0\n[environment]\nalternatives = ["words"]\n'
-    done, value = audit(tmp_path, cache, "--audit-policy", example(tmp_path, "airline.toml", more))
+    more += "[privacy]\ncanaries = 0\n"
+    chosen = "not energy and not latency"
+    done, value = audit(tmp_path, cache, "--audit-policy", example(tmp_path, "airline.toml", more), "-k", chosen)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     found = verdicts(value)
     assert found["quality.accuracy"] == "pass"
