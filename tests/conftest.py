@@ -90,7 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group("alone"))
         elif slow is None:
             item.add_marker(pytest.mark.xdist_group(item.path.name))
-    if not config.pluginmanager.hasplugin("randomly"):
+    if not getattr(config.option, "randomly_reorganize", False):
         items.sort(key=_turn)
 
 
