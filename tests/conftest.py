@@ -17,6 +17,9 @@ from typing import Any
 
 # Before torch is imported: two trainings that each take all cores slow each other tenfold.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Pytest, and so an audit, writes otherwise where it runs in CI; a test of that sets it.
+for _name in ("CI", "BUILD_NUMBER"):
+    os.environ.pop(_name, None)
 
 # pytester takes back what a run inside the test process imported; extension modules do not bear a second import, nor do
 # Babel's patterns of numbers, which it keeps by the class of the first.
