@@ -17,9 +17,6 @@ from typing import Any
 
 # Before torch is imported: two trainings that each take all cores slow each other tenfold.
 os.environ["OMP_NUM_THREADS"] = "1"
-# Pytest, and so an audit, writes otherwise where it runs in CI; a test of that sets it.
-for _name in ("CI", "BUILD_NUMBER"):
-    os.environ.pop(_name, None)
 
 # pytester takes back what a run inside the test process imported; extension modules do not bear a second import, nor do
 # Babel's patterns of numbers, which it keeps by the class of the first.
@@ -62,7 +59,10 @@ _SHARED = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make a folder for what all processes of this run share."""
+    """Make a folder for what all processes of this run share; forget that this may be CI."""
+    # Pytest, and so an audit, writes otherwise there; a test of that sets these itself.
+    for name in ("CI", "BUILD_NUMBER"):
+        os.environ.pop(name, None)
     inherited = getattr(config, "workerinput", {}).get("tests_shared")
     config.stash[_SHARED] = Path(inherited or tempfile.mkdtemp(prefix="model-audit-tests-"))
 
