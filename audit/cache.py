@@ -1,25 +1,34 @@
-"""Where models, predictions and energy measurements are kept between audits: one private folder."""
+"""Where models, predictions and energy measurements are kept between audits: one private folder.
+
+Who can write there decides verdicts, so it must be the user's own. What lies there is used only if it is whole: whatever
+was damaged, or left behind by a process that was killed, costs time and no result.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from audit.errors import AuditError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_DIGEST = hashlib.sha256().digest_size
 
 
 def default_folder() -> Path:
@@ -45,6 +54,11 @@ class Cache:
     ----------
     folder : Path
         Made with mode 0700 where it does not exist: trained models hold traces of personal data.
+
+    Raises
+    ------
+    AuditError
+        If it cannot be written, or if anybody else may write there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,9 +66,13 @@ class Cache:
         self.given_up = False
         self._said: set[str] = set()
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+                missing.mkdir(exist_ok=True, mode=0o700)
             for part in (self.models, self.datasets, self.measurements):
                 part.mkdir(exist_ok=True, mode=0o700)
+            for part in (folder, self.models, self.datasets, self.measurements):
+                _check_own(part)
+            self._remove_orphans()
         except OSError as error:
             raise AuditError(
                 f"{folder}: the cache folder cannot be written ({error.strerror}); choose another with --audit-cache."
@@ -98,11 +116,11 @@ class Cache:
         name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
         path = self.measurements / f"{name}.json"
         with self._alone(path):
-            known = read_json(path)
-            if isinstance(known, dict) and known.get("key") == key:
+            known = read_sealed(path)
+            if known is not None and known.get("key") == key:
                 return known
             made = {"key": dict(key), **make(), "created": timestamp()}
-            self._keep(lambda: write_atomically(path, json.dumps(made)))
+            self._keep(lambda: write_sealed(path, made))
             return made
 
     def array(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -123,6 +141,15 @@ class Cache:
                 known = made = make()
                 self._keep(lambda: _write_array(path, made))
             return known
+
+    def _remove_orphans(self) -> None:
+        """Remove what killed processes left unfinished: it may hold texts, or traces of them."""
+        for folder in (self.models, self.datasets, self.measurements):
+            for orphan in folder.glob(".*.*"):
+                lock = FileLock(_lock_of(orphan), timeout=0)
+                # While a process is at work on it, it holds the lock.
+                with suppress(Timeout, OSError), lock:
+                    remove(orphan)
 
     @contextmanager
     def _alone(self, path: Path) -> Iterator[None]:
@@ -157,6 +184,83 @@ class Cache:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _check_own(folder: Path) -> None:
+    """Refuse a folder that somebody else could put something into."""
+    if not hasattr(os, "geteuid"):  # Windows: the rights on a folder are not told by its mode
+        return
+    whose = folder.stat()
+    if whose.st_uid != os.geteuid():
+        problem, remedy = "belongs to another user", "choose a folder of your own with --audit-cache"
+    elif whose.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        problem, remedy = "may be written by others", "run `chmod go-w` on it or choose another with --audit-cache"
+    else:
+        return
+    raise AuditError(
+        f"{folder}: the cache folder {problem}, and who can write there decides verdicts; {remedy}, or use none."
+    )
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, whatever it is."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """An empty folder beside the path that it is to be moved to; gone afterwards if it was not.
+
+    The caller holds the lock ``{path}.lock``: without it, another process takes the folder for an orphan.
+    """
+    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def scratch(parent: Path) -> Iterator[Path]:
+    """An empty folder of a name of its own, locked while it is used and gone afterwards."""
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = parent / uuid.uuid4().hex
+    lock = FileLock(f"{path}.lock")
+    try:
+        with lock, unfinished(path) as folder:
+            yield folder
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _lock_of(unfinished: Path) -> Path:
+    """The lock that a process holds while it is at work on ``.{name}.{random}``."""
+    name = unfinished.name[1:].rpartition(".")[0]
+    # A model's metadata are written under the lock of its folder.
+    name = name.removesuffix(".json") if unfinished.parent.name == "models" else name
+    return unfinished.with_name(f"{name}.lock")
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file of the cache with a hash of what it holds."""
+    write_atomically(path, json.dumps({"seal": _seal(value), **value}, indent=1))
+
+
+def read_sealed(path: Path) -> dict[str, Any] | None:
+    """What was written; None where the file is missing, damaged or incomplete, since it can be made again."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        return None
+    seal = value.pop("seal", None)
+    return value if seal == _seal(value) else None
+
+
+def _seal(value: Mapping[str, Any]) -> str:
+    as_read = json.loads(json.dumps(value))  # keys are texts then, whatever they were
+    return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader, or a crash, sees the old one or the new one and nothing between."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -185,17 +289,21 @@ def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[Any] | None:
     import numpy as np
 
     try:
-        found = np.load(path, allow_pickle=False)
+        digest, content = (whole := path.read_bytes())[:_DIGEST], whole[_DIGEST:]
+        if digest != hashlib.sha256(content).digest():
+            return None
+        found = np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError):
         return None
     return found if found.shape == shape and np.isfinite(found).all() else None
 
 
 def _write_array(path: Path, value: NDArray[Any]) -> None:
-    """Keep an array; a reader, or a crash, sees the old one or the new one."""
+    """Keep an array behind its hash; a reader, or a crash, sees the old one or the new one."""
     import numpy as np
 
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npy")
-    os.close(handle)
-    np.save(temporary, value)
+    np.save(content := io.BytesIO(), value)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(hashlib.sha256(content.getvalue()).digest() + content.getvalue())
     os.replace(temporary, path)

@@ -278,7 +278,7 @@ def _export(asked: argparse.Namespace) -> int:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise AuditError(f"{folder} exists and is not an empty folder; choose another.")
     cache = Cache(asked.audit_cache or default_folder())
-    for kept in sorted(path for path in cache.models.iterdir() if path.is_dir()):
+    for kept in sorted(path for path in cache.models.glob("[!.]*") if path.is_dir()):
         if models.fingerprint(models.hash_files(kept)) == wanted:
             try:
                 shutil.copytree(kept, folder, dirs_exist_ok=True)

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import hub
+from audit.artifact import sha256
+from audit.cache import CacheWarning, read_sealed, scratch, write_sealed
 from audit.errors import AuditError
 from audit.policy import DEMO, Policy, TransferPolicy, did_you_mean
 from audit.probes import mentions
@@ -515,10 +517,12 @@ def _read_file(path: Path, suffix: str, name: str, cache: Path) -> Mapping[str, 
                 "encoding": "utf-8-sig",
                 "index_col": False,
             }
-        dataset = load_dataset(
-            READERS[suffix], data_files={"data": str(path)}, split="data", cache_dir=str(cache), **more
-        )
-        return _columns(dataset, name)
+        # Not from the library's cache, which tells files by name and time: what is there now is what is audited.
+        with scratch(cache) as empty:
+            dataset = load_dataset(
+                READERS[suffix], data_files={"data": str(path)}, split="data", cache_dir=str(empty), **more
+            )
+            return _columns(dataset, name)
 
 
 def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, Sequence[Any]]:
@@ -530,11 +534,41 @@ def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, S
         )
     from datasets import load_dataset
 
-    if not Path(source).is_dir():
-        hub.work_offline_if_unreachable()
+    split = match["split"] or role
+    if Path(source).is_dir():
+        with _readable(name), scratch(cache) as empty:
+            return _columns(load_dataset(match["id"], match["config"], split=split, cache_dir=str(empty)), name)
+    hub.work_offline_if_unreachable()
     with _readable(name):
-        dataset = load_dataset(match["id"], match["config"], split=match["split"] or role, cache_dir=str(cache))
-        return _columns(dataset, name)
+        return _columns(_download(match["id"], match["config"], split, cache), name)
+
+
+def _download(source: str, configuration: str | None, split: str, cache: Path) -> Any:
+    """A data set of the Hub, from the library's cache where there is no network; a damaged copy there is made again."""
+    import datasets
+    import pyarrow as pa
+
+    def load(mode: str) -> Any:
+        return datasets.load_dataset(source, configuration, split=split, cache_dir=str(cache), download_mode=mode)
+
+    sealed = cache / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}.json"
+    known = read_sealed(sealed) or {}
+    try:
+        dataset = load("reuse_dataset_if_exists")
+        damaged = any(known.get(each, digest) != digest for each, digest in _digests(dataset).items())
+    except pa.ArrowException:
+        damaged = True
+    if damaged:
+        message = f"{cache}: the copy of '{source}' in the cache is not as it was made; it is made again"
+        warnings.warn(message, CacheWarning, stacklevel=2)
+        dataset = load("reuse_cache_if_exists")
+    write_sealed(sealed, known | _digests(dataset))
+    return dataset
+
+
+def _digests(dataset: Any) -> dict[str, str]:
+    """The SHA-256 of each file that a data set is read from."""
+    return {each["filename"]: sha256(Path(each["filename"])) for each in dataset.cache_files}
 
 
 @contextmanager

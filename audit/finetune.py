@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain
@@ -22,7 +20,7 @@ from filelock import FileLock
 from audit import launched
 from audit import model as models
 from audit.batches import filler, inputs
-from audit.cache import Cache, read_json, timestamp, write_atomically
+from audit.cache import Cache, read_sealed, remove, timestamp, unfinished, write_sealed
 from audit.data import Examples, split_validation
 from audit.errors import AuditError
 from audit.model import Model
@@ -78,7 +76,8 @@ class Recipe:
             **({"vocabulary": vocabulary.fingerprint} if vocabulary else {}),
             # Arithmetic differs between kinds of devices (bf16 on GPUs), not between two of a kind.
             "device": self.device.split(":")[0],
-            "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
+            # Ours among them: what the recipe's words mean may change with it.
+            "versions": {name: version(name) for name in ("pytest-model-audit", "torch", "transformers", "tokenizers")},
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -146,17 +145,17 @@ def train_all(
             with meter.phase(phase), progress.bar(phase, len(missing), "models") as bar:
 
                 def keep(i: int, fill: Callable[[Path], None], training: Mapping[str, Any]) -> None:
-                    with _working(folders[missing[i]]) as working:
+                    with unfinished(folders[missing[i]]) as working:
                         fill(working)
                         _keep(working, folders[missing[i]], training)
                     bar.advance(1)
 
                 trained = cluster.train([jobs[i] for i in missing], phase, keep)
             for i, training in zip(missing, trained, strict=True):
-                write_atomically(_metadata(folders[i]), json.dumps(training, indent=1))
+                write_sealed(_metadata(folders[i]), training)
             missing = []
         for i in missing:
-            with _working(folders[i]) as working:
+            with unfinished(folders[i]) as working:
                 training = train_into(working, jobs[i], meter, progress, phase)
                 if launched.is_main():
                     _keep(working, folders[i], training)
@@ -169,26 +168,17 @@ def train_all(
             device=job.recipe.device,
             revision=job.recipe.revision,
             pinned=job.recipe.pinned,
-            training=read_json(_metadata(folder)),
+            training=read_sealed(_metadata(folder)),
         )
         for job, folder in zip(jobs, folders, strict=True)
     )
 
 
-@contextmanager
-def _working(folder: Path) -> Iterator[Path]:
-    """An empty folder beside that of a model, gone afterwards unless it was put in its place."""
-    working = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        yield working
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
-
-
 def _keep(working: Path, folder: Path, training: Mapping[str, Any]) -> None:
     """Put a trained model where it is looked for."""
-    shutil.rmtree(folder, ignore_errors=True)
-    write_atomically(_metadata(folder), json.dumps(training, indent=1))
+    for former in (folder, _metadata(folder)):
+        remove(former)
+    write_sealed(_metadata(folder), training)
     os.replace(working, folder)
 
 
@@ -199,11 +189,11 @@ def _metadata(folder: Path) -> Path:
 
 def _is_whole(folder: Path) -> bool:
     """Whether a cached model is there and is the one that was saved."""
-    training = read_json(_metadata(folder))
+    training = read_sealed(_metadata(folder))
     return (
-        isinstance(training, dict)
+        training is not None
         and folder.is_dir()
-        and training.get("fingerprint") == models.fingerprint(models.hash_files(folder))
+        and training["fingerprint"] == models.fingerprint(models.hash_files(folder))
     )
 
 

@@ -5,14 +5,27 @@ from __future__ import annotations
 import os
 import stat
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from filelock import FileLock
+
 from audit import AuditError
-from audit.cache import Cache, CacheWarning, default_folder, read_json, write_atomically
-from tests.helpers import is_one_sentence
+from audit.cache import (
+    Cache,
+    CacheWarning,
+    default_folder,
+    read_json,
+    read_sealed,
+    scratch,
+    unfinished,
+    write_atomically,
+    write_sealed,
+)
+from tests.helpers import Runner, WritePolicy, is_one_sentence
 
 
 def test_the_folder_is_private_whatever_the_umask(tmp_path: Path) -> None:
@@ -123,3 +136,112 @@ def test_a_folder_that_takes_no_files_costs_time_only_and_is_named_once(tmp_path
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert cache.array("name", (1,), lambda: np.ones(1, dtype=np.float32)).tolist() == [1]
+
+
+# ---- who may write there
+
+
+@pytest.mark.parametrize("part", ["", "models", "datasets", "measurements"])
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777, 0o702])
+def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path, part: str, mode: int) -> None:
+    place = Cache(tmp_path / "cache").folder / part
+    place.chmod(mode)
+    with pytest.raises(AuditError, match="may be written by others, and who can write there decides") as caught:
+        Cache(tmp_path / "cache")
+    assert str(place) in str(caught.value)
+    assert is_one_sentence(str(caught.value))
+    place.chmod(0o755)  # to read is not to write
+    Cache(tmp_path / "cache")
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Cache(tmp_path / "cache").folder
+    if os.geteuid() == 0:
+        os.chown(folder, 12_345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12_345)
+    with pytest.raises(AuditError, match="belongs to another user") as caught:
+        Cache(folder)
+    assert is_one_sentence(str(caught.value))
+
+
+def test_an_audit_does_not_start_on_such_a_folder(run: Runner, write_policy: WritePolicy, tmp_path: Path) -> None:
+    write_policy()
+    run.pytester.makepyfile("def test_it(predictions): ...")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    result = run("--audit-cache", str(tmp_path / "cache"))
+    assert result.ret == 4
+    (line,) = [line for line in result.stderr.lines if line.startswith("ERROR:")]
+    assert "chmod go-w" in line
+    assert run("--audit-cache", "none").ret == 0
+
+
+# ---- what killed processes leave, and what was damaged
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is_not(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    dead = [
+        cache.models / ".0123.abcd",
+        cache.models / ".0123.json.abcd",
+        cache.datasets / ".0123.abcd",
+        cache.measurements / ".name.npy.abcd",
+    ]
+    for path in dead[::2]:
+        path.mkdir()
+        (path / "weights").write_text("what a training text left", "utf-8")
+    for path in dead[1::2]:
+        path.write_text("half of it", "utf-8")
+    with FileLock(cache.models / "4567.lock"), unfinished(cache.models / "4567") as alive:
+        half = cache.models / ".4567.json.abcd"
+        half.write_text("half of it", "utf-8")
+        with scratch(cache.datasets) as reading:
+            Cache(tmp_path / "cache")
+            assert not [path for path in dead if path.exists()]
+            assert alive.exists()
+            assert half.exists()
+            assert reading.exists()
+        assert not reading.exists()
+    Cache(tmp_path / "cache")
+    assert not half.exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace("0.25", "0.26"),  # still JSON, still of the right keys
+        lambda text: text.replace('"b": 0.25', '"c": 0.25'),
+        lambda text: text[:-2],
+        lambda text: "[]",
+        lambda text: "null",
+    ],
+)
+def test_a_measurement_that_is_not_what_was_written_is_made_again(tmp_path: Path, damage: Callable[[str], str]) -> None:
+    cache = Cache(tmp_path / "cache")
+    for _ in range(2):
+        assert cache.measurement({"a": 1}, lambda: {"b": 0.25})["b"] == 0.25
+    (path,) = cache.measurements.glob("*.json")
+    path.write_text(damage(path.read_text("utf-8")), "utf-8")
+    again = cache.measurement({"a": 1}, lambda: {"b": 0.5})
+    assert (again["key"], again["b"]) == ({"a": 1}, 0.5)
+    assert cache.measurement({"a": 1}, lambda: {"b": 0.75}) == again
+
+
+def test_an_array_with_another_value_is_made_again(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    cache.array("name", (2,), lambda: np.array([1.0, 2.0]))
+    (path,) = cache.measurements.glob("*.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert cache.array("name", (2,), lambda: np.array([3.0, 4.0])).tolist() == [3.0, 4.0]
+
+
+def test_a_seal_holds_for_any_json(tmp_path: Path) -> None:
+    value = {"a": (1, 2.5, None), 3: {"b": float("nan")}, "ü": ["\ud800", True]}
+    write_sealed(tmp_path / "x.json", value)
+    assert repr(read_sealed(tmp_path / "x.json")) == repr(
+        {"a": [1, 2.5, None], "3": {"b": float("nan")}, "ü": ["\ud800", True]}
+    )
+    assert read_sealed(tmp_path / "none.json") is None

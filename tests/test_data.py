@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from audit import AuditError
 from audit import data as audit_data
 from audit import policy as policies
+from audit.cache import CacheWarning
 from audit.data import Examples, Role
 from tests.helpers import THREE, TWO, examples, is_one_sentence
 
@@ -435,3 +437,58 @@ def test_a_pair_file_that_is_none_is_named(tmp_path: Path, columns: tuple[str, .
     assert words in str(caught.value)
     assert "[data] pairs" in str(caught.value)
     assert is_one_sentence(str(caught.value))
+
+
+# ---- what is there now is what is read
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_file_that_changed_is_read_anew_though_its_time_did_not(load: Load, tmp_path: Path, suffix: str) -> None:
+    columns, rows = ["text", "label"], [("good", "positive"), ("poor", "negative")]
+    name = write(tmp_path, suffix, rows, columns)
+    before = (tmp_path / name).stat()
+    assert load(name).texts == ("good", "poor")
+    write(tmp_path, suffix, [("fine", "positive"), ("poor", "negative")], columns)
+    os.utime(tmp_path / name, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert load(name).texts == ("fine", "poor")
+
+
+def test_pairs_and_texts_that_changed_are_read_anew_though_their_time_did_not(tmp_path: Path) -> None:
+    path = tmp_path / "more.csv"
+    policy = policies.parse('[model]\nsource = "m"\n[data]\ntest = "demo"\n', None)
+    for text in ("good", "fine"):
+        path.write_text(f"text\n{text}\n", "utf-8")
+        os.utime(path, ns=(10**18, 10**18))
+        assert audit_data.load_texts(policy, path, tmp_path / "cache") == (text,)
+
+
+def test_no_copy_of_the_data_stays_in_the_cache(load: Load, tmp_path: Path) -> None:
+    load(write(tmp_path, ".csv", ROWS, ["text", "label", "group", "other"]))
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("truncated", [False, True])
+def test_a_damaged_copy_of_a_hub_data_set_is_named_and_made_again(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, truncated: bool
+) -> None:
+    """The Hub is a folder here; all else is the library's own."""
+    import datasets
+
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "test.csv").write_text("text,label\nexcellent,positive\nterrible,negative\n", "utf-8")
+    library = datasets.load_dataset
+    monkeypatch.setattr(
+        datasets, "load_dataset", lambda source, *more, **named: library(str(tmp_path / "hub"), **named)
+    )
+    assert load("somebody/reviews").texts == ("excellent", "terrible")
+    (arrow,) = (tmp_path / "cache").rglob("*.arrow")
+    content = arrow.read_bytes()
+    arrow.write_bytes(content[:40] if truncated else content.replace(b"excellent", b"miserable"))
+    with pytest.warns(
+        CacheWarning, match="the copy of 'somebody/reviews' in the cache is not as it was made"
+    ) as caught:
+        assert load("somebody/reviews").texts == ("excellent", "terrible")
+    assert str(tmp_path / "cache") in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load("somebody/reviews").texts == ("excellent", "terrible")

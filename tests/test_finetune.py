@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +21,7 @@ from transformers import (
     DataCollatorWithPadding,
 )
 
-from audit import demo
+from audit import demo, finetune
 from audit.cache import Cache
 from audit.data import Examples, split_validation
 from audit.energy import Meter
@@ -113,14 +117,67 @@ def test_another_recipe_is_another_model(tmp_path: Path, change: dict[str, objec
     assert small_recipe().key(examples(97)) != small_recipe().key(examples())
 
 
-@pytest.mark.slow("trains a model")
-def test_a_damaged_model_in_the_cache_is_trained_again(tmp_path: Path) -> None:
-    first, _ = run(small_recipe(), examples(), tmp_path)
-    weights = first.folder / "model.safetensors"  # type: ignore[attr-defined]
+def _without(key: str) -> Callable[[Path, Path], object]:
+    def damage(folder: Path, metadata: Path) -> None:
+        value = json.loads(metadata.read_text("utf-8"))
+        del value[key]
+        metadata.write_text(json.dumps(value), "utf-8")
+
+    return damage
+
+
+def _another_kind(folder: Path, metadata: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("a file", "utf-8")
+
+
+def _a_folder(folder: Path, metadata: Path) -> None:
+    metadata.unlink()
+    (metadata / "inside").mkdir(parents=True)
+
+
+def _flipped(folder: Path, metadata: Path) -> None:
+    weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    again, meter = run(small_recipe(), examples(), tmp_path)
+
+
+DAMAGE: dict[str, Callable[[Path, Path], object]] = {
+    "weights with another byte": _flipped,
+    "weights missing": lambda folder, metadata: (folder / "model.safetensors").unlink(),
+    "weights cut short": lambda folder, metadata: os.truncate(folder / "model.safetensors", 1_000),
+    "a file too many": lambda folder, metadata: (folder / "config2.json").write_text("{}", "utf-8"),
+    "folder missing": lambda folder, metadata: shutil.rmtree(folder),
+    "folder a file": _another_kind,
+    "metadata missing": lambda folder, metadata: metadata.unlink(),
+    "metadata a folder": _a_folder,
+    "metadata without energy": _without("energy"),
+    "metadata without created": _without("created"),
+    "metadata a list": lambda folder, metadata: metadata.write_text("[]", "utf-8"),
+    "metadata cut short": lambda folder, metadata: os.truncate(metadata, 30),
+}
+
+
+@pytest.mark.slow("trains a model twelve times", seconds=8)
+def test_whatever_was_damaged_of_a_cached_model_it_is_trained_again(tmp_path: Path) -> None:
+    recipe = small_recipe(max_steps=2)
+    first, _ = run(recipe, examples(), tmp_path)
+    for name, damage in DAMAGE.items():
+        damage(first.folder, first.folder.with_name(f"{first.folder.name}.json"))  # type: ignore[attr-defined]
+        again, meter = run(recipe, examples(), tmp_path)
+        assert [phase.name for phase in meter.phases] == ["fine-tune"], name
+        assert again.fingerprint == first.fingerprint, name  # type: ignore[attr-defined]
+        assert again.training["energy"]["kwh"] > 0, name  # type: ignore[attr-defined]
+    _, meter = run(recipe, examples(), tmp_path)
+    assert meter.phases == []
+
+
+@pytest.mark.slow("trains a model")
+def test_another_version_of_the_audit_trains_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small_recipe(max_steps=2)
+    run(recipe, examples(), tmp_path)
+    monkeypatch.setattr(finetune, "version", lambda name: "9.9" if name == "pytest-model-audit" else version(name))
+    _, meter = run(recipe, examples(), tmp_path)
     assert [phase.name for phase in meter.phases] == ["fine-tune"]
-    assert again.fingerprint == first.training["fingerprint"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow("trains a model")
