@@ -1,7 +1,7 @@
 """Where models, predictions and energy measurements are kept between audits: one private folder.
 
-Who can write there decides verdicts, so it must be the user's own. What lies there is used only if it is whole: whatever
-was damaged, or left behind by a process that was killed, costs time and no result.
+Who can write there decides verdicts, so it must be the user's own. What lies there is used only if it is whole:
+whatever was damaged, or left behind by a process that was killed, costs time and no result.
 """
 
 from __future__ import annotations

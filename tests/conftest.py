@@ -191,7 +191,7 @@ def reviews(shared: Shared) -> Path:
 def saved(shared: Shared) -> Path:
     """A tiny classifier of three named classes, one layer of random weights, saved once."""
     names = dict(enumerate(CLASSES))
-    labels = {"id2label": names, "label2id": {name: i for i, name in names.items()}}
+    labels: dict[str, Any] = {"id2label": names, "label2id": {name: i for i, name in names.items()}}
     return shared("saved", lambda folder: save_tiny(folder / "classifier", **labels)) / "classifier"
 
 

@@ -7,10 +7,10 @@ import stat
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-
 from filelock import FileLock
 
 from audit import AuditError
@@ -239,7 +239,7 @@ def test_an_array_with_another_value_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_seal_holds_for_any_json(tmp_path: Path) -> None:
-    value = {"a": (1, 2.5, None), 3: {"b": float("nan")}, "ü": ["\ud800", True]}
+    value: Any = {"a": (1, 2.5, None), 3: {"b": float("nan")}, "ü": ["\ud800", True]}
     write_sealed(tmp_path / "x.json", value)
     assert repr(read_sealed(tmp_path / "x.json")) == repr(
         {"a": [1, 2.5, None], "3": {"b": float("nan")}, "ü": ["\ud800", True]}
