@@ -16,7 +16,7 @@ def check_regular(path: Path, name: str) -> None:
         Begins with `name`, which says whose path it is.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise AuditError(f"{name}: {path.name} is a pipe, socket or device; copy what it gives to a file and name that.")
+        raise AuditError(f"{name}: {path.name} is a pipe, socket or device; copy its content to a file, and name that.")
 
 
 def check_all_regular(folder: Path, name: str) -> None:

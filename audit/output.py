@@ -1,4 +1,4 @@
-"""The folder that an audit writes to: locked while the audit runs, freed of the former verdict first, given its own last.
+"""The folder that an audit writes to: locked while it runs, freed of the former verdict first, given its own last.
 
 The processes of one audit, a controller of xdist and its workers, hold the lock together. The operating system drops it
 with the last of them, so that a killed audit blocks nobody.

@@ -14,7 +14,6 @@ import pytest
 from audit import record, since
 from audit.data import Examples
 from audit.energy import merge
-from audit.errors import AuditError
 from audit.report.headline import headline
 from audit.scorer import Predictions
 from audit.verdict import Finding, Gate, Measurement, Verdict
