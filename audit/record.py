@@ -229,17 +229,25 @@ def read(path: Path, shown: Path | None = None) -> dict[str, Any]:
 
 def mark_incomplete(former: Path, out: Path) -> None:
     """Write the record of one folder into another without its verdict, and its page; nothing where it is no record."""
-    if not (former / NAME).exists():
+    if not (former / NAME).is_file():
         return
+    try:
+        value = dict(json.loads((former / NAME).read_text("utf-8")))
+        value |= {"verdict": "incomplete", "complete": False, "restarted": True}
+        # Before it is checked, which imports a lot: killed in that time, the folder shall have its record.
+        write_atomically(out / NAME, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    except (ValueError, TypeError, RecursionError):
+        return
+    from jsonschema import ValidationError
+
     from audit import report
 
     try:
-        value = read(former / NAME)
-    except AuditError:
-        return
-    value |= {"verdict": "incomplete", "complete": False, "restarted": True}
-    write(out, value)
-    report.write(out, value)
+        _validate(value)
+    except ValidationError:
+        (out / NAME).unlink()
+    else:
+        report.write(out, value)
 
 
 def write_predictions(out: Path, predictions: Predictions) -> None:
