@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,11 +40,13 @@ KILLED = """
 """
 
 
-def started(run: Runner, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """An audit in a process group of its own."""
+def started(run: Runner, *arguments: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+    """An audit in a process group of its own; `before` is called in its process first."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--audit-cache", str(run.cache), *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, cwd=run.pytester.path, start_new_session=True, **pipes, **options)
+    return subprocess.Popen(
+        command, cwd=run.pytester.path, start_new_session=True, preexec_fn=before, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
 
 
 def passed(run: Runner, write_policy: WritePolicy, suite: str = QUALITY) -> Path:
@@ -176,7 +177,7 @@ def test_where_nothing_can_be_written_no_former_verdict_stays(
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
-    audit = started(run, "-s", *workers, preexec_fn=limit)
+    audit = started(run, "-s", *workers, before=limit)
     output = audit.communicate(timeout=120)[0]
     assert audit.returncode == 4, output
     assert "cannot be written" in sentence(output)
