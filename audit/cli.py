@@ -19,6 +19,7 @@ from audit import model as models
 from audit import policy as policies
 from audit.cache import Cache, default_folder, write_atomically
 from audit.errors import AuditError
+from audit.files import check_regular
 from audit.masked_lm import UNITS, Length, Recipe
 from audit.pretrain import gather, pretrain
 from audit.redaction import printable
@@ -223,6 +224,7 @@ def _card(asked: argparse.Namespace) -> int:
     from audit.report import card
 
     output: Path = asked.output / "README.md" if asked.output.is_dir() else asked.output
+    check_regular(output, str(output))
     try:
         existing = output.read_bytes().decode() if output.exists() else None
     except (OSError, UnicodeDecodeError) as error:

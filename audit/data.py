@@ -23,6 +23,7 @@ from audit import hub
 from audit.artifact import sha256
 from audit.cache import CacheWarning, read_sealed, scratch, write_sealed
 from audit.errors import AuditError
+from audit.files import check_all_regular, check_regular
 from audit.policy import DEMO, Policy, TransferPolicy, did_you_mean
 from audit.probes import mentions
 from audit.probes.identity import AXES
@@ -484,6 +485,7 @@ def _read(
     if suffix in READERS:
         return _read_file(path, suffix, name, cache)
     if path.is_dir():
+        check_all_regular(path, name)
         return _read_hub(str(path), role, name, cache)
     if path.exists() or "${" in source or source.startswith((".", "/", "~")):
         raise AuditError(
@@ -498,6 +500,7 @@ def _read_file(path: Path, suffix: str, name: str, cache: Path) -> Mapping[str, 
 
     if not path.exists():
         raise AuditError(f"{name}: no such file ({path}).")
+    check_regular(path, name)
     if path.stat().st_size == 0:
         raise AuditError(f"{name}: the file is empty.")
     from datasets import Features, Value, load_dataset

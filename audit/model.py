@@ -13,6 +13,7 @@ from typing import Any
 
 from audit import artifact, hub, pickles, weights
 from audit.errors import AuditError
+from audit.files import check_all_regular
 from audit.pickles import PICKLED
 from audit.redaction import printable
 
@@ -266,6 +267,7 @@ def check_folder(folder: Path, source: str, *, allow_pickle: bool = False) -> No
         Without configuration, without weights, with damaged safetensors, or with pickled weights only; where these are
         allowed, if the scanner calls them dangerous or cannot look into them.
     """
+    check_all_regular(folder, f"model '{source}'")
     if not (folder / "config.json").is_file():
         raise AuditError(f"model '{source}': {folder} has no config.json; expected a saved Transformers model.")
     safe = safe_weights(folder, source)

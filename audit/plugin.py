@@ -14,9 +14,11 @@ import shlex
 import sys
 import tempfile
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from audit.experiments import Experiments
     from audit.model import Model
     from audit.model_card import Card
+    from audit.output import Output
     from audit.own_metrics import OwnMetric
     from audit.personal_data import NameFinder
     from audit.policy import Policy
@@ -74,6 +77,7 @@ class _Run:
 
     config: pytest.Config
     started: float
+    audit: str = field(default_factory=lambda: uuid.uuid4().hex)
     session: Session | None = None
     problem: str | None = None
     raised: bool = False
@@ -90,6 +94,15 @@ class _Run:
     def is_worker(self) -> bool:
         return hasattr(self.config, "workerinput")
 
+    @cached_property
+    def output(self) -> Output:
+        """The output folder; also of a controller, which has no session."""
+        if self.session is not None:
+            return self.session.output
+        from audit.output import Output
+
+        return Output(self.config.invocation_params.dir / self.config.option.audit_out, self.audit)
+
     def ensure_session(self) -> Session:
         if self.session is None:
             from audit.session import Options, Session
@@ -105,6 +118,7 @@ class _Run:
                 cache=self._cache_folder(),
                 command=shlex.join(["pytest", *map(str, self._arguments())]),
                 processes=self.config.workerinput["workercount"] if self.is_worker else 1,  # type: ignore[attr-defined]
+                audit=self.config.workerinput["audit"] if self.is_worker else self.audit,  # type: ignore[attr-defined]
             )
             self.session = Session(options, _extra_ids(self.config), _progress(self.config))
         return self.session
@@ -179,6 +193,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.session.close()
     if run is not None and run.temporary is not None:
         run.temporary.cleanup()
+    if run is not None and "output" in run.__dict__:
+        run.output.close()
 
 
 class _Xdist:
@@ -187,9 +203,15 @@ class _Xdist:
     @pytest.hookimpl
     def pytest_configure_node(self, node: Any) -> None:
         run = node.config.stash[_STATE]
+        node.workerinput["audit"] = run.audit
         node.workerinput["audit_arguments"] = [str(argument) for argument in run._arguments()]
         if node.config.option.audit_cache == "none":
             node.workerinput["audit_cache"] = run.temporary_folder()
+
+    @pytest.hookimpl
+    def pytest_xdist_node_collection_finished(self, node: Any) -> None:
+        """Hold the output folder with the worker that claimed it, which may die before the audit ends."""
+        node.config.stash[_STATE].output.join()
 
     @pytest.hookimpl
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
@@ -661,6 +683,7 @@ def pytest_runtest_makereport(
         if run.is_worker:
             item.config.workeroutput["audit_problem"] = run.problem  # type: ignore[attr-defined]
         item.session.shouldstop = "the audit cannot go on"
+        report.longrepr = str(error)
     if isinstance(error, NotAssessed):
         _not_assessed(item, run.session, report, str(error), arises=error.arises)
     elif report.skipped and not hasattr(report, "wasxfail"):
@@ -776,20 +799,20 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if run.problem is not None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        run.output.restore()
         return
     facts = list(run.facts.values())
-    if not facts and run.active and run.session is not None:
+    if not facts and run.active and run.session is not None and run.output.join():
         facts = [run.session.facts(run.model, run.scorers)]
     if not facts:
         return
-    from audit import record, report
+    from audit import record
     from audit.cache import timestamp
     from audit.energy import Meter
+    from audit.output import rendered
 
-    out = Path(facts[0]["out"])
-
-    def write(**reporting: Any) -> dict[str, Any]:
-        made = record.build(
+    def build(**reporting: Any) -> dict[str, Any]:
+        return record.build(
             list(run.findings.values()),
             facts,
             failed=int(exitstatus) == pytest.ExitCode.TESTS_FAILED,
@@ -798,20 +821,24 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             duration_s=time.time() - run.started,
             **reporting,
         )
-        record.write(out, made)
-        report.write(out, made)
-        return made
 
-    # The record cannot hold what writing it took, so it is written twice; the second time is not counted.
+    # The record cannot hold what reporting took, so all is made twice; the second time is not counted.
     own = run.session if run.active else None
     meter = Meter(facts[0]["policy"]["audit"]["country"]) if own is None else own.meter
     with meter.phase("report") as phase:
-        write()
-    run.record = write(reporting=[phase.record()])
+        rendered(build())
+    try:
+        run.record = run.output.publish(build(reporting=[phase.record()]))
+    except AuditError as error:
+        run.problem = str(error)
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        return
+    finally:
+        run.output.release()
     # GitHub shows what is appended to this file on the page of the job.
     if step := os.environ.get("GITHUB_STEP_SUMMARY"):
         with contextlib.suppress(OSError), open(step, "a", encoding="utf-8") as file:
-            file.write((out / record.SUMMARY).read_text("utf-8"))
+            file.write((run.output.folder / record.SUMMARY).read_text("utf-8"))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -825,14 +852,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     from audit.report import terminal
     from audit.report.headline import headline
 
-    folder = Path(next(iter(run.facts.values()))["out"]) if run.facts else run.ensure_session().out
     colour = {"pass": {"green": True}, "fail": {"red": True}, "incomplete": {"yellow": True}}
     terminalreporter.ensure_newline()
     terminalreporter.section("model audit", sep="=")
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)
     terminalreporter.write_line(headline(run.record), bold=True, **colour[run.record["verdict"]])
-    terminalreporter.write_line(f"report: {_short(folder / record.REPORT, config)}")
+    terminalreporter.write_line(f"report: {_short(run.output.folder / record.REPORT, config)}")
 
 
 def _short(path: Path, config: pytest.Config) -> str:

@@ -27,6 +27,7 @@ from pydantic import (
 
 from audit.catalogue import Identifier, base_id, ids
 from audit.errors import AuditError
+from audit.files import check_regular
 from audit.verdict import Gate
 
 SMALL_BERT = "small-bert"
@@ -383,6 +384,7 @@ def read(path: Path) -> Policy:
     AuditError
         If the file is missing, is not UTF-8 or TOML, or has an unknown key or a wrong value.
     """
+    check_regular(path, str(path))
     try:
         return parse(path.read_text("utf-8"), path)
     except FileNotFoundError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import math
 import os
@@ -21,6 +23,7 @@ from audit import since
 from audit.cache import write_atomically
 from audit.energy import add, charged
 from audit.errors import AuditError
+from audit.files import check_regular
 from audit.redaction import withheld
 from audit.verdict import Finding, Measurement
 
@@ -181,14 +184,26 @@ def write(out: Path, value: Mapping[str, Any]) -> Path:
     jsonschema.ValidationError
         If it does not fit the schema: a defect of ours that must not reach a reader.
     """
-    _validate(value)
+    text = as_text(value)
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / NAME, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_atomically(out / NAME, text)
     return out / NAME
 
 
-def read(path: Path) -> dict[str, Any]:
+def as_text(value: Mapping[str, Any]) -> str:
+    """What ``audit.json`` is to hold; raises as :func:`write` does."""
+    _validate(value)
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read(path: Path, shown: Path | None = None) -> dict[str, Any]:
     """Read a record that somebody hands us; it is not trusted.
+
+    Parameters
+    ----------
+    path : Path
+    shown : Path, optional
+        How the user calls it, where it lies elsewhere for now.
 
     Raises
     ------
@@ -197,8 +212,10 @@ def read(path: Path) -> dict[str, Any]:
     """
     import jsonschema
 
+    source, path = path, shown or path
+    check_regular(source, str(path))
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = json.loads(source.read_text("utf-8"))
         _validate(value)
     except OSError as error:
         raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
@@ -210,45 +227,27 @@ def read(path: Path) -> dict[str, Any]:
     return dict(value)
 
 
-def mark_incomplete(out: Path) -> None:
-    """Take the verdict from a record that lies in the folder, so that a crash never leaves yesterday's pass behind."""
-    path = out / NAME
-    if not path.exists():
+def mark_incomplete(former: Path, out: Path) -> None:
+    """Write the record of one folder into another without its verdict, and its page; nothing where it is no record."""
+    if not (former / NAME).is_file():
         return
+    try:
+        value = dict(json.loads((former / NAME).read_text("utf-8")))
+        value |= {"verdict": "incomplete", "complete": False, "restarted": True}
+        # Before it is checked, which imports a lot: killed in that time, the folder shall have its record.
+        write_atomically(out / NAME, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    except (ValueError, TypeError, RecursionError):
+        return
+    from jsonschema import ValidationError
+
     from audit import report
 
     try:
-        value = read(path)
-    except AuditError:
-        path.unlink()
-        for made in (REPORT, SUMMARY, BADGE):
-            (out / made).unlink(missing_ok=True)
-        return
-    value |= {"verdict": "incomplete", "complete": False, "restarted": True}
-    write(out, value)
-    report.write(out, value)
-
-
-def check_writable(out: Path) -> None:
-    """Find out whether the folder can be written before any work is done.
-
-    Raises
-    ------
-    AuditError
-        If it cannot.
-    """
-    nearest = out
-    while not nearest.exists():
-        nearest = nearest.parent
-    try:
-        if not nearest.is_dir():
-            raise NotADirectoryError(20, "is a file, not a folder")
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise AuditError(
-            f"--audit-out {out}: the folder cannot be written ({error.strerror}); choose another."
-        ) from None
+        _validate(value)
+    except ValidationError:
+        (out / NAME).unlink()
+    else:
+        report.write(out, value)
 
 
 def write_predictions(out: Path, predictions: Predictions) -> None:
@@ -272,32 +271,76 @@ def write_predictions(out: Path, predictions: Predictions) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def read_predictions(folder: Path) -> dict[tuple[str, str, int], str] | None:
+def seal(out: Path, value: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What tells the predictions of a record from those of another audit; None where this audit made none."""
+    path = out / PREDICTIONS
+    if not path.is_file():
+        return None
+    return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "fingerprint": value["model"].get("fingerprint")}
+
+
+def read_predictions(
+    path: Path, value: Mapping[str, Any], shown: Path | None = None
+) -> dict[tuple[str, str, int], str] | None:
     """What a former audit's model said of each example, by :attr:`Examples.keys`; None where it was not kept.
 
-    The file is not trusted.
+    Parameters
+    ----------
+    path : Path
+        The file, which is not trusted.
+    value : mapping
+        The record that it stands beside.
+    shown : Path, optional
+        How the user calls the file, where it lies elsewhere for now.
 
     Raises
     ------
     AuditError
-        If the file is there but is not one of ours.
+        If the file is there but is not one of ours, or not the one that the record speaks of.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = folder / PREDICTIONS
-    if not path.is_file():
+    source, path = path, shown or path
+    check_regular(source, str(path))
+    if not source.is_file():
         return None
     try:
-        table = pq.read_table(path)
+        content = source.read_bytes()
+        table = pq.read_table(io.BytesIO(content))
         names = [name for name in table.column_names if name.startswith("p(") and name.endswith(")")]
         chances = np.column_stack([table[name].to_numpy().astype(float) for name in names])
         keys = zip(*(table[name].to_pylist() for name in ("text_sha256", "label", "occurrence")), strict=True)
         said = [names[i][2:-1] for i in chances.argmax(axis=1)]
-        return {(str(text), str(label), int(n)): answer for (text, label, n), answer in zip(keys, said, strict=True)}
+        answers = {(str(text), str(label), int(n)): answer for (text, label, n), answer in zip(keys, said, strict=True)}
     except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
         text = " ".join(str(error).split())[:150]
         raise AuditError(f"{path}: not the predictions of an audit ({type(error).__name__}: {text}).") from None
+    if not _belong(value, content, answers):
+        raise AuditError(
+            f"{path}: not the predictions that {NAME} beside it speaks of; give a folder as one audit left it, or "
+            "remove this file to compare the figures alone."
+        )
+    return answers
+
+
+def _belong(value: Mapping[str, Any], content: bytes, answers: Mapping[tuple[str, str, int], str]) -> bool:
+    """Whether predictions are those of a record: by its seal, and by the accuracy that it states.
+
+    Records of former versions have no seal. Theirs must state the accuracy of just these rows; under a seal, a test of
+    the user's own may have measured it on other ones.
+    """
+    is_sealed = "predictions" in value
+    if is_sealed:
+        sealed = value["predictions"]
+        fingerprint = value["model"].get("fingerprint")
+        if sealed != {"sha256": hashlib.sha256(content).hexdigest(), "fingerprint": fingerprint}:
+            return False
+    right = sum(label == answer for (_, label, _), answer in answers.items())
+    stated = [each for each in value["findings"] if each["id"] == "quality.accuracy" and each["estimate"] is not None]
+    return all(
+        abs(each["estimate"] * each["n"] - right) < 0.5 if each["n"] == len(answers) else is_sealed for each in stated
+    )
 
 
 @cache

@@ -39,6 +39,7 @@ from audit.experiments import ELSEWHERE, Elsewhere, Experiments
 from audit.finetune import Recipe, train
 from audit.model import Model
 from audit.model_card import Card
+from audit.output import Output
 from audit.own_metrics import OwnMetric
 from audit.personal_data import NameFinder
 from audit.policy import SMALL_BERT, Policy
@@ -65,6 +66,7 @@ class Options:
     cache: Path = field(default_factory=Path)
     command: str = ""
     processes: int = 1
+    audit: str = ""
 
 
 class Session:
@@ -98,7 +100,7 @@ class Session:
         return policies.find(self.options.policy, self.options.folder)
 
     def start(self, overridden: Iterable[str] = ()) -> None:
-        """Check what was given; then mark a former record in the output folder as incomplete.
+        """Mark a former record in the output folder as incomplete once the policy is right; then check the rest.
 
         Parameters
         ----------
@@ -108,7 +110,7 @@ class Session:
         Raises
         ------
         AuditError
-            Names what is wrong; nothing has been written then.
+            Names what is wrong; :meth:`Output.restore` brings the former record back then.
         """
         self.overridden = tuple(sorted(overridden))
         self.policy.check_ids(self.extra_ids)
@@ -117,21 +119,25 @@ class Session:
                 f"pytest was started {launched.world()} times, by torchrun or accelerate launch; train with `torchrun "
                 f"--nproc_per_node {launched.world()} -m audit train`, then run pytest once, which finds the model."
             )
-        # The former predictions are read now, since this audit may be written over them.
-        _ = self.policy, self.device, self.cache, self.baseline, self.former, self.own_metrics, self.person_names
+        # Before anything that takes time or memory: a run that dies in it must not leave the former pass behind.
+        self.output.claim()
+        _ = self.device, self.cache, self.baseline, self.former, self.own_metrics, self.person_names
         if self.cluster is not None and self.policy.audit.address is not None:
             self.cluster.connect()
-        record.check_writable(self.out)
         if not {"model", "scorer"} & set(self.overridden):
             _ = self._located
         self.meter.start("probes")
         _ = self.test_data, self.train_data, self.pairs
-        record.mark_incomplete(self.out)
 
     @cached_property
     def out(self) -> Path:
         """Where the record and the report go."""
         return self.options.folder / self.options.out
+
+    @cached_property
+    def output(self) -> Output:
+        """The same folder, as this audit's own while it runs."""
+        return Output(self.out, self.options.audit)
 
     @cached_property
     def cache(self) -> Cache:
@@ -164,7 +170,8 @@ class Session:
         if self.options.baseline is None:
             return None
         path = self.options.folder / self.options.baseline
-        return record.read(path / record.NAME if path.is_dir() else path)
+        shown = path / record.NAME if path.is_dir() else path
+        return record.read(self.output.aside(shown), shown)
 
     @cached_property
     def _remembered(self) -> dict[str, Any] | None:
@@ -174,10 +181,11 @@ class Session:
     @cached_property
     def former(self) -> dict[tuple[str, str, int], str] | None:
         """What the former audit's model said of each example; None without a former audit or its predictions."""
-        if self.options.baseline is None:
+        if self.options.baseline is None or self.baseline is None:
             return None
         path = self.options.folder / self.options.baseline
-        return record.read_predictions(path if path.is_dir() else path.parent)
+        shown = (path if path.is_dir() else path.parent) / record.PREDICTIONS
+        return record.read_predictions(self.output.aside(shown), self.baseline, shown)
 
     @cached_property
     def own_metrics(self) -> dict[str, OwnMetric]:
@@ -483,7 +491,9 @@ class Session:
         return 1
 
     def close(self) -> None:
-        """Stop the energy tracker and the cluster."""
+        """Stop the energy tracker and the cluster, and let the output folder go."""
+        if "output" in self.__dict__:
+            self.output.close()
         if (cluster := self.__dict__.get("cluster")) is not None:
             cluster.close()
         if "meter" in self.__dict__:
@@ -491,7 +501,7 @@ class Session:
 
     def keep_predictions(self, predictions: Predictions) -> None:
         """Write ``predictions.parquet`` beside the record, for the next audit to compare with."""
-        record.write_predictions(self.out, predictions)
+        self.output.keep_predictions(predictions)
 
     def provenance(self, audited: Any) -> dict[str, str | None]:
         """The facts that are needed to repeat model and audit, None where one is missing."""
@@ -543,7 +553,6 @@ class Session:
             "policy": self.policy.recorded(),
             "policy_file": self.policy.origin.name if self.policy.origin else None,
             "gated": list(self.policy.gated_ids(self.extra_ids)),
-            "out": str(self.out),
             "baseline": self._remembered,
             "model": _describe(audited, self.overridden),
             "data": {

@@ -158,6 +158,25 @@ def test_the_action_says_incomplete_where_the_audit_cannot_start(run: Runner, wr
     assert output.read_text("utf-8") == "verdict=incomplete\n"
 
 
+@pytest.mark.parametrize(
+    ("conftest", "policy", "exit_status"),
+    [("", "missing.toml", 4), ("import os\nos.kill(os.getpid(), 9)", "audit.toml", 137)],
+    ids=["cannot start", "killed"],
+)
+def test_the_action_takes_no_former_pass_for_this_audits(
+    run: Runner, write_policy: WritePolicy, conftest: str, policy: str, exit_status: int
+) -> None:
+    folder = repository(run, write_policy, HOLDS)
+    assert run().ret == 0
+    (folder / "conftest.py").write_text(conftest, "utf-8")
+    command, environment = audit_step()
+    output = folder / "output"
+    environment |= {"POLICY": policy, "GITHUB_OUTPUT": str(output)}
+    assert shell(command, folder, **environment).returncode == exit_status
+    assert json.loads((folder / "reports" / "audit.json").read_text("utf-8"))["verdict"] == "pass"
+    assert output.read_text("utf-8") == "verdict=incomplete\n"
+
+
 def test_every_input_of_the_example_workflow_is_one_of_the_actions() -> None:
     workflow = yaml.safe_load((CI / "github.yml").read_text("utf-8"))
     given = workflow["jobs"]["audit"]["steps"][1]["with"]

@@ -14,7 +14,6 @@ import pytest
 from audit import record, since
 from audit.data import Examples
 from audit.energy import merge
-from audit.errors import AuditError
 from audit.report.headline import headline
 from audit.scorer import Predictions
 from audit.verdict import Finding, Gate, Measurement, Verdict
@@ -130,30 +129,6 @@ def test_what_does_not_fit_the_schema_is_not_written(tmp_path: Path) -> None:
         record.write(tmp_path, value)
     assert (tmp_path / "audit.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["audit.json"]
-
-
-def test_a_former_pass_is_taken_back(tmp_path: Path) -> None:
-    record.write(tmp_path, build([finding()]))
-    (tmp_path / "report.html").write_text("Released", "utf-8")
-    record.mark_incomplete(tmp_path)
-    value = record.read(tmp_path / "audit.json")
-    assert (value["verdict"], value["complete"]) == ("incomplete", False)
-    assert "Released" not in (tmp_path / "report.html").read_text("utf-8")
-
-
-def test_a_former_record_that_is_none_is_removed(tmp_path: Path) -> None:
-    (tmp_path / "audit.json").write_text('{"verdict": "pass"}', "utf-8")
-    (tmp_path / "report.html").write_text("Released", "utf-8")
-    record.mark_incomplete(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unwritable_folder_is_the_users_mistake(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", "utf-8")
-    with pytest.raises(AuditError, match="cannot be written"):
-        record.check_writable(tmp_path / "file" / "reports")
-    record.check_writable(tmp_path / "new" / "reports")
-    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(
