@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from audit import record
+from audit.report import badge, summary
 from audit.report.headline import headline
+from audit.verdict import Finding, Gate, Measurement, Verdict, merge
 from tests.helpers import MADE, Runner, WritePolicy
 
 GATES = {"gates.quality": "accuracy = { min = 0.7 }\nmacro_f1 = { min = 0.7 }"}
@@ -228,7 +234,7 @@ def may_pass(finding: dict[str, Any]) -> bool:
     return finding["gate"] is None or waived or (finding["verdict"] == "inconclusive" and finding["tolerated"])
 
 
-@settings(deadline=None)
+@settings(deadline=None, database=None)
 @given(st.lists(findings(), max_size=6), st.sets(st.sampled_from(IDS)), st.booleans(), st.booleans())
 def test_a_record_passes_only_if_every_gate_holds_or_is_waived_and_ran(
     drawn: list[dict[str, Any]], gated: set[str], failed: bool, interrupted: bool
@@ -270,7 +276,7 @@ TESTS = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(TESTS, min_size=1, max_size=4),
     st.sampled_from(["", "", "pytest.exit('', returncode=0)"]),
