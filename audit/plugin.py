@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
+import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
+import threading
 import time
 import uuid
 import warnings
@@ -26,7 +29,7 @@ import pytest
 
 from audit.catalogue import CHALLENGES, Identifier, base_id, challenge_of, ids
 from audit.errors import AuditError, NotAssessed
-from audit.verdict import Finding, Gate, Measurement, Verdict, is_waived, judge
+from audit.verdict import Finding, Gate, Measurement, Verdict, blocks, is_waived, judge, merge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from audit.references import Twin
     from audit.scorer import Predictions, Scorer
     from audit.session import Session
+    from audit.watchdog import Watchdog
 
 # Suites beside the audit's own, in folders of these names in `suites/`: collected only where they are named.
 OPTIONAL = ("claims",)
@@ -55,7 +59,7 @@ REPLACEABLE = ("model", "scorer")
 # A probe that broke says nothing that anybody could answer for.
 _WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED)
 _STATE = pytest.StashKey["_Run"]()
-_FOUND = pytest.StashKey[dict[str, dict[str, Any]]]()
+_FOUND = pytest.StashKey[list[Mapping[str, Any]]]()
 
 
 class InconclusiveWarning(UserWarning):
@@ -83,11 +87,14 @@ class _Run:
     raised: bool = False
     overridden: tuple[str, ...] = ()
     active: bool = False
+    interrupted: bool = False
     model: Any = None
     scorers: list[Any] = field(default_factory=list)
-    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    findings: list[Mapping[str, Any]] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     temporary: tempfile.TemporaryDirectory[str] | None = None
+    notes: tempfile.TemporaryDirectory[str] | None = None
+    watchdog: Watchdog | None = None
     record: dict[str, Any] | None = None
 
     @property
@@ -102,6 +109,10 @@ class _Run:
         from audit.output import Output
 
         return Output(self.config.invocation_params.dir / self.config.option.audit_out, self.audit)
+
+    def collect(self, findings: Iterable[Mapping[str, Any]]) -> None:
+        """Take findings in; of those of one id the worst counts."""
+        self.findings = merge([*self.findings, *findings])
 
     def ensure_session(self) -> Session:
         if self.session is None:
@@ -146,6 +157,51 @@ class _Run:
             self.temporary = tempfile.TemporaryDirectory(prefix="pytest-model-audit-")
         return self.temporary.name
 
+    def notes_of(self, process: str) -> Path:
+        """The file in which a process leaves what others must know if it does not come to its end."""
+        if self.is_worker:
+            folder = self.config.workerinput["audit_notes"]  # type: ignore[attr-defined]
+        else:
+            self.notes = self.notes or tempfile.TemporaryDirectory(prefix="pytest-model-audit-")
+            folder = self.notes.name
+        return Path(folder, f"{process}.json")
+
+    @contextlib.contextmanager
+    def watched(self, item: pytest.Item) -> Iterator[None]:
+        """Limit the time of a test that measures, and leave word of it where another process can tell its end."""
+        session, declared = self.session, _declared(item)
+        limit = session.policy.audit.timeout_s if session is not None else 0
+        if session is None or not declared or not (limit or self.is_worker):
+            yield
+            return
+        from audit import watchdog
+        from audit.cache import timestamp
+        from audit.record import as_dict
+
+        path = self.notes_of(self.config.workerinput["workerid"] if self.is_worker else "main")  # type: ignore[attr-defined]
+        watchdog.note(
+            path,
+            test=item.nodeid,
+            limit=limit,
+            running=[as_dict(_finding(item, session, name, Verdict.ERROR, "")) for name in declared],
+            findings=self.findings,
+            facts=[session.facts(self.model, self.scorers)],
+            folder=str(self.output.folder),
+            audit=self.audit,
+            created=timestamp(self.started),
+            started=self.started,
+        )
+        if not limit:
+            yield
+            return
+        if self.watchdog is None:
+            self.watchdog = watchdog.Watchdog(limit, path, writes=not self.is_worker)
+        self.watchdog.begin()
+        try:
+            yield
+        finally:
+            self.watchdog.end()
+
 
 # ---- options and marks
 
@@ -188,6 +244,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the energy tracker, and remove a cache that was for this run only."""
     run = config.stash.get(_STATE, None)
+    if run is not None and run.watchdog is not None:
+        run.watchdog.close()
+    if run is not None and run.notes is not None:
+        run.notes.cleanup()
     if run is not None and run.session is not None:
         gc.unfreeze()
         run.session.close()
@@ -207,6 +267,20 @@ class _Xdist:
         node.workerinput["audit_arguments"] = [str(argument) for argument in run._arguments()]
         if node.config.option.audit_cache == "none":
             node.workerinput["audit_cache"] = run.temporary_folder()
+        node.workerinput["audit_notes"] = str(run.notes_of("").parent)
+
+    @pytest.hookimpl
+    def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
+        """A worker that dies in a test cannot say what the test was to measure, but it has left word."""
+        from audit.watchdog import errors
+
+        run, worker = report.node.config.stash[_STATE], report.node.gateway.id
+        with contextlib.suppress(FileNotFoundError):
+            notes = json.loads(run.notes_of(worker).read_text("utf-8"))
+            run.facts.setdefault(worker, notes["facts"][0])
+            if notes["test"] == crashitem:
+                run.interrupted = True
+                report.audit_findings = errors(notes, "the process that measured it was ended from outside")
 
     @pytest.hookimpl
     def pytest_xdist_node_collection_finished(self, node: Any) -> None:
@@ -216,7 +290,9 @@ class _Xdist:
     @pytest.hookimpl
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
         run = node.config.stash[_STATE]
-        run.problem = run.problem or getattr(node, "workeroutput", {}).get("audit_problem")
+        output = getattr(node, "workeroutput", {})
+        run.problem = run.problem or output.get("audit_problem")
+        run.collect(output.get("audit_findings", ()))
 
 
 def _extra_ids(config: pytest.Config) -> tuple[Identifier, ...]:
@@ -572,13 +648,16 @@ class Audit:
         if gate is not None and max(look, planned) > 1:
             measurement = replace(measurement, details={**measurement.details, "look": look})
             reason = f"{reason}; this is {_look(look, planned)}" if reason else _look(look, planned)
-        open_fails = self._session.policy.audit.inconclusive == "fail"
-        if verdict is Verdict.INCONCLUSIVE and not open_fails and self._session.passed_before(measurement.id):
-            open_fails, reason = True, f"{reason}; it passed in the former audit, and no gate that passed may turn"
+        tolerated = verdict is Verdict.INCONCLUSIVE and self._session.policy.audit.inconclusive == "warn"
+        if tolerated and self._session.passed_before(measurement.id):
+            tolerated, reason = False, f"{reason}; it passed in the former audit, and no gate that passed may turn"
         finding = _finding(self._item, self._session, measurement.id, verdict, reason, measurement)
-        if is_waived(_keep(self._item, finding)):
+        finding = replace(finding, tolerated=tolerated)
+        recorded = _keep(self._item, finding)
+        if is_waived(recorded):
             pytest.xfail(_waived(finding))
-        if verdict is Verdict.FAIL or (verdict is Verdict.INCONCLUSIVE and open_fails):
+        # With --runxfail a waived finding comes here too.
+        if is_waived(recorded) or blocks(recorded):
             pytest.fail(str(finding), pytrace=False)
         if verdict is Verdict.INCONCLUSIVE:
             warnings.warn(InconclusiveWarning(str(finding)), stacklevel=2)
@@ -636,8 +715,11 @@ def _finding(
 def _keep(item: pytest.Item, finding: Finding) -> dict[str, Any]:
     from audit.record import as_dict
 
-    kept = item.stash.setdefault(_FOUND, {})[finding.id] = as_dict(finding)
-    return kept
+    value = as_dict(finding)
+    item.stash[_FOUND] = merge([*item.stash.get(_FOUND, []), value])
+    # A test that ends the whole run has no report that could carry its findings.
+    item.config.stash[_STATE].collect([value])
+    return value
 
 
 # ---- results
@@ -663,11 +745,46 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     from audit.redaction import withholding
 
-    with withholding(run.session.policy.report.evidence == "none"):
+    with withholding(run.session.policy.report.evidence == "none"), run.watched(item):
         return (yield)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """End a test that takes too long while its fixtures are made."""
+    with _alarm(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """End a test that takes too long."""
+    with _alarm(item):
+        return (yield)
+
+
+@contextlib.contextmanager
+def _alarm(item: pytest.Item) -> Iterator[None]:
+    """Raise in the test when its time is up. Where Python does not run, the watchdog ends the whole process."""
+    watchdog = item.config.stash[_STATE].watchdog
+    if watchdog is None or not _declared(item) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    from audit.watchdog import TimeUp, too_long
+
+    def ring(*_: object) -> None:
+        raise TimeUp(too_long(watchdog.limit))
+
+    former = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(watchdog.left, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -677,6 +794,12 @@ def pytest_runtest_makereport(
     if not run.active or run.session is None or not _concerns_audit(item):
         return report
     error = call.excinfo.value if call.excinfo is not None else None
+    if run.watchdog is not None and run.watchdog.left < 0 and report.when != "teardown":
+        # Also where the test took no notice of it.
+        from audit.watchdog import too_long
+
+        for name in _declared(item):
+            _keep(item, _finding(item, run.session, name, Verdict.ERROR, too_long(run.watchdog.limit)))
     if isinstance(error, AuditError):
         # Found out only now, when the model was loaded; the audit could not really start.
         run.problem = run.problem or str(error)
@@ -686,23 +809,24 @@ def pytest_runtest_makereport(
         report.longrepr = str(error)
     if isinstance(error, NotAssessed):
         _not_assessed(item, run.session, report, str(error), arises=error.arises)
-    elif report.skipped and not hasattr(report, "wasxfail"):
+    elif isinstance(error, pytest.xfail.Exception) or (report.skipped and not hasattr(report, "wasxfail")):
         _not_assessed(item, run.session, report, _skip_reason(report), said_by_pytest=True)
-    elif report.failed and not isinstance(error, KeyboardInterrupt) and report.when != "teardown":
+    elif error is not None and not isinstance(error, KeyboardInterrupt) and report.when != "teardown":
         _broke(item, run.session, error)
-    elif report.when == "call" and report.passed:
-        missing = [name for name in _declared(item) if name not in item.stash.get(_FOUND, {})]
-        if missing:
-            for name in missing:
-                reason = "the test ended without measuring it"
-                _keep(item, _finding(item, run.session, name, Verdict.ERROR, reason))
-            report.outcome = "failed"
-            report.longrepr = f"{', '.join(missing)}: the test ended without measuring it"
-    found = item.stash.get(_FOUND, {})
-    if found and report.when in ("setup", "call"):
-        report.audit_findings = list(found.values())  # type: ignore[attr-defined]
-        item.user_properties.extend(_properties(found.values()))
-        item.stash[_FOUND] = {}
+    elif error is None and report.when == "call":
+        for name in _missing(item):
+            reason = "the test ended without measuring it"
+            _keep(item, _finding(item, run.session, name, Verdict.ERROR, reason))
+    found = item.stash.get(_FOUND, [])
+    blocking = [finding for finding in found if blocks(finding)]
+    if blocking and (not report.failed or hasattr(report, "wasxfail")):
+        # Whatever became of the exception, or was expected of the test: its findings decide.
+        report.outcome, report.longrepr = "failed", "\n".join(map(_complaint, blocking))
+        vars(report).pop("wasxfail", None)
+    if found:
+        report.audit_findings = found  # type: ignore[attr-defined]
+        item.user_properties.extend(_properties(found))
+        item.stash[_FOUND] = []
     if report.when == "teardown":
         report.audit_facts = run.session.facts(run.model, run.scorers)  # type: ignore[attr-defined]
     return report
@@ -728,23 +852,15 @@ def _not_assessed(
     said_by_pytest: bool = False,
     arises: bool = True,
 ) -> None:
-    explicit = set(session.policy.gated_ids(session.extra_ids))
-    ids_here = _declared(item)
-    gated, waived = False, []
-    for name in ids_here:
-        # Without subgroup columns a gate on the general id stands for all of them.
-        is_gated = name in explicit or (base_id(name) == name and session.policy.gates_base(name))
+    waived = []
+    for name in _missing(item):
         finding = _finding(item, session, name, Verdict.NOT_ASSESSED, reason)
-        if not arises and not session.policy.gates_base(name):
-            is_gated, finding = False, replace(finding, gate=None, waiver=None)
+        # A gate on the general id stands for all brackets that arise; one that the audit sets by itself for none.
+        if not session.policy.gates_base(name) and not (arises and session.policy.gates_base(base_id(name))):
+            finding = replace(finding, gate=None, waiver=None)
         if is_waived(_keep(item, finding)):
             waived.append(_waived(finding))
-        elif is_gated:
-            gated = True
-    if gated:
-        report.outcome = "failed"
-        report.longrepr = f"{', '.join(ids_here)}: not assessed, yet the policy gates it; {reason}"
-    elif waived:
+    if waived:
         report.outcome, report.longrepr = "skipped", "; ".join(waived)
         report.wasxfail = f"reason: {report.longrepr}"  # type: ignore[attr-defined]
     elif not said_by_pytest:
@@ -754,16 +870,30 @@ def _not_assessed(
 
 
 def _broke(item: pytest.Item, session: Session, error: BaseException | None) -> None:
-    found = item.stash.get(_FOUND, {})
-    for name in _declared(item):
-        if name not in found:
-            # An error may quote the text that it arose from.
-            what = "" if session.policy.report.evidence == "none" else " ".join(str(error).split())[:200]
-            reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
-            _keep(item, _finding(item, session, name, Verdict.ERROR, reason))
+    for name in _missing(item):
+        # An error may quote the text that it arose from.
+        what = "" if session.policy.report.evidence == "none" else " ".join(str(error).split())[:200]
+        reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
+        _keep(item, _finding(item, session, name, Verdict.ERROR, reason))
+
+
+def _missing(item: pytest.Item) -> list[str]:
+    """What a test declares and has not measured."""
+    measured = {finding["id"] for finding in item.stash.get(_FOUND, [])}
+    return [name for name in _declared(item) if name not in measured]
+
+
+def _complaint(finding: Mapping[str, Any]) -> str:
+    if finding["verdict"] == Verdict.NOT_ASSESSED:
+        return f"{finding['id']}: not assessed, yet the policy gates it; {finding['reason']}"
+    if finding["verdict"] == Verdict.ERROR:
+        return f"{finding['id']}: {finding['reason']}"
+    return " ".join(filter(None, (f"{finding['id']}: {finding['verdict']};", finding["reason"])))
 
 
 def _skip_reason(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return str(report.wasxfail).removeprefix("reason: ").removeprefix("[NOTRUN] ") or "its test was not to run"
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     return str(report.longrepr)
@@ -777,11 +907,15 @@ class _Collector:
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for finding in getattr(report, "audit_findings", ()):
-            self._run.findings[finding["id"]] = finding
+        self._run.collect(getattr(report, "audit_findings", ()))
         facts = getattr(report, "audit_facts", None)
         if facts is not None:
             self._run.facts[str(getattr(report, "worker_id", "main"))] = facts
+
+    @pytest.hookimpl
+    def pytest_keyboard_interrupt(self) -> None:
+        # By `pytest.exit` too, which may ask for any exit status.
+        self._run.interrupted = True
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -796,6 +930,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the record and the report, or say why the audit could not start."""
     run = session.config.stash[_STATE]
     if run.is_worker:
+        session.config.workeroutput["audit_findings"] = run.findings  # type: ignore[attr-defined]
         return
     if run.problem is not None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -813,10 +948,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
     def build(**reporting: Any) -> dict[str, Any]:
         return record.build(
-            list(run.findings.values()),
+            run.findings,
             facts,
             failed=int(exitstatus) == pytest.ExitCode.TESTS_FAILED,
-            interrupted=int(exitstatus) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
+            interrupted=run.interrupted or int(exitstatus) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
             created=timestamp(run.started),
             duration_s=time.time() - run.started,
             **reporting,
@@ -835,6 +970,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     finally:
         run.output.release()
+    if run.record["verdict"] == "fail" and int(exitstatus) == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     # GitHub shows what is appended to this file on the page of the job.
     if step := os.environ.get("GITHUB_STEP_SUMMARY"):
         with contextlib.suppress(OSError), open(step, "a", encoding="utf-8") as file:

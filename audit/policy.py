@@ -119,6 +119,7 @@ class AuditPolicy(_Section):
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="of the model's weights and arithmetic; verdicts speak of the model as it runs with it"
     )
+    timeout_s: float = Field(0, ge=0, description="for each test that measures, with what is made for it; 0: none")
     country: str = Field("DEU", pattern=r"^[A-Z]{3}$")
     engine: Literal["local", "ray"] = "local"
     address: str | None = Field(None, description="of a Ray cluster, or auto; absent: one on this machine, made for it")

@@ -25,7 +25,7 @@ from audit.energy import add, charged
 from audit.errors import AuditError
 from audit.files import check_regular
 from audit.redaction import withheld
-from audit.verdict import Finding, Measurement
+from audit.verdict import Finding, Measurement, Verdict, blocks
 
 if TYPE_CHECKING:
     from audit.scorer import Predictions
@@ -63,6 +63,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "method": m.method,
         "reason": finding.reason,
         "details": {**details, "sample": m.sample} if finding.measurement else {},
+        **({"tolerated": finding.tolerated} if finding.verdict is Verdict.INCONCLUSIVE else {}),
     }
     return dict(_plain(value))
 
@@ -102,9 +103,9 @@ def build(
     facts : sequence of mapping
         As ``Session.facts`` gives them, one for each process that took part.
     failed : bool
-        Whether the exit status says that a gate or a probe failed.
+        Whether the exit status says that a test failed, one outside of the audit perhaps.
     interrupted : bool
-        Whether the run was ended before its time.
+        Whether the run, or one of its processes, was ended before its time.
     reporting : sequence of mapping
         Phases of what came after the processes' last facts.
     """
@@ -117,7 +118,7 @@ def build(
         _plain(
             {
                 "schema_version": 1,
-                "verdict": "fail" if failed else "pass" if complete else "incomplete",
+                "verdict": "fail" if failed or any(map(blocks, findings)) else "pass" if complete else "incomplete",
                 "complete": complete,
                 "interrupted": interrupted,
                 "not_run": not_run,

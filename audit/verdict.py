@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -20,6 +20,11 @@ class Verdict(StrEnum):
     REPORTED = "reported"
     NOT_ASSESSED = "not_assessed"
     ERROR = "error"
+
+
+_WORST_FIRST = (
+    Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED, Verdict.PASS, Verdict.REPORTED,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ class Finding:
     """A verdict in words that a reviewer understands.
 
     ``waiver`` holds ``reason``, ``owner``, ``expires`` (ISO date) and ``valid`` where the policy has one for a gate
-    that does not hold; the verdict is the same with it and without.
+    that does not hold; the verdict is the same with it and without. ``tolerated`` is whether the policy lets an
+    inconclusive gate pass.
     """
 
     id: str
@@ -107,6 +113,7 @@ class Finding:
     measurement: Measurement | None = None
     gate: Gate | None = None
     waiver: Mapping[str, Any] | None = None
+    tolerated: bool = False
 
     def __str__(self) -> str:
         parts = [self.id]
@@ -120,6 +127,42 @@ class Finding:
 def is_waived(finding: Mapping[str, Any]) -> bool:
     """Whether somebody answers for it that the gate of a finding, as it is recorded, does not hold, and still may."""
     return bool(finding["waiver"] and finding["waiver"]["valid"])
+
+
+def blocks(finding: Mapping[str, Any]) -> bool:
+    """Whether a finding, as it is recorded, forbids the release: the one place where that is decided."""
+    verdict = finding["verdict"]
+    if verdict == Verdict.ERROR:
+        return True  # cannot be waived: there is no measurement to accept
+    if finding["gate"] is None or is_waived(finding):
+        return False
+    return verdict in (Verdict.FAIL, Verdict.NOT_ASSESSED) or (
+        verdict == Verdict.INCONCLUSIVE and not finding.get("tolerated")
+    )
+
+
+def worse(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of two findings of the same id the one that counts; the first where they are equally bad."""
+    return min(one, other, key=lambda finding: (not blocks(finding), _WORST_FIRST.index(finding["verdict"])))
+
+
+def merge(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One finding for each id: the worst."""
+    worst: dict[str, Mapping[str, Any]] = {}
+    for finding in findings:
+        worst[finding["id"]] = worse(worst.get(finding["id"], finding), finding)
+    return list(worst.values())
+
+
+def verdict_of(record: Mapping[str, Any]) -> str:
+    """The verdict of a record as its findings bear it out: former versions let some blocking findings pass.
+
+    Their inconclusive findings do not say whether they were let pass; the policy beside them does.
+    """
+    settings = record["policy"].get("audit")
+    lenient = not isinstance(settings, Mapping) or settings.get("inconclusive") != "fail"
+    blocked = any(blocks({"tolerated": lenient, **finding}) for finding in record["findings"])
+    return "fail" if record["verdict"] == "pass" and blocked else str(record["verdict"])
 
 
 def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:

@@ -56,7 +56,7 @@ def render(record: Mapping[str, Any]) -> str:
     record : mapping
         Its texts are not trusted: they are shortened, freed of unseen characters, and escaped.
     """
-    html, shown = "", text.clean(record)
+    html, shown = "", text.shown(record)
     for limits in _LIMITS:
         html = _render(shown, limits)
         if len(html.encode()) <= LARGEST:

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from audit.report.language import spoken, words
-from audit.verdict import is_waived
+from audit.verdict import is_waived, verdict_of
 
 # White stands out from each of them by at least 4.5 to 1 (WCAG 2.2, 1.4.3).
 _COLOURS = {"holds": "#1a7f37", "fails": "#b42318", "open": "#8a5a00"}
@@ -30,7 +30,7 @@ _DRAWING = Markup(
 @spoken
 def render(record: Mapping[str, Any]) -> str:
     """The badge of a record, as SVG: the verdict, and how many gates hold."""
-    mark = words.RELEASES[record["verdict"]]
+    mark = words.RELEASES[verdict_of(record)]
     gated = [finding for finding in record["findings"] if finding["gate"]]
     hold = sum(finding["verdict"] == "pass" for finding in gated)
     said = words.BADGE.format(word=mark.word.lower(), hold=hold, gates=len(gated) + len(record["not_run"]))

@@ -51,7 +51,7 @@ def build(record: Mapping[str, Any]) -> dict[str, Any]:
         from cyclonedx.output.json import JsonV1Dot6
     except ModuleNotFoundError as error:
         raise AuditError(f"bom: {error.name} is not installed; run: pip install 'pytest-model-audit[bom]'.") from None
-    shown = text.clean(record)
+    shown = text.shown(record)
     claims = findings.claims(shown, Limits())
     model, data = _model(shown), _data(shown)
     bom = Bom(

@@ -49,7 +49,7 @@ def write(record: Mapping[str, Any], existing: str | None, name: str) -> str:
     AuditError
         If the existing card's metadata cannot be read, or its markers do not stand there once each, in order.
     """
-    shown = text.clean(record)
+    shown = text.shown(record)
     section = _section(shown)
     if existing is None:
         title = plain(published(shown["model"].get("source")))

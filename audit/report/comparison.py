@@ -165,7 +165,7 @@ def compare(records: Sequence[tuple[str, Mapping[str, Any]]], objective: str | N
 
 
 def _candidate(letter: str, named: tuple[str, Mapping[str, Any]]) -> Candidate:
-    path, record = named[0], text.clean(named[1])
+    path, record = named[0], text.shown(named[1])
     return Candidate(letter, text.cell(text.clean(path)), record, {c.id: c for c in findings.claims(record, Limits())})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from audit.report.language import counted, words
-from audit.verdict import is_waived
+from audit.verdict import is_waived, verdict_of
 
 
 def headline(record: Mapping[str, Any]) -> str:
@@ -17,14 +17,14 @@ def headline(record: Mapping[str, Any]) -> str:
 
 def word(record: Mapping[str, Any]) -> str:
     """The verdict in one word."""
-    return words.RELEASES["incomplete" if record.get("restarted") else record["verdict"]].word
+    return words.RELEASES["incomplete" if record.get("restarted") else verdict_of(record)].word
 
 
 def said(record: Mapping[str, Any]) -> str:
     """What the verdict rests on, as a sentence that follows a colon."""
     if record.get("restarted"):
         return words.BEGUN_AGAIN
-    findings = record["findings"]
+    findings, verdict = record["findings"], verdict_of(record)
     waived = sum(map(is_waived, findings))
     counts = Counter(finding["verdict"] for finding in findings if not is_waived(finding))
     gated = sum(finding["gate"] is not None for finding in findings) + len(record["not_run"])
@@ -44,14 +44,14 @@ def said(record: Mapping[str, Any]) -> str:
     if record.get("interrupted"):
         parts.append(words.ENDED_EARLY)
     aside = counted(words.ARE_WAIVED, waived) if waived else ""
-    if record["verdict"] == "pass":
+    if verdict == "pass":
         if parts:
             return words.PASSES_ALL_THE_SAME.format(parts=_listed(parts, aside))
         if waived:
             return counted(words.HOLD_OF, gated - waived, gated=gated, aside=aside)
         return counted(words.ALL_HOLD, gated) if gated else words.NO_GATE_HOLDS
     if not parts:
-        parts = [words.FAILED_OUTSIDE if record["verdict"] == "fail" else words.NOT_ENDED]
+        parts = [words.FAILED_OUTSIDE if verdict == "fail" else words.NOT_ENDED]
     return words.STANDS_IN_THE_WAY.format(parts=_listed(parts, aside))
 
 

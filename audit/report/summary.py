@@ -33,7 +33,7 @@ def render(record: Mapping[str, Any]) -> str:
     str
         Markdown: the verdict in one sentence, what stands in the way and what to do about it, and all gates folded.
     """
-    shown = text.clean(record)
+    shown = text.shown(record)
     claims = findings.claims(shown, Limits())
     problems = findings.problems(claims)
     mark = words.RELEASES[shown["verdict"]]

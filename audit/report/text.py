@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from audit.report import language
 from audit.report.language import words
-from audit.verdict import is_number
+from audit.verdict import is_number, verdict_of
 
 CELL, HEADER, LONGEST = 300, 60, 2_000
 _DEEPEST = 12
@@ -42,6 +42,11 @@ def clean(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         return {clean(str(key)): clean(item, depth + 1) for key, item in value.items()}
     return [clean(item, depth + 1) for item in value]
+
+
+def shown(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A clean copy of a record, under the verdict that its findings bear out."""
+    return {**clean(record), "verdict": verdict_of(record)}
 
 
 def _finite(value: float) -> float | None:
