@@ -90,6 +90,7 @@ def test_a_gate_that_does_not_hold_blocks_whatever_becomes_of_its_test(
         assert counts.get("failed", 0) + counts.get("errors", 0) + counts.get("error", 0) == 1
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=9)
 @pytest.mark.parametrize("fault", ["xfail", "checked by another test", "last test exits", "the same test exits"])
 def test_xdist_blocks_as_one_process_does(run: Runner, write_policy: WritePolicy, fault: str) -> None:
     write_policy(**GATES)
@@ -130,6 +131,7 @@ def test_an_open_gate_that_may_not_turn_blocks_under_xfail_too(run: Runner, writ
     assert run.finding("quality.accuracy")["tolerated"] is False
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=4)
 def test_an_audit_that_ends_early_keeps_its_status_and_never_passes(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**GATES)
     holds = accuracy('audit.check(measured("quality.accuracy", 0.9, 0.8, 0.95))')
@@ -146,6 +148,7 @@ def test_an_audit_that_ends_early_keeps_its_status_and_never_passes(run: Runner,
 ENDS = {"killed": "os.kill(os.getpid(), 9)", "exits": "os._exit(0)"}
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=14)
 @pytest.mark.parametrize("end", ENDS)
 def test_xdist_names_what_a_killed_worker_was_to_measure(run: Runner, write_policy: WritePolicy, end: str) -> None:
     write_policy(**GATES)
@@ -174,6 +177,7 @@ DEADLOCK = """import ctypes
 TOO_LONG = "the probe took longer than [audit] timeout_s = 1"
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=4)
 @pytest.mark.parametrize("hang", HANGS)
 def test_a_probe_that_hangs_is_an_error_and_the_audit_goes_on(
     run: Runner, write_policy: WritePolicy, hang: str
@@ -187,6 +191,7 @@ def test_a_probe_that_hangs_is_an_error_and_the_audit_goes_on(
     assert (run.record["verdict"], run.record["complete"]) == ("fail", True)
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=10)
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_probe_that_hangs_in_c_ends_with_a_correct_record(
     run: Runner, write_policy: WritePolicy, workers: str
@@ -276,6 +281,7 @@ TESTS = st.tuples(
 )
 
 
+@pytest.mark.slow("runs an audit twelve times", seconds=12)
 @settings(max_examples=12, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(TESTS, min_size=1, max_size=4),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import resource
@@ -13,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pyarrow as pa
@@ -90,6 +92,7 @@ def sentence(*outputs: str) -> str:
 # ---- the former verdict
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=4)
 @WORKERS
 def test_killed_before_the_data_are_read_no_former_pass_is_left(
     run: Runner, write_policy: WritePolicy, workers: tuple[str, ...]
@@ -103,6 +106,7 @@ def test_killed_before_the_data_are_read_no_former_pass_is_left(
     assert not (folder / record.PREDICTIONS).exists()
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=8)
 @WORKERS
 @pytest.mark.parametrize("late", [False, True], ids=["data", "model"])
 def test_an_audit_that_cannot_start_leaves_the_former_one_as_it_was(
@@ -151,6 +155,7 @@ def test_what_a_killed_audit_left_is_removed(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == set(FILES) - {record.PREDICTIONS}
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=6)
 @WORKERS
 def test_the_former_audit_may_be_the_one_in_the_folder(
     run: Runner, write_policy: WritePolicy, workers: tuple[str, ...]
@@ -167,6 +172,7 @@ def test_the_former_audit_may_be_the_one_in_the_folder(
 # ---- a disk that is full
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=5)
 @WORKERS
 @pytest.mark.parametrize("room", [10, 1_000])
 def test_where_nothing_can_be_written_no_former_verdict_stays(
@@ -204,6 +210,7 @@ def full(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=3)
 def test_a_full_disk_is_one_sentence_and_leaves_no_former_verdict(
     run: Runner, write_policy: WritePolicy, full: Callable[[Path], Path]
 ) -> None:
@@ -214,6 +221,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_former_verdict(
     assert not any((folder / name).exists() for name in FILES)
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=8)
 @pytest.mark.parametrize(
     ("name", "workers"),
     [*((name, ()) for name in FILES), (record.REPORT, ("-n", "2")), (record.NAME, ("-n", "2"))],
@@ -346,6 +354,7 @@ WAITING = (
 )
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=10)
 @WORKERS
 def test_of_two_audits_in_a_folder_the_second_is_refused(
     run: Runner, write_policy: WritePolicy, workers: tuple[str, ...]
@@ -398,6 +407,7 @@ def pipe(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow("audits in processes of their own", seconds=4)
 @pytest.mark.parametrize("case", ["policy", "data", "pairs", "model", "record", "baseline", "predictions", "metric"])
 def test_a_pipe_in_the_place_of_a_file_is_exit_4_and_nobody_waits_for_it(
     run: Runner, write_policy: WritePolicy, untrained: Path, reviews: Path, case: str
@@ -439,24 +449,37 @@ def test_a_pipe_in_the_place_of_a_file_is_exit_4_and_nobody_waits_for_it(
 # ---- killed at any moment
 
 
-@pytest.mark.slow
+def audit(folder: Path, cache: Path) -> None:
+    """One audit, in a process that has the libraries at hand."""
+    os.chdir(folder)
+    with (folder / "output").open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        sys.exit(int(pytest.main(["-p", "no:cacheprovider", "--audit-cache", str(cache)])))
+
+
+@pytest.mark.slow("kills forty audits", seconds=60)
 def test_killed_at_any_moment_no_pass_stays_and_the_next_audit_is_as_if_nothing_had_been(
     run: Runner, write_policy: WritePolicy
 ) -> None:
     folder = passed(run, write_policy)
     former, store = run.record, run.pytester.path / "store"
     shutil.copytree(folder, store)
+    # Imported once, so that the audits spend their time at work, where they are killed.
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["tests.conftest", "tests.test_output", "transformers.models.bert.modeling_bert"])
 
-    def begun() -> tuple[subprocess.Popen[str], float]:
-        audit = started(run)
+    def begun() -> tuple[ForkServerProcess, float]:
+        process = server.Process(target=audit, args=(run.pytester.path, run.cache))
+        process.start()
         while not (folder / LOCK).exists():
-            assert audit.poll() is None
+            assert process.is_alive()
             time.sleep(0.002)
-        return audit, time.monotonic()
+        return process, time.monotonic()
 
-    audit, start = begun()
-    audit.communicate()
-    assert audit.returncode == 0
+    process, start = begun()
+    process.join()
+    assert process.exitcode == 0
     length = time.monotonic() - start
     undisturbed, names = run.record, {path.name for path in folder.iterdir()}
     rng = random.Random(0)
@@ -464,11 +487,11 @@ def test_killed_at_any_moment_no_pass_stays_and_the_next_audit_is_as_if_nothing_
     for i in range(40):
         shutil.rmtree(folder)
         shutil.copytree(store, folder)
-        audit, start = begun()
+        process, start = begun()
         moment = 0.1 + (length - 0.1) * (i + rng.random()) / 40
         time.sleep(max(0.0, start + moment - time.monotonic()))
-        os.killpg(audit.pid, signal.SIGKILL)
-        audit.communicate()
+        process.kill()
+        process.join()
         where = f"killed after {moment:.2f} of {length:.2f} s"
         if not (folder / LOCK).exists():  # it had given its own verdict already
             assert (run.record["created"], released(folder)) != (former["created"], set()), where
