@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 # Two processes, long tests first; see tests/conftest.py.
-PYTEST := $(BIN)/pytest tests/ -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/pytest tests/ -n 2
 
 .PHONY: audit test test-fast bench lint clean
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).parent.parent
-TESTS = ("tests/", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+TESTS = ("tests/", "-n", "2")
 SLOWEST = 20
 
 

@@ -6,12 +6,14 @@ Each of the processes among which xdist spreads the tests, and each audit that t
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Generator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +51,12 @@ import audit.probes.metrics
 import audit.recurrent
 import audit.session  # noqa: F401
 from audit import demo
+from audit.cache import write_atomically
 from tests.helpers import Runner, Shared, processor, save_tiny
 
 CLASSES = ("negative", "neutral", "positive")
 _SHARED = pytest.StashKey[Path]()
+PIECES = "pieces.json"
 
 
 # ---- one run, several processes
@@ -82,19 +86,48 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long tests first, so that no process ends with one alone; what measures time or energy last.
 
-    The quick tests of a module go to one process (``--dist loadgroup``), so that its fixtures are made once; each slow
-    test, or group of them that needs the same costly thing, is a piece of work of its own.
+    The quick tests of a module are one piece of work, so that its fixtures are made once; so are slow ones that need
+    the same costly thing and carry one ``xdist_group``. Any other slow test is a piece of its own.
     """
     for item in items:
         slow = item.get_closest_marker("slow")
         if slow is not None and not slow.args:
             raise pytest.UsageError(f"{item.nodeid}: say why it is slow, as in @pytest.mark.slow('trains a model').")
-        if item.get_closest_marker("alone"):
-            item.add_marker(pytest.mark.xdist_group("alone"))
-        elif slow is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
     if not getattr(config.option, "randomly_reorganize", False):
         items.sort(key=_turn)
+    if hasattr(config, "workerinput"):
+        pieces = {item.nodeid: _piece(item) for item in items}
+        write_atomically(config.stash[_SHARED] / PIECES, json.dumps(pieces))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out the pieces of work in their order; xdist's own ``loadgroup`` cannot rename the tests of pytest 9."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    if config.getvalue("dist") != "load":
+        return None
+    config.option.loadscopereorder = False
+
+    class Pieces(LoadScopeScheduling):
+        @cached_property
+        def pieces(self) -> dict[str, str]:
+            return dict(json.loads((config.stash[_SHARED] / PIECES).read_text("utf-8")))
+
+        def _split_scope(self, nodeid: str) -> str:
+            return self.pieces[nodeid]
+
+    return Pieces(config, log)
+
+
+def _piece(item: pytest.Item) -> str:
+    """The piece of work that a test belongs to."""
+    if item.get_closest_marker("alone"):
+        return "alone"
+    group = item.get_closest_marker("xdist_group")
+    if group is not None:
+        return str(group.args[0])
+    return item.nodeid if item.get_closest_marker("slow") else str(item.path)
 
 
 def _turn(item: pytest.Item) -> tuple[bool, float]:
