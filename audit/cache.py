@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DIGEST = hashlib.sha256().digest_size
+_TEMPORARY, _HELD = "pytest-model-audit-", ".held"
 
 
 def default_folder() -> Path:
@@ -68,9 +69,9 @@ class Cache:
         try:
             for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
                 missing.mkdir(exist_ok=True, mode=0o700)
+            _check_own(folder)
             for part in (self.models, self.datasets, self.measurements):
                 part.mkdir(exist_ok=True, mode=0o700)
-            for part in (folder, self.models, self.datasets, self.measurements):
                 _check_own(part)
             self._remove_orphans()
         except OSError as error:
@@ -184,20 +185,45 @@ class Cache:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _is_own(folder: Path) -> bool:
+    """Whether a folder belongs to this user; on Windows its owner is not told."""
+    return not hasattr(os, "geteuid") or folder.stat().st_uid == os.geteuid()
+
+
 def _check_own(folder: Path) -> None:
     """Refuse a folder that somebody else could put something into."""
     if not hasattr(os, "geteuid"):  # Windows: the rights on a folder are not told by its mode
         return
-    whose = folder.stat()
-    if whose.st_uid != os.geteuid():
+    if not _is_own(folder):
         problem, remedy = "belongs to another user", "choose a folder of your own with --audit-cache"
-    elif whose.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    elif folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         problem, remedy = "may be written by others", "run `chmod go-w` on it or choose another with --audit-cache"
     else:
         return
     raise AuditError(
         f"{folder}: the cache folder {problem}, and who can write there decides verdicts; {remedy}, or use none."
     )
+
+
+class Temporary:
+    """A private folder for one run; those of runs that were killed go first, since they may hold traces of texts."""
+
+    def __init__(self) -> None:
+        for left in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
+            lock = FileLock(left / _HELD, timeout=0)
+            # A run that lives holds the lock; a folder of another user's is not ours to remove.
+            with suppress(Timeout, OSError):
+                if (left / _HELD).exists() and _is_own(left):
+                    with lock:
+                        shutil.rmtree(left)
+        self.folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY))
+        self._lock = FileLock(self.folder / _HELD)
+        self._lock.acquire()
+
+    def cleanup(self) -> None:
+        """Remove it."""
+        self._lock.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def remove(path: Path) -> None:

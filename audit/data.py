@@ -8,7 +8,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from audit import hub
@@ -555,17 +556,23 @@ def _download(source: str, configuration: str | None, split: str, cache: Path) -
         return datasets.load_dataset(source, configuration, split=split, cache_dir=str(cache), download_mode=mode)
 
     sealed = cache / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}.json"
-    known = read_sealed(sealed) or {}
-    try:
-        dataset = load("reuse_dataset_if_exists")
-        damaged = any(known.get(each, digest) != digest for each, digest in _digests(dataset).items())
-    except pa.ArrowException:
-        damaged = True
-    if damaged:
-        message = f"{cache}: the copy of '{source}' in the cache is not as it was made; it is made again"
-        warnings.warn(message, CacheWarning, stacklevel=2)
-        dataset = load("reuse_cache_if_exists")
-    write_sealed(sealed, known | _digests(dataset))
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(f"{sealed}.lock"):
+        known = read_sealed(sealed) or {}
+        try:
+            dataset = load("reuse_dataset_if_exists")
+            damaged = any(known.get(each, digest) != digest for each, digest in _digests(dataset).items())
+        except (pa.ArrowException, ValueError, OSError):
+            # Without a copy that was whole once, it is the data set or the network that is at fault.
+            if not known:
+                raise
+            damaged = True
+        if damaged:
+            message = f"{cache}: the copy of '{source}' in the cache is not as it was made; it is made again"
+            warnings.warn(message, CacheWarning, stacklevel=2)
+            dataset = load("reuse_cache_if_exists")
+        with suppress(OSError):  # then it is not held against anything the next time
+            write_sealed(sealed, known | _digests(dataset))
     return dataset
 
 

@@ -14,7 +14,6 @@ import os
 import shlex
 import signal
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit.alternatives import Alternatives
+    from audit.cache import Temporary
     from audit.canaries import CanaryTwin
     from audit.data import Examples
     from audit.experiments import Experiments
@@ -92,8 +92,8 @@ class _Run:
     scorers: list[Any] = field(default_factory=list)
     findings: list[Mapping[str, Any]] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    temporary: tempfile.TemporaryDirectory[str] | None = None
-    notes: tempfile.TemporaryDirectory[str] | None = None
+    temporary: Temporary | None = None
+    notes: Temporary | None = None
     watchdog: Watchdog | None = None
     record: dict[str, Any] | None = None
 
@@ -153,17 +153,20 @@ class _Run:
         """A cache for this run only, shared with the workers."""
         if self.is_worker:
             return str(self.config.workerinput["audit_cache"])  # type: ignore[attr-defined]
-        if self.temporary is None:
-            self.temporary = tempfile.TemporaryDirectory(prefix="pytest-model-audit-")
-        return self.temporary.name
+        from audit.cache import Temporary
+
+        self.temporary = self.temporary or Temporary()
+        return str(self.temporary.folder)
 
     def notes_of(self, process: str) -> Path:
         """The file in which a process leaves what others must know if it does not come to its end."""
         if self.is_worker:
             folder = self.config.workerinput["audit_notes"]  # type: ignore[attr-defined]
         else:
-            self.notes = self.notes or tempfile.TemporaryDirectory(prefix="pytest-model-audit-")
-            folder = self.notes.name
+            from audit.cache import Temporary
+
+            self.notes = self.notes or Temporary()
+            folder = self.notes.folder
         return Path(folder, f"{process}.json")
 
     @contextlib.contextmanager

@@ -194,7 +194,7 @@ def _claim(path: Path, out: Path, recipe: Recipe, corpus: Corpus) -> None:
     """Write down what the folder is for, or hold it against what was written when it was begun."""
     asked = recipe.model_dump(mode="json") | {"texts": corpus.fingerprint}
     begun = read_json(path)
-    if begun is None:
+    if not isinstance(begun, dict):  # none, or damaged
         write_atomically(path, json.dumps(asked))
         return
     for key, value in asked.items():

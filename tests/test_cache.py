@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from audit import AuditError
 from audit.cache import (
     Cache,
     CacheWarning,
+    Temporary,
     default_folder,
     read_json,
     read_sealed,
@@ -245,3 +248,20 @@ def test_a_seal_holds_for_any_json(tmp_path: Path) -> None:
         {"a": [1, 2.5, None], "3": {"b": float("nan")}, "ü": ["\ud800", True]}
     )
     assert read_sealed(tmp_path / "none.json") is None
+
+
+def test_a_folder_for_one_run_goes_with_it_and_that_of_a_killed_run_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    killed = Path(shutil.copytree(Temporary().folder, tmp_path / "pytest-model-audit-killed"))
+    (killed / "weights").write_text("what a training text left", "utf-8")
+    (tmp_path / "pytest-model-audit-else").mkdir()  # none of ours
+    alive = Temporary()
+    last = Temporary()
+    assert not killed.exists()
+    assert alive.folder.exists()
+    assert (tmp_path / "pytest-model-audit-else").exists()
+    for each in (alive, last):
+        each.cleanup()
+        assert not each.folder.exists()
