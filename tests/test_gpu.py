@@ -22,7 +22,10 @@ from .helpers import Runner
 from .test_finetune import examples
 from .test_scorer import make_scorer
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here"),
+    pytest.mark.slow("trains and audits on a graphics card"),
+]
 
 TEXTS = [str(row["text"]) for row in demo.reviews("test", rows=3000)] + ["", "one", "é " * 100, "word " * 5000]
 
