@@ -287,12 +287,12 @@ def _seal(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old one or the new one and nothing between."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
@@ -329,7 +329,4 @@ def _write_array(path: Path, value: NDArray[Any]) -> None:
     import numpy as np
 
     np.save(content := io.BytesIO(), value)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(hashlib.sha256(content.getvalue()).digest() + content.getvalue())
-    os.replace(temporary, path)
+    write_atomically(path, hashlib.sha256(content.getvalue()).digest() + content.getvalue())

@@ -187,7 +187,8 @@ class _Run:
             test=item.nodeid,
             limit=limit,
             running=[as_dict(_finding(item, session, name, Verdict.ERROR, "")) for name in declared],
-            findings=self.findings,
+            # What a worker measured has reached the controller, which writes the record.
+            findings=[] if self.is_worker else self.findings,
             facts=[session.facts(self.model, self.scorers)],
             folder=str(self.output.folder),
             audit=self.audit,

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit import since
+from audit.artifact import sha256
 from audit.cache import write_atomically
 from audit.energy import add, charged
 from audit.errors import AuditError
 from audit.files import check_regular
 from audit.redaction import withheld
-from audit.verdict import Finding, Measurement, Verdict, blocks
+from audit.verdict import WORST_FIRST, Finding, Measurement, Verdict, blocks
 
 if TYPE_CHECKING:
     from audit.scorer import Predictions
@@ -39,7 +40,6 @@ _PACKAGES = (
     "pytest-model-audit", "torch", "transformers", "tokenizers", "accelerate", "datasets", "evaluate", "scikit-learn",
     "fairlearn", "scipy", "statsmodels", "numpy", "pandas", "pyarrow", "safetensors", "codecarbon", "pytest",
 )  # fmt: skip
-_ORDER = ("fail", "error", "inconclusive", "not_assessed", "pass", "reported")
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def build(
                 },
                 "policy": first["policy"],
                 **({"baseline": since.compare(former, findings, not_run, first["policy"])} if former else {}),
-                "findings": sorted(findings, key=lambda f: (_ORDER.index(f["verdict"]), f["challenge"], f["id"])),
+                "findings": sorted(findings, key=lambda f: (WORST_FIRST.index(f["verdict"]), f["challenge"], f["id"])),
                 "energy": {
                     "phases": add(
                         [
@@ -194,6 +194,10 @@ def write(out: Path, value: Mapping[str, Any]) -> Path:
 def as_text(value: Mapping[str, Any]) -> str:
     """What ``audit.json`` is to hold; raises as :func:`write` does."""
     _validate(value)
+    return _json(value)
+
+
+def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -236,7 +240,7 @@ def mark_incomplete(former: Path, out: Path) -> None:
         value = dict(json.loads((former / NAME).read_text("utf-8")))
         value |= {"verdict": "incomplete", "complete": False, "restarted": True}
         # Before it is checked, which imports a lot: killed in that time, the folder shall have its record.
-        write_atomically(out / NAME, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        write_atomically(out / NAME, _json(value))
     except (ValueError, TypeError, RecursionError):
         return
     from jsonschema import ValidationError
@@ -277,7 +281,7 @@ def seal(out: Path, value: Mapping[str, Any]) -> dict[str, Any] | None:
     path = out / PREDICTIONS
     if not path.is_file():
         return None
-    return {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "fingerprint": value["model"].get("fingerprint")}
+    return {"sha256": sha256(path), "fingerprint": value["model"].get("fingerprint")}
 
 
 def read_predictions(

@@ -22,7 +22,8 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
-_WORST_FIRST = (
+# How findings are told, and which of two of the same id counts.
+WORST_FIRST = (
     Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED, Verdict.PASS, Verdict.REPORTED,
 )  # fmt: skip
 
@@ -143,7 +144,7 @@ def blocks(finding: Mapping[str, Any]) -> bool:
 
 def worse(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
     """Of two findings of the same id the one that counts; the first where they are equally bad."""
-    return min(one, other, key=lambda finding: (not blocks(finding), _WORST_FIRST.index(finding["verdict"])))
+    return min(one, other, key=lambda finding: (not blocks(finding), WORST_FIRST.index(finding["verdict"])))
 
 
 def merge(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -62,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         chosen = [each for each in arguments if each != "--coverage"]
         pytest = ["-m", "pytest", *TESTS, f"--junitxml={folder}/junit.xml", *chosen]
         started = time.monotonic()
-        status = subprocess.run([sys.executable, *runner, *pytest], cwd=ROOT, env={**os.environ}).returncode
+        status = subprocess.run([sys.executable, *runner, *pytest], cwd=ROOT).returncode
         seconds = time.monotonic() - started
         found = sorted(cases(folder / "junit.xml"), reverse=True)
         print(f"\n{seconds:.0f} s, {len(found)} tests, {assertions(ROOT / 'tests')} assertions\n")
