@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -191,16 +193,29 @@ def test_a_probe_that_hangs_is_an_error_and_the_audit_goes_on(
     assert (run.record["verdict"], run.record["complete"]) == ("fail", True)
 
 
+@pytest.fixture
+def hangup(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have SIGHUP end a process or be ignored, as under nohup; children inherit it."""
+    former = signal.signal(signal.SIGHUP, request.param)
+    yield
+    signal.signal(signal.SIGHUP, former)
+
+
 @pytest.mark.slow("audits in processes of their own", seconds=10)
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(
+    ("hangup", "workers", "status"),
+    [(signal.SIG_DFL, "0", 1), (signal.SIG_DFL, "2", 1), (signal.SIG_IGN, "0", -signal.SIGKILL)],
+    indirect=["hangup"],
+)
+@pytest.mark.usefixtures("hangup")
 def test_a_probe_that_hangs_in_c_ends_with_a_correct_record(
-    run: Runner, write_policy: WritePolicy, workers: str
+    run: Runner, write_policy: WritePolicy, workers: str, status: int
 ) -> None:
     write_policy(**GATES, audit="timeout_s = 1")
     run.pytester.makepyfile(MADE + HOLDS + accuracy(DEADLOCK))
     arguments = ("-p", "no:cacheprovider", "--audit-cache", str(run.cache), "-n", workers)
     result = run.pytester.runpytest_subprocess(*arguments, timeout=300)
-    assert result.ret == 1
+    assert result.ret == status
     found = run.finding("quality.accuracy")
     assert (found["verdict"], found["reason"]) == ("error", TOO_LONG)
     assert run.finding("quality.macro_f1")["verdict"] == "pass"
