@@ -458,7 +458,7 @@ def audit(folder: Path, cache: Path) -> None:
         sys.exit(int(pytest.main(["-p", "no:cacheprovider", "--audit-cache", str(cache)])))
 
 
-@pytest.mark.slow("kills forty audits", seconds=60)
+@pytest.mark.slow("kills forty audits", seconds=195)
 def test_killed_at_any_moment_no_pass_stays_and_the_next_audit_is_as_if_nothing_had_been(
     run: Runner, write_policy: WritePolicy
 ) -> None:

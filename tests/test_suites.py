@@ -171,7 +171,7 @@ def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, re
         assert value["scoring"]["forward_passes"] > 0
 
 
-@slow(seconds=80)
+@slow(seconds=120)
 def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_no_canary_is_written_down(
     tmp_path: Path, reviews: Path
 ) -> None:
