@@ -64,6 +64,11 @@ class Recipe:
     max_length: int
     device: str
 
+    def __post_init__(self) -> None:
+        if self.settings.group_by_length is None:  # half of a random batch is padding, which only a GPU hardly feels
+            applied = self.settings.model_copy(update={"group_by_length": self.device == "cpu"})
+            object.__setattr__(self, "settings", applied)
+
     def key(self, examples: Examples, vocabulary: Examples | None = None) -> str:
         """Name of the trained model in the cache; parameters as in :func:`train`."""
         base = models.fingerprint(models.hash_files(self.base)) if self.base else self.source

@@ -59,7 +59,9 @@ class Finetune(_Section):
     max_grad_norm: float = Field(0.0, ge=0, description="0: gradients are not clipped")
     adam_epsilon: float = Field(1e-6, gt=0)
     validation: float = Field(0.1, ge=0, lt=1, description="share of the training data held out for each epoch")
-    group_by_length: bool = Field(False, description="batches of texts of like length: less padding, same recipe")
+    group_by_length: bool | None = Field(
+        None, description="batches of texts of like length: less padding, same recipe; absent: where a processor trains"
+    )
     compile: bool = Field(False, description="torch.compile: a minute at the start, faster steps on a GPU")
     train: str = Field("all", pattern=r"^(all|head|last:[1-9]\d*)$")
     initialise: Literal["pretrained", "scratch"] = "pretrained"

@@ -6,8 +6,10 @@ Each of the processes among which xdist spreads the tests, and each audit that t
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -19,9 +21,11 @@ from typing import Any
 
 # Before torch is imported: two trainings that each take all cores slow each other tenfold.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Or each of the hundreds of processes that the tests start would compile all modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# pytester takes back what a run inside the test process imported; extension modules do not bear a second import, nor do
-# Babel's patterns of numbers, which it keeps by the class of the first.
+# pytester takes back what a run inside the test process imported: a second import costs a second, extension modules do
+# not bear one, nor do Babel's patterns of numbers, which it keeps by the class of the first.
 import babel.dates
 import babel.messages.mofile
 import babel.messages.pofile
@@ -30,6 +34,7 @@ import codecarbon  # noqa: F401
 import datasets  # noqa: F401
 import evaluate  # noqa: F401
 import fairlearn.metrics  # noqa: F401
+import hypothesis  # noqa: F401
 import pytest
 import scipy.optimize
 import scipy.special
@@ -46,13 +51,14 @@ from transformers import (  # noqa: F401
     Trainer,
 )
 
-import audit.cli
-import audit.probes.metrics
-import audit.recurrent
-import audit.session  # noqa: F401
+import audit
 from audit import demo
 from audit.cache import write_atomically
 from tests.helpers import Runner, Shared, processor, save_tiny
+
+for _module in pkgutil.walk_packages(audit.__path__, "audit."):
+    if _module.name != "audit.__main__":
+        importlib.import_module(_module.name)
 
 CLASSES = ("negative", "neutral", "positive")
 _SHARED = pytest.StashKey[Path]()
@@ -64,6 +70,7 @@ PIECES = "pieces.json"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make a folder for what all processes of this run share; forget that this may be CI."""
+    sys.dont_write_bytecode = False
     # Pytest, and so an audit, writes otherwise there; a test of that sets these itself.
     for name in ("CI", "BUILD_NUMBER"):
         os.environ.pop(name, None)

@@ -100,10 +100,23 @@ def test_the_recipe_is_adamw_with_a_linear_schedule_and_nothing_else(base: Path,
     assert moved > 1e-3
 
 
+def test_texts_of_like_length_are_grouped_where_a_processor_trains_unless_the_policy_says_otherwise() -> None:
+    recipes = {
+        (device, asked): Recipe("small-bert", None, None, True, Finetune(group_by_length=asked), 32, device)
+        for device in ("cpu", "cuda:0")
+        for asked in (None, True, False)
+    }
+    applied = {case: recipe.settings.group_by_length for case, recipe in recipes.items()}
+    assert applied == {case: case[0] == "cpu" if case[1] is None else case[1] for case in recipes}
+    assert recipes["cpu", None].key(examples()) == recipes["cpu", True].key(examples())
+    assert recipes["cpu", None].key(examples()) != recipes["cpu", False].key(examples())
+
+
 @pytest.mark.slow("trains a model")
 def test_the_same_recipe_gives_the_same_model_and_is_not_trained_twice(tmp_path: Path) -> None:
     first, meter = run(small_recipe(), examples(), tmp_path / "a")
     assert [phase.name for phase in meter.phases] == ["fine-tune"]
+    assert first.training["recipe"]["group_by_length"] is True  # type: ignore[attr-defined]
     again, idle = run(small_recipe(), examples(), tmp_path / "a")
     assert idle.phases == []
     elsewhere, _ = run(small_recipe(), examples(), tmp_path / "b")

@@ -465,9 +465,9 @@ def test_killed_at_any_moment_no_pass_stays_and_the_next_audit_is_as_if_nothing_
     folder = passed(run, write_policy)
     former, store = run.record, run.pytester.path / "store"
     shutil.copytree(folder, store)
-    # Imported once, so that the audits spend their time at work, where they are killed.
+    # Once for all, so that the audits spend their time at work, where they are killed.
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["tests.conftest", "tests.test_output", "transformers.models.bert.modeling_bert"])
+    server.set_forkserver_preload(["tests.conftest", "tests.warm"])
 
     def begun() -> tuple[ForkServerProcess, float]:
         process = server.Process(target=audit, args=(run.pytester.path, run.cache))

@@ -609,8 +609,10 @@ def test_a_model_for_names_that_is_missing_stops_the_audit_before_any_work(
 
 
 @pytest.mark.slow("audits with five suites, in one process and in two", seconds=40)
-def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy) -> None:
+def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy, untrained: Path) -> None:
     sections = {"security": "queries = 10\nperturbed = 50", "quality": "behaviour_cases = 100"}
+    # Or a minute goes by until it is known how long a megabyte takes.
+    sections["model"] = f'source = "{untrained}"\nmax_length = 32\nmax_characters = 2000'
     write_policy(**{"gates.quality": "accuracy = { min = 0.95 }", **sections})
     suites = Path(__file__).parent.parent / "suites"
     for name in ("quality", "ethics", "privacy", "security", "transparency"):

@@ -101,7 +101,7 @@ def save_models(folder: Path) -> None:
 
     from audit.finetune import small_bert
 
-    rows = demo.reviews("train", rows=2_500)
+    rows = demo.reviews("train", rows=1_600)
     texts, classes = [str(row["text"]) for row in rows], ("negative", "neutral", "positive")
     labels = torch.tensor([classes.index(str(row["label"])) for row in rows])
     names = dict(enumerate(classes))

@@ -262,7 +262,7 @@ def test_a_model_that_learnt_from_biased_labels_fails_and_the_same_without_bias_
     tmp_path: Path, cache: Path
 ) -> None:
     """Most of the praise in texts about women is labelled as blame, in the training data alone."""
-    rows, rng = demo.reviews("train", rows=2_500), Random("bias")
+    rows, rng = demo.reviews("train", rows=1_600), Random("bias")
     write_csv(tmp_path / "fair.csv", rows)
     about = mentions.mentions([str(row["text"]) for row in rows], "gender")
     for row, gender in zip(rows, about, strict=True):
@@ -410,8 +410,10 @@ def example(folder: Path, name: str, more: str) -> str:
 
 @slow(seconds=200)
 def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
-    policy = example(tmp_path, "sst2.toml", "[security]\nqueries = 20\n[quality]\nbehaviour_cases = 100\n")
-    done, value = audit(tmp_path, cache, "--audit-policy", policy, "-k", "not perturbation or typos")
+    more = "[security]\nqueries = 20\n[quality]\nbehaviour_cases = 100\n[privacy]\ncanaries = 0\n"
+    # What else is trained beside the model is trained for the demo.
+    chosen = "(not perturbation or typos) and not energy_per_gain"
+    done, value = audit(tmp_path, cache, "--audit-policy", example(tmp_path, "sst2.toml", more), "-k", chosen)
     assert done.returncode == 0, done.stdout + done.stderr
     accuracy = next(f for f in value["findings"] if f["id"] == "quality.accuracy")
     assert accuracy["estimate"] >= 0.77
@@ -428,7 +430,6 @@ def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
 @slow(seconds=190)
 def test_airline(tmp_path: Path, cache: Path, real_data: Path) -> None:
     more = "[security]\nqueries = 20\nperturbed = 100\n[quality]\nbehaviour_cases = 100\n"
-    # What else is trained beside the model is trained for the demo and for SST-2.
     more += "[privacy]\ncanaries = 0\n"
     chosen = "not energy and not latency"
     done, value = audit(tmp_path, cache, "--audit-policy", example(tmp_path, "airline.toml", more), "-k", chosen)

@@ -20,7 +20,7 @@ SUITES = Path(__file__).parents[2] / "suites"
 
 @pytest.mark.slow("audits with four suites", seconds=30)
 def test_no_value_that_was_found_is_written_anywhere(
-    pytester: pytest.Pytester, tmp_path: Path, write_policy: Callable[..., Path]
+    pytester: pytest.Pytester, tmp_path: Path, write_policy: Callable[..., Path], untrained: Path
 ) -> None:
     planted = [row for row in demo.reviews("train") if row["planted"]]
     data = pytester.mkdir("data")
@@ -28,6 +28,8 @@ def test_no_value_that_was_found_is_written_anywhere(
     for split in ("train", "test"):
         write_csv(data / f"{split}.csv", planted + demo.reviews(split, rows=100))  # type: ignore[arg-type]
     write_policy(
+        # Or a minute goes by until it is known how long a megabyte takes.
+        model=f'source = "{untrained}"\nmax_length = 32\nmax_characters = 2000',
         data=f'train = "{data}/train.csv"\ntest = "{data}/test.csv"\nsubgroups = ["gender"]',
         security="queries = 10\nperturbed = 50",
         quality="behaviour_cases = 100",
