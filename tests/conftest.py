@@ -6,6 +6,7 @@ Each of the processes among which xdist spreads the tests, and each audit that t
 from __future__ import annotations
 
 import csv
+import gc
 import importlib
 import json
 import os
@@ -54,11 +55,14 @@ from transformers import (  # noqa: F401
 import audit
 from audit import demo
 from audit.cache import write_atomically
+from audit.energy import Meter
 from tests.helpers import Runner, Shared, processor, save_tiny
 
 for _module in pkgutil.walk_packages(audit.__path__, "audit."):
     if _module.name != "audit.__main__":
         importlib.import_module(_module.name)
+# CodeCarbon imports the rest, and looks for what draws power here, when it is first asked.
+Meter("DEU").place  # noqa: B018
 
 CLASSES = ("negative", "neutral", "positive")
 _SHARED = pytest.StashKey[Path]()
@@ -105,6 +109,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         pieces = {item.nodeid: _piece(item) for item in items}
         write_atomically(config.stash[_SHARED] / PIECES, json.dumps(pieces))
+
+
+def pytest_collection_finish() -> None:
+    """Each audit inside the test process ends with a search for garbage: what is imported by now is none."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonschema
 import pytest
 
-from audit import record, since
+from audit import since
+from tests.helpers import fits_the_schema
 from tests.report.test_report import finding, odds, unmeasured
 from tests.report.test_report import record as make
 
@@ -19,7 +19,7 @@ def audit(*findings: dict[str, Any], policy: Any = None, test: str | None = "sha
 
 def compare(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     found = since.compare(since.remember(before, "v1"), now["findings"], now["not_run"], now["policy"])
-    jsonschema.validate(now | {"baseline": found}, record.schema())
+    fits_the_schema(now | {"baseline": found})
     return found
 
 

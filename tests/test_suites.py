@@ -13,15 +13,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import jsonschema
 import pandas as pd
 import pytest
 
-from audit import canaries, data, demo, policy, record
+from audit import canaries, data, demo, policy
 from audit.probes import mentions
 
 from .conftest import CLASSES, write_csv
-from .helpers import Shared
+from .helpers import Shared, fits_the_schema
 
 ROOT = Path(__file__).parent.parent
 SUITES = ROOT / "suites"
@@ -40,7 +39,7 @@ def audit(
     path = folder / "reports" / "audit.json"
     value = json.loads(path.read_text("utf-8")) if path.exists() else {}
     if value:
-        jsonschema.validate(value, record.schema())
+        fits_the_schema(value)
     return done, value
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from audit import Finding, Gate, Measurement, NotAssessed, Verdict, energy, judg
 from audit.alternatives import NAMES, Alternative
 from audit.probes import smaller
 from audit.statistics import Interval, quotient
-from tests.helpers import examples, predictions
+from tests.helpers import examples, fits_the_schema, predictions
 
 from .test_environment import blocks, training
 
@@ -367,7 +366,7 @@ def test_the_suite_as_it_ships_measures_it(
     assert done.ret == 1
     done.stdout.fnmatch_lines(["*FAIL*environment.energy_per_gain*gate ≤ 1,000,000,000*the energy buys nothing*"])
     value = json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8"))
-    jsonschema.validate(value, record.schema())
+    fits_the_schema(value)
     (found,) = value["findings"]
     assert (found["verdict"], found["estimate"]) == ("fail", None)
     assert LINEAR in found["details"]["summary"]
