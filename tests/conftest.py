@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import csv
 import gc
-import importlib
 import json
 import os
-import pkgutil
 import shutil
 import subprocess
 import sys
@@ -25,44 +23,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Or each of the hundreds of processes that the tests start would compile all modules anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# pytester takes back what a run inside the test process imported: a second import costs a second, extension modules do
-# not bear one, nor do Babel's patterns of numbers, which it keeps by the class of the first.
-import babel.dates
-import babel.messages.mofile
-import babel.messages.pofile
-import babel.numbers  # noqa: F401
-import codecarbon  # noqa: F401
-import datasets  # noqa: F401
-import evaluate  # noqa: F401
-import fairlearn.metrics  # noqa: F401
-import hypothesis  # noqa: F401
 import pytest
-import scipy.optimize
-import scipy.special
-import scipy.stats  # noqa: F401
-import statsmodels.stats.proportion  # noqa: F401
-import torch  # noqa: F401
-from transformers import (  # noqa: F401
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    BertForSequenceClassification,
-    BertTokenizerFast,
-    DataCollatorWithPadding,
-    Trainer,
-)
 
-import audit
 from audit import demo
 from audit.cache import write_atomically
-from audit.energy import Meter
 from tests.helpers import Runner, Shared, processor, save_tiny
-
-for _module in pkgutil.walk_packages(audit.__path__, "audit."):
-    if _module.name != "audit.__main__":
-        importlib.import_module(_module.name)
-# CodeCarbon imports the rest, and looks for what draws power here, when it is first asked.
-Meter("DEU").place  # noqa: B018
 
 CLASSES = ("negative", "neutral", "positive")
 _SHARED = pytest.StashKey[Path]()
@@ -75,6 +40,8 @@ PIECES = "pieces.json"
 def pytest_configure(config: pytest.Config) -> None:
     """Make a folder for what all processes of this run share; forget that this may be CI."""
     sys.dont_write_bytecode = False
+    if not getattr(config.option, "numprocesses", None):  # else the workers run the tests
+        import tests.warm  # noqa: F401
     # Pytest, and so an audit, writes otherwise there; a test of that sets these itself.
     for name in ("CI", "BUILD_NUMBER"):
         os.environ.pop(name, None)
@@ -173,6 +140,8 @@ def trains_only_if_slow(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 
         def refuse(*_: object, **__: object) -> None:
             raise AssertionError("this test trains a model; mark it @pytest.mark.slow('trains a model')")
+
+        from transformers import Trainer
 
         monkeypatch.setattr(Trainer, "train", refuse)
 

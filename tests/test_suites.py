@@ -105,7 +105,9 @@ def test_a_second_audit_trains_and_predicts_nothing(
 def test_the_same_seed_gives_the_same_record_from_an_empty_cache(
     tmp_path: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    write_csv(tmp_path / "test.csv", demo.reviews("test", rows=200))
     text = small_policy(reviews, epochs=1).replace("queries = 20", "queries = 10\nperturbed = 50")
+    text = text.replace(f"{reviews}/test.csv", f"{tmp_path}/test.csv")
     (tmp_path / "audit.toml").write_text(f"{text}[quality]\nbehaviour_cases = 100\n", "utf-8")
     records = []
     for name in ("one", "two"):
