@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
 
@@ -23,6 +23,9 @@ from audit.files import check_regular
 from audit.masked_lm import UNITS, Length, Recipe
 from audit.pretrain import gather, pretrain
 from audit.redaction import printable
+
+if TYPE_CHECKING:
+    from audit.session import Session
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,8 +118,14 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("model", type=Path, help="the model's folder")
     verify.set_defaults(run=_verify)
 
-    export = commands.add_parser("export", parents=[of_record, with_cache], help="save the audited fine-tuned model")
+    export = commands.add_parser(
+        "export", parents=[with_cache], help="save a model that an audit or `train` fine-tuned"
+    )
+    export.add_argument(
+        "source", type=Path, metavar="SOURCE", help="audit.json or its folder; or a policy (.toml) that was trained by"
+    )
     export.add_argument("folder", type=Path, help="a new or empty folder")
+    export.add_argument("--audit-device", "--device", default="auto", help="with a policy: where it was trained")
     export.set_defaults(run=_export)
 
     encoder = commands.add_parser(
@@ -167,18 +176,20 @@ def _init(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _train(asked: argparse.Namespace) -> int:
+def _session(asked: argparse.Namespace, policy: str | None) -> Session:
+    """What an audit by a policy would be made of; close it."""
     from audit.progress import Progress
     from audit.session import Options, Session
 
     options = Options(
-        folder=Path.cwd(),
-        policy=asked.audit_policy,
-        device=asked.audit_device,
-        cache=asked.audit_cache or default_folder(),
+        folder=Path.cwd(), policy=policy, device=asked.audit_device, cache=asked.audit_cache or default_folder()
     )
+    return Session(options, (), Progress(_say if launched.is_main() else None, live=sys.stderr.isatty()))
+
+
+def _train(asked: argparse.Namespace) -> int:
     main = launched.is_main()
-    session = Session(options, (), Progress(_say if main else None, live=sys.stderr.isatty()))
+    session = _session(asked, asked.audit_policy)
     if session.policy.model.finetune is None:
         raise AuditError(f"{session.policy.name}: there is nothing to train; add a [model.finetune] section.")
     try:
@@ -274,24 +285,61 @@ def _verify(asked: argparse.Namespace) -> int:
 
 
 def _export(asked: argparse.Namespace) -> int:
-    value = _read(asked.record)
-    wanted = value["model"].get("fingerprint")  # type: ignore[attr-defined]
     folder: Path = asked.folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise AuditError(f"{folder} exists and is not an empty folder; choose another.")
+    source = _trained_by(asked) if asked.source.suffix == ".toml" else _audited(asked)
+    try:
+        _copy(source, folder)
+    except OSError as error:
+        raise AuditError(f"{folder}: cannot be written ({error.strerror}); choose another.") from None
+    fingerprint = models.fingerprint(models.hash_files(folder))
+    print(f"saved the {'trained' if asked.source.suffix == '.toml' else 'audited'} model in {folder} ({fingerprint})")
+    return 0
+
+
+def _audited(asked: argparse.Namespace) -> Path:
+    """Where the cache keeps the model that a record is about."""
+    wanted = _read(asked.source)["model"].get("fingerprint")  # type: ignore[attr-defined]
     cache = Cache(asked.audit_cache or default_folder())
     for kept in sorted(path for path in cache.models.glob("[!.]*") if path.is_dir()):
         if models.fingerprint(models.hash_files(kept)) == wanted:
-            try:
-                shutil.copytree(kept, folder, dirs_exist_ok=True)
-            except OSError as error:
-                raise AuditError(f"{folder}: cannot be written ({error.strerror}); choose another.") from None
-            print(f"saved the audited model in {folder} ({wanted})")
-            return 0
+            return kept
     raise AuditError(
-        f"{asked.record}: the audited model ({wanted}) is not in the cache {cache.folder}; only models that an audit "
+        f"{asked.source}: the audited model ({wanted}) is not in the cache {cache.folder}; only models that an audit "
         f"fine-tuned are kept there. Run the audit again, or give the cache that it used with --audit-cache."
     )
+
+
+def _trained_by(asked: argparse.Namespace) -> Path:
+    """Where the cache keeps the model that a policy's recipe makes of its training data."""
+    from audit.finetune import folder_of
+
+    session = _session(asked, str(asked.source))
+    try:
+        recipe, examples = session.recipe, session.train_data
+        if recipe is None or examples is None:
+            raise AuditError(f"{asked.source}: there is no trained model; [model.finetune] and [data] train make one.")
+        folder = folder_of(recipe, examples, session.cache)
+    finally:
+        session.close()
+    if folder is None:
+        raise AuditError(
+            f"{asked.source}: its model is not in the cache {session.cache.folder}; train it with `python -m audit "
+            f"train --audit-policy {asked.source}`, or give the cache that has it with --audit-cache."
+        )
+    return folder
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """Copy a model out of the cache, which is its owner's alone, for whoever the user's own files are for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.rglob("*")):
+        target = folder / path.relative_to(source)
+        if path.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            shutil.copyfile(path, target)
 
 
 def _pretrain(asked: argparse.Namespace) -> int:

@@ -105,6 +105,12 @@ class Job:
     vocabulary: Examples | None = None
 
 
+def folder_of(recipe: Recipe, examples: Examples, cache: Cache) -> Path | None:
+    """Where the cache keeps the model that a recipe makes of examples; None where it is not there, or not whole."""
+    folder = cache.models / recipe.key(examples)
+    return folder if _is_whole(folder) else None
+
+
 def train(
     recipe: Recipe,
     examples: Examples,

@@ -275,9 +275,12 @@ class Session:
 
     @cached_property
     def members(self) -> Examples | None:
-        """The training examples that the model really saw: without the recipe's validation slice."""
+        """The training examples that the model really saw: without the recipe's validation slice.
+
+        The recipe counts for a model of ``--audit-model`` too, so that an exported one has the findings that it had.
+        """
         examples, recipe = self.train_data, self.policy.model.finetune
-        if examples is None or recipe is None or self._loaded is not None:
+        if examples is None or recipe is None:
             return examples
         return examples.take(data.split_validation(examples, recipe.validation, recipe.seed)[0])
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from audit import model as models
 from audit import policy
 from audit.cli import main
 
@@ -101,6 +103,35 @@ def test_export_refuses_a_model_that_it_does_not_keep(
     assert main(["export", str(audited), str(tmp_path / "out"), "--audit-cache", str(cache)]) == 4
     assert "only models that an audit fine-tuned" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow("trains a model")
+def test_what_train_made_is_exported_by_its_policy(
+    reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "audit.toml").write_text(
+        f"""
+        [model]
+        source = "small-bert"
+        max_length = 16
+        [model.finetune]
+        initialise = "scratch"
+        max_steps = 2
+        [data]
+        train = "{reviews}/train.csv"
+        test = "{reviews}/test.csv"
+        """,
+        "utf-8",
+    )
+    cache = ["--audit-cache", str(tmp_path / "cache"), "--audit-device", "cpu"]
+    assert main(["export", "audit.toml", "model", *cache]) == 4
+    assert "train it with `python -m audit train --audit-policy audit.toml`" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+    assert main(["train", *cache]) == 0
+    (fingerprint,) = re.findall(r"trained (\S+);", capsys.readouterr().out)
+    assert main(["export", "audit.toml", "model", *cache]) == 0
+    assert models.fingerprint(models.hash_files(tmp_path / "model")) == fingerprint
 
 
 def test_export_does_not_write_into_a_full_folder(audited: Path, tmp_path: Path, cache: Path) -> None:

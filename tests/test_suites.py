@@ -329,15 +329,26 @@ def test_export_saves_the_audited_model_and_it_can_be_audited_as_it_is(
     folder, value = demo_audit
     reports, model = str(folder / "reports"), str(tmp_path / "model")
     run = [sys.executable, "-m", "audit"]
-    subprocess.run([*run, "export", reports, model, "--audit-cache", str(cache)], check=True, capture_output=True)
+    mask = os.umask(0o022)
+    try:
+        subprocess.run([*run, "export", reports, model, "--audit-cache", str(cache)], check=True, capture_output=True)
+    finally:
+        os.umask(mask)
+    # As save_pretrained would have left them: whoever serves the model may read it.
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (Path(model), *Path(model).iterdir())}
+    assert modes.pop("model") == 0o755
+    assert set(modes.values()) == {0o644}
     assert subprocess.run([*run, "verify", reports, model], capture_output=True).returncode == 0
-    done, loaded = audit(tmp_path, cache, "--audit-model", model, "-k", "accuracy and not gap or artifact")
+    done, loaded = audit(
+        tmp_path, cache, "--audit-model", model, "-k", "accuracy and not gap or artifact or membership"
+    )
     assert done.returncode == 0, done.stdout
     assert loaded["model"]["fingerprint"] == value["model"]["fingerprint"]
     assert loaded["model"]["training"] is None
     of = {f["id"]: f["estimate"] for f in value["findings"]}
     again = {f["id"]: f["estimate"] for f in loaded["findings"]}
-    assert again["quality.accuracy"] == of["quality.accuracy"]
+    for name in ("quality.accuracy", "privacy.membership_inference"):
+        assert again[name] == of[name]
 
 
 @slow(seconds=29)

@@ -97,7 +97,10 @@ def training_energy(training: Mapping[str, Any] | None) -> Measurement:
         If the model was loaded and not trained by the audit's recipe.
     """
     if training is None:
-        raise NotAssessed("the model was loaded, not trained here; give the recipe with [model.finetune]")
+        raise NotAssessed(
+            "the model was loaded, not trained here; audit what the recipe of [model.finetune] makes, without "
+            "--audit-model"
+        )
     energy = training["energy"]
     estimated, kwh = estimated_share([energy]), float(energy["kwh"])
     return Measurement(
