@@ -96,6 +96,7 @@ class _Run:
     notes: Temporary | None = None
     watchdog: Watchdog | None = None
     record: dict[str, Any] | None = None
+    printed: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_worker(self) -> bool:
@@ -113,6 +114,15 @@ class _Run:
     def collect(self, findings: Iterable[Mapping[str, Any]]) -> None:
         """Take findings in; of those of one id the worst counts."""
         self.findings = merge([*self.findings, *findings])
+
+    def unquoted(self, content: str) -> str:
+        """What somebody's code printed or raised in an audit, without what it quotes of the data."""
+        from audit import redaction
+
+        texts = self.session.texts if self.session is not None else ()
+        if content not in self.printed:
+            self.printed[content] = redaction.unquoted(content, texts)
+        return self.printed[content]
 
     def ensure_session(self) -> Session:
         if self.session is None:
@@ -236,7 +246,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks and make room for the state."""
-    config.stash[_STATE] = _Run(config, time.time())
+    run = config.stash[_STATE] = _Run(config, time.time())
+    config.pluginmanager.register(_Warnings(run), "model-audit-warnings")
     config.addinivalue_line("markers", "challenge(name): which of the audit's challenges the tests belong to")
     config.addinivalue_line("markers", "measures(id): what the test measures; brackets are filled from the parameters")
     for name in CHALLENGES:
@@ -259,6 +270,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.temporary.cleanup()
     if run is not None and "output" in run.__dict__:
         run.output.close()
+
+
+class _Warnings:
+    """Keeps texts from the data out of pytest's list of warnings."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        if not self._run.active or issubclass(warning_message.category, InconclusiveWarning):
+            return
+        before = str(warning_message.message)
+        if (shown := self._run.unquoted(before)) != before:
+            warning_message.message = UserWarning(shown)
 
 
 class _Xdist:
@@ -798,6 +824,9 @@ def pytest_runtest_makereport(
     if not run.active or run.session is None or not _concerns_audit(item):
         return report
     error = call.excinfo.value if call.excinfo is not None else None
+    report.sections = [(name, run.unquoted(content)) for name, content in report.sections]
+    if call.excinfo is not None and hasattr(report.longrepr, "reprtraceback") and getattr(error, "pytrace", True):
+        report.longrepr = _frames(item, run, call.excinfo)
     if run.watchdog is not None and run.watchdog.left < 0 and report.when != "teardown":
         # Also where the test took no notice of it.
         from audit.watchdog import too_long
@@ -816,7 +845,7 @@ def pytest_runtest_makereport(
     elif isinstance(error, pytest.xfail.Exception) or (report.skipped and not hasattr(report, "wasxfail")):
         _not_assessed(item, run.session, report, _skip_reason(report), said_by_pytest=True)
     elif error is not None and not isinstance(error, KeyboardInterrupt) and report.when != "teardown":
-        _broke(item, run.session, error)
+        _broke(item, run, error)
     elif error is None and report.when == "call":
         for name in _missing(item):
             reason = "the test ended without measuring it"
@@ -834,6 +863,27 @@ def pytest_runtest_makereport(
     if report.when == "teardown":
         report.audit_facts = run.session.facts(run.model, run.scorers)  # type: ignore[attr-defined]
     return report
+
+
+def _frames(item: pytest.Item, run: _Run, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    """The traceback of a test that broke: where, and in which line of code; neither arguments nor local variables."""
+    shown = pytest.ExceptionInfo.from_exception(_without_values(excinfo.value, run, frozenset()))
+    style = "native" if item.config.option.tbstyle == "native" else "short"
+    return shown.getrepr(style=style, tbfilter=item._traceback_filter)
+
+
+def _without_values(error: BaseException, run: _Run, above: frozenset[int]) -> BaseException:
+    """An exception of the same name, from the same frames, whose message quotes nothing of the data."""
+    kind, above = type(error), above | {id(error)}
+    base = next(each for each in (AssertionError, RecursionError, BaseException) if isinstance(error, each))
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    copy: BaseException = type(kind.__name__, (base,), names)(run.unquoted(str(error)))
+    copy.__cause__, copy.__context__ = (
+        None if each is None or id(each) in above else _without_values(each, run, above)
+        for each in (error.__cause__, error.__context__)
+    )
+    copy.__suppress_context__ = error.__suppress_context__
+    return copy.with_traceback(error.__traceback__)
 
 
 def _properties(findings: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, object]]:
@@ -873,12 +923,13 @@ def _not_assessed(
         report.longrepr = (path, (line or 0) + 1, f"not assessed: {reason}")
 
 
-def _broke(item: pytest.Item, session: Session, error: BaseException | None) -> None:
+def _broke(item: pytest.Item, run: _Run, error: BaseException) -> None:
+    assert run.session is not None
+    # An error may quote the text that it arose from.
+    what = " ".join(run.unquoted(str(error)).split())[:200]
+    reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
     for name in _missing(item):
-        # An error may quote the text that it arose from.
-        what = "" if session.policy.report.evidence == "none" else " ".join(str(error).split())[:200]
-        reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
-        _keep(item, _finding(item, session, name, Verdict.ERROR, reason))
+        _keep(item, _finding(item, run.session, name, Verdict.ERROR, reason))
 
 
 def _missing(item: pytest.Item) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -272,6 +272,14 @@ class Session:
     def pairs(self) -> Mapping[str, Sequence[str]] | None:
         """The columns of the policy's file of counterfactual pairs; None where it names none."""
         return data.load_pairs(self.policy, self.cache.datasets)
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """Every text of the data that was read so far."""
+        for name in ("test_data", "train_data"):
+            if (examples := self.__dict__.get(name)) is not None:
+                yield from examples.texts
+        yield from (self.__dict__.get("pairs") or {}).get("sentence", ())
 
     @cached_property
     def members(self) -> Examples | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import CLASSES
 from tests.helpers import MADE, Runner, WritePolicy
 
 ROOT = Path(__file__).parent.parent
@@ -144,6 +145,110 @@ def test_texts_from_the_data_are_shown_or_left_out(
     assert ("examples" in run.finding("quality.accuracy")["details"]) is shown
     assert run.finding("quality.macro_f1")["verdict"] == "error"
     assert "[left out]" in run.finding("quality.accuracy")["details"]["summary"] or shown
+
+
+AUTHOR = "I am Zebulon Quixby of Hollow Lane, call +49 30 90182077 or write to z.quixby@example.org about the red lamp"
+BREAKING = """
+    import logging
+    import warnings
+
+    import pytest
+
+    @pytest.fixture
+    def broken(test_data):
+        raise LookupError(test_data.texts[0])
+
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit, train_data, test_data):
+        words = test_data.texts[0].split()
+        print(train_data, words)
+        print(test_data.texts[0])
+        logging.warning("odd: %s", test_data.texts[0])
+        warnings.warn(f"odd: {train_data.texts[0]}")
+        def probe(texts, first):
+            try:
+                return {}[first]
+            except KeyError as error:
+                raise ValueError(f"cannot read {texts!r}"[:90]) from error
+        probe(train_data.texts, test_data.texts[0])
+
+    @pytest.mark.measures("quality.macro_f1")
+    def test_macro_f1(audit, broken):
+        pass
+
+    @pytest.mark.measures("quality.mcc")
+    def test_mcc(audit, test_data):
+        assert test_data.texts[0].upper() == "x"
+
+    @pytest.mark.measures("quality.roc_auc")
+    @pytest.mark.xfail
+    def test_roc_auc(audit, test_data):
+        {}[test_data.texts[0][:20]]
+
+    @pytest.mark.measures("quality.balanced_accuracy")
+    def test_balanced_accuracy(audit, test_data):
+        pytest.fail(f"rows: {len(test_data)}, first: {test_data.texts[0]}")
+"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--showlocals", "-vvv", "--tb=long"),
+        ("--tb=native", "-rA"),
+        ("--full-trace", "-l", "--xfail-tb", "-rx"),
+        pytest.param(("-n", "2", "-l"), marks=pytest.mark.slow("audits in processes of their own", seconds=9)),
+    ],
+    ids=" ".join,
+)
+def test_a_probe_that_breaks_prints_frames_and_nothing_of_the_data(
+    run: Runner, write_policy: WritePolicy, options: tuple[str, ...]
+) -> None:
+    for name in ("train", "test"):
+        rows = "".join(f'"{AUTHOR}, {name}ed {i} times",{label}\n' for i, label in enumerate(CLASSES))
+        (run.pytester.path / f"{name}.csv").write_text(f"text,label\n{rows}", "utf-8")
+    write_policy(data='train = "train.csv"\ntest = "test.csv"')
+    run.pytester.makepyfile(BREAKING)
+    result = run("--junitxml", "junit.xml", "-o", "junit_logging=all", *options)
+    assert result.ret == 1
+    assert run.finding("quality.accuracy")["verdict"] == "error"
+    printed = result.stdout.str() + result.stderr.str()
+    files = [run.pytester.path / "junit.xml", *(run.pytester.path / "reports").iterdir()]
+    assert len(files) > 3
+    for shown in (printed, *(path.read_text("utf-8") for path in files)):
+        assert not re.search("(?i)quixby|zebulon|hollow|90182077|red lamp", shown)
+    # What broke, and where, is there.
+    assert re.search(r"in (test_accuracy|probe)\b", printed)
+    assert "ValueError: [left out]" in printed
+    assert len(re.findall(r"\[left out\]", printed)) > 5
+
+
+def test_the_message_of_a_probe_that_breaks_stays_where_it_quotes_nothing(
+    run: Runner, write_policy: WritePolicy
+) -> None:
+    write_policy()
+    run.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.measures("quality.accuracy")
+        def test_accuracy(audit, test_data):
+            print("seen: 400 rows")
+            share = len(test_data) / 1000
+            assert share == 0.5, "half of the rows; write to z.quixby@example.org"
+        """
+    )
+    result = run()
+    result.stdout.fnmatch_lines(
+        [
+            "*py:7: in test_accuracy",
+            "E*half of the rows; write to [[]e-mail[]]",
+            "E*assert 0.4 == 0.5",
+            "seen: 400 rows",
+        ]
+    )
+    assert "half of the rows" in run.finding("quality.accuracy")["reason"]
 
 
 @pytest.mark.parametrize(("gated", "exit_status"), [(False, 0), (True, 1)])
