@@ -111,6 +111,19 @@ class _Run:
 
         return Output(self.config.invocation_params.dir / self.config.option.audit_out, self.audit)
 
+    @property
+    def must_be_complete(self) -> bool:
+        """Whether an incomplete audit is to end with exit status 1: by the option, the policy, or since this is CI."""
+        policy = self.record["policy"]["audit"].get("complete") if self.record else None
+        option = self.config.option.audit_complete
+        wanted = next((each for each in (option, policy) if each is not None), None)
+        return os.environ.get("CI", "").lower() in ("true", "1") if wanted is None else bool(wanted)
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the audit is incomplete where it must not be."""
+        return self.record is not None and self.record["verdict"] == "incomplete" and self.must_be_complete
+
     def collect(self, findings: Iterable[Mapping[str, Any]]) -> None:
         """Take findings in; of those of one id the worst counts."""
         self.findings = merge([*self.findings, *findings])
@@ -234,6 +247,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--audit-cache", metavar="DIR", help="prediction and model cache, or none; default in the user's cache folder"
+    )
+    group.addoption(
+        "--audit-complete",
+        action="store_true",
+        default=None,
+        help="an incomplete audit ends with exit status 1; default as [audit] complete says, else where CI=true",
+    )
+    group.addoption(
+        "--no-audit-complete",
+        action="store_false",
+        dest="audit_complete",
+        help="an incomplete audit ends with pytest's own exit status; its record says incomplete",
     )
 
 
@@ -1025,7 +1050,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     finally:
         run.output.release()
-    if run.record["verdict"] == "fail" and int(exitstatus) == pytest.ExitCode.OK:
+    if int(exitstatus) == pytest.ExitCode.OK and (run.record["verdict"] == "fail" or run.falls_short):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     # GitHub shows what is appended to this file on the page of the job.
     if step := os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -1050,6 +1075,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)
     terminalreporter.write_line(headline(run.record), bold=True, **colour[run.record["verdict"]])
+    if run.falls_short:
+        terminalreporter.write_line(
+            "An incomplete audit does not end with exit status 0 here; with --no-audit-complete it may."
+        )
     terminalreporter.write_line(f"report: {_short(run.output.folder / record.REPORT, config)}")
 
 

@@ -114,6 +114,9 @@ class AuditPolicy(_Section):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     inconclusive: Literal["fail", "warn"] = "fail"
     looks: int = Field(1, ge=1, description="planned audits of growing data; the error is shared out over them")
+    complete: bool | None = Field(
+        None, description="whether an incomplete audit ends with exit status 1; absent: where CI=true"
+    )
     min_group_size: int = Field(30, ge=1)
     seed: int = Field(0, ge=0)
     dtype: Literal["float32", "bfloat16", "float16"] = Field(

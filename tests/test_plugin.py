@@ -306,6 +306,55 @@ def test_a_gate_that_did_not_run_makes_the_audit_incomplete(run: Runner, write_p
     result.stdout.fnmatch_lines(["NOT RUN*fairness.equalized_odds[[]gender[]]", "Incomplete: 1 did not run."])
 
 
+@pytest.mark.parametrize(
+    ("option", "policy", "ci", "exit_status"),
+    [
+        ((), None, None, 0),
+        ((), None, "true", 1),
+        ((), None, "false", 0),
+        ((), "true", None, 1),
+        ((), "false", "true", 0),
+        (("--audit-complete",), "false", None, 1),
+        (("--no-audit-complete",), "true", "true", 0),
+    ],
+)
+def test_an_incomplete_audit_ends_with_1_where_it_must_be_complete(
+    run: Runner,
+    write_policy: WritePolicy,
+    monkeypatch: pytest.MonkeyPatch,
+    option: tuple[str, ...],
+    policy: str | None,
+    ci: str | None,
+    exit_status: int,
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    if ci is not None:
+        monkeypatch.setenv("CI", ci)
+    write_policy(
+        **{"gates.quality": "accuracy = { min = 0.05 }\nmacro_f1 = { min = 0.01 }"},
+        audit=f"complete = {policy}" if policy else "",
+    )
+    run.pytester.makepyfile(QUALITY)
+    result = run(*option)
+    assert result.ret == exit_status
+    assert (run.record["verdict"], run.record["complete"]) == ("incomplete", False)
+    assert run.record["policy"]["audit"].get("complete") == (policy and policy == "true")
+    assert ("An incomplete audit does not end with exit status 0 here" in result.stdout.str()) is bool(exit_status)
+
+
+@pytest.mark.parametrize(("gates", "exit_status"), [("accuracy = { min = 0.05 }", 0), ("accuracy = { min = 0.95 }", 1)])
+def test_a_complete_audit_ends_as_its_gates_say(
+    run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch, gates: str, exit_status: int
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    write_policy(**{"gates.quality": gates}, audit="complete = true")
+    run.pytester.makepyfile(QUALITY)
+    result = run("--audit-complete")
+    assert result.ret == exit_status
+    assert run.record["verdict"] == ("fail" if exit_status else "pass")
+    assert "exit status 0 here" not in result.stdout.str()
+
+
 def test_challenges_are_marks(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "accuracy = { min = 0.05 }"})
     run.pytester.makepyfile(
