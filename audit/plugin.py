@@ -1023,7 +1023,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     from audit import record
     from audit.cache import timestamp
-    from audit.energy import Meter
+    from audit.energy import Meter, Power
     from audit.output import rendered
 
     def build(**reporting: Any) -> dict[str, Any]:
@@ -1039,7 +1039,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
     # The record cannot hold what reporting took, so all is made twice; the second time is not counted.
     own = run.session if run.active else None
-    meter = Meter(facts[0]["policy"]["audit"]["country"]) if own is None else own.meter
+    policy = facts[0]["policy"]
+    meter = Meter(policy["audit"]["country"], Power.of(policy["environment"])) if own is None else own.meter
     with meter.phase("report") as phase:
         rendered(build())
     try:

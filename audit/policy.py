@@ -163,6 +163,13 @@ class EnvironmentPolicy(_Section):
     """How the model is to be used, for what its energy amounts to."""
 
     predictions_per_day: int = Field(100_000, ge=1)
+    pue: float | None = Field(
+        None, ge=1, description="power usage effectiveness of the data centre, a factor of all electricity; absent: 1"
+    )
+    cpu_watts: float | None = Field(
+        None, gt=0, description="nominal power of all processors, in place of a counter and of CodeCarbon's guess"
+    )
+    ram_watts: float | None = Field(None, gt=0, description="power of all memory, in place of CodeCarbon's guess")
     embodied_g_per_hour: float | None = Field(
         None, ge=0, description="g CO2eq that making the machine caused, per hour of its life; absent: not known"
     )

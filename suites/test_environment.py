@@ -8,9 +8,9 @@ pytestmark = pytest.mark.challenge("environment")
 
 
 @pytest.mark.measures("environment.training_energy")
-def test_training_energy(audit, model):
+def test_training_energy(audit, model, policy):
     """Training the model took no more electricity than agreed."""
-    audit.check(environment.training_energy(model.training))
+    audit.check(environment.training_energy(model.training, policy.recorded()["environment"]))
 
 
 @pytest.mark.measures("environment.inference_energy")
