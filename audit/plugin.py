@@ -56,6 +56,9 @@ OPTIONAL = ("claims",)
 # Parameters of a test that stand in the brackets of the id that it measures.
 BRACKETS = ("subgroup", "own_metric", "axis", "kind", "capability")
 REPLACEABLE = ("model", "scorer")
+# What fixtures of the session ask for later than when they are made.
+_LATER = {"experiments": ("scorer",)}
+_SCOPES = ("session", "package", "module", "class", "function")
 # A probe that broke says nothing that anybody could answer for.
 _WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED)
 _STATE = pytest.StashKey["_Run"]()
@@ -89,6 +92,7 @@ class _Run:
     active: bool = False
     interrupted: bool = False
     model: Any = None
+    replaced: dict[str, Any] = field(default_factory=dict)
     scorers: list[Any] = field(default_factory=list)
     findings: list[Mapping[str, Any]] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -388,6 +392,41 @@ def _is_ours(item: Any, fixture: str) -> bool:
     return bool(definitions) and definitions[-1].func.__module__ == __name__
 
 
+def _misplaced(items: Iterable[pytest.Item], config: pytest.Config) -> str | None:
+    """What is wrong with a fixture of the repository's own that a test of the suites would get; None if nothing is."""
+    known = ids(())
+    for item in _functions(items):
+        definitions = item._fixtureinfo.name2fixturedefs
+        if not _declared(item) or not all(base_id(name) in known for name in _declared(item)):
+            continue  # a test of their own may have fixtures of its own
+        for name, (*former, used) in definitions.items():
+            if not any(each.func.__module__ == __name__ for each in former) or used.func.__module__ == __name__:
+                continue
+            where, path = _place(used, config)
+            if path == item.path:
+                continue
+            if name not in REPLACEABLE:
+                return (
+                    f"{where}: the fixture `{name}` takes the place of the audit's own, which {item.nodeid} needs; "
+                    "rename it (a repository may replace only `model` and `scorer`)."
+                )
+            for other, (*_, needing) in definitions.items():
+                asks = name in (*needing.argnames, *_LATER.get(other, ()))
+                if asks and _is_ours(item, other) and _SCOPES.index(needing.scope) < _SCOPES.index(used.scope):
+                    return (
+                        f"{where}: the fixture `{name}` has the scope '{used.scope}', and the audit's own, whose place "
+                        'it takes, lasts the whole session; write @pytest.fixture(scope="session"), or rename it.'
+                    )
+    return None
+
+
+def _place(definition: Any, config: pytest.Config) -> tuple[str, Path]:
+    """Where a fixture is defined: for a sentence, and the file."""
+    code = inspect.unwrap(definition.func).__code__
+    path = Path(code.co_filename)
+    return f"{_short(path, config)}, line {code.co_firstlineno}", path
+
+
 def _concerns_audit(item: pytest.Item) -> bool:
     if item.get_closest_marker("measures") is not None:
         return True
@@ -463,6 +502,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for name in REPLACEABLE
         if any(name in i._fixtureinfo.name2fixturedefs and not _is_ours(i, name) for i in _functions(concerned))
     )
+    run.problem = run.problem or _misplaced(concerned, config)
     try:
         if run.problem is None:
             run.ensure_session().start(run.overridden)
@@ -479,7 +519,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.clear()
 
 
-def _functions(items: list[pytest.Item]) -> list[Any]:
+def _functions(items: Iterable[pytest.Item]) -> list[Any]:
     return [item for item in items if hasattr(item, "_fixtureinfo")]
 
 
@@ -538,6 +578,12 @@ def person_names(audit_session: Session) -> NameFinder | None:
 def model(audit_session: Session) -> Model:
     """The model under audit, loaded or fine-tuned."""
     return audit_session.model
+
+
+@pytest.fixture(scope="session")
+def training(model: Model) -> Mapping[str, Any] | None:
+    """What is known of the model's training; None where it was loaded, or is none of the audit's."""
+    return getattr(model, "training", None)
 
 
 @pytest.fixture(scope="session")
@@ -783,13 +829,32 @@ def _keep(item: pytest.Item, finding: Finding) -> dict[str, Any]:
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
     """Remember the model and the scorer that are really used, whoever made them."""
+    run, name = request.config.stash[_STATE], fixturedef.argname
+    if run.active and name == "scorer" and fixturedef.func.__module__ == __name__:
+        # Ours runs whatever a `model` gives.
+        _check_replacement(run.replaced.get("model"), run.model, ("network", "tokenizer", "labels", "fingerprint"), run)
     value = yield
-    run = request.config.stash[_STATE]
-    if run.active and fixturedef.argname == "model":
+    if not run.active or name not in REPLACEABLE:
+        return value
+    run.replaced[name] = None if fixturedef.func.__module__ == __name__ else fixturedef
+    if name == "model":
         run.model = value
-    elif run.active and fixturedef.argname == "scorer":
+    else:
+        _check_replacement(run.replaced[name], value, ("predict",), run)
         run.scorers.append(value)
     return value
+
+
+def _check_replacement(definition: Any, value: Any, attributes: Sequence[str], run: _Run) -> None:
+    """Refuse what the repository's own fixture gives where it cannot take the place of the audit's."""
+    missing = [] if definition is None else [name for name in attributes if not hasattr(type(value), name)]
+    missing = [name for name in missing if not hasattr(value, name)]
+    if missing:
+        raise AuditError(
+            f"{_place(definition, run.config)[0]}: the fixture `{definition.argname}` gives a {type(value).__name__} "
+            f"without `{missing[0]}`, and takes the place of the audit's own; rename it, or see the README for what "
+            "may take that place."
+        )
 
 
 @pytest.hookimpl(wrapper=True)

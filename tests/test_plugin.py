@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -576,6 +577,92 @@ def test_a_repository_may_audit_anything_and_the_record_says_so(run: Runner, wri
     assert run.finding("quality.accuracy")["verdict"] == "pass"
     assert "`scorer`" in run.record["model"]["overridden"]
     assert "`scorer`" in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+
+
+OWN = """
+    import pytest
+
+    @pytest.fixture{scope}
+    def {name}():
+        return {value}
+"""
+SESSION = '(scope="session")'
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "value", "sentence"),
+    [
+        ("model", "", "'theirs'", "*`model` has the scope 'function'*scope=\"session\"*"),
+        ("model", '(scope="module")', "'theirs'", "*`model` has the scope 'module'*"),
+        ("scorer", "", "'theirs'", "*`scorer` has the scope 'function'*"),
+        ("model", SESSION, "'theirs'", "*`model` gives a str without `network`*"),
+        ("scorer", SESSION, "'theirs'", "*`scorer` gives a str without `predict`*"),
+        ("policy", SESSION, "'theirs'", "*`policy` takes the place of the audit's own*rename it*"),
+        ("predictions", "", "[1, 2]", "*`predictions` takes the place of the audit's own*rename it*"),
+        ("test_data", SESSION, "[1, 2]", "*`test_data` takes the place*"),
+        ("audit", "", "None", "*`audit` takes the place*"),
+    ],
+)
+def test_a_fixture_that_only_has_the_name_of_the_audits_is_exit_4(
+    run: Runner, write_policy: WritePolicy, name: str, scope: str, value: str, sentence: str
+) -> None:
+    write_policy()
+    run.pytester.makeconftest(OWN.format(name=name, scope=scope, value=value))
+    quality_suite(run)
+    run.pytester.makepyfile(
+        test_security="""
+        import pytest
+
+        @pytest.mark.measures("security.artifact")
+        def test_artifact(audit, model, policy): pass
+        """
+    )
+    result = run("-k", "test_accuracy or test_artifact")
+    assert result.ret == 4
+    output = f"{result.stdout.str()}\n{result.stderr.str()}"
+    (line,) = {line for line in output.splitlines() if line.startswith("ERROR: conftest.py, line 3: the fixture")}
+    pytest.LineMatcher([line]).fnmatch_lines([sentence])
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output
+    assert "ScopeMismatch" not in output
+
+
+def test_fixtures_of_other_tests_may_have_the_names_of_the_audits(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy()
+    own = OWN.format(name="policy", scope="", value="'theirs'")
+    (run.pytester.path / "own").mkdir()
+    run.pytester.makepyfile(
+        **{
+            # Beside the suites: a test of their own that is none of the audit, and one that measures an id of theirs.
+            "own/conftest": f"import pytest\nfrom audit import Identifier\n{textwrap.dedent(own)}",
+            "own/test_own": """
+                import pytest
+
+                def test_own(policy):
+                    assert policy == "theirs"
+
+                @pytest.mark.measures("shop.margin")
+                def test_margin(audit, policy):
+                    assert policy == "theirs"
+                    audit.not_assessed("no shop")
+            """,
+            # In a suite's own module: its author's word.
+            "test_quality": """
+                import pytest
+
+                @pytest.fixture
+                def predictions(): return "theirs"
+
+                @pytest.mark.measures("quality.accuracy")
+                def test_accuracy(audit, predictions):
+                    assert predictions == "theirs"
+                    audit.not_assessed("no answers")
+            """,
+        }
+    )
+    result = run("-p", "no:randomly")
+    result.assert_outcomes(passed=1, skipped=2)
+    assert result.ret == 0
 
 
 def test_without_a_suite_the_plugin_does_nothing_and_prints_nothing(run: Runner) -> None:
