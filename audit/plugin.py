@@ -1120,7 +1120,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     # GitHub shows what is appended to this file on the page of the job.
     if step := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with contextlib.suppress(OSError), open(step, "a", encoding="utf-8") as file:
+        path = run.config.invocation_params.dir / step
+        with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
             file.write((run.output.folder / record.SUMMARY).read_text("utf-8"))
 
 

@@ -382,7 +382,7 @@ def default_text() -> str:
 def find(option: str | None, folder: Path) -> Policy:
     """The policy that applies: the given file, else ``audit.toml`` in the folder, else the embedded one."""
     if option is not None:
-        return read(Path(option))
+        return read(folder / Path(option).expanduser())
     local = folder / "audit.toml"
     return read(local) if local.exists() else parse(default_text(), None)
 
@@ -395,6 +395,7 @@ def read(path: Path) -> Policy:
     AuditError
         If the file is missing, is not UTF-8 or TOML, or has an unknown key or a wrong value.
     """
+    path = path.expanduser().absolute()  # a test may change the folder
     check_regular(path, str(path))
     try:
         return parse(path.read_text("utf-8"), path)
@@ -424,7 +425,7 @@ def _expand(value: str, base: Path, key: str) -> Path:
                 f"{key} uses ${{{variable}}}, which is not set; set this environment variable to an absolute path."
             )
         value = value.replace(f"${{{variable}}}", os.environ[variable])
-    return base / Path(value).expanduser()
+    return (base / Path(value).expanduser()).absolute()
 
 
 def _first_problem(error: ValidationError) -> str:

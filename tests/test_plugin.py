@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -577,6 +578,40 @@ def test_a_repository_may_audit_anything_and_the_record_says_so(run: Runner, wri
     assert run.finding("quality.accuracy")["verdict"] == "pass"
     assert "`scorer`" in run.record["model"]["overridden"]
     assert "`scorer`" in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+
+
+def test_a_test_that_changes_the_folder_changes_nothing(
+    run: Runner, write_policy: WritePolicy, saved: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run.pytester.path
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "step.md")
+    shutil.copytree(saved, root / "models" / "mine")
+    shutil.copytree(reviews, root / "data")
+    write_policy(
+        model='source = "models/none"\nmax_length = 32',
+        data='train = "data/train.csv"\ntest = "data/test.csv"\ntext = "text"',
+        **{"gates.quality": "accuracy = { min = 0.01 }"},
+    ).rename(root / "release.toml")
+    run.pytester.makepyfile(
+        QUALITY
+        + """
+    @pytest.fixture(scope="session", autouse=True)
+    def elsewhere(tmp_path_factory):
+        import os
+        os.chdir(tmp_path_factory.mktemp("elsewhere"))
+    """
+    )
+    options = ("--audit-policy", "release.toml", "--audit-model", "models/mine", "--audit-cache", "kept")
+    assert run(*options, "--audit-out", "former").ret == 0
+    monkeypatch.chdir(root)
+    result = run(*options, "--audit-baseline", "former")
+    assert result.ret == 0
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert run.record["provenance"]["policy_file"] == "release.toml"
+    assert run.record["baseline"]
+    written = {path.name for path in root.iterdir()}
+    assert written >= {"former", "reports", "kept", "step.md"}
+    assert not list(root.parent.rglob("elsewhere*/*"))
 
 
 OWN = """
