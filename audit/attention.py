@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ class Attention:
     queries, keys : ndarray of float32, shape (layers, heads, t, width of a head)
     """
 
-    tokens: tuple[str, ...]
+    tokens: tuple[str, ...] = field(repr=False)
     weights: NDArray[np.float32]
     queries: NDArray[np.float32]
     keys: NDArray[np.float32]

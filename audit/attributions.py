@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class Attribution:
         How often the network was run for it now.
     """
 
-    text: str
+    text: str = field(repr=False)
     target: int
     spans: tuple[tuple[int, int], ...]
     scores: tuple[float, ...]

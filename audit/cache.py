@@ -36,7 +36,7 @@ def default_folder() -> Path:
     """The user's cache folder for this project."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("pytest-model-audit")
+    return user_cache_path("pytest-model-audit").absolute()
 
 
 def timestamp(seconds: float | None = None) -> str:

@@ -343,7 +343,7 @@ def _copy(source: Path, folder: Path) -> None:
 
 
 def _pretrain(asked: argparse.Namespace) -> int:
-    from audit.energy import Meter
+    from audit.energy import Meter, Power
     from audit.progress import Progress
 
     try:
@@ -360,8 +360,9 @@ def _pretrain(asked: argparse.Namespace) -> int:
     cache = Cache(asked.audit_cache or default_folder())
     progress = Progress(_say, live=sys.stderr.isatty())
     corpus = gather(policy, asked.texts, cache.datasets)
+    meter = Meter(policy.audit.country, Power.of(policy.recorded()["environment"]))
     try:
-        made = pretrain(asked.out, recipe, length, corpus, device, Meter(policy.audit.country), progress)
+        made = pretrain(asked.out, recipe, length, corpus, device, meter, progress)
     except KeyboardInterrupt:
         print(f"\nstopped; what was done is in {asked.out}, and the same command goes on from there", file=sys.stderr)
         return 2

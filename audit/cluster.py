@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.cache import Cache
-from audit.energy import Meter, add, charged
+from audit.energy import Meter, Power, add, charged
 from audit.errors import AuditError
 from audit.finetune import Job, train_into
 from audit.model import Model, fingerprint, hash_files
@@ -117,15 +117,18 @@ class Worker:
         As many as the audit's own process has: sums of floats depend on it, and a twin is to be the same wherever it is
         trained.
     country : str
-        As for :class:`audit.energy.Meter`.
+    power : Power
+        As for :class:`audit.energy.Meter`, both.
     """
 
-    def __init__(self, number: int, home: str, device: str, threads: int, training_threads: int, country: str) -> None:
+    def __init__(
+        self, number: int, home: str, device: str, threads: int, training_threads: int, country: str, power: Power
+    ) -> None:
         import ray
 
         self._number, self._device, self._threads, self._training_threads = number, device, threads, training_threads
         self._machine = str(ray.get_runtime_context().get_node_id())
-        self._meter = Meter(country)
+        self._meter = Meter(country, power)
         self._measures = self._machine != home
         self._scorers: dict[tuple[str, int, int], Scorer] = {}
 
@@ -194,10 +197,10 @@ class Cluster:
         If Ray is not installed; later on, if the cluster cannot be reached or its workers cannot be used.
     """
 
-    def __init__(self, asked: AuditPolicy, device: str) -> None:
+    def __init__(self, asked: AuditPolicy, device: str, power: Power | None = None) -> None:
         if find_spec("ray") is None:
             raise AuditError("[audit] engine = 'ray' needs Ray; run `pip install 'pytest-model-audit[ray]'`.")
-        self._asked, self._device = asked, device
+        self._asked, self._device, self._power = asked, device, power or Power()
         self._folder: str | None = None
         self._connected = False
         self._shipped: dict[str, Any] = {}
@@ -266,7 +269,10 @@ class Cluster:
         worker = ray.remote(Worker).options(max_restarts=-1, max_task_retries=RETRIES, **options)
         home, own = ray.get_runtime_context().get_node_id(), torch.get_num_threads()
         device = "cuda:0" if gpu else self._device
-        made = [worker.remote(i, home, device, own if gpu else each, own, self._asked.country) for i in range(count)]
+        made = [
+            worker.remote(i, home, device, own if gpu else each, own, self._asked.country, self._power)
+            for i in range(count)
+        ]
         try:
             about = ray.get([each.about.remote() for each in made], timeout=START_S)
         except Exception as error:

@@ -94,6 +94,10 @@ class Examples:
     skipped: Mapping[str, int] = field(default_factory=dict)
     protocol: Protocol = field(default_factory=Protocol)
 
+    def __repr__(self) -> str:
+        # Tracebacks, logs and debuggers print it: nothing that an author wrote, or is.
+        return f"Examples({len(self)} of {self.source!r}, classes={self.classes})"
+
     def __len__(self) -> int:
         return len(self.texts)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,11 +24,43 @@ BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes on
 TURN_S = 1.0  # where several models take turns: a phase's end is a reading too, and only their ratio is asked for
 IDLE_S = 3.0
 CHUNK = 256
-REVISION = 4  # of what is kept of a measurement
+REVISION = 5  # of what is kept of a measurement
 # Grids beside that of the policy's country, from little carbon to much.
 ELSEWHERE = ("FRA", "DEU", "POL", "USA", "CHN")
 # Processor modes of CodeCarbon that read a power counter; all others multiply a load with a nominal power.
 _COUNTERS = ("intel_rapl", "intel_power_gadget", "windows_emi")
+
+
+@dataclass(frozen=True)
+class Power:
+    """What the policy says of the machine's power, ``[environment]``; None where CodeCarbon is to see or guess it.
+
+    Parameters
+    ----------
+    pue : float or None
+        Power usage effectiveness of the data centre: all electricity is multiplied by it.
+    cpu_watts : float or None
+        Nominal power of all processors together, by which their load is multiplied; no counter is read then.
+    ram_watts : float or None
+        Power of all memory, a constant.
+    """
+
+    pue: float | None = None
+    cpu_watts: float | None = None
+    ram_watts: float | None = None
+
+    @classmethod
+    def of(cls, recorded: Mapping[str, Any]) -> Power:
+        """That of a recorded policy, or of recorded figures."""
+        return cls(*(recorded.get(each.name) for each in fields(cls)))
+
+    @property
+    def stated(self) -> dict[str, float]:
+        """What is said, by the policy's names."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} = {value:g}" for name, value in self.stated.items())
 
 
 @dataclass
@@ -42,6 +75,7 @@ class Phase:
     ram_kwh: float = 0.0
     co2eq_kg: float = 0.0
     source: str = "estimated"
+    power: Power = field(default_factory=Power)
 
     @property
     def kwh(self) -> float:
@@ -60,6 +94,7 @@ class Phase:
             "cpu_kwh": self.cpu_kwh,
             "gpu_kwh": self.gpu_kwh,
             "ram_kwh": self.ram_kwh,
+            **self.power.stated,
         }
 
 
@@ -70,6 +105,8 @@ class Meter:
     ----------
     country : str
         ISO code of the country whose grid the carbon intensity is taken from.
+    power : Power
+        What the policy says of the machine's power.
 
     Notes
     -----
@@ -78,8 +115,9 @@ class Meter:
     whole machine, so what else runs there is counted too.
     """
 
-    def __init__(self, country: str) -> None:
+    def __init__(self, country: str, power: Power | None = None) -> None:
         self.country = country
+        self.power = power or Power()
         self._ended: list[Phase] = []
         self._rest: str | None = None  # name of what runs outside of all phases
         self._open: Phase | None = None
@@ -130,7 +168,7 @@ class Meter:
         """Begin a phase: now, or where the former one ended, since to change tasks takes the tracker a while too."""
         tracker = self._ensure_tracker()
         self._tasks += 1
-        self._open = Phase(name, time.time() if after is None else after[0], source=self.source)
+        self._open = Phase(name, time.time() if after is None else after[0], source=self.source, power=self.power)
         tracker.start_task(f"{name}-{self._tasks}")
         if after is not None:
             tracker._last_measured_time = after[1]
@@ -184,20 +222,42 @@ class Meter:
     def _ensure_tracker(self) -> Any:
         if self._tracker is None:
             logging.getLogger("codecarbon").disabled = True
-            from codecarbon import OfflineEmissionsTracker
-
-            self._tracker = OfflineEmissionsTracker(
+            self._tracker = _tracker_class()(
                 country_iso_code=self.country,
                 measure_power_secs=1,
                 tracking_mode="machine",
                 output_methods=[],
                 allow_multiple_runs=True,
                 log_level="critical",
+                pue=self.power.pue or 1.0,
+                force_cpu_power=self.power.cpu_watts,
+                force_ram_power=self.power.ram_watts,
             )
-            # A token in the user's own CodeCarbon settings would make it ask the network for the grid.
-            self._tracker._electricitymaps_api_token = None
             self._tracker._ensure_hardware_ready()
         return self._tracker
+
+
+@functools.cache
+def _tracker_class() -> Any:
+    """CodeCarbon's tracker that reads no settings: no file, no ``CODECARBON_…``, no token that asks the network."""
+    from codecarbon import OfflineEmissionsTracker
+
+    class Tracker(OfflineEmissionsTracker):  # type: ignore[misc]
+        def _set_from_conf(self, *arguments: Any, **more: Any) -> Any:
+            self._external_conf = {}
+            return super()._set_from_conf(*arguments, **more)
+
+    return Tracker
+
+
+def restated(figures: Mapping[str, Any], power: Power) -> dict[str, Any]:
+    """What a phase of a former audit took, at the PUE that the policy says now.
+
+    Watts stay those of then: it is not known what they would have been guessed to be.
+    """
+    factor = (power.pue or 1.0) / (figures.get("pue") or 1.0)
+    values = {k: v * factor if k.endswith(("kwh", "_kg")) else v for k, v in figures.items() if k != "pue"}
+    return values if power.pue is None else {**values, "pue": power.pue}
 
 
 def merge(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
@@ -234,6 +294,7 @@ def add(phases: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for key, value in phase.items():
             if key == "seconds" or key.endswith(("kwh", "_kg")):
                 merged[key] = merged.get(key, 0.0) + value
+        merged |= Power.of(phase).stated
         if phase["source"] == "estimated":
             merged["source"] = "estimated"
     return list(total.values())
@@ -314,7 +375,8 @@ def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache:
     -------
     dict
         ``blocks`` (``texts``, ``tokens`` and the figures of a phase each), ``idle`` (the figures of a phase in which
-        this process sleeps), ``source``, ``machine``, ``nominal_w``, ``created``.
+        this process sleeps), ``source``, ``machine``, ``nominal_w``, ``created``, and what the policy says of
+        :class:`Power`.
     """
     return measure_in_turn([scorer], texts, meter, cache)[0]
 
@@ -327,6 +389,8 @@ def measure_in_turn(
     What else the machine does changes from hour to hour, and load is what an estimate of power rests on: only figures
     of one hour can be held against each other. They are kept together, and measured anew where one model is another.
     """
+    import torch
+
     digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
     key = {
         "what": "inference energy",
@@ -334,6 +398,8 @@ def measure_in_turn(
         "models": [runner.identity for runner in runners],
         "machine": meter.place,
         "country": meter.country,
+        "power": meter.power.stated,
+        "threads": torch.get_num_threads(),
         "texts": digest,
         "versions": {name: version(name) for name in ("torch", "transformers", "codecarbon")},
     }
@@ -361,5 +427,7 @@ def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> di
                 done += len(chunk)
                 positions[i] += 1
         blocks[i].append({"texts": done, "tokens": runner.counts.tokens - before, **phase.record()})
-    told = {"source": meter.source, "machine": meter.machine, "nominal_w": meter.nominal_w}
+    told = {
+        "source": meter.source, "machine": meter.machine, "nominal_w": meter.nominal_w, **meter.power.stated,
+    }  # fmt: skip
     return {"blocks": blocks, "idle": idle.record(), **told}

@@ -22,9 +22,11 @@ from audit import model as models
 from audit.batches import filler, inputs
 from audit.cache import Cache, read_sealed, remove, timestamp, unfinished, write_sealed
 from audit.data import Examples, split_validation
+from audit.energy import restated
 from audit.errors import AuditError
 from audit.model import Model
 from audit.policy import Finetune
+from audit.surroundings import TRAINING, unset
 
 if TYPE_CHECKING:
     from audit.cluster import Cluster
@@ -179,10 +181,17 @@ def train_all(
             device=job.recipe.device,
             revision=job.recipe.revision,
             pinned=job.recipe.pinned,
-            training=read_sealed(_metadata(folder)),
+            training=_training(folder, meter),
         )
         for job, folder in zip(jobs, folders, strict=True)
     )
+
+
+def _training(folder: Path, meter: Meter) -> dict[str, Any]:
+    """What is remembered of a cached model's training."""
+    training = read_sealed(_metadata(folder))
+    assert training is not None
+    return {**training, "energy": restated(training["energy"], meter.power)}
 
 
 def _keep(working: Path, folder: Path, training: Mapping[str, Any]) -> None:
@@ -223,7 +232,7 @@ def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: 
     set_seed(settings.seed)
     network, tokenizer = _start(recipe, fit, vocabulary or fit)
     freeze(network, settings.train)
-    with meter.phase(phase) as energy:
+    with meter.phase(phase) as energy, unset(*TRAINING):
         history, steps = _run_trainer(folder, network, tokenizer, recipe, fit, validation, progress)
     figures = launched.total(launched.gathered(energy.record() if launched.is_first_of_machine() else None))
     network = network.to("cpu").to(torch.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class TriggerScores:
         0 where there was no text of the class, and where both classes are one.
     """
 
-    words: tuple[str, ...]
+    words: tuple[str, ...] = field(repr=False)
     scores: NDArray[np.float32]
 
 

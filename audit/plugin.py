@@ -56,6 +56,9 @@ OPTIONAL = ("claims",)
 # Parameters of a test that stand in the brackets of the id that it measures.
 BRACKETS = ("subgroup", "own_metric", "axis", "kind", "capability")
 REPLACEABLE = ("model", "scorer")
+# What fixtures of the session ask for later than when they are made.
+_LATER = {"experiments": ("scorer",)}
+_SCOPES = ("session", "package", "module", "class", "function")
 # A probe that broke says nothing that anybody could answer for.
 _WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED)
 _STATE = pytest.StashKey["_Run"]()
@@ -89,6 +92,7 @@ class _Run:
     active: bool = False
     interrupted: bool = False
     model: Any = None
+    replaced: dict[str, Any] = field(default_factory=dict)
     scorers: list[Any] = field(default_factory=list)
     findings: list[Mapping[str, Any]] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -96,6 +100,7 @@ class _Run:
     notes: Temporary | None = None
     watchdog: Watchdog | None = None
     record: dict[str, Any] | None = None
+    printed: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_worker(self) -> bool:
@@ -110,9 +115,31 @@ class _Run:
 
         return Output(self.config.invocation_params.dir / self.config.option.audit_out, self.audit)
 
+    @property
+    def must_be_complete(self) -> bool:
+        """Whether an incomplete audit is to end with exit status 1: by the option, the policy, or since this is CI."""
+        policy = self.record["policy"]["audit"].get("complete") if self.record else None
+        option = self.config.option.audit_complete
+        wanted = next((each for each in (option, policy) if each is not None), None)
+        return os.environ.get("CI", "").lower() in ("true", "1") if wanted is None else bool(wanted)
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the audit is incomplete where it must not be."""
+        return self.record is not None and self.record["verdict"] == "incomplete" and self.must_be_complete
+
     def collect(self, findings: Iterable[Mapping[str, Any]]) -> None:
         """Take findings in; of those of one id the worst counts."""
         self.findings = merge([*self.findings, *findings])
+
+    def unquoted(self, content: str) -> str:
+        """What somebody's code printed or raised in an audit, without what it quotes of the data."""
+        from audit import redaction
+
+        texts = self.session.texts if self.session is not None else ()
+        if content not in self.printed:
+            self.printed[content] = redaction.unquoted(content, texts)
+        return self.printed[content]
 
     def ensure_session(self) -> Session:
         if self.session is None:
@@ -225,6 +252,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--audit-cache", metavar="DIR", help="prediction and model cache, or none; default in the user's cache folder"
     )
+    group.addoption(
+        "--audit-complete",
+        action="store_true",
+        default=None,
+        help="an incomplete audit ends with exit status 1; default as [audit] complete says, else where CI=true",
+    )
+    group.addoption(
+        "--no-audit-complete",
+        action="store_false",
+        dest="audit_complete",
+        help="an incomplete audit ends with pytest's own exit status; its record says incomplete",
+    )
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -236,7 +275,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks and make room for the state."""
-    config.stash[_STATE] = _Run(config, time.time())
+    run = config.stash[_STATE] = _Run(config, time.time())
+    config.pluginmanager.register(_Warnings(run), "model-audit-warnings")
     config.addinivalue_line("markers", "challenge(name): which of the audit's challenges the tests belong to")
     config.addinivalue_line("markers", "measures(id): what the test measures; brackets are filled from the parameters")
     for name in CHALLENGES:
@@ -259,6 +299,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.temporary.cleanup()
     if run is not None and "output" in run.__dict__:
         run.output.close()
+
+
+class _Warnings:
+    """Keeps texts from the data out of pytest's list of warnings."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        if not self._run.active or issubclass(warning_message.category, InconclusiveWarning):
+            return
+        before = str(warning_message.message)
+        if (shown := self._run.unquoted(before)) != before:
+            warning_message.message = UserWarning(shown)
 
 
 class _Xdist:
@@ -337,6 +392,41 @@ def _is_ours(item: Any, fixture: str) -> bool:
     return bool(definitions) and definitions[-1].func.__module__ == __name__
 
 
+def _misplaced(items: Iterable[pytest.Item], config: pytest.Config) -> str | None:
+    """What is wrong with a fixture of the repository's own that a test of the suites would get; None if nothing is."""
+    known = ids(())
+    for item in _functions(items):
+        definitions = item._fixtureinfo.name2fixturedefs
+        if not _declared(item) or not all(base_id(name) in known for name in _declared(item)):
+            continue  # a test of their own may have fixtures of its own
+        for name, (*former, used) in definitions.items():
+            if not any(each.func.__module__ == __name__ for each in former) or used.func.__module__ == __name__:
+                continue
+            where, path = _place(used, config)
+            if path == item.path:
+                continue
+            if name not in REPLACEABLE:
+                return (
+                    f"{where}: the fixture `{name}` takes the place of the audit's own, which {item.nodeid} needs; "
+                    "rename it (a repository may replace only `model` and `scorer`)."
+                )
+            for other, (*_, needing) in definitions.items():
+                asks = name in (*needing.argnames, *_LATER.get(other, ()))
+                if asks and _is_ours(item, other) and _SCOPES.index(needing.scope) < _SCOPES.index(used.scope):
+                    return (
+                        f"{where}: the fixture `{name}` has the scope '{used.scope}', and the audit's own, whose place "
+                        'it takes, lasts the whole session; write @pytest.fixture(scope="session"), or rename it.'
+                    )
+    return None
+
+
+def _place(definition: Any, config: pytest.Config) -> tuple[str, Path]:
+    """Where a fixture is defined: for a sentence, and the file."""
+    code = inspect.unwrap(definition.func).__code__
+    path = Path(code.co_filename)
+    return f"{_short(path, config)}, line {code.co_firstlineno}", path
+
+
 def _concerns_audit(item: pytest.Item) -> bool:
     if item.get_closest_marker("measures") is not None:
         return True
@@ -412,6 +502,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for name in REPLACEABLE
         if any(name in i._fixtureinfo.name2fixturedefs and not _is_ours(i, name) for i in _functions(concerned))
     )
+    run.problem = run.problem or _misplaced(concerned, config)
     try:
         if run.problem is None:
             run.ensure_session().start(run.overridden)
@@ -428,7 +519,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.clear()
 
 
-def _functions(items: list[pytest.Item]) -> list[Any]:
+def _functions(items: Iterable[pytest.Item]) -> list[Any]:
     return [item for item in items if hasattr(item, "_fixtureinfo")]
 
 
@@ -487,6 +578,12 @@ def person_names(audit_session: Session) -> NameFinder | None:
 def model(audit_session: Session) -> Model:
     """The model under audit, loaded or fine-tuned."""
     return audit_session.model
+
+
+@pytest.fixture(scope="session")
+def training(model: Model) -> Mapping[str, Any] | None:
+    """What is known of the model's training; None where it was loaded, or is none of the audit's."""
+    return getattr(model, "training", None)
 
 
 @pytest.fixture(scope="session")
@@ -732,13 +829,32 @@ def _keep(item: pytest.Item, finding: Finding) -> dict[str, Any]:
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
     """Remember the model and the scorer that are really used, whoever made them."""
+    run, name = request.config.stash[_STATE], fixturedef.argname
+    if run.active and name == "scorer" and fixturedef.func.__module__ == __name__:
+        # Ours runs whatever a `model` gives.
+        _check_replacement(run.replaced.get("model"), run.model, ("network", "tokenizer", "labels", "fingerprint"), run)
     value = yield
-    run = request.config.stash[_STATE]
-    if run.active and fixturedef.argname == "model":
+    if not run.active or name not in REPLACEABLE:
+        return value
+    run.replaced[name] = None if fixturedef.func.__module__ == __name__ else fixturedef
+    if name == "model":
         run.model = value
-    elif run.active and fixturedef.argname == "scorer":
+    else:
+        _check_replacement(run.replaced[name], value, ("predict",), run)
         run.scorers.append(value)
     return value
+
+
+def _check_replacement(definition: Any, value: Any, attributes: Sequence[str], run: _Run) -> None:
+    """Refuse what the repository's own fixture gives where it cannot take the place of the audit's."""
+    missing = [] if definition is None else [name for name in attributes if not hasattr(type(value), name)]
+    missing = [name for name in missing if not hasattr(value, name)]
+    if missing:
+        raise AuditError(
+            f"{_place(definition, run.config)[0]}: the fixture `{definition.argname}` gives a {type(value).__name__} "
+            f"without `{missing[0]}`, and takes the place of the audit's own; rename it, or see the README for what "
+            "may take that place."
+        )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -798,6 +914,9 @@ def pytest_runtest_makereport(
     if not run.active or run.session is None or not _concerns_audit(item):
         return report
     error = call.excinfo.value if call.excinfo is not None else None
+    report.sections = [(name, run.unquoted(content)) for name, content in report.sections]
+    if call.excinfo is not None and hasattr(report.longrepr, "reprtraceback") and getattr(error, "pytrace", True):
+        report.longrepr = _frames(item, run, call.excinfo)
     if run.watchdog is not None and run.watchdog.left < 0 and report.when != "teardown":
         # Also where the test took no notice of it.
         from audit.watchdog import too_long
@@ -816,7 +935,7 @@ def pytest_runtest_makereport(
     elif isinstance(error, pytest.xfail.Exception) or (report.skipped and not hasattr(report, "wasxfail")):
         _not_assessed(item, run.session, report, _skip_reason(report), said_by_pytest=True)
     elif error is not None and not isinstance(error, KeyboardInterrupt) and report.when != "teardown":
-        _broke(item, run.session, error)
+        _broke(item, run, error)
     elif error is None and report.when == "call":
         for name in _missing(item):
             reason = "the test ended without measuring it"
@@ -834,6 +953,27 @@ def pytest_runtest_makereport(
     if report.when == "teardown":
         report.audit_facts = run.session.facts(run.model, run.scorers)  # type: ignore[attr-defined]
     return report
+
+
+def _frames(item: pytest.Item, run: _Run, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    """The traceback of a test that broke: where, and in which line of code; neither arguments nor local variables."""
+    shown = pytest.ExceptionInfo.from_exception(_without_values(excinfo.value, run, frozenset()))
+    style = "native" if item.config.option.tbstyle == "native" else "short"
+    return shown.getrepr(style=style, tbfilter=item._traceback_filter)
+
+
+def _without_values(error: BaseException, run: _Run, above: frozenset[int]) -> BaseException:
+    """An exception of the same name, from the same frames, whose message quotes nothing of the data."""
+    kind, above = type(error), above | {id(error)}
+    base = next(each for each in (AssertionError, RecursionError, BaseException) if isinstance(error, each))
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    copy: BaseException = type(kind.__name__, (base,), names)(run.unquoted(str(error)))
+    copy.__cause__, copy.__context__ = (
+        None if each is None or id(each) in above else _without_values(each, run, above)
+        for each in (error.__cause__, error.__context__)
+    )
+    copy.__suppress_context__ = error.__suppress_context__
+    return copy.with_traceback(error.__traceback__)
 
 
 def _properties(findings: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, object]]:
@@ -873,12 +1013,13 @@ def _not_assessed(
         report.longrepr = (path, (line or 0) + 1, f"not assessed: {reason}")
 
 
-def _broke(item: pytest.Item, session: Session, error: BaseException | None) -> None:
+def _broke(item: pytest.Item, run: _Run, error: BaseException) -> None:
+    assert run.session is not None
+    # An error may quote the text that it arose from.
+    what = " ".join(run.unquoted(str(error)).split())[:200]
+    reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
     for name in _missing(item):
-        # An error may quote the text that it arose from.
-        what = "" if session.policy.report.evidence == "none" else " ".join(str(error).split())[:200]
-        reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
-        _keep(item, _finding(item, session, name, Verdict.ERROR, reason))
+        _keep(item, _finding(item, run.session, name, Verdict.ERROR, reason))
 
 
 def _missing(item: pytest.Item) -> list[str]:
@@ -947,7 +1088,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     from audit import record
     from audit.cache import timestamp
-    from audit.energy import Meter
+    from audit.energy import Meter, Power
     from audit.output import rendered
 
     def build(**reporting: Any) -> dict[str, Any]:
@@ -963,7 +1104,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
     # The record cannot hold what reporting took, so all is made twice; the second time is not counted.
     own = run.session if run.active else None
-    meter = Meter(facts[0]["policy"]["audit"]["country"]) if own is None else own.meter
+    policy = facts[0]["policy"]
+    meter = Meter(policy["audit"]["country"], Power.of(policy["environment"])) if own is None else own.meter
     with meter.phase("report") as phase:
         rendered(build())
     try:
@@ -974,11 +1116,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     finally:
         run.output.release()
-    if run.record["verdict"] == "fail" and int(exitstatus) == pytest.ExitCode.OK:
+    if int(exitstatus) == pytest.ExitCode.OK and (run.record["verdict"] == "fail" or run.falls_short):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     # GitHub shows what is appended to this file on the page of the job.
     if step := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with contextlib.suppress(OSError), open(step, "a", encoding="utf-8") as file:
+        path = run.config.invocation_params.dir / step
+        with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as file:
             file.write((run.output.folder / record.SUMMARY).read_text("utf-8"))
 
 
@@ -999,6 +1142,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)
     terminalreporter.write_line(headline(run.record), bold=True, **colour[run.record["verdict"]])
+    if run.falls_short:
+        terminalreporter.write_line(
+            "An incomplete audit does not end with exit status 0 here; with --no-audit-complete it may."
+        )
     terminalreporter.write_line(f"report: {_short(run.output.folder / record.REPORT, config)}")
 
 

@@ -116,6 +116,9 @@ class AuditPolicy(_Section):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     inconclusive: Literal["fail", "warn"] = "fail"
     looks: int = Field(1, ge=1, description="planned audits of growing data; the error is shared out over them")
+    complete: bool | None = Field(
+        None, description="whether an incomplete audit ends with exit status 1; absent: where CI=true"
+    )
     min_group_size: int = Field(30, ge=1)
     seed: int = Field(0, ge=0)
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
@@ -162,6 +165,13 @@ class EnvironmentPolicy(_Section):
     """How the model is to be used, for what its energy amounts to."""
 
     predictions_per_day: int = Field(100_000, ge=1)
+    pue: float | None = Field(
+        None, ge=1, description="power usage effectiveness of the data centre, a factor of all electricity; absent: 1"
+    )
+    cpu_watts: float | None = Field(
+        None, gt=0, description="nominal power of all processors, in place of a counter and of CodeCarbon's guess"
+    )
+    ram_watts: float | None = Field(None, gt=0, description="power of all memory, in place of CodeCarbon's guess")
     embodied_g_per_hour: float | None = Field(
         None, ge=0, description="g CO2eq that making the machine caused, per hour of its life; absent: not known"
     )
@@ -374,7 +384,7 @@ def default_text() -> str:
 def find(option: str | None, folder: Path) -> Policy:
     """The policy that applies: the given file, else ``audit.toml`` in the folder, else the embedded one."""
     if option is not None:
-        return read(Path(option))
+        return read(folder / Path(option).expanduser())
     local = folder / "audit.toml"
     return read(local) if local.exists() else parse(default_text(), None)
 
@@ -387,6 +397,7 @@ def read(path: Path) -> Policy:
     AuditError
         If the file is missing, is not UTF-8 or TOML, or has an unknown key or a wrong value.
     """
+    path = path.expanduser().absolute()  # a test may change the folder
     check_regular(path, str(path))
     try:
         return parse(path.read_text("utf-8"), path)
@@ -416,7 +427,7 @@ def _expand(value: str, base: Path, key: str) -> Path:
                 f"{key} uses ${{{variable}}}, which is not set; set this environment variable to an absolute path."
             )
         value = value.replace(f"${{{variable}}}", os.environ[variable])
-    return base / Path(value).expanduser()
+    return (base / Path(value).expanduser()).absolute()
 
 
 def _first_problem(error: ValidationError) -> str:

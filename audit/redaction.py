@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -23,7 +24,11 @@ LONGEST = 280
 _LEAD = 80  # characters shown before the first change
 # Cells of fewer people are not shown: a figure on three people is about those three.
 SMALLEST_CELL = 10
-
+# What others print quotes the data where it holds so many bytes of a text, in their order.
+_CHUNK = 20
+_SHORTEST = 8
+_IN_QUOTES = re.compile(rb"'([^'\n]{8,})'|\"([^\"\n]{8,})\"")
+_A_MESSAGE = 4096
 
 LEFT_OUT = "[left out]"
 _withheld: ContextVar[bool] = ContextVar("withheld", default=False)
@@ -117,6 +122,51 @@ def redact_pair(before: str, after: str) -> tuple[str, str] | None:
     if max(len(before), len(after)) > LONGEST and same > _LEAD:
         start = before.rfind(" ", 0, same - _LEAD) + 1
     return _cut(before, start), _cut(after, start)
+
+
+def unquoted(content: str, texts: Iterable[str]) -> str:
+    """What a library or a user's own code prints, such as an error's message, without what it quotes of the data.
+
+    Parameters
+    ----------
+    content : str
+    texts : iterable of str
+        The data. Lines that quote a whole text, or as much of one as two chunks, are left out; so are those of a short
+        content that quote any part of one in quotation marks.
+
+    Returns
+    -------
+    str
+        What is left, personal data masked; nothing of it where no text is to be shown at all.
+
+    Notes
+    -----
+    A quote of two chunks' length holds one of the text's consecutive chunks whole, wherever it begins: one look-up for
+    each chunk of the data finds them all.
+    """
+    if withheld():
+        return content and LEFT_OUT
+    lines = [(line, _folded(line)) for line in content.splitlines()]
+    windows = {line[i : i + _CHUNK] for _, line in lines for i in range(len(line) - _CHUNK + 1)}
+    every = _folded(content)
+    # Pytest shortens what it quotes in the middle.
+    in_quotes = (part for quote in _IN_QUOTES.findall(every) for part in b"".join(quote).split(b"..."))
+    pieces = {part for part in in_quotes if len(part) >= _SHORTEST} if len(every) < _A_MESSAGE else set()
+    quotes: set[bytes] = set()
+    for text in texts:
+        for part in _folded(text).splitlines():
+            if len(part) >= 2 * _CHUNK:
+                chunks = (part[i : i + _CHUNK] for i in range(0, len(part) - _CHUNK + 1, _CHUNK))
+                quotes.update(chunk for chunk in chunks if chunk in windows)
+            elif len(part) >= _SHORTEST and part in every:
+                quotes.add(part)
+            quotes.update(piece for piece in pieces if piece in part)
+    shown = (LEFT_OUT if any(quote in folded for quote in quotes) else line for line, folded in lines)
+    return _masked("\n".join(shown))[0]
+
+
+def _folded(text: str) -> bytes:
+    return text.lower().encode("utf-8", "replace")
 
 
 def _masked(text: str) -> tuple[str, list[str]]:

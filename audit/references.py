@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from audit.cache import Cache
 from audit.canaries import Canaries
 from audit.data import Examples
+from audit.energy import restated
 from audit.finetune import Job, Recipe, steps_for, train, train_all
 from audit.model import Model
 from audit.scorer import Counts, Predictions
@@ -156,7 +157,8 @@ class LinearModel:
     @property
     def training(self) -> dict[str, Any]:
         """What its training took, as ``model.training`` has it, and its ``size`` and ``parameters``; kept."""
-        return self._cache.measurement({"what": "word counts", **self.identity}, lambda: self._trained[1])
+        kept = self._cache.measurement({"what": "word counts", **self.identity}, lambda: self._trained[1])
+        return {**kept, "energy": restated(kept["energy"], self._meter.power)}
 
     def predict(self, texts: Sequence[str]) -> Predictions:
         """What it says of these texts; kept in the cache, so that a second audit trains nothing."""

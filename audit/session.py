@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +34,7 @@ from audit.canaries import CanaryTwin
 from audit.catalogue import Identifier
 from audit.cluster import Cluster, ClusterScorer
 from audit.data import Examples
-from audit.energy import Meter
+from audit.energy import Meter, Power
 from audit.errors import AuditError, NotAssessed
 from audit.experiments import ELSEWHERE, Elsewhere, Experiments
 from audit.finetune import Recipe, train
@@ -48,6 +49,7 @@ from audit.probes.membership import Twins
 from audit.progress import Progress
 from audit.references import LinearModel, Twin
 from audit.scorer import Predictions, Scorer
+from audit.surroundings import ARITHMETIC, unset
 
 # Where the policy does not say how many.
 TWINS = 2
@@ -93,6 +95,7 @@ class Session:
         self._beside: tuple[Alternative, ...] = ()
         self._experiments: Experiments | None = None
         self._started = timestamp()
+        self._surroundings = ExitStack()
 
     @cached_property
     def policy(self) -> Policy:
@@ -113,6 +116,7 @@ class Session:
             Names what is wrong; :meth:`Output.restore` brings the former record back then.
         """
         self.overridden = tuple(sorted(overridden))
+        self._surroundings.enter_context(unset(*ARITHMETIC))
         self.policy.check_ids(self.extra_ids)
         if launched.world() > 1:
             raise AuditError(
@@ -149,10 +153,15 @@ class Session:
         """Where the model runs."""
         return model.choose_device(self.options.device)
 
+    @property
+    def power(self) -> Power:
+        """What the policy says of the machine's power."""
+        return Power.of(self.policy.recorded()["environment"])
+
     @cached_property
     def meter(self) -> Meter:
         """The energy tracker."""
-        return Meter(self.policy.audit.country)
+        return Meter(self.policy.audit.country, self.power)
 
     @cached_property
     def cluster(self) -> Cluster | None:
@@ -162,7 +171,7 @@ class Session:
             return None
         if self.options.processes > 1:
             raise AuditError("[audit] engine = 'ray' spreads the work by itself; leave out -n.")
-        return Cluster(asked, self.device)
+        return Cluster(asked, self.device, self.power)
 
     @cached_property
     def baseline(self) -> dict[str, Any] | None:
@@ -272,6 +281,14 @@ class Session:
     def pairs(self) -> Mapping[str, Sequence[str]] | None:
         """The columns of the policy's file of counterfactual pairs; None where it names none."""
         return data.load_pairs(self.policy, self.cache.datasets)
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """Every text of the data that was read so far."""
+        for name in ("test_data", "train_data"):
+            if (examples := self.__dict__.get(name)) is not None:
+                yield from examples.texts
+        yield from (self.__dict__.get("pairs") or {}).get("sentence", ())
 
     @cached_property
     def members(self) -> Examples | None:
@@ -494,7 +511,8 @@ class Session:
         return 1
 
     def close(self) -> None:
-        """Stop the energy tracker and the cluster, and let the output folder go."""
+        """Stop the energy tracker and the cluster, and let the output folder and the surroundings go."""
+        self._surroundings.close()
         if "output" in self.__dict__:
             self.output.close()
         if (cluster := self.__dict__.get("cluster")) is not None:

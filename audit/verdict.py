@@ -68,7 +68,7 @@ class Measurement:
     method: str
     confidence: float = 0.95
     sample: str = "test examples"
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
     settle: Callable[[float], Settling | str | None] | None = field(default=None, repr=False, compare=False)
 
     @classmethod

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,13 @@ import pytest
 
 from audit import energy
 from audit.cache import Cache
-from audit.energy import Meter, grids, measure_inference, merge
+from audit.energy import Meter, Power, grids, measure_inference, merge
 from audit.model import Model
+from audit.probes import environment
 from audit.progress import Progress
-from audit.scorer import Scorer
+from audit.references import LinearModel
+from audit.scorer import Counts, Scorer
+from tests.helpers import Runner, WritePolicy, examples
 
 from .conftest import CLASSES
 
@@ -163,3 +169,115 @@ def test_inference_is_measured_in_blocks_and_not_again(
     assert scorer.counts.forward_passes == passes
     measure_inference(scorer, texts[:100], meter, cache)
     assert scorer.counts.forward_passes > passes
+
+
+# ---- the surroundings, and what the policy says of the machine's power
+
+
+class _Instant:
+    """Answers at once; only how often it was asked matters."""
+
+    identity: Mapping[str, Any] = {"model": "instant"}
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> None:
+        self.counts.tokens += len(texts)
+        time.sleep(0.01)
+
+
+def _memory_w(meter: Meter) -> float:
+    """Power of the memory: a constant, whatever the load."""
+    with meter.phase("score") as phase:
+        time.sleep(0.5)
+    return 3.6e6 * phase.ram_kwh / phase.seconds
+
+
+@pytest.mark.parametrize("place", ["folder", "home", "environment"])
+def test_codecarbons_settings_elsewhere_change_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    before = _memory_w(Meter("DEU"))
+    monkeypatch.chdir(tmp_path)
+    if place == "environment":
+        monkeypatch.setenv("CODECARBON_PUE", "10")
+        monkeypatch.setenv("CODECARBON_FORCE_CPU_POWER", "1000")
+    else:
+        monkeypatch.setenv("HOME", str(tmp_path if place == "home" else tmp_path / "home"))
+        (tmp_path / ".codecarbon.config").write_text("[codecarbon]\npue = 10\nforce_cpu_power = 1000\n", "utf-8")
+        monkeypatch.chdir(tmp_path if place == "folder" else tmp_path.parent)
+    meter = Meter("DEU")
+    assert _memory_w(meter) == pytest.approx(before, rel=0.3)
+    assert meter.nominal_w != 1000
+
+
+def test_the_policy_says_power_and_what_was_kept_under_another_is_measured_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _memory_w(Meter("DEU", Power(ram_watts=20))) == pytest.approx(20, rel=0.1)
+    assert _memory_w(Meter("DEU", Power(pue=2, ram_watts=20))) == pytest.approx(40, rel=0.1)
+    assert Meter("DEU", Power(cpu_watts=50)).nominal_w == 50
+    monkeypatch.setattr(energy, "BLOCK_S", 0.05)
+    monkeypatch.setattr(energy, "IDLE_S", 0.05)
+    runner, cache = _Instant(), Cache(tmp_path)
+    asked = []
+    for power in (Power(), Power(pue=2), Power(pue=2), Power(pue=2, cpu_watts=50), Power(ram_watts=20), Power()):
+        measured = measure_inference(runner, ["a text"], Meter("DEU", power), cache)
+        asked.append(runner.counts.tokens)
+        assert Power.of(measured) == Power.of(measured["blocks"][0]) == Power.of(measured["idle"]) == power
+    news = [after > before for before, after in pairwise([0, *asked])]
+    assert news == [True, True, False, True, True, False]
+
+
+def test_a_kept_training_is_stated_at_the_pue_of_now(tmp_path: Path) -> None:
+    data, kept = examples([0, 1] * 20), Cache(tmp_path)
+
+    def spent(power: Power) -> dict[str, Any]:
+        return dict(LinearModel(data, kept, Meter("DEU", power)).training["energy"])
+
+    before, doubled = spent(Power(pue=1.5)), spent(Power(pue=3))
+    for name in ("kwh", "cpu_kwh", "ram_kwh", "co2eq_kg"):
+        assert doubled[name] == pytest.approx(2 * before[name])
+    assert doubled["seconds"] == before["seconds"]
+    assert (before["pue"], doubled["pue"], spent(Power()).get("pue")) == (1.5, 3, None)
+    # Watts are those of the training.
+    training = {"energy": doubled, "created": "2026-01-01", "device": "cpu"}
+    assert "limits" not in environment.training_energy(training, {"pue": 3.0}).details
+    (limit,) = environment.training_energy(training, {"pue": 3.0, "cpu_watts": 50.0}).details["limits"]
+    assert "other cpu_watts or ram_watts" in limit
+
+
+@pytest.mark.parametrize(("language", "sentence"), [("en", "The policy says"), ("de", "Die Richtlinie sagt")])
+def test_what_the_policy_says_stands_beside_the_figure(
+    run: Runner, write_policy: WritePolicy, language: str, sentence: str
+) -> None:
+    write_policy(environment="pue = 1.5\nram_watts = 20", report=f'language = "{language}"')
+    run.pytester.makepyfile(
+        """
+        import pytest
+        from audit.probes import environment
+
+        @pytest.mark.measures("environment.audit_energy")
+        def test_audit_energy(audit, spent):
+            audit.check(environment.audit_energy(spent()))
+        """
+    )
+    result = run()
+    result.stdout.fnmatch_lines(["REPORTED *environment.audit_energy*with pue = 1.5, ram_watts = 20"])
+    assert run.record["policy"]["environment"]["pue"] == 1.5
+    assert "The policy says pue = 1.5, ram_watts = 20." in run.finding("environment.audit_energy")["method"]
+    assert all(Power.of(phase) == Power(pue=1.5, ram_watts=20) for phase in run.record["energy"]["phases"])
+    page = (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+    assert page.count("pue = 1.5, ram_watts = 20") >= 2
+    assert sentence in page
+
+
+def test_the_audit_runs_without_what_the_shell_says_of_arithmetic(
+    run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDNN_DEFAULT_FPMATH_MODE", "BF16")
+    write_policy()
+    run.pytester.makepyfile("import os\ndef test_it(audit): assert 'ONEDNN_DEFAULT_FPMATH_MODE' not in os.environ")
+    run().assert_outcomes(passed=1)
+    assert os.environ["ONEDNN_DEFAULT_FPMATH_MODE"] == "BF16"

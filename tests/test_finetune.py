@@ -124,6 +124,15 @@ def test_the_same_recipe_gives_the_same_model_and_is_not_trained_twice(tmp_path:
     assert len(prints) == 1
 
 
+@pytest.mark.slow("trains a model twice", seconds=3)
+def test_the_shell_does_not_change_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, _ = run(small_recipe(max_steps=2), examples(), tmp_path / "before")
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    after, _ = run(small_recipe(max_steps=2), examples(), tmp_path / "after")
+    assert after.fingerprint == before.fingerprint  # type: ignore[attr-defined]
+    assert os.environ["ACCELERATE_MIXED_PRECISION"] == "bf16"
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 1e-4}, {"max_steps": 2}])
 def test_another_recipe_is_another_model(tmp_path: Path, change: dict[str, object]) -> None:
     assert small_recipe(**change).key(examples()) != small_recipe().key(examples())

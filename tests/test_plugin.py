@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import CLASSES
 from tests.helpers import MADE, Runner, WritePolicy
 
 ROOT = Path(__file__).parent.parent
@@ -146,6 +149,110 @@ def test_texts_from_the_data_are_shown_or_left_out(
     assert "[left out]" in run.finding("quality.accuracy")["details"]["summary"] or shown
 
 
+AUTHOR = "I am Zebulon Quixby of Hollow Lane, call +49 30 90182077 or write to z.quixby@example.org about the red lamp"
+BREAKING = """
+    import logging
+    import warnings
+
+    import pytest
+
+    @pytest.fixture
+    def broken(test_data):
+        raise LookupError(test_data.texts[0])
+
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit, train_data, test_data):
+        words = test_data.texts[0].split()
+        print(train_data, words)
+        print(test_data.texts[0])
+        logging.warning("odd: %s", test_data.texts[0])
+        warnings.warn(f"odd: {train_data.texts[0]}")
+        def probe(texts, first):
+            try:
+                return {}[first]
+            except KeyError as error:
+                raise ValueError(f"cannot read {texts!r}"[:90]) from error
+        probe(train_data.texts, test_data.texts[0])
+
+    @pytest.mark.measures("quality.macro_f1")
+    def test_macro_f1(audit, broken):
+        pass
+
+    @pytest.mark.measures("quality.mcc")
+    def test_mcc(audit, test_data):
+        assert test_data.texts[0].upper() == "x"
+
+    @pytest.mark.measures("quality.roc_auc")
+    @pytest.mark.xfail
+    def test_roc_auc(audit, test_data):
+        {}[test_data.texts[0][:20]]
+
+    @pytest.mark.measures("quality.balanced_accuracy")
+    def test_balanced_accuracy(audit, test_data):
+        pytest.fail(f"rows: {len(test_data)}, first: {test_data.texts[0]}")
+"""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--showlocals", "-vvv", "--tb=long"),
+        ("--tb=native", "-rA"),
+        ("--full-trace", "-l", "--xfail-tb", "-rx"),
+        pytest.param(("-n", "2", "-l"), marks=pytest.mark.slow("audits in processes of their own", seconds=9)),
+    ],
+    ids=" ".join,
+)
+def test_a_probe_that_breaks_prints_frames_and_nothing_of_the_data(
+    run: Runner, write_policy: WritePolicy, options: tuple[str, ...]
+) -> None:
+    for name in ("train", "test"):
+        rows = "".join(f'"{AUTHOR}, {name}ed {i} times",{label}\n' for i, label in enumerate(CLASSES))
+        (run.pytester.path / f"{name}.csv").write_text(f"text,label\n{rows}", "utf-8")
+    write_policy(data='train = "train.csv"\ntest = "test.csv"')
+    run.pytester.makepyfile(BREAKING)
+    result = run("--junitxml", "junit.xml", "-o", "junit_logging=all", *options)
+    assert result.ret == 1
+    assert run.finding("quality.accuracy")["verdict"] == "error"
+    printed = result.stdout.str() + result.stderr.str()
+    files = [run.pytester.path / "junit.xml", *(run.pytester.path / "reports").iterdir()]
+    assert len(files) > 3
+    for shown in (printed, *(path.read_text("utf-8") for path in files)):
+        assert not re.search("(?i)quixby|zebulon|hollow|90182077|red lamp", shown)
+    # What broke, and where, is there.
+    assert re.search(r"in (test_accuracy|probe)\b", printed)
+    assert "ValueError: [left out]" in printed
+    assert len(re.findall(r"\[left out\]", printed)) > 5
+
+
+def test_the_message_of_a_probe_that_breaks_stays_where_it_quotes_nothing(
+    run: Runner, write_policy: WritePolicy
+) -> None:
+    write_policy()
+    run.pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.measures("quality.accuracy")
+        def test_accuracy(audit, test_data):
+            print("seen: 400 rows")
+            share = len(test_data) / 1000
+            assert share == 0.5, "half of the rows; write to z.quixby@example.org"
+        """
+    )
+    result = run()
+    result.stdout.fnmatch_lines(
+        [
+            "*py:7: in test_accuracy",
+            "E*half of the rows; write to [[]e-mail[]]",
+            "E*assert 0.4 == 0.5",
+            "seen: 400 rows",
+        ]
+    )
+    assert "half of the rows" in run.finding("quality.accuracy")["reason"]
+
+
 @pytest.mark.parametrize(("gated", "exit_status"), [(False, 0), (True, 1)])
 def test_missing_evidence_skips_and_fails_where_it_is_gated(
     run: Runner, write_policy: WritePolicy, gated: bool, exit_status: int
@@ -199,6 +306,55 @@ def test_a_gate_that_did_not_run_makes_the_audit_incomplete(run: Runner, write_p
     assert run.record["not_run"] == ["fairness.equalized_odds[gender]"]
     assert (run.record["verdict"], run.record["complete"]) == ("incomplete", False)
     result.stdout.fnmatch_lines(["NOT RUN*fairness.equalized_odds[[]gender[]]", "Incomplete: 1 did not run."])
+
+
+@pytest.mark.parametrize(
+    ("option", "policy", "ci", "exit_status"),
+    [
+        ((), None, None, 0),
+        ((), None, "true", 1),
+        ((), None, "false", 0),
+        ((), "true", None, 1),
+        ((), "false", "true", 0),
+        (("--audit-complete",), "false", None, 1),
+        (("--no-audit-complete",), "true", "true", 0),
+    ],
+)
+def test_an_incomplete_audit_ends_with_1_where_it_must_be_complete(
+    run: Runner,
+    write_policy: WritePolicy,
+    monkeypatch: pytest.MonkeyPatch,
+    option: tuple[str, ...],
+    policy: str | None,
+    ci: str | None,
+    exit_status: int,
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    if ci is not None:
+        monkeypatch.setenv("CI", ci)
+    write_policy(
+        **{"gates.quality": "accuracy = { min = 0.05 }\nmacro_f1 = { min = 0.01 }"},
+        audit=f"complete = {policy}" if policy else "",
+    )
+    run.pytester.makepyfile(QUALITY)
+    result = run(*option)
+    assert result.ret == exit_status
+    assert (run.record["verdict"], run.record["complete"]) == ("incomplete", False)
+    assert run.record["policy"]["audit"].get("complete") == (policy and policy == "true")
+    assert ("An incomplete audit does not end with exit status 0 here" in result.stdout.str()) is bool(exit_status)
+
+
+@pytest.mark.parametrize(("gates", "exit_status"), [("accuracy = { min = 0.05 }", 0), ("accuracy = { min = 0.95 }", 1)])
+def test_a_complete_audit_ends_as_its_gates_say(
+    run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch, gates: str, exit_status: int
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    write_policy(**{"gates.quality": gates}, audit="complete = true")
+    run.pytester.makepyfile(QUALITY)
+    result = run("--audit-complete")
+    assert result.ret == exit_status
+    assert run.record["verdict"] == ("fail" if exit_status else "pass")
+    assert "exit status 0 here" not in result.stdout.str()
 
 
 def test_challenges_are_marks(run: Runner, write_policy: WritePolicy) -> None:
@@ -422,6 +578,126 @@ def test_a_repository_may_audit_anything_and_the_record_says_so(run: Runner, wri
     assert run.finding("quality.accuracy")["verdict"] == "pass"
     assert "`scorer`" in run.record["model"]["overridden"]
     assert "`scorer`" in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+
+
+def test_a_test_that_changes_the_folder_changes_nothing(
+    run: Runner, write_policy: WritePolicy, saved: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run.pytester.path
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "step.md")
+    shutil.copytree(saved, root / "models" / "mine")
+    shutil.copytree(reviews, root / "data")
+    write_policy(
+        model='source = "models/none"\nmax_length = 32',
+        data='train = "data/train.csv"\ntest = "data/test.csv"\ntext = "text"',
+        **{"gates.quality": "accuracy = { min = 0.01 }"},
+    ).rename(root / "release.toml")
+    run.pytester.makepyfile(
+        QUALITY
+        + """
+    @pytest.fixture(scope="session", autouse=True)
+    def elsewhere(tmp_path_factory):
+        import os
+        os.chdir(tmp_path_factory.mktemp("elsewhere"))
+    """
+    )
+    options = ("--audit-policy", "release.toml", "--audit-model", "models/mine", "--audit-cache", "kept")
+    assert run(*options, "--audit-out", "former").ret == 0
+    monkeypatch.chdir(root)
+    result = run(*options, "--audit-baseline", "former")
+    assert result.ret == 0
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert run.record["provenance"]["policy_file"] == "release.toml"
+    assert run.record["baseline"]
+    written = {path.name for path in root.iterdir()}
+    assert written >= {"former", "reports", "kept", "step.md"}
+    assert not list(root.parent.rglob("elsewhere*/*"))
+
+
+OWN = """
+    import pytest
+
+    @pytest.fixture{scope}
+    def {name}():
+        return {value}
+"""
+SESSION = '(scope="session")'
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "value", "sentence"),
+    [
+        ("model", "", "'theirs'", "*`model` has the scope 'function'*scope=\"session\"*"),
+        ("model", '(scope="module")', "'theirs'", "*`model` has the scope 'module'*"),
+        ("scorer", "", "'theirs'", "*`scorer` has the scope 'function'*"),
+        ("model", SESSION, "'theirs'", "*`model` gives a str without `network`*"),
+        ("scorer", SESSION, "'theirs'", "*`scorer` gives a str without `predict`*"),
+        ("policy", SESSION, "'theirs'", "*`policy` takes the place of the audit's own*rename it*"),
+        ("predictions", "", "[1, 2]", "*`predictions` takes the place of the audit's own*rename it*"),
+        ("test_data", SESSION, "[1, 2]", "*`test_data` takes the place*"),
+        ("audit", "", "None", "*`audit` takes the place*"),
+    ],
+)
+def test_a_fixture_that_only_has_the_name_of_the_audits_is_exit_4(
+    run: Runner, write_policy: WritePolicy, name: str, scope: str, value: str, sentence: str
+) -> None:
+    write_policy()
+    run.pytester.makeconftest(OWN.format(name=name, scope=scope, value=value))
+    quality_suite(run)
+    run.pytester.makepyfile(
+        test_security="""
+        import pytest
+
+        @pytest.mark.measures("security.artifact")
+        def test_artifact(audit, model, policy): pass
+        """
+    )
+    result = run("-k", "test_accuracy or test_artifact")
+    assert result.ret == 4
+    output = f"{result.stdout.str()}\n{result.stderr.str()}"
+    (line,) = {line for line in output.splitlines() if line.startswith("ERROR: conftest.py, line 3: the fixture")}
+    pytest.LineMatcher([line]).fnmatch_lines([sentence])
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output
+    assert "ScopeMismatch" not in output
+
+
+def test_fixtures_of_other_tests_may_have_the_names_of_the_audits(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy()
+    own = OWN.format(name="policy", scope="", value="'theirs'")
+    (run.pytester.path / "own").mkdir()
+    run.pytester.makepyfile(
+        **{
+            # Beside the suites: a test of their own that is none of the audit, and one that measures an id of theirs.
+            "own/conftest": f"import pytest\nfrom audit import Identifier\n{textwrap.dedent(own)}",
+            "own/test_own": """
+                import pytest
+
+                def test_own(policy):
+                    assert policy == "theirs"
+
+                @pytest.mark.measures("shop.margin")
+                def test_margin(audit, policy):
+                    assert policy == "theirs"
+                    audit.not_assessed("no shop")
+            """,
+            # In a suite's own module: its author's word.
+            "test_quality": """
+                import pytest
+
+                @pytest.fixture
+                def predictions(): return "theirs"
+
+                @pytest.mark.measures("quality.accuracy")
+                def test_accuracy(audit, predictions):
+                    assert predictions == "theirs"
+                    audit.not_assessed("no answers")
+            """,
+        }
+    )
+    result = run("-p", "no:randomly")
+    result.assert_outcomes(passed=1, skipped=2)
+    assert result.ret == 0
 
 
 def test_without_a_suite_the_plugin_does_nothing_and_prints_nothing(run: Runner) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import pytest
 
+import audit
 from audit.demo import personal_data
-from audit.redaction import LONGEST, printable, redact, redact_pair
+from audit.redaction import LEFT_OUT, LONGEST, printable, redact, redact_pair, unquoted, withholding
 
 
 @pytest.mark.parametrize(
@@ -99,3 +106,73 @@ def test_a_pair_whose_change_hides_personal_data_is_not_shown() -> None:
     )
     assert redact_pair("write to ann@example.org now", "write to ann@@example.org now") is None
     assert redact_pair("write now", "write to ann@example.org") is None
+
+
+# ---- what prints without being asked
+
+
+TEXTUAL = {
+    "texts", "text", "before", "after", "new", "tokens", "words", "normal", "choose", "measure", "details", "subgroups",
+}  # fmt: skip
+OWN = ("audit.probes.capabilities", "audit.demo")  # their texts are the project's own
+
+
+def _textual(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass or named tuple that hold texts of the data."""
+    if not dataclasses.is_dataclass(kind) and not hasattr(kind, "_fields"):
+        return ()
+    return tuple(name for name, of in inspect.get_annotations(kind).items() if name in TEXTUAL and "str" in str(of))
+
+
+def _holding() -> Iterator[type]:
+    """The package's classes that hold texts, but for those of the report: these hold what its page shows."""
+    for module in pkgutil.walk_packages(audit.__path__, "audit."):
+        if module.name.startswith(("audit.report", "audit.suites", "audit.__main__", *OWN)):
+            continue
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, type) and value.__module__ == module.name and _textual(value):
+                yield value
+
+
+HOLDING = tuple(_holding())
+
+
+@pytest.mark.parametrize("kind", HOLDING, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+def test_no_repr_holds_a_text(kind: Any) -> None:
+    values = dict.fromkeys(inspect.get_annotations(kind), ()) | dict.fromkeys(_textual(kind), ("Zebulon Quixby",))
+    if issubclass(kind, tuple):
+        shown = kind(**values)
+    else:
+        shown = object.__new__(kind)
+        vars(shown).update(values)
+    assert "Zebulon" not in repr(shown)
+
+
+def test_every_class_that_holds_texts_is_among_them() -> None:
+    names = {kind.__name__ for kind in HOLDING}
+    assert names >= {"Examples", "Measurement", "Corpus", "Trigger", "Attacked", "Attribution", "Pair", "Edit", "Swap"}
+
+
+LONG = "They sent the wrong colour twice, and Zebulon Quixby never answered any of my many letters."
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("no rows", "no rows"),
+        ("expected 3 fields\nsaw 4 fields", "expected 3 fields\nsaw 4 fields"),
+        (f"row 7\n  {LONG}\nend", "row 7\n[left out]\nend"),
+        (f"cut: {LONG[7:48]}", "[left out]"),  # wherever it begins
+        (repr(LONG.upper()), "[left out]"),
+        ("token 'Zebulon Quixby'", "[left out]"),
+        ("assert 'They sent...y letters.' == 'x'", "[left out]"),
+        ("it is really bad, this", "[left out]"),  # a whole short text
+        ("no attribute 'a'", "no attribute 'a'"),
+        ("write to a.b@example.org", "write to [e-mail]"),
+    ],
+)
+def test_what_others_print_quotes_nothing_of_the_data(content: str, shown: str) -> None:
+    texts = (LONG, "really bad", "a", "")
+    assert unquoted(content, texts) == shown
+    with withholding(True):
+        assert unquoted(content, texts) == LEFT_OUT

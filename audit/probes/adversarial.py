@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -55,8 +55,8 @@ class Attacked:
         left out among them.
     """
 
-    text: str
-    after: str
+    text: str = field(repr=False)
+    after: str = field(repr=False)
     edits: tuple[Edit, ...]
     words: int
     queries: int

@@ -81,8 +81,8 @@ class Texts:
 
     scorer: Scorer
     examples: Examples
-    choose: dict[int, tuple[str, ...]]
-    measure: dict[int, tuple[str, ...]]
+    choose: dict[int, tuple[str, ...]] = field(repr=False)
+    measure: dict[int, tuple[str, ...]] = field(repr=False)
     chosen_on: dict[tuple[Trigger, int], dict[int, float]] = field(default_factory=dict)
 
     @classmethod

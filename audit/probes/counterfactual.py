@@ -7,7 +7,7 @@ for what those texts do not contain, and a file of pairs in the form of the Equi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -40,8 +40,8 @@ class Pair:
         The template that it comes from; empty for a text of its own.
     """
 
-    before: str
-    after: str
+    before: str = field(repr=False)
+    after: str = field(repr=False)
     group_before: str
     group_after: str
     family: str = ""

@@ -54,6 +54,9 @@ class Edit(NamedTuple):
     new: str
     kind: str
 
+    def __repr__(self) -> str:
+        return f"Edit({self.start}, {self.end}, {self.kind!r})"
+
 
 def edits(text: str, vocabulary: frozenset[str], rng: random.Random, language: str = "en") -> list[list[Edit]]:
     """For each word, the edits that a reader sees through: one of each kind that the word allows.

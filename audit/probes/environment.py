@@ -8,7 +8,7 @@ from typing import Any
 
 from audit import statistics
 from audit.catalogue import PHASES
-from audit.energy import estimated_kwh
+from audit.energy import Power, estimated_kwh
 from audit.errors import NotAssessed
 from audit.verdict import Measurement, two_digits
 
@@ -21,6 +21,10 @@ DAYS = 365
 NOMINAL = (
     "The processor's nominal power was taken to be {watts:g} W, which CodeCarbon guesses from its name. In a virtual "
     "machine this may be far from the truth, and so may the figures, beyond the interval."
+)
+_OTHER_WATTS = (
+    "The training was kept from a former audit, whose policy said other cpu_watts or ram_watts than this one, or none; "
+    "its figure is of then. `python -m audit cache --clear` has it trained and measured again."
 )
 _USE = (
     "Of a first year's electricity about {share} % is use: a smaller model, or fewer questions to it, saves more than "
@@ -68,28 +72,39 @@ def wh_per_thousand(blocks: Mapping[str, Any], confidence: float = 0.95) -> stat
     return widen(statistics.mean(values, confidence), estimated_share(own))
 
 
-def _how(source: str, estimated: float) -> str:
-    """Which part was measured and which estimated, and what follows for the interval."""
+def _how(source: str, estimated: float, power: Power) -> str:
+    """Which part was measured, which estimated and which the policy says, and what follows for the interval."""
+    said = f" The policy says {power}." if power.stated else ""
+    if power.pue is not None:
+        said += " All electricity is multiplied by the power usage effectiveness (PUE)."
     if not estimated:
-        return "All power was read from counters."
+        return f"All power was read from counters.{said}"
+    memory = "a constant for each module" if power.ram_watts is None else "a constant"
     parts = (
-        "the processor's power is its load times its nominal power, the memory's a constant for each module"
+        f"the processor's power is its load times its nominal power, the memory's {memory}"
         if source == "estimated"
-        else "the memory's power is a constant for each module; the rest was read from counters (RAPL, NVML)"
+        else f"the memory's power is {memory}; the rest was read from counters (RAPL, NVML)"
     )
     return (
-        f"{100 * estimated:.3g} % of the electricity is estimated: {parts}. Such estimates are off by up to 40 % "
+        f"{100 * estimated:.3g} % of the electricity is estimated: {parts}.{said} Such estimates are off by up to 40 % "
         "(Fischer 2025, arXiv:2509.22092), and the interval is widened by that."
     )
 
 
-def training_energy(training: Mapping[str, Any] | None) -> Measurement:
+def by_policy(power: Power) -> dict[str, str]:
+    """The entry of a finding's details that page and terminal show beside the figure; empty without anything to say."""
+    return {"by the policy": str(power)} if power.stated else {}
+
+
+def training_energy(training: Mapping[str, Any] | None, stated: Mapping[str, float] | None = None) -> Measurement:
     """Electricity of the fine-tuning that made this model.
 
     Parameters
     ----------
     training : mapping or None
         ``model.training``: recipe, history and energy.
+    stated : mapping, optional
+        What the policy says of the machine's power now, as in ``[environment]``.
 
     Raises
     ------
@@ -102,13 +117,15 @@ def training_energy(training: Mapping[str, Any] | None) -> Measurement:
             "--audit-model"
         )
     energy = training["energy"]
-    estimated, kwh = estimated_share([energy]), float(energy["kwh"])
+    estimated, kwh, power = estimated_share([energy]), float(energy["kwh"]), Power.of(energy)
+    now = power if stated is None else Power.of(stated)
+    limits = [] if (power.cpu_watts, power.ram_watts) == (now.cpu_watts, now.ram_watts) else [_OTHER_WATTS]
     return Measurement(
         "environment.training_energy",
         *widen(statistics.Interval(kwh, kwh, kwh), estimated),
         1,
         "kWh",
-        f"CodeCarbon around the one training run. {_how(energy['source'], estimated)}",
+        f"CodeCarbon around the one training run. {_how(energy['source'], estimated, power)}",
         sample="training runs",
         details={
             "source": energy["source"],
@@ -120,6 +137,8 @@ def training_energy(training: Mapping[str, Any] | None) -> Measurement:
             "memory, kWh (a constant per module)": energy["ram_kwh"],
             "trained on": training["created"],
             "device": training["device"],
+            **by_policy(power),
+            **({"limits": limits} if limits else {}),
         },
     )
 
@@ -151,13 +170,14 @@ def inference_energy(
         Grams of CO2eq that making this machine caused, for each hour of its life; None where nobody knows.
     """
     own, idle = blocks["blocks"], blocks["idle"]
-    how = _how(blocks["source"], estimated_share(own))
+    power = Power.of(blocks)
+    how = _how(blocks["source"], estimated_share(own), power)
     interval = wh_per_thousand(blocks, confidence)
     seconds, texts = (sum(block[name] for block in own) for name in ("seconds", "texts"))
     watts = 3.6e6 * sum(block["kwh"] for block in own) / seconds
     idle_watts = 3.6e6 * idle["kwh"] / idle["seconds"]
     tables, limits, said = _amounts(interval, grids, predictions_per_day, training)
-    if blocks["source"] == "estimated":
+    if blocks["source"] == "estimated" and power.cpu_watts is None:
         limits.append(NOMINAL.format(watts=blocks["nominal_w"]))
     if grids:
         tables.insert(0, _carbon_intensity(interval, grids[0], 1000 * seconds / texts / 3600, embodied_g_per_hour))
@@ -180,6 +200,7 @@ def inference_energy(
             "texts per second": texts / seconds,
             "machine": blocks["machine"],
             "measured on": blocks["created"],
+            **by_policy(power),
             "tables": tables,
             "limits": limits,
         },
@@ -296,6 +317,7 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
     phases, kept = spent["phases"], spent["kept"]
     kwh, estimated = sum(phase["kwh"] for phase in phases), estimated_share(phases)
     source = "estimated" if any(phase["source"] == "estimated" for phase in phases) else "measured"
+    power = Power.of(phases[0] if phases else {})
     limits = [
         "Writing the report comes after this figure, and loading the software before it.",
         "Predictions of former audits that were used again are not counted: the records of those audits hold them.",
@@ -322,10 +344,11 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
         1,
         "kWh",
         f"CodeCarbon from the reading of the data to this test{', which runs after all others' if alone else ''}. "
-        f"Models that a former audit trained and kept are not part of it. {_how(source, estimated)}",
+        f"Models that a former audit trained and kept are not part of it. {_how(source, estimated, power)}",
         sample="audits",
         details={
             **told,
+            **by_policy(power),
             "source": source,
             "interval": "error bound",
             "seconds": sum(phase["seconds"] for phase in phases),

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from audit import statistics
 from audit.alternatives import NAMES, Alternative
+from audit.energy import Power
 from audit.errors import NotAssessed
-from audit.probes.environment import DAYS, NOMINAL, plain, wh_per_thousand
+from audit.probes.environment import DAYS, NOMINAL, by_policy, plain, wh_per_thousand
 from audit.statistics import Interval, Settling
 from audit.verdict import Measurement, two_digits
 
@@ -89,6 +90,7 @@ def energy_per_gain(
     answers = Interval(*(1000 * value for value in gain))
     rows = [_Row(each, _accuracy(each), wh_per_thousand(each.inference, protocol.confidence)) for each in made]
     estimated = [each for each in made if each.inference["source"] == "estimated"]
+    guessed = estimated and Power.of(audited.inference).cpu_watts is None
     details: dict[str, Any] = {
         "summary": " ".join([
             _compared(linear.name, gain, own, other), _advice(rows, linear if gain.high <= 0 else None),
@@ -99,10 +101,11 @@ def energy_per_gain(
         "extra right answers per 1,000 predictions": answers.estimate,
         "tables": [_accuracies(rows), _costs(rows), _missing(left_out)],
         "pareto": _pareto(rows),
+        **by_policy(Power.of(audited.inference)),
         "limits": [
             _UNTUNED,
             *([_UNKNOWN_TRAINING] if audited.training is None else []),
-            *([NOMINAL.format(watts=estimated[0].inference["nominal_w"])] if estimated else []),
+            *([NOMINAL.format(watts=estimated[0].inference["nominal_w"])] if guessed else []),
         ],
     }  # fmt: skip
     figure: tuple[float | None, float | None, float | None] = (None, None, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -39,7 +39,7 @@ WITHIN = 0.8
 class Trigger:
     """Something short that is put into a text: a character, a word, or words side by side."""
 
-    text: str
+    text: str = field(repr=False)
 
     @property
     def is_character(self) -> bool:
@@ -125,7 +125,7 @@ class Prepared:
     """Examples whose texts are also there in normal form."""
 
     examples: Examples
-    normal: tuple[str, ...]
+    normal: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def of(cls, examples: Examples) -> Prepared:

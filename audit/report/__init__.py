@@ -93,6 +93,7 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
         recipe=facts.recipe(shown["model"].get("training") or {}),
         training_facts=facts.training(shown),
         phases=facts.phases(shown),
+        power=facts.power(shown),
         grids=facts.grids(shown, limits),
         country=findings.setting(shown, "audit", "country"),
         run_facts=facts.run(shown),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from audit.catalogue import PHASES
+from audit.energy import Power
 from audit.report import figures, language, text
 from audit.report.evidence import Limits, Table, label, single, table
 from audit.report.findings import gate_change, named, shown
@@ -84,6 +85,13 @@ def _phase(phase: Mapping[str, Any]) -> list[str]:
         text.cell(None if carbon is None else 1000 * carbon),
         words.SOURCES.get(source, text.cell(source)),
     ]
+
+
+def power(record: Mapping[str, Any]) -> str:
+    """What the policy says of the machine's power, in its own words; empty where it says nothing."""
+    section = record["policy"].get("environment")
+    numbers = {key: value for key, value in section.items() if is_number(value)} if isinstance(section, dict) else {}
+    return str(Power.of(numbers))
 
 
 def grids(record: Mapping[str, Any], limits: Limits) -> Table | None:

@@ -30,6 +30,8 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
         text = f"{word:<13} {finding['id']:<{width}}  {figure:<24} {gate:<13}"
         if outcome := finding["details"].get("outcome"):
             text += f" {outcome}"
+        if stated := finding["details"].get("by the policy"):
+            text += f" with {stated}"
         if finding["verdict"] not in ("pass", "reported") and finding["reason"]:
             text += f" {finding['reason']}"
         style = STYLES[finding["verdict"]]

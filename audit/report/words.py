@@ -548,6 +548,8 @@ PAGE = {
     "average grid of the country that the policy names ({country}).",
     "energy_measured": "Measured means that the processor’s power was read from a counter (RAPL). A graphics card’s "
     "is always read (NVML); memory is a constant for each module even then.",
+    "energy_stated": "The policy says of the machine’s power: {stated}. All electricity is multiplied by a pue; "
+    "cpu_watts stands in the place of a counter and of the processor’s nominal power, ram_watts of the memory’s power.",
     "energy_before": "This was done in a former audit and its outcome kept. Its energy was recorded then and is "
     "not part of the sum.",
     "grids": "The same electricity on other grids. Averages of a year over all power plants of a country, from the "

@@ -31,6 +31,9 @@ class Edit(NamedTuple):
     end: int
     new: str
 
+    def __repr__(self) -> str:
+        return f"Edit({self.start}, {self.end})"
+
 
 def apply(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
     """The text with the changes made; they must not overlap."""

@@ -72,6 +72,9 @@ class Swap(NamedTuple):
     group_from: str
     group_to: str
 
+    def __repr__(self) -> str:
+        return f"Swap({self.group_from!r}, {self.group_to!r})"
+
 
 def groups(axis: str) -> tuple[str, ...]:
     """The groups of an axis, in the order of its list."""
