@@ -113,12 +113,14 @@ def build(
     have = {finding["id"] for finding in findings}
     not_run = [full_id for full_id in first["gated"] if full_id not in have]
     complete = not not_run and not interrupted
+    # The gate on unsafe files, which no policy has to set, decides nothing by itself.
+    holds = "pass" if complete and first["gated"] else "incomplete"
     former = first.get("baseline")
     return dict(
         _plain(
             {
                 "schema_version": 1,
-                "verdict": "fail" if failed or any(map(blocks, findings)) else "pass" if complete else "incomplete",
+                "verdict": "fail" if failed or any(map(blocks, findings)) else holds,
                 "complete": complete,
                 "interrupted": interrupted,
                 "not_run": not_run,

@@ -268,7 +268,7 @@ def test_a_record_passes_only_if_every_gate_holds_or_is_waived_and_ran(
         merge(drawn), [facts], failed=failed, interrupted=interrupted, created="2026-01-01T00:00:00Z", duration_s=1
     )
     holds = all(map(may_pass, drawn)) and gated <= {finding["id"] for finding in drawn}
-    passes = holds and not failed and not interrupted
+    passes = holds and not failed and not interrupted and bool(gated)  # without a gate nothing is decided
     assert (value["verdict"] == "pass") is passes
     assert headline(value).startswith("Released") is passes
     assert ("released" in badge.render(value)) is passes

@@ -37,7 +37,7 @@ QUALITY = """
     [
         ("min = 0.05", "pass", 0, "pass"),
         ("min = 0.95", "fail", 1, "fail"),
-        (None, "reported", 0, "pass"),
+        (None, "reported", 0, "incomplete"),  # without a gate nothing is decided
     ],
 )
 def test_a_gate_decides(

@@ -136,7 +136,7 @@ def test_what_does_not_fit_the_schema_is_not_written(tmp_path: Path) -> None:
     ("findings", "gated", "said"),
     [
         ([finding()], ("quality.accuracy",), "Released: its one gate holds."),
-        ([], (), "Released: the policy sets no gate."),
+        ([], (), "Incomplete: nothing was decided, since the policy sets no gate; set one."),
         ([], ("quality.accuracy",), "Incomplete: 1 did not run."),
     ],
 )

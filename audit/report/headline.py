@@ -51,7 +51,8 @@ def said(record: Mapping[str, Any]) -> str:
             return counted(words.HOLD_OF, gated - waived, gated=gated, aside=aside)
         return counted(words.ALL_HOLD, gated) if gated else words.NO_GATE_HOLDS
     if not parts:
-        parts = [words.FAILED_OUTSIDE if verdict == "fail" else words.NOT_ENDED]
+        open_end = words.NOTHING_DECIDED if record["complete"] else words.NOT_ENDED
+        parts = [words.FAILED_OUTSIDE if verdict == "fail" else open_end]
     return words.STANDS_IN_THE_WAY.format(parts=_listed(parts, aside))
 
 

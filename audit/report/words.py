@@ -252,6 +252,7 @@ ALL_HOLD = Counted("its one gate holds.", "all {count} gates hold.")
 NO_GATE_HOLDS = "the policy sets no gate."
 FAILED_OUTSIDE = "a test outside the audit failed"
 NOT_ENDED = "it did not come to its end"
+NOTHING_DECIDED = "nothing was decided, since the policy sets no gate; set one"
 STANDS_IN_THE_WAY = "{parts}."
 
 # ------------------------------------------------------------------------------------------- sentences with figures
