@@ -15,8 +15,9 @@ from audit import policy as policies
 from audit.cli import main
 from audit.data import Examples
 from audit.model import labels_of
+from audit.probes import quality
 from tests.conftest import write_csv
-from tests.helpers import THREE, TWO, Runner, WritePolicy, examples, is_one_sentence
+from tests.helpers import THREE, TWO, Runner, WritePolicy, examples, is_one_sentence, predictions
 
 Load = Callable[..., Examples]
 
@@ -272,6 +273,34 @@ def test_a_configuration_that_contradicts_itself_or_the_policy_is_refused(
     assert is_one_sentence(str(caught.value))
 
 
+# Labels that may be swapped
+
+
+@pytest.mark.parametrize("measure", [quality.accuracy, quality.balanced_accuracy, quality.mcc, quality.roc_auc])
+@pytest.mark.parametrize("classes", [TWO, THREE])
+def test_a_figure_surely_below_chance_says_that_labels_may_be_swapped(
+    measure: Callable[..., Any], classes: tuple[str, ...]
+) -> None:
+    truth = [i % len(classes) for i in range(300)]
+    turned = [len(classes) - 1 - label for label in truth] if len(classes) == 2 else [(i + 1) % 3 for i in truth]
+    swapped, right = (measure(predictions(said, examples(truth, classes))) for said in (turned, truth))
+    assert "labels may be swapped" in str(swapped.details["limits"])
+    assert "swapped" not in str(right.details)
+
+
+def test_one_answer_to_everything_is_below_the_classes_share_and_yet_not_swapped() -> None:
+    always = predictions([0] * 300, examples([0] * 30 + [1] * 270))
+    assert quality.accuracy(always).high == pytest.approx(0.14, abs=0.02)
+    assert "swapped" not in str(quality.accuracy(always).details)
+
+
+def test_a_former_model_that_spells_its_classes_otherwise_is_compared() -> None:
+    about = examples([0, 1, 1], ("negative", "positive"))
+    former = {(text, label.upper()[:3], n): "POS" for text, label, n in about.keys}
+    found = quality.regression(predictions([0, 1, 1], about), former)
+    assert (found.n, found.details["examples fixed"]) == (3, 1)
+
+
 # On the terminal
 
 
@@ -290,12 +319,20 @@ def numbered(pytester: pytest.Pytester, reviews: Path) -> Path:
 
 
 PROBE = """
+    from dataclasses import replace
+
+    import numpy as np
     import pytest
     from audit.probes import quality
 
     @pytest.mark.measures("quality.accuracy")
     def test_accuracy(audit, predictions):
         audit.check(quality.accuracy(predictions))
+
+    @pytest.mark.measures("quality.balanced_accuracy")
+    def test_of_a_model_that_takes_one_class_for_the_next(audit, predictions):
+        turned = np.eye(3, dtype=np.float32)[(predictions.truth + 1) % 3]
+        audit.check(quality.balanced_accuracy(replace(predictions, probabilities=turned)))
 """
 
 
@@ -313,6 +350,9 @@ def test_the_terminal_says_how_labels_were_read_and_how_many_rows_were_left_out(
         assert run.record["data"][role]["skipped"] == {"label in drop_labels": rows}
         assert run.record["data"][role]["labels"] == {"0": "negative", "2": "neutral", "4": "positive"}
     assert run.record["policy"]["data"]["drop_labels"] == ["9"]
+    result.stdout.fnmatch_lines(["REPORTED *quality.balanced_accuracy *labels may be swapped*"])
+    assert "labels may be swapped" in run.finding("quality.balanced_accuracy")["reason"]
+    assert "swapped" not in str(run.finding("quality.accuracy"))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
         text = f"{word:<13} {finding['id']:<{width}}  {figure:<24} {gate:<13}"
         if outcome := finding["details"].get("outcome"):
             text += f" {outcome}"
-        if finding["verdict"] not in ("pass", "reported") and finding["reason"]:
+        if (finding["verdict"] not in ("pass", "reported") or "caution" in finding["details"]) and finding["reason"]:
             text += f" {finding['reason']}"
         style = STYLES[finding["verdict"]]
         if waiver := finding["waiver"]:
