@@ -179,6 +179,7 @@ def _init(asked: argparse.Namespace) -> int:
 def _session(asked: argparse.Namespace, policy: str | None) -> Session:
     """What an audit by a policy would be made of; close it."""
     from audit.progress import Progress
+    from audit.report.terminal import label_lines
     from audit.session import Options, Session
 
     options = Options(
@@ -194,6 +195,9 @@ def _train(asked: argparse.Namespace) -> int:
         raise AuditError(f"{session.policy.name}: there is nothing to train; add a [model.finetune] section.")
     try:
         with launched.together(session.device):
+            if main and session.train_data is not None:
+                for line in label_lines("train", session.train_data.describe()):
+                    print(line, file=sys.stderr)
             trained = session.model
     finally:
         session.close()

@@ -7,7 +7,7 @@ import logging
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,27 +21,22 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from audit import hub
+from audit import labels as label_names
 from audit.artifact import sha256
 from audit.cache import CacheWarning, read_sealed, scratch, write_sealed
 from audit.errors import AuditError
 from audit.files import check_all_regular, check_regular
+from audit.labels import LabelReading
 from audit.policy import DEMO, Policy, TransferPolicy, did_you_mean
 from audit.probes import mentions
 from audit.probes.identity import AXES
+from audit.redaction import printable
 from audit.statistics import shared_out
 
 Role = Literal["train", "test"]
 READERS = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".parquet": "parquet"}
-# What integers mean in the data sets of the field, where neither the policy nor the data says it.
-INTEGER_CLASSES = {
-    frozenset({"0", "1"}): {"0": "negative", "1": "positive"},
-    frozenset({"0", "1", "2"}): {"0": "negative", "1": "neutral", "2": "positive"},
-    frozenset({"-1", "1"}): {"-1": "negative", "1": "positive"},
-    frozenset({"-1", "0", "1"}): {"-1": "negative", "0": "neutral", "1": "positive"},
-}
 # A counterfactual pair file has the form of the Equity Evaluation Corpus (Kiritchenko and Mohammad, *SEM 2018).
 PAIR_COLUMNS = ("sentence", "template", "person", "gender", "race", "emotion")
-SENTIMENT_ORDER = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True)
@@ -82,6 +77,7 @@ class Examples:
         As the policy writes it.
     skipped : mapping of str to int
         Rows left out, by reason.
+    label_reading : LabelReading
     protocol : Protocol
         How evidence from these examples is to be read.
     """
@@ -92,6 +88,7 @@ class Examples:
     subgroups: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
     source: str = ""
     skipped: Mapping[str, int] = field(default_factory=dict)
+    label_reading: LabelReading = field(default_factory=LabelReading)
     protocol: Protocol = field(default_factory=Protocol)
 
     def __repr__(self) -> str:
@@ -149,12 +146,14 @@ class Examples:
     def describe(self) -> dict[str, Any]:
         """What the record says of them; no text."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
+        by_convention = dict(self.label_reading.by_convention)
         return {
             "path": self.source,
             "rows": len(self),
             "fingerprint": self.fingerprint,
             "classes": dict(zip(self.classes, map(int, counts), strict=True)),
             "skipped": dict(self.skipped),
+            **({"labels": by_convention} if by_convention else {}),
         }
 
 
@@ -206,9 +205,17 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     }
     if not keep.any():
         raise AuditError(f"{name}: no usable row is left of {len(texts)}; text or label is empty everywhere.")
+    dropped = label_names.left_out(set(raw), settings, name)
+    usable = keep & [label not in dropped for label in raw]
+    skipped[label_names.DROPPED] = int(keep.sum() - usable.sum())
+    keep = usable
+    if not keep.any():
+        raise AuditError(f"{name}: no row is left; [data] drop_labels names every label of the data.")
     kept = [label for label, ok in zip(raw, keep, strict=True) if ok]
-    names = tuple(classes) or _infer_classes(kept, settings.label_map, name)
-    labels = _map_labels(kept, names, settings.label_map, name)
+    names = tuple(classes) or label_names.infer(set(kept), settings.label_map, name, dropped=dropped)
+    labels, by_convention = label_names.read(kept, names, settings.label_map, name, dropped=dropped)
+    named = (*settings.label_map, *settings.drop_labels)
+    unmatched = frozenset(named) - label_names.matching(set(raw), named)
     missing = [names[i] for i in range(len(names)) if not (labels == i).any()]
     if missing:
         raise AuditError(
@@ -231,6 +238,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         subgroups=subgroups,
         source=source,
         skipped={reason: count for reason, count in skipped.items() if count},
+        label_reading=LabelReading(by_convention, unmatched),
         protocol=_protocol(policy),
     )
     if role == "test":
@@ -316,7 +324,13 @@ def load_elsewhere(
         _require(column, columns, name, f"[[claims.transfer]] {key}")
     texts, raw = ([_clean(value) for value in columns[column]] for column in (settings.text, settings.label))
     rows = [(text, label) for text, label in zip(texts, raw, strict=True) if text and label]
-    meanings = _meanings({label for _, label in rows}, classes, settings.label_map)
+    present = {label for _, label in rows}
+    if unmatched := set(settings.label_map) - label_names.matching(present, settings.label_map):
+        raise AuditError(
+            f"{name}: label_map names '{printable(min(unmatched))}', but no row has such a label; correct it or "
+            f"leave it out."
+        )
+    meanings = label_names.meanings(present, classes, settings.label_map, name)
     kept = [(text, found) for text, label in rows if (found := meanings[label]) is not None]
     labels = np.array([label for _, label in kept], dtype=np.int64)
     missing = [classes[i] for i in range(len(classes)) if not (labels == i).any()]
@@ -436,44 +450,6 @@ def _clean(value: object) -> str:
         value = value.isoformat(" ").removesuffix(" 00:00:00")
     # NUL would end the string in some of the native code downstream.
     return str(value).replace("\x00", " ").strip()
-
-
-def _infer_classes(raw: list[str], label_map: Mapping[str, str], name: str) -> tuple[str, ...]:
-    found = {label_map.get(label, label) for label in raw}
-    by_fold: dict[str, set[str]] = {}
-    for label in found:
-        by_fold.setdefault(label.casefold(), set()).add(label)
-    # One class in several spellings ("Positive", "positive") is one class.
-    found = {fold if len(spellings) > 1 else spellings.pop() for fold, spellings in by_fold.items()}
-    found = set(INTEGER_CLASSES.get(frozenset(found), {}).values()) or found
-    if len(found) < 2:
-        raise AuditError(f"{name}: all rows have the label '{raw[0]}'; at least two classes are needed.")
-    if len(found) > 20:
-        raise AuditError(f"{name}: the label column holds {len(found)} different values; is it the right column?")
-    order = {label: i for i, label in enumerate(SENTIMENT_ORDER)}
-    return tuple(sorted(found, key=lambda label: (order.get(label.lower(), len(order)), label)))
-
-
-def _map_labels(raw: list[str], classes: tuple[str, ...], label_map: Mapping[str, str], name: str) -> NDArray[np.int64]:
-    of = _meanings(set(raw), classes, label_map)
-    for label, meant in of.items():
-        if meant is None:
-            raise AuditError(
-                f"{name}: label '{label[:60]}' is none of the model's classes ({', '.join(classes)}); "
-                f'say what it means with [data] label_map = {{ "{label[:60]}" = "{classes[-1]}" }}.'
-            )
-    return np.array([of[label] for label in raw], dtype=np.int64)
-
-
-def _meanings(raw: Set[str], classes: tuple[str, ...], label_map: Mapping[str, str]) -> dict[str, int | None]:
-    """Which of the model's classes each label of the data means; None for those that mean none."""
-    index = {label.casefold(): i for i, label in enumerate(classes)}
-    found = frozenset(label_map.get(label, label) for label in raw)
-    conventional = INTEGER_CLASSES.get(found, {}) if not found & set(classes) else {}
-    if not set(conventional.values()) <= set(classes):
-        conventional = {}
-    mapped = {label: label_map.get(label, label) for label in raw}
-    return {label: index.get(conventional.get(name, name).casefold()) for label, name in mapped.items()}
 
 
 def _read(

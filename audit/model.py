@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from audit import artifact, hub, pickles, weights
+from audit import artifact, hub, labels, pickles, weights
 from audit.errors import AuditError
 from audit.files import check_all_regular
 from audit.pickles import PICKLED
@@ -356,35 +356,8 @@ def positions(folder: Path, source: str) -> int:
 
 
 def labels_of(folder: Path, source: str, asked: Sequence[str]) -> tuple[str, ...]:
-    """Class names in output order: the configuration's, else the policy's.
-
-    Raises
-    ------
-    AuditError
-        If neither says it, or if they contradict each other.
-    """
-    named = config(folder, source).get("id2label") or {}
-    try:
-        own = tuple(str(named[key]) for key in sorted(named, key=int))
-    except (TypeError, ValueError):
-        raise AuditError(f"model '{source}': id2label in config.json is not a map of numbers to names.") from None
-    generic = not own or all(re.fullmatch(r"LABEL_\d+", label) for label in own)
-    if generic and not asked:
-        raise AuditError(
-            f"model '{source}': its config.json does not name the classes; give their order with [model] labels."
-        )
-    if generic:
-        if own and len(own) != len(asked):
-            raise AuditError(
-                f"model '{source}' has {len(own)} classes, but [model] labels names {len(asked)}; name each of them."
-            )
-        return tuple(asked)
-    if asked and [label.casefold() for label in own] != [label.casefold() for label in asked]:
-        raise AuditError(
-            f"model '{source}': its config.json orders the classes {', '.join(own)}, but [model] labels says "
-            f"{', '.join(asked)}; correct the policy, and use [data] label_map for the data's own names."
-        )
-    return tuple(asked) or own
+    """Class names in output order, as :func:`audit.labels.of_model` reads them."""
+    return labels.of_model(config(folder, source), source, asked)
 
 
 class _loadable:  # noqa: N801

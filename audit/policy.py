@@ -91,6 +91,7 @@ class DataPolicy(_Section):
     max_examples: int = Field(0, ge=0)
     test_share: float = Field(0.0, ge=0, lt=1, description="where train and test name one file: what is held out")
     label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
+    drop_labels: tuple[str, ...] = Field((), strict=False, description="rows with these labels are left out, counted")
     pairs: str | None = Field(None, description="a file of counterfactual pairs, as the Equity Evaluation Corpus")
 
 

@@ -17,6 +17,7 @@ from audit import (
     canaries,
     data,
     energy,
+    labels,
     latency,
     launched,
     model,
@@ -131,7 +132,9 @@ class Session:
         if not {"model", "scorer"} & set(self.overridden):
             _ = self._located
         self.meter.start("probes")
-        _ = self.test_data, self.train_data, self.pairs
+        splits = [examples for examples in (self.test_data, self.train_data) if examples is not None]
+        labels.check_agreement([examples.label_reading for examples in splits], self.policy.name)
+        _ = self.pairs
 
     @cached_property
     def out(self) -> Path:

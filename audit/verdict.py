@@ -52,7 +52,7 @@ class Measurement:
     details : mapping
         Evidence as plain JSON values. The report draws ``tables`` (``caption, columns, rows``), ``examples``
         (``caption, items`` of ``before, after, note``; without ``after`` where nothing is changed) and ``limits``
-        (sentences); other entries are listed.
+        (sentences); ``caution`` is a clause that the reason ends with, whatever the gate; other entries are listed.
     settle : callable or None
         From a gate's bound to the sample that would settle an open verdict, None where no number would since the
         estimate sits on the gate, or a clause that says what would instead; for probes that know more of their interval
@@ -176,6 +176,11 @@ def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
     reason : str
         A clause that completes the finding's sentence; empty where the figures speak for themselves.
     """
+    verdict, reason = _judged(measurement, gate)
+    return verdict, "; ".join(filter(None, (reason, str(measurement.details.get("caution", "")))))
+
+
+def _judged(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
     if gate is None:
         return Verdict.REPORTED, "no gate is set for it"
     m, bound = measurement, gate.bound

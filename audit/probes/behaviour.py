@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit import statistics
+from audit import labels, statistics
 from audit.data import Protocol
 from audit.errors import NotAssessed
 from audit.probes.capabilities import CAPABILITIES, grammar
@@ -32,7 +32,6 @@ KINDS = {
     "INV": "invariance (INV): a change that leaves the opinion as it was must not change the label",
     "DIR": f"directional expectation (DIR): a score may move by more than {TOLERANCE} in one direction only",
 }
-_SYNONYMS = {"neg": "negative", "neu": "neutral", "pos": "positive"}
 
 
 def behaviour(
@@ -129,8 +128,7 @@ def sentiments(classes: Sequence[str]) -> tuple[str, ...]:
     NotAssessed
         If they say anything else.
     """
-    words = [name.strip().lower() for name in classes]
-    found = tuple(_SYNONYMS.get(word, word) for word in words)
+    found = tuple(map(labels.sentiment, classes))
     if sorted(found) not in (["negative", "positive"], list(SENTIMENTS)):
         raise NotAssessed(
             f"it needs to know which class is positive and which is negative, and the model's are called "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit import statistics
+from audit import labels, statistics
 from audit.errors import NotAssessed
 from audit.probes import identity
 from audit.redaction import SMALLEST_CELL, redact
@@ -185,7 +185,7 @@ def _evidence(scorer: Scorer, pairs: Sequence[Pair]) -> Evidence:
     before = scorer.predict([pair.before for pair in pairs])
     after = scorer.predict([pair.after for pair in pairs])
     change = np.asarray(after.probabilities, np.float64) - before.probabilities  # (n, classes)
-    names = [name.casefold() for name in before.classes]
+    names = list(map(labels.sentiment, before.classes))
     rise = None
     if "positive" in names and "negative" in names:
         rise = np.asarray(change[:, names.index("positive")] - change[:, names.index("negative")], np.float64)

@@ -10,12 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from audit import statistics
 from audit.errors import NotAssessed
+from audit.labels import sentiment
 from audit.redaction import SMALLEST_CELL, count, redact
 from audit.scorer import Predictions
 from audit.verdict import Measurement
 
 EXAMPLES_SHOWN = 8
 OWN_RESAMPLES = 1_000  # an own metric is called once for each
+SWAPPED = (
+    "surely below chance, so labels may be swapped: hold the order of the classes in the model's config.json or "
+    "[model] labels against what the data's labels mean ([data] label_map)"
+)
 
 
 def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
@@ -33,6 +38,9 @@ def accuracy(predictions: Predictions) -> Measurement:
     right = int(predictions.correct.sum())
     exact = statistics.proportion(right, len(predictions), confidence)
     estimate = metrics.accuracy(predictions.labels, predictions.truth)
+    shares = confusion_matrix(predictions) / len(predictions)
+    # Nor is a model swapped that gives one rare answer to everything: it agrees with the truth as chance would.
+    chance = min(1 / len(shares), float(shares.sum(axis=0) @ shares.sum(axis=1)))
     return Measurement(
         "quality.accuracy",
         estimate,
@@ -42,7 +50,7 @@ def accuracy(predictions: Predictions) -> Measurement:
         "share of right answers",
         "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934).",
         confidence,
-        details={"tables": [_confusion_table(predictions)]},
+        details={"tables": [_confusion_table(predictions)], **_below_chance(exact.high, chance)},
         settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence),
     )
 
@@ -72,6 +80,7 @@ def balanced_accuracy(predictions: Predictions) -> Measurement:
         statistics.balanced_accuracy,
         "mean recall of the classes",
         "Recall of each class by scikit-learn, averaged with equal weight",
+        chance=1 / len(predictions.classes),
     )
 
 
@@ -92,6 +101,7 @@ def mcc(predictions: Predictions) -> Measurement:
         statistics.mcc,
         "correlation of answer and truth",
         "Matthews correlation by scikit-learn (Gorodkin 2004)",
+        chance=0.0,
     )
 
 
@@ -102,6 +112,8 @@ def _of_confusion(
     interval_of: Callable[..., statistics.Interval],
     unit: str,
     what: str,
+    *,
+    chance: float | None = None,
 ) -> Measurement:
     """A measure that the confusion matrix determines: estimate by scikit-learn, interval over the cells."""
     protocol = predictions.known.protocol
@@ -116,8 +128,15 @@ def _of_confusion(
         unit,
         f"{what}; {_interval_in_words(confusion)}",
         protocol.confidence,
-        details={"tables": [_class_table(confusion, predictions.classes)]},
+        details={"tables": [_class_table(confusion, predictions.classes)], **_below_chance(interval.high, chance)},
     )
+
+
+def _below_chance(high: float | None, chance: float | None) -> dict[str, Any]:
+    """What to say where not even the upper end of the interval reaches what guessing does."""
+    if high is None or chance is None or not high < chance:
+        return {}
+    return {"caution": SWAPPED, "limits": [f"The figure is {SWAPPED}."]}
 
 
 def _interval_in_words(confusion: NDArray[np.int64]) -> str:
@@ -164,7 +183,10 @@ def roc_auc(predictions: Predictions) -> Measurement:
         "Area under the ROC curve by scikit-learn, each class against the rest; interval after DeLong et al. 1988, on "
         "the logit scale.",
         confidence,
-        details={"tables": [{"caption": "Each class", "columns": ["class", "area", "low", "high"], "rows": rows}]},
+        details={
+            "tables": [{"caption": "Each class", "columns": ["class", "area", "low", "high"], "rows": rows}],
+            **_below_chance(interval.high, 0.5),
+        },
     )
 
 
@@ -319,10 +341,13 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
     if former is None:
         raise NotAssessed("there are no former predictions; give the former audit's folder with --audit-baseline")
     examples = predictions.known
-    shared = np.array([key in former for key in examples.keys], dtype=bool)
+    # A class may be spelt otherwise in the former model's configuration.
+    before = {(text, sentiment(label), n): answer for (text, label, n), answer in former.items()}
+    keys = [(text, sentiment(label), n) for text, label, n in examples.keys]
+    shared = np.array([key in before for key in keys], dtype=bool)
     if not shared.any():
         raise NotAssessed("the former audit shares no test example with this one; audit both on the same test data")
-    was_right = np.array([former.get(key) == key[1] for key in examples.keys], dtype=bool)[shared]
+    was_right = np.array([sentiment(before.get(key, "")) == key[1] for key in keys], dtype=bool)[shared]
     is_right = predictions.correct[shared]
     fixed, broken, n = statistics.discordant(is_right, was_right)
     change = statistics.paired_difference(fixed, broken, n, examples.protocol.confidence)
@@ -347,7 +372,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
                     {
                         "before": redact(examples.texts[i]),
                         "after": redact(examples.texts[i]),
-                        "note": f"{former[examples.keys[i]]} → {predictions.classes[predictions.labels[i]]}",
+                        "note": f"{before[keys[i]]} → {predictions.classes[predictions.labels[i]]}",
                     }
                     for i in rows
                 ],

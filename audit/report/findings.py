@@ -24,7 +24,7 @@ from audit.verdict import is_waived
 _KNOWN = ids()
 _SHOWN_ELSEWHERE = {
     "sample", "summary", "tables", "examples", "limits", "reliability", "roc", "pareto", "undecided", "unbounded",
-    "outcome", "lines", "explained", "attention",
+    "outcome", "caution", "lines", "explained", "attention",
 }  # fmt: skip
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
 _ON_PAPER = 3  # texts of a finding that decided nothing or holds; of the others all are printed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from audit.labels import DROPPED
 from audit.verdict import Gate, interval
 
 STYLES: Mapping[str, dict[str, bool]] = {
@@ -17,8 +18,20 @@ STYLES: Mapping[str, dict[str, bool]] = {
 }
 
 
+def label_lines(role: str, split: Mapping[str, Any]) -> Iterator[str]:
+    """How the labels of a split were read where only convention says it, and how many rows were left out by them."""
+    if by_convention := split.get("labels"):
+        read = ", ".join(f"{label} as {meant}" for label, meant in by_convention.items())
+        yield f"[data] {role}: labels read by convention: {read}"
+    if rows := split.get("skipped", {}).get(DROPPED):
+        yield f"[data] {role}: {rows:,} rows left out, by drop_labels"
+
+
 def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
-    """One line for each finding, with its style, and one for each gate that did not run."""
+    """How labels were read where that needs saying; each finding, with its style; each gate that did not run."""
+    for role, split in record["data"].items():
+        for line in label_lines(role, split):
+            yield line, {}
     findings = record["findings"]
     width = max((len(f["id"]) for f in findings), default=0)
     for finding in findings:
@@ -32,7 +45,7 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
             text += f" {outcome}"
         if stated := finding["details"].get("by the policy"):
             text += f" with {stated}"
-        if finding["verdict"] not in ("pass", "reported") and finding["reason"]:
+        if (finding["verdict"] not in ("pass", "reported") or "caution" in finding["details"]) and finding["reason"]:
             text += f" {finding['reason']}"
         style = STYLES[finding["verdict"]]
         if waiver := finding["waiver"]:
