@@ -24,6 +24,7 @@ pytestmark = [
     pytest.mark.xdist_group("repository"),
 ]
 
+ROOT = Path(__file__).parent.parent
 OWN_POLICY = """
 [model]
 source = "models/candidate"
@@ -92,6 +93,25 @@ def repository(wheel: Path, tmp_path: Path) -> Repository:
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
     folder.mkdir()
     return Repository(folder, python)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="the tests do not run in a clone")
+def test_the_readmes_line_installs_it_from_a_clone(tmp_path: Path) -> None:
+    clone, venv = tmp_path / "clone", tmp_path / "venv"
+    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", str(clone)], check=True, timeout=300)
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, capture_output=True)
+    (site,) = venv.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
+    (line,) = re.findall(r"^    (pip install .*\$CLONE.*)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    environment = ENVIRONMENT | {"CLONE": str(clone), "PATH": f"{venv / 'bin'}:{ENVIRONMENT['PATH']}"}
+    options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": 600}
+    installed = subprocess.run(["sh", "-c", line], **options)  # type: ignore[call-overload]
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    shutil.rmtree(clone)
+    version = subprocess.run(["python", "-m", "audit", "init", "mine"], **options)  # type: ignore[call-overload]
+    assert version.returncode == 0, version.stderr
+    where = subprocess.run(["python", "-c", "import audit; print(audit.__file__)"], **options)  # type: ignore[call-overload]
+    assert Path(where.stdout).is_relative_to(site)
 
 
 def save_models(folder: Path) -> None:
