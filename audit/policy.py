@@ -89,7 +89,16 @@ class DataPolicy(_Section):
     max_examples: int = Field(0, ge=0)
     test_share: float = Field(0.0, ge=0, lt=1, description="where train and test name one file: what is held out")
     label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
+    separator: str = Field("", description="of .csv and .tsv; empty: read off the header")
     pairs: str | None = Field(None, description="a file of counterfactual pairs, as the Equity Evaluation Corpus")
+
+    @field_validator("separator")
+    @classmethod
+    def _is_one_sign(cls, separator: str) -> str:
+        separator = separator.replace("\\t", "\t")  # as single quotes leave it
+        if len(separator) > 1 or separator in set('"\r\n') or separator.isalnum():
+            raise ValueError('expected one sign, such as ";" or "\\t"')
+        return separator
 
 
 class QualityPolicy(_Section):

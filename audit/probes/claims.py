@@ -373,7 +373,7 @@ def generalisation(
     names : sequence of str
         Of the data sets from elsewhere.
     left_out : sequence of int
-        How many rows of each have another label than the model's classes.
+        How many rows of each have no text, or another label than the model's classes.
 
     Raises
     ------
@@ -423,7 +423,7 @@ def generalisation(
         ],
         limits=[
             _ONE_SEED,
-            *([f"Left out, since their label is none of the model's classes: {told}."] if told else []),
+            *([f"Left out, having no text or another label than the model's classes: {told}."] if told else []),
             "The figure is that of the part that speaks least for the claim.",
             "Data sets differ in more than their texts, such as in who labelled them. The shares of the classes are "
             "those of the own test data in each.",
