@@ -173,13 +173,14 @@ class Examples:
     def describe(self) -> dict[str, Any]:
         """What the record says of them; no text."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
+        groups = {column: spellings.describe() for column, spellings in self.spellings.items()}
         return {
             "path": self.source,
             "rows": len(self),
             "fingerprint": self.fingerprint,
             "classes": dict(zip(self.classes, map(int, counts), strict=True)),
             "skipped": dict(self.skipped),
-            "groups": {column: spellings.describe() for column, spellings in self.spellings.items()},
+            **({"groups": groups} if groups else {}),
         }
 
 

@@ -187,6 +187,30 @@ def test_examples_without_a_group_are_kept(load: Load, tmp_path: Path) -> None:
     assert list(found.groups("g")) == ["x", None, "y"]
 
 
+def test_spellings_of_a_group_are_one_and_words_for_missing_are_none(load: Load, tmp_path: Path) -> None:
+    cells = ["Woman", "woman", "woman", " WOMAN", "trans  woman", "Trans woman", "nan", "None", "null", "N/A", "", "NA"]
+    rows = [(f"{i}", i % 2, cell) for i, cell in enumerate(cells)]
+    found = load(write(tmp_path, ".csv", rows, ("text", "label", "g")), 'subgroups = ["g"]')
+    trans = ["Trans woman"] * 2
+    assert list(found.groups("g")) == ["woman"] * 4 + trans + [None] * 5 + ["NA"]
+    told = {"g": {"read_as": {"Woman": "woman", "WOMAN": "woman", "trans  woman": "Trans woman"},
+                  "missing": dict.fromkeys(("nan", "None", "null", "N/A"), "<10")}}  # fmt: skip
+    assert found.describe()["groups"] == told
+
+
+def test_numbers_that_are_groups_are_the_same_however_they_are_written(load: Load, tmp_path: Path) -> None:
+    rows = [(f"{i}", i % 2, cell) for i, cell in enumerate(["34.0", "34", "34.0", "34.5", "-1", "-1.00", "0.3.0"])]
+    found = load(write(tmp_path, ".csv", rows, ("text", "label", "age")), 'subgroups = ["age"]')
+    assert list(found.groups("age")) == ["34.0", "34.0", "34.0", "34.5", "-1", "-1", "0.3.0"]
+
+
+def test_groups_that_stand_as_they_are_need_no_word(load: Load, tmp_path: Path) -> None:
+    rows = [("a", 0, "none"), ("b", 1, "None of these"), ("c", 1, None)]
+    found = load(write(tmp_path, ".jsonl", rows, ("text", "label", "g")), 'subgroups = ["g"]')
+    assert list(found.groups("g")) == ["none", "None of these", None]
+    assert "groups" not in found.describe()
+
+
 def test_crossed_columns() -> None:
     found = examples([0, 1, 0], groups={"g": ["f", "m", None], "r": ["n", "s", "s"]})
     groups = found.groups("g*r")
