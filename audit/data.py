@@ -217,6 +217,8 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     parts = {part for column in settings.subgroups for part in column.split("*")}
     mentioned = {part for part in parts if mentions.axis_of(part) is not None}
     plain = parts - mentioned
+    if settings.groups and (role == "test" or settings.id in columns):
+        columns = {**columns, **_groups_elsewhere(columns, sorted(plain), policy, role, name, cache)}
     if role == "test":
         _check_mentions(mentioned, policy)
         for column in sorted(plain):
@@ -414,7 +416,8 @@ def load_pairs(policy: Policy, cache: Path) -> dict[str, tuple[str, ...]] | None
     keep = [row for row in rows if row[list(columns).index("sentence")]]
     if not keep:
         raise AuditError(f"{name}: no row has a sentence.")
-    return dict(zip(columns, zip(*keep, strict=True), strict=True))
+    pairs = dict(zip(columns, zip(*keep, strict=True), strict=True))
+    return pairs | {axis: tuple(group or "" for group in _groups(pairs[axis])[0]) for axis in ("gender", "race")}
 
 
 def _share_of_file(texts: list[str], role: Role, policy: Policy, name: str) -> NDArray[np.bool_]:
@@ -462,6 +465,37 @@ def _clean(value: object) -> str:
         value = value.isoformat(" ").removesuffix(" 00:00:00")
     # NUL would end the string in some of the native code downstream.
     return tables.without_surrogates(str(value).replace("\x00", " ").strip())
+
+
+def _groups_elsewhere(
+    columns: tables.Columns, wanted: Sequence[str], policy: Policy, role: Role, name: str, cache: Path
+) -> tables.Columns:
+    """The subgroup columns of the file of groups, in the order of the data's own rows, told by their ids."""
+    source, key = policy.data.groups, policy.data.id
+    there = f"{policy.name}: [data] groups = '{source}'"
+    path = policy.path(source, "[data] groups")
+    if not tables.shards(path):
+        raise AuditError(f"{there}: {tables.not_read(path)}")
+    people = tables.read(path, there, cache, wanted=(key, *wanted))
+    for each, place in ((columns, name), (people, there)):
+        _require(key, each, place, "[data] id")
+    own = [column for column in wanted if column in people]
+    if twice := [column for column in own if column in columns]:
+        raise AuditError(f"{there}: column '{twice[0]}' stands in the data too; remove it from one of them.")
+    row_of: dict[str, int] = {}
+    cells = {column: [_clean(cell) for cell in people[column]] for column in own}
+    for row, each in enumerate(map(_clean, people[key])):
+        first = row_of.setdefault(each, row)
+        if any(column[row] != column[first] for column in cells.values()):
+            raise AuditError(
+                f"{there}: rows {first + 1} and {row + 1} have one '{key}' and different groups; keep one."
+            )
+    rows = [row_of.get(each) if each else None for each in map(_clean, columns[key])]
+    if role == "test" and all(row is None for row in rows):
+        raise AuditError(
+            f"{there}: no '{key}' of the data stands in it; name the column that both have with [data] id."
+        )
+    return {column: [None if row is None else values[row] for row in rows] for column, values in cells.items()}
 
 
 def _groups(cells: Sequence[str]) -> tuple[NDArray[np.object_], Spellings]:

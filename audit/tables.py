@@ -9,6 +9,7 @@ import glob
 import gzip
 import json
 import logging
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -174,6 +175,11 @@ def _unpacked(content: bytes) -> bytes:
 def _parquet(path: Path, name: str, cache: Path) -> Columns:
     from datasets import load_dataset
 
+    with path.open("rb") as file:
+        start = file.read(4)
+        file.seek(-min(4, path.stat().st_size), os.SEEK_END)
+        if start != b"PAR1" or file.read(4) != b"PAR1":
+            raise UnreadableError("it is cut off or no Parquet file; write it again")
     # Not from the library's cache, which tells files by name and time: what is there now is what is audited.
     with scratch(cache) as empty:
         files = {"data": str(path)}

@@ -544,6 +544,7 @@ def test_a_text_with_a_bare_carriage_return_is_one_text(load: Load, tmp_path: Pa
         ("rows.csv", 'text,label\na,negative\n"b,positive\n', ["line 3", "quotation mark", "nothing closes"]),
         ("rows.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "lab', ["line 2", "no JSON"]),
         ("rows.jsonl", '["a", 1]\n', ["line 1", "no object"]),
+        ("rows.parquet", "PAR1 and nothing behind it", ["cut off"]),
         ("rows.csv.gz", "text,label\n", ["gzip"]),
         ("rows.xlsx", "PK", ["save the sheet as CSV"]),
         ("rows.txt", "good\n", ["no column of labels"]),
@@ -581,7 +582,7 @@ def test_the_separator_of_the_policy_overrides_the_header(load: Load, tmp_path: 
 
 @pytest.mark.parametrize("separator", ["ab", "a", '"', "\n"])
 def test_a_separator_that_is_none_is_refused(load: Load, tmp_path: Path, separator: str) -> None:
-    assert "separator" in refuse(load, "rows.csv", f"separator = {json.dumps(separator)}")
+    assert "[data] separator: expected one sign" in refuse(load, "rows.csv", f"separator = {json.dumps(separator)}")
 
 
 def test_halves_of_characters_in_json_are_read_as_the_sign_for_what_cannot_be_read(load: Load, tmp_path: Path) -> None:
@@ -650,3 +651,50 @@ def test_what_datasets_saved_to_disk_is_read(load: Load, tmp_path: Path) -> None
     assert "test_share" in refuse(load, "one", train="one")
     DatasetDict({"dev": parts["test"]}).save_to_disk(tmp_path / "other")
     assert "splits dev" in refuse(load, "other")
+
+
+# ---- groups in a file of their own
+
+REVIEWS = "text,label,who\na,1,7\nb,0,8\nc,1,\nd,0,9\ne,1,7\n"
+JOINED = 'subgroups = ["sex"]\ngroups = "people.csv"\nid = "who"'
+
+
+def test_groups_of_another_file_are_joined_by_the_id(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(REVIEWS, "utf-8")
+    (tmp_path / "people.csv").write_text("who;sex;age\n8;m;3\n7;Female;4\n7;Female;5\n;x;6\n12;female;7\n", "utf-8")
+    found = load("rows.csv", JOINED)
+    (tmp_path / "others.csv").write_text(REVIEWS.replace("7", "70").replace("8", "80"), "utf-8")
+    assert set(load("rows.csv", JOINED, train="others.csv", role="train").groups("sex")) == {None}
+    assert list(found.groups("sex")) == ["Female", "m", None, None, "Female"]
+    assert "name it with id" in refuse(load, "rows.csv", 'groups = "people.csv"')
+
+
+@pytest.mark.parametrize(
+    ("people", "words"),
+    [
+        ("who,sex\n7,f\n8,m\n7,m\n", ["rows 1 and 3", "'who'"]),
+        ("who,sex\n70,f\n80,m\n", ["no 'who' of the data"]),
+        ("whose,sex\n7,f\n8,m\n", ["no column 'who'", "did you mean 'whose'"]),
+        ("who,text\n7,f\n8,m\n", ["no column 'sex'"]),
+        ("", ["people.csv", "empty"]),
+    ],
+)
+def test_groups_that_cannot_be_joined_are_named(load: Load, tmp_path: Path, people: str, words: list[str]) -> None:
+    (tmp_path / "rows.csv").write_text(REVIEWS, "utf-8")
+    (tmp_path / "people.csv").write_text(people, "utf-8")
+    message = refuse(load, "rows.csv", JOINED)
+    for word in words:
+        assert word in message
+
+
+def test_a_column_of_groups_that_stands_in_both_files_is_refused(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label,who,sex\na,1,7,f\nb,0,8,m\n", "utf-8")
+    (tmp_path / "people.csv").write_text("who,sex\n7,f\n8,m\n", "utf-8")
+    assert "'sex' stands in the data too" in refuse(load, "rows.csv", JOINED)
+
+
+def test_spellings_of_groups_in_pairs_are_one(tmp_path: Path) -> None:
+    rows = [*PAIRS, ("He hums.", "<p> hums.", "he", " Male", "nan", ""), ("x", "y", "he", "male", "None", "")]
+    found = _pairs(tmp_path, f"pairs = '{tmp_path / write(tmp_path, '.csv', rows, PAIR_COLUMNS)}'")
+    assert found is not None
+    assert (found["gender"], found["race"]) == (("male", "female", "male", "male"), ("", "", "", ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+from collections.abc import Sequence
 
 import pandas as pd
 import pytest
@@ -75,7 +76,7 @@ def test_marks_around_a_part_of_a_field_belong_to_it(cell: str, value: str | Non
         assert rows(text) == [(value, "1"), ("plain", "0")]
 
 
-def _written(values: Rows, separator: str, **how: int | str) -> str:
+def _written(values: Sequence[tuple[str, ...]], separator: str, **how: int | str) -> str:
     file = io.StringIO()
     csv.writer(file, delimiter=separator, **how).writerows([("text", "label"), *values])  # type: ignore[arg-type]
     return file.getvalue()
