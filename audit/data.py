@@ -484,8 +484,8 @@ def _groups_elsewhere(
         raise AuditError(f"{there}: column '{twice[0]}' stands in the data too; remove it from one of them.")
     row_of: dict[str, int] = {}
     cells = {column: [_clean(cell) for cell in people[column]] for column in own}
-    for row, each in enumerate(map(_clean, people[key])):
-        first = row_of.setdefault(each, row)
+    for row, whose in enumerate(map(_clean, people[key])):
+        first = row_of.setdefault(whose, row)
         if any(column[row] != column[first] for column in cells.values()):
             raise AuditError(
                 f"{there}: rows {first + 1} and {row + 1} have one '{key}' and different groups; keep one."

@@ -16,7 +16,7 @@ from audit.files import UnreadableError
 
 # In the order in which they are tried, and what each is called.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-_QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"')
+_QUOTED = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
 
 
 class Row(NamedTuple):

@@ -53,6 +53,9 @@ def test_rows_that_a_mark_swallows_are_refused_with_the_line() -> None:
     assert "line 8 opens a quotation mark" in refusal("\n".join(lines))
     lines[12] = "12 does not,0"
     assert "line 8 opens a quotation mark that nothing closes" in refusal("\n".join(lines))
+    assert "line 3 opens a quotation mark that nothing closes" in refusal(
+        'text,label\na,1\n"said ""x"" and ""y"",0\nb,1'
+    )
     tabs = "\n".join(lines).replace(",", "\t")
     assert ('"7 was never closed', "1") in rows(tabs)
     assert "line 8" in refusal(tabs.replace("text", '"text"', 1))  # the header quotes, so marks do
