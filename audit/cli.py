@@ -179,7 +179,6 @@ def _init(asked: argparse.Namespace) -> int:
 def _session(asked: argparse.Namespace, policy: str | None) -> Session:
     """What an audit by a policy would be made of; close it."""
     from audit.progress import Progress
-    from audit.report.terminal import label_lines
     from audit.session import Options, Session
 
     options = Options(
@@ -189,6 +188,8 @@ def _session(asked: argparse.Namespace, policy: str | None) -> Session:
 
 
 def _train(asked: argparse.Namespace) -> int:
+    from audit.report.terminal import convention
+
     main = launched.is_main()
     session = _session(asked, asked.audit_policy)
     if session.policy.model.finetune is None:
@@ -196,7 +197,7 @@ def _train(asked: argparse.Namespace) -> int:
     try:
         with launched.together(session.device):
             if main and session.train_data is not None:
-                for line in label_lines("train", session.train_data.describe()):
+                for line in convention("train", session.train_data.describe()):
                     print(line, file=sys.stderr)
             trained = session.model
     finally:

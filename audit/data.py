@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
+import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -20,23 +20,24 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from audit import hub
+from audit import hub, tables
 from audit import labels as label_names
 from audit.artifact import sha256
 from audit.cache import CacheWarning, read_sealed, scratch, write_sealed
 from audit.errors import AuditError
-from audit.files import check_all_regular, check_regular
+from audit.files import check_all_regular
 from audit.labels import LabelReading
 from audit.policy import DEMO, Policy, TransferPolicy, did_you_mean
 from audit.probes import mentions
 from audit.probes.identity import AXES
-from audit.redaction import printable
+from audit.redaction import count, printable
 from audit.statistics import shared_out
 
 Role = Literal["train", "test"]
-READERS = {".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".parquet": "parquet"}
 # A counterfactual pair file has the form of the Equity Evaluation Corpus (Kiritchenko and Mohammad, *SEM 2018).
 PAIR_COLUMNS = ("sentence", "template", "person", "gender", "race", "emotion")
+# How programs write a cell that is empty. Not "NA": that is Namibia, and North America.
+MISSING = {"nan", "NaN", "NAN", "None", "null", "Null", "NULL", "N/A", "n/a", "#N/A", "<NA>", "NaT"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,29 @@ def fingerprint(values: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
+class Spellings:
+    """How the cells of a subgroup column were read.
+
+    Parameters
+    ----------
+    read_as : mapping of str to str
+        From each spelling to the group that it was counted to.
+    missing : mapping of str to int
+        Cells of each word that stands for an empty one.
+    """
+
+    read_as: Mapping[str, str]
+    missing: Mapping[str, int]
+
+    def describe(self) -> dict[str, Any]:
+        """What the record says of them."""
+        return {
+            "read_as": {printable(cell): printable(group) for cell, group in sorted(self.read_as.items())},
+            "missing": {printable(cell): count(n) for cell, n in sorted(self.missing.items())},
+        }
+
+
+@dataclass(frozen=True)
 class Examples:
     """Labelled texts.
 
@@ -78,6 +102,8 @@ class Examples:
     skipped : mapping of str to int
         Rows left out, by reason.
     label_reading : LabelReading
+    spellings : mapping of str to Spellings
+        How the cells of each subgroup column were read, where that is not as they stand.
     protocol : Protocol
         How evidence from these examples is to be read.
     """
@@ -89,6 +115,7 @@ class Examples:
     source: str = ""
     skipped: Mapping[str, int] = field(default_factory=dict)
     label_reading: LabelReading = field(default_factory=LabelReading)
+    spellings: Mapping[str, Spellings] = field(default_factory=dict)
     protocol: Protocol = field(default_factory=Protocol)
 
     def __repr__(self) -> str:
@@ -147,6 +174,7 @@ class Examples:
         """What the record says of them; no text."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
         by_convention = dict(self.label_reading.by_convention)
+        groups = {column: spellings.describe() for column, spellings in self.spellings.items()}
         return {
             "path": self.source,
             "rows": len(self),
@@ -154,6 +182,7 @@ class Examples:
             "classes": dict(zip(self.classes, map(int, counts), strict=True)),
             "skipped": dict(self.skipped),
             **({"labels": by_convention} if by_convention else {}),
+            **({"groups": groups} if groups else {}),
         }
 
 
@@ -190,6 +219,8 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     parts = {part for column in settings.subgroups for part in column.split("*")}
     mentioned = {part for part in parts if mentions.axis_of(part) is not None}
     plain = parts - mentioned
+    if settings.groups and (role == "test" or settings.id in columns):
+        columns = {**columns, **_groups_elsewhere(columns, sorted(plain), policy, role, name, cache)}
     if role == "test":
         _check_mentions(mentioned, policy)
         for column in sorted(plain):
@@ -222,11 +253,11 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
             f"{name}: class '{missing[0]}' has no rows; give data of every class that the model knows, "
             f"or correct [model] labels or [data] label_map."
         )
-    subgroups = {
-        column: np.array([_clean(value) or None for value in columns[column]], dtype=object)[keep]
-        for column in sorted(plain)
-        if column in columns
-    }
+    subgroups: dict[str, NDArray[np.object_]] = {}
+    spellings = {}
+    for column in sorted(plain & set(columns)):
+        cells = [_clean(cell) for cell, ok in zip(columns[column], keep, strict=True) if ok]
+        subgroups[column], spellings[column] = _groups(cells)
     kept_texts = tuple(text for text, ok in zip(texts, keep, strict=True) if ok)
     if role == "test":
         # Whom training texts mention is asked by no probe, and the lists take a millisecond a text.
@@ -237,8 +268,9 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         classes=names,
         subgroups=subgroups,
         source=source,
-        skipped={reason: count for reason, count in skipped.items() if count},
+        skipped={reason: rows for reason, rows in skipped.items() if rows},
         label_reading=LabelReading(by_convention, unmatched),
+        spellings={column: each for column, each in spellings.items() if each.read_as or each.missing},
         protocol=_protocol(policy),
     )
     if role == "test":
@@ -260,10 +292,10 @@ def load_texts(policy: Policy, source: Role | Path, cache: Path) -> tuple[str, .
         For a missing file or column, an unknown type, or no text.
     """
     if isinstance(source, Path):
-        name, suffix = str(source), source.suffix.lower()
-        if suffix not in READERS:
-            raise AuditError(f"{name}: expected a file of one of the types {', '.join(READERS)}.")
-        columns = _read_file(source, suffix, name, cache)
+        name = str(source)
+        if not tables.shards(source):
+            raise AuditError(f"{name}: {tables.not_read(source)}")
+        columns = tables.read(source, name, cache, wanted=(policy.data.text,))
     else:
         named = getattr(policy.data, source)
         if named is None:
@@ -311,7 +343,7 @@ def load_elsewhere(
     -------
     examples : Examples
     left_out : int
-        How many rows have a label that is none of the classes.
+        How many rows have no text, or a label that is none of the classes.
 
     Raises
     ------
@@ -319,7 +351,7 @@ def load_elsewhere(
         For a missing file or column, or where a class is left without rows.
     """
     name, classes = f"{policy.name}: [claims] transfer = '{settings.data}'", home.classes
-    columns = _read(policy, "test", settings.data, name, cache, key="[claims] transfer")
+    columns = _read(policy, "test", settings.data, name, cache, elsewhere=settings)
     for key, column in [("text", settings.text), ("label", settings.label)]:
         _require(column, columns, name, f"[[claims.transfer]] {key}")
     texts, raw = ([_clean(value) for value in columns[column]] for column in (settings.text, settings.label))
@@ -350,7 +382,7 @@ def load_elsewhere(
         rng.choice(np.flatnonzero(labels == i), max(1, int(share * total + 1e-9)), replace=False)
         for i, share in enumerate(shares)
     ]
-    return examples.take(np.sort(np.concatenate(drawn))), len(rows) - len(kept)
+    return examples.take(np.sort(np.concatenate(drawn))), len(texts) - len(kept)
 
 
 def _check_mentions(parts: Iterable[str], policy: Policy) -> None:
@@ -392,17 +424,17 @@ def load_pairs(policy: Policy, cache: Path) -> dict[str, tuple[str, ...]] | None
         return None
     name = f"{policy.name}: [data] pairs = '{source}'"
     path = policy.path(source, "[data] pairs")
-    suffix = path.suffix.lower()
-    if suffix not in READERS:
-        raise AuditError(f"{name}: expected a file of one of the types {', '.join(READERS)}.")
-    columns = _read_file(path, suffix, name, cache)
+    if not tables.shards(path):
+        raise AuditError(f"{name}: {tables.not_read(path)}")
+    columns = tables.read(path, name, cache, wanted=PAIR_COLUMNS)
     for column in PAIR_COLUMNS:
         _require(column, columns, name, "a counterfactual pair file")
     rows = zip(*(map(_clean, values) for values in columns.values()), strict=True)
     keep = [row for row in rows if row[list(columns).index("sentence")]]
     if not keep:
         raise AuditError(f"{name}: no row has a sentence.")
-    return dict(zip(columns, zip(*keep, strict=True), strict=True))
+    pairs = dict(zip(columns, zip(*keep, strict=True), strict=True))
+    return pairs | {axis: tuple(group or "" for group in _groups(pairs[axis])[0]) for axis in ("gender", "race")}
 
 
 def _share_of_file(texts: list[str], role: Role, policy: Policy, name: str) -> NDArray[np.bool_]:
@@ -419,8 +451,8 @@ def _share_of_file(texts: list[str], role: Role, policy: Policy, name: str) -> N
             )
         return everything
     if not settings.test_share:
-        is_file = Path(settings.test).suffix.lower() in READERS
-        if is_file:
+        path = policy.path(settings.test, "[data] test")
+        if settings.test != DEMO and (tables.shards(path) or tables.saved(path) == "table"):
             raise AuditError(
                 f"{name} names the same file for train and test; say which share is held out with "
                 f"[data] test_share = 0.3."
@@ -449,64 +481,80 @@ def _clean(value: object) -> str:
     if isinstance(value, datetime):  # Arrow reads dates in JSON as times
         value = value.isoformat(" ").removesuffix(" 00:00:00")
     # NUL would end the string in some of the native code downstream.
-    return str(value).replace("\x00", " ").strip()
+    return tables.without_surrogates(str(value).replace("\x00", " ").strip())
+
+
+def _groups_elsewhere(
+    columns: tables.Columns, wanted: Sequence[str], policy: Policy, role: Role, name: str, cache: Path
+) -> tables.Columns:
+    """The subgroup columns of the file of groups, in the order of the data's own rows, told by their ids."""
+    source, key = policy.data.groups, policy.data.id
+    there = f"{policy.name}: [data] groups = '{source}'"
+    path = policy.path(source, "[data] groups")
+    if not tables.shards(path):
+        raise AuditError(f"{there}: {tables.not_read(path)}")
+    people = tables.read(path, there, cache, wanted=(key, *wanted))
+    for each, place in ((columns, name), (people, there)):
+        _require(key, each, place, "[data] id")
+    own = [column for column in wanted if column in people]
+    if twice := [column for column in own if column in columns]:
+        raise AuditError(f"{there}: column '{twice[0]}' stands in the data too; remove it from one of them.")
+    row_of: dict[str, int] = {}
+    cells = {column: [_clean(cell) for cell in people[column]] for column in own}
+    for row, whose in enumerate(map(_clean, people[key])):
+        first = row_of.setdefault(whose, row)
+        if any(column[row] != column[first] for column in cells.values()):
+            raise AuditError(
+                f"{there}: rows {first + 1} and {row + 1} have one '{key}' and different groups; keep one."
+            )
+    rows = [row_of.get(each) if each else None for each in map(_clean, columns[key])]
+    if role == "test" and all(row is None for row in rows):
+        raise AuditError(
+            f"{there}: no '{key}' of the data stands in it; name the column that both have with [data] id."
+        )
+    return {column: [None if row is None else values[row] for row in rows] for column, values in cells.items()}
+
+
+def _groups(cells: Sequence[str]) -> tuple[NDArray[np.object_], Spellings]:
+    """The group of each cell: one for all spellings of it, named by the most frequent; None where there is none."""
+    counts = Counter(cells)
+    missing = {cell: counts[cell] for cell in sorted(MISSING & set(counts))}
+    names: dict[str, str] = {}
+    for cell in sorted(set(counts) - set(missing) - {""}, key=lambda cell: (-counts[cell], cell)):
+        names.setdefault(_folded(cell), cell)
+    of = {cell: names[_folded(cell)] if cell and cell not in missing else None for cell in counts}
+    read_as = {cell: group for cell, group in of.items() if group is not None and group != cell}
+    return np.array([of[cell] for cell in cells], dtype=object), Spellings(read_as, missing)
+
+
+def _folded(cell: str) -> str:
+    """What spellings of one group have in common: case, width and space do not count, nor that 34 is written 34.0."""
+    folded = " ".join(unicodedata.normalize("NFKC", cell).casefold().split())
+    return re.sub(r"(?<=\d)\.0+$", "", folded) if re.fullmatch(r"-?\d+\.0+", folded) else folded
 
 
 def _read(
-    policy: Policy, role: Role, source: str, name: str, cache: Path, key: str = ""
-) -> Mapping[str, Sequence[Any]]:
-    """The columns of a source, as lists; `key` is what names it in the policy, if not the role."""
+    policy: Policy, role: Role, source: str, name: str, cache: Path, *, elsewhere: TransferPolicy | None = None
+) -> tables.Columns:
+    """The columns of a source, as lists; `elsewhere` are the settings that name it, if they are not those of [data]."""
+    settings = elsewhere or policy.data
     if source == DEMO:
         from audit import demo
 
         rows = demo.reviews(role)
         return {column: [row[column] for row in rows] for column in rows[0]}
-    path = policy.path(source, key or f"[data] {role}")
-    suffix = path.suffix.lower()
-    if suffix in READERS:
-        return _read_file(path, suffix, name, cache)
+    path = policy.path(source, "[claims] transfer" if elsewhere else f"[data] {role}")
+    if tables.shards(path):
+        separator = "" if elsewhere else policy.data.separator
+        return tables.read(path, name, cache, separator=separator, wanted=(settings.text, settings.label))
+    if tables.saved(path):
+        return tables.read_saved(path, role, name)
     if path.is_dir():
         check_all_regular(path, name)
         return _read_hub(str(path), role, name, cache)
-    if path.exists() or "${" in source or source.startswith((".", "/", "~")):
-        raise AuditError(
-            f"{name}: {'no such file' if not path.exists() else 'unknown file type'}; expected one of "
-            f"{', '.join(READERS)}, a folder, a Hub data set or 'demo'."
-        )
+    if path.exists() or "${" in source or source.startswith((".", "/", "~")) or tables.is_file_name(source):
+        raise AuditError(f"{name}: {tables.not_read(path, ', a folder of them, a Hub data set or demo')}")
     return _read_hub(source, role, name, cache)
-
-
-def _read_file(path: Path, suffix: str, name: str, cache: Path) -> Mapping[str, Sequence[Any]]:
-    import pandas as pd
-
-    if not path.exists():
-        raise AuditError(f"{name}: no such file ({path}).")
-    check_regular(path, name)
-    if path.stat().st_size == 0:
-        raise AuditError(f"{name}: the file is empty.")
-    from datasets import Features, Value, load_dataset
-
-    more: dict[str, Any] = {}
-    with _readable(name):
-        if READERS[suffix] == "csv":
-            separator = "\t" if suffix == ".tsv" else ","
-            header = list(pd.read_csv(path, sep=separator, nrows=0, encoding="utf-8-sig").columns)
-            # Everything as text: a review "NA" is a review, and a label 1 stays "1" beside empty cells.
-            features = Features({str(column): Value("string") for column in header})
-            more = {
-                "sep": separator,
-                "features": features,
-                "keep_default_na": False,
-                "na_values": [""],
-                "encoding": "utf-8-sig",
-                "index_col": False,
-            }
-        # Not from the library's cache, which tells files by name and time: what is there now is what is audited.
-        with scratch(cache) as empty:
-            dataset = load_dataset(
-                READERS[suffix], data_files={"data": str(path)}, split="data", cache_dir=str(empty), **more
-            )
-            return _columns(dataset, name)
 
 
 def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, Sequence[Any]]:
@@ -520,11 +568,13 @@ def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, S
 
     split = match["split"] or role
     if Path(source).is_dir():
-        with _readable(name), scratch(cache) as empty:
-            return _columns(load_dataset(match["id"], match["config"], split=split, cache_dir=str(empty)), name)
+        with tables.readable(name), scratch(cache) as empty:
+            return tables.columns_of(
+                load_dataset(match["id"], match["config"], split=split, cache_dir=str(empty)), name
+            )
     hub.work_offline_if_unreachable()
-    with _readable(name):
-        return _columns(_download(match["id"], match["config"], split, cache), name)
+    with tables.readable(name):
+        return tables.columns_of(_download(match["id"], match["config"], split, cache), name)
 
 
 def _download(source: str, configuration: str | None, split: str, cache: Path) -> Any:
@@ -559,61 +609,3 @@ def _download(source: str, configuration: str | None, split: str, cache: Path) -
 def _digests(dataset: Any) -> dict[str, str]:
     """The SHA-256 of each file that a data set is read from."""
     return {each["filename"]: sha256(Path(each["filename"])) for each in dataset.cache_files}
-
-
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """Turn the many exceptions of parsers and downloads into one sentence."""
-    import datasets
-    from pandas.errors import ParserWarning
-
-    bars = datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    # What they log on a broken file is said again, shorter, by the sentence raised here.
-    datasets.logging.set_verbosity(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            # Rows longer than the header: pandas would drop the rest and only warn.
-            warnings.simplefilter("error", ParserWarning)
-            yield
-    except AuditError:
-        raise
-    except Exception as error:
-        reason = _root(error)
-        if isinstance(reason, UnicodeDecodeError):
-            raise AuditError(
-                f"{name}: not UTF-8 (byte {reason.start} cannot be decoded); save the file as UTF-8."
-            ) from None
-        if "corresponds to no data" in str(reason):
-            raise AuditError(f"{name}: the data set has no rows.") from None
-        if hub.is_unreachable(reason) or hub.is_unreachable(error):
-            raise AuditError(
-                f"{name}: no such file, and the Hugging Face Hub could not be reached for a data set of this name; "
-                f"give a file, or run once with a network so that it is in the cache."
-            ) from None
-        text = " ".join(str(reason).split())[:200]
-        raise AuditError(f"{name}: cannot be read ({type(reason).__name__}: {text}).") from None
-    finally:
-        datasets.logging.set_verbosity_warning()
-        if not bars:
-            datasets.enable_progress_bars()
-
-
-def _root(error: BaseException) -> BaseException:
-    while error.__cause__ is not None or error.__context__ is not None:
-        following = error.__cause__ or error.__context__
-        assert following is not None
-        error = following
-    return error
-
-
-def _columns(dataset: Any, name: str) -> Mapping[str, Sequence[Any]]:
-    if len(dataset) == 0:
-        raise AuditError(f"{name}: the data set has no rows.")
-    columns: dict[str, Sequence[Any]] = {}
-    for column, feature in dataset.features.items():
-        values = dataset[column][:]
-        if type(feature).__name__ == "ClassLabel":
-            values = [None if value is None or value < 0 else feature.int2str(value) for value in values]
-        columns[column] = values
-    return columns

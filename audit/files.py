@@ -7,6 +7,10 @@ from pathlib import Path
 from audit.errors import AuditError
 
 
+class UnreadableError(ValueError):
+    """What is wrong with a file, as a clause that names the place and what to do."""
+
+
 def check_regular(path: Path, name: str) -> None:
     """Refuse what is there and is neither file nor folder: reading a pipe or a device may never end.
 

@@ -92,7 +92,24 @@ class DataPolicy(_Section):
     test_share: float = Field(0.0, ge=0, lt=1, description="where train and test name one file: what is held out")
     label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
     drop_labels: tuple[str, ...] = Field((), strict=False, description="rows with these labels are left out, counted")
+    separator: str = Field("", description="of .csv and .tsv; empty: read off the header")
+    groups: str = Field("", description="a file with the subgroup columns, joined by the column `id`")
+    id: str = Field("", description="the column of the data and of the file of groups that says whose row it is")
     pairs: str | None = Field(None, description="a file of counterfactual pairs, as the Equity Evaluation Corpus")
+
+    @model_validator(mode="after")
+    def _groups_are_joined(self) -> DataPolicy:
+        if self.groups and not self.id:
+            raise ValueError("groups are joined by a column that both files have; name it with id")
+        return self
+
+    @field_validator("separator")
+    @classmethod
+    def _is_one_sign(cls, separator: str) -> str:
+        separator = separator.replace("\\t", "\t")  # as single quotes leave it
+        if len(separator) > 1 or separator in set('"\r\n') or separator.isalnum():
+            raise ValueError('expected one sign, such as ";" or "\\t"')
+        return separator
 
 
 class QualityPolicy(_Section):

@@ -6,7 +6,6 @@ It knows nothing of labels, gates or pytest.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,6 +26,7 @@ from audit.gradients import TriggerScores
 from audit.model import Model
 from audit.progress import Bar, Progress
 from audit.store import Store
+from audit.tables import without_surrogates
 
 if TYPE_CHECKING:
     from audit.energy import Meter
@@ -43,7 +43,6 @@ TOKENIZED = {"cuda": 2048}
 # A rough guess of a text's tokens, for what is decided before it is tokenized.
 CHARACTERS_PER_TOKEN = 4
 CALIBRATION_TEXTS = 8192
-_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -578,8 +577,7 @@ class Scorer:
 
     def _read(self, text: str) -> str:
         """The text as the tokenizer gets it; it refuses lone surrogates, which JSON's escapes can bring."""
-        text = text[: self.max_characters or None]
-        return text if text.isascii() else _LONE_SURROGATES.sub("\ufffd", text)
+        return without_surrogates(text[: self.max_characters or None])
 
     def _scope(self, what: str) -> bytes:
         """What besides the text decides a row; `what` is empty for predictions."""

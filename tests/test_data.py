@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import warnings
@@ -78,7 +79,7 @@ def test_all_formats_give_the_same_examples(load: Load, tmp_path: Path) -> None:
     for one in found:
         assert one.texts == tuple(row[0] for row in ROWS)
         assert [one.classes[label] for label in one.labels] == [row[1] for row in ROWS]
-        assert list(one.subgroups["group"]) == [row[2] for row in ROWS]
+        assert list(one.subgroups["group"]) == [*(row[2] for row in ROWS[:-1]), None]  # the last says "None"
         assert list(one.subgroups["other"]) == [row[3] for row in ROWS]
         assert not one.skipped
         assert one.fingerprint == found[0].fingerprint
@@ -184,6 +185,30 @@ def test_examples_without_a_group_are_kept(load: Load, tmp_path: Path) -> None:
     rows = [("a", 0, "x"), ("b", 1, None), ("c", 1, "y")]
     found = load(write(tmp_path, ".csv", rows, ("text", "label", "g")), 'subgroups = ["g"]')
     assert list(found.groups("g")) == ["x", None, "y"]
+
+
+def test_spellings_of_a_group_are_one_and_words_for_missing_are_none(load: Load, tmp_path: Path) -> None:
+    cells = ["Woman", "woman", "woman", " WOMAN", "trans  woman", "Trans woman", "nan", "None", "null", "N/A", "", "NA"]
+    rows = [(f"{i}", i % 2, cell) for i, cell in enumerate(cells)]
+    found = load(write(tmp_path, ".csv", rows, ("text", "label", "g")), 'subgroups = ["g"]')
+    trans = ["Trans woman"] * 2
+    assert list(found.groups("g")) == ["woman"] * 4 + trans + [None] * 5 + ["NA"]
+    told = {"g": {"read_as": {"Woman": "woman", "WOMAN": "woman", "trans  woman": "Trans woman"},
+                  "missing": dict.fromkeys(("nan", "None", "null", "N/A"), "<10")}}  # fmt: skip
+    assert found.describe()["groups"] == told
+
+
+def test_numbers_that_are_groups_are_the_same_however_they_are_written(load: Load, tmp_path: Path) -> None:
+    rows = [(f"{i}", i % 2, cell) for i, cell in enumerate(["34.0", "34", "34.0", "34.5", "-1", "-1.00", "0.3.0"])]
+    found = load(write(tmp_path, ".csv", rows, ("text", "label", "age")), 'subgroups = ["age"]')
+    assert list(found.groups("age")) == ["34.0", "34.0", "34.0", "34.5", "-1", "-1", "0.3.0"]
+
+
+def test_groups_that_stand_as_they_are_need_no_word(load: Load, tmp_path: Path) -> None:
+    rows = [("a", 0, "none"), ("b", 1, "None of these"), ("c", 1, None)]
+    found = load(write(tmp_path, ".jsonl", rows, ("text", "label", "g")), 'subgroups = ["g"]')
+    assert list(found.groups("g")) == ["none", "None of these", None]
+    assert "groups" not in found.describe()
 
 
 def test_crossed_columns() -> None:
@@ -492,3 +517,184 @@ def test_a_damaged_copy_of_a_hub_data_set_is_named_and_made_again(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load("somebody/reviews").texts == ("excellent", "terrible")
+
+
+# ---- files as their owners have them
+
+
+def test_a_tsv_whose_texts_begin_with_marks_that_nothing_closes_has_all_its_rows(load: Load, tmp_path: Path) -> None:
+    texts = [f'"{i} is never closed' if i % 20 == 0 else f"{i} is plain" for i in range(300)]
+    lines = [f"{text}\t{i % 2}" for i, text in enumerate(texts)]
+    (tmp_path / "rows.tsv").write_text("\n".join(["text\tlabel", *lines]), "utf-8")
+    found = load("rows.tsv")
+    assert (found.texts, list(found.labels)) == (tuple(texts), [0, 1] * 150)
+
+
+def test_a_text_with_a_bare_carriage_return_is_one_text(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b"text,label\nnot only\rgood,negative\nfine,positive\n")
+    found = load("rows.csv")
+    assert (found.texts, dict(found.skipped)) == (("not only\rgood", "fine"), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("rows.csv", "text,label\na,negative\nwell, well,positive\n", ["line 3", "quote texts with commas"]),
+        ("rows.csv", "text;label\na;negative\nwell; well;positive\n", ["line 3", "quote texts with semicolons"]),
+        ("rows.csv", 'text,label\na,negative\n"b,positive\n', ["line 3", "quotation mark", "nothing closes"]),
+        ("rows.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "lab', ["line 2", "no JSON"]),
+        ("rows.jsonl", '["a", 1]\n', ["line 1", "no object"]),
+        ("rows.parquet", "PAR1 and nothing behind it", ["cut off"]),
+        ("rows.csv.gz", "text,label\n", ["gzip"]),
+        ("rows.xlsx", "PK", ["save the sheet as CSV"]),
+        ("rows.txt", "good\n", ["no column of labels"]),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_line_and_the_remedy(
+    load: Load, tmp_path: Path, name: str, content: str, words: list[str]
+) -> None:
+    (tmp_path / name).write_text(content, "utf-8")
+    message = refuse(load, name)
+    for word in [name, *words]:
+        assert word in message
+
+
+@pytest.mark.parametrize("name", ["nowhere.xlsx", "part-*.csv", "./part-?.csv"])
+def test_a_file_or_pattern_that_nothing_matches_is_not_sought_on_the_hub(load: Load, name: str) -> None:
+    assert "no " in (message := refuse(load, name))
+    assert name in message
+    assert "Hub could not be reached" not in message
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_csv_with_another_separator_is_read(load: Load, tmp_path: Path, separator: str) -> None:
+    text = "text,label\ngood - so it is,positive\nbad,negative\n".replace(",", separator).replace(" -", ",")
+    (tmp_path / "rows.csv").write_text(text, "utf-8")
+    asked = f"separator = '{separator}'" if separator == "|" else ""
+    assert load("rows.csv", asked).texts == ("good, so it is", "bad")
+
+
+def test_the_separator_of_the_policy_overrides_the_header(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label,x;text;label\nfine,1,x;good;1\npoor,0,x;bad;0\n", "utf-8")
+    assert load("rows.csv").texts == ("fine", "poor")
+    assert load("rows.csv", "separator = ';'").texts == ("good", "bad")
+
+
+@pytest.mark.parametrize("separator", ["ab", "a", '"', "\n"])
+def test_a_separator_that_is_none_is_refused(load: Load, tmp_path: Path, separator: str) -> None:
+    assert "[data] separator: expected one sign" in refuse(load, "rows.csv", f"separator = {json.dumps(separator)}")
+
+
+def test_halves_of_characters_in_json_are_read_as_the_sign_for_what_cannot_be_read(load: Load, tmp_path: Path) -> None:
+    lines = [
+        r'{"text": "good \ud83d", "label": 1, "g": "a\udc00"}',
+        r'{"text": "bad \ud83d\ude00", "label": 0, "g": "b"}',
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines), "utf-8")
+    found = load("rows.jsonl", "subgroups = ['g']")
+    assert found.texts == ("good \ufffd", "bad 😀")
+    assert list(found.groups("g")) == ["a\ufffd", "b"]
+
+
+def test_json_arrays_and_compressed_files_are_read(load: Load, tmp_path: Path) -> None:
+    rows = [{"text": "good", "label": 1}, {"text": "bad", "label": 0, "more": None}]
+    (tmp_path / "rows.json").write_text(json.dumps(rows, indent=1), "utf-8")
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(b"text,label\ngood,1\nbad,0\n"))
+    (tmp_path / "rows.tsv.gz").write_bytes(gzip.compress(b"\xef\xbb\xbftext\tlabel\ngood\t1\nbad\t0\n"))
+    found = [load(name) for name in ("rows.json", "rows.jsonl.gz", "rows.csv.gz", "rows.tsv.gz")]
+    assert {one.fingerprint for one in found} == {found[0].fingerprint}
+    assert (found[0].texts, list(found[0].labels)) == (("good", "bad"), [1, 0])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_folder_or_pattern_of_shards_is_one_table_in_the_order_of_names(
+    load: Load, tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / "shards").mkdir()
+    for i in (1, 0, 2):
+        name = write(tmp_path, suffix, [(f"{i} good", 1), (f"{i} bad", 0)], ("text", "label"))
+        (tmp_path / name).rename(tmp_path / "shards" / f"part-{i}{suffix}")
+    texts = tuple(f"{i} {word}" for i in range(3) for word in ("good", "bad"))
+    assert load("shards").texts == load("shards/part-*").texts == texts
+    assert load("shards/part-[!1]*").texts == (*texts[:2], *texts[4:])
+    assert "test_share" in refuse(load, "shards", train="shards")
+    write(tmp_path, suffix, [("more", 1, 2)], ("text", "label", "odd"))
+    (tmp_path / f"rows{suffix}").rename(tmp_path / "shards" / f"part-3{suffix}")
+    assert "'odd'" in (message := refuse(load, "shards"))
+    assert f"part-3{suffix}" in message
+
+
+def test_a_folder_with_splits_gives_each_role_its_own(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "both").mkdir()
+    for role in ("train", "test"):
+        write(tmp_path, ".csv", [(f"{role} good", 1), (f"{role} bad", 0)], ("text", "label"))
+        (tmp_path / "rows.csv").rename(tmp_path / "both" / f"{role}.csv")
+    for role in ("train", "test"):
+        assert load("both", train="both", role=role).texts == (f"{role} good", f"{role} bad")
+
+
+def test_what_datasets_saved_to_disk_is_read(load: Load, tmp_path: Path) -> None:
+    from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["negative", "positive"])})
+    parts = {
+        role: Dataset.from_dict({"text": [f"{role} good", "bad"], "label": [1, 0]}, features)
+        for role in ("train", "test")
+    }
+    parts["test"].save_to_disk(tmp_path / "one")
+    DatasetDict(parts).save_to_disk(tmp_path / "both")
+    assert load("one").texts == ("test good", "bad")
+    assert load("both", train="both", role="train").texts == ("train good", "bad")
+    assert load("both").classes == TWO
+    assert "test_share" in refuse(load, "one", train="one")
+    DatasetDict({"dev": parts["test"]}).save_to_disk(tmp_path / "other")
+    assert "splits dev" in refuse(load, "other")
+
+
+# ---- groups in a file of their own
+
+REVIEWS = "text,label,who\na,1,7\nb,0,8\nc,1,\nd,0,9\ne,1,7\n"
+JOINED = 'subgroups = ["sex"]\ngroups = "people.csv"\nid = "who"'
+
+
+def test_groups_of_another_file_are_joined_by_the_id(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(REVIEWS, "utf-8")
+    (tmp_path / "people.csv").write_text("who;sex;age\n8;m;3\n7;Female;4\n7;Female;5\n;x;6\n12;female;7\n", "utf-8")
+    found = load("rows.csv", JOINED)
+    (tmp_path / "others.csv").write_text(REVIEWS.replace("7", "70").replace("8", "80"), "utf-8")
+    assert set(load("rows.csv", JOINED, train="others.csv", role="train").groups("sex")) == {None}
+    assert list(found.groups("sex")) == ["Female", "m", None, None, "Female"]
+    assert "name it with id" in refuse(load, "rows.csv", 'groups = "people.csv"')
+
+
+@pytest.mark.parametrize(
+    ("people", "words"),
+    [
+        ("who,sex\n7,f\n8,m\n7,m\n", ["rows 1 and 3", "'who'"]),
+        ("who,sex\n70,f\n80,m\n", ["no 'who' of the data"]),
+        ("whose,sex\n7,f\n8,m\n", ["no column 'who'", "did you mean 'whose'"]),
+        ("who,text\n7,f\n8,m\n", ["no column 'sex'"]),
+        ("", ["people.csv", "empty"]),
+    ],
+)
+def test_groups_that_cannot_be_joined_are_named(load: Load, tmp_path: Path, people: str, words: list[str]) -> None:
+    (tmp_path / "rows.csv").write_text(REVIEWS, "utf-8")
+    (tmp_path / "people.csv").write_text(people, "utf-8")
+    message = refuse(load, "rows.csv", JOINED)
+    for word in words:
+        assert word in message
+
+
+def test_a_column_of_groups_that_stands_in_both_files_is_refused(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label,who,sex\na,1,7,f\nb,0,8,m\n", "utf-8")
+    (tmp_path / "people.csv").write_text("who,sex\n7,f\n8,m\n", "utf-8")
+    assert "'sex' stands in the data too" in refuse(load, "rows.csv", JOINED)
+
+
+def test_spellings_of_groups_in_pairs_are_one(tmp_path: Path) -> None:
+    rows = [*PAIRS, ("He hums.", "<p> hums.", "he", " Male", "nan", ""), ("x", "y", "he", "male", "None", "")]
+    found = _pairs(tmp_path, f"pairs = '{tmp_path / write(tmp_path, '.csv', rows, PAIR_COLUMNS)}'")
+    assert found is not None
+    assert (found["gender"], found["race"]) == (("male", "female", "male", "male"), ("", "", "", ""))

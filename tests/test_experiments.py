@@ -188,7 +188,7 @@ def test_texts_from_elsewhere_are_read_and_classes_that_the_model_lacks_are_left
     read = policy.parse('[model]\nsource = "m"\n[data]\ntest = "demo"\n' + more, None)
     (of,) = read.claims.transfer
     found, left_out = data.load_elsewhere(read, of, examples([0, 1, 1, 1]), 2000, tmp_path)
-    assert (found.texts, found.labels.tolist(), left_out) == (("a", "b", "d", "e"), [1, 0, 1, 1], 1)
+    assert (found.texts, found.labels.tolist(), left_out) == (("a", "b", "d", "e"), [1, 0, 1, 1], 2)
     # The classes have the shares of the test data, which here are alike.
     for size in (2, 2000):
         sample, _ = data.load_elsewhere(read, of, examples([0, 1]), size, tmp_path)

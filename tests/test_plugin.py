@@ -295,6 +295,29 @@ def test_a_finding_must_have_the_declared_id(run: Runner, write_policy: WritePol
     assert run.finding("quality.accuracy")["verdict"] == "error"
 
 
+# ---- how the data were read
+
+
+def test_rows_left_out_and_groups_read_otherwise_stand_on_the_terminal_and_on_top_of_the_report(
+    run: Runner, write_policy: WritePolicy
+) -> None:
+    cells = ["female", "female", "Female", " FEMALE ", "male", "male", "nan", "None"]
+    lines = [f"text {i},{('negative', 'neutral', 'positive', '')[i // 8 % 4]},{cells[i % 8]}" for i in range(240)]
+    (run.pytester.path / "rows.csv").write_text("\n".join(["text,label,gender", *lines, ",neutral,male"]), "utf-8")
+    write_policy(data='test = "rows.csv"\nsubgroups = ["gender"]')
+    run.pytester.makepyfile(QUALITY)
+    result = run()
+    spoken = [
+        "57 of 241 rows of the test data were left out: 1 without a text, 56 without a label.",
+        "In the column “gender” spellings of one group are read as one: “female” for “FEMALE”, “Female”.",
+        "In the column “gender” words that stand for an empty cell are read as no group: “None” (23), “nan” (23).",
+    ]
+    result.stdout.fnmatch_lines(spoken)
+    assert run.record["data"]["test"]["rows"] == 184
+    top = (run.pytester.path / "reports" / "report.html").read_text("utf-8").partition("</header>")[0]
+    assert all(sentence in re.sub("<[^>]+>", "", top) for sentence in spoken)
+
+
 # ---- what did not run
 
 

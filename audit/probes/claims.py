@@ -141,7 +141,7 @@ def transfer_learning(
         f"Pretrained weights and {part:,} training examples against random weights and {whole:,}, one architecture and "
         f"one recipe, {seeds} seeds each. {_SEEDS.format(seeds=seeds)} {_shared(3, confidence)}",
         confidence,
-        f"On {part:,} examples the pretrained model is right {_points(gain.estimate)} than the model of random weights "
+        f"On {part:,} examples the pretrained model is right {_points(gain.estimate)} the model of random weights "
         f"on {whole:,}, and its training takes {_less(parts[1].interval.estimate)} time.",
         tables=[
             {
@@ -202,7 +202,8 @@ def frozen_layers(runs: Mapping[str, Runs]) -> Measurement:
         f"{_examples(whole):,} examples from the same {seeds} seeds; Student's t over the ratios of their times.",
         confidence,
         f"Training only the last layer and the head takes {_less(parts[0].interval.estimate)} time, and the model is "
-        f"right {_points(cost.estimate)} (between {100 * cost.low:+.1f} and {100 * cost.high:+.1f} points).",
+        f"right {_points(cost.estimate, 'more often', 'less often', 'as often')} "
+        f"(between {100 * cost.low:+.1f} and {100 * cost.high:+.1f} points).",
         sample="trainings each",
         tables=[
             {
@@ -300,8 +301,9 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Measurement:
         "The Transformer by the policy's recipe and a gated recurrent unit in both directions by one that suits it, "
         f"from random weights on the same texts; {statistics.PAIRED}. {_shared(2, confidence)}",
         confidence,
-        f"The Transformer is right {_points(lead.estimate)} than the recurrent network; on the longest quarter of "
-        f"the texts its lead is {_points(grows.estimate, 'larger', 'smaller')} than on the shortest.",
+        f"The Transformer is right {_points(lead.estimate)} the recurrent network; on the longest quarter of "
+        f"the texts its lead is {_points(grows.estimate, 'larger than', 'smaller than', 'as large as')} on the "
+        "shortest.",
         tables=[
             {
                 "caption": "Accuracy by the length of the texts in words, intervals each by itself",
@@ -345,7 +347,7 @@ def linear(deep: Mapping[str, Trained], linear: Trained) -> Measurement:
         f"All trained on the same texts, the linear model on TF-IDF of words and pairs of words; {statistics.PAIRED}. "
         f"{_shared(len(deep), confidence)}",
         confidence,
-        f"The audited model is right {_points(lead.estimate)} than the linear one.",
+        f"The audited model is right {_points(lead.estimate)} the linear one.",
         tables=[_energies({"TF-IDF + logistic regression": linear, **deep}, confidence)],
         limits=[
             _ONE_SEED,
@@ -373,7 +375,7 @@ def generalisation(
     names : sequence of str
         Of the data sets from elsewhere.
     left_out : sequence of int
-        How many rows of each have another label than the model's classes.
+        How many rows of each have no text, or another label than the model's classes.
 
     Raises
     ------
@@ -409,7 +411,8 @@ def generalisation(
         f"added in squares (Zou and Donner 2008). {_shared(len(parts), confidence)}",
         confidence,
         "; ".join(
-            f"{part.name}: {_points(part.interval.estimate, 'less', 'more')} lost than by the linear model"
+            f"{part.name}: {_points(part.interval.estimate, 'less lost than', 'more lost than', 'as much lost as')} "
+            "by the linear model"
             for part in parts
         )
         + ".",
@@ -423,7 +426,7 @@ def generalisation(
         ],
         limits=[
             _ONE_SEED,
-            *([f"Left out, since their label is none of the model's classes: {told}."] if told else []),
+            *([f"Left out, having no text or another label than the model's classes: {told}."] if told else []),
             "The figure is that of the part that speaks least for the claim.",
             "Data sets differ in more than their texts, such as in who labelled them. The shares of the classes are "
             "those of the own test data in each.",
@@ -518,7 +521,7 @@ def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Measurement
         f"lower ones, {seeds} seeds each. {_SEEDS.format(seeds=seeds)} The best of several by chance is allowed for: "
         "the lower limit is the largest of theirs with the error shared out among them (Bonferroni).",
         confidence,
-        f"At a rate of {top:.2g} the model is right {_points(best.estimate)} than at its pretraining's rate of "
+        f"At a rate of {top:.2g} the model is right {_points(best.estimate)} at its pretraining's rate of "
         f"{pretraining:.2g}.",
         tables=[
             {
@@ -757,12 +760,16 @@ def _examples(runs: Runs) -> int:
     return int(runs[0].training["examples"])
 
 
-def _points(difference: float, more: str = "more often", less: str = "less often") -> str:
-    return f"{100 * abs(difference):.1f} points {more if difference >= 0 else less}"
+def _points(
+    difference: float, more: str = "more often than", less: str = "less often than", same: str = "as often as"
+) -> str:
+    points = f"{100 * abs(difference):.1f}"
+    return same if points == "0.0" else f"{points} points {more if difference > 0 else less}"
 
 
 def _less(share: float) -> str:
-    return f"{100 * abs(share):.0f} % {'less' if share >= 0 else 'more'}"
+    percent = f"{100 * abs(share):.0f}"
+    return "as much" if percent == "0" else f"{percent} % {'less' if share > 0 else 'more'}"
 
 
 def _shared(parts: int, confidence: float) -> str:

@@ -134,7 +134,9 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
     worst = statistics.smallest_proportion(groups.right, groups.sizes, confidence)
     if groups.small:
         worst = worst._replace(low=0.0)
-    least = int(np.argmin(groups.right / groups.sizes))
+    rates = groups.right / groups.sizes
+    least = np.flatnonzero(rates == rates.min())
+    of_100 = f"in {100 * worst.estimate:.1f} of 100 texts"
     return Measurement(
         f"fairness.worst_group_accuracy[{subgroup}]",
         *worst,
@@ -153,10 +155,11 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
             seed=predictions.known.protocol.seed,
         ),
         details={
-            "summary": _told(
-                [groups.sizes[least]],
-                f"The model is right least often where {where} is “{groups.names[least]}”: in "
-                f"{100 * worst.estimate:.1f} of 100 texts.",
+            "summary": _told(groups.sizes, f"The model is right {alike}: {of_100}.")
+            if (alike := _alike(rates, groups, subgroup))
+            else _told(
+                groups.sizes[least],
+                f"The model is right least often where {where} is {_either(groups.names[i] for i in least)}: {of_100}.",
             ),
             "tables": [_confidence_table(predictions, groups, subgroup)],
             **left_out(predictions, groups),
@@ -209,7 +212,9 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
         confidence,
         settle=groups.settling(said[judged], sizes[judged], predictions.known.protocol),
         details={
-            "summary": _told(
+            "summary": _told(groups.sizes, f"Each class is given {alike}.")
+            if (alike := _alike(rates[worst], groups, subgroup))
+            else _told(
                 groups.sizes[[low, high]],
                 f"Texts are called {predictions.classes[worst]} {points:.1f} points more often where {where} is "
                 f"“{groups.names[high]}” than where it is “{groups.names[low]}”.",
@@ -288,7 +293,11 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
     worst = int(np.nanargmax(np.nanmax(rates, axis=1) - np.nanmin(rates, axis=1)))
     low, high = int(np.nanargmin(rates[worst])), int(np.nanargmax(rates[worst]))
     points = 100 * (rates[worst, high] - rates[worst, low])
-    summary = _odds_in_words(*parts[worst], groups.names[low], groups.names[high], subgroup, points)
+    if alike := _alike(rates[worst], groups, subgroup):
+        summary = _told(n[n > 0], f"True- and false-positive rates are {alike}.")
+    else:
+        summary = _odds_in_words(*parts[worst], groups.names[low], groups.names[high], subgroup, points)
+        summary = _told(n[worst, [low, high]], summary)
     rows = [
         [f"{part[0]}, {part[1]}", *(_shown(value, total) for value, total in zip(rates[i], n[i], strict=True))]
         for i, part in enumerate(parts)
@@ -303,7 +312,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
         confidence,
         settle=groups.settling(x, n, predictions.known.protocol),
         details={
-            "summary": _told(n[worst, [low, high]], summary),
+            "summary": summary,
             "tables": [
                 {
                     "caption": f"Rates by {subgroup}: how often each class is said where it is true, and where not",
@@ -440,9 +449,24 @@ def _told(cells: Iterable[int], sentence: str) -> str:
     return f"The largest difference rests on a cell of fewer than {SMALLEST_CELL} examples, which is not shown."
 
 
+def _alike(rates: NDArray[np.float64], groups: Groups, subgroup: str) -> str:
+    """The end of a sentence where no group differs from another by what a sentence shows; empty where one does."""
+    gap = float(np.nanmax(rates) - np.nanmin(rates))
+    if f"{100 * gap:.1f}" != "0.0":
+        return ""
+    where = f"alike in all {'judged ' if groups.small else ''}groups of {_named(subgroup)}"
+    return f"{where}, to a tenth of a point" if gap else where
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(f"“{name}”" for name in names)
+
+
 def _accuracy_in_words(groups: Groups, subgroup: str) -> str:
     where = _named(subgroup)
     rates = groups.right / groups.sizes
+    if alike := _alike(rates, groups, subgroup):
+        return _told(groups.sizes, f"Texts are misread {alike}.")
     low, high = int(np.argmin(rates)), int(np.argmax(rates))
     return _told(
         groups.sizes[[low, high]],

@@ -225,8 +225,7 @@ def calibration_error(predictions: Predictions) -> Measurement:
         confidence,
         details={
             "summary": f"The model is sure of its answers to {100 * stated.mean():.1f} % on average and right in "
-            f"{100 * predictions.correct.mean():.1f} %: {'too sure' if surer > 0 else 'not sure enough'} by "
-            f"{100 * abs(surer):.1f} points.",
+            f"{100 * predictions.correct.mean():.1f} %: {_too_sure(surer)}.",
             "expected calibration error, 15 bins, biased upwards": (statistics.expected_calibration_error(diagram)),
             "root of the squared error": float(np.sqrt(error.estimate)),
             "reliability": points.tolist(),
@@ -303,7 +302,7 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measure
         [name, *statistics.proportion(int(made.correct.sum()), len(made), confidence)]
         for name, made in (("the audited model", predictions), ("TF-IDF + logistic regression", word_counts))
     ]
-    points, way = f"{abs(100 * gain.estimate):.1f} points", "more" if gain.estimate > 0 else "less"
+    points, way = f"{abs(100 * gain.estimate):.1f}", "more" if gain.estimate > 0 else "less"
     return Measurement(
         "quality.baseline_gain",
         *gain,
@@ -312,8 +311,8 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measure
         f"Both models asked about the same test examples; {statistics.PAIRED}.",
         confidence,
         details={
-            "summary": f"The model is right {points} {way} often than counting words."
-            if gain.estimate
+            "summary": f"The model is right {points} points {way} often than counting words."
+            if points != "0.0"
             else "The model is right as often as counting words.",
             "right only by the model": only_model,
             "right only by counting words": only_words,
@@ -379,6 +378,13 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
             },
         },
     )
+
+
+def _too_sure(by: float) -> str:
+    points = f"{100 * abs(by):.1f}"
+    if points == "0.0":
+        return "as sure as it is right, to a tenth of a point"
+    return f"{'too sure' if by > 0 else 'not sure enough'} by {points} points"
 
 
 def _confusion_table(predictions: Predictions) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from audit.report.evidence import Attended, Explained, Limits, Lines, Pair, Pare
 from audit.report.language import counted, words
 from audit.report.words import Mark
 from audit.since import gate_of
-from audit.verdict import is_waived
+from audit.verdict import is_number, is_waived
 
 _KNOWN = ids()
 _SHOWN_ELSEWHERE = {
@@ -525,6 +525,7 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
     if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":
         said.append(words.DEMO)
+    said += reading(record)
     waived = [f for f in record["findings"] if is_waived(f)]
     if waived:
         said.append(counted(words.SOME_WAIVED, len(waived)))
@@ -537,6 +538,48 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
     if without_texts(record):
         said.append(words.NO_TEXTS)
     return said
+
+
+_MOST = 8  # of a kind in one sentence
+
+
+def reading(record: Mapping[str, Any]) -> list[str]:
+    """How the data were read where that is not as they stand: rows left out, and cells of subgroup columns."""
+    return [*_rows_left_out(record["data"]), *_groups_read(record["data"]["test"].get("groups") or {})]
+
+
+def _rows_left_out(data: Mapping[str, Any]) -> Iterator[str]:
+    for role, form in words.ROWS_LEFT_OUT.items():
+        of = data.get(role) or {}
+        skipped = {reason: rows for reason, rows in (of.get("skipped") or {}).items() if is_number(rows)}
+        if not skipped:
+            continue
+        reasons = [
+            words.LEFT_OUT_FOR.get(reason, words.LEFT_OUT_OTHERWISE).format(
+                count=text.figure(rows), reason=text.told(text.short(reason, text.HEADER))
+            )
+            for reason, rows in skipped.items()
+        ]
+        count = sum(skipped.values())
+        yield counted(form, count, rows=text.figure((of.get("rows") or 0) + count), reasons=_first(reasons))
+
+
+def _groups_read(groups: Mapping[str, Any]) -> Iterator[str]:
+    for column, of in groups.items():
+        column = text.short(column, text.HEADER)
+        spelled: dict[str, list[str]] = {}
+        for cell, group in of["read_as"].items():
+            spelled.setdefault(group, []).append(words.QUOTED.format(text=cell))
+        if spelled:
+            one = [words.SPELLED.format(group=group, cells=_first(cells)) for group, cells in spelled.items()]
+            yield words.SPELLINGS.format(column=column, groups=_first(one, "; "))
+        if missing := of["missing"]:
+            cells = [words.QUOTED_ROWS.format(text=cell, count=text.cell(count)) for cell, count in missing.items()]
+            yield words.NO_GROUPS.format(column=column, cells=_first(cells))
+
+
+def _first(parts: list[str], between: str = "") -> str:
+    return (between or words.COMMA).join([*parts[:_MOST], *(["…"] if len(parts) > _MOST else [])])
 
 
 def untranslated() -> str:

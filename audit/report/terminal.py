@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.labels import DROPPED
+from audit.report.findings import reading
 from audit.verdict import Gate, interval
 
 STYLES: Mapping[str, dict[str, bool]] = {
@@ -18,20 +18,20 @@ STYLES: Mapping[str, dict[str, bool]] = {
 }
 
 
-def label_lines(role: str, split: Mapping[str, Any]) -> Iterator[str]:
-    """How the labels of a split were read where only convention says it, and how many rows were left out by them."""
+def convention(role: str, split: Mapping[str, Any]) -> Iterator[str]:
+    """How the labels of a split were read where only convention says it."""
     if by_convention := split.get("labels"):
         read = ", ".join(f"{label} as {meant}" for label, meant in by_convention.items())
         yield f"[data] {role}: labels read by convention: {read}"
-    if rows := split.get("skipped", {}).get(DROPPED):
-        yield f"[data] {role}: {rows:,} rows left out, by drop_labels"
 
 
 def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
-    """How labels were read where that needs saying; each finding, with its style; each gate that did not run."""
+    """How the data were read, one line for each finding, with its style, and one for each gate that did not run."""
     for role, split in record["data"].items():
-        for line in label_lines(role, split):
+        for line in convention(role, split):
             yield line, {}
+    for sentence in reading(record):
+        yield sentence, {"yellow": True}
     findings = record["findings"]
     width = max((len(f["id"]) for f in findings), default=0)
     for finding in findings:

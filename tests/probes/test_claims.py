@@ -120,6 +120,8 @@ def test_frozen_layers(seconds: float, said: str) -> None:
     difference = {row[0]: row[4] for row in rows(found, "Accuracy")}
     assert difference["last layer and head"] == pytest.approx(-0.05)
     assert "5.0 points less often" in found.details["summary"]
+    alike = claims.frozen_layers({"all": runs(0.8, 10.0), "last:1": runs(0.8, 10.0)}).details["summary"]
+    assert "takes as much time, and the model is right as often (between" in alike
 
 
 def test_the_interval_over_seeds_is_students_over_texts_and_over_seeds_in_squares() -> None:

@@ -92,6 +92,37 @@ def test_a_group_that_is_called_negative_more_often_is_named() -> None:
     assert table["rows"][1] == ["positive", pytest.approx(0.3), pytest.approx(0.5), pytest.approx(0.5), 0.5]
 
 
+def test_groups_that_are_treated_alike_are_not_told_apart() -> None:
+    groups = {"age": ["34.0", "35.0", "36.0"] * 400}
+    truth, said = np.repeat([0, 1], 600), np.repeat([0, 1, 0, 1], 300)
+    made = predictions(said, examples(truth, groups=groups))
+    summaries = [probe(made, "age").details["summary"] for probe in GROUP_PROBES]
+    assert len(summaries) == 4
+    for summary in summaries:
+        assert "alike in all groups of age" in summary
+        assert "“" not in summary
+        assert "0.0 points" not in summary
+    # One answer of 10,000 more: a difference, and none that a sentence of one decimal shows.
+    near = predictions(
+        [0] * 20_000, examples([0] * 9_999 + [1] + [0] * 10_000, groups={"g": ["a"] * 10_000 + ["b"] * 10_000})
+    )
+    assert fairness.accuracy_gap(near, "g").details["summary"] == (
+        "Texts are misread alike in all groups of g, to a tenth of a point."
+    )
+    few = examples([0, 1] * 205, groups={"g": ["a"] * 200 + ["b"] * 200 + ["few"] * 10})
+    assert (
+        "alike in all judged groups of g" in fairness.accuracy_gap(predictions([0] * 410, few), "g").details["summary"]
+    )
+
+
+def test_groups_that_share_the_last_place_are_all_named() -> None:
+    truth, group = [1] * 300, ["a"] * 100 + ["b"] * 100 + ["c"] * 100
+    made = predictions(([1] * 90 + [0] * 10) * 2 + [1] * 100, examples(truth, groups={"g": group}))
+    assert fairness.worst_group_accuracy(made, "g").details["summary"] == (
+        "The model is right least often where g is “a” or “b”: in 90.0 of 100 texts."
+    )
+
+
 def test_the_worst_group_fails_a_gate_that_the_average_passes() -> None:
     made = _random(TWO, ("a", "b", "c"), 6000, 11, (0.95, 0.95, 0.7))
     found = fairness.worst_group_accuracy(made, "g")

@@ -184,6 +184,18 @@ def test_the_gain_over_counting_words_is_the_paired_difference() -> None:
     assert found.details["summary"] == "The model is right 15.0 points more often than counting words."
 
 
+def test_differences_that_a_sentence_does_not_show_are_no_differences() -> None:
+    about = examples([1] * 5000)
+    model, words = (predictions([1] * right + [0] * (5000 - right), about) for right in (4000, 3999))
+    for one, other in ((model, words), (words, model)):
+        summary = quality.baseline_gain(one, other).details["summary"]
+        assert summary == "The model is right as often as counting words."
+    assert quality.calibration_error(model).details["summary"] == (
+        "The model is sure of its answers to 80.0 % on average and right in 80.0 %: as sure as it is right, to a tenth "
+        "of a point."
+    )
+
+
 def test_a_model_that_does_no_better_than_counting_words_does_not_pass() -> None:
     about = examples([0, 1] * 300)
     rng = np.random.default_rng(3)

@@ -890,6 +890,21 @@ def test_what_is_not_known_of_a_reliability_diagram_is_left_out() -> None:
     assert re.findall(r'cx="([\d.]+)" cy', html.split('class="reliability"')[1].split("</svg>")[0]) == ["218.0"]
 
 
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        ("en", ["7 of 1,828 rows of the test data were left out: 7 without a label.", "“woman” for “WOMAN”, “Woman”"]),
+        ("de", ["7 von 1.828 Zeilen der Testdaten wurden ausgelassen: 7 ohne Klasse.", "„woman“ für „WOMAN“, „Woman“"]),
+    ],
+)
+def test_how_the_data_were_read_stands_on_top(language: str, sentences: list[str]) -> None:
+    value = copy.deepcopy(RECORDS["pass"])
+    value["data"]["test"]["groups"] = {"sex": {"read_as": {"WOMAN": "woman", "Woman": "woman"}, "missing": {"nan": 12}}}
+    top = Page(report.render(value, language).partition("</header>")[0]).text
+    for sentence in [*sentences, "nan", "12"]:
+        assert sentence in top
+
+
 def test_training_and_provenance() -> None:
     found = page(RECORDS["pass"]).text
     assert "2e-05" in found
@@ -1040,7 +1055,9 @@ def hostile_record() -> dict[str, Any]:
     value["not_run"] = [HOSTILE]
     value["model"] |= {"source": HOSTILE, "overridden": HOSTILE, "labels": [HOSTILE], "files": {HOSTILE: HOSTILE}}
     value["model"]["training"] |= {"recipe": {HOSTILE: HOSTILE}, "base": HOSTILE, "history": [{HOSTILE: 1.0}] * 2}
-    value["data"]["test"] = {"path": HOSTILE, "classes": {HOSTILE: 1}, "skipped": {HOSTILE: 1}}
+    groups = {HOSTILE: {"read_as": {HOSTILE: HOSTILE}, "missing": {HOSTILE: 10**20}}}
+    value["data"]["test"] = {"path": HOSTILE, "classes": {HOSTILE: 1}, "skipped": {HOSTILE: 1}, "groups": groups}
+    value["data"]["train"] = {"rows": 10**20, "skipped": {HOSTILE: 10**20, "no label": 1}}
     value["policy"] = hostile(value["policy"]) | {"audit": {"country": HOSTILE}}
     value["energy"]["phases"][0]["name"] = HOSTILE
     value["provenance"] = {"command": HOSTILE, "policy_file": HOSTILE, "versions": {HOSTILE: HOSTILE}}
