@@ -226,8 +226,8 @@ def _check_parents(folder: Path) -> None:
         mode = parent.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise AuditError(
-                f"{parent}: anybody may put another folder in the place of the cache in it, and who can do that decides "
-                "verdicts; run `chmod o-w` on it or choose another with --audit-cache, or use none."
+                f"{parent}: anybody may put another folder in the place of the cache in it, and who can do that "
+                "decides verdicts; run `chmod o-w` on it or choose another with --audit-cache, or use none."
             )
 
 

@@ -71,10 +71,8 @@ def test_what_no_linear_model_can_be_trained_on_is_said(
 
 
 def test_an_audit_without_words_to_count_says_so(run: Runner, write_policy: WritePolicy, reviews: Path) -> None:
-    rows = [{"text": "\N{THUMBS UP SIGN}", "label": label} for label in CLASSES]
-    write_policy(
-        data=f'train = "{write_csv(run.pytester.path / "train.csv", list(rows))}"\ntest = "{reviews}/test.csv"'
-    )
+    rows: list[dict[str, str | None]] = [{"text": "\N{THUMBS UP SIGN}", "label": label} for label in CLASSES]
+    write_policy(data=f'train = "{write_csv(run.pytester.path / "train.csv", rows)}"\ntest = "{reviews}/test.csv"')
     run.pytester.makepyfile(
         """
         import pytest
