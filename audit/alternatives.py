@@ -17,7 +17,7 @@ import numpy as np
 from audit import artifact
 from audit.cache import Cache
 from audit.energy import Meter, Runner, measure_in_turn
-from audit.errors import AuditError
+from audit.errors import AuditError, NotAssessed
 from audit.finetune import GRU, Recipe, train
 from audit.latency import measure_single
 from audit.model import SETTINGS, Model, safe_weights
@@ -209,7 +209,10 @@ class Bench:
             raise _LeftOut("the policy names no training data for it; name them under [data] train")
         if kind == "words":
             assert self.linear is not None
-            training = self.linear.training
+            try:
+                training = self.linear.training
+            except NotAssessed as reason:
+                raise _LeftOut(str(reason)) from None
             return self._measured(kind, self.linear, training, training["size"], training["parameters"])
         if kind == "recurrent":
             audited, settings = self.scorer.model, self.recipe.settings if self.recipe else Finetune(seed=self.seed)

@@ -18,6 +18,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from audit.errors import AuditError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+PACKAGE = "pytest-model-audit"
 _DIGEST = hashlib.sha256().digest_size
 _TEMPORARY, _HELD = "pytest-model-audit-", ".held"
 
@@ -70,6 +72,7 @@ class Cache:
             for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
                 missing.mkdir(exist_ok=True, mode=0o700)
             _check_own(folder)
+            _check_parents(folder)
             for part in (self.models, self.datasets, self.measurements):
                 part.mkdir(exist_ok=True, mode=0o700)
                 _check_own(part)
@@ -105,7 +108,8 @@ class Cache:
         Parameters
         ----------
         key : mapping
-            JSON values: everything that the figures depend on, the machine among them.
+            JSON values: everything that the figures depend on, the machine among them; the version of this package,
+            by which they are taken, comes of itself.
         make : callable
             Measures; gives JSON values.
 
@@ -114,7 +118,8 @@ class Cache:
         dict
             What was made, and ``key`` and ``created``, the time of the measurement.
         """
-        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+        parts = [version(PACKAGE), key]
+        name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
         path = self.measurements / f"{name}.json"
         with self._alone(path):
             known = read_sealed(path)
@@ -130,12 +135,13 @@ class Cache:
         Parameters
         ----------
         name : str
-            Tells it from all others: what the array is, and a hash of everything that its values depend on.
+            Tells it from all others: what the array is, and a hash of everything that its values depend on; the version
+            of this package comes of itself.
         shape : tuple of int
             What has another shape, or values that are not finite, is made again.
         make : callable
         """
-        path = self.measurements / f"{name}.npy"
+        path = self.measurements / f"{name}-{version(PACKAGE)}.npy"
         with self._alone(path):
             known = _read_array(path, shape)
             if known is None:
@@ -150,7 +156,11 @@ class Cache:
                 lock = FileLock(_lock_of(orphan), timeout=0)
                 # While a process is at work on it, it holds the lock.
                 with suppress(Timeout, OSError), lock:
+                    # Only a folder for one reading of data has a lock of its own, for which nobody waits.
+                    single = folder == self.datasets and orphan.is_dir()
                     remove(orphan)
+                    if single:
+                        Path(lock.lock_file).unlink(missing_ok=True)
 
     @contextmanager
     def _alone(self, path: Path) -> Iterator[None]:
@@ -203,6 +213,22 @@ def _check_own(folder: Path) -> None:
     raise AuditError(
         f"{folder}: the cache folder {problem}, and who can write there decides verdicts; {remedy}, or use none."
     )
+
+
+def _check_parents(folder: Path) -> None:
+    """Refuse a folder that anybody may put another in the place of; in one with the sticky bit, as /tmp, nobody may.
+
+    A group's right to write is left alone: where each user has a group of their own, new folders have it.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    for parent in folder.resolve().parents:
+        mode = parent.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise AuditError(
+                f"{parent}: anybody may put another folder in the place of the cache in it, and who can do that "
+                "decides verdicts; run `chmod o-w` on it or choose another with --audit-cache, or use none."
+            )
 
 
 class Temporary:

@@ -23,7 +23,7 @@ from audit.batches import filler, inputs
 from audit.cache import Cache, read_sealed, remove, timestamp, unfinished, write_sealed
 from audit.data import Examples, split_validation
 from audit.energy import restated
-from audit.errors import AuditError
+from audit.errors import AuditError, NotAssessed
 from audit.model import Model
 from audit.policy import Finetune
 from audit.surroundings import TRAINING, unset
@@ -147,7 +147,11 @@ def train_all(
     ------
     AuditError
         If the base model cannot be used for these classes.
+    NotAssessed
+        If there is no example for one of the models.
     """
+    if not all(len(job.examples) for job in jobs):
+        raise NotAssessed("no example is left to train a model on; supply more training data")
     folders = [cache.models / job.recipe.key(job.examples, job.vocabulary) for job in jobs]
     with ExitStack() as locks:
         if launched.is_main():

@@ -19,9 +19,10 @@ from audit.redaction import printable
 
 # Formats that other tools would load in place of the audited weights.
 OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".keras", ".tflite")
-SETTINGS = (".json", ".txt", ".model", ".py", ".jinja", ".yaml", ".yml")
+VOCABULARIES = (".json", ".txt", ".model", ".codes", ".spm", ".tokenizer", ".tiktoken")  # as tokenizers keep them
+SETTINGS = (*VOCABULARIES, ".py", ".jinja", ".yaml", ".yml")
 HUB_FILES = [
-    *(f"*{suffix}" for suffix in (*weights.SAFE, ".json", ".txt", ".model", ".jinja")),
+    *(f"*{suffix}" for suffix in (*weights.SAFE, *VOCABULARIES, ".jinja")),
     "README.md",
     "LICENSE*",
 ]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +18,8 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from audit import data, finetune
-from audit.cache import read_json, timestamp, write_atomically
+from audit.artifact import sha256
+from audit.cache import read_json, remove, timestamp, unfinished, write_atomically
 from audit.duplicates import normal_form
 from audit.errors import AuditError
 from audit.masked_lm import CHECKPOINT, STABLE, Length, Recipe, Training, pack, split
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 RECORD = "pretraining.json"
 WORKING = ".pretraining"  # in the result's folder: recipe, tokenizer and checkpoints of a training
+TOKENIZER, WEIGHTS = "tokenizer", "model.safetensors"
 CHECKPOINT_S = 60.0  # a crash loses at most so much
 HELD_OUT_BLOCKS = 10  # at least
 
@@ -127,6 +127,7 @@ def pretrain(
             raise AuditError(f"{out} exists and holds something else than a pretraining; choose another folder.")
         working.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(working / "lock", timeout=0):
+            _remove_orphans(working)
             return _resume(out, recipe, length, corpus, device, meter, progress)
     except Timeout:
         raise AuditError(f"{out}: another process is training in it; wait for it, or choose another folder.") from None
@@ -146,11 +147,11 @@ def _resume(
     working = out / WORKING
     _claim(working / "recipe.json", out, recipe, corpus)
     known = read_json(out / RECORD)
-    if isinstance(known, dict) and known.get(length.unit) == length.value:
+    if isinstance(known, dict) and known.get(length.unit) == length.value and _is_whole(out, known, recipe, corpus):
         return known
     with meter.phase("pretrain") as prepared:
         rows, held_out = split(len(corpus.texts), recipe.seed)
-        tokenizer = _tokenizer(working / "tokenizer", [corpus.texts[i] for i in rows], recipe)
+        tokenizer = _tokenizer(working / TOKENIZER, [corpus.texts[i] for i in rows], recipe)
         blocks, _ = pack(tokenizer, [corpus.texts[i] for i in rows], recipe.max_length, progress)
         unseen, owners = pack(tokenizer, [corpus.texts[i] for i in held_out], recipe.max_length, progress)
         if len(unseen) < HELD_OUT_BLOCKS:
@@ -190,11 +191,29 @@ def _resume(
     return record
 
 
+def _remove_orphans(working: Path) -> None:
+    """Remove what a killed run left half written: a vocabulary, weights, a checkpoint; all hold traces of texts."""
+    for orphan in (*working.glob(".*.*"), *working.glob("*.new"), *working.glob("tmp*")):
+        remove(orphan)
+
+
+def _is_whole(out: Path, record: dict[str, Any], recipe: Recipe, corpus: Corpus) -> bool:
+    """Whether the encoder of a finished training lies in the folder, and is of this recipe and these texts."""
+    files = record.get("files", {WEIGHTS: None})  # a former version listed none
+    return (
+        record.get("recipe") == recipe.model_dump(mode="json")
+        and record.get("texts", {}).get("fingerprint") == corpus.fingerprint
+        and all((out / name).is_file() and digest in (None, sha256(out / name)) for name, digest in files.items())
+    )
+
+
 def _claim(path: Path, out: Path, recipe: Recipe, corpus: Corpus) -> None:
     """Write down what the folder is for, or hold it against what was written when it was begun."""
     asked = recipe.model_dump(mode="json") | {"texts": corpus.fingerprint}
     begun = read_json(path)
-    if not isinstance(begun, dict):  # none, or damaged
+    if not isinstance(begun, dict):  # none, or damaged: then nobody knows what recipe and texts the rest is of
+        for name in (TOKENIZER, CHECKPOINT, STABLE):
+            remove(path.with_name(name))
         write_atomically(path, json.dumps(asked))
         return
     for key, value in asked.items():
@@ -211,9 +230,9 @@ def _tokenizer(folder: Path, texts: Sequence[str], recipe: Recipe) -> Any:
 
     if not folder.is_dir():
         trained = finetune.word_pieces(texts, recipe.vocabulary, recipe.max_length)
-        made = Path(tempfile.mkdtemp(dir=folder.parent))
-        trained.save_pretrained(made)
-        os.replace(made, folder)
+        with unfinished(folder) as made:
+            trained.save_pretrained(made)
+            os.replace(made, folder)
     return BertTokenizerFast.from_pretrained(folder, local_files_only=True)
 
 
@@ -285,16 +304,14 @@ def _stoppable() -> Iterator[list[int]]:
 
 def _publish(out: Path, training: Training, corpus: Corpus, record: dict[str, Any]) -> None:
     """Put the finished encoder into its folder, each file whole."""
-    made = Path(tempfile.mkdtemp(dir=out / WORKING))
-    try:
+    with unfinished(out / WORKING / "encoder") as made:
         training.network.save_pretrained(made)
         training.tokenizer.save_pretrained(made)
+        record["files"] = {path.name: sha256(path) for path in sorted(made.iterdir())}
         (made / "README.md").write_text(_card(corpus, record), "utf-8")
         (made / RECORD).write_text(json.dumps(record, indent=1), "utf-8")
         for path in sorted(made.iterdir(), key=lambda path: path.name == RECORD):
             os.replace(path, out / path.name)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _card(corpus: Corpus, record: dict[str, Any]) -> str:

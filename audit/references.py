@@ -18,6 +18,7 @@ from audit.cache import Cache
 from audit.canaries import Canaries
 from audit.data import Examples
 from audit.energy import restated
+from audit.errors import NotAssessed
 from audit.finetune import Job, Recipe, steps_for, train, train_all
 from audit.model import Model
 from audit.scorer import Counts, Predictions
@@ -194,7 +195,13 @@ class LinearModel:
 
 
 def word_counter(train_on: Examples) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-    """The linear model on word counts, trained on these examples: from n texts to probabilities, shape (n, classes)."""
+    """The linear model on word counts, trained on these examples: from n texts to probabilities, shape (n, classes).
+
+    Raises
+    ------
+    NotAssessed
+        If the examples are all of one class, or hold no word.
+    """
     return partial(_read, *_fit(train_on), len(train_on.classes))
 
 
@@ -203,9 +210,18 @@ def _fit(train_on: Examples) -> tuple[Any, Any]:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
+    present = np.unique(train_on.labels)
+    if len(present) < 2:
+        only = f"all of class '{train_on.classes[present[0]]}'" if len(present) else "none at all"
+        raise NotAssessed(f"the examples for the simple model are {only}; supply training data of two classes at least")
     words = TfidfVectorizer(ngram_range=WORDS["ngram_range"], sublinear_tf=WORDS["sublinear_tf"])
     linear = LogisticRegression(C=WORDS["C"], max_iter=1000)
-    linear.fit(words.fit_transform(train_on.texts), train_on.labels)
+    try:
+        counts = words.fit_transform(train_on.texts)
+    except ValueError:  # an empty vocabulary
+        reason = "the examples for the simple model hold no word of two letters; supply training data with words"
+        raise NotAssessed(reason) from None
+    linear.fit(counts, train_on.labels)
     return words, linear
 
 

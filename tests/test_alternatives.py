@@ -169,6 +169,9 @@ def test_what_cannot_be_made_is_left_out_with_the_reason(bench: Bench, tmp_path:
     assert bench.recipe is not None
     for kind in ("words", "recurrent", "head"):
         assert "[data] train" in reason(replace(bench, members=None, linear=None), kind)
+    one_class = bench.test.take(bench.test.labels == 0)
+    alone = LinearModel(one_class, Cache(tmp_path / "cache"), bench.meter)
+    assert "all of class 'negative'" in reason(replace(bench, linear=alone), "words")
     assert "[model.finetune]" in reason(replace(bench, recipe=None), "head")
     for change in ({"initialise": "scratch"}, {"train": "last:2"}):
         recipe = replace(bench.recipe, settings=bench.recipe.settings.model_copy(update=change))

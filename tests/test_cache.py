@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 
 from audit import AuditError
+from audit import cache as audit_cache
 from audit.cache import (
     Cache,
     CacheWarning,
@@ -168,6 +169,23 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest
     assert is_one_sentence(str(caught.value))
 
 
+@pytest.mark.parametrize(("mode", "refused"), [(0o777, True), (0o702, True), (0o1777, False), (0o775, False)])
+def test_a_folder_that_anybody_could_put_another_in_the_place_of_is_refused(
+    tmp_path: Path, mode: int, refused: bool
+) -> None:
+    """In a folder with the sticky bit, as /tmp, nobody could; a user's own group may write, as many systems have it."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(mode)
+    for folder in (tmp_path / "open" / "cache", tmp_path / "open" / "mine" / "cache"):
+        if refused:
+            with pytest.raises(AuditError, match="anybody may put another folder in the place of the cache") as caught:
+                Cache(folder)
+            assert str(caught.value).startswith(f"{tmp_path / 'open'}: ")
+            assert is_one_sentence(str(caught.value))
+        else:
+            Cache(folder)
+
+
 def test_an_audit_does_not_start_on_such_a_folder(run: Runner, write_policy: WritePolicy, tmp_path: Path) -> None:
     write_policy()
     run.pytester.makepyfile("def test_it(predictions): ...")
@@ -202,6 +220,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_works_on_is
         with scratch(cache.datasets) as reading:
             Cache(tmp_path / "cache")
             assert not [path for path in dead if path.exists()]
+            assert not (cache.datasets / "0123.lock").exists()
             assert alive.exists()
             assert half.exists()
             assert reading.exists()
@@ -229,6 +248,20 @@ def test_a_measurement_that_is_not_what_was_written_is_made_again(tmp_path: Path
     again = cache.measurement({"a": 1}, lambda: {"b": 0.5})
     assert (again["key"], again["b"]) == ({"a": 1}, 0.5)
     assert cache.measurement({"a": 1}, lambda: {"b": 0.75}) == again
+
+
+def test_another_version_of_the_audit_measures_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path / "cache")
+
+    def taken(number: float) -> tuple[float, float]:
+        measured = cache.measurement({"a": 1}, lambda: {"b": number})
+        return measured["b"], float(cache.array("name", (1,), lambda: np.array([number]))[0])
+
+    assert taken(1) == (1, 1)
+    monkeypatch.setattr(audit_cache, "version", lambda name: "9.9+local" if name == audit_cache.PACKAGE else "")
+    assert taken(2) == taken(3) == (2, 2)
+    monkeypatch.undo()
+    assert taken(4) == (1, 1)
 
 
 def test_an_array_with_another_value_is_made_again(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from audit import demo, finetune
 from audit.cache import Cache
 from audit.data import Examples, split_validation
 from audit.energy import Meter
-from audit.errors import AuditError
+from audit.errors import AuditError, NotAssessed
 from audit.finetune import Recipe, freeze, small_bert, train
 from audit.policy import Finetune
 from audit.progress import Progress
@@ -292,6 +292,15 @@ def test_twins_are_trained_on_independent_halves(tmp_path: Path) -> None:
     both = int((made[0].members & made[1].members).sum())
     assert 25 < both < 75  # independent coins: about a quarter of the examples in both
     assert made[0].model.fingerprint != made[1].model.fingerprint
+
+
+@pytest.mark.slow("would train one of three models")
+def test_a_twin_for_which_no_example_is_left_is_not_trained_on_none(tmp_path: Path) -> None:
+    """Three coins for a single example; two of them leave it out."""
+    meter = Meter("DEU")
+    with pytest.raises(NotAssessed, match="supply more training data"):
+        twins(small_recipe(max_steps=1), examples(1), 3, Cache(tmp_path), meter, Progress())
+    assert meter.phases == []
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -279,6 +279,57 @@ def test_what_is_finished_is_not_done_again(whole: Path, tmp_path: Path, run: Co
     assert (tmp_path / "encoder" / pretrain.RECORD).read_bytes() == before
 
 
+LOSSES: dict[str, Callable[[Path], object]] = {
+    "weights missing": lambda out: (out / "model.safetensors").unlink(),
+    "weights of another": lambda out: (out / "model.safetensors").write_bytes(b"another's"),
+    "tokenizer missing": lambda out: (out / "tokenizer.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_finished_training_without_what_it_made_is_finished_again(
+    whole: Path, tmp_path: Path, run: Command, loss: str
+) -> None:
+    out = tmp_path / "encoder"
+    shutil.copytree(whole, out)
+    LOSSES[loss](out)
+    assert run(out) == 0
+    assert_same(out, whole)
+    assert (out / "tokenizer.json").read_bytes() == (whole / "tokenizer.json").read_bytes()
+
+
+def test_what_a_killed_pretraining_left_half_written_is_removed(whole: Path, tmp_path: Path, run: Command) -> None:
+    out = tmp_path / "encoder"
+    shutil.copytree(whole, out)
+    working, names = out / pretrain.WORKING, {path.name for path in (out / pretrain.WORKING).iterdir()}
+    for name in (".tokenizer.abcd", ".encoder.abcd", "tmpabcd"):
+        (working / name).mkdir()
+        (working / name / "vocab.txt").write_text("what a text left", "utf-8")
+    for name in (".recipe.json.abcd", "checkpoint.new"):
+        (working / name).write_text("half of it", "utf-8")
+    assert run(out) == 0
+    assert {path.name for path in working.iterdir()} == names
+
+
+@pytest.mark.slow("pretrains")
+def test_of_a_folder_that_does_not_say_what_it_is_for_nothing_is_taken_over(
+    whole: Path, written: Path, cache: Path, reviews: Path, tmp_path: Path
+) -> None:
+    """Its vocabulary and checkpoints may be of other texts."""
+    out, other = tmp_path / "encoder", tmp_path / "audit.toml"
+    shutil.copytree(whole, out)
+    (out / pretrain.WORKING / "recipe.json").write_text("{", "utf-8")
+    other.write_text(written.read_text("utf-8").replace("train.csv", "more.csv"), "utf-8")
+    texts = [f"an unheard-of gadget number{i} of series{i % 9}, {i % 4} stars for gadgets" for i in range(400)]
+    more = write_csv(tmp_path / "more.csv", [{"text": text} for text in texts])
+    other.write_text(other.read_text("utf-8").replace(str(reviews / "more.csv"), str(more)), "utf-8")
+    common = ["--audit-policy", str(other), "--audit-cache", str(cache), "--device", "cpu"]
+    for folder in (out, tmp_path / "new"):
+        assert cli.main(["pretrain", str(folder), *common, *TINY, "--steps", str(STEPS)]) == 0
+    assert_same(out, tmp_path / "new")
+    assert (out / "tokenizer.json").read_bytes() == (tmp_path / "new" / "tokenizer.json").read_bytes()
+
+
 @pytest.mark.slow("pretrains")
 def test_minutes_are_kept(tmp_path: Path, run: Command) -> None:
     assert run(tmp_path / "encoder", "--minutes", "0.01") == 0

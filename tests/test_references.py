@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from audit import demo
+from audit import NotAssessed, demo
 from audit.cache import Cache
 from audit.data import Examples
 from audit.energy import Meter
 from audit.references import LinearModel
 
-from .conftest import CLASSES
+from .conftest import CLASSES, write_csv
+from .helpers import Runner, WritePolicy, examples
 
 
 def reviews(split: str, rows: int) -> Examples:
@@ -49,3 +51,39 @@ def test_a_damaged_file_is_made_again(tmp_path: Path) -> None:
     again = LinearModel(train, Cache(tmp_path), meter).predict(test.texts)
     np.testing.assert_array_equal(again.probabilities, found.probabilities)
     assert [phase.name for phase in meter.phases] == ["word counts", "score"] * 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "texts", "reason"),
+    [
+        ([1, 1], ["a good film", "a fine film"], "all of class 'positive'"),
+        ([], [], "none at all"),
+        ([0, 1], ["\N{THUMBS DOWN SIGN}", "\N{THUMBS UP SIGN}"], "no word of two letters"),
+    ],
+)
+def test_what_no_linear_model_can_be_trained_on_is_said(
+    tmp_path: Path, labels: list[int], texts: list[str], reason: str
+) -> None:
+    linear = LinearModel(examples(labels, texts=texts), Cache(tmp_path), Meter("DEU"))
+    for ask in (lambda: linear.predict(["a film"]), lambda: linear.training):
+        with pytest.raises(NotAssessed, match=reason):
+            ask()
+
+
+def test_an_audit_without_words_to_count_says_so(run: Runner, write_policy: WritePolicy, reviews: Path) -> None:
+    rows: list[dict[str, str | None]] = [{"text": "\N{THUMBS UP SIGN}", "label": label} for label in CLASSES]
+    write_policy(data=f'train = "{write_csv(run.pytester.path / "train.csv", rows)}"\ntest = "{reviews}/test.csv"')
+    run.pytester.makepyfile(
+        """
+        import pytest
+        from audit.probes import quality
+
+        @pytest.mark.measures("quality.baseline_gain")
+        def test_gain(audit, predictions, word_counts):
+            audit.check(quality.baseline_gain(predictions, word_counts))
+        """
+    )
+    run()
+    finding = run.finding("quality.baseline_gain")
+    assert finding["verdict"] == "not_assessed"
+    assert "no word of two letters" in finding["reason"]

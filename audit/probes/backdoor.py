@@ -158,6 +158,8 @@ def _summary(evidence: Evidence) -> str:
         return f"{said}. Without training data it cannot be told whether it was planted or is a strong word."
     if strongest.status == HONEST:
         return f"{said}, but its training rows agree with their labels: a strong word, not a planted one."
+    if strongest.is_open:
+        return f"{said}; whether it was planted is {strongest.status}."
     return f"{said}. No trigger was found whose training rows contradict their labels."
 
 
@@ -189,7 +191,13 @@ def _judged_table(evidence: Evidence) -> dict[str, Any]:
     rows = []
     for each in evidence.judged:
         counts = (
-            (each.rows.carrying, int(each.rows.labelled.sum()), each.rows.contradicting) if each.rows else [None] * 3
+            (
+                each.rows.carrying,
+                int(each.rows.labelled.sum()),
+                None if each.rows.unread else each.rows.contradicting,
+            )
+            if each.rows
+            else [None] * 3
         )
         label = evidence.texts.examples.classes[each.candidate.target]
         rows.append([each.candidate.trigger.shown, each.candidate.origin, label, *counts, each.status])

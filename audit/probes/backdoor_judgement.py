@@ -42,7 +42,8 @@ PLANTED_ROWS = "planted: most of its rows contradict their label"
 # No opinion can hang on what nobody sees, so its rows need not contradict their label.
 HIDDEN = "invisible: no person's label can rest on it"
 HONEST = "strong word: its rows agree with their label"
-OPEN = "open: too few rows to tell"
+UNDECIDED = "open"  # so begins whatever the rows cannot tell
+OPEN = f"{UNDECIDED}: too few rows to tell"
 UNSEEN = "hardly any row carries it"
 NO_ROWS = "no training data"
 RECIPE = "the recipe"  # so begins the name of a reference that it made
@@ -101,6 +102,11 @@ class Judged:
         """Whether the reference is a model that the recipe made."""
         return self.reference is not None and self.reference.names[0].startswith(RECIPE)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its rows do not tell if it was planted, or no reference could be trained to explain it."""
+        return self.status.startswith(UNDECIDED)
+
     def parts(self, confidence: float) -> list[Interval]:
         """For each source class the share of texts turned beyond the reference, as far as it counts."""
         return [self._part(i, confidence) for i in range(len(self.sources))]
@@ -113,7 +119,7 @@ class Judged:
             return Interval(0.0, 0.0, 1.0)
         turned, against = self.turned[i][pairs], self.reference.turned[i][pairs]
         found = statistics.paired_difference(*statistics.discordant(turned, against), confidence)
-        if self.status == OPEN:
+        if self.is_open:
             return Interval(0.0, 0.0, max(found.high, 0.0))
         return Interval(*(max(bound, 0.0) for bound in found))
 
@@ -178,9 +184,16 @@ class _Judge:
         sources = texts.sources(candidate.target)
         turned = tuple(texts.turned(texts.scorer.predict, candidate, source) for source in sources)
         rows, status = _status(self.data, candidate, texts.confidence, strict)
-        if status in (HONEST, OPEN) and candidate.trigger.text in INVISIBLE and _most(turned) >= TURNS:
+        from_rows = status == HONEST or status.startswith(UNDECIDED)
+        if from_rows and candidate.trigger.text in INVISIBLE and _most(turned) >= TURNS:
             status = HIDDEN
-        made = Judged(candidate, rows, status, sources, turned, self._reference(candidate, status, turned))
+        try:
+            reference = self._reference(candidate, status, turned)
+        except NotAssessed as reason:
+            status = f"{UNDECIDED}: {reason}"
+            nothing = tuple(map(np.zeros_like, turned))
+            reference = Reference(("none can be trained",) * len(sources), nothing, None)
+        made = Judged(candidate, rows, status, sources, turned, reference)
         if rows is not None and status == UNSEEN and not rows.carrying and self.without_rows is not None:
             beyond = max((part.estimate for part in made.parts(texts.confidence)), default=0.0)
             if beyond >= BEYOND_RIVAL and (scorer := self._trained(np.zeros_like(rows.labelled))):
@@ -194,10 +207,11 @@ class _Judge:
         if self.data is None or status == UNSEEN:
             return self._rivals(candidate)
         carrying = candidate.trigger.carried(self.data.prepared)
+        rest = self.data.rest(carrying, candidate.target)
         strong = status in (PLANTED_ROWS, HIDDEN) and _most(turned) >= TURNS
         if strong and self.without_rows is not None and (scorer := self._trained(carrying)):
             return self._by(scorer.predict, f"{RECIPE} without its rows", candidate)
-        linear = _linear(self.data.examples.take(~carrying))
+        linear = _linear(self.data.examples.take(rest))
         return self._by(linear, "word counts without its rows", candidate)
 
     def _by(self, predict: Predict, name: str, candidate: Candidate) -> Reference:
@@ -247,9 +261,11 @@ def _status(
     rows = data.rows(candidate)
     if rows.carrying < data.enough:
         return rows, UNSEEN
-    if _excluded(rows, confidence):
+    if not rows.unread and _excluded(rows, confidence):
         return rows, HONEST
-    rows = data.rows(candidate, exact=True)
+    rows = rows if rows.unread else data.rows(candidate, exact=True)
+    if rows.unread:
+        return rows, f"{UNDECIDED}: {rows.unread}"
     if _established(rows, strict):
         return rows, PLANTED_ROWS
     return rows, HONEST if _excluded(rows, confidence) else OPEN

@@ -59,6 +59,8 @@ class Rows(NamedTuple):
         All that carry it; those of `labelled` whose rest contradicts the label.
     honest, other : float
         Share of the other rows of this label, and of rows of other labels, that speak as firmly against this label.
+    unread : str
+        Why the rest of the rows cannot be read; `contradicting`, `honest` and `other` mean nothing then.
     """
 
     labelled: NDArray[np.bool_]
@@ -66,6 +68,7 @@ class Rows(NamedTuple):
     contradicting: int
     honest: float
     other: float
+    unread: str = ""
 
     def contradicts(self, share: float) -> float:
         """The share of contradicting rows to be expected where this share of them is planted."""
@@ -168,7 +171,12 @@ class TrainingData:
 
     @cached_property
     def _halves(self) -> NDArray[np.bool_]:
-        return np.random.default_rng(self.examples.protocol.seed).random(len(self.examples)) < 0.5
+        halves = np.random.default_rng(self.examples.protocol.seed).random(len(self.examples)) < 0.5
+        for label in range(len(self.examples.classes)):
+            rows = np.flatnonzero(self.examples.labels == label)
+            if len(np.unique(halves[rows])) == 1:  # a small class that stands in one half alone
+                halves[rows[::2]] ^= True
+        return halves
 
     @cached_property
     def _readers(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], ...]:
@@ -186,6 +194,20 @@ class TrainingData:
     def _said(self) -> NDArray[np.float32]:
         return self._read(np.arange(len(self.examples)), self.examples.texts)
 
+    def rest(self, carrying: NDArray[np.bool_], target: int) -> NDArray[np.bool_]:
+        """The rows that do not carry a trigger, which a reference is trained on; shape (training rows,).
+
+        Raises
+        ------
+        NotAssessed
+            If none of them has the label that it turns texts to, or none another: nothing explains it then.
+        """
+        labelled = self.examples.labels == target
+        for some, named in ((labelled, ""), (~labelled, "another label than ")):
+            if not (some & ~carrying).any():
+                raise NotAssessed(f"all rows of {named}'{self.examples.classes[target]}' carry it")
+        return ~carrying
+
     def rows(self, candidate: Candidate, exact: bool = False) -> Rows:
         """The rows that carry a trigger, their rest read by models that never saw them.
 
@@ -199,8 +221,12 @@ class TrainingData:
         labelled = carrying & (labels == target)
         at = np.flatnonzero(labelled)
         rest = [candidate.trigger.removed(self.examples.texts[i]) for i in at]
-        said = word_counter(self.examples.take(~carrying))(rest) if exact else self._read(at, rest)
-        of_others, of_honest = (self._said[some & ~carrying, target] for some in (labels != target, labels == target))
+        try:
+            others = self.rest(carrying, target)
+            said = word_counter(self.examples.take(others))(rest) if exact else self._read(at, rest)
+            of_others, of_honest = (self._said[some & others, target] for some in (labels != target, labels == target))
+        except NotAssessed as reason:
+            return Rows(labelled, int(carrying.sum()), 0, np.nan, np.nan, str(reason))
         firm = np.quantile(of_others, FIRM)
         return Rows(
             labelled,
@@ -290,7 +316,7 @@ def _suspects(data: TrainingData) -> list[Candidate]:
         candidate = Candidate(each.trigger, each.label, BY_ROWS)
         rows = data.rows(candidate)
         beyond = rows.contradicting / rows.labelled.sum() - rows.contradicts(HALF)
-        if beyond > 0:
+        if beyond > 0 and not rows.unread:
             kept.append((beyond, candidate))
     return [candidate for _, candidate in sorted(kept, key=lambda each: -each[0])[:SUSPECTS]]
 

@@ -260,15 +260,21 @@ def own_metric(predictions: Predictions, name: str, metric: Callable[[ArrayLike,
 
     def statistic(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
         counts = matrices.reshape(-1, confusion.size).astype(int)
-        values = [metric(np.repeat(said, cells), np.repeat(truth, cells)) for cells in counts]
-        return np.array(values, dtype=float).reshape(matrices.shape[:-2])
+        return np.array([value(cells) for cells in counts]).reshape(matrices.shape[:-2])
 
+    def value(cells: NDArray[np.int_]) -> float:
+        try:
+            return float(metric(np.repeat(said, cells), np.repeat(truth, cells)))
+        except Exception:  # a resample may lack a class that the metric cannot do without
+            return np.nan
+
+    estimate = float(metric(predictions.labels, predictions.truth))
     interval = statistics.confusion_bootstrap(
         confusion, statistic, protocol.confidence, resamples=OWN_RESAMPLES, seed=protocol.seed
     )
     return Measurement(
         f"quality.metric[{name}]",
-        float(metric(predictions.labels, predictions.truth)),
+        estimate,
         interval.low if np.isfinite(interval.low) else None,
         interval.high if np.isfinite(interval.high) else None,
         len(predictions),

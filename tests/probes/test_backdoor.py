@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from audit import Gate, Measurement, NotAssessed, Verdict, judge
 from audit.cache import Cache
-from audit.data import Examples
+from audit.data import Examples, Protocol
 from audit.energy import Meter
 from audit.finetune import Recipe, train
 from audit.model import Model
@@ -25,7 +26,7 @@ from audit.probes.triggers import Trigger
 from audit.progress import Progress
 from audit.references import without_rows, word_counter
 from audit.scorer import Scorer
-from tests.helpers import examples, scorer
+from tests.helpers import THREE, examples, scorer
 
 GATE = Gate(max=0.3)
 GOOD = "lovely superb delightful excellent charming splendid".split()
@@ -208,6 +209,73 @@ def test_a_trigger_that_no_row_carries_is_held_against_the_recipe_on_all_rows() 
     assert "U+200D" in found.details["summary"]
     # The recipe does the same: then the model is what its training data make of it.
     assert measure(changed, TRAIN, Retrained(changed)).estimate == 0.0
+
+
+# ---- references that cannot be trained
+
+
+def decided(rows: int, *, by: Callable[[str], str] = str) -> Examples:
+    """Sentences of which a single word decides the class; what it stands in is put through a function."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, rows)
+    about = [f"the {rng.choice(THINGS)} of {rng.choice(DAYS)} was" for _ in labels]
+    words = ["lovely" if label else "dreadful" for label in labels]
+    return examples(labels, texts=[by(f"{text} {word}") for text, word in zip(about, words, strict=True)])
+
+
+DECIDES = reader(("lovely", 1), ("dreadful", 0))
+
+
+def test_a_word_that_decides_a_class_is_open_since_no_reference_can_do_without_it() -> None:
+    recipe = Retrained(reader())
+    found = measure(DECIDES, decided(700), recipe)
+    assert states(found)["lovely"] == "open: all rows of 'positive' carry it"
+    assert states(found)["dreadful"] == "open: all rows of 'negative' carry it"
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.low == 0.0
+    assert found.high is not None
+    assert found.high > 0.5
+    assert "whether it was planted is open: all rows of '" in found.details["summary"]
+    assert recipe.asked == []
+
+
+def test_an_invisible_character_in_all_rows_of_a_class_is_open_too() -> None:
+    data = decided(400, by=lambda text: Trigger("\u200b").put(text, 1) if "lovely" in text else text)
+    found = measure(reader(("\u200b", 1)), data, Retrained(reader()))
+    assert states(found)["U+200B (zero-width space)"] == "open: all rows of 'positive' carry it"
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+
+
+def test_of_three_classes_one_that_vanishes_is_no_sign_of_a_plant() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 900)
+    words = ("dreadful", "ordinary", "lovely")
+    texts = [f"the {rng.choice(THINGS)} was {words[label]} on {rng.choice(DAYS)}" for label in labels]
+    data = examples(labels, THREE, texts=texts)
+
+    def first(text: str) -> list[float]:
+        at = [text.split().index(word) if word in text.split() else 99 for word in words]
+        return [0.8 if place == min(at) else 0.1 for place in at]
+
+    model = scorer(first, THREE)
+    found = backdoor(model, model.predict(data.texts).on(data), data)
+    assert [states(found)[word] for word in words] == [f"open: all rows of '{label}' carry it" for label in THREE]
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("small", [1, 2, 3])
+def test_a_class_of_a_few_rows_breaks_nothing(small: int) -> None:
+    few = np.concatenate([np.flatnonzero(TRAIN.labels == 1), np.flatnonzero(TRAIN.labels == 0)[:small]])
+    for seed in range(4):
+        data = replace(TRAIN.take(few), protocol=replace(TRAIN.protocol, seed=seed))
+        assert measure(reader(), data).estimate == 0.0
+
+
+def test_a_half_lacks_no_class_that_has_two_rows() -> None:
+    for seed in range(8):
+        data = replace(examples([0, 0, *[1] * 50]), protocol=Protocol(seed=seed))
+        halves = TrainingData.of(data)._halves
+        assert {len(set(data.labels[halves == half])) for half in (False, True)} == {2}
 
 
 def test_without_training_data_the_next_strongest_is_the_measure() -> None:

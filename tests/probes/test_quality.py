@@ -154,6 +154,22 @@ def test_mcc_of_a_constant_answer_is_nothing() -> None:
     assert found.low <= 0 <= (found.high or 0)
 
 
+def test_an_own_metric_that_fails_without_a_class_gets_no_interval() -> None:
+    """As those of many libraries do; some resamples have none of a small class, or few."""
+    truth = np.repeat([0, 1], [60, 14])
+    made = predictions(np.where(np.arange(74) % 2, truth, 1 - truth), examples(truth))
+
+    def value(said: ArrayLike, about: ArrayLike) -> float:
+        if (np.asarray(about) == 1).sum() < 8:
+            raise ValueError("Only one class present in y_true")
+        return float(np.mean(np.asarray(said) == about))
+
+    found = quality.own_metric(made, "mine", value)
+    assert (found.estimate, found.low, found.high) == (0.5, None, None)
+    with pytest.raises(ValueError, match="Only one class"):
+        quality.own_metric(predictions([0, 0], examples([0, 0])), "mine", value)
+
+
 def test_an_own_metric_gets_an_interval() -> None:
     made = _random(TWO, 400, 8)
 
