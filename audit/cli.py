@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
 
-from audit import __version__, launched, record
+from audit import __version__, launched, mistakes, record
 from audit import model as models
 from audit import policy as policies
 from audit.cache import Cache, default_folder, write_atomically
@@ -356,7 +356,7 @@ def _pretrain(asked: argparse.Namespace) -> int:
     except ValidationError as error:
         problem = error.errors()[0]
         option = str(problem["loc"][0]).replace("_", "-")
-        raise AuditError(f"--{option} {problem['input']}: {problem['msg'].lower()}.") from None
+        raise AuditError(f"--{option} {problem['input']}: {mistakes.expectation(problem)}.") from None
     length = next((Length(value, unit) for unit in UNITS if (value := getattr(asked, unit)) is not None), Length(10))
     if not 0 < length.value < math.inf:
         raise AuditError(f"--{length.unit} {length.value:g}: expected more than nothing.")

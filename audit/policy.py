@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from audit import mistakes
 from audit.catalogue import Identifier, base_id, ids
 from audit.errors import AuditError
 from audit.files import check_regular
@@ -34,6 +35,7 @@ SMALL_BERT = "small-bert"
 ALTERNATIVES = ("words", "recurrent", "head", "last:2", "int8")
 DEMO = "demo"
 OBJECTIVE = "environment.inference_energy"
+_WITH_PATHS = ("model", "data", "quality", "claims")
 
 
 # Of the report's own words; zh is Simplified Chinese.
@@ -63,7 +65,7 @@ class Finetune(_Section):
         None, description="batches of texts of like length: less padding, same recipe; absent: where a processor trains"
     )
     compile: bool = Field(False, description="torch.compile: a minute at the start, faster steps on a GPU")
-    train: str = Field("all", pattern=r"^(all|head|last:[1-9]\d*)$")
+    train: str = Field("all", pattern=mistakes.LAYERS)
     initialise: Literal["pretrained", "scratch"] = "pretrained"
     seed: int = Field(0, ge=0)
 
@@ -87,7 +89,7 @@ class DataPolicy(_Section):
     text: str = "text"
     label: str = "label"
     subgroups: tuple[str, ...] = Field((), strict=False)
-    language: str = Field("en", pattern=r"^[a-z]{2,3}$")
+    language: str = Field("en", pattern=mistakes.LANGUAGE)
     max_examples: int = Field(0, ge=0)
     test_share: float = Field(0.0, ge=0, lt=1, description="where train and test name one file: what is held out")
     label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
@@ -143,7 +145,7 @@ class AuditPolicy(_Section):
         "float32", description="of the model's weights and arithmetic; verdicts speak of the model as it runs with it"
     )
     timeout_s: float = Field(0, ge=0, description="for each test that measures, with what is made for it; 0: none")
-    country: str = Field("DEU", pattern=r"^[A-Z]{3}$")
+    country: str = Field("DEU", pattern=mistakes.COUNTRY)
     engine: Literal["local", "ray"] = "local"
     address: str | None = Field(None, description="of a Ray cluster, or auto; absent: one on this machine, made for it")
     workers: int = Field(0, ge=0, description="of the Ray cluster; 0: one for each processor or graphics card")
@@ -174,7 +176,7 @@ class SecurityPolicy(_Section):
     queries: int = Field(200, ge=10, description="what the attack may ask of the model for each example")
     perturbed: int = Field(1000, ge=0, description="test examples for each kind of perturbation; 0: all")
     allow_pickle: bool = Field(False, description="whether pickled weights may be loaded, with weights_only")
-    expected_sha256: Frozen[Mapping[str, Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]]] = Field(
+    expected_sha256: Frozen[Mapping[str, Annotated[str, Field(pattern=mistakes.SHA256)]]] = Field(
         default_factory=dict, description="SHA-256 of each file of the model, by its path; empty: held against nothing"
     )
 
@@ -418,20 +420,26 @@ def read(path: Path) -> Policy:
     path = path.expanduser().absolute()  # a test may change the folder
     check_regular(path, str(path))
     try:
-        return parse(path.read_text("utf-8"), path)
+        return parse(path.read_text("utf-8-sig"), path)
     except FileNotFoundError:
         raise AuditError(f"{path}: no such policy file; `python -m audit init` writes one to start from.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise AuditError(f"{path}: the policy cannot be read as a UTF-8 text file ({error}).") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise AuditError(f"{path}: line {line} is not UTF-8; save the policy as a text file in UTF-8.") from None
+    except OSError as error:
+        raise AuditError(f"{path}: the policy cannot be read ({error.strerror}).") from None
 
 
 def parse(text: str, origin: Path | None) -> Policy:
     """A policy from its text; ``origin`` names it in messages and anchors its relative paths."""
     name = str(origin) if origin else "the embedded policy"
     try:
-        policy = Policy.model_validate(tomllib.loads(text))
+        values = tomllib.loads(text)
+        if key := mistakes.spoiled_path({section: values.get(section) for section in _WITH_PATHS}):
+            raise AuditError(f"{name}: {mistakes.of_spoiled(key)}.")
+        policy = Policy.model_validate(values)
     except tomllib.TOMLDecodeError as error:
-        raise AuditError(f"{name}: not valid TOML: {error}.") from None
+        raise AuditError(f"{name}: {mistakes.in_toml(text, error)}.") from None
     except ValidationError as error:
         raise AuditError(f"{name}: {_first_problem(error)}") from None
     policy._origin = origin
@@ -458,9 +466,9 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown key {key}{did_you_mean(where[-1], _fields(where[:-1]))}"
     if problem["type"] == "missing":
         return f"key {key} is missing and has no default."
-    message = problem["msg"].removeprefix("Value error, ")
+    message = mistakes.expectation(problem)
     given = "" if message.endswith(("?", ".")) else f"; it is {problem['input']!r}."
-    return f"key {key}: {message[0].lower()}{message[1:]}{given}"
+    return f"key {key}: {message}{given}"
 
 
 def _fields(where: list[str]) -> Iterable[str]:

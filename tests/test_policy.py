@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -90,12 +91,17 @@ def test_defaults_stand_in_for_what_is_left_out() -> None:
 # What is refused
 
 
+# What pydantic, tomllib and Python's codecs would say.
+LIBRARIES = r"(?i)input should|string should|instance of|pattern|codec|hex value|unescaped|column \d|overwrite|valid TOML:"
+
+
 def reject(more: str, text: str = MINIMAL) -> str:
     with pytest.raises(AuditError) as caught:
         policies.parse(text + more, Path("release.toml")).check_ids()
     message = str(caught.value)
     assert is_one_sentence(message), message
     assert message.startswith("release.toml: "), message
+    assert not re.search(LIBRARIES, message), message
     return message
 
 
@@ -219,8 +225,74 @@ def test_a_gate_in_the_wrong_direction_is_refused(gate: str, right: str) -> None
     assert right in reject(gate)
 
 
-def test_broken_toml_is_refused_with_the_line() -> None:
-    assert "line 6" in reject("[audit]\nseed = = 1\n")
+@pytest.mark.parametrize(
+    ("more", "number", "advice"),
+    [
+        ("[audit]\nseed = = 1\n", 6, "expected text in quotes, a number, true"),
+        ('pairs = "C:\\models\\pairs.csv"\n', 5, "use single quotes or /"),
+        ('pairs = "C:\\Users\\me\\pairs.csv"\n', 5, "use single quotes or /"),
+        ("[audit]\nseed = 1\nseed = 2\n[privacy]\n", 7, "stands there already"),
+        ("[audit]\n[audit]\n", 6, "stands there already"),
+        ('pairs = "a.csv\n', 5, "must end on the line on which it begins"),
+        ('pairs = "a.csv', 5, "a quotation mark is not closed"),
+        ("pairs = 'a.csv", 5, "a quotation mark is not closed"),
+        ("pairs = a.csv\n", 5, "expected text in quotes"),
+        ("pairs: 'a.csv'\n", 5, "expected `key = value`"),
+        ("subgroups = ['a', 'b'\n", 5, "a ] is missing"),
+        ("label_map = { a = 'b'\n", 5, "is missing"),
+        ("label_map = { a = 'b', a = 'c' }\n", 5, "keep one of them"),
+        ("pairs = 'a' test_share = 0.1\n", 5, "each key a line of its own"),
+        ("[audit\n", 5, "a ] is missing"),
+        ("“pairs” = 'a'\n", 5, "expected `key = value`"),
+        ("pairs = “a”\n", 5, "expected text in quotes"),
+    ],
+)
+def test_broken_toml_is_refused_with_the_line(more: str, number: int, advice: str) -> None:
+    message = reject(more)
+    assert f"line {number}, " in message
+    assert advice in message
+
+
+def test_a_windows_path_that_double_quotes_spoil_is_refused_with_its_key() -> None:
+    message = reject('pairs = "C:\\new\\table.csv"')
+    assert "key data.pairs: " in message
+    assert "use single quotes or /" in message
+    for right in ("'C:\\new\\table.csv'", '"C:/new/table.csv"', '"C:\\\\new\\\\table.csv"'):
+        assert "table.csv" in str(parse(f"pairs = {right}").data.pairs)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ('[audit]\ncountry = "DE"', "expected three letters, as DEU; it is 'DE'."),
+        ('[audit]\ncountry = "deu"', "expected three letters, as DEU; it is 'deu'."),
+        ('language = "english"', "expected two or three small letters, as en"),
+        ('[model.finetune]\ntrain = "top"', "expected all, head or last:2"),
+        ('[security]\nexpected_sha256 = { "a" = "b" }', "expected 64 hexadecimal digits"),
+        ("[model.finetune]\nepochs = 0", "expected more than 0"),
+        ("[model.finetune]\nvalidation = 1", "expected less than 1"),
+        ("[environment]\npue = 0.5", "expected 1 or more"),
+        ("[environment]\ncpu_watts = 0", "expected more than 0"),
+        ("[audit]\ncomplete = 'yes'", "expected true or false"),
+        ("[audit]\nseed = 1.5", "expected a whole number"),
+        ("[audit]\nconfidence = '0.9'", "expected a number"),
+        ("[audit]\ninconclusive = 'no'", "expected 'fail' or 'warn'"),
+        ("subgroups = 'gender'", 'expected a list, as ["a", "b"]'),
+        ("label_map = 3", "expected a table, as"),
+        ("[gates.quality]\naccuracy = 0.9", "expected a section or a table"),
+        ("[gates.fairness]\naccuracy_gap = { max = inf }", "expected a finite number"),
+        ("[[waivers]]\nid = 'a'\nreason = ''\nowner = 'b'\nexpires = 2027-01-01", "expected text that is not empty"),
+        ("[[waivers]]\nid = 'a'\nreason = 'c'\nowner = 'b'\nexpires = 'soon'", "expected a date, as 2027-01-31"),
+    ],
+)
+def test_a_wrong_value_is_told_what_was_expected(more: str, expected: str) -> None:
+    assert expected in reject(more)
+
+
+def test_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "audit.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
+    assert policies.read(path).model.source == "m"
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:

@@ -417,7 +417,7 @@ def test_fine_tuning_starts_from_its_weights(whole: Path, written: Path, cache: 
         (["--learning-rate", "0.1"], "begun with learning-rate 0.001, and now it is 0.1"),
         (["--steps", "9"], "18 steps already, and 9 steps are over by then"),
         (["--steps", "0"], "--steps 0: expected more than nothing"),
-        (["--width", "100"], "--width 100: input should be a multiple of 64"),
+        (["--width", "100"], "--width 100: expected a multiple of 64"),
         (["--texts", "nowhere.csv"], "nowhere.csv: no such file"),
         (["--texts", "notes.docx"], "notes.docx: expected a file of one of the types"),
     ],
