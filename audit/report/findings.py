@@ -523,6 +523,7 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
     said += _laxer(record.get("baseline", {}))
     if record["model"].get("overridden"):
         said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
+    said += of_model(record)
     if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":
         said.append(words.DEMO)
     waived = [f for f in record["findings"] if is_waived(f)]
@@ -536,6 +537,17 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         said.append(words.SHORTENED)
     if without_texts(record):
         said.append(words.NO_TEXTS)
+    return said
+
+
+def of_model(record: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of how the model read the texts."""
+    said, model, asked = [], record["model"], setting(record, "model", "max_length")
+    if share := model.get("unknown_tokens"):
+        said.append(words.UNKNOWN_TOKENS.format(share=text.percent(round(share, 2))))
+    length = model.get("max_length")
+    if isinstance(length, int) and isinstance(asked, int) and length < asked:
+        said.append(words.CUT_SHORT.format(asked=text.figure(asked), count=text.figure(length)))
     return said
 
 

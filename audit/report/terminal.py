@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from audit.report.findings import of_model
 from audit.verdict import Gate, interval
 
 STYLES: Mapping[str, dict[str, bool]] = {
@@ -18,7 +19,9 @@ STYLES: Mapping[str, dict[str, bool]] = {
 
 
 def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
-    """One line for each finding, with its style, and one for each gate that did not run."""
+    """How the model read the texts, where that is odd; a line for each finding, and for each gate that did not run."""
+    for notice in of_model(record):
+        yield notice, {"yellow": True}
     findings = record["findings"]
     width = max((len(f["id"]) for f in findings), default=0)
     for finding in findings:
