@@ -354,7 +354,7 @@ class Scorer:
             for text, target, (spans, scores, moved) in zip(read, classes, made, strict=True)
         )
 
-    def _check_sums(self, explained: Sequence[tuple[Any, Sequence[float], float]]) -> None:
+    def _check_sums(self, explained: Iterable[Sequence[Any]]) -> None:
         """Refuse attributions of which any is no number, just made or from the cache."""
         self._check(np.array([[sum(scores), moved] for _, scores, moved in explained], dtype=float))
 
