@@ -17,7 +17,7 @@ import numpy as np
 from audit import artifact
 from audit.cache import Cache
 from audit.energy import Meter, Runner, measure_in_turn
-from audit.errors import AuditError, NotAssessed
+from audit.errors import AuditError, NotAssessed, NotFiniteError
 from audit.finetune import GRU, Recipe, train
 from audit.latency import measure_single
 from audit.model import SETTINGS, Model, safe_weights
@@ -256,7 +256,10 @@ class Bench:
             raise _LeftOut(f"torch {version('torch')} computes no 8-bit layers on this machine ({text})") from None
         if facts["layers"] < 2:  # the head alone
             raise _LeftOut("its layers are of a kind that has no 8-bit version here (torch.nn.Linear has)")
-        return self._measured("int8", self.scorer_of(model), None, facts["size"], _parameters(model))
+        try:
+            return self._measured("int8", self.scorer_of(model), None, facts["size"], _parameters(model))
+        except NotFiniteError:  # the audited model itself answers with numbers
+            raise _LeftOut("with 8-bit layers its answers are no numbers") from None
 
     def _of(self, kind: str, scorer: Scorer) -> tuple[Runner, Alternative]:
         model = scorer.model

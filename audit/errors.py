@@ -1,4 +1,4 @@
-"""The two ways in which an audit tells its user that something outside the code is in the way."""
+"""The ways in which an audit tells its user that something outside the code is in the way."""
 
 
 class AuditError(Exception):
@@ -7,6 +7,10 @@ class AuditError(Exception):
     The message is one sentence that names the thing, says what was expected and what to do. The plugin turns it
     into exit status 4 and the command line into exit status 4 too; neither shows a traceback.
     """
+
+
+class NotFiniteError(AuditError):
+    """A network answered with NaN or infinity, which no class may be read from: `argmax` of it is the first one."""
 
 
 class NotAssessed(Exception):  # noqa: N818  (it is an outcome, not an error)

@@ -19,7 +19,7 @@ from audit.attention import Attention
 from audit.cache import Cache, read_json
 from audit.data import Examples
 from audit.energy import Meter
-from audit.errors import AuditError, NotAssessed
+from audit.errors import AuditError, NotAssessed, NotFiniteError
 from audit.finetune import Recipe, train
 from audit.model import Model
 from audit.probes.claims import Trained
@@ -135,9 +135,13 @@ class Experiments:
                 "pretraining_rate"
             )
         rates = [float(f"{share * own:.3g}") for share in RATES]
-        made = {
-            rate: self._runs(encoder, rows, train="all", initialise="pretrained", learning_rate=rate) for rate in rates
-        }
+        try:
+            made = {
+                rate: self._runs(encoder, rows, train="all", initialise="pretrained", learning_rate=rate)
+                for rate in rates
+            }
+        except NotFiniteError as error:  # of a rate that is not the policy's
+            raise NotAssessed(str(error).removesuffix(".")) from None
         return made, rates[0]
 
     def recurrent(self) -> tuple[Trained, Trained]:

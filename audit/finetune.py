@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock
 
-from audit import launched
+from audit import launched, tokens
 from audit import model as models
 from audit.batches import filler, inputs
 from audit.cache import Cache, read_sealed, remove, timestamp, unfinished, write_sealed
 from audit.data import Examples, split_validation
 from audit.energy import restated
-from audit.errors import AuditError, NotAssessed
+from audit.errors import AuditError, NotAssessed, NotFiniteError
 from audit.model import Model
 from audit.policy import Finetune
 from audit.surroundings import TRAINING, unset
@@ -240,6 +240,8 @@ def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: 
         history, steps = _run_trainer(folder, network, tokenizer, recipe, fit, validation, progress)
     figures = launched.total(launched.gathered(energy.record() if launched.is_first_of_machine() else None))
     network = network.to("cpu").to(torch.float32)
+    if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
+        raise _broken_down(recipe, steps)
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {
@@ -260,7 +262,7 @@ def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: 
 
 def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, Any]:
     """Network and tokenizer before the first step."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
     names = dict(enumerate(fit.classes))
     labels: dict[str, Any] = {"id2label": names, "label2id": {label: i for i, label in names.items()}}
@@ -269,7 +271,9 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
         return made_here(vocabulary.texts, labels, recipe.max_length)
     try:
         config = AutoConfig.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True, **labels)
-        tokenizer = AutoTokenizer.from_pretrained(recipe.base, trust_remote_code=False, local_files_only=True)
+        # The head is made anew: what a former one was for must not decide the loss.
+        config.problem_type = None
+        tokenizer = tokens.load(recipe.base, recipe.source, models.config(recipe.base, recipe.source))
         if recipe.settings.initialise == "scratch":
             network = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
         else:
@@ -284,6 +288,8 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
                 # A base model has no classification head, or one of other classes: it is made anew.
                 ignore_mismatched_sizes=True,
             )
+    except AuditError:
+        raise
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise AuditError(f"model '{recipe.source}': it cannot be fine-tuned ({text}).") from None
@@ -429,7 +435,7 @@ def _run_trainer(
         eval_strategy="epoch" if len(validation) else "no",
         save_strategy="no",
         logging_strategy="steps",
-        logging_steps=max(1, min(20, steps // 10)),
+        logging_steps=max(1, min(20, steps // 10, int(steps / settings.epochs))),  # a loss for each epoch
         # To look at each loss, or to copy a batch and wait for it, would keep a GPU waiting for its next work.
         logging_nan_inf_filter=False,
         accelerator_config={"non_blocking": on_cuda},
@@ -447,6 +453,8 @@ def _run_trainer(
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **more: Any) -> None:
             self.loss = (logs or {}).get("loss", self.loss)
+            if "loss" in (logs or {}) and not np.isfinite(self.loss):
+                raise _broken_down(recipe, state.global_step)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             bar.advance(1, f"loss {self.loss:.3f}" if self.loss == self.loss else "")
@@ -479,6 +487,13 @@ def _run_trainer(
     with progress.bar(f"fine-tune {recipe.source}", steps, "steps") as bar:
         trainer.train()
     return history, int(trainer.state.global_step)
+
+
+def _broken_down(recipe: Recipe, steps: int) -> NotFiniteError:
+    return NotFiniteError(
+        f"model '{recipe.source}': its training broke down, loss or weights are no numbers after {steps} steps; lower "
+        f"[model.finetune] learning_rate ({recipe.settings.learning_rate:g})."
+    )
 
 
 def _collate(tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from audit.cache import Cache
 from audit.energy import Meter, Runner
+from audit.errors import NotFiniteError
 from audit.probes import latency
 from audit.probes.latency import Request
 from audit.scorer import Scorer
@@ -142,6 +143,8 @@ def _measure(
             started = now()
             try:
                 said = np.asarray(answer(text), float)
+            except NotFiniteError:
+                error = "no probabilities"
             except Exception as problem:  # whatever it is, the sender gets no answer
                 error = type(problem).__name__
             seconds = now() - started

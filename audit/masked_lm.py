@@ -244,14 +244,15 @@ class Training:
         losses, _, _ = self._guess(self.blocks[rows], random)
         loss = losses.sum() / max(len(losses), 1)
         loss.backward()
+        value = self._finite(loss.item())
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
         self.optimizer.step()
         self.optimizer.zero_grad()
         state.step += 1
-        state.recent.append(loss.item())
-        return state.recent[-1]
+        state.recent.append(value)
+        return value
 
     def log(self) -> None:
         """Put the mean loss of the last steps into the history, and now and then that of the texts held out."""
@@ -289,7 +290,17 @@ class Training:
         with torch.no_grad():
             parts = [self._guess(self.unseen[i : i + size], random) for i in range(0, len(self.unseen), size)]
         losses, right = (torch.cat(part).cpu().numpy() for part in (list(zip(*parts, strict=True))[:2]))
+        self._finite(float(losses.sum()))
         return losses.astype(np.float64), right, np.concatenate([part[2] for part in parts])
+
+    def _finite(self, loss: float) -> float:
+        """The loss; raises AuditError where it is no number, as no step mends it and no checkpoint should hold it."""
+        if not np.isfinite(loss):
+            raise AuditError(
+                f"the training broke down: its loss is no number after {self.state.step} steps; lower --learning-rate "
+                f"({self.recipe.learning_rate:g})."
+            )
+        return loss
 
     def _guess(self, blocks: NDArray[Any], random: np.random.Generator) -> tuple[Any, Any, NDArray[np.bool_]]:
         """Loss of each masked token, whether it was guessed, and which they are; only for these the head is run."""

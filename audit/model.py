@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from audit import artifact, hub, labels, pickles, weights
+from audit import admission, artifact, hub, labels, pickles, tokens, weights
 from audit.errors import AuditError
 from audit.files import check_all_regular
 from audit.pickles import PICKLED
@@ -94,12 +94,8 @@ class Model:
     @cached_property
     def tokenizer(self) -> Any:
         """The fast tokenizer."""
-        from transformers import AutoTokenizer
-
         with _loadable(self.source, "tokenizer"):
-            return AutoTokenizer.from_pretrained(
-                self.folder, trust_remote_code=False, local_files_only=True, use_fast=True
-            )
+            return tokens.load(self.folder, self.source, config(self.folder, self.source))
 
     @cached_property
     def network(self) -> Any:
@@ -266,18 +262,49 @@ def check_folder(folder: Path, source: str, *, allow_pickle: bool = False) -> No
     ------
     AuditError
         Without configuration, without weights, with damaged safetensors, or with pickled weights only; where these are
-        allowed, if the scanner calls them dangerous or cannot look into them.
+        allowed, if the scanner calls them dangerous or cannot look into them; as :func:`audit.admission.check`.
     """
     check_all_regular(folder, f"model '{source}'")
     if not (folder / "config.json").is_file():
+        admission.check_adapter(folder, source)
         raise AuditError(f"model '{source}': {folder} has no config.json; expected a saved Transformers model.")
     safe = safe_weights(folder, source)
-    for path in safe:
-        weights.header(path)
-    if safe:
-        return
+    tensors = _tensors(safe)
+    if not safe:
+        _check_pickled(folder, source, allow_pickle=allow_pickle)
+    admission.check(folder, source, config(folder, source), tensors)
+
+
+def check_classifier(folder: Path, source: str) -> None:
+    """Refuse a model that is no classifier, as :func:`audit.admission.check_classifier`; nothing of it is loaded."""
+    admission.check_classifier(source, config(folder, source), _tensors(safe_weights(folder, source)))
+
+
+def check_outputs(folder: Path, source: str, classes: Sequence[str]) -> None:
+    """Refuse a model whose head has more or fewer outputs than there are class names.
+
+    Raises
+    ------
+    AuditError
+    """
+    outputs = admission.outputs_of(_tensors(safe_weights(folder, source)))
+    if outputs is not None and outputs != len(classes):
+        raise AuditError(
+            f"model '{source}': its head has {outputs} outputs, but {len(classes)} classes are named "
+            f"({', '.join(map(printable, classes))}); correct id2label in config.json or [model] labels."
+        )
+
+
+def _tensors(paths: Sequence[Path]) -> dict[str, weights.Tensor]:
+    """All tensors of several safetensors files by name."""
+    return {name: tensor for path in paths for name, tensor in weights.header(path).items()}
+
+
+def _check_pickled(folder: Path, source: str, *, allow_pickle: bool) -> None:
+    """Refuse pickled weights that are not allowed, or not safe to load."""
     pickled = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICKLED and path.is_file()]
     if not pickled:
+        admission.check_adapter(folder, source)
         raise AuditError(f"model '{source}': {folder} has no weights; expected {SAFE_WEIGHTS}.")
     if not allow_pickle:
         raise AuditError(
@@ -346,14 +373,19 @@ def config(folder: Path, source: str) -> dict[str, Any]:
     return value
 
 
+def longest(folder: Path, source: str, asked: int) -> int:
+    """How many tokens of a text a model reads: as many as asked for, but no more than it has positions."""
+    return min(asked, admission.positions(config(folder, source)) or asked)
+
+
 def positions(folder: Path, source: str) -> int:
-    """How many tokens a model can read at most, by its configuration and its tokenizer's."""
+    """How many tokens a model was made for, by its configuration and its tokenizer's."""
     try:
         tokenizer = artifact.read_json(folder / "tokenizer_config.json")
     except (OSError, ValueError):
         tokenizer = {}
-    told = (config(folder, source).get("max_position_embeddings"), tokenizer.get("model_max_length"))
-    return int(min((number for number in told if isinstance(number, int | float) and number > 0), default=512))
+    numbers = (admission.positions(config(folder, source)), tokenizer.get("model_max_length"))
+    return int(min((number for number in numbers if isinstance(number, int | float) and number > 0), default=512))
 
 
 def labels_of(folder: Path, source: str, asked: Sequence[str]) -> tuple[str, ...]:

@@ -126,7 +126,8 @@ def build(
                 "not_run": not_run,
                 "created": created,
                 "duration_s": round(duration_s, 3),
-                "model": next((fact["model"] for fact in facts if fact["model"]), {}),
+                # What each process knows of it: not every one has had it read texts.
+                "model": {key: value for fact in reversed(facts) for key, value in fact["model"].items()},
                 "data": {
                     role: next((fact["data"][role] for fact in facts if fact["data"][role]), {})
                     for role in ("test", "train")

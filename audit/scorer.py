@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit import attention, attributions, gradients
+from audit import attention, attributions, gradients, tokens
 from audit.attention import Attention
 from audit.attributions import Attribution
 from audit.batches import Batches, ahead, calibration_tokens, filler, inputs, one_behind, windows
 from audit.cache import Cache
 from audit.data import Examples, fingerprint
+from audit.errors import NotFiniteError
 from audit.gradients import TriggerScores
 from audit.model import Model
 from audit.progress import Bar, Progress
@@ -60,6 +61,11 @@ class Predictions:
     probabilities: NDArray[np.float32]
     classes: tuple[str, ...]
     examples: Examples | None = None
+
+    def __post_init__(self) -> None:
+        """Whoever made them, a user's own scorer too; those mapped from a file were checked as they were written."""
+        if not isinstance(self.probabilities, np.memmap):
+            check_finite(self.probabilities)
 
     def on(self, examples: Examples) -> Predictions:
         """The same, told which examples they are about.
@@ -109,6 +115,28 @@ class Predictions:
         """Cross-entropy of each example's true class, shape (n,)."""
         p = self.probabilities[np.arange(len(self)), self.truth].astype(float)
         return np.asarray(-np.log(np.clip(p, 1e-12, 1.0)))
+
+
+def check_finite(rows: NDArray[np.floating[Any]], source: str = "", dtype: str = "") -> None:
+    """Refuse answers that are no numbers.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, width)
+        Of each text.
+    source, dtype : str
+        The model's, where they are known.
+
+    Raises
+    ------
+    NotFiniteError
+    """
+    if np.isfinite(rows).all():
+        return
+    count = int((~np.isfinite(rows)).any(axis=1).sum())
+    model, single = f"model '{source}': " if source else "", f" in {dtype}" if dtype else ""
+    remedy = "use bfloat16 or float32" if dtype == "float16" else "its weights are damaged, or overflow"
+    raise NotFiniteError(f"{model}the answers to {count:,} of {len(rows):,} texts are no numbers{single}; {remedy}.")
 
 
 @dataclass
@@ -163,6 +191,11 @@ class Scorer:
         -------
         Predictions
             Probabilities of shape (n, classes), float32.
+
+        Raises
+        ------
+        NotFiniteError
+            If an answer is no number; such a one is never kept.
         """
         parts = list(self._kept(texts, ""))
         nothing = np.empty((0, len(self.model.labels)), dtype=np.float32)
@@ -235,6 +268,7 @@ class Scorer:
         network, read = replace(self.model).network, [self._read(text) for text in texts]
         with self._meter.phase("score"):
             made = attention.weigh(network, self.model.tokenizer, read, self.model.max_length)
+        self._check(np.array([[each.weights.sum(), each.queries.sum(), each.keys.sum()] for each in made]))
         self.counts.forward_passes += len(texts)
         self.counts.texts += len(texts)
         return made
@@ -309,13 +343,22 @@ class Scorer:
                     made.append([each.spans, each.scores, each.moved])
                     self.counts.forward_passes += each.passes
                     bar.advance(1)
+            self._check_sums(made)
             return {"made": made}
 
         made = self._cache.measurement(asked, measure)["made"]
+        self._check_sums(made)
         return tuple(
             Attribution(text, target, tuple((start, end) for start, end in spans), tuple(scores), moved)
             for text, target, (spans, scores, moved) in zip(read, classes, made, strict=True)
         )
+
+    def _check_sums(self, explained: Iterable[Sequence[Any]]) -> None:
+        """Refuse attributions of which any is no number, just made or from the cache."""
+        self._check(np.array([[sum(scores), moved] for _, scores, moved in explained], dtype=float))
+
+    def _check(self, rows: NDArray[np.floating[Any]]) -> None:
+        check_finite(rows, self.model.source, self.model.dtype)
 
     def _kept(self, texts: Iterable[str], what: str, total: int = 0) -> Iterator[NDArray[np.float32]]:
         """Rows of the texts in their order, a window at a time, shape (texts of the window, width).
@@ -345,6 +388,7 @@ class Scorer:
                     if not computed:
                         self._calibrate(distinct)
                     rows = self._compute(what, [text_of[key] for key in missing], bar)
+                self._check(rows)
                 fresh = dict(zip(missing, rows, strict=True))
                 store.put(fresh)
                 found |= fresh
@@ -358,7 +402,9 @@ class Scorer:
         """Probabilities by the model itself, past the cache; shape (n, classes), in the order of the texts."""
         bars = self._progress if show else Progress()
         with bars.bar("score", len(texts), "texts") as bar:
-            return self._predict(texts, bar)
+            rows = self._predict(texts, bar)
+        self._check(rows)
+        return rows
 
     def _compute(self, what: str, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
         """Rows that nobody has kept: embeddings, or probabilities where `what` is empty."""
@@ -541,6 +587,7 @@ class Scorer:
                 model.network, rows, sources, self._batches, lambda ids: self._inputs({"input_ids": ids}), bar
             )
         self.counts.forward_passes += len(rows)
+        self._check(mean.reshape(len(mean), -1))
         return mean
 
     @cached_property
@@ -565,6 +612,16 @@ class Scorer:
 
         digest = hashlib.sha256(f"{self._tokenization}{fingerprint(read)}".encode()).hexdigest()
         return self._cache.array(f"alike-{digest[:32]}", (len(first),), compare)
+
+    def unknown_share(self, texts: Sequence[str]) -> float:
+        """Share of the tokens of a sample of texts that stand for what the tokenizer does not know; kept."""
+        sample = [self._read(text) for text in texts[:: max(1, len(texts) // tokens.SAMPLE)]]
+        key = {"what": "unknown tokens", "texts": fingerprint(sample), **self._tokenization}
+
+        def measure() -> dict[str, Any]:
+            return {"share": tokens.unknown_share(self.model.tokenizer, sample)}
+
+        return float(self._cache.measurement(key, measure)["share"])
 
     @cached_property
     def _tokenization(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from audit import (
     record,
     references,
     since,
+    tokens,
 )
 from audit import policy as policies
 from audit.alternatives import Alternative, Alternatives, Bench
@@ -97,6 +98,7 @@ class Session:
         self._experiments: Experiments | None = None
         self._started = timestamp()
         self._surroundings = ExitStack()
+        self.unknown_tokens = 0.0
 
     @cached_property
     def policy(self) -> Policy:
@@ -229,6 +231,7 @@ class Session:
         path, allowed = self.policy.path(source, key), self.policy.security.allow_pickle
         folder, commit = model.locate(source, path, revision, allow_pickle=allowed)
         pinned = commit is None or bool(re.fullmatch(r"[0-9a-f]{40}", revision or ""))
+        length = model.longest(folder, source, length)
         return Recipe(source, folder, commit, pinned, settings, length, self.device)
 
     @cached_property
@@ -246,15 +249,18 @@ class Session:
             return None
         revision = asked.revision if self.options.model is None else None
         folder, commit = model.locate(source, path, revision, allow_pickle=self.policy.security.allow_pickle)
+        model.check_classifier(folder, source)
         return source, folder, commit, commit is None or bool(re.fullmatch(r"[0-9a-f]{40}", revision or ""))
 
     @cached_property
     def _located(self) -> None:
         """Find the model that is loaded, or the base of the one that is trained."""
         loaded = self._loaded
-        if loaded is None:
-            if self.policy.data.train is None:
-                raise AuditError(f"{self.policy.name}: [model.finetune] needs training data; give [data] train.")
+        if loaded is not None:
+            model.check_outputs(loaded[1], loaded[0], self.classes)
+        elif self.policy.data.train is None:
+            raise AuditError(f"{self.policy.name}: [model.finetune] needs training data; give [data] train.")
+        else:
             _ = self.recipe
 
     @cached_property
@@ -310,18 +316,23 @@ class Session:
         loaded = self._loaded
         if loaded is not None:
             source, folder, commit, pinned = loaded
+            length = model.longest(folder, source, self.policy.model.max_length)
             return Model(
-                source, folder, self.classes, self.policy.model.max_length, self.device, commit, pinned,
+                source, folder, self.classes, length, self.device, commit, pinned,
                 allow_pickle=self.policy.security.allow_pickle, dtype=self.policy.audit.dtype,
             )  # fmt: skip
         assert self.recipe is not None
         assert self.train_data is not None
+        if self.recipe.base is not None:  # before the long work, which would end in the same refusal
+            source, base = self.recipe.source, self.recipe.base
+            self._read_by(Scorer(Model(source, base, self.classes, 4), self.cache, self.meter, self.progress))
         made = train(self.recipe, self.train_data, self.cache, self.meter, self.progress)
         return replace(made, dtype=self.policy.audit.dtype)
 
     def scorer(self, audited: Model) -> Scorer:
         """A scorer for a model, on this audit's cache and meter; what it does counts in the record."""
         cut, dtype = self.policy.model.max_characters, self.policy.audit.dtype
+        own = audited is self.__dict__.get("model")
         if audited.dtype != dtype:  # a twin: it is trained in float32, and asked as the model is
             audited = replace(audited, dtype=dtype)
         arguments = audited, self.cache, self.meter, self.progress
@@ -329,8 +340,22 @@ class Session:
         # What a fixture of the user's own made of a model, or we of its weights, is not in its folder.
         if self.cluster is not None and "model" not in self.overridden and type(audited) is Model:
             made = ClusterScorer(*arguments, self.cluster, max_characters=cut)
+        if own:
+            self.unknown_tokens = self._read_by(made)
         self._scorers.append(made)
         return made
+
+    def _read_by(self, scorer: Scorer) -> float:
+        """Share of the test texts' tokens that a model's tokenizer does not know.
+
+        Raises
+        ------
+        AuditError
+            If it does not know most of them.
+        """
+        share = scorer.unknown_share(self.test_data.texts)
+        tokens.check_share(share, scorer.model.source)
+        return share
 
     def inference_blocks(self, scorer: Scorer) -> dict[str, Any]:
         """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
@@ -578,7 +603,8 @@ class Session:
             "policy_file": self.policy.origin.name if self.policy.origin else None,
             "gated": list(self.policy.gated_ids(self.extra_ids)),
             "baseline": self._remembered,
-            "model": _describe(audited, self.overridden),
+            "model": _describe(audited, self.overridden)
+            | ({"unknown_tokens": self.unknown_tokens} if self.unknown_tokens > tokens.WARNED else {}),
             "data": {
                 role: examples.describe() if (examples := self.__dict__.get(f"{role}_data")) else {}
                 for role in ("test", "train")

@@ -71,7 +71,7 @@ class Store:
         self._cache, self._path, self._scope, self._limit = cache, cache.predictions, scope, limit
 
     def get(self, keys: Sequence[Key], width: int | None) -> dict[Key, NDArray[np.float32]]:
-        """The rows that are there, by key; those of another width, or damaged, count as missing.
+        """The rows that are there, by key; those of another width, damaged or not finite count as missing.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class Store:
             for key, numbers, checksum in connection.execute(query, (self._scope, *part)):
                 if isinstance(numbers, bytes) and self._checksum(key, numbers) == checksum:
                     row = np.frombuffer(numbers, dtype="<f4")
-                    if width in (None, len(row)):
+                    if width in (None, len(row)) and np.isfinite(row).all():
                         found[key] = row
         now = time.time()
         with connection:

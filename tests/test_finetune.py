@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -315,3 +316,31 @@ def test_batches_are_those_of_transformers_own_collator(untrained: Path, side: s
         assert set(found) == set(expected)
         for name, tensor in expected.items():
             torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.slow("trains a model", seconds=2)
+def test_a_training_that_breaks_down_is_an_error_and_leaves_no_model(folder: Path, tmp_path: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["bert.embeddings.LayerNorm.weight"] *= torch.nan
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    recipe = Recipe("mine", folder, None, True, Finetune(epochs=1), 32, "cpu")
+    with pytest.raises(AuditError, match=r"loss or weights are no numbers after 1 steps; lower \[model.finetune\]"):
+        run(recipe, examples(48), tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "models").glob("*.json"))
+
+
+@pytest.mark.slow("trains a model", seconds=3)
+def test_each_epoch_has_its_loss_however_short_it_is(tmp_path: Path) -> None:
+    model, _ = run(small_recipe(epochs=30, validation=0.2), examples(40), tmp_path / "cache")
+    history = model.training["history"]  # type: ignore[attr-defined]
+    assert len(history) == 30
+    assert np.isfinite([epoch["loss"] for epoch in history]).all()
+
+
+@pytest.mark.slow("trains a model", seconds=2)
+def test_a_base_of_another_task_is_trained_as_a_classifier_of_one_label(folder: Path, tmp_path: Path) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"problem_type": "multi_label_classification"}), "utf-8")
+    model, _ = run(Recipe("mine", folder, None, True, Finetune(epochs=1), 32, "cpu"), examples(48), tmp_path / "cache")
+    made = json.loads((model.folder / "config.json").read_text("utf-8"))  # type: ignore[attr-defined]
+    assert made.get("problem_type") in (None, "single_label_classification")

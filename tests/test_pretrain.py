@@ -23,6 +23,7 @@ from audit import model as models
 from audit.cache import Cache
 from audit.data import load
 from audit.energy import Meter
+from audit.errors import AuditError
 from audit.progress import Progress
 
 from .conftest import write_csv
@@ -94,6 +95,16 @@ def training(count: int = 40) -> masked_lm.Training:
     blocks = np.random.default_rng(0).integers(5, len(tokenizer), (count, 16)).astype(np.uint16)
     recipe = masked_lm.Recipe(layers=1, width=64, vocabulary=300, max_length=16, batch_size=4, warmup=5)
     return masked_lm.Training(recipe, tokenizer, blocks, blocks[:10], "cpu")
+
+
+def test_a_training_that_breaks_down_stops_before_its_weights_do() -> None:
+
+    broken = training()
+    with torch.no_grad():
+        broken.network.cls.predictions.bias += torch.nan
+    with pytest.raises(AuditError, match=r"no number after 0 steps; lower --learning-rate \(0"):
+        broken.step()
+    assert broken.state.step == 0
 
 
 def test_masks_are_berts() -> None:

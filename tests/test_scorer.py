@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from audit import demo
 from audit.cache import Cache
 from audit.energy import Meter
+from audit.errors import AuditError
 from audit.model import Model
 from audit.progress import Progress
-from audit.scorer import Scorer
+from audit.scorer import Predictions, Scorer
 
 from .conftest import CLASSES
+from .helpers import is_one_sentence
 
 TEXTS = [str(row["text"]) for row in demo.reviews("test", rows=60)] + ["", "one", "é " * 100, "word " * 5000]
 
@@ -111,6 +115,70 @@ def test_predictions_must_fit_their_examples(untrained: Path, tmp_path: Path) ->
         predictions.on(Examples(("a",), np.array([0]), CLASSES))
     with pytest.raises(ValueError, match="know no examples"):
         _ = predictions.truth
+
+
+# Answers that are no numbers
+
+
+def damaged(folder: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> Path:
+    """The same folder, its last weights changed."""
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.weight"] = change(weights["classifier.weight"])
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+ASKED: list[Callable[[Scorer], object]] = [
+    lambda scorer: scorer.predict(TEXTS[:20]),
+    lambda scorer: scorer.forward(TEXTS[:20]),
+    lambda scorer: scorer.attributions(TEXTS[:2], np.array([0, 1])),
+    lambda scorer: scorer.trigger_scores(TEXTS[:2], np.array([0, 1])),
+]
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_answers_that_are_no_numbers_are_an_error_and_never_a_class(
+    ask: Callable[[Scorer], object], folder: Path, tmp_path: Path
+) -> None:
+    damaged(folder, lambda weight: weight * torch.nan)
+    for _ in range(2):  # nor does the cache hold any
+        with pytest.raises(AuditError, match="no numbers in float32") as caught:
+            ask(make_scorer(folder, tmp_path / "cache"))
+        assert is_one_sentence(str(caught.value))
+
+
+def test_an_overflow_in_half_precision_names_a_type_that_holds_the_numbers(folder: Path, tmp_path: Path) -> None:
+    damaged(folder, lambda weight: weight * 1e7)
+    with pytest.raises(AuditError, match="20 of 20 texts are no numbers in float16; use bfloat16 or float32"):
+        make_scorer(folder, tmp_path / "cache", dtype="float16").predict([f"good film {i}" for i in range(20)])
+    assert np.isfinite(make_scorer(folder, tmp_path / "cache", dtype="bfloat16").predict(TEXTS).probabilities).all()
+
+
+def test_embeddings_that_are_no_numbers_are_an_error(folder: Path, tmp_path: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["bert.embeddings.LayerNorm.weight"] *= torch.nan
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    for ask in (Scorer.embed, Scorer.attention):
+        with pytest.raises(AuditError, match="3 of 3 texts are no numbers"):
+            ask(make_scorer(folder, tmp_path / "cache"), ["good", "bad", "film"])
+
+
+def test_rows_of_a_cache_that_are_no_numbers_are_computed_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = make_scorer(folder, tmp_path / "other").predict(TEXTS).probabilities
+    with monkeypatch.context() as former:  # a version that kept whatever came
+        former.setattr(Scorer, "_check", lambda *_: None, raising=False)
+        former.setattr(Predictions, "__post_init__", lambda _: None, raising=False)
+        former.setattr(Scorer, "_predict", lambda _, texts, bar: np.full((len(texts), 3), np.nan, dtype=np.float32))
+        make_scorer(folder, tmp_path / "cache").predict(TEXTS)
+    found = make_scorer(folder, tmp_path / "cache").predict(TEXTS).probabilities
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_scorer_of_the_users_own_may_not_answer_with_nothing_either() -> None:
+    with pytest.raises(AuditError, match="1 of 2 texts are no numbers"):
+        Predictions(np.array([[0.5, 0.5], [np.nan, np.nan]], dtype=np.float32), ("negative", "positive"))
 
 
 # Embeddings

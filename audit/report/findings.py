@@ -523,6 +523,7 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
     said += _laxer(record.get("baseline", {}))
     if record["model"].get("overridden"):
         said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
+    said += of_model(record)
     if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":
         said.append(words.DEMO)
     said += reading(record)
@@ -580,6 +581,17 @@ def _groups_read(groups: Mapping[str, Any]) -> Iterator[str]:
 
 def _first(parts: list[str], between: str = "") -> str:
     return (between or words.COMMA).join([*parts[:_MOST], *(["…"] if len(parts) > _MOST else [])])
+
+
+def of_model(record: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of how the model read the texts."""
+    said, model, asked = [], record["model"], setting(record, "model", "max_length")
+    if share := model.get("unknown_tokens"):
+        said.append(words.UNKNOWN_TOKENS.format(share=text.percent(round(share, 2))))
+    length = model.get("max_length")
+    if isinstance(length, int) and isinstance(asked, int) and length < asked:
+        said.append(words.CUT_SHORT.format(asked=text.figure(asked), count=text.figure(length)))
+    return said
 
 
 def untranslated() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.report.findings import reading
+from audit.report.findings import of_model, reading
 from audit.verdict import Gate, interval
 
 STYLES: Mapping[str, dict[str, bool]] = {
@@ -26,11 +26,11 @@ def convention(role: str, split: Mapping[str, Any]) -> Iterator[str]:
 
 
 def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
-    """How the data were read, one line for each finding, with its style, and one for each gate that did not run."""
+    """How the data were read; one line for each finding, with its style, and one for each gate that did not run."""
     for role, split in record["data"].items():
         for line in convention(role, split):
             yield line, {}
-    for sentence in reading(record):
+    for sentence in (*reading(record), *of_model(record)):
         yield sentence, {"yellow": True}
     findings = record["findings"]
     width = max((len(f["id"]) for f in findings), default=0)
