@@ -22,7 +22,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -958,7 +958,7 @@ def pytest_runtest_makereport(
 def _frames(item: pytest.Item, run: _Run, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
     """The traceback of a test that broke: where, and in which line of code; neither arguments nor local variables."""
     shown = pytest.ExceptionInfo.from_exception(_without_values(excinfo.value, run, frozenset()))
-    style = "native" if item.config.option.tbstyle == "native" else "short"
+    style: Literal["native", "short"] = "native" if item.config.option.tbstyle == "native" else "short"
     return shown.getrepr(style=style, tbfilter=item._traceback_filter)
 
 

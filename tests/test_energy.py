@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -177,10 +177,9 @@ def test_inference_is_measured_in_blocks_and_not_again(
 class _Instant:
     """Answers at once; only how often it was asked matters."""
 
-    identity: Mapping[str, Any] = {"model": "instant"}
-
     def __init__(self) -> None:
         self.counts = Counts()
+        self.identity: dict[str, Any] = {"model": "instant"}
 
     def forward(self, texts: Sequence[str], show: bool = True) -> None:
         self.counts.tokens += len(texts)
