@@ -244,7 +244,7 @@ def _tracker_class() -> Any:
 
     class Tracker(OfflineEmissionsTracker):  # type: ignore[misc]
         def _set_from_conf(self, *arguments: Any, **more: Any) -> Any:
-            self._external_conf = {}
+            self._external_conf: dict[str, Any] = {}
             return super()._set_from_conf(*arguments, **more)
 
     return Tracker

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -177,7 +177,7 @@ def test_inference_is_measured_in_blocks_and_not_again(
 class _Instant:
     """Answers at once; only how often it was asked matters."""
 
-    identity: Mapping[str, Any] = {"model": "instant"}
+    identity: ClassVar[dict[str, Any]] = {"model": "instant"}
 
     def __init__(self) -> None:
         self.counts = Counts()

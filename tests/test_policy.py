@@ -92,7 +92,9 @@ def test_defaults_stand_in_for_what_is_left_out() -> None:
 
 
 # What pydantic, tomllib and Python's codecs would say.
-LIBRARIES = r"(?i)input should|string should|instance of|pattern|codec|hex value|unescaped|column \d|overwrite|valid TOML:"
+LIBRARIES = (
+    r"(?i)input should|string should|instance of|pattern|codec|hex value|unescaped|column \d|overwrite|valid TOML:"
+)
 
 
 def reject(more: str, text: str = MINIMAL) -> str:
