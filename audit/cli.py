@@ -188,7 +188,7 @@ def _session(asked: argparse.Namespace, policy: str | None) -> Session:
 
 
 def _train(asked: argparse.Namespace) -> int:
-    from audit.report.terminal import convention
+    from audit.report.terminal import how_read
 
     main = launched.is_main()
     session = _session(asked, asked.audit_policy)
@@ -197,7 +197,7 @@ def _train(asked: argparse.Namespace) -> int:
     try:
         with launched.together(session.device):
             if main and session.train_data is not None:
-                for line in convention("train", session.train_data.describe()):
+                for line in how_read({"train": session.train_data.describe()}):
                     print(line, file=sys.stderr)
             trained = session.model
     finally:

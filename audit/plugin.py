@@ -100,7 +100,7 @@ class _Run:
     notes: Temporary | None = None
     watchdog: Watchdog | None = None
     record: dict[str, Any] | None = None
-    printed: dict[str, str] = field(default_factory=dict)
+    printed: dict[tuple[str, bool], str] = field(default_factory=dict)
 
     @property
     def is_worker(self) -> bool:
@@ -137,9 +137,10 @@ class _Run:
         from audit import redaction
 
         texts = self.session.texts if self.session is not None else ()
-        if content not in self.printed:
-            self.printed[content] = redaction.unquoted(content, texts)
-        return self.printed[content]
+        key = (content, redaction.withheld())
+        if key not in self.printed:
+            self.printed[key] = redaction.unquoted(content, texts)
+        return self.printed[key]
 
     def ensure_session(self) -> Session:
         if self.session is None:
@@ -581,7 +582,7 @@ def model(audit_session: Session) -> Model:
 
 
 @pytest.fixture(scope="session")
-def training(model: Model) -> Mapping[str, Any] | None:
+def model_training(model: Model) -> Mapping[str, Any] | None:
     """What is known of the model's training; None where it was loaded, or is none of the audit's."""
     return getattr(model, "training", None)
 

@@ -8,20 +8,20 @@ pytestmark = pytest.mark.challenge("environment")
 
 
 @pytest.mark.measures("environment.training_energy")
-def test_training_energy(audit, training, policy):
+def test_training_energy(audit, model_training, policy):
     """Training the model took no more electricity than agreed."""
-    audit.check(environment.training_energy(training, policy.recorded()["environment"]))
+    audit.check(environment.training_energy(model_training, policy.recorded()["environment"]))
 
 
 @pytest.mark.measures("environment.inference_energy")
-def test_inference_energy(audit, inference_blocks, test_data, training, grids, policy):
+def test_inference_energy(audit, inference_blocks, test_data, model_training, grids, policy):
     """Using the model takes no more electricity than agreed."""
     use = policy.environment
     audit.check(
         environment.inference_energy(
             inference_blocks,
             test_data.protocol.confidence,
-            training=training,
+            training=model_training,
             grids=grids,
             predictions_per_day=use.predictions_per_day,
             embodied_g_per_hour=use.embodied_g_per_hour,

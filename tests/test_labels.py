@@ -344,9 +344,10 @@ def test_the_terminal_says_how_labels_were_read_and_how_many_rows_were_left_out(
     result = run()
     assert result.ret == 0
     read = "0 as negative, 2 as neutral, 4 as positive"
-    for role, rows in (("train", 6), ("test", 8)):
+    for role, name, rows, of in (("train", "training", 6, 300), ("test", "test", 8, 400)):
         result.stdout.fnmatch_lines([f"*{role}*labels read by convention: {read}"])
-        result.stdout.fnmatch_lines([f"*{role}*{rows} rows left out, by drop_labels"])
+        left_out = f"{rows} of {of} rows of the {name} data were left out: label in drop_labels: {rows}."
+        result.stdout.fnmatch_lines([left_out])
         assert run.record["data"][role]["skipped"] == {"label in drop_labels": rows}
         assert run.record["data"][role]["labels"] == {"0": "negative", "2": "neutral", "4": "positive"}
     assert run.record["policy"]["data"]["drop_labels"] == ["9"]
@@ -386,4 +387,4 @@ def test_a_training_by_itself_says_it_before_it_starts(
     assert main(["train", "--audit-cache", str(numbered / "cache")]) == 4
     told = capsys.readouterr().err
     assert "[data] train: labels read by convention: 0 as negative, 2 as neutral, 4 as positive\n" in told
-    assert "[data] train: 6 rows left out, by drop_labels\n" in told
+    assert "6 of 300 rows of the training data were left out: label in drop_labels: 6.\n" in told

@@ -604,14 +604,15 @@ def test_a_repository_may_audit_anything_and_the_record_says_so(run: Runner, wri
 
 
 def test_a_test_that_changes_the_folder_changes_nothing(
-    run: Runner, write_policy: WritePolicy, saved: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
+    run: Runner, write_policy: WritePolicy, untrained: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = run.pytester.path
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "step.md")
-    shutil.copytree(saved, root / "models" / "mine")
+    shutil.copytree(untrained, root / "models" / "mine")
     shutil.copytree(reviews, root / "data")
     write_policy(
-        model='source = "models/none"\nmax_length = 32',
+        model='source = "models/mine"\nmax_length = 32',
+        model__finetune="",
         data='train = "data/train.csv"\ntest = "data/test.csv"\ntext = "text"',
         **{"gates.quality": "accuracy = { min = 0.01 }"},
     ).rename(root / "release.toml")
@@ -622,6 +623,9 @@ def test_a_test_that_changes_the_folder_changes_nothing(
     def elsewhere(tmp_path_factory):
         import os
         os.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+    def test_recipe(without_rows):
+        assert without_rows is not None  # looks for the base model now
     """
     )
     options = ("--audit-policy", "release.toml", "--audit-model", "models/mine", "--audit-cache", "kept")

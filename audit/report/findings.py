@@ -526,7 +526,7 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
     said += of_model(record)
     if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":
         said.append(words.DEMO)
-    said += reading(record)
+    said += reading(record["data"])
     waived = [f for f in record["findings"] if is_waived(f)]
     if waived:
         said.append(counted(words.SOME_WAIVED, len(waived)))
@@ -544,9 +544,9 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
 _MOST = 8  # of a kind in one sentence
 
 
-def reading(record: Mapping[str, Any]) -> list[str]:
+def reading(data: Mapping[str, Any]) -> list[str]:
     """How the data were read where that is not as they stand: rows left out, and cells of subgroup columns."""
-    return [*_rows_left_out(record["data"]), *_groups_read(record["data"]["test"].get("groups") or {})]
+    return [*_rows_left_out(data), *_groups_read((data.get("test") or {}).get("groups") or {})]
 
 
 def _rows_left_out(data: Mapping[str, Any]) -> Iterator[str]:

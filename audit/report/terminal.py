@@ -18,19 +18,18 @@ STYLES: Mapping[str, dict[str, bool]] = {
 }
 
 
-def convention(role: str, split: Mapping[str, Any]) -> Iterator[str]:
-    """How the labels of a split were read where only convention says it."""
-    if by_convention := split.get("labels"):
-        read = ", ".join(f"{label} as {meant}" for label, meant in by_convention.items())
-        yield f"[data] {role}: labels read by convention: {read}"
+def how_read(data: Mapping[str, Any]) -> Iterator[str]:
+    """How the splits of the data were read where that is not as they stand; `data` as in a record."""
+    for role, split in data.items():
+        if by_convention := split.get("labels"):
+            read = ", ".join(f"{label} as {meant}" for label, meant in by_convention.items())
+            yield f"[data] {role}: labels read by convention: {read}"
+    yield from reading(data)
 
 
 def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
     """How the data were read; one line for each finding, with its style, and one for each gate that did not run."""
-    for role, split in record["data"].items():
-        for line in convention(role, split):
-            yield line, {}
-    for sentence in (*reading(record), *of_model(record)):
+    for sentence in (*how_read(record["data"]), *of_model(record)):
         yield sentence, {"yellow": True}
     findings = record["findings"]
     width = max((len(f["id"]) for f in findings), default=0)
