@@ -220,7 +220,7 @@ def _check_parents(folder: Path) -> None:
 
     A group's right to write is left alone: where each user has a group of their own, new folders have it.
     """
-    if not hasattr(os, "geteuid"):
+    if not hasattr(os, "geteuid") or (folder / _HELD).exists():  # for one run only: nothing of before is trusted there
         return
     for parent in folder.resolve().parents:
         mode = parent.stat().st_mode

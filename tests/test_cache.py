@@ -186,6 +186,16 @@ def test_a_folder_that_anybody_could_put_another_in_the_place_of_is_refused(
             Cache(folder)
 
 
+def test_without_a_cache_an_open_folder_for_temporary_files_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o777)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    temporary = Temporary()
+    Cache(temporary.folder)
+    temporary.cleanup()
+
+
 def test_an_audit_does_not_start_on_such_a_folder(run: Runner, write_policy: WritePolicy, tmp_path: Path) -> None:
     write_policy()
     run.pytester.makepyfile("def test_it(predictions): ...")
