@@ -97,7 +97,10 @@ OWN_CODE = {"AutoConfig": "mine.C", "AutoModelForSequenceClassification": "mine.
         (configure(quantization_config={"quant_method": "bitsandbytes"}), "quantised (bitsandbytes)"),
         (quantise, "quantised (whole numbers in "),
         (configure(auto_map=OWN_CODE, model_type="mine"), "code of its own (auto_map"),
-        (configure(id2label={"0": "negative", "1": "positive"}, label2id={"negative": 0, "positive": 1}), "3 outputs, but 2 classes"),
+        (
+            configure(id2label={"0": "negative", "1": "positive"}, label2id={"negative": 0, "positive": 1}),
+            "3 outputs, but 2 classes",
+        ),
         (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer (tokenizer.json, vocab.txt, …)"),
         (
             lambda folder: [(folder / f"tokenizer{name}.json").unlink() for name in ("", "_config")],
