@@ -25,6 +25,8 @@ _PROGRAM_MAGIC = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b
 # TensorFlow's and Keras's models hold functions beside their weights.
 _TENSORFLOW = (".h5", ".keras", ".pb")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+# What the Trainer writes into a checkpoint to go on from there.
+_TRAINING = re.compile(r"training_args\.bin|(optimizer|scheduler|scaler)\.(pt|bin)|rng_state(_\d+)?\.pth")
 _LONGEST_JSON = 1 << 27
 _ONNX_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"}
 # Built into ONNX Runtime itself, which needs no library for them.
@@ -131,11 +133,13 @@ def _look_at(path: Path, name: str, found: Inspection) -> None:
     with path.open("rb") as file:
         head = file.read(8)
     inside = pickles.find(path)
+    remedy = "; delete it, only to train on needs it" if _TRAINING.fullmatch(path.name) else ""
     for each in inside:
         where = f"{name} → {each.inside}" if each.inside else name
-        found.add(where, each.problem, RUNS if each.dangerous or each.scanned else UNSEEN)
+        found.add(where, each.problem + remedy, RUNS if each.dangerous or each.scanned else UNSEEN)
     if suffix in PICKLED and not inside:
-        found.add(name, "its name makes programs unpickle it, though nothing of a pickle was found in it", RUNS)
+        problem = "its name makes programs unpickle it, though nothing of a pickle was found in it"
+        found.add(name, problem + remedy, RUNS)
     if suffix in PROGRAMS:
         kind = "Python code" if suffix.startswith(".py") else "a program"
         found.add(name, f"{kind} in a model's folder", RUNS)

@@ -267,12 +267,21 @@ def check_folder(folder: Path, source: str, *, allow_pickle: bool = False) -> No
     check_all_regular(folder, f"model '{source}'")
     if not (folder / "config.json").is_file():
         admission.check_adapter(folder, source)
-        raise AuditError(f"model '{source}': {folder} has no config.json; expected a saved Transformers model.")
+        hint = f"; did you mean {inner}?" if (inner := _model_in(folder)) else "; expected a saved Transformers model."
+        raise AuditError(f"model '{source}': {folder} has no config.json{hint}")
     safe = safe_weights(folder, source)
     tensors = _tensors(safe)
     if not safe:
         _check_pickled(folder, source, allow_pickle=allow_pickle)
     admission.check(folder, source, config(folder, source), tensors)
+
+
+def _model_in(folder: Path) -> str:
+    """The last checkpoint in a folder, or the one model in it, as it is shown; empty where there is none."""
+    models = [path for path in folder.iterdir() if (path / "config.json").is_file()]
+    steps = {path: int(number[1]) for path in models if (number := re.fullmatch(r"checkpoint-(\d{1,9})", path.name))}
+    chosen = max(steps, key=lambda path: steps[path]) if steps else models[0] if len(models) == 1 else None
+    return printable(chosen) if chosen is not None else ""
 
 
 def check_classifier(folder: Path, source: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 from audit import AuditError
@@ -507,6 +508,21 @@ def test_planted_pickles_fail_the_audit_and_never_run(audit: Audit, folder: Path
     }
     assert all("the scanner names:" in row[1] for row in rows)
     assert not (tmp_path / "executed").exists()
+
+
+def test_what_the_trainer_left_in_a_checkpoint_may_be_deleted(folder: Path) -> None:
+    network = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(network.parameters())
+    torch.save(transformers.TrainingArguments(output_dir=str(folder), use_cpu=True), folder / "training_args.bin")
+    torch.save(optimizer.state_dict(), folder / "optimizer.pt")
+    torch.save({"cpu": torch.get_rng_state()}, folder / "rng_state_0.pth")
+    torch.save({"step": 1}, folder / "model.pt")
+    problems = inspect(folder, {}).problems
+    named = {
+        each.file.partition(" ")[0]: each.problem.endswith("; delete it, only to train on needs it")
+        for each in problems
+    }
+    assert named == {"training_args.bin": True, "optimizer.pt": True, "rng_state_0.pth": True, "model.pt": False}
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.pkl", "optimizer.pt"])

@@ -36,6 +36,16 @@ def _bomb(target: Path) -> bytes:
 # Fingerprint
 
 
+def test_the_folder_of_a_run_names_its_last_checkpoint(tmp_path: Path) -> None:
+    for number in (500, 1000, 90):
+        save_tiny(tmp_path / "run" / f"checkpoint-{number}")
+    with pytest.raises(AuditError, match=r"run has no config.json; did you mean .*run/checkpoint-1000\?"):
+        check_folder(tmp_path / "run", "run")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AuditError, match="expected a saved Transformers model"):
+        check_folder(tmp_path / "empty", "empty")
+
+
 def test_the_fingerprint_leaves_documentation_out(folder: Path) -> None:
     before = _model(folder).fingerprint
     assert before.startswith("sha256:")
