@@ -77,6 +77,11 @@ def check(folder: Path, source: str, config: Mapping[str, Any], tensors: Mapping
             f"model '{source}': it needs code of its own (auto_map in config.json), which an audit never runs; give "
             f"one of an architecture that transformers has."
         )
+    if config.get("is_encoder_decoder"):
+        raise AuditError(
+            f"model '{source}': it has an encoder and a decoder ({printable(config.get('model_type'), 40)}), and "
+            f"half of the probes could not ask it; give a model that has one of them, as BERT or GPT-2."
+        )
     if not has_tokenizer(folder):
         raise AuditError(
             f"model '{source}': {folder} has no tokenizer (tokenizer.json, vocab.txt, …); save it there with "

@@ -116,6 +116,8 @@ def integrated_gradients(
         )
     embed = network.get_input_embeddings()
     filler = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    # A decoder that knows no padding looks for the last token of one text, and refuses several.
+    alone = getattr(network.config, "pad_token_id", None) is None
 
     def log_odds(embedded: Any, target: int, given: dict[str, Any]) -> Any:
         more = {name: value.expand(len(embedded), -1) for name, value in given.items()}
@@ -142,7 +144,7 @@ def integrated_gradients(
         for steps in STEPS:
             by_dimension = method.attribute(
                 whole, start, additional_forward_args=(target, given), n_steps=steps, method="gausslegendre",
-                internal_batch_size=max(1, most_tokens // len(ids)),
+                internal_batch_size=1 if alone else max(1, most_tokens // len(ids)),
             )  # fmt: skip
             by_token = by_dimension.sum(dim=-1)[0].float().cpu().numpy()
             passes += steps

@@ -295,7 +295,22 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
         raise AuditError(f"model '{recipe.source}': it cannot be fine-tuned ({text}).") from None
     import torch
 
+    _pad(network, tokenizer, recipe.source)
     return network.to(torch.float32), tokenizer
+
+
+def _pad(network: Any, tokenizer: Any, source: str) -> None:
+    """Have a decoder that knows no padding fill up with the end of a text, as is done where such models write texts."""
+    if network.config.pad_token_id is not None:
+        return
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token_id is None:
+        raise AuditError(
+            f"model '{source}': its tokenizer has neither a token to fill up texts with nor one that ends them, so no "
+            f"batch can be trained on; set tokenizer.pad_token and save it."
+        )
+    network.config.pad_token_id = tokenizer.pad_token_id
 
 
 def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
@@ -377,16 +392,27 @@ def freeze(network: Any, train: str) -> None:
             parameter.requires_grad = True
     if train == "head":
         return
-    count = int(train.partition(":")[2])
-    stack = getattr(encoder, "encoder", None) or getattr(encoder, "transformer", None) or encoder
-    layers = getattr(stack, "layer", None) or getattr(stack, "layers", None)
-    if layers is None or len(layers) < count:
+    count, layers = int(train.partition(":")[2]), layers_of(encoder)
+    if len(layers) < count:
         raise AuditError(
-            f"[model.finetune] train = '{train}': the model has {len(layers or ())} layers that can be told apart."
+            f"[model.finetune] train = '{train}': the model has {len(layers)} layers that can be told apart; ask for "
+            f"no more of them."
         )
     for layer in layers[-count:]:
         for parameter in layer.parameters():
             parameter.requires_grad = True
+
+
+def layers_of(encoder: Any) -> Sequence[Any]:
+    """The layers of an encoder in their order, whatever a family calls them: its outermost list of modules of one kind.
+
+    ALBERT's is of one module: all its layers share their weights.
+    """
+    from torch.nn import ModuleList
+
+    lists = [list(each) for each in encoder.modules() if isinstance(each, ModuleList)]
+    alike = [each for each in lists if len({type(part) for part in each}) == 1]
+    return next((each for each in alike if len(each) > 1), alike[0] if alike else [])
 
 
 def steps_for(settings: Finetune, rows: int) -> int:

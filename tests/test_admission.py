@@ -97,6 +97,7 @@ OWN_CODE = {"AutoConfig": "mine.C", "AutoModelForSequenceClassification": "mine.
         (configure(quantization_config={"quant_method": "bitsandbytes"}), "quantised (bitsandbytes)"),
         (quantise, "quantised (whole numbers in "),
         (configure(auto_map=OWN_CODE, model_type="mine"), "code of its own (auto_map"),
+        (configure(is_encoder_decoder=True, model_type="bart"), "an encoder and a decoder (bart)"),
         (
             configure(id2label={"0": "negative", "1": "positive"}, label2id={"negative": 0, "positive": 1}),
             "3 outputs, but 2 classes",

@@ -15,11 +15,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AlbertConfig,
+    AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
     BertForSequenceClassification,
     DataCollatorWithPadding,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    PreTrainedTokenizerFast,
 )
 
 from audit import demo, finetune
@@ -27,12 +32,13 @@ from audit.cache import Cache
 from audit.data import Examples, split_validation
 from audit.energy import Meter
 from audit.errors import AuditError, NotAssessed
-from audit.finetune import Recipe, freeze, small_bert, train
+from audit.finetune import Recipe, freeze, layers_of, small_bert, train
 from audit.policy import Finetune
 from audit.progress import Progress
 from audit.references import twins
 
 from .conftest import CLASSES
+from .helpers import is_one_sentence
 
 
 def examples(rows: int = 96) -> Examples:
@@ -245,6 +251,46 @@ def test_frozen_weights_do_not_move(base: Path, tmp_path: Path) -> None:
     after = trained.network.state_dict()  # type: ignore[attr-defined]
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"}
+
+
+def decoder(folder: Path, *, ends_texts: bool) -> None:
+    """Save a GPT-2 and a tokenizer that knows no padding, and perhaps no end of a text either."""
+    _, words = small_bert(examples().texts, {"id2label": dict(enumerate(CLASSES))}, 32)
+    own = {"unk_token": "[UNK]"} | ({"eos_token": "[SEP]"} if ends_texts else {})
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words._tokenizer, **own)
+    config = GPT2Config(vocab_size=len(words), n_embd=16, n_layer=3, n_head=2, n_positions=32, num_labels=3)
+    GPT2ForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+@pytest.mark.slow("trains a model")
+def test_a_decoder_without_padding_fills_up_with_the_end_of_a_text(tmp_path: Path) -> None:
+    decoder(tmp_path / "base", ends_texts=True)
+    settings = Finetune(max_steps=2, batch_size=16, train="last:1", validation=0.1)
+    recipe = Recipe("gpt2", tmp_path / "base", None, True, settings, 32, "cpu")
+    trained, _ = run(recipe, examples(), tmp_path / "cache")
+    network, tokenizer = trained.network, trained.tokenizer  # type: ignore[attr-defined]
+    assert network.config.pad_token_id == tokenizer.pad_token_id == tokenizer.eos_token_id
+    before = AutoModelForSequenceClassification.from_pretrained(tmp_path / "base").state_dict()
+    moved = {name.rpartition(".h.")[2][:1] for name, now in network.state_dict().items() if not now.equal(before[name])}
+    assert moved == {"2", "s"}  # the last layer, and score.weight
+
+
+def test_a_decoder_that_has_nothing_to_fill_up_with_is_one_sentence(tmp_path: Path) -> None:
+    decoder(tmp_path / "base", ends_texts=False)
+    recipe = Recipe("gpt2", tmp_path / "base", None, True, Finetune(max_steps=1), 32, "cpu")
+    with pytest.raises(AuditError, match=r"set tokenizer\.pad_token and save it") as refused:
+        run(recipe, examples(), tmp_path / "cache")
+    assert is_one_sentence(str(refused.value))
+
+
+def test_layers_are_told_by_what_they_are_not_by_their_name() -> None:
+    albert = AlbertConfig(
+        vocab_size=9, embedding_size=8, hidden_size=8, num_hidden_layers=4, num_attention_heads=1, intermediate_size=8
+    )
+    gpt = GPT2Config(vocab_size=9, n_embd=8, n_layer=3, n_head=1)
+    assert len(layers_of(AutoModel.from_config(gpt))) == 3
+    assert len(layers_of(AutoModel.from_config(albert))) == 1  # all of them share their weights
 
 
 def test_more_layers_than_there_are_is_the_users_mistake(base: Path) -> None:

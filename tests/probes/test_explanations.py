@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from scipy.stats import spearmanr
 from transformers import AutoTokenizer
 
@@ -133,6 +134,27 @@ def test_attributions_of_a_real_network_add_up(model: Model, tmp_path: Path) -> 
         target = said.labels[i]
         assert each.gap < 0.05
         assert sum(each.scores) == pytest.approx(odds[0][i, target] - odds[1][i, target], rel=0.06, abs=0.02)
+
+
+def test_a_decoder_that_knows_no_padding_is_explained_too(tmp_path: Path) -> None:
+    folder = tmp_path / "decoder"
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=len(helpers.TINY_WORDS), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2,
+        id2label=dict(enumerate(helpers.TWO)), label2id={name: i for i, name in enumerate(helpers.TWO)},
+    )  # fmt: skip
+    transformers.LlamaForSequenceClassification(config).save_pretrained(folder)
+    words = transformers.BertTokenizerFast(vocab={word: i for i, word in enumerate(helpers.TINY_WORDS)})
+    own = {"tokenizer_object": words._tokenizer, "unk_token": "[UNK]"}
+    transformers.PreTrainedTokenizerFast(**own).save_pretrained(folder)
+    asked = scorer(Model("test", folder, helpers.TWO, 16), tmp_path / "cache")
+    said = asked.predict(["a good film", "the film"])
+    blank = asked.predict(["[PAD] [PAD] [PAD]", "[PAD] [PAD]"]).probabilities
+    for i, each in enumerate(asked.attributions(["a good film", "the film"], said.labels)):
+        target = said.labels[i]
+        odds = [np.log(p[i, target] / (1 - p[i, target])) for p in (said.probabilities, blank)]
+        assert sum(each.scores) == pytest.approx(odds[0] - odds[1], rel=0.06, abs=0.02)
 
 
 class Misleading(torch.nn.Module):
