@@ -14,7 +14,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
-from audit.cache import Cache
+from audit.cache import Cache, timestamp
 
 if TYPE_CHECKING:
     from audit.scorer import Counts
@@ -379,6 +379,24 @@ def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache:
         :class:`Power`.
     """
     return measure_in_turn([scorer], texts, meter, cache)[0]
+
+
+def measure_own(scorer: Any, texts: Sequence[str], meter: Meter) -> dict[str, Any]:
+    """What :func:`measure_inference` gives, of a scorer that only predicts; not kept, since nothing tells it apart."""
+    measured = _blocks([_Predicting(scorer)], texts, meter)
+    return {**measured, "blocks": measured["blocks"][0], "created": timestamp()}
+
+
+class _Predicting:
+    """A scorer of a repository's own as what is measured; of tokens it says nothing."""
+
+    def __init__(self, scorer: Any) -> None:
+        from audit.scorer import Counts
+
+        self.counts, self.identity, self._scorer = Counts(), dict[str, Any](), scorer
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> Any:
+        return self._scorer.predict(texts)
 
 
 def measure_in_turn(

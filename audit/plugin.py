@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import inspect
 import json
 import os
@@ -16,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+import types
 import uuid
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -284,6 +286,28 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: audit tests of this challenge")
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_Xdist(), "model-audit-xdist")
+    if config.option.pyargs:
+        _register_conftest(config)
+
+
+def _register_conftest(config: pytest.Config) -> None:
+    """Have the conftest.py beside the policy count for suites that are installed: pytest takes it for that folder's."""
+    policy = config.invocation_params.dir / Path(config.option.audit_policy or "audit.toml").expanduser()
+    path = policy.parent / "conftest.py"
+    module = config.pluginmanager.get_plugin(str(path))
+    if module is not None:
+        # Its hooks count already.
+        fixture = type(pytest.fixture(lambda: None))
+        loaded, module = module, types.ModuleType("audit_conftest")
+        vars(module).update({name: each for name, each in vars(loaded).items() if isinstance(each, fixture)})
+    elif path.is_file():
+        spec = importlib.util.spec_from_file_location("audit_conftest", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    if module is not None:
+        config.pluginmanager.register(module, "model-audit-conftest")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -578,13 +602,16 @@ def person_names(audit_session: Session) -> NameFinder | None:
 @pytest.fixture(scope="session")
 def model(audit_session: Session) -> Model:
     """The model under audit, loaded or fine-tuned."""
-    return audit_session.model
+    return audit_session.audited
 
 
 @pytest.fixture(scope="session")
-def model_training(model: Model) -> Mapping[str, Any] | None:
-    """What is known of the model's training; None where it was loaded, or is none of the audit's."""
-    return getattr(model, "training", None)
+def model_training(request: pytest.FixtureRequest) -> Mapping[str, Any] | None:
+    """What is known of the model's training; None where it was loaded, is none of the audit's, or is not at hand."""
+    try:
+        return getattr(request.getfixturevalue("model"), "training", None)
+    except NotAssessed:
+        return None
 
 
 @pytest.fixture(scope="session")

@@ -329,6 +329,25 @@ class Session:
         made = train(self.recipe, self.train_data, self.cache, self.meter, self.progress)
         return replace(made, dtype=self.policy.audit.dtype)
 
+    @property
+    def audited(self) -> Model:
+        """The model under audit, beside a scorer of the repository's own only if the policy names one that is there.
+
+        Raises
+        ------
+        NotAssessed
+            If only a scorer is brought.
+        """
+        if "scorer" not in self.overridden or "model" in self.overridden:
+            return self.model
+        reason = "the repository's own `scorer` answers for a model that the audit does not have"
+        if self.policy.model.finetune is not None and self.options.model is None:
+            raise NotAssessed(reason)
+        try:
+            return self.model
+        except AuditError:
+            raise NotAssessed(reason) from None
+
     def scorer(self, audited: Model) -> Scorer:
         """A scorer for a model, on this audit's cache and meter; what it does counts in the record."""
         cut, dtype = self.policy.model.max_characters, self.policy.audit.dtype
@@ -359,7 +378,11 @@ class Session:
 
     def inference_blocks(self, scorer: Scorer) -> dict[str, Any]:
         """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
-        self._blocks = energy.measure_inference(scorer, self.test_data.texts, self.meter, self.cache)
+        texts = self.test_data.texts
+        if all(hasattr(scorer, name) for name in ("identity", "forward", "counts")):
+            self._blocks = energy.measure_inference(scorer, texts, self.meter, self.cache)
+        else:
+            self._blocks = energy.measure_own(scorer, texts, self.meter)
         return self._blocks
 
     @cached_property

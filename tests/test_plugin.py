@@ -908,6 +908,39 @@ def test_a_model_for_names_that_is_missing_stops_the_audit_before_any_work(
     assert "spacy_model = 'no_such_model' cannot be loaded" in result.stderr.str()
 
 
+def test_of_suites_in_a_package_the_conftest_beside_the_policy_counts(
+    run: Runner, write_policy: WritePolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "lib" / "shop_suites"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "test_quality.py").write_text(textwrap.dedent(QUALITY), "utf-8")
+    monkeypatch.syspath_prepend(package.parent)
+    write_policy(**{"gates.quality": "accuracy = { min = 0.9 }"})
+    run.pytester.makeconftest(
+        """
+        import numpy as np
+        import pytest
+        from audit.scorer import Predictions
+
+        class Right:
+            def __init__(self, examples):
+                self.label_of, self.classes = dict(zip(examples.texts, examples.labels)), examples.classes
+
+            def predict(self, texts):
+                labels = [self.label_of[text] for text in texts]
+                return Predictions(np.eye(len(self.classes), dtype=np.float32)[labels], self.classes)
+
+        @pytest.fixture(scope="session")
+        def scorer(test_data):
+            return Right(test_data)
+        """
+    )
+    assert run("--pyargs", "shop_suites").ret == 0
+    assert run.finding("quality.accuracy")["estimate"] == 1
+    assert "scorer" in run.record["model"]["overridden"]
+
+
 # ---- xdist and the terminal
 
 

@@ -114,6 +114,42 @@ def test_the_readmes_line_installs_it_from_a_clone(tmp_path: Path) -> None:
     assert Path(where.stdout).is_relative_to(site)
 
 
+def test_a_scikit_learn_pipeline_is_audited_as_the_readme_says(repository: Repository, real_data: Path) -> None:
+    folder, readme = repository.folder, (ROOT / "README.md").read_text("utf-8")
+    (code,) = re.findall(r"## A model of another kind.*?```python\n(.*?)```", readme, re.DOTALL)
+    (folder / "conftest.py").write_text(code, "utf-8")
+    (folder / "audit.toml").write_text(
+        f"""
+        [model]
+        source = "word counts"
+        labels = ["negative", "positive"]
+        [data]
+        train = "{real_data}/sst2_train.csv"
+        test = "{real_data}/sst2_test.csv"
+        subgroups = ["mention:gender"]
+        [security]
+        queries = 20
+        perturbed = 100
+        [gates.quality]
+        accuracy = {{ min = 0.75 }}
+        [gates.fairness]
+        "counterfactual[gender]" = {{ max = 0.10 }}
+        """,
+        "utf-8",
+    )
+    done = repository.run("pytest", "--pyargs", "audit.suites")
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads((folder / "reports" / "audit.json").read_text("utf-8"))
+    assert (record["verdict"], record["complete"]) == ("pass", True)
+    verdict = {finding["id"]: finding["verdict"] for finding in record["findings"]}
+    assert "error" not in verdict.values()
+    assert verdict["quality.accuracy"] == verdict["fairness.counterfactual[gender]"] == "pass"
+    assert verdict["environment.inference_energy"] == verdict["security.adversarial"] == "reported"
+    open_ones = {name.partition("[")[0] for name, each in verdict.items() if each == "not_assessed"}
+    assert open_ones >= {"environment.training_energy", "security.artifact", "transparency.explanations"}
+    assert "replaces the fixture `scorer`" in record["model"]["overridden"]
+
+
 def save_models(folder: Path) -> None:
     """A good model, and a worse one: the same with its answers swapped round."""
     import torch

@@ -193,7 +193,11 @@ def inference_energy(
         details={
             "summary": said,
             "source": blocks["source"],
-            "Wh per 1,000 tokens": sum(1e6 * b["kwh"] / b["tokens"] for b in own) / len(own),
+            **(
+                {"Wh per 1,000 tokens": sum(1e6 * b["kwh"] / b["tokens"] for b in own) / len(own)}
+                if all(b["tokens"] for b in own)
+                else {}
+            ),
             "power while predicting, W": watts,
             "power while idle, W": idle_watts,
             "Wh per 1,000 predictions beyond idling": (watts - idle_watts) * 1000 * seconds / texts / 3600,
