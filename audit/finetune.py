@@ -191,11 +191,10 @@ def train_all(
     )
 
 
-def _training(folder: Path, meter: Meter) -> dict[str, Any]:
-    """What is remembered of a cached model's training."""
+def _training(folder: Path, meter: Meter) -> dict[str, Any] | None:
+    """What is remembered of a cached model's training; None where another process is only now writing it down."""
     training = read_sealed(_metadata(folder))
-    assert training is not None
-    return {**training, "energy": restated(training["energy"], meter.power)}
+    return training and {**training, "energy": restated(training["energy"], meter.power)}
 
 
 def _keep(working: Path, folder: Path, training: Mapping[str, Any]) -> None:

@@ -352,7 +352,9 @@ def test_a_word_whose_embedding_was_changed_is_found_by_gradients(untrained: Pat
 
 @pytest.mark.slow("trains four models", seconds=19)
 def test_a_trained_model_with_a_backdoor_fails_and_its_clean_sibling_passes(tmp_path: Path) -> None:
-    settings = Finetune(initialise="scratch", epochs=6, batch_size=32, learning_rate=2e-3, warmup_ratio=0.1)
+    settings = Finetune(
+        initialise="scratch", epochs=6, batch_size=32, learning_rate=2e-3, warmup_ratio=0.1, group_by_length=False
+    )
     recipe = Recipe(SMALL_BERT, None, None, True, settings, 20, "cpu")
     cache, meter, silent = Cache(tmp_path), Meter("DEU"), Progress()
     data, rows = poisoned(TRAIN, "quince")

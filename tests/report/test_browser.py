@@ -283,11 +283,11 @@ def check_hostile(tab: Tab, path: Path, width: int) -> None:
 
 @pytest.mark.slow("audits in a process of its own, then opens a browser", seconds=15)
 def test_a_whole_audit_of_hostile_data_ends_in_a_harmless_report(
-    tab: Tab, tmp_path: Path, saved: Path, cache: Path
+    tab: Tab, tmp_path: Path, untrained: Path, cache: Path
 ) -> None:
     """Hostile texts, labels, groups, column and file names, as a CSV and a model that somebody hands us."""
     labels = [f"{i}{HOSTILE.translate(UNSEEN)}" for i in range(3)]
-    model = Path(shutil.copytree(saved, tmp_path / "mo<del onclick=alert(1)>"))
+    model = Path(shutil.copytree(untrained, tmp_path / "mo<del onclick=alert(1)>"))
     config = json.loads((model / "config.json").read_text("utf-8"))
     config |= {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
     (model / "config.json").write_text(json.dumps(config), "utf-8")
