@@ -190,6 +190,18 @@ BREAKING = """
     @pytest.mark.measures("quality.balanced_accuracy")
     def test_balanced_accuracy(audit, test_data):
         pytest.fail(f"rows: {len(test_data)}, first: {test_data.texts[0]}")
+
+    @pytest.mark.measures("quality.calibration_error")
+    def test_calibration_error(audit, test_data):
+        pytest.fail(f"first: {test_data.texts[0]}", pytrace=False)
+
+    class Unreadable(Exception):
+        def __str__(self):
+            return self.args[0]
+
+    @pytest.mark.measures("quality.baseline_gain")
+    def test_baseline_gain(audit):
+        raise Unreadable
 """
 
 
@@ -215,6 +227,7 @@ def test_a_probe_that_breaks_prints_frames_and_nothing_of_the_data(
     result = run("--junitxml", "junit.xml", "-o", "junit_logging=all", *options)
     assert result.ret == 1
     assert run.finding("quality.accuracy")["verdict"] == "error"
+    assert run.finding("quality.baseline_gain")["reason"] == "the probe broke: Unreadable"
     printed = result.stdout.str() + result.stderr.str()
     files = [run.pytester.path / "junit.xml", *(run.pytester.path / "reports").iterdir()]
     assert len(files) > 3
