@@ -107,7 +107,7 @@ def infer(
         For less than two classes or too many, for numbers that nothing gives a meaning to, and for a label_map that
         misspells a class.
     """
-    names = set(_mapped(labels, label_map).values())
+    names = set(_mapped(labels, label_map, name).values())
     convention = _convention(names, dropped)
     spellings: dict[str, set[str]] = {}
     for each in names:
@@ -160,7 +160,7 @@ def meanings(
         convention that the data's numbers would be read by.
     """
     of = _of_class(classes)
-    names = _mapped(labels, label_map)
+    names = _mapped(labels, label_map, name)
     convention: Mapping[str, str] = {}
     if not any(_lookup(each, of) is not None for each in names.values()):
         convention = _convention(set(names.values()), dropped)
@@ -264,8 +264,8 @@ def of_model(config: Mapping[str, Any], source: str, order: Sequence[str]) -> tu
     """
     named = config.get("id2label") or {}
     try:
-        own = tuple(str(named[key]) for key in sorted(named, key=int))
-    except (TypeError, ValueError):
+        own = tuple(str(name) for _, name in sorted(named.items(), key=lambda item: int(item[0])))
+    except (AttributeError, TypeError, ValueError):
         raise AuditError(f"model '{source}': id2label in config.json is not a map of numbers to names.") from None
     inverse = _inverse(config.get("label2id"))
     of = {sentiment(str(label)): int(key) for key, label in named.items()}
@@ -293,7 +293,13 @@ def of_model(config: Mapping[str, Any], source: str, order: Sequence[str]) -> tu
             f"model '{source}': its config.json orders the classes {_listed(own)}, but [model] labels says "
             f"{_listed(order)}; correct the policy, and use [data] label_map for the data's own names."
         )
-    return tuple(order) or own
+    names = tuple(order) or own
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise AuditError(
+            f"model '{source}': several of its classes are called {_quoted(twice)} ({_listed(names)}); give each a name "
+            f"of its own in id2label of config.json, or with [model] labels where that is generic."
+        )
+    return names
 
 
 def _inverse(label2id: object) -> dict[str, int]:
@@ -321,10 +327,18 @@ def _lookup(name: str, of: Mapping[str, int]) -> int | None:
     return next((of[each] for each in (name, normal(name), sentiment(name)) if each in of), None)
 
 
-def _mapped(labels: Iterable[str], label_map: Mapping[str, str]) -> dict[str, str]:
+def _mapped(labels: Iterable[str], label_map: Mapping[str, str], name: str) -> dict[str, str]:
     """What the policy calls each label, else its own name; an exact key goes before one in another spelling."""
-    of = {normal(key): value for key, value in label_map.items()} | dict(label_map)
-    return {label: of.get(label, of.get(normal(label), label)) for label in labels}
+    of = {normal(key): value for key, value in label_map.items()}
+    names = {label: label_map.get(label, of.get(normal(label), label)) for label in labels}
+    for label in sorted(set(names) - set(label_map)):
+        keys = matching([label], label_map)
+        if len({sentiment(label_map[key]) for key in keys}) > 1:
+            raise AuditError(
+                f"{name}: label_map has {_quoted(keys)} for the label '{printable(label, 60)}', and they mean different "
+                f"classes; keep one of them."
+            )
+    return names
 
 
 def _convention(names: Set[str], dropped: Set[str]) -> Mapping[str, str]:

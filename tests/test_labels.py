@@ -100,6 +100,15 @@ def test_an_exact_key_goes_before_one_in_another_spelling(load: Load) -> None:
     assert list(load(["A", "a"], more, TWO).labels) == [1, 0]
 
 
+@pytest.mark.parametrize("classes", [TWO, ()])
+def test_keys_in_two_spellings_that_contradict_each_other_are_refused(load: Load, classes: tuple[str, ...]) -> None:
+    more = 'label_map = { "1" = "positive", "+1" = "negative" }'
+    message = refusal(load, ["1.0", "negative", "positive"], more, classes)
+    assert "'+1', '1' for the label '1.0'" in message
+    same = more.replace('"negative"', '"POS"')
+    assert list(load(["1.0", "negative"], same, TWO).labels) == [1, 0]
+
+
 # What is ambiguous
 
 
@@ -181,6 +190,14 @@ def test_what_the_policy_says_of_labels_is_held_against_the_classes(
     message = refusal(load, ["negative", "meh", "positive"], more, classes)
     for word in words:
         assert word in message
+
+
+def test_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="several of its classes are called 'positive'") as caught:
+        labels_of(config(tmp_path, id2label={"0": "negative", "1": "positive", "2": "positive"}), "m", ())
+    assert is_one_sentence(str(caught.value))
+    with pytest.raises(AuditError, match="several of its classes are called 'bad'"):
+        labels_of(config(tmp_path, id2label=GENERIC), "m", ("bad", "bad"))
 
 
 # Rows that are left out
