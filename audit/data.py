@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -470,6 +469,12 @@ def _fraction(text: str, seed: int) -> float:
 def _require(column: str, columns: Mapping[str, Any], name: str, key: str) -> None:
     if column not in columns:
         raise AuditError(f"{name} has no column '{column}' ({key}){did_you_mean(column, columns)}")
+    for row, cell in enumerate(columns[column], 1):
+        if isinstance(cell, list | dict | bytes):
+            kind = {list: "a list", dict: "an object", bytes: "bytes"}[type(cell)]
+            raise AuditError(
+                f"{name}: row {row} has {kind} in column '{column}' ({key}); expected one text, number or truth value."
+            )
 
 
 def _clean(value: object) -> str:
@@ -502,6 +507,8 @@ def _groups_elsewhere(
     row_of: dict[str, int] = {}
     cells = {column: [_clean(cell) for cell in people[column]] for column in own}
     for row, whose in enumerate(map(_clean, people[key])):
+        if not whose:
+            continue
         first = row_of.setdefault(whose, row)
         if any(column[row] != column[first] for column in cells.values()):
             raise AuditError(
@@ -528,8 +535,8 @@ def _groups(cells: Sequence[str]) -> tuple[NDArray[np.object_], Spellings]:
 
 
 def _folded(cell: str) -> str:
-    """What spellings of one group have in common: case, width and space do not count, nor that 34 is written 34.0."""
-    folded = " ".join(unicodedata.normalize("NFKC", cell).casefold().split())
+    """What spellings of one group have in common, as of labels; nor does it count that 34 is written 34.0."""
+    folded = label_names.folded(cell)
     return re.sub(r"(?<=\d)\.0+$", "", folded) if re.fullmatch(r"-?\d+\.0+", folded) else folded
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,12 +56,18 @@ class LabelReading:
     unmatched: frozenset[str] = frozenset()
 
 
+def folded(name: str) -> str:
+    """A name without what nobody sees or means: case, width, space, and signs that take no room."""
+    seen = (c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return " ".join("".join(seen).casefold().split())
+
+
 def normal(label: str) -> str:
-    """What the spellings of one label have in common: case does not count, nor that 1 is written 1.0."""
-    folded = label.strip().casefold()
-    number = re.fullmatch(r"([+-]?)(0|[1-9][0-9]*)(\.0*)?", folded)
+    """What the spellings of one label have in common: as for any name, nor does it count that 1 is written 1.0."""
+    same = folded(label)
+    number = re.fullmatch(r"([+-]?)(0|[1-9][0-9]*)(\.0*)?", same)
     if number is None:
-        return folded
+        return same
     return f"-{number[2]}" if number[1] == "-" and number[2] != "0" else number[2]
 
 

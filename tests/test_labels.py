@@ -84,6 +84,14 @@ def test_short_and_long_names_are_one_class(load: Load, classes: tuple[str, ...]
     assert load(["negative", "pos", "POSITIVE", "neg"]).classes == TWO
 
 
+@pytest.mark.parametrize("classes", [TWO, ()])
+def test_signs_that_nobody_sees_make_no_class_of_their_own(load: Load, classes: tuple[str, ...]) -> None:
+    labels = ["negative", "Positive\u200b", "\ufeffnegative", "positive", "\uff30ositive"]
+    found = load(labels, "", classes)
+    assert found.classes == TWO
+    assert list(found.labels) == [0, 1, 0, 1, 1]
+
+
 def test_a_class_of_that_very_name_goes_before_what_is_alike(load: Load) -> None:
     assert list(load(["a", "A"], "", ("A", "a")).labels) == [1, 0]
     assert list(load(["0", "1"], "", ("1", "0")).labels) == [1, 0]
