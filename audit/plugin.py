@@ -1076,10 +1076,13 @@ class _Collector:
         if facts is not None:
             self._run.facts[str(getattr(report, "worker_id", "main"))] = facts
 
-    @pytest.hookimpl
-    def pytest_keyboard_interrupt(self) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         # By `pytest.exit` too, which may ask for any exit status.
         self._run.interrupted = True
+        if self._run.active:  # with --full-trace pytest would show the arguments of each function
+            frames = excinfo.traceback
+            excinfo.traceback = type(frames)(frame.with_repr_style("short") for frame in frames)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

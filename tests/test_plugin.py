@@ -239,6 +239,29 @@ def test_a_probe_that_breaks_prints_frames_and_nothing_of_the_data(
     assert len(re.findall(r"\[left out\]", printed)) > 5
 
 
+def test_an_interrupted_audit_shows_frames_and_nothing_of_the_data(run: Runner, write_policy: WritePolicy) -> None:
+    rows = "".join(f'"{AUTHOR}, {i} times",{label}\n' for i, label in enumerate(CLASSES))
+    (run.pytester.path / "rows.csv").write_text(f"text,label\n{rows}", "utf-8")
+    write_policy(data='test = "rows.csv"')
+    run.pytester.makepyfile(
+        """
+        import pytest
+
+        def probe(texts):
+            raise KeyboardInterrupt
+
+        @pytest.mark.measures("quality.accuracy")
+        def test_accuracy(audit, test_data):
+            probe(test_data.texts)
+        """
+    )
+    options = ("-p", "no:cacheprovider", "--audit-cache", str(run.cache), "--full-trace", "-l")
+    result = run.pytester.runpytest_inprocess(*options, no_reraise_ctrlc=True)
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*: in probe", "E*KeyboardInterrupt"])
+    assert not re.search("(?i)quixby|zebulon", result.stdout.str() + result.stderr.str())
+
+
 def test_the_message_of_a_probe_that_breaks_stays_where_it_quotes_nothing(
     run: Runner, write_policy: WritePolicy
 ) -> None:
