@@ -37,6 +37,8 @@ CONVENTIONS: Mapping[Set[str], Mapping[str, str]] = {
 DROPPED = "label in drop_labels"
 # With more different labels than this it is rather another column.
 MOST = 20
+# Nobody calls a class so, as some do "none" or "null".
+_EMPTY = {"nan", "<na>", "nat", "#n/a"}
 _GENERIC = re.compile(r"LABEL_[0-9]+")
 
 
@@ -123,6 +125,10 @@ def infer(
         raise AuditError(f"{name}: all rows have the label {_quoted(labels)}; at least two classes are needed.")
     if len(spellings) > MOST:
         raise AuditError(f"{name}: the label column holds {len(labels)} different values; is it the right column?")
+    if empty := {label for label in labels - matching(label_map, labels) if folded(label) in _EMPTY}:
+        raise AuditError(
+            f"{name}: {_what(empty)} how programs write an empty cell, and no class; {_advice(empty)}"
+        )
     numbers = {label for label in labels - matching(label_map, labels) if _is_number(label)}
     if numbers and not convention:
         raise AuditError(

@@ -181,6 +181,13 @@ def test_numbers_without_a_meaning_are_no_classes_of_a_model_to_be_trained(load:
     assert load(labels, "", labels).classes == tuple(labels)
 
 
+def test_a_word_for_an_empty_cell_is_no_class_of_a_model_to_be_trained(load: Load) -> None:
+    labels = ["negative", "nan", "positive"]
+    assert "label 'nan' is how programs write an empty cell" in refusal(load, labels)
+    assert load(labels, 'drop_labels = ["NaN"]').classes == TWO
+    assert load(["none", "negative", "null"]).classes == ("negative", "none", "null")
+
+
 @pytest.mark.parametrize(
     ("more", "classes", "words"),
     [
