@@ -468,6 +468,8 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key} is missing and has no default."
     message = mistakes.expectation(problem)
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):  # a section, which its keys explain
+        return f"key {key}: {message}."
     given = "" if message.endswith(("?", ".")) else f"; it is {problem['input']!r}."
     return f"key {key}: {message}{given}"
 
