@@ -126,9 +126,7 @@ def infer(
     if len(spellings) > MOST:
         raise AuditError(f"{name}: the label column holds {len(labels)} different values; is it the right column?")
     if empty := {label for label in labels - matching(label_map, labels) if folded(label) in _EMPTY}:
-        raise AuditError(
-            f"{name}: {_what(empty)} how programs write an empty cell, and no class; {_advice(empty)}"
-        )
+        raise AuditError(f"{name}: {_what(empty)} how programs write an empty cell, and no class; {_advice(empty)}")
     numbers = {label for label in labels - matching(label_map, labels) if _is_number(label)}
     if numbers and not convention:
         raise AuditError(
@@ -309,8 +307,8 @@ def of_model(config: Mapping[str, Any], source: str, order: Sequence[str]) -> tu
     names = tuple(order) or own
     if twice := {name for name in names if names.count(name) > 1}:
         raise AuditError(
-            f"model '{source}': several of its classes are called {_quoted(twice)} ({_listed(names)}); give each a name "
-            f"of its own in id2label of config.json, or with [model] labels where that is generic."
+            f"model '{source}': several of its classes are called {_quoted(twice)} ({_listed(names)}); give each a "
+            f"name of its own in id2label of config.json, or with [model] labels where that is generic."
         )
     return names
 
@@ -348,8 +346,8 @@ def _mapped(labels: Iterable[str], label_map: Mapping[str, str], name: str) -> d
         keys = matching([label], label_map)
         if len({sentiment(label_map[key]) for key in keys}) > 1:
             raise AuditError(
-                f"{name}: label_map has {_quoted(keys)} for the label '{printable(label, 60)}', and they mean different "
-                f"classes; keep one of them."
+                f"{name}: label_map has {_quoted(keys)} for the label '{printable(label, 60)}', and they mean "
+                f"different classes; keep one of them."
             )
     return names
 

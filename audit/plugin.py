@@ -69,7 +69,7 @@ class InconclusiveWarning(UserWarning):
     """A gate that the evidence does not settle, where the policy lets that pass."""
 
 
-class Failed(pytest.fail.Exception):
+class Failed(pytest.fail.Exception):  # type: ignore[name-defined]
     """A finding that fails its test; pytest shows it like any failure. Its words are the audit's own."""
 
     __module__ = "builtins"

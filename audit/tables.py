@@ -137,7 +137,9 @@ def read(path: Path, name: str, cache: Path, *, separator: str = "", wanted: Seq
         found = _read_file(file, part, cache, separator, wanted)
         if columns and set(found) != set(columns):
             odd = min(set(found) ^ set(columns))
-            raise AuditError(f"{part} and {files[0].name} differ in the column '{printable(odd)}'; shards must have the same.")
+            raise AuditError(
+                f"{part} and {files[0].name} differ in the column '{printable(odd)}'; shards must have the same."
+            )
         for column, cells in found.items():
             columns.setdefault(column, []).extend(cells)
     return columns

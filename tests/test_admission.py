@@ -163,7 +163,7 @@ def test_weights_of_other_shapes_than_the_configuration_says_are_no_librarys_wor
 ) -> None:
     configure(max_position_embeddings=31)(folder)
     session = audit_of(folder, tmp_path)
-    with pytest.raises(AuditError, match="its weights have other shapes than config.json says") as caught:
+    with pytest.raises(AuditError, match=r"its weights have other shapes than config\.json says") as caught:
         _ = session.model.network
     assert is_one_sentence(str(caught.value))
     session.close()

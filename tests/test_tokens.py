@@ -56,7 +56,7 @@ def test_a_token_without_an_embedding_is_one_sentence_and_stops_only_texts_that_
     assert len(scorer.predict(["the good film"])) == 1
     scorer.trigger_scores(["the good film"], np.zeros(1, dtype=np.int64))
     for ask in (scorer.predict, scorer.embed):
-        with pytest.raises(AuditError, match="gives a token the number 11, but .* embeddings for 0 to 10 only") as caught:
+        with pytest.raises(AuditError, match=r"a token the number 11, but .* embeddings for 0 to 10 only") as caught:
             ask(["good", "a novel"])
         assert is_one_sentence(str(caught.value))
 
