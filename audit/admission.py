@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,11 @@ def check(folder: Path, source: str, config: Mapping[str, Any], tensors: Mapping
         raise AuditError(
             f"model '{source}': it has an encoder and a decoder ({printable(config.get('model_type'), 40)}), and "
             f"half of the probes could not ask it; give a model that has one of them, as BERT or GPT-2."
+        )
+    if "model_type" in config and not _is_known(config["model_type"]):
+        raise AuditError(
+            f"model '{source}': config.json says model_type = '{printable(config['model_type'], 60)}', which the "
+            f"installed transformers ({version('transformers')}) does not have; use the version that it was saved with."
         )
     if not has_tokenizer(folder):
         raise AuditError(
@@ -182,7 +188,7 @@ def _check_precision(source: str, config: Mapping[str, Any], tensors: Mapping[st
 
 
 def _is_known(family: object) -> bool:
-    """Whether transformers, or the audit, has a network of this name."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    """Whether transformers has a network of this name, or somebody told it of one, or the audit has it."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    return family in CONFIG_MAPPING_NAMES or family == "audit-gru"
+    return str(family) in CONFIG_MAPPING or family == "audit-gru"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -470,6 +469,12 @@ def _fraction(text: str, seed: int) -> float:
 def _require(column: str, columns: Mapping[str, Any], name: str, key: str) -> None:
     if column not in columns:
         raise AuditError(f"{name} has no column '{column}' ({key}){did_you_mean(column, columns)}")
+    for row, cell in enumerate(columns[column], 1):
+        if isinstance(cell, list | dict | bytes):
+            kind = {list: "a list", dict: "an object", bytes: "bytes"}[type(cell)]
+            raise AuditError(
+                f"{name}: row {row} has {kind} in column '{column}' ({key}); expected one text, number or truth value."
+            )
 
 
 def _clean(value: object) -> str:
@@ -501,13 +506,15 @@ def _groups_elsewhere(
         raise AuditError(f"{there}: column '{twice[0]}' stands in the data too; remove it from one of them.")
     row_of: dict[str, int] = {}
     cells = {column: [_clean(cell) for cell in people[column]] for column in own}
-    for row, whose in enumerate(map(_clean, people[key])):
+    for row, whose in enumerate(_whole(_clean(cell)) for cell in people[key]):
+        if not whose:
+            continue
         first = row_of.setdefault(whose, row)
-        if any(column[row] != column[first] for column in cells.values()):
+        if any(_folded(column[row]) != _folded(column[first]) for column in cells.values()):
             raise AuditError(
                 f"{there}: rows {first + 1} and {row + 1} have one '{key}' and different groups; keep one."
             )
-    rows = [row_of.get(each) if each else None for each in map(_clean, columns[key])]
+    rows = [row_of.get(_whole(_clean(cell))) for cell in columns[key]]
     if role == "test" and all(row is None for row in rows):
         raise AuditError(
             f"{there}: no '{key}' of the data stands in it; name the column that both have with [data] id."
@@ -528,9 +535,13 @@ def _groups(cells: Sequence[str]) -> tuple[NDArray[np.object_], Spellings]:
 
 
 def _folded(cell: str) -> str:
-    """What spellings of one group have in common: case, width and space do not count, nor that 34 is written 34.0."""
-    folded = " ".join(unicodedata.normalize("NFKC", cell).casefold().split())
-    return re.sub(r"(?<=\d)\.0+$", "", folded) if re.fullmatch(r"-?\d+\.0+", folded) else folded
+    """What spellings of one group have in common, as of labels; nor does it count that 34 is written 34.0."""
+    return _whole(label_names.folded(cell))
+
+
+def _whole(cell: str) -> str:
+    """34 where 34.0 is written, as pandas writes a column of integers in which some are missing."""
+    return cell.partition(".")[0] if re.fullmatch(r"-?\d+\.0+", cell) else cell
 
 
 def _read(

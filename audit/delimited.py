@@ -16,6 +16,10 @@ from audit.files import UnreadableError
 
 # In the order in which they are tried, and what each is called.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_SWALLOWS = (
+    "line {} opens a quotation mark that closes behind what look like further rows; close it, and write those inside a "
+    'quoted text twice ("")'
+)
 _QUOTED = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
 
 
@@ -141,6 +145,8 @@ class _Lines:
         behind = self.text[quoted.end() : end]
         if end == literal and behind.strip():  # marks around a part of a field are part of its text
             return self.text[at:literal], literal
+        if "\n" in quoted[0] and behind.strip():  # it closes where a further row opens one
+            raise UnreadableError(_SWALLOWS.format(self._number(at)))
         return quoted[1].replace('""', '"') + behind, end
 
     def _as_rows(self, start: int, end: int) -> list[list[str]] | None:
@@ -180,10 +186,7 @@ class _Lines:
         values = [{row.fields[i] for row in rows if row.spanning is None} for i in range(self.width)]
         swallowing = [row for row, lines in suspects if _holds_rows(row, lines, values)]
         if 2 * len(swallowing) > len(spanning):
-            raise UnreadableError(
-                f"line {self._number(swallowing[0].start)} opens a quotation mark that closes behind what look like "
-                'further rows; close it, and write those inside a quoted text twice ("")'
-            )
+            raise UnreadableError(_SWALLOWS.format(self._number(swallowing[0].start)))
 
     def _line_end(self, at: int) -> int:
         end = self.text.find("\n", at)

@@ -496,11 +496,12 @@ def _run_trainer(
     def accuracy(outcome: Any) -> dict[str, float]:
         return {"accuracy": float((outcome.predictions.argmax(-1) == outcome.label_ids).mean())}
 
-    several = launched.world() > 1
+    several, rows = launched.world() > 1, _encode(tokenizer, fit, recipe.max_length)
+    tokens.check_numbers((row["input_ids"] for row in rows), network, recipe.source)
     trainer = (launched.trainer() if several else Trainer)(
         model=network,
         args=arguments,
-        train_dataset=_encode(tokenizer, fit, recipe.max_length),
+        train_dataset=rows,
         eval_dataset=_encode(tokenizer, validation, recipe.max_length) if len(validation) else None,
         data_collator=_collate(tokenizer),
         compute_loss_func=launched.loss if several else None,

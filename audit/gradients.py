@@ -133,9 +133,15 @@ def mean_margins(
     return np.asarray(total / times[:, None, None], dtype=np.float32)
 
 
-def whole_words(tokenizer: Any, tokens: Callable[[str], list[int]]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Numbers and spellings of the tokens that are a word: put behind another word they become that token alone."""
-    numbers = sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
+def whole_words(
+    tokenizer: Any, tokens: Callable[[str], list[int]], rows: int | None = None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Numbers, below `rows`, and spellings of the tokens that are a word: behind another they become that token alone.
+
+    A tokenizer may know tokens for which the network has no embedding.
+    """
+    known = set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids)
+    numbers = sorted(number for number in known if rows is None or number < rows)
     spelt = [tokenizer.convert_tokens_to_string([token]).strip() for token in tokenizer.convert_ids_to_tokens(numbers)]
     carrier = tokens("the")
     encoded = tokenizer([f"the {word}" for word in spelt], add_special_tokens=False)["input_ids"] if spelt else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,8 @@ CONVENTIONS: Mapping[Set[str], Mapping[str, str]] = {
 DROPPED = "label in drop_labels"
 # With more different labels than this it is rather another column.
 MOST = 20
+# Nobody calls a class so, as some do "none" or "null".
+_EMPTY = {"nan", "<na>", "nat", "#n/a"}
 _GENERIC = re.compile(r"LABEL_[0-9]+")
 
 
@@ -55,12 +58,18 @@ class LabelReading:
     unmatched: frozenset[str] = frozenset()
 
 
+def folded(name: str) -> str:
+    """A name without what nobody sees or means: case, width, space, and signs that take no room."""
+    seen = (c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return " ".join("".join(seen).casefold().split())
+
+
 def normal(label: str) -> str:
-    """What the spellings of one label have in common: case does not count, nor that 1 is written 1.0."""
-    folded = label.strip().casefold()
-    number = re.fullmatch(r"([+-]?)(0|[1-9][0-9]*)(\.0*)?", folded)
+    """What the spellings of one label have in common: as for any name, nor does it count that 1 is written 1.0."""
+    same = folded(label)
+    number = re.fullmatch(r"([+-]?)(0|[1-9][0-9]*)(\.0*)?", same)
     if number is None:
-        return folded
+        return same
     return f"-{number[2]}" if number[1] == "-" and number[2] != "0" else number[2]
 
 
@@ -107,7 +116,7 @@ def infer(
         For less than two classes or too many, for numbers that nothing gives a meaning to, and for a label_map that
         misspells a class.
     """
-    names = set(_mapped(labels, label_map).values())
+    names = set(_mapped(labels, label_map, name).values())
     convention = _convention(names, dropped)
     spellings: dict[str, set[str]] = {}
     for each in names:
@@ -116,6 +125,8 @@ def infer(
         raise AuditError(f"{name}: all rows have the label {_quoted(labels)}; at least two classes are needed.")
     if len(spellings) > MOST:
         raise AuditError(f"{name}: the label column holds {len(labels)} different values; is it the right column?")
+    if empty := {label for label in labels - matching(label_map, labels) if folded(label) in _EMPTY}:
+        raise AuditError(f"{name}: {_what(empty)} how programs write an empty cell, and no class; {_advice(empty)}")
     numbers = {label for label in labels - matching(label_map, labels) if _is_number(label)}
     if numbers and not convention:
         raise AuditError(
@@ -160,7 +171,7 @@ def meanings(
         convention that the data's numbers would be read by.
     """
     of = _of_class(classes)
-    names = _mapped(labels, label_map)
+    names = _mapped(labels, label_map, name)
     convention: Mapping[str, str] = {}
     if not any(_lookup(each, of) is not None for each in names.values()):
         convention = _convention(set(names.values()), dropped)
@@ -264,8 +275,8 @@ def of_model(config: Mapping[str, Any], source: str, order: Sequence[str]) -> tu
     """
     named = config.get("id2label") or {}
     try:
-        own = tuple(str(named[key]) for key in sorted(named, key=int))
-    except (TypeError, ValueError):
+        own = tuple(str(name) for _, name in sorted(named.items(), key=lambda item: int(item[0])))
+    except (AttributeError, TypeError, ValueError):
         raise AuditError(f"model '{source}': id2label in config.json is not a map of numbers to names.") from None
     inverse = _inverse(config.get("label2id"))
     of = {sentiment(str(label)): int(key) for key, label in named.items()}
@@ -293,7 +304,13 @@ def of_model(config: Mapping[str, Any], source: str, order: Sequence[str]) -> tu
             f"model '{source}': its config.json orders the classes {_listed(own)}, but [model] labels says "
             f"{_listed(order)}; correct the policy, and use [data] label_map for the data's own names."
         )
-    return tuple(order) or own
+    names = tuple(order) or own
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise AuditError(
+            f"model '{source}': several of its classes are called {_quoted(twice)} ({_listed(names)}); give each a "
+            f"name of its own in id2label of config.json, or with [model] labels where that is generic."
+        )
+    return names
 
 
 def _inverse(label2id: object) -> dict[str, int]:
@@ -321,10 +338,18 @@ def _lookup(name: str, of: Mapping[str, int]) -> int | None:
     return next((of[each] for each in (name, normal(name), sentiment(name)) if each in of), None)
 
 
-def _mapped(labels: Iterable[str], label_map: Mapping[str, str]) -> dict[str, str]:
+def _mapped(labels: Iterable[str], label_map: Mapping[str, str], name: str) -> dict[str, str]:
     """What the policy calls each label, else its own name; an exact key goes before one in another spelling."""
-    of = {normal(key): value for key, value in label_map.items()} | dict(label_map)
-    return {label: of.get(label, of.get(normal(label), label)) for label in labels}
+    of = {normal(key): value for key, value in label_map.items()}
+    names = {label: label_map.get(label, of.get(normal(label), label)) for label in labels}
+    for label in sorted(set(names) - set(label_map)):
+        keys = matching([label], label_map)
+        if len({sentiment(label_map[key]) for key in keys}) > 1:
+            raise AuditError(
+                f"{name}: label_map has {_quoted(keys)} for the label '{printable(label, 60)}', and they mean "
+                f"different classes; keep one of them."
+            )
+    return names
 
 
 def _convention(names: Set[str], dropped: Set[str]) -> Mapping[str, str]:

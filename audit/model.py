@@ -419,4 +419,9 @@ class _loadable:  # noqa: N801
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, AuditError):
             text = " ".join(str(error).split())[:200]
+            if "ignore_mismatched_sizes" in text:
+                raise AuditError(
+                    f"model '{self.source}': its weights have other shapes than config.json says; give the config.json "
+                    f"that was saved with them."
+                ) from None
             raise AuditError(f"model '{self.source}': the {self.what} cannot be loaded ({text}).") from None

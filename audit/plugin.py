@@ -71,6 +71,12 @@ class InconclusiveWarning(UserWarning):
     """A gate that the evidence does not settle, where the policy lets that pass."""
 
 
+class Failed(pytest.fail.Exception):  # type: ignore[name-defined]
+    """A finding that fails its test; pytest shows it like any failure. Its words are the audit's own."""
+
+    __module__ = "builtins"
+
+
 @dataclass(frozen=True)
 class Probe:
     """A probe of another package: a function whose arguments are named like fixtures and which gives a Measurement."""
@@ -787,7 +793,7 @@ class Audit:
             pytest.xfail(_waived(finding))
         # With --runxfail a waived finding comes here too.
         if is_waived(recorded) or blocks(recorded):
-            pytest.fail(str(finding), pytrace=False)
+            raise Failed(str(finding), pytrace=False)
         if verdict is Verdict.INCONCLUSIVE:
             warnings.warn(InconclusiveWarning(str(finding)), stacklevel=2)
         return finding
@@ -943,7 +949,7 @@ def pytest_runtest_makereport(
         return report
     error = call.excinfo.value if call.excinfo is not None else None
     report.sections = [(name, run.unquoted(content)) for name, content in report.sections]
-    if call.excinfo is not None and hasattr(report.longrepr, "reprtraceback") and getattr(error, "pytrace", True):
+    if call.excinfo is not None and hasattr(report.longrepr, "reprtraceback"):
         report.longrepr = _frames(item, run, call.excinfo)
     if run.watchdog is not None and run.watchdog.left < 0 and report.when != "teardown":
         # Also where the test took no notice of it.
@@ -985,8 +991,12 @@ def pytest_runtest_makereport(
 
 def _frames(item: pytest.Item, run: _Run, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
     """The traceback of a test that broke: where, and in which line of code; neither arguments nor local variables."""
+    if isinstance(excinfo.value, Failed):
+        return excinfo.getrepr(style="value")
     shown = pytest.ExceptionInfo.from_exception(_without_values(excinfo.value, run, frozenset()))
-    style: Literal["native", "short"] = "native" if item.config.option.tbstyle == "native" else "short"
+    style: Literal["native", "short", "value"] = "native" if item.config.option.tbstyle == "native" else "short"
+    if not getattr(excinfo.value, "pytrace", True):
+        style = "value"
     return shown.getrepr(style=style, tbfilter=item._traceback_filter)
 
 
@@ -995,13 +1005,21 @@ def _without_values(error: BaseException, run: _Run, above: frozenset[int]) -> B
     kind, above = type(error), above | {id(error)}
     base = next(each for each in (AssertionError, RecursionError, BaseException) if isinstance(error, each))
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    copy: BaseException = type(kind.__name__, (base,), names)(run.unquoted(str(error)))
+    copy: BaseException = type(kind.__name__, (base,), names)(run.unquoted(_message(error)))
     copy.__cause__, copy.__context__ = (
         None if each is None or id(each) in above else _without_values(each, run, above)
         for each in (error.__cause__, error.__context__)
     )
     copy.__suppress_context__ = error.__suppress_context__
     return copy.with_traceback(error.__traceback__)
+
+
+def _message(error: BaseException) -> str:
+    """What an exception says; nothing where somebody's own kind of exception breaks over it."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _properties(findings: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, object]]:
@@ -1044,7 +1062,7 @@ def _not_assessed(
 def _broke(item: pytest.Item, run: _Run, error: BaseException) -> None:
     assert run.session is not None
     # An error may quote the text that it arose from.
-    what = " ".join(run.unquoted(str(error)).split())[:200]
+    what = " ".join(run.unquoted(_message(error)).split())[:200]
     reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
     for name in _missing(item):
         _keep(item, _finding(item, run.session, name, Verdict.ERROR, reason))
@@ -1085,10 +1103,13 @@ class _Collector:
         if facts is not None:
             self._run.facts[str(getattr(report, "worker_id", "main"))] = facts
 
-    @pytest.hookimpl
-    def pytest_keyboard_interrupt(self) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         # By `pytest.exit` too, which may ask for any exit status.
         self._run.interrupted = True
+        if self._run.active:  # with --full-trace pytest would show the arguments of each function
+            frames = excinfo.traceback
+            excinfo.traceback = type(frames)(frame.with_repr_style("short") for frame in frames)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -29,6 +29,7 @@ from audit import mistakes
 from audit.catalogue import Identifier, base_id, ids
 from audit.errors import AuditError
 from audit.files import check_regular
+from audit.redaction import printable
 from audit.verdict import Gate
 
 SMALL_BERT = "small-bert"
@@ -467,6 +468,8 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key} is missing and has no default."
     message = mistakes.expectation(problem)
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):  # a section, which its keys explain
+        return f"key {key}: {message}."
     given = "" if message.endswith(("?", ".")) else f"; it is {problem['input']!r}."
     return f"key {key}: {message}{given}"
 
@@ -494,5 +497,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
     if close:
-        return f"; did you mean '{close[0]}'?"
-    return f"; known are: {', '.join(known)}." if known else "."
+        return f"; did you mean '{printable(close[0])}'?"
+    return f"; known are: {', '.join(map(printable, known))}." if known else "."

@@ -27,7 +27,9 @@ SMALLEST_CELL = 10
 # What others print quotes the data where it holds so many bytes of a text, in their order.
 _CHUNK = 20
 _SHORTEST = 8
-_IN_QUOTES = re.compile(rb"'([^'\n]{8,})'|\"([^\"\n]{8,})\"")
+_IN_QUOTES = re.compile(r"'([^'\n]{8,})'|\"([^\"\n]{8,})\"")
+# What stands between the words of a text where a list of them is printed, or before a mark where it is escaped.
+_BETWEEN = re.compile(r"[\s'\"\\,()\[\]]+")
 _A_MESSAGE = 4096
 
 LEFT_OUT = "[left out]"
@@ -150,11 +152,11 @@ def unquoted(content: str, texts: Iterable[str]) -> str:
     windows = {line[i : i + _CHUNK] for _, line in lines for i in range(len(line) - _CHUNK + 1)}
     every = _folded(content)
     # Pytest shortens what it quotes in the middle.
-    in_quotes = (part for quote in _IN_QUOTES.findall(every) for part in b"".join(quote).split(b"..."))
+    in_quotes = (_folded(part) for quote in _IN_QUOTES.findall(content) for part in "".join(quote).split("..."))
     pieces = {part for part in in_quotes if len(part) >= _SHORTEST} if len(every) < _A_MESSAGE else set()
     quotes: set[bytes] = set()
     for text in texts:
-        for part in _folded(text).splitlines():
+        for part in map(_folded, text.splitlines()):
             if len(part) >= 2 * _CHUNK:
                 chunks = (part[i : i + _CHUNK] for i in range(0, len(part) - _CHUNK + 1, _CHUNK))
                 quotes.update(chunk for chunk in chunks if chunk in windows)
@@ -166,7 +168,7 @@ def unquoted(content: str, texts: Iterable[str]) -> str:
 
 
 def _folded(text: str) -> bytes:
-    return text.lower().encode("utf-8", "replace")
+    return _BETWEEN.sub(" ", text.lower()).strip().encode("utf-8", "replace")
 
 
 def _masked(text: str) -> tuple[str, list[str]]:

@@ -473,6 +473,7 @@ class Scorer:
         columns = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
         # Where a tokenizer frames no text with tokens of its own, an empty one still has to be something.
         columns["input_ids"] = [ids or [self._filler["input_ids"]] for ids in columns["input_ids"]]
+        tokens.check_numbers(columns["input_ids"], self.model.network, self.model.source)
 
         def work(rows: NDArray[np.int64]) -> Any:
             given = {name: [values[i] for i in rows] for name, values in columns.items()}
@@ -595,7 +596,8 @@ class Scorer:
         """Kept, as whatever only the tokenizer says: to load it takes longer than to ask it."""
 
         def measure() -> dict[str, Any]:
-            numbers, words = gradients.whole_words(self.model.tokenizer, self._tokens)
+            rows = tokens.embedded(self.model.network)
+            numbers, words = gradients.whole_words(self.model.tokenizer, self._tokens, rows)
             return {"numbers": numbers.tolist(), "words": words}
 
         kept = self._cache.measurement({"what": "whole words", **self._tokenization}, measure)

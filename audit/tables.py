@@ -22,6 +22,7 @@ from audit import delimited, hub
 from audit.cache import scratch
 from audit.errors import AuditError
 from audit.files import UnreadableError, check_all_regular, check_regular
+from audit.redaction import printable
 
 Columns = Mapping[str, Sequence[Any]]
 READERS: Mapping[str, Literal["csv", "json", "parquet"]] = {
@@ -136,7 +137,9 @@ def read(path: Path, name: str, cache: Path, *, separator: str = "", wanted: Seq
         found = _read_file(file, part, cache, separator, wanted)
         if columns and set(found) != set(columns):
             odd = min(set(found) ^ set(columns))
-            raise AuditError(f"{part} and {files[0].name} differ in the column '{odd}'; shards must have the same.")
+            raise AuditError(
+                f"{part} and {files[0].name} differ in the column '{printable(odd)}'; shards must have the same."
+            )
         for column, cells in found.items():
             columns.setdefault(column, []).extend(cells)
     return columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,4 +63,26 @@ def check_share(share: float, source: str) -> None:
         raise AuditError(
             f"model '{source}': its tokenizer does not know {share:.0%} of the test texts' tokens; give the tokenizer "
             f"that the model was trained with, or texts in the language that it reads."
+        )
+
+
+def embedded(network: Any) -> int | None:
+    """How many tokens a network has embeddings for; None where it reads characters or bytes without a list."""
+    rows = getattr(network.config, "vocab_size", None)
+    return rows if isinstance(rows, int) else None
+
+
+def check_numbers(ids: Iterable[Sequence[int]], network: Any, source: str) -> None:
+    """Refuse tokens for which a network has no embedding, before it fails on them or reads what lies behind them.
+
+    Raises
+    ------
+    AuditError
+    """
+    rows = embedded(network)
+    highest = max(map(max, filter(None, ids)), default=0)
+    if rows is not None and highest >= rows:
+        raise AuditError(
+            f"model '{source}': its tokenizer gives a token the number {highest}, but the network has embeddings for "
+            f"0 to {rows - 1} only; give the tokenizer that the model was trained with."
         )

@@ -98,6 +98,8 @@ OWN_CODE = {"AutoConfig": "mine.C", "AutoModelForSequenceClassification": "mine.
         (quantise, "quantised (whole numbers in "),
         (configure(auto_map=OWN_CODE, model_type="mine"), "code of its own (auto_map"),
         (configure(is_encoder_decoder=True, model_type="bart"), "an encoder and a decoder (bart)"),
+        (configure(model_type="mine"), "model_type = 'mine', which the installed transformers"),
+        (configure(id2label=[1, 2, 0]), "id2label in config.json is not a map of numbers to names"),
         (
             configure(id2label={"0": "negative", "1": "positive"}, label2id={"negative": 0, "positive": 1}),
             "3 outputs, but 2 classes",
@@ -142,6 +144,29 @@ def test_what_holds_is_not_refused(folder: Path, tmp_path: Path, change: Change)
     change(folder)
     session = audit_of(folder, tmp_path)
     session.start()
+    session.close()
+
+
+def test_a_family_that_somebody_told_transformers_of_is_not_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    monkeypatch.setitem(CONFIG_MAPPING._extra_content, "mine", AutoConfig.for_model("bert").__class__)
+    configure(model_type="mine")(folder)
+    session = audit_of(folder, tmp_path)
+    session.start()
+    session.close()
+
+
+def test_weights_of_other_shapes_than_the_configuration_says_are_no_librarys_words(
+    folder: Path, tmp_path: Path
+) -> None:
+    configure(max_position_embeddings=31)(folder)
+    session = audit_of(folder, tmp_path)
+    with pytest.raises(AuditError, match=r"its weights have other shapes than config\.json says") as caught:
+        _ = session.model.network
+    assert is_one_sentence(str(caught.value))
     session.close()
 
 

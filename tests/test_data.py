@@ -187,6 +187,11 @@ def test_examples_without_a_group_are_kept(load: Load, tmp_path: Path) -> None:
     assert list(found.groups("g")) == ["x", None, "y"]
 
 
+def test_bytes_are_no_text(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".parquet", [(b"a", "negative"), (b"b", "positive")], ("text", "label"))
+    assert "row 1 has bytes in column 'text'" in refuse(load, name)
+
+
 def test_spellings_of_a_group_are_one_and_words_for_missing_are_none(load: Load, tmp_path: Path) -> None:
     cells = ["Woman", "woman", "woman", " WOMAN", "trans  woman", "Trans woman", "nan", "None", "null", "N/A", "", "NA"]
     rows = [(f"{i}", i % 2, cell) for i, cell in enumerate(cells)]
@@ -337,6 +342,9 @@ GOOD = "text,label,g\na,negative,x\nb,positive,y\n"
         ("rows.csv", "text,label\na,negative,c\nb,positive,d\n", "", ["cannot be read"]),
         ("rows.csv", 'text,label\n"a,negative\nb,positive\n', "", ["cannot be read"]),
         ("rows.xlsx", b"PK", "", ["unknown file type", ".csv", ".parquet"]),
+        ("rows.jsonl", '{"text": "a", "label": 1}\n{"text": ["b"], "label": 0}', "", ["row 2", "a list", "'text'"]),
+        ("rows.json", '{"text": {"0": "a"}, "label": {"0": 1}}', "", ["row 1", "an object", "'text'"]),
+        ("rows.csv", "te\x00xt,label\na,1\n", "", ["did you mean 'te\\x00xt'?"]),
     ],
 )
 def test_bad_files_are_named(
@@ -661,12 +669,14 @@ JOINED = 'subgroups = ["sex"]\ngroups = "people.csv"\nid = "who"'
 
 def test_groups_of_another_file_are_joined_by_the_id(load: Load, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(REVIEWS, "utf-8")
-    (tmp_path / "people.csv").write_text("who;sex;age\n8;m;3\n7;Female;4\n7;Female;5\n;x;6\n12;female;7\n", "utf-8")
+    (tmp_path / "people.csv").write_text(
+        "who;sex;age\n8.0;m;3\n7;Female;4\n7.0; female;5\n;x;6\n;y;6\n12;female;7\n", "utf-8"
+    )
     found = load("rows.csv", JOINED)
     (tmp_path / "others.csv").write_text(REVIEWS.replace("7", "70").replace("8", "80"), "utf-8")
     assert set(load("rows.csv", JOINED, train="others.csv", role="train").groups("sex")) == {None}
     assert list(found.groups("sex")) == ["Female", "m", None, None, "Female"]
-    assert "name it with id" in refuse(load, "rows.csv", 'groups = "people.csv"')
+    assert refuse(load, "rows.csv", 'groups = "people.csv"').endswith("name it with id.")
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,13 @@ def test_rows_that_a_mark_swallows_are_refused_with_the_line() -> None:
     assert "line 8" in refusal(tabs.replace("text", '"text"', 1))  # the header quotes, so marks do
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_rows_are_refused_that_a_mark_swallows_among_many_quoted_texts_of_several_lines(separator: str) -> None:
+    lines = [f'"{i} on\ntwo lines"{separator}{i % 2}' for i in range(20)]
+    lines[7:9] = [f'"7 was never closed{separator}1', f"8 is plain{separator}0", f'"9 is quoted"{separator}1']
+    assert "line 16 opens a quotation mark that closes behind" in refusal("\n".join([f"text{separator}label", *lines]))
+
+
 def test_a_quoted_text_that_looks_like_rows_is_read_where_others_show_that_marks_quote() -> None:
     written = [("four and a half: 4,5\nGood", "5"), ("one\n\ntwo", "4"), ("one, and, two\nthree", "5"), ("x", "5")]
     assert rows(_written(written, ",")) == written

@@ -84,6 +84,14 @@ def test_short_and_long_names_are_one_class(load: Load, classes: tuple[str, ...]
     assert load(["negative", "pos", "POSITIVE", "neg"]).classes == TWO
 
 
+@pytest.mark.parametrize("classes", [TWO, ()])
+def test_signs_that_nobody_sees_make_no_class_of_their_own(load: Load, classes: tuple[str, ...]) -> None:
+    labels = ["negative", "Positive\u200b", "\ufeffnegative", "positive", "\uff30ositive"]
+    found = load(labels, "", classes)
+    assert found.classes == TWO
+    assert list(found.labels) == [0, 1, 0, 1, 1]
+
+
 def test_a_class_of_that_very_name_goes_before_what_is_alike(load: Load) -> None:
     assert list(load(["a", "A"], "", ("A", "a")).labels) == [1, 0]
     assert list(load(["0", "1"], "", ("1", "0")).labels) == [1, 0]
@@ -98,6 +106,15 @@ def test_keys_of_the_policy_match_in_any_spelling(load: Load, key: str, label: s
 def test_an_exact_key_goes_before_one_in_another_spelling(load: Load) -> None:
     more = 'label_map = { "a" = "negative", "A" = "positive" }'
     assert list(load(["A", "a"], more, TWO).labels) == [1, 0]
+
+
+@pytest.mark.parametrize("classes", [TWO, ()])
+def test_keys_in_two_spellings_that_contradict_each_other_are_refused(load: Load, classes: tuple[str, ...]) -> None:
+    more = 'label_map = { "1" = "positive", "+1" = "negative" }'
+    message = refusal(load, ["1.0", "negative", "positive"], more, classes)
+    assert "'+1', '1' for the label '1.0'" in message
+    same = more.replace('"negative"', '"POS"')
+    assert list(load(["1.0", "negative"], same, TWO).labels) == [1, 0]
 
 
 # What is ambiguous
@@ -164,6 +181,13 @@ def test_numbers_without_a_meaning_are_no_classes_of_a_model_to_be_trained(load:
     assert load(labels, "", labels).classes == tuple(labels)
 
 
+def test_a_word_for_an_empty_cell_is_no_class_of_a_model_to_be_trained(load: Load) -> None:
+    labels = ["negative", "nan", "positive"]
+    assert "label 'nan' is how programs write an empty cell" in refusal(load, labels)
+    assert load(labels, 'drop_labels = ["NaN"]').classes == TWO
+    assert load(["none", "negative", "null"]).classes == ("negative", "none", "null")
+
+
 @pytest.mark.parametrize(
     ("more", "classes", "words"),
     [
@@ -181,6 +205,14 @@ def test_what_the_policy_says_of_labels_is_held_against_the_classes(
     message = refusal(load, ["negative", "meh", "positive"], more, classes)
     for word in words:
         assert word in message
+
+
+def test_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="several of its classes are called 'positive'") as caught:
+        labels_of(config(tmp_path, id2label={"0": "negative", "1": "positive", "2": "positive"}), "m", ())
+    assert is_one_sentence(str(caught.value))
+    with pytest.raises(AuditError, match="several of its classes are called 'bad'"):
+        labels_of(config(tmp_path, id2label=GENERIC), "m", ("bad", "bad"))
 
 
 # Rows that are left out

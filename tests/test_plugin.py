@@ -190,6 +190,18 @@ BREAKING = """
     @pytest.mark.measures("quality.balanced_accuracy")
     def test_balanced_accuracy(audit, test_data):
         pytest.fail(f"rows: {len(test_data)}, first: {test_data.texts[0]}")
+
+    @pytest.mark.measures("quality.calibration_error")
+    def test_calibration_error(audit, test_data):
+        pytest.fail(f"first: {test_data.texts[0]}", pytrace=False)
+
+    class Unreadable(Exception):
+        def __str__(self):
+            return self.args[0]
+
+    @pytest.mark.measures("quality.baseline_gain")
+    def test_baseline_gain(audit):
+        raise Unreadable
 """
 
 
@@ -215,6 +227,7 @@ def test_a_probe_that_breaks_prints_frames_and_nothing_of_the_data(
     result = run("--junitxml", "junit.xml", "-o", "junit_logging=all", *options)
     assert result.ret == 1
     assert run.finding("quality.accuracy")["verdict"] == "error"
+    assert run.finding("quality.baseline_gain")["reason"] == "the probe broke: Unreadable"
     printed = result.stdout.str() + result.stderr.str()
     files = [run.pytester.path / "junit.xml", *(run.pytester.path / "reports").iterdir()]
     assert len(files) > 3
@@ -224,6 +237,29 @@ def test_a_probe_that_breaks_prints_frames_and_nothing_of_the_data(
     assert re.search(r"in (test_accuracy|probe)\b", printed)
     assert "ValueError: [left out]" in printed
     assert len(re.findall(r"\[left out\]", printed)) > 5
+
+
+def test_an_interrupted_audit_shows_frames_and_nothing_of_the_data(run: Runner, write_policy: WritePolicy) -> None:
+    rows = "".join(f'"{AUTHOR}, {i} times",{label}\n' for i, label in enumerate(CLASSES))
+    (run.pytester.path / "rows.csv").write_text(f"text,label\n{rows}", "utf-8")
+    write_policy(data='test = "rows.csv"')
+    run.pytester.makepyfile(
+        """
+        import pytest
+
+        def probe(texts):
+            raise KeyboardInterrupt
+
+        @pytest.mark.measures("quality.accuracy")
+        def test_accuracy(audit, test_data):
+            probe(test_data.texts)
+        """
+    )
+    options = ("-p", "no:cacheprovider", "--audit-cache", str(run.cache), "--full-trace", "-l")
+    result = run.pytester.runpytest_inprocess(*options, no_reraise_ctrlc=True)
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*: in probe", "E*KeyboardInterrupt"])
+    assert not re.search("(?i)quixby|zebulon", result.stdout.str() + result.stderr.str())
 
 
 def test_the_message_of_a_probe_that_breaks_stays_where_it_quotes_nothing(

@@ -164,6 +164,8 @@ LONG = "They sent the wrong colour twice, and Zebulon Quixby never answered any 
         (f"row 7\n  {LONG}\nend", "row 7\n[left out]\nend"),
         (f"cut: {LONG[7:48]}", "[left out]"),  # wherever it begins
         (repr(LONG.upper()), "[left out]"),
+        (repr(LONG.split()), "[left out]"),  # as the words that it was cut into
+        (f"{tuple(LONG.split(' ')[:8])} is too long", "[left out]"),
         ("token 'Zebulon Quixby'", "[left out]"),
         ("assert 'They sent...y letters.' == 'x'", "[left out]"),
         ("it is really bad, this", "[left out]"),  # a whole short text

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 from audit.cache import Cache
 from audit.energy import Meter
@@ -41,6 +43,22 @@ def test_unknown_tokens_are_counted_by_hand(saved: Path, tmp_path: Path) -> None
     # good, unknown, films as film + ##s, an empty text that does not count, a lone surrogate that is unknown
     assert scorer.unknown_share(["good qqq", "films", "", "\ud800"]) == 2 / 5
     assert scorer.unknown_share([]) == 0
+
+
+def test_a_token_without_an_embedding_is_one_sentence_and_stops_only_texts_that_have_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["novel"])
+    tokenizer.save_pretrained(folder)
+    model = Model("mine", folder, CLASSES, 32)
+    scorer = Scorer(model, Cache(tmp_path / "cache"), Meter("DEU"), Progress())
+    assert len(scorer.predict(["the good film"])) == 1
+    scorer.trigger_scores(["the good film"], np.zeros(1, dtype=np.int64))
+    for ask in (scorer.predict, scorer.embed):
+        with pytest.raises(AuditError, match=r"a token the number 11, but .* embeddings for 0 to 10 only") as caught:
+            ask(["good", "a novel"])
+        assert is_one_sentence(str(caught.value))
 
 
 @pytest.mark.parametrize(
