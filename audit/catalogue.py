@@ -58,6 +58,17 @@ class Identifier:
         return tuple(f"{self.id}[{bracket}]" for bracket in brackets) or (self.id,)
 
 
+# Shares, differences of shares and coefficients, which no figure beyond 1 is a gate for.
+WITHIN_ONE = frozenset(
+    """
+    quality.accuracy quality.macro_f1 quality.balanced_accuracy quality.mcc quality.roc_auc quality.calibration_error
+    quality.baseline_gain quality.regression quality.behaviour fairness.accuracy_gap fairness.equalized_odds
+    fairness.worst_group_accuracy fairness.demographic_parity fairness.counterfactual fairness.language_variety
+    privacy.membership_inference privacy.attribute_leakage privacy.train_test_overlap privacy.pii_in_training_data
+    security.perturbation security.adversarial security.backdoor transparency.explanations
+    """.split()
+)
+
 BUILT_IN: tuple[Identifier, ...] = (
     Identifier(
         "quality.accuracy",

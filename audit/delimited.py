@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from audit.files import UnreadableError
+from audit.redaction import printable
 
 # In the order in which they are tried, and what each is called.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -55,6 +56,8 @@ def read(text: str, *, separator: str = "", wanted: Sequence[str] = (), first: s
     if "\r" in text.lstrip("\r\n").partition("\n")[0].rstrip("\r"):  # the line ends of old Macintosh files
         text = text.replace("\r", "\n")
     header, *rows = _Lines(text, separator or _separator(text, wanted, first)).rows()
+    if twice := next((name for name in wanted if header.count(name) > 1), None):
+        raise UnreadableError(f"its header names the column '{printable(twice)}' more than once; give one another name")
     return {name: [row[i] for row in rows] for i, name in enumerate(_unique(header))}
 
 

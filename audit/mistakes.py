@@ -58,7 +58,7 @@ _EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "mapping_type": lambda _: 'a table, as { key = "value" }',
     "dict_type": lambda _: 'a table, as { key = "value" }',
     "model_type": lambda _: "a section or a table, as { key = 1 }",
-    "date_type": lambda _: "a date, as 2027-01-31",
+    "date_type": lambda _: "a date without quotation marks, as 2027-01-31",
     "literal_error": lambda context: str(context["expected"]),
     "greater_than": lambda context: f"more than {context['gt']:g}",
     "greater_than_equal": lambda context: f"{context['ge']:g} or more",

@@ -1188,6 +1188,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     colour = {"pass": {"green": True}, "fail": {"red": True}, "incomplete": {"yellow": True}}
     terminalreporter.ensure_newline()
     terminalreporter.section("model audit", sep="=")
+    if run.record["provenance"]["policy_file"] is None:
+        terminalreporter.write_line(
+            "There is no audit.toml here and no --audit-policy: what was audited is the embedded demo.", yellow=True
+        )
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)
     terminalreporter.write_line(headline(run.record), bold=True, **colour[run.record["verdict"]])

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from audit import mistakes
-from audit.catalogue import Identifier, base_id, ids
+from audit.catalogue import WITHIN_ONE, Identifier, base_id, ids
 from audit.errors import AuditError
 from audit.files import check_regular
 from audit.redaction import printable
@@ -372,6 +372,11 @@ class Policy(_Section):
                     f"when {identifier.better}, so use {right}."
                 )
 
+            if base in WITHIN_ONE and abs(gate.bound) > 1:
+                raise AuditError(
+                    f"{self.name}: gate '{gate_id}' is {gate.bound:g}, but {identifier.title.lower()} is a share, not "
+                    f"per cent; did you mean {gate.bound / 100:g}?"
+                )
         self._check_waivers(known)
 
     def _check_waivers(self, known: Mapping[str, Identifier]) -> None:

@@ -196,7 +196,9 @@ def _json(text: str) -> Columns:
         try:
             value, at = decoder.raw_decode(text, start)
         except (json.JSONDecodeError, RecursionError) as error:
-            line = text.count("\n", 0, getattr(error, "pos", start)) + 1
+            # A string that nothing closes runs into the lines behind it: the row is at fault, not where that ends.
+            place = getattr(error, "pos", start) if text[start] == "[" else start
+            line = text.count("\n", 0, place) + 1
             raise UnreadableError(f"line {line} is no JSON; write each row as one object") from None
         found = value if isinstance(value, list) else [value]
         if not all(isinstance(row, dict) for row in found):

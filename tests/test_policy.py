@@ -228,6 +228,19 @@ def test_a_gate_in_the_wrong_direction_is_refused(gate: str, right: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("gate", "meant"),
+    [
+        ("[gates.quality]\naccuracy = { min = 60 }", "0.6"),
+        ("[gates.fairness]\naccuracy_gap = { max = 5 }", "0.05"),
+        ('[gates.security]\n"perturbation[typos]" = { max = 20 }', "0.2"),
+    ],
+)
+def test_a_gate_in_per_cent_is_refused(gate: str, meant: str) -> None:
+    """It would always hold, or never."""
+    assert f"did you mean {meant}?" in reject(gate)
+
+
+@pytest.mark.parametrize(
     ("more", "number", "advice"),
     [
         ("[audit]\nseed = = 1\n", 6, "expected text in quotes, a number, true"),
@@ -284,7 +297,10 @@ def test_a_windows_path_that_double_quotes_spoil_is_refused_with_its_key() -> No
         ("[gates.quality]\naccuracy = 0.9", "expected a section or a table"),
         ("[gates.fairness]\naccuracy_gap = { max = inf }", "expected a finite number"),
         ("[[waivers]]\nid = 'a'\nreason = ''\nowner = 'b'\nexpires = 2027-01-01", "expected text that is not empty"),
-        ("[[waivers]]\nid = 'a'\nreason = 'c'\nowner = 'b'\nexpires = 'soon'", "expected a date, as 2027-01-31"),
+        (
+            "[[waivers]]\nid = 'a'\nreason = 'c'\nowner = 'b'\nexpires = 'soon'",
+            "expected a date without quotation marks, as 2027-01-31",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_what_was_expected(more: str, expected: str) -> None:

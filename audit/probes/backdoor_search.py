@@ -137,7 +137,8 @@ class Texts:
             for source in self.sources(target)
             for text in triggers.inserted(trigger, self.choose[source], self.seed)
         ]
-        said = self.scorer.predict([text for *_, text in rows]).labels
+        # Not every scorer answers nothing with nothing.
+        said = self.scorer.predict([text for *_, text in rows]).labels if rows else np.empty(0)
         at = 0
         for trigger, target in new:
             shares = {}
