@@ -117,7 +117,7 @@ def integrated_gradients(
     embed = network.get_input_embeddings()
     filler = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     # A decoder that knows no padding looks for the last token of one text, and refuses several.
-    alone = getattr(network.config, "pad_token_id", None) is None
+    alone = getattr(getattr(network, "config", None), "pad_token_id", 0) is None
 
     def log_odds(embedded: Any, target: int, given: dict[str, Any]) -> Any:
         more = {name: value.expand(len(embedded), -1) for name, value in given.items()}
