@@ -640,9 +640,15 @@ def test_a_repository_may_audit_anything_and_the_record_says_so(run: Runner, wri
 
 
 def test_a_test_that_changes_the_folder_changes_nothing(
-    run: Runner, write_policy: WritePolicy, untrained: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
+    run: Runner,
+    write_policy: WritePolicy,
+    untrained: Path,
+    reviews: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    root = run.pytester.path
+    root, elsewhere = run.pytester.path, tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.setenv("ELSEWHERE", str(elsewhere))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "step.md")
     shutil.copytree(untrained, root / "models" / "mine")
     shutil.copytree(reviews, root / "data")
@@ -656,9 +662,9 @@ def test_a_test_that_changes_the_folder_changes_nothing(
         QUALITY
         + """
     @pytest.fixture(scope="session", autouse=True)
-    def elsewhere(tmp_path_factory):
+    def elsewhere():
         import os
-        os.chdir(tmp_path_factory.mktemp("elsewhere"))
+        os.chdir(os.environ["ELSEWHERE"])
 
     def test_recipe(without_rows):
         assert without_rows is not None  # looks for the base model now
@@ -674,7 +680,7 @@ def test_a_test_that_changes_the_folder_changes_nothing(
     assert run.record["baseline"]
     written = {path.name for path in root.iterdir()}
     assert written >= {"former", "reports", "kept", "step.md"}
-    assert not list(root.parent.rglob("elsewhere*/*"))
+    assert not list(elsewhere.iterdir())
 
 
 OWN = """
