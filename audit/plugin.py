@@ -299,6 +299,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _register_conftest(config: pytest.Config) -> None:
     """Have the conftest.py beside the policy count for suites that are installed: pytest takes it for that folder's."""
     policy = config.invocation_params.dir / Path(config.option.audit_policy or "audit.toml").expanduser()
+    if not policy.is_file():
+        return
     path = policy.parent / "conftest.py"
     module = config.pluginmanager.get_plugin(str(path))
     if module is not None:
