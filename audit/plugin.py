@@ -299,9 +299,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def _register_conftest(config: pytest.Config) -> None:
     """Have the conftest.py beside the policy count for suites that are installed: pytest takes it for that folder's."""
     policy = config.invocation_params.dir / Path(config.option.audit_policy or "audit.toml").expanduser()
-    if not policy.is_file():
-        return
     path = policy.parent / "conftest.py"
+    # One in pytest's root counts everywhere already; twice, a fixture that wraps the one before it would wrap itself.
+    if not policy.is_file() or path.parent == config.rootpath:
+        return
     module = config.pluginmanager.get_plugin(str(path))
     if module is not None:
         # Its hooks count already.
@@ -1192,7 +1193,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("model audit", sep="=")
     if run.record["provenance"]["policy_file"] is None:
         terminalreporter.write_line(
-            "There is no audit.toml here and no --audit-policy: what was audited is the embedded demo.", yellow=True
+            "There is no audit.toml here and no --audit-policy: the embedded policy applied, with the demo's texts.",
+            yellow=True,
         )
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)

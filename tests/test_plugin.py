@@ -950,8 +950,9 @@ def test_a_model_for_names_that_is_missing_stops_the_audit_before_any_work(
     assert "spacy_model = 'no_such_model' cannot be loaded" in result.stderr.str()
 
 
-def test_of_suites_in_a_package_the_conftest_beside_the_policy_counts(
-    run: Runner, write_policy: WritePolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_root", [False, True])
+def test_of_suites_in_a_package_the_conftest_beside_the_policy_counts_once(
+    run: Runner, write_policy: WritePolicy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_root: bool
 ) -> None:
     package = tmp_path / "lib" / "shop_suites"
     package.mkdir(parents=True)
@@ -973,12 +974,21 @@ def test_of_suites_in_a_package_the_conftest_beside_the_policy_counts(
                 labels = [self.label_of[text] for text in texts]
                 return Predictions(np.eye(len(self.classes), dtype=np.float32)[labels], self.classes)
 
+        wrapped = []
+
         @pytest.fixture(scope="session")
-        def scorer(test_data):
+        def model(model):
+            wrapped.append(model)
+            assert len(wrapped) == 1
+            return model
+
+        @pytest.fixture(scope="session")
+        def scorer(model, test_data):
             return Right(test_data)
         """
     )
-    assert run("--pyargs", "shop_suites").ret == 0
+    root = run.pytester.path if is_root else run.pytester.path.parent
+    assert run("--pyargs", "shop_suites", "--rootdir", str(root)).ret == 0
     assert run.finding("quality.accuracy")["estimate"] == 1
     assert "scorer" in run.record["model"]["overridden"]
 
