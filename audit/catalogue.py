@@ -58,7 +58,7 @@ class Identifier:
         return tuple(f"{self.id}[{bracket}]" for bracket in brackets) or (self.id,)
 
 
-# Shares, differences of shares and coefficients, which no figure beyond 1 is a gate for.
+# Shares, their differences, and coefficients: whoever gates them beyond 1 has written per cent.
 WITHIN_ONE = frozenset(
     """
     quality.accuracy quality.macro_f1 quality.balanced_accuracy quality.mcc quality.roc_auc quality.calibration_error

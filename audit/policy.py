@@ -374,8 +374,8 @@ class Policy(_Section):
 
             if base in WITHIN_ONE and abs(gate.bound) > 1:
                 raise AuditError(
-                    f"{self.name}: gate '{gate_id}' is {gate.bound:g}, but {identifier.title.lower()} is a share, not "
-                    f"per cent; did you mean {gate.bound / 100:g}?"
+                    f"{self.name}: gate '{gate_id}' is {gate.bound:g}, but {identifier.title.lower()} lies "
+                    f"between -1 and 1; did you mean {gate.bound / 100:g}?"
                 )
         self._check_waivers(known)
 
