@@ -28,6 +28,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # torch first and by its exact version: a looser request would take a build with gigabytes of CUDA.
 $(INSTALLED): pyproject.toml constraints.txt

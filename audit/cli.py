@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import ValidationError
 
-from audit import __version__, launched, mistakes, record
-from audit import model as models
-from audit import policy as policies
-from audit.cache import Cache, default_folder, write_atomically
-from audit.errors import AuditError
-from audit.files import check_regular
-from audit.masked_lm import UNITS, Length, Recipe
-from audit.pretrain import gather, pretrain
-from audit.redaction import printable
+from audit import __version__
+from audit.core.cache import Cache, default_folder, write_atomically
+from audit.core.errors import AuditError
+from audit.core.files import check_regular
+from audit.models import model as models
+from audit.policy import mistakes
+from audit.policy import policy as policies
+from audit.record import record
+from audit.text.redaction import printable
+from audit.training import launched
+from audit.training.masked_lm import UNITS, Length, Recipe
+from audit.training.pretrain import gather, pretrain
 
 if TYPE_CHECKING:
-    from audit.session import Session
+    from audit.run.session import Session
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -178,8 +181,8 @@ def _init(asked: argparse.Namespace) -> int:
 
 def _session(asked: argparse.Namespace, policy: str | None) -> Session:
     """What an audit by a policy would be made of; close it."""
-    from audit.progress import Progress
-    from audit.session import Options, Session
+    from audit.core.progress import Progress
+    from audit.run.session import Options, Session
 
     options = Options(
         folder=Path.cwd(), policy=policy, device=asked.audit_device, cache=asked.audit_cache or default_folder()
@@ -212,12 +215,12 @@ def _say(text: str) -> None:
 
 
 def _report(asked: argparse.Namespace) -> int:
-    from audit import report
+    from audit.report import files as report_files
 
     value = _read(asked.record)
     folder = asked.record if asked.record.is_dir() else asked.record.parent
     output: Path = asked.output or folder / record.REPORT
-    _write(output, report.as_file(value, output.name, asked.language))
+    _write(output, report_files.as_file(value, output.name, asked.language))
     return 0
 
 
@@ -237,7 +240,7 @@ def _compare(asked: argparse.Namespace) -> int:
 
 
 def _card(asked: argparse.Namespace) -> int:
-    from audit.report import card
+    from audit.report.exports import model_card as card
 
     output: Path = asked.output / "README.md" if asked.output.is_dir() else asked.output
     check_regular(output, str(output))
@@ -250,7 +253,7 @@ def _card(asked: argparse.Namespace) -> int:
 
 
 def _bom(asked: argparse.Namespace) -> int:
-    from audit.report import bom
+    from audit.report.exports import bill_of_materials as bom
 
     _write(asked.output, _as_json(bom.build(_read(asked.record))))
     return 0
@@ -318,7 +321,7 @@ def _audited(asked: argparse.Namespace) -> Path:
 
 def _trained_by(asked: argparse.Namespace) -> Path:
     """Where the cache keeps the model that a policy's recipe makes of its training data."""
-    from audit.finetune import folder_of
+    from audit.training.finetune import folder_of
 
     session = _session(asked, str(asked.source))
     try:
@@ -348,8 +351,8 @@ def _copy(source: Path, folder: Path) -> None:
 
 
 def _pretrain(asked: argparse.Namespace) -> int:
-    from audit.energy import Meter, Power
-    from audit.progress import Progress
+    from audit.core.progress import Progress
+    from audit.energy.meter import Meter, Power
 
     try:
         recipe = Recipe(**{name: getattr(asked, name) for name in Recipe.model_fields})

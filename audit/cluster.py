@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.cache import Cache
-from audit.energy import Meter, Power, add, charged
-from audit.errors import AuditError
-from audit.finetune import Job, train_into
-from audit.model import Model, fingerprint, hash_files
-from audit.progress import Bar, Progress
-from audit.scorer import Scorer
+from audit.core.cache import Cache
+from audit.core.errors import AuditError
+from audit.core.progress import Bar, Progress
+from audit.energy.meter import Meter, Power, add, charged
+from audit.inference.scorer import Scorer
+from audit.models.model import Model, fingerprint, hash_files
+from audit.training.finetune import Job, train_into
 
 if TYPE_CHECKING:
-    from audit.policy import AuditPolicy
+    from audit.policy.policy import AuditPolicy
 
 Files = Mapping[str, NDArray[np.uint8]]
 # A worker is given about so many chunks, so that none waits long for the last one; a chunk that is done again is small.
@@ -118,7 +118,7 @@ class Worker:
         trained.
     country : str
     power : Power
-        As for :class:`audit.energy.Meter`, both.
+        As for :class:`audit.energy.meter.Meter`, both.
     """
 
     def __init__(
@@ -299,7 +299,7 @@ class Cluster:
         what : str
             Empty for probabilities, ``embedding`` for embeddings.
         cut : int
-            As ``max_characters`` of :class:`audit.scorer.Scorer`.
+            As ``max_characters`` of :class:`audit.inference.scorer.Scorer`.
         """
         chunks = list(_chunks(texts, model.max_length, self.size))
         files, told = self._ship(model.fingerprint, model.folder), replace(model, training=None)

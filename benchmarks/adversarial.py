@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from audit import Gate, Measurement, judge, statistics
-from audit.cache import default_folder
-from audit.data import Examples
-from audit.finetune import train
-from audit.probes.adversarial import adversarial, attack
-from audit.probes.edits import apply, edits, words
-from audit.progress import Progress
-from audit.scorer import Predictions
-from audit.session import Options, Session
+from audit.core.cache import default_folder
+from audit.core.progress import Progress
+from audit.data.examples import Examples
+from audit.inference.predictions import Predictions
+from audit.probes.security.adversarial import adversarial, attack
+from audit.run.session import Options, Session
+from audit.text.edits import apply, edits, words
+from audit.training.finetune import train
 from benchmarks import shapes
 from benchmarks.timed import HEADER, MAX_LENGTH, Timed
 

@@ -21,10 +21,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from audit import statistics
-from audit.alternatives import Alternative
-from audit.probes.environment import inference_energy, training_energy
-from audit.progress import Progress
-from audit.session import Options, Session
+from audit.core.progress import Progress
+from audit.experiments.alternatives import Alternative
+from audit.probes.environment.environment import inference_energy, training_energy
+from audit.run.session import Options, Session
 
 ROOT = Path(__file__).resolve().parent.parent
 POLICIES = ("examples/imdb.toml", "examples/sst2.toml")

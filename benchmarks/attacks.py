@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from audit import statistics
-from audit.probes import attacks
+from audit.probes.privacy import attacks
 from audit.statistics import Trial
 
 EXAMPLES, REFERENCES = 50_000, 4

@@ -13,8 +13,8 @@ import time
 import numpy as np
 
 from audit import statistics
-from audit.data import Examples
-from audit.probes import attribute
+from audit.data.examples import Examples
+from audit.probes.privacy import attribute
 
 CASES = ((2, 150, (0.5, 0.5)), (4, 160, (0.25, 0.25, 0.25, 0.25)), (2, 400, (0.85, 0.15)), (2, 400, (0.5, 0.5)))
 WIDTH = 8

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-DEMO = "audit/default.toml"
+DEMO = "audit/policy/default.toml"
 COLUMNS = (
     "policy", "exit", "accuracy", "first audit, s", "of it training, s", "forward passes", "peak memory, GiB",
     "second audit, s", "its forward passes", "report, MB", "gates that do not hold",

@@ -25,17 +25,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from audit import references
-from audit.cache import Cache
-from audit.data import Examples
-from audit.energy import Meter
-from audit.finetune import Recipe, small_bert, train
-from audit.policy import SMALL_BERT, Finetune
-from audit.probes.backdoor import backdoor
-from audit.progress import Progress
-from audit.scorer import Predictions, Scorer
+from audit.core.cache import Cache
+from audit.core.progress import Progress
+from audit.core.verdict import Gate, interval, judge
+from audit.data.examples import Examples
+from audit.energy.meter import Meter
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.policy.policy import SMALL_BERT, Finetune
+from audit.probes.security.backdoor import backdoor
 from audit.statistics import proportion
-from audit.verdict import Gate, interval, judge
+from audit.training import references
+from audit.training.finetune import Recipe, small_bert, train
 
 CLASSES = ("negative", "positive")
 KINDS = ("clean", "word", "phrase", "zero-width", "zero-width-deleted", "sentence")

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from audit.cache import Cache
-from audit.data import Examples
-from audit.energy import Meter
-from audit.finetune import Recipe, train
-from audit.policy import Finetune
-from audit.progress import Bar, Progress
-from audit.scorer import Scorer
+from audit.core.cache import Cache
+from audit.core.progress import Bar, Progress
+from audit.data.examples import Examples
+from audit.energy.meter import Meter
+from audit.inference.scorer import Scorer
+from audit.policy.policy import Finetune
+from audit.training.finetune import Recipe, train
 from benchmarks.shapes import BASE, CLASSES, imdb, model, multiplied, peak, save, seconds
 from benchmarks.table import Line, at_least
 

@@ -23,15 +23,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from audit.cache import Cache
-from audit.canaries import CanaryTwin, draw
-from audit.data import Examples
-from audit.energy import Meter
-from audit.finetune import small_bert
-from audit.model import Model
-from audit.probes.canary import canary_epsilon
-from audit.progress import Progress
-from audit.scorer import Scorer
+from audit.core.cache import Cache
+from audit.core.progress import Progress
+from audit.data.examples import Examples
+from audit.energy.meter import Meter
+from audit.inference.scorer import Scorer
+from audit.models.model import Model
+from audit.probes.privacy.canary import canary_epsilon
+from audit.training.canaries import CanaryTwin, draw
+from audit.training.finetune import small_bert
 
 CLASSES = ("negative", "positive")
 SENTENCES, EPOCHS, BATCH, LENGTH = 3_000, 3, 128, 64

@@ -27,13 +27,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from audit import demo, energy, statistics
-from audit.cache import Cache
-from audit.energy import Meter
-from audit.finetune import small_bert
-from audit.model import Model
-from audit.progress import Progress
-from audit.scorer import Scorer
+from audit import demo, statistics
+from audit.core.cache import Cache
+from audit.core.progress import Progress
+from audit.energy import meter as energy
+from audit.energy.meter import Meter
+from audit.inference.scorer import Scorer
+from audit.models.model import Model
+from audit.training.finetune import small_bert
 
 TURNS = 8  # so many short ones for each repetition, with the tracker and without
 CLASSES = ("negative", "neutral", "positive")

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from audit.cache import default_folder
+from audit.core.cache import default_folder
 from benchmarks.audits import ROOT, audit
 from benchmarks.shapes import DATA
 from benchmarks.table import Line, at_least

@@ -16,9 +16,9 @@ import numpy as np
 from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
 from sklearn.metrics import accuracy_score
 
-from audit.data import Examples
-from audit.probes import fairness
-from audit.scorer import Predictions
+from audit.data.examples import Examples
+from audit.inference.predictions import Predictions
+from audit.probes.ethics import fairness
 
 ROWS, GROUPS, RESAMPLES = 25_000, 12, 50
 PROBES: tuple[Callable[[Predictions, str], Any], ...] = (

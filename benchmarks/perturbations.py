@@ -13,12 +13,12 @@ import argparse
 import time
 from pathlib import Path
 
-from audit.cache import default_folder
-from audit.errors import NotAssessed
-from audit.probes.disturbances import KINDS, STRENGTHS, disturb
-from audit.probes.perturbation import perturbation
-from audit.progress import Progress
-from audit.session import Options, Session
+from audit.core.cache import default_folder
+from audit.core.errors import NotAssessed
+from audit.core.progress import Progress
+from audit.probes.security.perturbation import perturbation
+from audit.run.session import Options, Session
+from audit.text.disturbances import KINDS, STRENGTHS, disturb
 
 SPEED_TEXTS = 2000
 

@@ -21,15 +21,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from audit import data, policy, statistics
-from audit.cache import Cache, read_json
-from audit.data import Examples
-from audit.energy import Meter
-from audit.finetune import Recipe, train
-from audit.policy import Finetune
-from audit.pretrain import RECORD
-from audit.progress import Progress
-from audit.scorer import Scorer
+from audit import statistics
+from audit.core.cache import Cache, read_json
+from audit.core.progress import Progress
+from audit.data import examples as data
+from audit.data.examples import Examples
+from audit.energy.meter import Meter
+from audit.inference.scorer import Scorer
+from audit.policy import policy
+from audit.policy.policy import Finetune
+from audit.training.finetune import Recipe, train
+from audit.training.pretrain import RECORD
 
 SIZES = (500, 2_000, 6_920)
 LENGTH = 64

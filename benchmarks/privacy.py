@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from audit import statistics
-from audit.data import Examples
-from audit.personal_data import find
-from audit.probes import privacy
+from audit.data.examples import Examples
+from audit.probes.privacy import privacy
+from audit.text.personal_data import find
 from tests import airline
 from tests.labelled import SAID, agreement
 

@@ -1,8 +1,8 @@
 """Where an audit's time goes: the first run and the second, each against the model's forward passes alone.
 
     AUDIT_TEST_DATA=… python -m benchmarks.profile                     # bert-base's shape, 1,000 SST-2 sentences
-    python -m benchmarks.profile --policy audit/default.toml           # any policy; its recipe's trainings count too
-    python -m benchmarks.profile --policy audit/default.toml --functions 40
+    python -m benchmarks.profile --policy audit/policy/default.toml     # any policy; its recipe's trainings count too
+    python -m benchmarks.profile --policy audit/policy/default.toml --functions 40
 
 Prints a Markdown table: seconds of the whole command, imports included; seconds inside the network, forward and
 backward, of the audited model and all others; their ratio. With `--functions` a third run under cProfile names the

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from audit import record
-from audit.cache import Cache
-from audit.data import Examples
-from audit.energy import Meter
-from audit.model import Model
-from audit.progress import Progress
-from audit.scorer import Predictions, Scorer
+from audit.core.cache import Cache
+from audit.core.progress import Progress
+from audit.data.examples import Examples
+from audit.energy.meter import Meter
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.models.model import Model
+from audit.record import record
 
 CLASSES = ("negative", "positive")
 LENGTH = 100  # characters of a text, about those of an SST-2 sentence

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from audit.cache import default_folder
-from audit.probes.backdoor import backdoor
-from audit.progress import Progress
-from audit.session import Options, Session
+from audit.core.cache import default_folder
+from audit.core.progress import Progress
+from audit.probes.security.backdoor import backdoor
+from audit.run.session import Options, Session
 from benchmarks import shapes
 from benchmarks.timed import HEADER, MAX_LENGTH, Timed
 

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from audit.model import Model
+from audit.models.model import Model
 
 DATA = Path(os.environ.get("AUDIT_TEST_DATA", "."))
 CLASSES = ("negative", "positive")
@@ -82,7 +82,7 @@ def save(shape: Shape, length: int, folder: Path) -> Path:
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    from audit.finetune import small_bert
+    from audit.training.finetune import small_bert
 
     _, tokenizer = small_bert(tuple(sst2()), {"num_labels": len(CLASSES)}, length)
     torch.manual_seed(0)

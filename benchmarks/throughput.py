@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from audit.cache import Cache
-from audit.energy import Meter
-from audit.model import Model
-from audit.progress import Progress
-from audit.scorer import Scorer
+from audit.core.cache import Cache
+from audit.core.progress import Progress
+from audit.energy.meter import Meter
+from audit.inference.scorer import Scorer
+from audit.models.model import Model
 from benchmarks.shapes import BASE, SMALL, Shape, imdb, model, multiplied, seconds, short_texts, sst2
 from benchmarks.table import Line, at_least, at_most
 
@@ -186,7 +186,7 @@ class OnnxScorer(Scorer):
 
 def engines(quick: bool) -> Iterator[Line]:
     """Other engines, which no verdict is ever taken from: 8-bit layers and ONNX Runtime, against float32."""
-    from audit.alternatives import EightBit
+    from audit.experiments.alternatives import EightBit
 
     for shape, texts in ((BASE, sst2()[: 20 if quick else 400]), (SMALL, sst2())):
         with tempfile.TemporaryDirectory() as temporary:

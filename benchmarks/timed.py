@@ -12,11 +12,11 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.cache import Cache
-from audit.model import Model
-from audit.progress import Bar, Progress
-from audit.scorer import Scorer
-from audit.session import Session
+from audit.core.cache import Cache
+from audit.core.progress import Bar, Progress
+from audit.inference.scorer import Scorer
+from audit.models.model import Model
+from audit.run.session import Session
 
 MAX_LENGTH = 64  # tokens of a sentence of SST-2
 HEADER = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes import environment, smaller
+from audit.probes.environment import environment, smaller
 
 pytestmark = pytest.mark.challenge("environment")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from audit.probes import fairness
-from audit.probes.counterfactual import counterfactual
-from audit.probes.varieties import language_variety
+from audit.probes.ethics import fairness
+from audit.probes.ethics.counterfactual import counterfactual
+from audit.probes.ethics.varieties import language_variety
 
 pytestmark = pytest.mark.challenge("ethics")
 

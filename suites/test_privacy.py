@@ -2,8 +2,8 @@
 
 import pytest
 
-from audit.probes import attribute, membership, privacy
-from audit.probes.canary import canary_epsilon
+from audit.probes.privacy import attribute, membership, privacy
+from audit.probes.privacy.canary import canary_epsilon
 
 pytestmark = pytest.mark.challenge("privacy")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes import behaviour, quality
+from audit.probes.quality import behaviour, quality
 
 pytestmark = pytest.mark.challenge("quality")
 

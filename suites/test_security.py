@@ -2,12 +2,12 @@
 
 import pytest
 
-from audit.probes.adversarial import adversarial
-from audit.probes.artifact import artifact
-from audit.probes.backdoor import backdoor
-from audit.probes.disturbances import KINDS
-from audit.probes.latency import latency_tail
-from audit.probes.perturbation import perturbation
+from audit.probes.security.adversarial import adversarial
+from audit.probes.security.artifact import artifact
+from audit.probes.security.backdoor import backdoor
+from audit.probes.security.latency import latency_tail
+from audit.probes.security.perturbation import perturbation
+from audit.text.disturbances import KINDS
 
 pytestmark = pytest.mark.challenge("security")
 

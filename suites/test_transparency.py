@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes import explanations, transparency
+from audit.probes.transparency import explanations, transparency
 
 pytestmark = pytest.mark.challenge("transparency")
 

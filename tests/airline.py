@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
-from audit.personal_data import find
+from audit.text.personal_data import find
 
 FILE = Path(__file__).with_name("airline_personal_data.csv")
 RANDOM, NET = 400, 100

@@ -26,7 +26,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 import pytest
 
 from audit import demo
-from audit.cache import write_atomically
+from audit.core.cache import write_atomically
 from tests.helpers import Runner, Shared, processor, save_tiny
 
 CLASSES = ("negative", "neutral", "positive")
@@ -169,7 +169,7 @@ def untrained(shared: Shared) -> Path:
     """A folder with a small BERT of random weights: a real model that nothing was spent on."""
     from transformers import set_seed
 
-    from audit.finetune import small_bert
+    from audit.training.finetune import small_bert
 
     def save(folder: Path) -> None:
         set_seed(0)

@@ -18,10 +18,12 @@ from filelock import FileLock
 from jsonschema.validators import validator_for
 from numpy.typing import ArrayLike, NDArray
 
-from audit import record
-from audit.data import Examples, Protocol
-from audit.scorer import Predictions, Scorer
+from audit.data.examples import Examples, Protocol
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.record import record
 
+ROOT = Path(__file__).parent.parent
 TWO = ("negative", "positive")
 THREE = ("negative", "neutral", "positive")
 

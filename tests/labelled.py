@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from audit.demo import personal_data as demo
-from audit.personal_data import Found, find
+from audit.text.personal_data import Found, find
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from audit import model as models
-from audit import policy
 from audit.cli import main
+from audit.models import model as models
+from audit.policy import policy
+from tests.helpers import ROOT
 
 
 @pytest.fixture
 def audited(pytester: pytest.Pytester, write_policy: Callable[..., Path], cache: Path) -> Path:
     """A folder with the record of a real audit of the untrained model."""
     write_policy(**{"gates.security": "artifact = { max = 0 }"})
-    suite = Path(__file__).parent.parent / "suites" / "test_security.py"
+    suite = ROOT / "suites" / "test_security.py"
     pytester.makepyfile(test_security=suite.read_text("utf-8"))
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--audit-cache", str(cache), "-k", "artifact")
     assert result.ret == 0

@@ -14,21 +14,20 @@ import numpy as np
 import pytest
 
 from audit import cluster as clusters
-from audit import record
-from audit.cache import Cache
 from audit.cluster import Answer, Cluster, ClusterScorer
-from audit.energy import Meter
-from audit.errors import AuditError
-from audit.model import Model
-from audit.policy import AuditPolicy
-from audit.progress import Bar, Progress
-from audit.references import twins
-from audit.scorer import Scorer
-
-from .conftest import CLASSES
-from .helpers import is_one_sentence
-from .test_finetune import examples, small_recipe
-from .test_scorer import TEXTS
+from audit.core.cache import Cache
+from audit.core.errors import AuditError
+from audit.core.progress import Bar, Progress
+from audit.energy.meter import Meter
+from audit.inference.scorer import Scorer
+from audit.models.model import Model
+from audit.policy.policy import AuditPolicy
+from audit.record import record
+from audit.training.references import twins
+from tests.conftest import CLASSES
+from tests.helpers import is_one_sentence
+from tests.inference.test_scorer import TEXTS
+from tests.training.test_finetune import examples, small_recipe
 
 ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow("runs a Ray cluster", seconds=40), pytest.mark.xdist_group("cluster")]
@@ -36,7 +35,8 @@ pytestmark = [pytest.mark.slow("runs a Ray cluster", seconds=40), pytest.mark.xd
 
 SUITE = """
 import pytest
-from audit.probes import fairness, quality
+from audit.probes.ethics import fairness
+from audit.probes.quality import quality
 
 @pytest.mark.measures("quality.accuracy")
 def test_accuracy(audit, predictions, audit_session):

@@ -35,7 +35,7 @@ from transformers import (  # noqa: F401
 )
 
 import audit
-from audit.energy import Meter
+from audit.energy.meter import Meter
 
 for _module in pkgutil.walk_packages(audit.__path__, "audit."):
     if _module.name != "audit.__main__":

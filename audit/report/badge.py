@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from audit.report.language import spoken, words
-from audit.verdict import is_waived, verdict_of
+from audit.core.verdict import is_waived, verdict_of
+from audit.report.i18n.language import spoken, words
 
 # White stands out from each of them by at least 4.5 to 1 (WCAG 2.2, 1.4.3).
 _COLOURS = {"holds": "#1a7f37", "fails": "#b42318", "open": "#8a5a00"}

@@ -1,7 +1,7 @@
 """What there is to translate, and the catalogues that hold its translations.
 
-After words were added or changed, ``python -m audit.report.catalogues`` brings the catalogues up to date: it adds what
-is to be translated, with nothing yet in its place, and removes what nobody says any more.
+After words were added or changed, ``python -m audit.report.catalogues`` brings the catalogues up to date: it adds
+what is to be translated, with nothing yet in its place, and removes what nobody says any more.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from audit.catalogue import BUILT_IN, PHASES
-from audit.report import standards, words
-from audit.report.language import ENGLISH, EXPLAINED, TAGS, place
-from audit.report.words import Counted, Mark
+from audit.probes.catalogue import BUILT_IN, PHASES
+from audit.report.i18n import words
+from audit.report.i18n.language import ENGLISH, EXPLAINED, TAGS, place
+from audit.report.i18n.words import Counted, Mark
+from audit.report.page import standards
 
 # A model card and a bill of materials are for the Hub and for machines, which read English.
 _ENGLISH_ONLY = ("CARD", "BOM")
@@ -70,4 +71,4 @@ def update(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    update(Path(__file__).parent)
+    update(Path(__file__).parent / "i18n")

@@ -13,16 +13,18 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from audit import report
-from audit.catalogue import base_id, ids
-from audit.errors import AuditError
-from audit.policy import OBJECTIVE, did_you_mean
-from audit.report import figures, findings, language, text
-from audit.report.evidence import Limits
-from audit.report.findings import Claim
-from audit.report.language import words
-from audit.report.words import Mark
-from audit.verdict import is_waived
+from audit.core.errors import AuditError
+from audit.core.identifiers import base_id
+from audit.core.verdict import is_waived
+from audit.policy.policy import OBJECTIVE, did_you_mean
+from audit.probes.catalogue import ids
+from audit.report.i18n import language
+from audit.report.i18n.language import words
+from audit.report.i18n.words import Mark
+from audit.report.page import figures, findings, text
+from audit.report.page import page as report
+from audit.report.page.evidence import Limits
+from audit.report.page.findings import Claim
 
 _KNOWN = ids()
 COMPARISON = words.COMPARISON  # says each word when it is asked for

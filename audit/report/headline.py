@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from audit.report.language import counted, words
-from audit.verdict import is_waived, verdict_of
+from audit.core.verdict import is_waived, verdict_of
+from audit.report.i18n.language import counted, words
 
 
 def headline(record: Mapping[str, Any]) -> str:

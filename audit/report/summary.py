@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from audit.report import findings, text
-from audit.report.evidence import Limits
-from audit.report.findings import Claim
 from audit.report.headline import headline
-from audit.report.language import spoken, words
+from audit.report.i18n.language import spoken, words
+from audit.report.page import findings, text
+from audit.report.page.evidence import Limits
+from audit.report.page.findings import Claim
 
 _WORD = 300
 # Of HTML and of Markdown, and what GitHub and GitLab make links of.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.report.findings import of_model, reading
-from audit.verdict import Gate, interval
+from audit.core.verdict import Gate, interval
+from audit.report.page.findings import of_model, reading
 
 STYLES: Mapping[str, dict[str, bool]] = {
     "pass": {"green": True},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes import claims
+from audit.probes.claims import claims
 
 pytestmark = pytest.mark.challenge("claims")
 

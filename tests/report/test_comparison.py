@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from audit.cli import main
-from audit.errors import AuditError
+from audit.core.errors import AuditError
 from audit.report import comparison
 from tests.helpers import is_one_sentence
-from tests.report.test_report import HOSTILE, Page, finding, hostile_record, odds, record
+from tests.report.page.test_page import HOSTILE, Page, finding, hostile_record, odds, record
 
 DATA = {"test": {"path": "test.csv", "rows": 1821, "fingerprint": "sha256:aa"}, "train": {}}
 ENERGY = "environment.inference_energy"

@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from audit.report import badge, summary
-from tests.report.test_report import finding, hostile_record, odds, record, unmeasured
+from tests.report.page.test_page import finding, hostile_record, odds, record, unmeasured
 
 
 def tags(markdown: str) -> set[str]:

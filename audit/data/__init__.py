@@ -1,0 +1,1 @@
+"""Examples: files of all kinds read into texts, labels and subgroups."""

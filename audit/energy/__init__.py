@@ -1,0 +1,1 @@
+"""Energy, time and emissions of what an audit does."""

@@ -1,0 +1,456 @@
+"""Energy by phase, through CodeCarbon without a network; each figure says whether it was measured or estimated."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import platform
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from itertools import pairwise
+from typing import Any, Protocol
+
+from audit.core.cache import Cache, timestamp
+
+BLOCKS = 5
+BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second
+TURN_S = 1.0  # where several models take turns: a phase's end is a reading too, and only their ratio is asked for
+IDLE_S = 3.0
+CHUNK = 256
+REVISION = 5  # of what is kept of a measurement
+# Grids beside that of the policy's country, from little carbon to much.
+ELSEWHERE = ("FRA", "DEU", "POL", "USA", "CHN")
+# Processor modes of CodeCarbon that read a power counter; all others multiply a load with a nominal power.
+_COUNTERS = ("intel_rapl", "intel_power_gadget", "windows_emi")
+
+
+@dataclass(frozen=True)
+class Power:
+    """What the policy says of the machine's power, ``[environment]``; None where CodeCarbon is to see or guess it.
+
+    Parameters
+    ----------
+    pue : float or None
+        Power usage effectiveness of the data centre: all electricity is multiplied by it.
+    cpu_watts : float or None
+        Nominal power of all processors together, by which their load is multiplied; no counter is read then.
+    ram_watts : float or None
+        Power of all memory, a constant.
+    """
+
+    pue: float | None = None
+    cpu_watts: float | None = None
+    ram_watts: float | None = None
+
+    @classmethod
+    def of(cls, recorded: Mapping[str, Any]) -> Power:
+        """That of a recorded policy, or of recorded figures."""
+        return cls(*(recorded.get(each.name) for each in fields(cls)))
+
+    @property
+    def stated(self) -> dict[str, float]:
+        """What is said, by the policy's names."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} = {value:g}" for name, value in self.stated.items())
+
+
+@dataclass
+class Phase:
+    """What one phase of the audit took; filled in when it ends. ``started`` is in seconds since 1970."""
+
+    name: str
+    started: float = 0.0
+    seconds: float = 0.0
+    cpu_kwh: float = 0.0
+    gpu_kwh: float = 0.0
+    ram_kwh: float = 0.0
+    co2eq_kg: float = 0.0
+    source: str = "estimated"
+    power: Power = field(default_factory=Power)
+
+    @property
+    def kwh(self) -> float:
+        """Electricity of all parts."""
+        return self.cpu_kwh + self.gpu_kwh + self.ram_kwh
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values, as in the record."""
+        return {
+            "name": self.name,
+            "started": self.started,
+            "seconds": self.seconds,
+            "kwh": self.kwh,
+            "co2eq_kg": self.co2eq_kg,
+            "source": self.source,
+            "cpu_kwh": self.cpu_kwh,
+            "gpu_kwh": self.gpu_kwh,
+            "ram_kwh": self.ram_kwh,
+            **self.power.stated,
+        }
+
+
+class Meter:
+    """One tracker for the whole audit, a task for each phase.
+
+    Parameters
+    ----------
+    country : str
+        ISO code of the country whose grid the carbon intensity is taken from.
+    power : Power
+        What the policy says of the machine's power.
+
+    Notes
+    -----
+    Phases do not overlap: one that begins within another is booked on the outer one. Between :meth:`start` and
+    :meth:`stop` there are no gaps either: what runs outside of all phases has a name of its own. The tracker reads the
+    whole machine, so what else runs there is counted too.
+    """
+
+    def __init__(self, country: str, power: Power | None = None) -> None:
+        self.country = country
+        self.power = power or Power()
+        self._ended: list[Phase] = []
+        self._rest: str | None = None  # name of what runs outside of all phases
+        self._open: Phase | None = None
+        self._inside = False
+        self._tasks = 0
+        self._tracker: Any = None
+
+    def start(self, rest: str) -> None:
+        """Book from now on what runs outside of all phases, under this name."""
+        self._rest = rest
+        self._begin(rest)
+
+    def stop(self) -> None:
+        """Book nothing more outside of phases; no thread of the tracker is left."""
+        self._rest = None
+        if not self._inside:
+            self._end()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[Phase]:
+        """Book what runs in the block."""
+        if self._inside:
+            assert self._open is not None
+            yield self._open
+            return
+        self._inside, phase = True, self._begin(name, self._end())
+        try:
+            yield phase
+        finally:
+            ended = self._end()
+            self._inside = False
+            if self._rest is not None:
+                self._begin(self._rest, ended)
+
+    @property
+    def phases(self) -> list[Phase]:
+        """All phases that have ended, in order; what runs outside of them is told up to now."""
+        if self._rest is not None and not self._inside:
+            self._begin(self._rest, self._end())
+        return list(self._ended)
+
+    @property
+    def total_kwh(self) -> float:
+        """What the tracker has counted altogether."""
+        return float(self._tracker._total_energy.kWh) if self._tracker is not None else 0.0
+
+    def _begin(self, name: str, after: tuple[float, float] | None = None) -> Phase:
+        """Begin a phase: now, or where the former one ended, since to change tasks takes the tracker a while too."""
+        tracker = self._ensure_tracker()
+        self._tasks += 1
+        self._open = Phase(name, time.time() if after is None else after[0], source=self.source, power=self.power)
+        tracker.start_task(f"{name}-{self._tasks}")
+        if after is not None:
+            tracker._last_measured_time = after[1]
+        return self._open
+
+    def _end(self) -> tuple[float, float] | None:
+        """End the phase that is open; gives the time, and the tracker's clock at its last reading."""
+        phase, self._open = self._open, None
+        if phase is None:
+            return None
+        data = self._tracker.stop_task(f"{phase.name}-{self._tasks}")
+        read = self._tracker._last_measured_time
+        ended = time.time() - (time.perf_counter() - read)
+        phase.seconds = max(ended - phase.started, 0.0)
+        if data is not None:
+            phase.cpu_kwh, phase.gpu_kwh = float(data.cpu_energy), float(data.gpu_energy)
+            phase.ram_kwh, phase.co2eq_kg = float(data.ram_energy), float(data.emissions)
+        self._ended.append(phase)
+        return ended, read
+
+    @property
+    def source(self) -> str:
+        """``measured`` if the processor's power is read from a counter, else ``estimated``.
+
+        Graphics cards are always read (NVML). CodeCarbon's figure for memory is a constant per module everywhere.
+        """
+        hardware = self._ensure_tracker()._hardware
+        processors = [part for part in hardware if type(part).__name__ in ("CPU", "AppleSiliconChip")]
+        read = all(
+            getattr(part, "_mode", "") in _COUNTERS or type(part).__name__ == "AppleSiliconChip" for part in processors
+        )
+        return "measured" if processors and read else "estimated"
+
+    @property
+    def machine(self) -> str:
+        """Processor, cores and graphics card, as the tracker names them."""
+        settings = self._ensure_tracker()._conf
+        parts = [settings.get("cpu_model"), f"{settings.get('cpu_count')} cores", settings.get("gpu_model")]
+        return ", ".join(str(part) for part in parts if part)
+
+    @property
+    def place(self) -> str:
+        """The one machine that a measurement holds for: its name in the network, and what it is made of."""
+        return f"{platform.node()}, {self.machine}"
+
+    @property
+    def nominal_w(self) -> float:
+        """Nominal power of the processor, by which an estimate multiplies its load, watts."""
+        return float(sum(getattr(part, "_tdp", None) or 0 for part in self._ensure_tracker()._hardware))
+
+    def _ensure_tracker(self) -> Any:
+        if self._tracker is None:
+            logging.getLogger("codecarbon").disabled = True
+            self._tracker = _tracker_class()(
+                country_iso_code=self.country,
+                measure_power_secs=1,
+                tracking_mode="machine",
+                output_methods=[],
+                allow_multiple_runs=True,
+                log_level="critical",
+                pue=self.power.pue or 1.0,
+                force_cpu_power=self.power.cpu_watts,
+                force_ram_power=self.power.ram_watts,
+            )
+            self._tracker._ensure_hardware_ready()
+        return self._tracker
+
+
+@functools.cache
+def _tracker_class() -> Any:
+    """CodeCarbon's tracker that reads no settings: no file, no ``CODECARBON_…``, no token that asks the network."""
+    from codecarbon import OfflineEmissionsTracker
+
+    class Tracker(OfflineEmissionsTracker):  # type: ignore[misc]
+        def _set_from_conf(self, *arguments: Any, **more: Any) -> Any:
+            self._external_conf: dict[str, Any] = {}
+            return super()._set_from_conf(*arguments, **more)
+
+    return Tracker
+
+
+def restated(figures: Mapping[str, Any], power: Power) -> dict[str, Any]:
+    """What a phase of a former audit took, at the PUE that the policy says now.
+
+    Watts stay those of then: it is not known what they would have been guessed to be.
+    """
+    factor = (power.pue or 1.0) / (figures.get("pue") or 1.0)
+    values = {k: v * factor if k.endswith(("kwh", "_kg")) else v for k, v in figures.items() if k != "pue"}
+    return values if power.pue is None else {**values, "pue": power.pue}
+
+
+def merge(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Add up phases of the same name of one machine's processes, each charged with its part of the machine."""
+    return add(charged(processes))
+
+
+def charged(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Phases of processes on one machine, in order, so that nothing is counted twice.
+
+    Parameters
+    ----------
+    processes : sequence of sequences of mapping
+        For each process its phases as :meth:`Phase.record` gives them, without gaps.
+
+    Notes
+    -----
+    Each process reads the whole machine. While k of them ran at once, each phase is charged with one k-th of it;
+    seconds are those of all processes.
+    """
+    windows = [(own[0]["started"], own[-1]["started"] + own[-1]["seconds"]) for own in processes if own]
+    phases = []
+    for phase in (phase for own in processes for phase in own):
+        share = _share(phase["started"], phase["started"] + phase["seconds"], windows)
+        phases.append({k: v * share if k.endswith(("kwh", "_kg")) else v for k, v in phase.items()})
+    return phases
+
+
+def add(phases: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sums of phases of the same name, in order of their first appearance."""
+    total: dict[str, dict[str, Any]] = {}
+    for phase in phases:
+        merged = total.setdefault(phase["name"], {"name": phase["name"], "source": phase["source"]})
+        for key, value in phase.items():
+            if key == "seconds" or key.endswith(("kwh", "_kg")):
+                merged[key] = merged.get(key, 0.0) + value
+        merged |= Power.of(phase).stated
+        if phase["source"] == "estimated":
+            merged["source"] = "estimated"
+    return list(total.values())
+
+
+def _share(start: float, end: float, windows: Sequence[tuple[float, float]]) -> float:
+    """The mean of 1/k from start to end, k the number of windows that are open."""
+    inside = {edge for window in windows for edge in window if start < edge < end}
+    edges = [start, *sorted(inside), end]
+    if end <= start:
+        return 1.0
+    return sum(
+        (right - left) / max(sum(a <= (left + right) / 2 <= b for a, b in windows), 1)
+        for left, right in pairwise(edges)
+    ) / (end - start)
+
+
+def estimated_kwh(figures: Mapping[str, Any]) -> float:
+    """The part of a phase's electricity that no meter was read for.
+
+    Memory always, since CodeCarbon takes a constant for each module; the processor where it has no counter. Graphics
+    cards are always read.
+    """
+    return float(figures["ram_kwh"] + (figures["cpu_kwh"] if figures["source"] == "estimated" else 0.0))
+
+
+def grids(country: str) -> list[dict[str, Any]]:
+    """How much carbon dioxide a kilowatt-hour stands for, in the policy's country and elsewhere.
+
+    Returns
+    -------
+    list of dict
+        ``country`` (ISO code), ``name``, ``g_per_kwh`` and ``year``; the policy's country first. From CodeCarbon's
+        table of national grids, on which the tracker's own figures rest. A country that is not in it is given the
+        world's average, and neither name nor year.
+    """
+    from codecarbon.core.emissions import Emissions
+    from codecarbon.core.units import Energy
+    from codecarbon.external.geography import GeoMetadata
+    from codecarbon.input import DataSource
+
+    logging.getLogger("codecarbon").disabled = True
+    source = DataSource()
+    known, emissions = source.get_global_energy_mix_data(), Emissions(source)
+    return [
+        {
+            "country": code,
+            "name": known.get(code, {}).get("country_name"),
+            "g_per_kwh": 1000 * emissions.get_country_emissions(Energy(1.0), GeoMetadata(country_iso_code=code)),
+            "year": known.get(code, {}).get("year"),
+        }
+        for code in dict.fromkeys((country, *ELSEWHERE))
+    ]
+
+
+class Counted(Protocol):
+    """How much a runner has computed."""
+
+    tokens: int
+
+
+class Runner(Protocol):
+    """What answers texts past all caches: the scorer of a model, or a model that is none of ``transformers``."""
+
+    @property
+    def counts(self) -> Counted:
+        """Grows with each forward pass."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What an answer costs depends on this, besides the text and the machine; JSON values."""
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> Any:
+        """Probabilities, shape (n, classes)."""
+
+
+def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache) -> dict[str, Any]:
+    """Energy of predictions in separate blocks, past the prediction cache; kept with machine and date.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The user's own texts; each block runs through them in turn until it has lasted long enough.
+
+    Returns
+    -------
+    dict
+        ``blocks`` (``texts``, ``tokens`` and the figures of a phase each), ``idle`` (the figures of a phase in which
+        this process sleeps), ``source``, ``machine``, ``nominal_w``, ``created``, and what the policy says of
+        :class:`Power`.
+    """
+    return measure_in_turn([scorer], texts, meter, cache)[0]
+
+
+def measure_own(scorer: Any, texts: Sequence[str], meter: Meter) -> dict[str, Any]:
+    """What :func:`measure_inference` gives, of a scorer that only predicts; not kept, since nothing tells it apart."""
+    measured = _blocks([_Predicting(scorer)], texts, meter)
+    return {**measured, "blocks": measured["blocks"][0], "created": timestamp()}
+
+
+class _Predicting:
+    """A scorer of a repository's own as what is measured; of tokens it says nothing."""
+
+    tokens = 0
+
+    def __init__(self, scorer: Any) -> None:
+        self.counts, self.identity, self._scorer = self, dict[str, Any](), scorer
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> Any:
+        return self._scorer.predict(texts)
+
+
+def measure_in_turn(
+    runners: Sequence[Runner], texts: Sequence[str], meter: Meter, cache: Cache
+) -> list[dict[str, Any]]:
+    """What :func:`measure_inference` gives for each of several models, one block of each in turn.
+
+    What else the machine does changes from hour to hour, and load is what an estimate of power rests on: only figures
+    of one hour can be held against each other. They are kept together, and measured anew where one model is another.
+    """
+    import torch
+
+    digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+    key = {
+        "what": "inference energy",
+        "revision": REVISION,
+        "models": [runner.identity for runner in runners],
+        "machine": meter.place,
+        "country": meter.country,
+        "power": meter.power.stated,
+        "threads": torch.get_num_threads(),
+        "texts": digest,
+        "versions": {name: version(name) for name in ("torch", "transformers", "codecarbon")},
+    }
+    kept = cache.measurement(key, lambda: _blocks(runners, texts, meter))
+    told = {name: value for name, value in kept.items() if name != "blocks"}
+    return [{"blocks": blocks, **told} for blocks in kept["blocks"]]
+
+
+def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> dict[str, Any]:
+    chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+    for runner in runners:
+        runner.forward(chunks[0], show=False)
+    with meter.phase("measure inference") as idle:
+        time.sleep(IDLE_S)
+    positions, seconds = [0] * len(runners), BLOCK_S if len(runners) == 1 else TURN_S
+    blocks: list[list[dict[str, Any]]] = [[] for _ in runners]
+    for turn in range(BLOCKS * len(runners)):
+        i = turn % len(runners)
+        runner, done, before = runners[i], 0, runners[i].counts.tokens
+        with meter.phase("measure inference") as phase:
+            started = time.monotonic()
+            while time.monotonic() - started < seconds:
+                chunk = chunks[positions[i] % len(chunks)]
+                runner.forward(chunk, show=False)
+                done += len(chunk)
+                positions[i] += 1
+        blocks[i].append({"texts": done, "tokens": runner.counts.tokens - before, **phase.record()})
+    told = {
+        "source": meter.source, "machine": meter.machine, "nominal_w": meter.nominal_w, **meter.power.stated,
+    }  # fmt: skip
+    return {"blocks": blocks, "idle": idle.record(), **told}

@@ -1,0 +1,310 @@
+"""Other models of the same task beside the audited one: how good each is, and what it takes. It knows no gates."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.core.cache import Cache
+from audit.core.errors import AuditError, NotAssessed, NotFiniteError
+from audit.core.progress import Progress
+from audit.energy.meter import Meter, Runner, measure_in_turn
+from audit.inference.latency import measure_single
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.models.files import artifact
+from audit.models.files.pickles import PICKLED
+from audit.models.files.weights import SAFE
+from audit.models.model import SETTINGS, Model, safe_weights
+from audit.policy.policy import Finetune
+from audit.training.finetune import GRU, Recipe, train
+from audit.training.references import LinearModel
+
+if TYPE_CHECKING:
+    from audit.data.examples import Examples
+
+NAMES: Mapping[str, str] = {
+    "audited": "the audited model",
+    "words": "TF-IDF + logistic regression",
+    "recurrent": "GRU, a recurrent network",
+    "head": "only the classifier head trained",
+    "last:2": "only the head and the last two layers trained",
+    "int8": "8-bit version of the audited model",
+}
+# No straw man: as high a rate as it bears, since it starts from random weights, and dropout against rote learning.
+GRU_EPOCHS = 3
+GRU_RECIPE: Mapping[str, Any] = {
+    "initialise": "scratch",
+    "batch_size": 32,
+    "learning_rate": 2e-3,
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.01,
+    "max_grad_norm": 1.0,
+    "validation": 0.0,
+    "group_by_length": True,
+}
+
+
+def recurrent_recipe(settings: Finetune, max_length: int, device: str) -> Recipe:
+    """The recipe of the recurrent network beside a model of these settings: its own, with their seed and epochs."""
+    own = Finetune(epochs=max(GRU_EPOCHS, settings.epochs), seed=settings.seed, **GRU_RECIPE)
+    return Recipe(GRU, None, None, True, own, max_length, device)
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A model of the same task, made of the same training data.
+
+    Parameters
+    ----------
+    kind : str
+        ``audited``, ``words``, ``recurrent``, ``head``, ``last:2`` or ``int8``.
+    name : str
+        In words.
+    predictions : Predictions
+        On the test data.
+    training : mapping or None
+        ``energy`` (the figures of a phase) and ``created``; None where nothing is trained, or where it is not known.
+    inference : mapping
+        As :func:`audit.energy.meter.measure_in_turn` gives it.
+    latency : mapping
+        ``median_s``, ``p95_s`` and ``texts``: the time of single test texts, one after the other, and their number.
+    size : int
+        Bytes on disk of what has to be shipped.
+    parameters : int
+        How many numbers were learnt.
+    """
+
+    kind: str
+    name: str
+    predictions: Predictions
+    training: Mapping[str, Any] | None
+    inference: Mapping[str, Any]
+    latency: Mapping[str, Any]
+    size: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """The audited model and those beside it.
+
+    Parameters
+    ----------
+    made : tuple of Alternative
+        The audited model first.
+    left_out : mapping
+        From the kind of each that was not made to the reason, one sentence.
+    """
+
+    made: tuple[Alternative, ...]
+    left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EightBit(Model):
+    """A model whose linear layers are kept and computed in whole numbers of 8 bits; made when first needed.
+
+    Notes
+    -----
+    Dynamic quantisation: weights are rounded once, what flows into a layer each time, on a scale set by its largest
+    value. That value is sought in all texts of a batch, so that an answer depends a little on those read with it.
+    Embeddings, attention between tokens and normalisation stay as they are. Source: Jacob et al., "Quantization and
+    training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018, section 2.
+    """
+
+    reads_batches = True
+
+    @classmethod
+    def of(cls, model: Model) -> EightBit:
+        """The 8-bit version of a model."""
+        return cls(**{field.name: getattr(model, field.name) for field in fields(Model)})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over that of the model, and what it is quantised with."""
+        text = f"{super().fingerprint}\0dynamic int8\0{version('torch')}"
+        return f"sha256:{sha256(text.encode()).hexdigest()}"
+
+    @cached_property
+    def network(self) -> Any:
+        """The quantised ``torch`` module in evaluation mode."""
+        import torch
+
+        with warnings.catch_warnings(), torch.inference_mode(False):
+            # It is to go one day; what is to replace it, torchao, is fast only where a C++ compiler is at hand.
+            warnings.filterwarnings("ignore", ".*deprecated")
+            return torch.ao.quantization.quantize_dynamic(super().network, {torch.nn.Linear}, dtype=torch.qint8)
+
+    def facts(self) -> dict[str, int]:
+        """``layers``, how many are computed in 8 bits, and ``size``, bytes of weights, configuration and tokenizer."""
+        import torch
+
+        layers = [part for part in self.network.modules() if isinstance(part, torch.ao.nn.quantized.dynamic.Linear)]
+        weights = io.BytesIO()
+        torch.save(self.network.state_dict(), weights)
+        return {"layers": len(layers), "size": weights.tell() + _bytes(self.folder, SETTINGS)}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the models beside the audited one are made of and measured with.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of the audited model.
+    scorer_of : callable
+        Makes the scorer of another model.
+    linear : LinearModel or None
+        None without training data.
+    recipe : Recipe or None
+        By which the policy's model is trained; layers are frozen in it.
+    members : Examples or None
+        What the audited model was trained on, and so are the others.
+    test : Examples
+    cache : Cache
+    meter : Meter
+    progress : Progress
+    seed : int
+        Of the choice of texts that are timed, and of the recurrent network where there is no recipe.
+    """
+
+    scorer: Scorer
+    scorer_of: Callable[[Model], Scorer]
+    linear: LinearModel | None
+    recipe: Recipe | None
+    members: Examples | None
+    test: Examples
+    cache: Cache
+    meter: Meter
+    progress: Progress
+    seed: int = 0
+
+    def alternatives(self, asked: Sequence[str]) -> Alternatives:
+        """The audited model and those asked for, by kind; a second time all of it comes from the cache."""
+        made: list[tuple[Runner, Alternative]] = [self._of("audited", self.scorer)]
+        left_out = {}
+        for kind in dict.fromkeys(asked):
+            try:
+                made.append(self._made(kind))
+            except _LeftOut as reason:
+                left_out[kind] = str(reason)
+        measured = measure_in_turn([runner for runner, _ in made], self.test.texts, self.meter, self.cache)
+        beside = zip(made, measured, strict=True)
+        return Alternatives(tuple(replace(each, inference=blocks) for (_, each), blocks in beside), left_out)
+
+    def _made(self, kind: str) -> tuple[Runner, Alternative]:
+        if kind == "int8":
+            return self._eight_bit()
+        if self.members is None:
+            raise _LeftOut("the policy names no training data for it; name them under [data] train")
+        if kind == "words":
+            assert self.linear is not None
+            try:
+                training = self.linear.training
+            except NotAssessed as reason:
+                raise _LeftOut(str(reason)) from None
+            return self._measured(kind, self.linear, training, training["size"], training["parameters"])
+        if kind == "recurrent":
+            audited, settings = self.scorer.model, self.recipe.settings if self.recipe else Finetune(seed=self.seed)
+            recipe = recurrent_recipe(settings, audited.max_length, audited.device)
+        else:
+            recipe = self._frozen(kind)
+        try:
+            model = train(recipe, self.members, self.cache, self.meter, self.progress, phase="alternatives")
+        except AuditError as error:  # fewer layers than are to be trained
+            if kind != "last:2":
+                raise
+            raise _LeftOut(str(error).removesuffix(".")) from None
+        return self._of(kind, self.scorer_of(model))
+
+    def _frozen(self, kind: str) -> Recipe:
+        """The policy's recipe with all but the head, or the last layers, left as they are."""
+        if self.recipe is None:
+            raise _LeftOut("the policy has no recipe to train it by; give one with [model.finetune]")
+        settings = self.recipe.settings
+        if self.recipe.base is None or settings.initialise == "scratch":
+            raise _LeftOut(
+                "the recipe starts from random weights, and layers that stay random tell nothing about what freezing "
+                "costs; that takes a pretrained model to start from"
+            )
+        if settings.train == kind:
+            raise _LeftOut("the recipe itself freezes these layers")
+        return replace(self.recipe, settings=settings.model_copy(update={"train": kind, "validation": 0.0}))
+
+    def _eight_bit(self) -> tuple[Runner, Alternative]:
+        audited = self.scorer.model
+        if audited.device != "cpu":
+            raise _LeftOut(
+                f"8-bit layers are computed on a processor only, and the audited model runs on {audited.device}; "
+                "audit it once more with --audit-device cpu"
+            )
+        model = EightBit.of(audited)
+        try:
+            facts = self.cache.measurement({"what": "8-bit version", "model": model.fingerprint}, model.facts)
+        except (AttributeError, ImportError, RuntimeError) as error:  # torch without it, or without an engine for it
+            text = " ".join(str(error).split())[:200]
+            raise _LeftOut(f"torch {version('torch')} computes no 8-bit layers on this machine ({text})") from None
+        if facts["layers"] < 2:  # the head alone
+            raise _LeftOut("its layers are of a kind that has no 8-bit version here (torch.nn.Linear has)")
+        try:
+            return self._measured("int8", self.scorer_of(model), None, facts["size"], _parameters(model))
+        except NotFiniteError:  # the audited model itself answers with numbers
+            raise _LeftOut("with 8-bit layers its answers are no numbers") from None
+
+    def _of(self, kind: str, scorer: Scorer) -> tuple[Runner, Alternative]:
+        model = scorer.model
+        suffixes = (*SETTINGS, *(SAFE if safe_weights(model.folder, model.source) else PICKLED))
+        return self._measured(kind, scorer, model.training, _bytes(model.folder, suffixes), _parameters(model))
+
+    def _measured(
+        self,
+        kind: str,
+        scorer: Scorer | LinearModel,
+        training: Mapping[str, Any] | None,
+        size: int,
+        parameters: int,
+    ) -> tuple[Runner, Alternative]:
+        """A model and all about it but its energy, which is measured last, for all of them in turn."""
+        texts = self.test.texts
+        return scorer, Alternative(
+            kind=kind,
+            name=NAMES[kind],
+            predictions=scorer.predict(texts).on(self.test),
+            training=training,
+            inference={},
+            latency=_summary(measure_single(scorer, texts, self.meter, self.cache, seed=self.seed)),
+            size=size,
+            parameters=parameters,
+        )
+
+
+class _LeftOut(Exception):  # noqa: N818 - a reason, not an error
+    """Why a model cannot be made, in a sentence without its full stop."""
+
+
+def _parameters(model: Model) -> int:
+    """How many numbers a model has learnt."""
+    return model.parameters or sum(part.numel() for part in model.network.parameters())
+
+
+def _bytes(folder: Path, suffixes: tuple[str, ...]) -> int:
+    """Size on disk of the files of a model that have these suffixes."""
+    return sum(path.stat().st_size for path, _ in artifact.files(folder) if path.suffix.lower() in suffixes)
+
+
+def _summary(times: Mapping[str, Any]) -> dict[str, Any]:
+    """Median and 95th percentile of measured times, seconds."""
+    median, p95 = np.quantile(times["seconds"], (0.5, 0.95))
+    told = {key: times[key] for key in ("clock", "machine", "created")}
+    return {"median_s": float(median), "p95_s": float(p95), "texts": len(times["seconds"]), **told}

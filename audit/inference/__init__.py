@@ -1,0 +1,1 @@
+"""Running models: the only place where a text enters a network."""

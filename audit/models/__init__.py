@@ -1,0 +1,1 @@
+"""Models: admitted or refused by their files, loaded, and fingerprinted."""

@@ -1,0 +1,353 @@
+"""The files of a model, looked into before any is loaded: what could run code, mislead, or not be the model at all.
+
+It knows files and formats; nothing of them is executed, and no network is built.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from audit.core.errors import AuditError
+from audit.core.files import sha256
+from audit.models.files import pickles, weights
+from audit.models.files.pickles import PICKLED, leads_out
+from audit.text.redaction import printable
+
+PROGRAMS = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".sh", ".bat", ".ps1")
+_PROGRAM_MAGIC = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"#!")
+# TensorFlow's and Keras's models hold functions beside their weights.
+_TENSORFLOW = (".h5", ".keras", ".pb")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+# What the Trainer writes into a checkpoint to go on from there.
+_TRAINING = re.compile(r"training_args\.bin|(optimizer|scheduler|scaler)\.(pt|bin)|rng_state(_\d+)?\.pth")
+_LONGEST_JSON = 1 << 27
+_ONNX_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"}
+# Built into ONNX Runtime itself, which needs no library for them.
+_ONNX_DOMAINS |= {"com.microsoft", "com.microsoft.nchwc"}
+_EMBEDDING = re.compile(r"(word_embeddings?|tok_embeddings|embed_tokens|wte|shared)\.weight$")
+_CLASSIFIER = re.compile(r"^(classifier|classification_head|score|logits_proj)(\.out_proj)?\.weight$")
+
+RUNS = "lets whoever changes the file run programs on each machine that loads it"
+UNSEEN = "what cannot be looked into cannot be ruled out"
+ELSEWHERE = "what is loaded then was not audited, and somebody else may change it"
+DAMAGED = "the file was cut, swapped or made by hand, and programs differ in what they read from it"
+WRONG = "the model's answers are then errors, or no answers at all"
+SWAPPED = "it is not the file that the release owner approved"
+
+
+class Problem(NamedTuple):
+    """A file, what is wrong with it, and why that matters; fit to be shown."""
+
+    file: str
+    problem: str
+    harm: str
+
+
+@dataclass
+class Inspection:
+    """What was found in a model's folder.
+
+    Parameters
+    ----------
+    problems : list of Problem
+    looked_at : int
+        Number of files.
+    facts : dict
+        What a reader may want to know that is no problem.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    looked_at: int = 0
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def add(self, file: str, problem: str, harm: str) -> None:
+        """Note a problem; both names come from the file and are not trusted."""
+        self.problems.append(Problem(printable(file), printable(problem, 300), harm))
+
+
+def files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Everything in a folder with its path within it, but for a git repository's own store."""
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if ".git" not in inner.parts[:-1]:
+            # A name need not be UTF-8; what is not is written as its code.
+            yield path, inner.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def within(path: Path, folder: Path) -> bool:
+    """Whether a path in a model's folder is no link that leads out of it."""
+    root = folder.resolve()
+    if root.parent.name == "snapshots":  # the Hub's cache links the files of a snapshot into its blob store
+        root = root.parent.parent
+    return not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root)
+
+
+def inspect(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str] | None = None) -> Inspection:
+    """Look at every file of a model.
+
+    Parameters
+    ----------
+    hashes : mapping of str to str
+        SHA-256 of the files that count, by name.
+    expected : mapping of str to str, optional
+        What they should be; where it is not empty, it is the whole list.
+
+    Raises
+    ------
+    AuditError
+        If a file cannot be read at all.
+    """
+    found = Inspection()
+    for path, name in files(folder):
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            continue
+        found.looked_at += 1
+        if not within(path, folder):
+            found.add(name, "a link that leads out of its folder", ELSEWHERE)
+        elif path.is_file():
+            try:
+                _look_at(path, name, found)
+            except OSError as error:
+                raise AuditError(
+                    f"{printable(path)}: it cannot be read ({error.strerror}); give the audit access."
+                ) from None
+        elif not path.is_dir():
+            found.add(name, "neither a file nor a folder", UNSEEN)
+    _compare(folder, found)
+    if expected:
+        _hold_against(folder, hashes, expected, found)
+    _documents(folder, found)
+    return found
+
+
+def _look_at(path: Path, name: str, found: Inspection) -> None:
+    suffix = path.suffix.lower()
+    with path.open("rb") as file:
+        head = file.read(8)
+    inside = pickles.find(path)
+    remedy = "; delete it, only to train on needs it" if _TRAINING.fullmatch(path.name) else ""
+    for each in inside:
+        where = f"{name} → {each.inside}" if each.inside else name
+        found.add(where, each.problem + remedy, RUNS if each.dangerous or each.scanned else UNSEEN)
+    if suffix in PICKLED and not inside:
+        problem = "its name makes programs unpickle it, though nothing of a pickle was found in it"
+        found.add(name, problem + remedy, RUNS)
+    if suffix in PROGRAMS:
+        kind = "Python code" if suffix.startswith(".py") else "a program"
+        found.add(name, f"{kind} in a model's folder", RUNS)
+    elif head.startswith(_PROGRAM_MAGIC):
+        found.add(name, "a program, by its first bytes", RUNS)
+    elif suffix in _TENSORFLOW or head == _HDF5:
+        found.add(name, "a TensorFlow or Keras model, whose format can hold functions beside weights", RUNS)
+    elif suffix in weights.SAFE:
+        _look_at_weights(path, name, found)
+    elif suffix == ".onnx":
+        _look_at_onnx(path, name, found)
+    elif suffix == ".json":
+        _look_at_json(path, name, found)
+
+
+def _look_at_weights(path: Path, name: str, found: Inspection) -> None:
+    try:
+        tensors = weights.header(path)
+    except AuditError as error:
+        found.add(name, str(error).partition(": ")[2].rstrip("."), DAMAGED)
+        return
+    spoilt = weights.not_finite(path, tensors)
+    if spoilt:
+        first = max(spoilt, key=lambda each: spoilt[each])
+        found.add(
+            name,
+            f"{sum(spoilt.values()):,} weights are not a number or infinite, in {len(spoilt)} of {len(tensors)} "
+            f"tensors, most of them in {printable(first, 60)}",
+            WRONG,
+        )
+
+
+def _look_at_json(path: Path, name: str, found: Inspection) -> None:
+    try:
+        value = read_json(path)
+    except ValueError as error:
+        found.add(name, f"{error}, so what it asks for cannot be told", UNSEEN)
+        return
+    for key in _asked_code(value):
+        found.add(name, f"asks for code of its own ({key})", RUNS)
+    if not isinstance(value, dict):
+        return
+    if path.name.endswith(".index.json"):
+        for problem in index_problems(path, value):
+            found.add(name, problem, ELSEWHERE)
+    if path.name == "adapter_config.json":
+        base = printable(value.get("base_model_name_or_path"), 80)
+        found.add(name, f"makes programs load another model in place of this one ({base})", ELSEWHERE)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or is too large; the message is a clause.
+    """
+    if path.stat().st_size > _LONGEST_JSON:
+        raise ValueError("too large a JSON file")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise ValueError("not valid JSON") from None
+
+
+def _asked_code(value: Any) -> list[str]:
+    """Keys by which a configuration asks for code, at any depth."""
+    keys, rest = set(), [value]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, dict):
+            # In a vocabulary a word may read like the key; its value is then a number.
+            asked = {key: each.get(key) for key in ("auto_map", "custom_pipelines")}
+            keys |= {key for key, value in asked.items() if value and isinstance(value, dict | list | str)}
+            rest += [item for item in each.values() if isinstance(item, dict | list)]
+        elif isinstance(each, list):
+            rest += [item for item in each if isinstance(item, dict | list)]
+    return sorted(keys)
+
+
+def index_problems(path: Path, value: Mapping[str, Any]) -> list[str]:
+    """What an index of weight files names that is not a weight file beside it."""
+    named = value.get("weight_map")
+    if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
+        return ["an index that does not map tensors to files"]
+    safe = ".safetensors" in path.suffixes
+    problems = []
+    for name in sorted(set(named.values())):
+        if leads_out(name):
+            problems.append(f"names weights outside the model's folder ({printable(name, 80)})")
+        elif safe and Path(name).suffix.lower() not in weights.SAFE:
+            problems.append(f"names a file of another format among the safetensors ({printable(name, 80)})")
+        elif not _is_file(path.parent / name):
+            problems.append(f"names weights that are not there ({printable(name, 80)})")
+    return problems
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no system has names as long as this
+        return False
+
+
+def _look_at_onnx(path: Path, name: str, found: Inspection) -> None:
+    try:
+        import onnx
+    except ImportError:
+        found.add(name, "an ONNX model, which cannot be looked into without the package onnx", UNSEEN)
+        return
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception:
+        found.add(name, "not a whole ONNX file", DAMAGED)
+        return
+    graphs = list(_onnx_graphs(model.graph))
+    nodes = [node for graph in graphs for node in graph.node] + [node for f in model.functions for node in f.node]
+    own = {function.domain for function in model.functions}
+    foreign = {node.domain for node in nodes} - _ONNX_DOMAINS - own
+    for domain in sorted(foreign):
+        found.add(name, f"operators that need a library of their own ({printable(domain, 60)})", RUNS)
+    tensors = [tensor for graph in graphs for tensor in graph.initializer]
+    places = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
+    for place in sorted(places):
+        if leads_out(place):
+            found.add(name, f"names weights outside the model's folder ({printable(place, 80)})", ELSEWHERE)
+        elif not _is_file(path.parent / place):
+            found.add(name, f"names weights that are not there ({printable(place, 80)})", ELSEWHERE)
+
+
+def _onnx_graphs(graph: Any) -> Iterator[Any]:
+    """A graph and those within its operators."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _onnx_graphs(inner)
+
+
+def _compare(folder: Path, found: Inspection) -> None:
+    """Hold tokenizer and class names against the shapes of the weights."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            shapes |= {name: tensor.shape for name, tensor in weights.header(path).items()} if path.is_file() else {}
+        except AuditError:  # told already
+            return
+    rows = _rows(shapes, _EMBEDDING)
+    largest, source = _largest_token(folder)
+    if rows is not None and largest is not None:
+        found.facts["the tokenizer's largest number"] = f"{largest:,}, of {rows:,} that the model knows"
+        if largest >= rows:
+            problem = f"numbers its words up to {largest:,}, but the model knows only {rows:,} (0 to {rows - 1:,})"
+            found.add(source, problem, WRONG)
+    rows = _rows(shapes, _CLASSIFIER)
+    try:
+        names = read_json(folder / "config.json").get("id2label")
+    except (OSError, ValueError, AttributeError):
+        return
+    if rows is not None and isinstance(names, dict) and names and len(names) != rows:
+        found.add("config.json", f"names {len(names)} classes, but the model answers with {rows}", WRONG)
+
+
+def _rows(shapes: Mapping[str, tuple[int, ...]], name: re.Pattern[str]) -> int | None:
+    """Rows of the one matrix of that name; None where there is none, or more than one."""
+    found = {shape[0] for tensor, shape in shapes.items() if len(shape) == 2 and name.search(tensor)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _largest_token(folder: Path) -> tuple[int | None, str]:
+    """The largest number that the tokenizer can give, and the file that says so."""
+    path = folder / "tokenizer.json"
+    try:
+        value = read_json(path)
+        words, added = value["model"]["vocab"], value.get("added_tokens") or []
+        numbers = words.values() if isinstance(words, dict) else range(len(words))
+        return max(n for n in (*numbers, *(token["id"] for token in added)) if isinstance(n, int)), path.name
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass
+    try:
+        return len((folder / "vocab.txt").read_bytes().splitlines()) - 1, "vocab.txt"
+    except OSError:
+        return None, ""
+
+
+def _hold_against(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str], found: Inspection) -> None:
+    """The policy's list of hashes; a file that is not on it could be loaded in place of one that is."""
+    for name in sorted({*hashes, *expected}):
+        is_hash = hashes.get(name)
+        if is_hash is None and not leads_out(name) and _is_file(folder / name):
+            is_hash = sha256(folder / name)  # documentation, which the model's hashes leave out
+        if name not in expected:
+            found.add(name, "is not on the policy's list of hashes (expected_sha256)", SWAPPED)
+        elif is_hash is None:
+            found.add(name, "is on the policy's list of hashes (expected_sha256), but not in the folder", SWAPPED)
+        elif is_hash != expected[name].lower():
+            found.add(name, f"has another hash than the policy's list says ({is_hash[:12]}…)", SWAPPED)
+
+
+def _documents(folder: Path, found: Inspection) -> None:
+    """Licence and model card, as facts: that one is missing is no danger."""
+    card = folder / "README.md"
+    head = ""
+    if within(card, folder) and card.is_file():
+        with card.open("rb") as file:
+            head = file.read(1 << 16).decode("utf-8", "replace")
+    licence = re.search(r"\A---\s.*?^license:\s*(\S[^\r\n]*)", head, re.MULTILINE | re.DOTALL)
+    own = [path.name for path in sorted(folder.glob("LICEN[CS]E*")) if path.is_file()]
+    found.facts["model card"] = "README.md" if head.strip() else "none"
+    found.facts["licence"] = printable(own[0] if own else licence[1] if licence else "none named", 60)

@@ -1,0 +1,100 @@
+"""What is wrong with a value that somebody wrote into a policy or behind an option, in words that are no library's."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from audit.text.redaction import printable
+
+LANGUAGE, COUNTRY = r"^[a-z]{2,3}$", r"^[A-Z]{3}$"
+LAYERS, SHA256 = r"^(all|head|last:[1-9]\d*)$", r"^[0-9a-fA-F]{64}$"
+_PATTERNS = {
+    LANGUAGE: "two or three small letters, as en",
+    COUNTRY: "three letters, as DEU",
+    LAYERS: "all, head or last:2, with any number of layers",
+    SHA256: "64 hexadecimal digits",
+}
+_BACKSLASH = (
+    "a backslash between double quotes begins a special character; use single quotes or /, as in 'C:\\models' or "
+    '"C:/models"'
+)
+_VALUE = 'expected text in quotes, a number, true, false, a list as ["a", "b"], or a date as 2027-01-31'
+# By the beginning of the parser's message; what to make of the line.
+_TOML: Mapping[str, str] = {
+    "Unescaped '\\'": _BACKSLASH,
+    "Invalid hex value": _BACKSLASH,
+    "Escaped character": _BACKSLASH,
+    "Unterminated string": "a quotation mark is not closed",
+    "Expected \"'": "a quotation mark is not closed",
+    "Illegal character": "a text must end on the line on which it begins, and holds no control characters",
+    "Cannot overwrite a value": "the key stands there already; keep one of them",
+    "Cannot declare": "the section stands there already; keep one of them",
+    "Cannot mutate immutable": "the section stands there already; keep one of them",
+    "Duplicate inline table key": "a key stands there twice; keep one of them",
+    "Invalid value": _VALUE,
+    "Invalid date": "there is no such date",
+    "Expected '='": "expected `key = value`",
+    "Invalid statement": "expected `key = value`, [section], or # before a remark",
+    "Expected ']'": "a ] is missing",
+    "Expected newline": "there is something behind the value; texts need quotes, and each key a line of its own",
+    "Unclosed array": "a ] is missing",
+    "Unclosed inline table": "a } is missing",
+}
+_EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "string_type": lambda _: "text in quotes",
+    "string_too_short": lambda _: "text that is not empty",
+    "string_pattern_mismatch": lambda context: _PATTERNS[context["pattern"]],
+    "int_type": lambda _: "a whole number",
+    "int_from_float": lambda _: "a whole number",
+    "int_parsing": lambda _: "a whole number",
+    "float_type": lambda _: "a number",
+    "float_parsing": lambda _: "a number",
+    "finite_number": lambda _: "a finite number",
+    "bool_type": lambda _: "true or false",
+    "tuple_type": lambda _: 'a list, as ["a", "b"]',
+    "mapping_type": lambda _: 'a table, as { key = "value" }',
+    "dict_type": lambda _: 'a table, as { key = "value" }',
+    "model_type": lambda _: "a section or a table, as { key = 1 }",
+    "date_type": lambda _: "a date without quotation marks, as 2027-01-31",
+    "literal_error": lambda context: str(context["expected"]),
+    "greater_than": lambda context: f"more than {context['gt']:g}",
+    "greater_than_equal": lambda context: f"{context['ge']:g} or more",
+    "less_than": lambda context: f"less than {context['lt']:g}",
+    "less_than_equal": lambda context: f"{context['le']:g} or less",
+    "multiple_of": lambda context: f"a multiple of {context['multiple_of']:g}",
+}
+
+
+def in_toml(text: str, error: tomllib.TOMLDecodeError) -> str:
+    """The line that is not TOML, and what is wrong with it; without a full stop."""
+    message, lines = str(error), text.splitlines() or [""]
+    place = re.search(r"\(at line (\d+)", message)
+    number = min(int(place[1]) if place else len(lines), len(lines))
+    line = lines[number - 1].strip()
+    advice = next((advice for begin, advice in _TOML.items() if message.startswith(begin)), "it is not valid TOML")
+    return f"line {number}, {printable(line, 60)}: {advice}"
+
+
+def expectation(problem: Mapping[str, Any]) -> str:
+    """What was expected in the place of a value that pydantic refuses; a whole sentence of ours stays as it is."""
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    expected = _EXPECTED.get(str(problem["type"]))
+    return f"expected {expected(problem.get('ctx', {})) if expected else 'another kind of value'}"
+
+
+def spoiled_path(value: Any, key: str = "") -> str | None:
+    """The key of a Windows path that double quotes made something else of: C:\\new holds a line break then."""
+    if isinstance(value, str):
+        return key if re.match(r"[A-Za-z]:[\\/\w .-]*[\x00-\x1f]", value) else None
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    places = (spoiled_path(part, f"{key}.{name}" if key else str(name)) for name, part in parts)
+    return next(filter(None, places), None)
+
+
+def of_spoiled(key: str) -> str:
+    """What is wrong with such a path; without a full stop."""
+    return f"key {key}: {_BACKSLASH}"

@@ -1,0 +1,509 @@
+"""``audit.toml`` as typed, validated, immutable settings. It reads no data and loads no model."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WrapSerializer,
+    field_validator,
+    model_validator,
+)
+
+from audit.core.errors import AuditError
+from audit.core.files import check_regular
+from audit.core.identifiers import Identifier, base_id
+from audit.core.verdict import Gate
+from audit.policy import mistakes
+from audit.text.redaction import printable
+
+SMALL_BERT = "small-bert"
+ALTERNATIVES = ("words", "recurrent", "head", "last:2", "int8")
+DEMO = "demo"
+OBJECTIVE = "environment.inference_energy"
+_WITH_PATHS = ("model", "data", "quality", "claims")
+
+
+# Of the report's own words; zh is Simplified Chinese.
+Language = Literal["en", "de", "zh"]
+T = TypeVar("T")
+# A mapping that nobody can change after it was read.
+Frozen = Annotated[T, AfterValidator(MappingProxyType), WrapSerializer(lambda value, write: write(dict(value)))]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Finetune(_Section):
+    """The recipe by which the model is trained; the defaults are those of the document the project came from."""
+
+    epochs: float = Field(5, gt=0)
+    max_steps: int = Field(0, ge=0, description="stop after so many steps; 0: after the epochs")
+    batch_size: int = Field(16, ge=1)
+    learning_rate: float = Field(2e-5, gt=0)
+    warmup_ratio: float = Field(0.0, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(0.0, ge=0, description="0: gradients are not clipped")
+    adam_epsilon: float = Field(1e-6, gt=0)
+    validation: float = Field(0.1, ge=0, lt=1, description="share of the training data held out for each epoch")
+    group_by_length: bool | None = Field(
+        None, description="batches of texts of like length: less padding, same recipe; absent: where a processor trains"
+    )
+    compile: bool = Field(False, description="torch.compile: a minute at the start, faster steps on a GPU")
+    train: str = Field("all", pattern=mistakes.LAYERS)
+    initialise: Literal["pretrained", "scratch"] = "pretrained"
+    seed: int = Field(0, ge=0)
+
+
+class ModelPolicy(_Section):
+    """Which model, and how its input and output are to be read."""
+
+    source: str = Field(min_length=1)
+    revision: str | None = None
+    max_length: int = Field(256, ge=4)
+    max_characters: int = Field(0, ge=0, description="cut longer texts before they are tokenized; 0: never")
+    labels: tuple[str, ...] = Field((), strict=False)
+    finetune: Finetune | None = None
+
+
+class DataPolicy(_Section):
+    """Which data, and which of its columns mean what."""
+
+    test: str = Field(min_length=1)
+    train: str | None = None
+    text: str = "text"
+    label: str = "label"
+    subgroups: tuple[str, ...] = Field((), strict=False)
+    language: str = Field("en", pattern=mistakes.LANGUAGE)
+    max_examples: int = Field(0, ge=0)
+    test_share: float = Field(0.0, ge=0, lt=1, description="where train and test name one file: what is held out")
+    label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
+    drop_labels: tuple[str, ...] = Field((), strict=False, description="rows with these labels are left out, counted")
+    separator: str = Field("", description="of .csv and .tsv; empty: read off the header")
+    groups: str = Field("", description="a file with the subgroup columns, joined by the column `id`")
+    id: str = Field("", description="the column of the data and of the file of groups that says whose row it is")
+    pairs: str | None = Field(None, description="a file of counterfactual pairs, as the Equity Evaluation Corpus")
+
+    @model_validator(mode="after")
+    def _groups_are_joined(self) -> DataPolicy:
+        if self.groups and not self.id:
+            raise ValueError("groups are joined by a column that both files have; name it with id")
+        return self
+
+    @field_validator("separator")
+    @classmethod
+    def _is_one_sign(cls, separator: str) -> str:
+        separator = separator.replace("\\t", "\t")  # as single quotes leave it
+        if len(separator) > 1 or separator in set('"\r\n') or separator.isalnum():
+            raise ValueError('expected one sign, such as ";" or "\\t"')
+        return separator
+
+
+class QualityPolicy(_Section):
+    """Measures of the user's own."""
+
+    metrics: tuple[str, ...] = Field((), strict=False, description="evaluate modules: paths, or owner/name@commit")
+    behaviour_cases: int = Field(150, ge=100, description="sentences for each capability, if there are so many")
+    allow_remote_metrics: tuple[str, ...] = Field((), strict=False, description="Hub ids whose code may run here")
+
+    @field_validator("metrics")
+    @classmethod
+    def _names_differ(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        names = [metric_name(source) for source in metrics]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two metrics are called '{twice}'; rename one of the files")
+        return metrics
+
+
+class AuditPolicy(_Section):
+    """How verdicts are reached."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    inconclusive: Literal["fail", "warn"] = "fail"
+    looks: int = Field(1, ge=1, description="planned audits of growing data; the error is shared out over them")
+    complete: bool | None = Field(
+        None, description="whether an incomplete audit ends with exit status 1; absent: where CI=true"
+    )
+    min_group_size: int = Field(30, ge=1)
+    seed: int = Field(0, ge=0)
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the model's weights and arithmetic; verdicts speak of the model as it runs with it"
+    )
+    timeout_s: float = Field(0, ge=0, description="for each test that measures, with what is made for it; 0: none")
+    country: str = Field("DEU", pattern=mistakes.COUNTRY)
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = Field(None, description="of a Ray cluster, or auto; absent: one on this machine, made for it")
+    workers: int = Field(0, ge=0, description="of the Ray cluster; 0: one for each processor or graphics card")
+
+    @model_validator(mode="after")
+    def _needs_ray(self) -> AuditPolicy:
+        if self.engine == "local" and (self.address is not None or self.workers):
+            raise ValueError('address and workers are a Ray cluster\'s; add engine = "ray", or leave them out')
+        return self
+
+
+class PrivacyPolicy(_Section):
+    """Settings of the privacy probes."""
+
+    reference_models: int | None = Field(
+        None, ge=2, description="twins by the recipe; absent: two, only where the test texts differ from the training"
+    )
+    near_duplicate: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of word shingles")
+    spacy_model: str = Field("", description="the user's own spaCy model, for names of people; empty: none")
+    canaries: int = Field(400, ge=0, description="made-up examples planted in a twin of their own; 0: none")
+    canary_share: float = Field(0.1, gt=0, le=0.5, description="of that twin's rows, at most so many are canaries")
+    delta: float = Field(1e-5, ge=0, lt=1, description="of the differential privacy that canaries speak of")
+
+
+class SecurityPolicy(_Section):
+    """Settings of the security probes."""
+
+    queries: int = Field(200, ge=10, description="what the attack may ask of the model for each example")
+    perturbed: int = Field(1000, ge=0, description="test examples for each kind of perturbation; 0: all")
+    allow_pickle: bool = Field(False, description="whether pickled weights may be loaded, with weights_only")
+    expected_sha256: Frozen[Mapping[str, Annotated[str, Field(pattern=mistakes.SHA256)]]] = Field(
+        default_factory=dict, description="SHA-256 of each file of the model, by its path; empty: held against nothing"
+    )
+
+
+class EnvironmentPolicy(_Section):
+    """How the model is to be used, for what its energy amounts to."""
+
+    predictions_per_day: int = Field(100_000, ge=1)
+    pue: float | None = Field(
+        None, ge=1, description="power usage effectiveness of the data centre, a factor of all electricity; absent: 1"
+    )
+    cpu_watts: float | None = Field(
+        None, gt=0, description="nominal power of all processors, in place of a counter and of CodeCarbon's guess"
+    )
+    ram_watts: float | None = Field(None, gt=0, description="power of all memory, in place of CodeCarbon's guess")
+    embodied_g_per_hour: float | None = Field(
+        None, ge=0, description="g CO2eq that making the machine caused, per hour of its life; absent: not known"
+    )
+    alternatives: tuple[str, ...] = Field(
+        ALTERNATIVES,
+        strict=False,
+        description="models that are made beside the audited one, to see whether one would do",
+    )
+
+    @field_validator("alternatives")
+    @classmethod
+    def _are_known(cls, alternatives: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := next((name for name in alternatives if name not in ALTERNATIVES), None):
+            raise ValueError(f"unknown model '{unknown}'{did_you_mean(unknown, ALTERNATIVES)}")
+        return alternatives
+
+
+class TransferPolicy(_Section):
+    """A labelled data set from elsewhere, on which models trained on the policy's own data are tried."""
+
+    data: str = Field(min_length=1)
+    text: str = "text"
+    label: str = "label"
+    label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
+
+
+class ClaimsPolicy(_Section):
+    """What `suites/claims/` needs to put the document's claims to the test."""
+
+    pretrained: str | None = Field(None, min_length=1, description="a folder or Hub id of a pretrained encoder")
+    revision: str | None = None
+    pretraining_rate: float | None = Field(
+        None, gt=0, description="learning rate of its pretraining; absent: read from the file beside it"
+    )
+    transfer: tuple[TransferPolicy, ...] = Field((), strict=False)
+
+
+class ReportPolicy(_Section):
+    """How the audit is told."""
+
+    language: Language = "en"
+    evidence: Literal["redacted", "none"] = Field("redacted", description="none: no text from the data anywhere")
+
+
+class ComparePolicy(_Section):
+    """How the best of several candidates is told."""
+
+    objective: str = Field(OBJECTIVE, min_length=1, description="the id that decides among those that pass")
+
+
+class GateSettings(_Section):
+    """One gate as it is written in the policy."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> GateSettings:
+        if (self.min is None) == (self.max is None):
+            raise ValueError("needs either min or max")
+        return self
+
+
+class Waiver(_Section):
+    """One gate that does not hold, and that somebody answers for until a date."""
+
+    id: str
+    reason: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+    expires: date
+
+
+class Policy(_Section):
+    """The whole policy. ``origin`` is the file that it came from, None for the embedded one."""
+
+    model: ModelPolicy
+    data: DataPolicy
+    quality: QualityPolicy = Field(default_factory=QualityPolicy)
+    gates: Frozen[Mapping[str, Frozen[Mapping[str, GateSettings]]]] = Field(default_factory=dict)
+    audit: AuditPolicy = Field(default_factory=AuditPolicy)
+    privacy: PrivacyPolicy = Field(default_factory=PrivacyPolicy)
+    security: SecurityPolicy = Field(default_factory=SecurityPolicy)
+    environment: EnvironmentPolicy = Field(default_factory=EnvironmentPolicy)
+    report: ReportPolicy = Field(default_factory=ReportPolicy)
+    compare: ComparePolicy = Field(default_factory=ComparePolicy)
+    waivers: tuple[Waiver, ...] = Field((), strict=False)
+    claims: ClaimsPolicy = Field(default_factory=ClaimsPolicy)
+    _origin: Path | None = PrivateAttr(default=None)
+
+    @property
+    def origin(self) -> Path | None:
+        """The file that the policy was read from."""
+        return self._origin
+
+    @property
+    def name(self) -> str:
+        """The policy's name in messages."""
+        return str(self._origin) if self._origin else "the embedded policy"
+
+    def path(self, value: str, key: str) -> Path:
+        """A path of the policy: environment variables put in, relative to the policy's file.
+
+        Raises
+        ------
+        AuditError
+            If a variable that it names is not set.
+        """
+        return _expand(value, self._origin.parent if self._origin else Path(), f"{self.name}: {key}")
+
+    @property
+    def brackets(self) -> dict[str, tuple[str, ...]]:
+        """What the policy names that may stand in the brackets of an id, by kind."""
+        return {"subgroup": self.data.subgroups, "metric": tuple(map(metric_name, self.quality.metrics))}
+
+    def gate(self, full_id: str) -> Gate | None:
+        """The gate that applies to an id: its own, else the general one of the id without bracket.
+
+        Unsafe model files are gated at none even where the policy does not ask for it.
+        """
+        gates = {"security.artifact": Gate(max=0)} | self._all_gates()
+        return gates.get(full_id) or gates.get(base_id(full_id))
+
+    def waiver(self, full_id: str) -> Waiver | None:
+        """What the policy says in favour of a gate that does not hold, whether still valid or not."""
+        return next((waiver for waiver in self.waivers if waiver.id == full_id), None)
+
+    def gates_base(self, gate_id: str) -> bool:
+        """Whether the policy itself gates an id without bracket."""
+        return gate_id in self._all_gates()
+
+    def _all_gates(self) -> dict[str, Gate]:
+        return {
+            f"{group}.{name}": Gate(gate.min, gate.max)
+            for group, gates in self.gates.items()
+            for name, gate in gates.items()
+        }
+
+    def gated_ids(self, known: Mapping[str, Identifier]) -> tuple[str, ...]:
+        """Every full id that a gate applies to, brackets filled in; what an audit must produce to be complete."""
+        full: dict[str, None] = {}
+        for gate_id in self._all_gates():
+            names = (gate_id,) if "[" in gate_id else known[gate_id].expand(self.brackets)
+            full.update(dict.fromkeys(names))
+        return tuple(full)
+
+    def check_ids(self, known: Mapping[str, Identifier]) -> None:
+        """Refuse a gate on an id, bracket or direction that does not exist.
+
+        Parameters
+        ----------
+        known : mapping of str to Identifier
+            All ids that this audit can measure, see :func:`audit.probes.catalogue.ids`.
+
+        Raises
+        ------
+        AuditError
+            Names the gate and the nearest valid id.
+        """
+        objective = self.compare.objective
+        if base_id(objective) not in known:
+            raise AuditError(
+                f"{self.name}: [compare] objective '{objective}' is no id{did_you_mean(base_id(objective), known)}"
+            )
+        for gate_id, gate in self._all_gates().items():
+            base, _, rest = gate_id.partition("[")
+            if base not in known:
+                raise AuditError(f"{self.name}: unknown gate id '{gate_id}'{did_you_mean(base, known)}")
+            identifier = known[base]
+            if identifier.brackets == "metric" and not self.quality.metrics:
+                raise AuditError(f"{self.name}: gate '{gate_id}', but [quality] metrics names no metric.")
+            if rest and gate_id not in identifier.expand(self.brackets):
+                choices = ", ".join(identifier.expand(self.brackets))
+                raise AuditError(
+                    f"{self.name}: gate '{gate_id}' has a bracket that does not exist; expected one of: {choices}."
+                )
+            if identifier.better != "either" and (gate.min is not None) != (identifier.better == "higher"):
+                right = "min" if identifier.better == "higher" else "max"
+                raise AuditError(
+                    f"{self.name}: gate '{gate_id}' has the wrong direction; {identifier.title.lower()} is better "
+                    f"when {identifier.better}, so use {right}."
+                )
+
+            if identifier.within_one and abs(gate.bound) > 1:
+                raise AuditError(
+                    f"{self.name}: gate '{gate_id}' is {gate.bound:g}, but {identifier.title.lower()} lies "
+                    f"between -1 and 1; did you mean {gate.bound / 100:g}?"
+                )
+        self._check_waivers(known)
+
+    def _check_waivers(self, known: Mapping[str, Identifier]) -> None:
+        """A waiver that waives nothing is a mistake: its author believes that something is waived."""
+        for i, waiver in enumerate(self.waivers):
+            where, base = f"{self.name}: waiver of '{waiver.id}'", base_id(waiver.id)
+            if base not in known:
+                raise AuditError(f"{where}: there is no such id{did_you_mean(base, known)}")
+            if waiver.id not in (full := known[base].expand(self.brackets)):
+                raise AuditError(f"{where}: it must name one finding; expected one of: {', '.join(full)}.")
+            if self.gate(waiver.id) is None:
+                raise AuditError(f"{where}: no gate is set for it, so there is nothing to waive; remove the waiver.")
+            if any(other.id == waiver.id for other in self.waivers[:i]):
+                raise AuditError(f"{where} stands there twice; keep one of them.")
+
+    def recorded(self) -> dict[str, Any]:
+        """The policy as applied, defaults included, as plain JSON values; variables stay unexpanded."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def metric_name(source: str) -> str:
+    """The name of an own metric: that of its file, or of its repository on the Hub."""
+    return Path(source.partition("@")[0]).stem
+
+
+def default_text() -> str:
+    """The embedded policy, as the file that ``python -m audit init`` writes."""
+    return files("audit.policy").joinpath("default.toml").read_text("utf-8")
+
+
+def find(option: str | None, folder: Path) -> Policy:
+    """The policy that applies: the given file, else ``audit.toml`` in the folder, else the embedded one."""
+    if option is not None:
+        return read(folder / Path(option).expanduser())
+    local = folder / "audit.toml"
+    return read(local) if local.exists() else parse(default_text(), None)
+
+
+def read(path: Path) -> Policy:
+    """Read a policy file.
+
+    Raises
+    ------
+    AuditError
+        If the file is missing, is not UTF-8 or TOML, or has an unknown key or a wrong value.
+    """
+    path = path.expanduser().absolute()  # a test may change the folder
+    check_regular(path, str(path))
+    try:
+        return parse(path.read_text("utf-8-sig"), path)
+    except FileNotFoundError:
+        raise AuditError(f"{path}: no such policy file; `python -m audit init` writes one to start from.") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise AuditError(f"{path}: line {line} is not UTF-8; save the policy as a text file in UTF-8.") from None
+    except OSError as error:
+        raise AuditError(f"{path}: the policy cannot be read ({error.strerror}).") from None
+
+
+def parse(text: str, origin: Path | None) -> Policy:
+    """A policy from its text; ``origin`` names it in messages and anchors its relative paths."""
+    name = str(origin) if origin else "the embedded policy"
+    try:
+        values = tomllib.loads(text)
+        if key := mistakes.spoiled_path({section: values.get(section) for section in _WITH_PATHS}):
+            raise AuditError(f"{name}: {mistakes.of_spoiled(key)}.")
+        policy = Policy.model_validate(values)
+    except tomllib.TOMLDecodeError as error:
+        raise AuditError(f"{name}: {mistakes.in_toml(text, error)}.") from None
+    except ValidationError as error:
+        raise AuditError(f"{name}: {_first_problem(error)}") from None
+    policy._origin = origin
+    return policy
+
+
+def _expand(value: str, base: Path, key: str) -> Path:
+    for variable in re.findall(r"\$\{(\w+)\}", value):
+        if variable not in os.environ:
+            raise AuditError(
+                f"{key} uses ${{{variable}}}, which is not set; set this environment variable to an absolute path."
+            )
+        value = value.replace(f"${{{variable}}}", os.environ[variable])
+    return (base / Path(value).expanduser()).absolute()
+
+
+def _first_problem(error: ValidationError) -> str:
+    # An unknown key explains the missing one beside it, so it is named first.
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    problem = problems[0]
+    where = [str(part) for part in problem["loc"]]
+    key = f"[{'.'.join(where[:-1])}] {where[-1]}" if len(where) > 1 else f"'{where[0]}'"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key}{did_you_mean(where[-1], _fields(where[:-1]))}"
+    if problem["type"] == "missing":
+        return f"key {key} is missing and has no default."
+    message = mistakes.expectation(problem)
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):  # a section, which its keys explain
+        return f"key {key}: {message}."
+    given = "" if message.endswith(("?", ".")) else f"; it is {problem['input']!r}."
+    return f"key {key}: {message}{given}"
+
+
+def _fields(where: list[str]) -> Iterable[str]:
+    section: Any = Policy
+    for part in where:
+        if part == "finetune":
+            section = Finetune
+        elif part == "waivers":
+            section = Waiver
+        elif part == "transfer":
+            section = TransferPolicy
+        elif part.isdigit():  # which of several tables
+            continue
+        elif isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
+            section = section.model_fields[part].annotation
+        else:
+            section = GateSettings
+    return section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else ()
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, else all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
+    if close:
+        return f"; did you mean '{printable(close[0])}'?"
+    return f"; known are: {', '.join(map(printable, known))}." if known else "."

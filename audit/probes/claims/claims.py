@@ -1,0 +1,766 @@
+"""The document's claims: each measured with an interval, and by that supported, refuted or not settled.
+
+A claim may have several parts, each a figure that must exceed a stated margin. The claim falls with one part that is
+refuted and stands only with all parts supported, so the error is shared out among them: a true claim is called refuted
+in at most as many cases as the confidence leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import statistics
+from audit.core.errors import NotAssessed
+from audit.core.verdict import Measurement
+from audit.energy.meter import estimated_kwh
+from audit.experiments.runs import Runs, Trained
+from audit.inference.attention import Attention
+from audit.inference.predictions import Predictions
+from audit.probes.environment.environment import widen
+from audit.statistics import Interval
+from audit.text.redaction import count
+
+Outcome = Literal["supported", "refuted", "not settled"]
+LENGTH_BINS = 4
+# Two computations of one weight in single precision differ by a few millionths.
+SAME_WEIGHT = 1e-4
+_SEEDS = (
+    "The interval covers the choice of the test texts and that of the random seeds, by Student's t over {seeds} "
+    "trainings; the two are added in squares."
+)
+_ONE_SEED = "Each model was trained once: the interval covers the choice of the test texts, not the luck of a training."
+_BUSY = "Times are those of the trainings; other work on the machine at the time is in them, and in the electricity."
+
+
+def outcome(interval: Interval, margin: float = 0.0) -> Outcome:
+    """What an interval says of the claim that its figure exceeds the margin."""
+    if interval.low > margin:
+        return "supported"
+    return "refuted" if interval.high < margin else "not settled"
+
+
+class Part(NamedTuple):
+    """One part of a claim: a figure that must exceed a margin."""
+
+    name: str
+    interval: Interval
+    margin: float = 0.0
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the evidence says of it."""
+        return outcome(self.interval, self.margin)
+
+
+def together(parts: Iterable[Part]) -> Outcome:
+    """The outcome of a claim: refuted with one part, supported only with all."""
+    found = {part.outcome for part in parts}
+    return "refuted" if "refuted" in found else "supported" if found == {"supported"} else "not settled"
+
+
+def transfer_learning(
+    pretrained: Mapping[int, Runs], scratch: Mapping[int, Runs], pretraining: Mapping[str, Any] | None = None
+) -> Measurement:
+    """Whether a pretrained model needs less data, time and energy than one of random weights.
+
+    Parameters
+    ----------
+    pretrained, scratch : mapping of int to sequence of Trained
+        By the number of training examples, the same numbers in both, each from the same seeds. The second largest is
+        the quarter of the data that the pretrained model must do with.
+    pretraining : mapping or None
+        The figures of the phase in which the encoder was pretrained; None where they are not known.
+    """
+    sizes = sorted(pretrained)
+    part, whole = sizes[-2:]
+    confidence, n, seeds = _protocol(pretrained[whole])
+    shared = statistics.shared_out(confidence, 3)
+    few, all_ = pretrained[part], scratch[whole]
+    gain = _gain(few, all_, shared)
+    parts = [
+        Part("data: accuracy gained", gain),
+        Part("time: share saved", _saved(few, all_, "seconds", shared)),
+        Part("energy: share saved", _saved(few, all_, "kwh", shared)),
+    ]
+    curve = [
+        [size, name, *_accuracy(made[size], confidence), *_mean_cost(made[size])]
+        for size in sizes
+        for name, made in (("pretrained", pretrained), ("random", scratch))
+    ]
+    equal = [[size, *_gain(pretrained[size], scratch[size], confidence)] for size in sizes]
+    limits = [
+        _seeds(seeds),
+        "Both start points are trained by the policy's one recipe; a learning rate that suits the one better moves the "
+        "figures.",
+        "What another encoder, pretrained longer or on other texts, would gain is not known from this one.",
+        _BUSY,
+    ]
+    details: dict[str, Any] = {}
+    if pretraining is None:
+        limits.append("What the pretraining itself took is not known and not counted.")
+    else:
+        once = float(pretraining["kwh"])
+        saved = _mean_cost(all_)[1] - _mean_cost(few)[1]
+        details["pretraining, kWh"] = once
+        limits.append(
+            "The pretraining is not counted: it is done once for many uses. "
+            + (
+                f"It took as much electricity as {once / saved:,.0f} such trainings save."
+                if saved > 0
+                else "Here it saved none."
+            )
+        )
+    return _claim(
+        "claims.transfer_learning",
+        parts,
+        n,
+        "accuracy gained on a quarter of the data",
+        f"Pretrained weights and {part:,} training examples against random weights and {whole:,}, one architecture and "
+        f"one recipe, {seeds} seeds each. {_SEEDS.format(seeds=seeds)} {_shared(3, confidence)}",
+        confidence,
+        f"On {part:,} examples the pretrained model is right {_points(gain.estimate)} the model of random weights "
+        f"on {whole:,}, and its training takes {_less(parts[1].interval.estimate)} time.",
+        tables=[
+            {
+                "caption": f"Learning curves: mean of {seeds} trainings each, intervals each by itself",
+                "columns": ["training examples", "start", "accuracy", "low", "high", "seconds", "kWh"],
+                "rows": curve,
+            },
+            {
+                "caption": "Accuracy gained by pretraining at equal data, intervals each by itself",
+                "columns": ["training examples", "gain", "low", "high"],
+                "rows": equal,
+            },
+        ],
+        lines={
+            "caption": "Accuracy (upwards) against the number of training examples (to the right)",
+            "series": [
+                {"name": name, "points": [[size, *_accuracy(made[size], confidence)] for size in sizes]}
+                for name, made in (("pretrained weights", pretrained), ("random weights", scratch))
+            ],
+        },
+        limits=limits,
+        **details,
+    )
+
+
+def frozen_layers(runs: Mapping[str, Runs]) -> Measurement:
+    """Whether training the last layer and the head alone saves most of the training time, and what it costs.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of Trained
+        By what is trained: ``all``, ``last:1``, and others for comparison; each from the same seeds.
+    """
+    whole, last = runs["all"], runs["last:1"]
+    confidence, _, seeds = _protocol(whole)
+    parts = [Part("training time: share saved", _saved(last, whole, "seconds", confidence), 0.5)]
+    cost = _gain(last, whole, confidence)
+    rows = []
+    for name, made in runs.items():
+        trained = (made[0].training or {}).get("trainable_parameters")
+        saved = [None] * 3 if name == "all" else _saved(made, whole, "kwh", confidence)
+        time = [None] * 3 if name == "all" else _saved(made, whole, "seconds", confidence)
+        rows.append([_TRAINED.get(name, name), trained, *time, *saved])
+    accuracies = [
+        [
+            _TRAINED.get(name, name),
+            *_accuracy(made, confidence),
+            *([None] * 3 if name == "all" else _gain(made, whole, confidence)),
+        ]
+        for name, made in runs.items()
+    ]
+    return _claim(
+        "claims.frozen_layers",
+        parts,
+        seeds,
+        "share of the training time saved",
+        f"The pretrained model trained whole, and with all but the last layer and the head frozen, on the same "
+        f"{_examples(whole):,} examples from the same {seeds} seeds; Student's t over the ratios of their times.",
+        confidence,
+        f"Training only the last layer and the head takes {_less(parts[0].interval.estimate)} time, and the model is "
+        f"right {_points(cost.estimate, 'more often', 'less often', 'as often')} "
+        f"(between {100 * cost.low:+.1f} and {100 * cost.high:+.1f} points).",
+        sample="trainings each",
+        tables=[
+            {
+                "caption": "What is saved against training all layers, intervals each by itself; the electricity's "
+                "holds the possible error of an estimate on both sides",
+                "columns": [
+                    "trained",
+                    "numbers trained",
+                    "time saved",
+                    "at least",
+                    "at most",
+                    "electricity saved",
+                    "at least",
+                    "at most",
+                ],
+                "rows": rows,
+            },
+            {
+                "caption": "Accuracy, and the difference from training all layers, intervals each by itself",
+                "columns": ["trained", "accuracy", "low", "high", "difference", "at least", "at most"],
+                "rows": accuracies,
+            },
+        ],
+        limits=[
+            _seeds(seeds),
+            "The time decides: where electricity is estimated from load and nominal power, it says no more than the "
+            "time.",
+            "Memory saved is not counted. In a network of two layers, one layer frozen and the word vectors are "
+            "most of its numbers, yet not most of its layers.",
+            _BUSY,
+        ],
+    )
+
+
+_TRAINED = {
+    "all": "all layers",
+    "head": "head alone",
+    "last:1": "last layer and head",
+    "last:2": "last two layers and head",
+}
+
+
+def recurrent(transformer: Trained, recurrent: Trained) -> Measurement:
+    """Whether a Transformer beats a recurrent network, and more so on long texts.
+
+    Parameters
+    ----------
+    transformer, recurrent : Trained
+        From random weights on the same texts by the same recipe.
+
+    Raises
+    ------
+    NotAssessed
+        If there are too few test texts to compare lengths.
+
+    Notes
+    -----
+    The lead on the longest quarter less the lead on the shortest is twice the mean of the one and the other turned
+    round, so :func:`audit.statistics.mean_paired_difference` gives its interval.
+    """
+    made, other = transformer.predictions, recurrent.predictions
+    confidence, n, _ = _protocol([transformer])
+    words = np.array([len(text.split()) for text in made.known.texts])
+    edges = np.quantile(words, np.linspace(0, 1, LENGTH_BINS + 1))
+    at = np.clip(np.searchsorted(edges[1:-1], words, side="left"), 0, LENGTH_BINS - 1)
+    sizes = np.bincount(at, minlength=LENGTH_BINS)
+    if sizes.min() < made.known.protocol.min_group_size:
+        raise NotAssessed(
+            f"a quarter of the test texts by length has {sizes.min()} of them, fewer than [audit] min_group_size = "
+            f"{made.known.protocol.min_group_size}; supply more test data"
+        )
+    shared = statistics.shared_out(confidence, 2)
+    lead = _paired(made, other, shared)
+    short, long = at == 0, at == LENGTH_BINS - 1
+    grows = _above((made.correct[long], other.correct[long]), (made.correct[short], other.correct[short]), shared)
+    rows: list[list[Any]] = []
+    points: dict[str, list[list[float]]] = {"Transformer": [], "recurrent network": []}
+    for i in range(LENGTH_BINS):
+        here = at == i
+        both = [_share(each.correct[here], confidence) for each in (made, other)]
+        name = f"{words[here].min()} to {words[here].max()}"
+        rows.append(
+            [name, count(int(here.sum())), both[0].estimate, both[1].estimate, *_paired(made, other, confidence, here)]
+        )
+        for curve, share in zip(points.values(), both, strict=True):
+            curve.append([round(float(np.median(words[here]))), *share])
+    return _claim(
+        "claims.recurrent",
+        [
+            Part("right more often on all texts", lead),
+            Part("lead on the longest quarter above that on the shortest", grows),
+        ],
+        n,
+        "accuracy above the recurrent network",
+        "The Transformer by the policy's recipe and a gated recurrent unit in both directions by one that suits it, "
+        f"from random weights on the same texts; {statistics.PAIRED}. {_shared(2, confidence)}",
+        confidence,
+        f"The Transformer is right {_points(lead.estimate)} the recurrent network; on the longest quarter of "
+        f"the texts its lead is {_points(grows.estimate, 'larger than', 'smaller than', 'as large as')} on the "
+        "shortest.",
+        tables=[
+            {
+                "caption": "Accuracy by the length of the texts in words, intervals each by itself",
+                "columns": ["words", "test texts", "Transformer", "recurrent", "difference", "low", "high"],
+                "rows": rows,
+            },
+            _energies({"Transformer": transformer, "recurrent network": recurrent}, confidence),
+        ],
+        lines={
+            "caption": "Accuracy (upwards) against the length of the texts in words (to the right)",
+            "series": [{"name": name, "points": curve} for name, curve in points.items()],
+        },
+        limits=[
+            _ONE_SEED,
+            "Texts longer than the policy's max_length are cut for both, so what only far longer texts would show is "
+            "not seen.",
+            "Both are small and start from random weights; pretrained ones are not compared here.",
+        ],
+    )
+
+
+def linear(deep: Mapping[str, Trained], linear: Trained) -> Measurement:
+    """Whether deep models beat logistic regression on word counts, by how much, and for what energy.
+
+    Parameters
+    ----------
+    deep : mapping of str to Trained
+        By name; the audited model first, whose lead is the claim's figure.
+    linear : Trained
+    """
+    first = next(iter(deep.values()))
+    confidence, n, _ = _protocol([first])
+    shared = statistics.shared_out(confidence, len(deep))
+    parts = [Part(name, _paired(made.predictions, linear.predictions, shared)) for name, made in deep.items()]
+    lead = parts[0].interval
+    return _claim(
+        "claims.linear",
+        parts,
+        n,
+        "accuracy above TF-IDF + logistic regression",
+        f"All trained on the same texts, the linear model on TF-IDF of words and pairs of words; {statistics.PAIRED}. "
+        f"{_shared(len(deep), confidence)}",
+        confidence,
+        f"The audited model is right {_points(lead.estimate)} the linear one.",
+        tables=[_energies({"TF-IDF + logistic regression": linear, **deep}, confidence)],
+        limits=[
+            _ONE_SEED,
+            "Which model is better depends on how much data there are; here it was asked at the size of this training "
+            "data.",
+            "The electricity of a pretraining is not in that of the fine-tuning.",
+        ],
+    )
+
+
+def generalisation(
+    deep: Mapping[str, Sequence[Predictions]],
+    linear: Sequence[Predictions],
+    names: Sequence[str],
+    left_out: Sequence[int],
+) -> Measurement:
+    """Whether deep models lose less accuracy on texts from elsewhere than logistic regression on word counts.
+
+    Parameters
+    ----------
+    deep : mapping of str to sequence of Predictions
+        By model: of the policy's test data, then of each data set from elsewhere, told their examples.
+    linear : sequence of Predictions
+        The same of the linear model.
+    names : sequence of str
+        Of the data sets from elsewhere.
+    left_out : sequence of int
+        How many rows of each have no text, or another label than the model's classes.
+
+    Raises
+    ------
+    NotAssessed
+        If there is no data set from elsewhere.
+    """
+    if not names:
+        raise NotAssessed("there are no texts from elsewhere; name labelled data sets under [[claims.transfer]]")
+    home = linear[0]
+    confidence = home.known.protocol.confidence
+    shared = statistics.shared_out(confidence, len(deep) * len(names))
+    parts = [
+        Part(
+            f"{model}, on {name}",
+            _above((made[i].correct, linear[i].correct), (made[0].correct, linear[0].correct), shared),
+        )
+        for model, made in deep.items()
+        for i, name in enumerate(names, 1)
+    ]
+    rows = []
+    for model, made in {**deep, "TF-IDF + logistic regression": linear}.items():
+        for name, of in zip(("own test data", *names), made, strict=True):
+            rows.append([model, name, len(of), *_share(of.correct, confidence)])
+    told = "; ".join(f"{number:,} rows of {name}" for name, number in zip(names, left_out, strict=True) if number)
+    worst = min(parts, key=lambda part: part.interval.estimate)
+    return _claim(
+        "claims.generalisation",
+        parts,
+        sum(map(len, linear)),
+        "smaller loss of accuracy elsewhere",
+        "Loss of accuracy from the policy's own test data to texts from elsewhere, the linear model's less the deep "
+        "one's. Both answer the same texts; distances to the exact limits of each data set's paired difference are "
+        f"added in squares (Zou and Donner 2008). {_shared(len(parts), confidence)}",
+        confidence,
+        "; ".join(
+            f"{part.name}: {_points(part.interval.estimate, 'less lost than', 'more lost than', 'as much lost as')} "
+            "by the linear model"
+            for part in parts
+        )
+        + ".",
+        headline=worst.interval,
+        tables=[
+            {
+                "caption": "Accuracy at home and elsewhere, intervals each by itself",
+                "columns": ["model", "texts", "number", "accuracy", "low", "high"],
+                "rows": rows,
+            }
+        ],
+        limits=[
+            _ONE_SEED,
+            *([f"Left out, having no text or another label than the model's classes: {told}."] if told else []),
+            "The figure is that of the part that speaks least for the claim.",
+            "Data sets differ in more than their texts, such as in who labelled them. The shares of the classes are "
+            "those of the own test data in each.",
+        ],
+    )
+
+
+def parallel_training(times: Mapping[str, Any], confidence: float = 0.95) -> Measurement:
+    """Whether a training step's time grows less with the texts' length for a Transformer than for a recurrent network.
+
+    Parameters
+    ----------
+    times : mapping
+        From :func:`audit.experiments.steps.measure_steps`.
+    confidence : float
+        Two-sided confidence.
+    """
+    lengths = np.array(times["lengths"], float)
+    seconds = {
+        name: np.array(times["seconds"][name], float) for name in ("transformer", "recurrent")
+    }  # (repeats, lengths)
+    slopes = {name: np.polyfit(np.log(lengths), np.log(each).T, 1)[0] for name, each in seconds.items()}  # (repeats,)
+    apart = statistics.mean(slopes["recurrent"] - slopes["transformer"], confidence)
+    ways = {"transformer": "Transformer", "recurrent": "recurrent network"}
+    power = {name: statistics.mean(each, confidence) for name, each in slopes.items()}
+    rows = [
+        [ways[name], int(length), *(1000 * value for value in statistics.mean(column, confidence))]
+        for name, each in seconds.items()
+        for length, column in zip(lengths, each.T, strict=True)
+    ]
+    return _claim(
+        "claims.parallel_training",
+        [Part("growth of the recurrent network above the Transformer's", apart)],
+        len(slopes["recurrent"]),
+        "growth of time with length, less than the recurrent network's",
+        f"A stack of Transformer layers ({times['parameters']['transformer']:,} numbers) and a stack of gated "
+        f"recurrent units ({times['parameters']['recurrent']:,}) take training steps on {times['batch']} random "
+        f"texts of {int(lengths[0])} to {int(lengths[-1])} positions; slope of log time on log length in each of "
+        f"{len(slopes['recurrent'])} rounds, Student's t over the rounds.",
+        confidence,
+        f"A step's time grows as the length to the power of {power['transformer'].estimate:.2f} for the Transformer "
+        f"[{power['transformer'].low:.2f}, {power['transformer'].high:.2f}] and of {power['recurrent'].estimate:.2f} "
+        f"for the recurrent network [{power['recurrent'].low:.2f}, {power['recurrent'].high:.2f}].",
+        sample="rounds",
+        tables=[
+            {
+                "caption": "Time of a training step, milliseconds, intervals each by itself",
+                "columns": ["network", "positions", "ms", "low", "high"],
+                "rows": rows,
+            }
+        ],
+        lines={
+            "caption": "Time of a training step in milliseconds (upwards) against the number of positions (to the "
+            "right)",
+            "logarithmic": True,
+            "series": [{"name": way, "points": [row[1:] for row in rows if row[0] == way]} for way in ways.values()],
+        },
+        limits=[
+            f"Measured on {times['machine']} ({times['device']}) on {times['created'][:10]}. How far work at all "
+            "positions goes on at once depends on how many units a machine has: on a processor of a few cores there "
+            "is little to be seen of it, on a graphics card much.",
+            "The rounds differ by the machine's moods only; another machine may find another figure.",
+        ],
+    )
+
+
+def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Measurement:
+    """Whether a pretrained model is tuned better at a lower learning rate than that of its pretraining.
+
+    Parameters
+    ----------
+    runs : mapping of float to sequence of Trained
+        By learning rate, each from the same seeds; that of the pretraining among them.
+    pretraining : float
+    """
+    own = runs[pretraining]
+    confidence, n, seeds = _protocol(own)
+    lower = sorted(rate for rate in runs if rate < pretraining)
+    plain, strict = (
+        np.array([_gain(runs[rate], own, level) for rate in lower]).T
+        for level in (confidence, statistics.shared_out(confidence, len(lower)))
+    )
+    best = statistics.as_interval(statistics.largest(tuple(plain), tuple(strict)))
+    top = lower[int(plain[0].argmax())]
+    rows = [[f"{rate:.2g}", *_accuracy(runs[rate], confidence)] for rate in sorted(runs)]
+    return _claim(
+        "claims.learning_rate",
+        [Part("accuracy gained by the best lower rate", best)],
+        n,
+        "accuracy gained by a lower rate",
+        f"The pretrained model tuned on {_examples(own):,} examples at its pretraining's rate and at {len(lower)} "
+        f"lower ones, {seeds} seeds each. {_SEEDS.format(seeds=seeds)} The best of several by chance is allowed for: "
+        "the lower limit is the largest of theirs with the error shared out among them (Bonferroni).",
+        confidence,
+        f"At a rate of {top:.2g} the model is right {_points(best.estimate)} at its pretraining's rate of "
+        f"{pretraining:.2g}.",
+        tables=[
+            {
+                "caption": f"Accuracy by learning rate, mean of {seeds} trainings each, intervals each by itself",
+                "columns": ["learning rate", "accuracy", "low", "high"],
+                "rows": rows,
+            }
+        ],
+        lines={
+            "caption": "Accuracy (upwards) against the learning rate (to the right, each step a multiple)",
+            "series": [
+                {"name": "fine-tuned", "points": [[rate, *_accuracy(runs[rate], confidence)] for rate in sorted(runs)]}
+            ],
+        },
+        limits=[
+            _seeds(seeds),
+            "The rate is that of this recipe's peak; pretraining and fine-tuning differ in batch size and schedule "
+            "too.",
+        ],
+    )
+
+
+def attention_formula(attentions: Sequence[Attention]) -> Measurement:
+    """Whether the document's formula of attention gives the weights that the model itself uses.
+
+    Parameters
+    ----------
+    attentions : sequence of Attention
+        One for each text.
+
+    Notes
+    -----
+    As written in the document's section 3.1, softmax over j of q_i · k_j; with the division of q_i · k_j by √d it is
+    equation 1 of Vaswani et al., "Attention is all you need", NeurIPS 2017.
+    """
+    written, scaled = (
+        np.array([np.abs(_softmax(a.queries, a.keys, root) - a.weights).max(axis=(1, 2, 3)) for a in attentions])
+        for root in (False, True)
+    )  # (texts, layers)
+    width = attentions[0].queries.shape[-1]
+    weights = sum(a.weights.size for a in attentions)
+    off, corrected = float(written.max()), float(scaled.max())
+    with_root = outcome(Interval(-corrected, -corrected, -corrected), -SAME_WEIGHT)
+    return _claim(
+        "claims.attention_formula",
+        [Part("differences from the formula as written, turned negative", Interval(-off, -off, -off), -SAME_WEIGHT)],
+        weights,
+        "largest difference of a weight",
+        f"Weights of all heads and layers on {len(attentions)} test texts, recomputed in double precision from the "
+        f"model's own queries and keys; a difference above {SAME_WEIGHT:g} is more than rounding.",
+        0.95,
+        f"As written, the formula is off by up to {off:.2g}; with the division by the root of d = {width} by no more "
+        f"than {corrected:.1g}: {with_root}.",
+        headline=Interval(off, off, off),
+        sample="weights of attention",
+        tables=[
+            {
+                "caption": "Largest difference from the model's own weights",
+                "columns": ["layer", "as written", "with 1/√d"],
+                "rows": [
+                    [i + 1, *map(float, pair)] for i, pair in enumerate(zip(written.max(0), scaled.max(0), strict=True))
+                ],
+            }
+        ],
+        limits=["A check of the formula in this model, not of what attention is good for."],
+        **{"with the division by √d": with_root},
+    )
+
+
+def _claim(
+    full_id: str,
+    parts: Sequence[Part],
+    n: int,
+    unit: str,
+    method: str,
+    confidence: float,
+    summary: str,
+    *,
+    tables: Sequence[Mapping[str, Any]],
+    limits: Sequence[str],
+    headline: Interval | None = None,
+    sample: str = "test examples",
+    **details: Any,
+) -> Measurement:
+    """The measurement of a claim: its outcome, its parts where there are several, and the evidence."""
+    rows = [[part.name, *part.interval, part.margin, part.outcome] for part in parts]
+    of_parts = {
+        "caption": "Parts of the claim: it is refuted with one of them, and supported only with all",
+        "columns": ["part", "measured", "at least", "at most", "must exceed", "outcome"],
+        "rows": rows,
+    }
+    return Measurement(
+        full_id,
+        *(headline or parts[0].interval),
+        n,
+        unit,
+        method,
+        confidence,
+        sample=sample,
+        details={
+            "outcome": together(parts),
+            "summary": summary,
+            "tables": [*([of_parts] if len(parts) > 1 else []), *tables],
+            "limits": list(limits),
+            **details,
+        },
+    )
+
+
+def _protocol(runs: Runs) -> tuple[float, int, int]:
+    """Confidence, number of test examples, and number of seeds."""
+    predictions = runs[0].predictions
+    return predictions.known.protocol.confidence, len(predictions), len(runs)
+
+
+def _share(correct: NDArray[np.bool_], confidence: float) -> Interval:
+    return statistics.proportion(int(correct.sum()), len(correct), confidence)
+
+
+def _accuracy(runs: Runs, confidence: float) -> Interval:
+    """Mean accuracy of several trainings."""
+    return _over_seeds([run.predictions.correct.astype(float) for run in runs], confidence, (0.0, 1.0))
+
+
+def _gain(runs: Runs, others: Runs, confidence: float) -> Interval:
+    """How much more often models of one recipe are right than those of another, paired by text and seed."""
+    differences = [
+        run.predictions.correct.astype(float) - other.predictions.correct
+        for run, other in zip(runs, others, strict=True)
+    ]
+    return _over_seeds(differences, confidence, (-1.0, 1.0))
+
+
+def _over_seeds(values: Sequence[NDArray[np.float64]], confidence: float, possible: tuple[float, float]) -> Interval:
+    """Interval of a mean over texts and seeds, both of which are drawn by chance.
+
+    Parameters
+    ----------
+    values : sequence of ndarray, shape (texts,)
+        One for each seed.
+
+    Notes
+    -----
+    The error of the texts, of the mean over the seeds, and that of the seeds, each by Student's t, are added in squares
+    (Zou and Donner 2008). What the scatter of seeds holds of the texts' is counted twice, so the interval errs to the
+    wide side.
+    """
+    texts = statistics.clustered_mean(np.mean(values, axis=0), np.arange(len(values[0])), confidence, possible=possible)
+    seeds = statistics.mean([float(each.mean()) for each in values], confidence)
+    below, above = (
+        float(np.hypot(texts.estimate - texts.low, seeds.estimate - seeds.low)),
+        float(np.hypot(texts.high - texts.estimate, seeds.high - seeds.estimate)),
+    )
+    return Interval(texts.estimate, max(texts.estimate - below, possible[0]), min(texts.estimate + above, possible[1]))
+
+
+def _paired(
+    made: Predictions, other: Predictions, confidence: float, where: NDArray[np.bool_] | slice = slice(None)
+) -> Interval:
+    """How much more often one model is right than another, on the same texts."""
+    return statistics.paired_difference(*statistics.discordant(made.correct[where], other.correct[where]), confidence)
+
+
+_Pair = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+
+
+def _above(first: _Pair, second: _Pair, confidence: float) -> Interval:
+    """The lead of one model over another on the first texts, less that on the second, which are others.
+
+    Notes
+    -----
+    It is twice the mean of the first lead and of the second turned round.
+    """
+    (a, b, n), (c, d, m) = statistics.discordant(*first), statistics.discordant(*second)
+    mean = statistics.mean_paired_difference([a, d], [b, c], [n, m], confidence)
+    return Interval(*(2 * value for value in mean))
+
+
+def _saved(runs: Runs, others: Runs, what: Literal["seconds", "kwh"], confidence: float) -> Interval:
+    """Which share of the others' training time or electricity these save; t over the logarithms of the ratios.
+
+    An estimate of electricity may be off in both, and not alike.
+    """
+    ratios = [_figures(run)[what] / _figures(other)[what] for run, other in zip(runs, others, strict=True)]
+    ratio = Interval(*np.exp(statistics.mean(np.log(ratios), confidence)))
+    if what == "kwh":
+        one, other = (widen(Interval(1.0, 1.0, 1.0), _estimated(each)) for each in (runs, others))
+        ratio = Interval(ratio.estimate, ratio.low * one.low / other.high, ratio.high * one.high / other.low)
+    return Interval(*(1 - float(value) for value in (ratio.estimate, ratio.high, ratio.low)))
+
+
+def _figures(run: Trained) -> Mapping[str, Any]:
+    assert run.training is not None
+    return dict(run.training["energy"])
+
+
+def _estimated(runs: Runs) -> float:
+    """Share of the trainings' electricity that was estimated."""
+    return float(sum(estimated_kwh(_figures(run)) for run in runs) / sum(_figures(run)["kwh"] for run in runs))
+
+
+def _mean_cost(runs: Runs) -> tuple[float, float]:
+    """Mean seconds and kWh of a training."""
+    seconds, kwh = (float(np.mean([_figures(run)[what] for run in runs])) for what in ("seconds", "kwh"))
+    return seconds, kwh
+
+
+def _energies(models: Mapping[str, Trained], confidence: float) -> dict[str, Any]:
+    """A table of models: accuracy, and what the training took."""
+    rows = []
+    for name, made in models.items():
+        cost: list[float | None] = [None] * 4
+        if made.training is not None:
+            kwh = float(_figures(made)["kwh"])
+            cost = [float(_figures(made)["seconds"]), *widen(Interval(kwh, kwh, kwh), _estimated([made]))]
+        rows.append([name, *_share(made.predictions.correct, confidence), *cost])
+    return {
+        "caption": "Accuracy, intervals each by itself, and what one training took; the limits of kWh are those of an "
+        "estimate's known error",
+        "columns": ["model", "accuracy", "low", "high", "seconds", "kWh", "at least", "at most"],
+        "rows": rows,
+    }
+
+
+def _softmax(queries: NDArray[Any], keys: NDArray[Any], root: bool) -> NDArray[np.float64]:
+    """Softmax over the keys of all products of queries and keys, shape (layers, heads, tokens, tokens)."""
+    scores = queries.astype(float) @ keys.astype(float).swapaxes(-1, -2)
+    if root:
+        scores /= np.sqrt(queries.shape[-1])
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _examples(runs: Runs) -> int:
+    assert runs[0].training is not None
+    return int(runs[0].training["examples"])
+
+
+def _points(
+    difference: float, more: str = "more often than", less: str = "less often than", same: str = "as often as"
+) -> str:
+    points = f"{100 * abs(difference):.1f}"
+    return same if points == "0.0" else f"{points} points {more if difference > 0 else less}"
+
+
+def _less(share: float) -> str:
+    percent = f"{100 * abs(share):.0f}"
+    return "as much" if percent == "0" else f"{percent} % {'less' if share > 0 else 'more'}"
+
+
+def _shared(parts: int, confidence: float) -> str:
+    if parts == 1:
+        return ""
+    return (
+        f"The error of {100 * (1 - confidence):g} % is shared out among the {parts} parts of the claim (Bonferroni), "
+        "so that all intervals hold together."
+    )
+
+
+def _seeds(seeds: int) -> str:
+    return f"{seeds} random seeds tell little of the luck of a training, which makes the intervals wide."

@@ -1,0 +1,1 @@
+"""What it takes of energy and time."""

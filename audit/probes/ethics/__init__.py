@@ -1,0 +1,1 @@
+"""Whether it treats people alike."""

@@ -1,0 +1,343 @@
+"""Ethics: whether a text is judged by the person in it. The same text about people of another group, before and after.
+
+Three sources of such pairs, one way to judge them: the user's own texts with the words of identity exchanged, templates
+for what those texts do not contain, and a file of pairs in the form of the Equity Evaluation Corpus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import statistics
+from audit.core.errors import NotAssessed
+from audit.core.verdict import Measurement
+from audit.data import labels
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.text import identity
+from audit.text.redaction import SMALLEST_CELL, redact
+
+ENOUGH_TEXTS = 200  # own texts that mention the axis, for the verdict to rest on them
+EXAMPLES_SHOWN = 8
+# Which column of a pair file says the group of an axis, and which other one must then be equal.
+_COLUMN_OF = {"gender": ("gender", "race"), "ethnicity": ("race", "gender")}
+_UNITS = {"your texts": "texts that mention a person", "templates": "templates", "pair file": "templates of your file"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One text about people of two groups.
+
+    Parameters
+    ----------
+    before, after : str
+    group_before, group_after : str
+    family : str
+        The template that it comes from; empty for a text of its own.
+    """
+
+    before: str = field(repr=False)
+    after: str = field(repr=False)
+    group_before: str
+    group_after: str
+    family: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the model says of pairs.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair, length n
+    before, after : Predictions
+        Of the two sides.
+    flipped : ndarray of bool, shape (n,)
+    moved : ndarray of float, shape (n,)
+        Absolute change of the score.
+    rise : ndarray of float, shape (n,), or None
+        Signed change towards positive; None where no two classes are named positive and negative.
+    """
+
+    pairs: Sequence[Pair]
+    before: Predictions
+    after: Predictions
+    flipped: NDArray[np.bool_]
+    moved: NDArray[np.float64]
+    rise: NDArray[np.float64] | None
+
+
+def own_pairs(texts: Iterable[str], axis: str) -> list[Pair]:
+    """Each text that mentions the axis, beside the same text about another group; one pair a text."""
+    made = ((text, identity.chosen(text, axis)) for text in texts)
+    return [Pair(text, swap.text, swap.group_from, swap.group_to) for text, swap in made if swap is not None]
+
+
+def template_pairs(axis: str) -> list[Pair]:
+    """Each template, for each person and each two groups; the template is the family."""
+    pairs = []
+    for frame in identity.templates():
+        for person in identity.persons(axis):
+            filled = {group: _filled(frame, words) for group, words in person.items()}
+            pairs += [Pair(filled[a], filled[b], a, b, frame) for a, b in combinations(filled, 2)]
+    return pairs
+
+
+def file_pairs(rows: Mapping[str, Sequence[str]], axis: str) -> list[Pair]:
+    """Rows of a pair file that differ only in the person.
+
+    Parameters
+    ----------
+    rows : mapping of str to sequence of str
+        As :func:`audit.data.examples.load_pairs` gives them; an empty cell says that the row has no such group.
+    axis : str
+        Only gender and ethnicity have a column; other axes have no pairs.
+
+    Notes
+    -----
+    Rows of one template and emotion, with the same other group and words around the person, are paired in their order:
+    the first man with the first woman. Source of the form: Kiritchenko and Mohammad, "Examining gender and race bias
+    in two hundred sentiment analysis systems", *SEM 2018.
+    """
+    if axis not in _COLUMN_OF:
+        return []
+    own, other = _COLUMN_OF[axis]
+    cells: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    # A column beside those that are asked for may tell sentences of one emotion apart.
+    word = rows.get("emotion_word", rows["emotion"])
+    for i, group in enumerate(rows[own]):
+        if group:
+            key = (rows["template"][i], rows["emotion"][i], word[i], rows[other][i])
+            cells.setdefault(key, {}).setdefault(group, []).append(rows["sentence"][i])
+    return [
+        Pair(before, after, a, b, key[0])
+        for key, sides in cells.items()
+        for a, b in combinations(sides, 2)
+        for before, after in zip(sides[a], sides[b], strict=False)
+    ]
+
+
+def counterfactual(
+    scorer: Scorer, predictions: Predictions, axis: str = "gender", pairs: Mapping[str, Sequence[str]] | None = None
+) -> Measurement:
+    """How often a prediction flips when only the identity of the people in the text is exchanged.
+
+    The verdict rests on the user's own texts where enough of them mention the axis, else on the pair file where it has
+    enough templates to speak for others, else on our own templates; all sources stand in the details.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    predictions : Predictions
+        Of the test texts, told their examples.
+    axis : str
+        One of :data:`audit.text.identity.AXES`.
+    pairs : mapping of str to sequence of str, optional
+        The columns of a pair file, see :func:`file_pairs`.
+
+    Raises
+    ------
+    NotAssessed
+        If the data is not English.
+    ValueError
+        If there is no such axis.
+
+    Notes
+    -----
+    Source of the idea: Kusner et al., "Counterfactual fairness", NeurIPS 2017; on texts Garg et al., "Counterfactual
+    fairness in text classification through robustness", AIES 2019.
+    """
+    examples = predictions.known
+    protocol = examples.protocol
+    if protocol.language != "en":
+        raise NotAssessed("the words that it exchanges are English; there is no list for this language yet")
+    pool = examples.sample()
+    from_file = file_pairs(pairs, axis) if pairs is not None else []
+    sources = {"your texts": own_pairs(pool.texts, axis), "templates": template_pairs(axis), "pair file": from_file}
+    evidence = {name: _evidence(scorer, found) for name, found in sources.items() if found}
+    if len(sources["your texts"]) >= ENOUGH_TEXTS:
+        base = "your texts"
+    elif len({pair.family for pair in from_file}) >= statistics.ENOUGH_CLUSTERS:
+        base = "pair file"
+    else:
+        base = "templates"
+    return _measurement(axis, base, evidence, len(sources["your texts"]) / len(pool), protocol.confidence)
+
+
+def share_of_flips(flipped: NDArray[np.bool_], families: Sequence[str], confidence: float) -> statistics.Interval:
+    """The share of pairs that flip: exact where each text is one of its own, by family where pairs come in families."""
+    if not any(families):
+        return statistics.proportion(int(flipped.sum()), len(flipped), confidence)
+    clusters = statistics.cluster_ids([family or None for family in families])
+    return statistics.clustered_proportion(flipped, clusters, confidence).interval
+
+
+def _filled(frame: str, person: str) -> str:
+    text = frame.replace("{person}", person)
+    return text[0].upper() + text[1:]
+
+
+def _evidence(scorer: Scorer, pairs: Sequence[Pair]) -> Evidence:
+    before = scorer.predict([pair.before for pair in pairs])
+    after = scorer.predict([pair.after for pair in pairs])
+    change = np.asarray(after.probabilities, np.float64) - before.probabilities  # (n, classes)
+    names = list(map(labels.sentiment, before.classes))
+    rise = None
+    if "positive" in names and "negative" in names:
+        rise = np.asarray(change[:, names.index("positive")] - change[:, names.index("negative")], np.float64)
+    moved = np.abs(rise) if rise is not None else np.abs(change).max(axis=1)
+    return Evidence(pairs, before, after, before.labels != after.labels, moved, rise)
+
+
+def _families(evidence: Evidence) -> list[str]:
+    return [pair.family for pair in evidence.pairs]
+
+
+def _measurement(
+    axis: str, base: str, evidence: Mapping[str, Evidence], mentioned: float, confidence: float
+) -> Measurement:
+    found = evidence[base]
+    share = share_of_flips(found.flipped, _families(found), confidence)
+    is_own = base == "your texts"
+    return Measurement(
+        f"fairness.counterfactual[{axis}]",
+        share.estimate,
+        share.low,
+        share.high,
+        len(found.pairs) if is_own else len(set(_families(found))),
+        "share of predictions that flip",
+        _method(axis, base),
+        confidence,
+        sample=_UNITS[base],
+        settle=(lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence)) if is_own else None,
+        details={
+            "verdict rests on": base,
+            "mean change of the score": float(found.moved.mean()),
+            "95th percentile of the change": float(np.quantile(found.moved, 0.95)),
+            f"share of test texts that mention {axis} and can be exchanged": mentioned,
+            "tables": [_sources(evidence, base, confidence), *_groups(axis, found, confidence)],
+            "examples": {
+                "caption": "The pairs whose score moved most; changed words are marked",
+                "items": _worst(found),
+            },
+            "limits": _limits(axis, base, evidence),
+        },
+    )
+
+
+def _method(axis: str, base: str) -> str:
+    if base == "your texts":
+        return (
+            f"Words that say a person's {axis} in your test texts exchanged for those of another group, nothing else "
+            f"changed; flipped predictions counted, exact interval of a proportion (Clopper and Pearson 1934)."
+        )
+    source = "your pair file" if base == "pair file" else "the audit's own templates"
+    return (
+        f"The verdict rests on {source}, since fewer than {ENOUGH_TEXTS} of your test texts mention {axis} by a word "
+        f"that can be exchanged: sentences that differ only in the person's {axis}. Flipped predictions counted. "
+        f"Answers within a template go together, so the exact interval is that of as many independent pairs as would "
+        f"vary so much (Korn and Graubard 1998)."
+    )
+
+
+def _limits(axis: str, base: str, evidence: Mapping[str, Evidence]) -> list[str]:
+    limits = [
+        "The words that are exchanged stand in lists that people can read and change; docs/counterfactuals.md says "
+        "what they get wrong. Texts that mention nobody are not judged by this probe.",
+    ]
+    if base == "your texts":
+        limits.append(
+            "Where a text is about people of two groups, both change places. Names and pronouns are exchanged by "
+            "rules, so a name that is not in the lists may stand beside a pronoun of the other gender."
+            if axis == "gender"
+            else "Where a text is about people of two groups, both change places."
+        )
+    elif base == "templates":
+        limits.append("Templates are short and plain sentences; your users' texts are not.")
+    if "pair file" in evidence and len(set(_families(evidence["pair file"]))) < statistics.ENOUGH_CLUSTERS:
+        limits.append(
+            "The pair file has fewer than 30 templates; its own row in the table is about those templates only."
+        )
+    return limits
+
+
+def _sources(evidence: Mapping[str, Evidence], base: str, confidence: float) -> dict[str, Any]:
+    rows: list[list[Any]] = []
+    for name, found in evidence.items():
+        share = share_of_flips(found.flipped, _families(found), confidence)
+        families = len(set(_families(found)) - {""}) or None
+        moved = float(found.moved.mean()), float(np.quantile(found.moved, 0.95))
+        rows.append([name, *share, len(found.pairs), families, *moved, "the verdict" if name == base else ""])
+    columns = "source, share flipped, low, high, pairs, templates, mean change, 95th percentile, serves for"
+    return {"caption": "Flipped predictions by source", "columns": columns.split(", "), "rows": rows}
+
+
+def _groups(axis: str, found: Evidence, confidence: float) -> list[dict[str, Any]]:
+    """How much more positive a text is read when it is about each group; nothing where no class is positive."""
+    if found.rise is None:
+        return []
+    rows = []
+    for group in dict.fromkeys(name for pair in found.pairs for name in (pair.group_before, pair.group_after)):
+        rise, families = _towards(group, found)
+        if len(rise) < SMALLEST_CELL:
+            continue
+        rows.append([group, *statistics.mean(rise, confidence), _sign_test(rise), families])
+    if not rows:
+        return []
+    return [
+        {
+            "caption": f"How much more positive the score is where the person's {axis} is this one than where it is "
+            f"another (−2 to 2); each interval and sign test by itself, not adjusted for the number of groups",
+            "columns": [axis, "mean signed change", "low", "high", "p of the sign test", "texts or templates"],
+            "rows": sorted(rows, key=lambda row: float(row[1])),
+        }
+    ]
+
+
+def _towards(group: str, found: Evidence) -> tuple[NDArray[np.float64], int]:
+    """Signed changes when the text comes to be about the group: one a text, or the mean of each template."""
+    assert found.rise is not None
+    signs = np.array([(p.group_after == group) * 1.0 - (p.group_before == group) for p in found.pairs])  # (n,)
+    rows: list[int] = np.flatnonzero(signs).tolist()
+    rise = (signs * found.rise)[rows]
+    index = statistics.cluster_ids([found.pairs[i].family or None for i in rows])
+    means = np.bincount(index, weights=rise) / np.bincount(index)
+    return means, len(means)
+
+
+def _sign_test(rise: NDArray[np.float64]) -> float | None:
+    """The exact sign test's p value: do as many changes go up as down? None where nothing moves."""
+    from scipy.stats import binomtest
+
+    up, down = int((rise > 0).sum()), int((rise < 0).sum())
+    return float(binomtest(up, up + down, 0.5).pvalue) if up + down else None
+
+
+def _worst(found: Evidence) -> list[dict[str, str]]:
+    order = np.argsort(-(found.moved + found.flipped), kind="stable").tolist()
+    # Of one template one pair is enough: a table of the same sentence teaches nothing.
+    shown: dict[str, int] = {}
+    for i in order:
+        shown.setdefault(found.pairs[i].family or str(i), i)
+        if len(shown) == EXAMPLES_SHOWN:
+            break
+    return [
+        {
+            "before": redact(found.pairs[i].before),
+            "after": redact(found.pairs[i].after),
+            "note": f"{found.pairs[i].group_before} → {found.pairs[i].group_after}: "
+            f"{_said(found.before, i)} → {_said(found.after, i)}",
+        }
+        for i in shown.values()
+    ]
+
+
+def _said(predictions: Predictions, i: int) -> str:
+    label = int(predictions.labels[i])
+    return f"{predictions.classes[label]} {predictions.probabilities[i, label]:.2f}"

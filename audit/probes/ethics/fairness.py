@@ -1,0 +1,488 @@
+"""Ethics: whether groups of people are treated alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import statistics
+from audit.core.errors import NotAssessed
+from audit.core.verdict import Measurement
+from audit.data.examples import Protocol
+from audit.inference.predictions import Predictions
+from audit.statistics import Settling
+from audit.text import mentions
+from audit.text.redaction import SMALLEST_CELL, count
+
+COMPARED = (
+    "Each pair of groups compared by the exact limits of its two rates (Clopper and Pearson 1934), their distances "
+    "added in squares (Newcombe 1998); the upper bound is that of the worst pair, the lower bound is adjusted for "
+    "everything that the maximum runs over (Bonferroni), because the largest of several noisy differences looks too "
+    "large."
+)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A subgroup column as counts: all that the probes of groups need.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Groups that are large enough to be judged, sorted.
+    confusion : ndarray of int, shape (groups, classes, classes)
+        Examples of each group by true class (rows) and predicted class (columns).
+    small : mapping of str to int
+        Size of each group that is too small.
+    unknown : int
+        Examples whose group is not known.
+    member : ndarray of int, shape (n,)
+        Index into `names` of each example; -1 for all others.
+    """
+
+    names: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    small: Mapping[str, int]
+    unknown: int
+    member: NDArray[np.int64]
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Examples of each group, shape (groups,)."""
+        return np.asarray(self.confusion.sum(axis=(1, 2)))
+
+    def settling(
+        self, successes: NDArray[Any], n: NDArray[Any], protocol: Protocol
+    ) -> Callable[[float], Settling | None]:
+        """From a gate to the examples of each group that would settle a gap of these counts."""
+        return lambda gate: statistics.gap_to_settle(
+            successes, n, gate, sizes=self.sizes, names=self.names, confidence=protocol.confidence, seed=protocol.seed
+        )
+
+    @property
+    def right(self) -> NDArray[np.int64]:
+        """Right answers in each group, shape (groups,)."""
+        return np.asarray(np.trace(self.confusion, axis1=1, axis2=2))
+
+
+def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
+    """Accuracy of the best-served group less that of the worst-served one.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Told their examples.
+    subgroup : str
+        A subgroup column; ``a*b`` crosses two.
+
+    Raises
+    ------
+    NotAssessed
+        If fewer than two groups reach the protocol's ``min_group_size``.
+
+    Notes
+    -----
+    The table is fairlearn's ``MetricFrame``; the interval is :func:`audit.statistics.gap`.
+    """
+    confidence = predictions.known.protocol.confidence
+    groups = judged_groups(predictions, subgroup)
+    gap = open_if_small(statistics.gap(groups.right, groups.sizes, confidence), groups)
+    return Measurement(
+        f"fairness.accuracy_gap[{subgroup}]",
+        *gap,
+        int(groups.sizes.sum()),
+        "difference of accuracies",
+        f"Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest. {COMPARED}",
+        confidence,
+        settle=groups.settling(groups.right, groups.sizes, predictions.known.protocol),
+        details={
+            "summary": _accuracy_in_words(groups, subgroup),
+            "tables": [_accuracy_table(predictions, groups, subgroup)],
+            **left_out(predictions, groups),
+            **_limits(subgroup),
+        },
+    )
+
+
+def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement:
+    """Accuracy in the group that the model serves worst.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Told their examples.
+    subgroup : str
+        A subgroup column; ``a*b`` crosses two.
+
+    Raises
+    ------
+    NotAssessed
+        If fewer than two groups reach the protocol's ``min_group_size``.
+
+    Notes
+    -----
+    Source: Sagawa et al., "Distributionally robust neural networks for group shifts", ICLR 2020, section 2, where it is
+    what the training is to raise. The interval is :func:`audit.statistics.smallest_proportion`.
+    """
+    confidence = predictions.known.protocol.confidence
+    groups = judged_groups(predictions, subgroup)
+    where = _named(subgroup)
+    worst = statistics.smallest_proportion(groups.right, groups.sizes, confidence)
+    if groups.small:
+        worst = worst._replace(low=0.0)
+    rates = groups.right / groups.sizes
+    least = np.flatnonzero(rates == rates.min())
+    of_100 = f"in {100 * worst.estimate:.1f} of 100 texts"
+    return Measurement(
+        f"fairness.worst_group_accuracy[{subgroup}]",
+        *worst,
+        int(groups.sizes.sum()),
+        "share of right answers",
+        f"Accuracy of each group of {subgroup}, exact intervals (Clopper and Pearson 1934); the lower bound is the "
+        "smallest of all groups, the upper bound is adjusted for their number (Bonferroni), because the smallest of "
+        "several noisy figures looks too small.",
+        confidence,
+        settle=lambda gate: statistics.smallest_to_settle(
+            groups.right,
+            groups.sizes,
+            gate,
+            names=groups.names,
+            confidence=confidence,
+            seed=predictions.known.protocol.seed,
+        ),
+        details={
+            "summary": _told(groups.sizes, f"The model is right {alike}: {of_100}.")
+            if (alike := _alike(rates, groups, subgroup))
+            else _told(
+                groups.sizes[least],
+                f"The model is right least often where {where} is {_either(groups.names[i] for i in least)}: {of_100}.",
+            ),
+            "tables": [_confidence_table(predictions, groups, subgroup)],
+            **left_out(predictions, groups),
+            **_limits(subgroup),
+        },
+    )
+
+
+def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
+    """Largest difference between groups in how often any class is predicted, whatever the truth.
+
+    Each class is taken against the rest; the worst class is the finding and the others stand in the details.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Told their examples.
+    subgroup : str
+        A subgroup column; ``a*b`` crosses two.
+
+    Raises
+    ------
+    NotAssessed
+        If fewer than two groups reach the protocol's ``min_group_size``.
+
+    Notes
+    -----
+    Source: Agarwal et al., "A reductions approach to fair classification", ICML 2018, definition 1. Point estimates
+    equal fairlearn's ``demographic_parity_difference`` and ``demographic_parity_ratio`` of each class against the rest.
+    """
+    confidence = predictions.known.protocol.confidence
+    groups = judged_groups(predictions, subgroup)
+    where = _named(subgroup)
+    said = groups.confusion.sum(axis=1).T  # (classes, groups)
+    true = groups.confusion.sum(axis=2).T
+    judged = _judged_classes(predictions.classes)
+    sizes = np.broadcast_to(groups.sizes, said.shape)
+    gap = open_if_small(statistics.gap(said[judged], sizes[judged], confidence), groups)
+    rates = said / groups.sizes
+    worst = judged[int(np.argmax(np.ptp(rates[judged], axis=1)))]
+    low, high = int(np.argmin(rates[worst])), int(np.argmax(rates[worst]))
+    points = 100 * (rates[worst, high] - rates[worst, low])
+    return Measurement(
+        f"fairness.demographic_parity[{subgroup}]",
+        *gap,
+        int(groups.sizes.sum()),
+        "difference of shares",
+        f"Share of each predicted class by {subgroup} (demographic parity), largest difference between two groups. "
+        f"{COMPARED}",
+        confidence,
+        settle=groups.settling(said[judged], sizes[judged], predictions.known.protocol),
+        details={
+            "summary": _told(groups.sizes, f"Each class is given {alike}.")
+            if (alike := _alike(rates[worst], groups, subgroup))
+            else _told(
+                groups.sizes[[low, high]],
+                f"Texts are called {predictions.classes[worst]} {points:.1f} points more often where {where} is "
+                f"“{groups.names[high]}” than where it is “{groups.names[low]}”.",
+            ),
+            "smallest share over largest, worst class": float(rates[worst, low] / rates[worst, high])
+            if rates[worst, high]
+            else None,
+            "tables": [
+                {
+                    "caption": f"How often each class is said, and how often it is true, by {subgroup}",
+                    "columns": ["class", *(f"{name}: {what}" for name in groups.names for what in ("said", "true"))],
+                    "rows": [
+                        [
+                            name,
+                            *(
+                                _shown(counts[g] / groups.sizes[g], groups.sizes[g])
+                                for g in range(len(groups.names))
+                                for counts in (said[c], true[c])
+                            ),
+                        ]
+                        for c, name in enumerate(predictions.classes)
+                    ],
+                }
+            ],
+            **left_out(predictions, groups),
+            "limits": [
+                "It compares what the model says, not whether it is right: where the groups' opinions really differ, "
+                "a perfect model differs too. The shares that are true stand beside.",
+                *_limits(subgroup).get("limits", ()),
+            ],
+        },
+    )
+
+
+def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
+    """Largest difference between groups in the true- or false-positive rate of any class.
+
+    Each class is taken against the rest; the worst class is the finding and the others stand in the details.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Told their examples.
+    subgroup : str
+        A subgroup column; ``a*b`` crosses two.
+
+    Raises
+    ------
+    NotAssessed
+        If fewer than two groups reach the protocol's ``min_group_size``.
+
+    Notes
+    -----
+    Source: Hardt, Price and Srebro, "Equality of opportunity in supervised learning", NeurIPS 2016, section 2. Point
+    estimates equal fairlearn's ``equalized_odds_difference`` of each class against the rest; the interval is
+    :func:`audit.statistics.gap` over all classes, rates and ordered pairs of groups.
+    """
+    confidence = predictions.known.protocol.confidence
+    groups = judged_groups(predictions, subgroup)
+    classes, judged = predictions.classes, _judged_classes(predictions.classes)
+    true = groups.confusion.sum(axis=2).T  # (classes, groups)
+    hits = np.diagonal(groups.confusion, axis1=1, axis2=2).T
+    false = groups.confusion.sum(axis=1).T - hits
+    # Rows alternate: true-positive and false-positive rate of each class.
+    x = np.stack([hits[judged], false[judged]], axis=1).reshape(-1, len(groups.names))
+    n = np.stack([true[judged], groups.sizes - true[judged]], axis=1).reshape(-1, len(groups.names))
+    parts = [(classes[c], rate) for c in judged for rate in ("true-positive", "false-positive")]
+    empty = {
+        f"{name} without {class_name} examples": 0
+        for (class_name, rate), row in zip(parts, n, strict=True)
+        for name, total in zip(groups.names, row, strict=True)
+        if total == 0 and rate == "true-positive"
+    }
+    gap = open_if_small(statistics.gap(x, n, confidence), groups)
+    rates = np.divide(x, n, out=np.full(x.shape, np.nan), where=n > 0)
+    worst = int(np.nanargmax(np.nanmax(rates, axis=1) - np.nanmin(rates, axis=1)))
+    low, high = int(np.nanargmin(rates[worst])), int(np.nanargmax(rates[worst]))
+    points = 100 * (rates[worst, high] - rates[worst, low])
+    if alike := _alike(rates[worst], groups, subgroup):
+        summary = _told(n[n > 0], f"True- and false-positive rates are {alike}.")
+    else:
+        summary = _odds_in_words(*parts[worst], groups.names[low], groups.names[high], subgroup, points)
+        summary = _told(n[worst, [low, high]], summary)
+    rows = [
+        [f"{part[0]}, {part[1]}", *(_shown(value, total) for value, total in zip(rates[i], n[i], strict=True))]
+        for i, part in enumerate(parts)
+    ]
+    return Measurement(
+        f"fairness.equalized_odds[{subgroup}]",
+        *gap,
+        int(groups.sizes.sum()),
+        "largest difference of rates",
+        f"True- and false-positive rates of each class by {subgroup} (Hardt et al. 2016), largest difference between "
+        f"two groups. {COMPARED}",
+        confidence,
+        settle=groups.settling(x, n, predictions.known.protocol),
+        details={
+            "summary": summary,
+            "tables": [
+                {
+                    "caption": f"Rates by {subgroup}: how often each class is said where it is true, and where not",
+                    "columns": ["class, rate", *groups.names],
+                    "rows": rows,
+                }
+            ],
+            **left_out(predictions, groups, empty),
+            **_limits(subgroup),
+        },
+    )
+
+
+def judged_groups(predictions: Predictions, subgroup: str) -> Groups:
+    """The column as counts; groups below the protocol's smallest size are set apart."""
+    column = predictions.known.groups(subgroup)
+    known = np.array([value is not None for value in column], dtype=bool)
+    found, codes = np.unique(column[known].astype(str), return_inverse=True)
+    sizes = np.bincount(codes, minlength=len(found))
+    smallest = predictions.known.protocol.min_group_size
+    large = sizes >= smallest
+    if large.sum() < 2:
+        raise NotAssessed(
+            f"fewer than two groups of '{subgroup}' have {smallest} test examples; add examples of the others"
+        )
+    index = np.where(large, np.cumsum(large) - 1, -1)
+    member = np.full(len(column), -1)
+    member[known] = index[codes]
+    judged, classes = member >= 0, len(predictions.classes)
+    cells = (member[judged] * classes + predictions.truth[judged]) * classes + predictions.labels[judged]
+    counts = np.bincount(cells, minlength=int(large.sum()) * classes**2)
+    return Groups(
+        names=tuple(map(str, found[large])),
+        confusion=counts.reshape(-1, classes, classes),
+        small={str(name): int(n) for name, n in zip(found[~large], sizes[~large], strict=True)},
+        unknown=int((~known).sum()),
+        member=member,
+    )
+
+
+def _judged_classes(classes: tuple[str, ...]) -> list[int]:
+    """Classes whose rates say something of their own: of two, each is the mirror of the other."""
+    return [1] if len(classes) == 2 else list(range(len(classes)))
+
+
+def open_if_small(gap: statistics.Interval, groups: Groups) -> statistics.Interval:
+    """Groups that are too small to judge leave the gap open above; they are never dropped in silence."""
+    return gap._replace(high=1.0) if groups.small else gap
+
+
+def left_out(predictions: Predictions, groups: Groups, empty: Mapping[str, int] | None = None) -> dict[str, Any]:
+    details: dict[str, Any] = {"examples without a group": count(groups.unknown)} if groups.unknown else {}
+    small = {**groups.small, **(empty or {})}
+    if small:
+        names = ", ".join(f"{name} (n {count(n)})" for name, n in list(small.items())[:8])
+        minimum = predictions.known.protocol.min_group_size
+        details["too_small"] = f"groups below {minimum} examples: {names}"
+    return details
+
+
+def _limits(subgroup: str) -> dict[str, Any]:
+    """What must be said of groups that were read off the text."""
+    if not mentions.is_mention(subgroup):
+        return {}
+    return {
+        "limits": [
+            "These groups are who the texts mention, found by word lists, not who wrote them: a difference says that "
+            "texts about some people are read less well, nothing about their authors. Texts that mention nobody or "
+            "more than one group stand outside."
+        ]
+    }
+
+
+def _accuracy_table(predictions: Predictions, groups: Groups, subgroup: str) -> dict[str, Any]:
+    from fairlearn.metrics import MetricFrame
+    from sklearn.metrics import accuracy_score
+
+    kept = groups.member >= 0
+    frame = MetricFrame(
+        metrics=accuracy_score,
+        y_true=predictions.truth[kept],
+        y_pred=predictions.labels[kept],
+        sensitive_features=np.array(groups.names)[groups.member[kept]],
+    )
+    confidence = predictions.known.protocol.confidence
+    rows = [
+        [name, _shown(frame.by_group[name], n), *_interval(right, n, confidence), count(n)]
+        for name, right, n in zip(groups.names, groups.right, groups.sizes, strict=True)
+    ]
+    return {
+        "caption": f"Accuracy by {subgroup}",
+        "columns": [subgroup, "accuracy", "low", "high", "test examples"],
+        "rows": sorted(rows, key=lambda row: (row[1] is None, row[1])),
+    }
+
+
+def _confidence_table(predictions: Predictions, groups: Groups, subgroup: str) -> dict[str, Any]:
+    """Whether the model is as sure of itself in each group as it may be."""
+    sure = predictions.probabilities.max(axis=1).astype(float)
+    rows = []
+    for g, name in enumerate(groups.names):
+        mean, accuracy = float(sure[groups.member == g].mean()), groups.right[g] / groups.sizes[g]
+        rows.append([name, *(_shown(value, groups.sizes[g]) for value in (mean, accuracy, mean - accuracy))])
+    return {
+        "caption": f"How sure the model is of its answers by {subgroup}; above 0 it is too sure",
+        "columns": [subgroup, "mean probability of the answer", "accuracy", "difference"],
+        "rows": rows,
+    }
+
+
+def _named(subgroup: str) -> str:
+    """A column as it is spoken of in a sentence."""
+    return " and ".join(
+        f"the {mentions.axis_of(part)} that is mentioned" if mentions.is_mention(part) else part
+        for part in subgroup.split("*")
+    )
+
+
+def _interval(successes: int, n: int, confidence: float) -> tuple[float | None, float | None]:
+    if n < SMALLEST_CELL:
+        return None, None
+    interval = statistics.proportion(int(successes), int(n), confidence)
+    return interval.low, interval.high
+
+
+def _shown(value: float, n: float) -> float | None:
+    return float(value) if n >= SMALLEST_CELL else None
+
+
+def _told(cells: Iterable[int], sentence: str) -> str:
+    """The sentence, unless a cell that it tells of is too small to be told."""
+    if min(cells) >= SMALLEST_CELL:
+        return sentence
+    return f"The largest difference rests on a cell of fewer than {SMALLEST_CELL} examples, which is not shown."
+
+
+def _alike(rates: NDArray[np.float64], groups: Groups, subgroup: str) -> str:
+    """The end of a sentence where no group differs from another by what a sentence shows; empty where one does."""
+    gap = float(np.nanmax(rates) - np.nanmin(rates))
+    if f"{100 * gap:.1f}" != "0.0":
+        return ""
+    where = f"alike in all {'judged ' if groups.small else ''}groups of {_named(subgroup)}"
+    return f"{where}, to a tenth of a point" if gap else where
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(f"“{name}”" for name in names)
+
+
+def _accuracy_in_words(groups: Groups, subgroup: str) -> str:
+    where = _named(subgroup)
+    rates = groups.right / groups.sizes
+    if alike := _alike(rates, groups, subgroup):
+        return _told(groups.sizes, f"Texts are misread {alike}.")
+    low, high = int(np.argmin(rates)), int(np.argmax(rates))
+    return _told(
+        groups.sizes[[low, high]],
+        f"Texts are misread {100 * (rates[high] - rates[low]):.1f} points more often where {where} is "
+        f"“{groups.names[low]}” than where it is “{groups.names[high]}”.",
+    )
+
+
+def _odds_in_words(class_name: str, rate: str, low: str, high: str, subgroup: str, points: float) -> str:
+    where = _named(subgroup)
+    if rate == "true-positive":
+        return (
+            f"Texts that are {class_name} are recognised as such {points:.1f} points less often where {where} is "
+            f"“{low}” than where it is “{high}”."
+        )
+    return (
+        f"Texts that are not {class_name} are called {class_name} {points:.1f} points more often where {where} is "
+        f"“{high}” than where it is “{low}”."
+    )

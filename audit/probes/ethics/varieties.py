@@ -1,0 +1,159 @@
+"""Ethics: whether people are understood who write no standard English. Renderings of the same texts, never caricature.
+
+Two kinds, written from features that are documented for them: ``informal``, as people write in messages, and
+``non_native``, with slips of learners. Both leave out what would only be guessed: no dialect is imitated, and no text
+is made to look as if a particular group had written it.
+
+Sources: Tagliamonte and Denis, "Linguistic ruin? LOL! Instant messaging and teen language", American Speech 83 (2008);
+Eisenstein, "What to do about bad language on the internet", NAACL 2013; Dahlmeier, Ng and Wu, "Building a large
+annotated corpus of learner English", BEA 2013; Swan and Smith, "Learner English", Cambridge University Press 2001.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+
+import numpy as np
+
+from audit import statistics
+from audit.core.errors import NotAssessed
+from audit.core.verdict import Measurement
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.text.lists import rows
+from audit.text.redaction import redact
+
+KINDS = ("informal", "non_native")
+EXAMPLES_SHOWN = 8
+_HOW = {
+    "informal": "contracted and clipped words, no apostrophes, no capitals at the head of a sentence",
+    "non_native": "dropped articles, verbs that do not agree, other prepositions, words spelled by sound",
+}
+_ARTICLE = re.compile(r"\b(?:the|an?) (?=[a-z])", re.IGNORECASE)
+# "a" belongs to these, and the meaning turns on it: "a few" is some, "few" is hardly any.
+_KEEPS_ARTICLE = re.compile(r"(?:few|little|bit|lot|great deal|least|most|best|worst|only|same)\b", re.IGNORECASE)
+
+
+def render(text: str, kind: str) -> str:
+    """The same text as another writer would put it; the same each time, and unchanged where nothing fits.
+
+    Parameters
+    ----------
+    text : str
+    kind : {"informal", "non_native"}
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> render("The plot is kind of slow because they want to explain it.", "informal")
+    'the plot is kinda slow cuz they wanna explain it'
+    """
+    pattern, words = _words(kind)
+    text = pattern.sub(lambda match: _like(words[match.group().lower()], match.group()), text)
+    return _as_in_messages(text) if kind == "informal" else _without_articles(text)
+
+
+@cache
+def _words(kind: str) -> tuple[re.Pattern[str], dict[str, str]]:
+    if kind not in KINDS:
+        raise ValueError(f"no kind '{kind}'; known are {', '.join(KINDS)}")
+    words = {standard.lower(): other for standard, other in rows("audit.probes.ethics", f"{kind}.txt")}
+    longest = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    # Not before a denial: "it has not" keeps its verb, and so its meaning to every reader.
+    return re.compile(rf"(?<![\w'’-])(?:{longest})(?![\w'’-])(?! not\b)(?! no\b)(?! n't)", re.IGNORECASE), words
+
+
+def _like(word: str, old: str) -> str:
+    return word[0].upper() + word[1:] if old[0].isupper() and not re.match(r"I\b", old) else word
+
+
+def _as_in_messages(text: str) -> str:
+    """Small letters at the head of sentences and for "I", and no full stop at the end."""
+    text = re.sub(r"(?:^|(?<=[.!?] ))([A-Z])(?=[a-z]+\b|\b)", lambda match: match.group(1).lower(), text)
+    return re.sub(r"(?<=\w)\.\s*$", "", re.sub(r"\bI\b", "i", text))
+
+
+def _without_articles(text: str) -> str:
+    """About half of the articles dropped, chosen by a hash of the text up to there: the same ones each time."""
+
+    def keep_or_drop(match: re.Match[str]) -> str:
+        if _KEEPS_ARTICLE.match(text[match.end() :]):
+            return match.group()
+        digest = hashlib.sha256(text[: match.end() + 12].encode("utf-8", "surrogatepass")).digest()
+        return match.group() if digest[0] % 2 else ""
+
+    dropped = _ARTICLE.sub(keep_or_drop, text)
+    return dropped[:1].upper() + dropped[1:] if text[:1].isupper() else dropped
+
+
+def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "informal") -> Measurement:
+    """Accuracy lost when the same test texts are written in another variety of English.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    predictions : Predictions
+        Of the test texts, told their examples.
+    kind : {"informal", "non_native"}
+
+    Raises
+    ------
+    NotAssessed
+        If the data is not English, or the rendering changes no text.
+    ValueError
+        If there is no such kind.
+
+    Notes
+    -----
+    Only texts that the rendering changes are compared, by :func:`audit.statistics.paired_difference`.
+    """
+    if predictions.known.protocol.language != "en":
+        raise NotAssessed("its renderings are of English; there are none for this language yet")
+    sample = predictions.known.sample()
+    rendered = [render(text, kind) for text in sample.texts]
+    rows = np.flatnonzero([before != after for before, after in zip(sample.texts, rendered, strict=True)])
+    if not len(rows):
+        raise NotAssessed("no test text has words that this variety writes otherwise; supply longer texts")
+    pool = sample.take(rows)
+    texts = [rendered[i] for i in rows]
+    plain, other = scorer.predict(pool.texts).on(pool), scorer.predict(texts).on(pool)
+    lost, gained = plain.correct & ~other.correct, ~plain.correct & other.correct
+    confidence = pool.protocol.confidence
+    interval = statistics.paired_difference(int(lost.sum()), int(gained.sum()), len(pool), confidence)
+    drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
+    worst = [i for i in np.argsort(-drop, kind="stable").tolist() if lost[i]][:EXAMPLES_SHOWN]
+    return Measurement(
+        f"fairness.language_variety[{kind}]",
+        *interval,
+        len(pool),
+        "accuracy lost",
+        f"The same texts with {_HOW[kind]}; accuracy before less accuracy after, over the texts that change; "
+        f"{statistics.PAIRED}.",
+        confidence,
+        details={
+            "accuracy on the texts as they are": float(plain.correct.mean()),
+            "accuracy on the renderings": float(other.correct.mean()),
+            "share of test texts that change": len(pool) / len(sample),
+            "examples": {
+                "caption": "Right answers that turned wrong; changed words are marked",
+                "items": [
+                    {
+                        "before": redact(pool.texts[i]),
+                        "after": redact(texts[i]),
+                        "note": f"{plain.classes[plain.labels[i]]} → {plain.classes[other.labels[i]]}",
+                    }
+                    for i in worst
+                ],
+            },
+            "limits": [
+                "The renderings are rules written from what is documented of such writing; texts by real writers of "
+                "these varieties differ in more than that. No dialect is imitated."
+            ],
+        },
+    )

@@ -1,0 +1,1 @@
+"""What it leaks of its training data."""

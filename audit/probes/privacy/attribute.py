@@ -1,0 +1,267 @@
+"""Attribute inference: can somebody who holds the model's embeddings tell from them who wrote the texts?
+
+What the words give away, anybody who has the text reads without the model. Counted is what the embedding adds to that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import statistics
+from audit.core.errors import NotAssessed
+from audit.core.verdict import Measurement
+from audit.data.examples import Examples, fingerprint
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.probes.ethics import fairness
+from audit.probes.privacy.blind import WORD
+from audit.statistics import Interval
+from audit.text import mentions
+from audit.text.redaction import count
+
+# More texts would make the probes better only slowly, and their fitting longer.
+MOST = 5_000
+FOLDS = 5
+# How much wider an interval is than of independent answers: the folds' probes learn from texts in common.
+WIDER = float(np.sqrt(1 + FOLDS / (FOLDS - 1)))
+# Inverse penalties among which a probe chooses, for rows of unit length.
+PENALTIES = (0.1, 1.0, 10.0)
+# Part of the name of kept answers: raise it whenever their computation changes.
+REVISION = 1
+# Gives an array that was made before under this name and in this shape, or makes it.
+Keep = Callable[[str, tuple[int, ...], Callable[[], NDArray[Any]]], NDArray[Any]]
+# From the rows to learn from and those to ask about to their features.
+Features = Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[Any, Any]]
+
+LIMITS = [
+    "It is a simple, linear attack that learns from these texts only. Another one, or one with more texts, may find "
+    "more: a pass bounds this attack, not what the embedding holds.",
+    "The interval speaks for classifiers that learn from four fifths as many texts of this kind. It allows for what "
+    "they learn from in common by a rule of thumb, checked by simulation and not proved.",
+    "A text that stands several times counts once. Different texts by one author may still be learnt from and asked "
+    "about; then both sides can know the author by the style, and name the group from that.",
+    "The words are told apart by spaces; in a language that is written without them they give away less than they "
+    "could, and the figure comes out too high.",
+]
+
+
+def attribute_leakage(
+    scorer: Scorer, predictions: Predictions, column: str, keep: Keep = lambda name, shape, make: make()
+) -> Measurement:
+    """How much better an author's group is read off the model's embedding than off the words; both know the label.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Of the model under audit; its `embed` is asked about the test texts.
+    predictions : Predictions
+        Told their examples.
+    column : str
+        A subgroup column; ``a*b`` crosses two.
+    keep : callable
+        :meth:`audit.core.cache.Cache.array`, so that a second audit fits nothing; by default every call does.
+
+    Returns
+    -------
+    Measurement
+        Balanced accuracy of a linear probe on the embedding less that of one on the words, cross-validated. 0: the
+        embedding gives away no more than the words do.
+
+    Raises
+    ------
+    NotAssessed
+        If the groups are read off the text, fewer than two reach the protocol's ``min_group_size``, one is too small
+        for cross-validation, or the scorer gives no embeddings.
+
+    Notes
+    -----
+    Sources: Song and Raghunathan, "Information leakage in embedding models", CCS 2020, section 5, for the attack. Every
+    group counts alike, since of two groups of 95 and 5 in 100 the right answers about the smaller one move a plain
+    accuracy by 0.05 at most; guessing then reaches one over the number of groups whatever their sizes.
+
+    Interval: :func:`audit.statistics.mean_paired_difference`, widened by `WIDER` because probes of different folds
+    learn from texts in common: k folds are given ``1 + k / (k - 1)`` times the variance of independent answers (Nadeau
+    and Bengio, "Inference for the generalization error", Machine Learning 52, 2003, whose correction for repeated
+    random splits is carried over). As it comes, the interval leaves out 0 too often where neither side knows anything;
+    the rates stand in docs/attributes.md.
+    """
+    if mentions.is_mention(column):
+        raise NotAssessed(
+            "these groups are whom the text mentions, read off its words: no attribute of an author", arises=False
+        )
+    if not hasattr(scorer, "embed"):
+        raise NotAssessed("the scorer gives no embeddings; give it a method embed(texts) with a row for each text")
+    pool = _pool(predictions.known)
+    answers = scorer.predict(pool.texts).on(pool)
+    groups = fairness.judged_groups(answers, column)
+    if groups.sizes.min() < 2 * FOLDS:
+        raise NotAssessed(
+            f"a group of '{column}' has fewer than {2 * FOLDS} distinct texts, too few to learn from and to ask about; "
+            "add examples of it, or leave it out with a larger [audit] min_group_size"
+        )
+    judged = groups.member >= 0
+    examples, group = pool.take(judged), groups.member[judged]
+    protocol = examples.protocol
+    embedding = scorer.embed(examples.texts)
+
+    def fitted() -> NDArray[np.int64]:
+        sides = embedding_features(embedding, examples), word_features(examples)
+        return np.stack([named(features, group, protocol.seed) for features in sides])
+
+    answered = keep(f"attribute-{_digest(embedding, examples, group)}", (2, len(group)), fitted)
+    said = dict(zip(("what the model makes of it", "its words"), answered, strict=True))
+    right = by_model, by_words = [answer == group for answer in said.values()]
+    size = groups.sizes
+    gained, lost = (np.bincount(group[a & ~b], minlength=len(size)) for a, b in (right, right[::-1]))
+    gain = _widened(statistics.mean_paired_difference(gained, lost, size, protocol.confidence), -1)
+    reached = [
+        _widened(
+            statistics.balanced_accuracy(_confusion(group, answer, len(size)), protocol.confidence, seed=protocol.seed),
+            0,
+        )
+        for answer in said.values()
+    ]
+    return Measurement(
+        f"privacy.attribute_leakage[{column}]",
+        *fairness.open_if_small(gain, groups),
+        len(group),
+        "accuracy above the words",
+        "A linear classifier (logistic regression) learns to name the author's group from four fifths of the texts and "
+        "is asked about the others, five times over: once from the model's embedding, which is the encoder's last "
+        "hidden states of the first token and averaged over all, and once from the words (TF-IDF); the true label is "
+        "known to both (Song and Raghunathan 2020). Right answers of the first less those of the second, every group "
+        f"counted alike. Interval: in each group {statistics.PAIRED}; the groups' distances added in squares too, and "
+        f"{WIDER:g} times as wide, because the five classifiers learn from texts in common (Nadeau and Bengio 2003).",
+        protocol.confidence,
+        details={
+            "summary": _summary(column, len(size), *reached),
+            "share of right answers by guessing": 1 / len(size),
+            "tables": [
+                {
+                    "caption": f"How often the author's {_spoken(column)} is named rightly, every group counted alike",
+                    "columns": ["read off a text by", "right answers", "low", "high"],
+                    "rows": [[name, *interval] for name, interval in zip(said, reached, strict=True)],
+                },
+                {
+                    "caption": "The same by group",
+                    "columns": [column, *said, "test examples"],
+                    "rows": [
+                        [name, float(by_model[group == g].mean()), float(by_words[group == g].mean()), count(size[g])]
+                        for g, name in enumerate(groups.names)
+                    ],
+                },
+            ],
+            **fairness.left_out(answers, groups),
+            "limits": LIMITS,
+        },
+    )
+
+
+def _pool(examples: Examples) -> Examples:
+    """Distinct texts of the sample for costly probes, at most `MOST`."""
+    sample = examples.sample()
+    first = np.unique(statistics.cluster_ids(sample.texts), return_index=True)[1]
+    return sample.take(np.sort(np.random.default_rng(examples.protocol.seed).permutation(first)[:MOST]))
+
+
+def _digest(embedding: NDArray[np.float32], examples: Examples, group: NDArray[np.int64]) -> str:
+    """A hash of all that decides what both probes say."""
+    libraries = [version(name) for name in ("numpy", "scipy", "scikit-learn")]
+    settings = REVISION, FOLDS, PENALTIES, libraries, examples.protocol.seed, len(examples.classes), embedding.dtype
+    digest = hashlib.sha256(f"{settings}{fingerprint(examples.texts)}".encode())
+    for array in (embedding, examples.labels, group):
+        digest.update(hashlib.sha256(array.tobytes()).digest())
+    return digest.hexdigest()[:32]
+
+
+def word_features(examples: Examples) -> Features:
+    """Words and punctuation, weighted as the texts to learn from have them (TF-IDF), and the label; sparse."""
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    split, labels = np.empty(len(examples), dtype=object), _labels(examples)
+    split[:] = [re.findall(WORD, text.lower()) for text in examples.texts]  # once for all folds
+
+    def features(fit: NDArray[np.int64], rest: NDArray[np.int64]) -> tuple[Any, Any]:
+        words = TfidfVectorizer(analyzer=list, sublinear_tf=True).fit(split[fit])
+        known, asked = (hstack([words.transform(split[rows]), labels[rows]]).tocsr() for rows in (fit, rest))
+        return known, asked
+
+    return features
+
+
+def embedding_features(embedding: NDArray[np.float32], examples: Examples) -> Features:
+    """The embedding, standardised as the texts to learn from have it, and the label."""
+    from sklearn.preprocessing import StandardScaler
+
+    labels = _labels(examples)
+
+    def features(fit: NDArray[np.int64], rest: NDArray[np.int64]) -> tuple[Any, Any]:
+        scale = StandardScaler().fit(embedding[fit])
+        known, asked = (np.hstack([scale.transform(embedding[rows]), labels[rows]]) for rows in (fit, rest))
+        return known, asked
+
+    return features
+
+
+def _labels(examples: Examples) -> NDArray[np.float32]:
+    return np.eye(len(examples.classes), dtype=np.float32)[examples.labels]
+
+
+def named(features: Features, group: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """The group that a probe gives each example which it did not learn from, shape (n,); folds depend on the seed only.
+
+    Parameters
+    ----------
+    features : callable
+        From the rows to learn from and those to ask about to their feature matrices.
+    group : ndarray of int, shape (n,)
+    seed : int
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit
+    from sklearn.utils.extmath import row_norms
+
+    said = np.empty_like(group)
+    for fit, rest in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(group, group):
+        known, asked = features(fit, rest)
+        length = float(row_norms(known, squared=True).mean())  # so that a penalty weighs as much on either side
+        probe = GridSearchCV(
+            LogisticRegression(solver="newton-cg", class_weight="balanced", max_iter=1000),
+            {"C": [penalty / length for penalty in PENALTIES]},
+            cv=StratifiedShuffleSplit(1, test_size=0.25, random_state=seed),
+            scoring="balanced_accuracy",
+        )
+        said[rest] = probe.fit(known, group[fit]).predict(asked)
+    return said
+
+
+def _widened(interval: Interval, least: float) -> Interval:
+    """The interval of answers from folds that share what they learnt from; no value is below `least` or above 1."""
+    estimate, low, high = interval
+    return Interval(
+        estimate, max(estimate - WIDER * (estimate - low), least), min(estimate + WIDER * (high - estimate), 1)
+    )
+
+
+def _confusion(group: NDArray[np.int64], said: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
+    return np.bincount(group * groups + said, minlength=groups**2).reshape(groups, groups)
+
+
+def _spoken(column: str) -> str:
+    return " and ".join(column.split("*"))
+
+
+def _summary(column: str, groups: int, by_model: Interval, by_words: Interval) -> str:
+    return (
+        f"From what the model makes of a text, a simple classifier names the author's {_spoken(column)} in "
+        f"{100 * by_model.estimate:.0f} of 100 cases, from the words alone in {100 * by_words.estimate:.0f}; guessing "
+        f"does in {100 / groups:.0f}. Every group counts alike."
+    )

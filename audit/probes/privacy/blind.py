@@ -1,0 +1,78 @@
+"""The blind baseline of membership attacks: members told from others by their texts, past the model.
+
+Where it succeeds, training and test data differ, and no attack may be credited with what the texts give away.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import statistics
+from audit.data.examples import Examples
+from audit.statistics import Interval
+
+# Examples of each side, and parts, that the blind baseline is fitted on.
+BLIND_SAMPLE, FOLDS = 5_000, 5
+WORD = r"\w+|[^\w\s]"  # a word or a punctuation mark
+
+
+def blind_auc(examples: Examples, member: NDArray[np.bool_], confidence: float, seed: int) -> Interval | None:
+    """How well members are told from others by text, label and length alone, without any model of the audit.
+
+    Parameters
+    ----------
+    examples : Examples
+        n of them.
+    member : ndarray of bool, shape (n,)
+    confidence : float
+        Two-sided confidence.
+    seed : int
+        Of the folds, and of the sample of at most `BLIND_SAMPLE` from each side.
+
+    Returns
+    -------
+    Interval or None
+        AUC of a logistic regression on word counts, each example scored by a fit that did not see it; equal texts count
+        once. None where there are too few examples to fit it.
+
+    Notes
+    -----
+    Source: Das, Zhang and Tramèr, arXiv:2406.16201 (2024), section 3. Scores are ranked within each part of the
+    cross-validation, since fits of different parts are not on one scale.
+    """
+    from scipy.stats import rankdata
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold
+
+    rows = _blind_rows(examples, member, seed)
+    inside = member[rows]
+    if min(inside.sum(), (~inside).sum()) < 2 * FOLDS:
+        return None
+    features = _blind_features(examples.take(rows))
+    ranks = np.empty(len(rows))
+    for fit, rest in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, inside):
+        linear = LogisticRegression(solver="liblinear").fit(features[fit], inside[fit])
+        ranks[rest] = rankdata(linear.decision_function(features[rest])) / len(rest)
+    return statistics.auc(ranks[inside], ranks[~inside], confidence)
+
+
+def _blind_rows(examples: Examples, member: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+    """Rows of distinct texts, at most `BLIND_SAMPLE` of each side."""
+    first = np.unique(np.array(examples.texts, dtype=object).astype(str), return_index=True)[1]
+    rng = np.random.default_rng(seed)
+    sides = (rng.permutation(first[member[first] == side])[:BLIND_SAMPLE] for side in (True, False))
+    return np.sort(np.concatenate(list(sides)))
+
+
+def _blind_features(examples: Examples) -> Any:
+    """Sparse matrix of words as written and punctuation, label and length; no vocabulary has to be learnt."""
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    words = HashingVectorizer(n_features=2**16, alternate_sign=False, lowercase=False, token_pattern=WORD)
+    labels = np.eye(len(examples.classes))[examples.labels]
+    lengths = np.log1p([[len(text)] for text in examples.texts])
+    return hstack([words.transform(examples.texts), csr_matrix(np.hstack([labels, lengths]))]).tocsr()

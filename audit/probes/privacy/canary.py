@@ -1,0 +1,136 @@
+"""Canaries: what a twin remembers of examples that nobody else can know, and what that proves of the recipe."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import statistics
+from audit.core.verdict import Measurement, number
+from audit.inference.scorer import Scorer
+from audit.probes.privacy.attacks import canary_memory
+from audit.training.canaries import CanaryTwin
+
+# On so many of the canaries guesses are made: a few where memory is faint, nearly all where it is strong. (Not all: the
+# coins do not put in exactly half, so that even a perfect memory would then guess wrongly about some.)
+GUESSED = (0.3, 0.9)
+LIMITS = [
+    "It is a lower bound: it shows what one attack found, not how little a better one could find.",
+    "It speaks for the recipe on the training data with canaries among them, not for this very model. The released "
+    "model was trained on none.",
+    "Canaries are rare words in random order with random labels, which a model can only learn by heart. What is in "
+    "line with all the other examples is remembered less.",
+    "The table is no proof of ε: somebody whose data stand r times in the training data is protected by r·ε only.",
+]
+
+
+class Guesses(NamedTuple):
+    """The guesses that one attacker makes, and what they prove."""
+
+    number: int
+    right: int
+    epsilon: float
+
+
+def canary_epsilon(twin: CanaryTwin, scorer: Scorer, *, delta: float) -> Measurement:
+    """A lower bound on the ε of differential privacy that the recipe gives the people in its training data.
+
+    Parameters
+    ----------
+    twin : CanaryTwin
+        A model by the same recipe whose training data held canaries.
+    scorer : Scorer
+        Of the model under audit, which saw none of them.
+    delta : float
+        δ.
+
+    Returns
+    -------
+    Measurement
+        ε, with no upper end.
+
+    Notes
+    -----
+    Source: Steinke, Nasr and Jagielski, "Privacy auditing with one (1) training run", NeurIPS 2023: each canary was
+    planted or not by its own fair coin; those with the highest scores are guessed to have been, those with the lowest
+    not to have been. The numbers of guesses are fixed beforehand, the error is shared out among them.
+    """
+    canaries = twin.canaries
+    known = canaries.examples
+    scores = canary_memory(
+        twin.scorer.predict(known.texts).probabilities, scorer.predict(known.texts).probabilities, known.labels
+    )
+    once = canaries.copies == 1
+    confidence = known.protocol.confidence
+    planted = canaries.planted[once]
+    best = max(_all_guesses(scores[once], planted, delta, confidence), key=lambda guesses: guesses.epsilon)
+    return Measurement(
+        "privacy.canary_epsilon",
+        best.epsilon,
+        best.epsilon,
+        None,
+        len(planted),
+        "ε",
+        "A twin was trained by the same recipe on the training data and made-up examples (canaries), each of which a "
+        "coin had put in or left out. Who knows them guesses from the twin's answers which were in: of "
+        f"{GUESSED[0]:.0%} of them, and of {GUESSED[1]:.0%}. Lower bound on ε at δ = {delta:g} from the right guesses "
+        "by auditing in one training run (Steinke, Nasr and Jagielski 2023); it errs in "
+        f"{(1 - confidence) / 2:.1%} of audits at most, both numbers of guesses taken together.",
+        confidence,
+        sample="canaries",
+        details={
+            "summary": _summary(best),
+            "planted": int(planted.sum()),
+            "guesses": best.number,
+            "right guesses": best.right,
+            "right by chance": best.number / 2,
+            "tables": [_repetition(scores, canaries.copies, canaries.planted, confidence)],
+            "limits": LIMITS,
+        },
+    )
+
+
+def _all_guesses(
+    scores: NDArray[np.float64], planted: NDArray[np.bool_], delta: float, confidence: float
+) -> list[Guesses]:
+    """For each number of guesses how many are right, and the bound on ε."""
+    order = np.argsort(-scores, kind="stable")
+    side = statistics.shared_out((1 + confidence) / 2, len(GUESSED))
+    found = []
+    for share in GUESSED:
+        half = int(share * len(scores) / 2)
+        right = int(planted[order[:half]].sum() + (~planted[order[-half:]]).sum())
+        bound = statistics.epsilon_lower_bound(right, 2 * half, len(scores), delta=delta, confidence=side)
+        found.append(Guesses(2 * half, right, bound))
+    return found
+
+
+def _summary(best: Guesses) -> str:
+    said = (
+        f"Of {best.number} guesses about which made-up examples were in the training data, {best.right} are right; "
+        f"chance gives {best.number // 2}."
+    )
+    if best.epsilon == 0:
+        return f"{said} Chance explains that."
+    return (
+        f"{said} So one look at the model's answers can change the odds that a person's text was in the training data "
+        f"by a factor of {number(math.exp(best.epsilon), 1)} (e^ε) at least."
+    )
+
+
+def _repetition(
+    scores: NDArray[np.float64], copies: NDArray[np.int64], planted: NDArray[np.bool_], confidence: float
+) -> dict[str, Any]:
+    rows = []
+    for times in np.unique(copies):
+        chosen = planted & (copies == times)
+        rows.append([int(times), int(chosen.sum()), *statistics.auc(scores[chosen], scores[~planted], confidence)])
+    return {
+        "caption": "How often repeated, how well remembered: so often the planted one of two canaries gets the higher "
+        "score (AUC; 0.5 by chance)",
+        "columns": ["copies", "canaries", "AUC", "low", "high"],
+        "rows": rows,
+    }

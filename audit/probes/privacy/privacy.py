@@ -1,0 +1,248 @@
+"""Privacy: what the training data says of people, and of the test. (What the model gives away: see membership.)"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import statistics
+from audit.core.errors import NotAssessed
+from audit.core.verdict import Measurement
+from audit.data.examples import Examples
+from audit.inference.predictions import Predictions
+from audit.text import duplicates, personal_data
+from audit.text.redaction import LEFT_OUT, SMALLEST_CELL, count, withheld
+
+NO_TRAINING_DATA = "the policy names no training data; name it under [data] train"
+# Kinds of personal data as a reader calls them.
+PERSONAL = {
+    "email": "e-mail address",
+    "link": "link with a secret",
+    "api_key": "access key",
+    "iban": "bank account (IBAN)",
+    "card": "card number",
+    "ip": "IP address",
+    "phone": "telephone number",
+    "address": "street address",
+    "handle": "handle",
+    "name": "name of a person",
+}
+# Places of each kind that the record names; more would be a list for whoever looks for such data.
+FIRST = 20
+
+
+def train_test_overlap(
+    train: Examples | None,
+    test: Examples,
+    predictions: Predictions | None = None,
+    *,
+    near_duplicate: float = 0.8,
+) -> Measurement:
+    """Share of test examples that stand in the training data, word for word or nearly; a census.
+
+    Parameters
+    ----------
+    train : Examples or None
+    test : Examples
+    predictions : Predictions, optional
+        On the test data; with them, the accuracy is told with and without the examples that overlap.
+    near_duplicate : float
+        Jaccard similarity of word shingles from which two texts are near duplicates.
+
+    Raises
+    ------
+    NotAssessed
+        Without training data.
+
+    Notes
+    -----
+    Source: Lee et al., "Deduplicating training data makes language models better", ACL 2022, for near duplicates by
+    the Jaccard similarity of word shingles, within and across splits.
+    """
+    if train is None:
+        raise NotAssessed(NO_TRAINING_DATA)
+    found = _copies(train.texts, test.texts, near_duplicate)
+    inside, ways = found["in test, of training"] > 0, ("exactly", "normalised", "nearly")
+    rows = [[name, *(int((way == i).sum()) for i in (1, 2, 3))] for name, way in found.items()]
+    details: dict[str, Any] = {
+        "test examples that stand in the training data": int(inside.sum()),
+        "distinct texts in both": len(set(train.texts) & set(test.texts)),
+        "tables": [
+            {
+                "caption": "Examples that repeat another one, each counted at the closest way in which it does",
+                "columns": ["examples", *ways],
+                "rows": rows,
+            }
+        ],
+        "limits": [
+            "Within a split, an example counts where another one like it stands before it.",
+            f"Of two texts that share less than {near_duplicate:.0%} of their {duplicates.SHINGLE}-word sequences, "
+            "paraphrases among them, none counts as a copy. In short texts a single other word is enough for that.",
+            "Languages that are written without spaces are compared only exactly and normalised.",
+        ],
+    }
+    if predictions is not None:
+        details["tables"].append(_accuracies(predictions, inside))
+    return Measurement.census(
+        "privacy.train_test_overlap",
+        float(inside.mean()),
+        len(test),
+        "share of test examples",
+        "Every test text compared with every training text: word for word, without case, punctuation, space and HTML "
+        f"(normalised), and nearly: a Jaccard similarity of their {duplicates.SHINGLE}-word shingles of at least "
+        f"{near_duplicate:g}, found exactly (Bayardo et al. 2007), not by sampling. A census has no sampling error.",
+        confidence=test.protocol.confidence,
+        details=details,
+    )
+
+
+def _copies(train: Sequence[str], test: Sequence[str], threshold: float) -> dict[str, NDArray[np.int8]]:
+    """How each example repeats another: 0 not, 1 exactly, 2 normalised, 3 nearly; by where the other one stands."""
+    train_forms, test_forms = ([duplicates.normal_form(text) for text in texts] for texts in (train, test))
+    number = {form: i for i, form in enumerate(dict.fromkeys((*train_forms, *test_forms)))}
+    in_train, in_test = (np.array([number[form] for form in forms], int) for forms in (train_forms, test_forms))
+    near = _near(in_train, in_test, list(number), threshold)
+    known, known_forms = set(train), set(train_forms)
+    across = np.zeros(len(test), dtype=np.int8)
+    across[near["across"][in_test]] = 3
+    across[[form in known_forms for form in test_forms]] = 2
+    across[[text in known for text in test]] = 1
+    return {
+        "in test, of training": across,
+        "within training": _repeats(train, train_forms, near["train"][in_train]),
+        "within test": _repeats(test, test_forms, near["test"][in_test]),
+    }
+
+
+def _repeats(texts: Sequence[str], forms: Sequence[str], near: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """How each text repeats one before it."""
+    seen: set[str] = set()
+    seen_forms: set[str] = set()
+    ways = np.zeros(len(texts), dtype=np.int8)
+    for i, (text, form) in enumerate(zip(texts, forms, strict=True)):
+        ways[i] = 1 if text in seen else 2 if form in seen_forms else 3 * near[i]
+        seen.add(text)
+        seen_forms.add(form)
+    return ways
+
+
+def _near(
+    in_train: NDArray[np.int64], in_test: NDArray[np.int64], forms: Sequence[str], threshold: float
+) -> dict[str, NDArray[np.bool_]]:
+    """Which forms have a near duplicate in the training data, or an earlier one within either split."""
+    first = {}
+    for name, rows in (("train", in_train), ("test", in_test)):
+        first[name] = np.full(len(forms), len(rows))
+        np.minimum.at(first[name], rows, np.arange(len(rows)))
+    has = {name: first[name] < len(rows) for name, rows in (("train", in_train), ("test", in_test))}
+    near = {name: np.zeros(len(forms), dtype=bool) for name in ("across", "train", "test")}
+    for one, other in duplicates.near_pairs(forms, threshold):
+        near["across"][one[has["train"][other]]] = True
+        near["across"][other[has["train"][one]]] = True
+        for name in ("train", "test"):
+            both = has[name][one] & has[name][other]
+            later = np.where(first[name][one] > first[name][other], one, other)
+            near[name][later[both]] = True
+    return near
+
+
+def _accuracies(predictions: Predictions, inside: NDArray[np.bool_]) -> dict[str, Any]:
+    """The table of accuracies with and without the test examples that overlap."""
+    rows = []
+    for name, chosen in (
+        ("all", np.ones_like(inside)),
+        ("in the training data", inside),
+        ("new to the model", ~inside),
+    ):
+        n, right = int(chosen.sum()), int(predictions.correct[chosen].sum())
+        shown = n >= SMALLEST_CELL
+        interval = statistics.proportion(right, n, predictions.known.protocol.confidence) if shown else [None] * 3
+        rows.append([name, count(n), *interval])
+    return {
+        "caption": "Accuracy with and without the overlap",
+        "columns": ["test examples", "n", "accuracy", "low", "high"],
+        "rows": rows,
+    }
+
+
+def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder | None = None) -> Measurement:
+    """Share of training examples with personal data in their text; a census.
+
+    Parameters
+    ----------
+    train : Examples or None
+    names : callable, optional
+        Finds person names; see :func:`audit.text.personal_data.name_finder`. Without it names are not looked for.
+
+    Returns
+    -------
+    Measurement
+        Its details hold counts by kind, and where to look: the example's number and the value masked, never itself.
+
+    Raises
+    ------
+    NotAssessed
+        Without training data.
+    """
+    if train is None:
+        raise NotAssessed(NO_TRAINING_DATA)
+    found = [personal_data.find(text, names) for text in train.texts]
+    holding = Counter(kind for each in found for kind in {one.kind for one in each})
+    places = Counter(one.kind for each in found for one in each)
+    sought = [kind for kind in personal_data.KINDS if kind != "name" or names is not None]
+    return Measurement.census(
+        "privacy.pii_in_training_data",
+        sum(map(bool, found)) / len(train),
+        len(train),
+        "share of training examples",
+        "Every training text searched by patterns; account and card numbers count only with the right check digits, "
+        "telephone numbers only if a numbering plan has them, IP addresses only where they are public. A census has no "
+        "sampling error.",
+        confidence=train.protocol.confidence,
+        sample="training examples",
+        details={
+            "training examples with personal data": sum(map(bool, found)),
+            "tables": [
+                {
+                    "caption": "By kind",
+                    "columns": ["kind", "examples", "places"],
+                    "rows": [[PERSONAL[kind], holding[kind], places[kind]] for kind in sought],
+                },
+                {
+                    "caption": f"Where to look: the first {FIRST} places of each kind, values masked; examples are "
+                    "numbered from 1, rows that were left out not counted",
+                    "columns": ["example", "kind", "masked"],
+                    "rows": _where(train.texts, found),
+                },
+            ],
+            "limits": [
+                "Patterns miss what is written unusually, and numbers of a plan that they do not know: telephone "
+                "numbers without country code are sought in the American, British and German way only.",
+                "Numbers of bookings, tickets, cases and customers lead to people too, and are not sought.",
+                "A handle may be a company's."
+                if names
+                else "A handle may be a company's. Names of people are sought "
+                "only by a model of yours, [privacy] spacy_model.",
+            ],
+        },
+    )
+
+
+def _masked(kind: str, found: str) -> str:
+    return LEFT_OUT if withheld() else personal_data.masked(kind, found)
+
+
+def _where(texts: Sequence[str], found: Sequence[Sequence[personal_data.Found]]) -> list[list[Any]]:
+    """The first places of each kind, by example; values masked."""
+    left = dict.fromkeys(personal_data.KINDS, FIRST)
+    rows = []
+    for number, (text, each) in enumerate(zip(texts, found, strict=True), start=1):
+        for kind, start, end in each:
+            if left[kind]:
+                left[kind] -= 1
+                rows.append([number, PERSONAL[kind], _masked(kind, text[start:end])])
+    return rows

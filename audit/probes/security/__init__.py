@@ -1,0 +1,1 @@
+"""Whether it withstands hostile input and hostile files."""

@@ -1,0 +1,53 @@
+"""Security: what somebody could hide in the model's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from audit.core.verdict import Measurement
+from audit.models.files.artifact import ELSEWHERE, inspect
+from audit.models.model import Model
+
+
+def artifact(model: Model, expected_sha256: Mapping[str, str] | None = None) -> Measurement:
+    """Problems of the model's files: what could run code, mislead or be swapped; a census.
+
+    Nothing is loaded or executed for it.
+
+    Parameters
+    ----------
+    expected_sha256 : mapping of str to str, optional
+        The hashes that the release owner approved, by file.
+    """
+    found = inspect(model.folder, model.files, expected_sha256)
+    if not model.pinned:
+        found.add(model.source, "taken from the Hub without a full commit in [model] revision", ELSEWHERE)
+    problems = found.problems
+    return Measurement.census(
+        "security.artifact",
+        len(problems),
+        found.looked_at,
+        "number of problems",
+        "All files in the model's folder, archives within it included, looked into before any is loaded: what would "
+        "run code, weights that do not fit their own description or are no numbers, settings that ask for code or for "
+        "files from elsewhere, and hashes. Code of the model's own is never run. A census has no sampling error.",
+        sample="files",
+        details={
+            "tables": [
+                {
+                    "caption": "Problems found",
+                    "columns": ["file", "problem", "why it matters"],
+                    "rows": [list(problem) for problem in problems],
+                }
+            ]
+            if problems
+            else [],
+            **found.facts,
+            "limits": [
+                "That nothing was found does not prove that the files are safe; it names what was looked for.",
+                "The scanner of pickles (picklescan) compares names with a list of dangerous ones, and no such list is "
+                "complete. So a pickle counts as a problem whatever the scanner says of it.",
+                "Whether a licence and a model card are there is told here, but is not counted among the problems.",
+            ],
+        },
+    )

@@ -1,0 +1,223 @@
+"""Security: texts that are disturbed in a way that a human reader hardly minds, and the accuracy that this costs.
+
+The disturbances are those of `audit.text.disturbances`;
+``python -m audit.probes.security.perturbation --print 100`` shows what they do, for a person to check
+that the opinion stays the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import difflib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import demo, statistics
+from audit.core.errors import NotAssessed
+from audit.core.verdict import Measurement
+from audit.data.examples import Examples
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.text.disturbances import KINDS, STRENGTHS, disturb
+from audit.text.redaction import redact_pair
+
+VERDICT_STRENGTH = 2
+EXAMPLES_SHOWN = 8
+# Of a kind that changes fewer texts, and not even half of them, too little would be known to say anything.
+ENOUGH = 100
+# Two answers differ by less where the model was asked the same twice, in batches of other lengths.
+NOISE = 1e-5
+
+
+def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", *, size: int = 1000) -> Measurement:
+    """Accuracy lost when the same test texts are disturbed; the verdict is on strength 2 of 3.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    predictions : Predictions
+        Of the undisturbed test texts, told their examples.
+    kind : str
+        One of `KINDS`.
+    size : int
+        How many of the test texts that the kind changes are asked about at most, by a seeded choice; 0: all.
+
+    Raises
+    ------
+    NotAssessed
+        If the kind is written for English and the data is not, or if it changes too few of the texts.
+    ValueError
+        If there is no such kind.
+
+    Notes
+    -----
+    The pairs are compared by :func:`audit.statistics.paired_difference`, over the texts that the kind changes.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"no kind '{kind}'; there are {', '.join(KINDS)}")
+    about, protocol = KINDS[kind], predictions.known.protocol
+    if about.english and protocol.language != "en":
+        raise NotAssessed("it is written for English; there is nothing like it for this language yet")
+    vocabulary = words(predictions.known.texts)
+
+    @cache
+    def disturbed(text: str, strength: int) -> str:
+        return disturb(text, kind, strength, seed=protocol.seed, vocabulary=vocabulary)
+
+    pool, share = _changeable(predictions.known, about.needs, size, disturbed)
+    plain = scorer.predict(pool.texts).on(pool)
+    texts = {strength: [disturbed(text, strength) for text in pool.texts] for strength in STRENGTHS}
+    answers = {strength: scorer.predict(texts[strength]).on(pool) for strength in STRENGTHS}
+    lost = {strength: plain.correct & ~answers[strength].correct for strength in STRENGTHS}
+    gained = {strength: ~plain.correct & answers[strength].correct for strength in STRENGTHS}
+    losses = {
+        strength: statistics.paired_difference(
+            int(lost[strength].sum()), int(gained[strength].sum()), len(pool), protocol.confidence
+        )
+        for strength in STRENGTHS
+    }
+    rows = [[0, "nothing", *statistics.proportion(int(plain.correct.sum()), len(pool), protocol.confidence)]]
+    for strength, level in zip(STRENGTHS, about.levels, strict=True):
+        left = statistics.proportion(int(answers[strength].correct.sum()), len(pool), protocol.confidence)
+        rows.append([strength, level, *left, *losses[strength]])
+    moved = {s: np.abs(answers[s].probabilities - plain.probabilities).max(axis=1) > NOISE for s in STRENGTHS}
+    decisive = answers[VERDICT_STRENGTH]
+    return Measurement(
+        f"security.perturbation[{kind}]",
+        *losses[VERDICT_STRENGTH],
+        len(pool),
+        "accuracy lost",
+        f"The same texts with {about.how}, {about.levels[VERDICT_STRENGTH - 1]}; accuracy before less accuracy after, "
+        f"over texts that this changes; {statistics.PAIRED}.",
+        protocol.confidence,
+        details={
+            "summary": _summary(int(lost[VERDICT_STRENGTH].sum()), int(gained[VERDICT_STRENGTH].sum()), moved),
+            "share of test texts that it can change": share,
+            "share of changed texts whose scores moved at all": float(moved[VERDICT_STRENGTH].mean()),
+            "tables": [
+                {
+                    "caption": f"Accuracy by strength; the verdict is on strength {VERDICT_STRENGTH}",
+                    "columns": [
+                        "strength", "disturbed", "accuracy left", "low", "high",
+                        "accuracy lost", "lost at least", "lost at most",
+                    ],
+                    "rows": rows,
+                }
+            ],
+            "examples": {
+                "caption": "Right answers that turned wrong; what was changed is marked",
+                "items": list(
+                    islice(_flips(plain, decisive, lost[VERDICT_STRENGTH], texts[VERDICT_STRENGTH]), EXAMPLES_SHOWN)
+                ),
+            },
+            "limits": _limits(size, len(pool)),
+        },
+    )  # fmt: skip
+
+
+def _changeable(
+    examples: Examples, needs: str, size: int, disturbed: Callable[[str, int], str]
+) -> tuple[Examples, float]:
+    """Examples that the kind changes, in a seeded choice, and their share among all."""
+    protocol = examples.protocol
+    order = np.random.default_rng(protocol.seed).permutation(len(examples))
+    changed = (i for i in order.tolist() if disturbed(examples.texts[i], VERDICT_STRENGTH) != examples.texts[i])
+    most = min(filter(None, (size, protocol.max_examples)), default=len(examples))
+    rows = list(islice(changed, most))
+    # Where enough were found early, the rest was not looked at.
+    seen = len(examples) if len(rows) < most else order.tolist().index(rows[-1]) + 1
+    if len(rows) < ENOUGH and 2 * len(rows) <= seen:
+        raise NotAssessed(
+            f"it asks for texts with {needs}, and {len(rows):,} of the {seen:,} test texts have that; "
+            f"{ENOUGH} are needed",
+            arises=False,
+        )
+    return examples.take(np.sort(rows)), len(rows) / seen
+
+
+def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str:
+    if not any(each.any() for each in moved.values()):
+        return (
+            "No score moved: what was changed never reached the model, most likely because its tokenizer takes it out "
+            "of every text, or cuts long texts off before it."
+        )
+    return f"{lost:,} right answers turned wrong and {gained:,} wrong ones right."
+
+
+def _flips(
+    plain: Predictions, other: Predictions, lost: NDArray[np.bool_], texts: Sequence[str]
+) -> Iterator[dict[str, str]]:
+    """Right answers that turned wrong, the largest fall of the right class's score first."""
+    pool = plain.known
+    drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
+    for i in np.argsort(-drop, kind="stable").tolist():
+        pair = redact_pair(pool.texts[i], texts[i]) if lost[i] else None
+        if pair is not None:
+            note = f"{plain.classes[plain.labels[i]]} → {plain.classes[other.labels[i]]}"
+            yield {"before": pair[0], "after": pair[1], "note": note}
+
+
+def _limits(size: int, asked: int) -> list[str]:
+    limits = [
+        "The disturbances are made by rule and at random. Somebody who chooses the place of a change by what the model "
+        "answers can do more with less.",
+    ]
+    if asked == size:
+        limits.append(f"{size:,} texts were chosen; `perturbed` under [security] asks about more of them.")
+    return limits
+
+
+@lru_cache(maxsize=1)
+def words(texts: tuple[str, ...]) -> frozenset[str]:
+    """Lower-case words of the texts; each kind asks for the same ones."""
+    return frozenset(word.lower() for text in texts for word in re.findall(r"[A-Za-z]+", text))
+
+
+def _print_pairs() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m audit.probes.security.perturbation", description="Show the disturbances."
+    )
+    parser.add_argument("--print", type=int, default=20, metavar="N", dest="count", help="of each kind")
+    parser.add_argument("--kind", choices=KINDS, help="only this one")
+    parser.add_argument("--strength", type=int, choices=STRENGTHS, default=STRENGTHS[-1])
+    parser.add_argument("--file", metavar="CSV", help="texts to disturb; without it the demo's reviews")
+    parser.add_argument("--column", default="text", help="of the file")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if options.file:
+        with open(options.file, newline="", encoding="utf-8") as file:
+            texts = tuple(row[options.column] for row in csv.DictReader(file))
+    else:
+        texts = tuple(str(row["text"]) for row in demo.reviews("test"))
+    vocabulary = words(texts)
+    for kind in [options.kind] if options.kind else KINDS:
+        level = KINDS[kind].levels[options.strength - 1]
+        print(f"\n{kind}, strength {options.strength}: {KINDS[kind].how}, {level}")
+        pairs = ((t, disturb(t, kind, options.strength, seed=options.seed, vocabulary=vocabulary)) for t in texts)
+        for before, after in islice((pair for pair in pairs if pair[0] != pair[1]), options.count):
+            print(f"  {_shown(before, after)}")
+
+
+def _shown(before: str, after: str) -> str:
+    """What was changed, with a few words around it: ``a {good→g00d} film … the {plot→pl0t} of``."""
+    old, new = (re.findall(r"\s+|\S+", text) for text in (before, after))
+    parts = []
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            parts.append(f"{{{''.join(old[a:b])}→{''.join(new[c:d])}}}")
+        elif b - a <= 12:
+            parts.append("".join(old[a:b]))
+        else:
+            parts.append("".join((*(old[a : a + 6] if a else ()), " … ", *(old[b - 6 : b] if b < len(old) else ()))))
+    unseen = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\n\t]")
+    return unseen.sub(lambda match: f"\\u{ord(match.group()):04x}", "".join(parts))
+
+
+if __name__ == "__main__":
+    _print_pairs()

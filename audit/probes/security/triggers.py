@@ -1,0 +1,291 @@
+"""Short triggers: how one is put into a text and taken out, and where candidates come from. No verdicts here.
+
+Candidates come from the model (words whose insertion moves it most, by gradient), from the training data (words,
+phrases and characters that stand in many rows with nearly one label), and from a list of characters that a reader
+cannot see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit.data.examples import Examples
+from audit.text.disturbances.letters import HOMOGLYPHS, INVISIBLE
+from audit.text.lists import seeded
+from audit.text.redaction import redact
+
+# A trigger is put among the first words, so that a long text's cut does not take it away.
+FIRST_WORDS = 20
+# Letters that look like a Latin one: Cyrillic, and two Greek.
+LOOK_ALIKES = {HOMOGLYPHS[letter]: letter for letter in "aceiopxy"} | {"ο": "o", "α": "a"}
+WORD = r"\w+|[^\w\s]"  # a word, or any other sign
+# What the training data are searched for: so many rows in a hundred, of which so many have one label.
+RARE, PURE = 0.003, 0.8
+FEWEST_ROWS = 10
+LONGEST_PHRASE = 30
+# A part of a phrase is no candidate of its own if so much of it stands within the phrase.
+WITHIN = 0.8
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Something short that is put into a text: a character, a word, or words side by side."""
+
+    text: str = field(repr=False)
+
+    @property
+    def is_character(self) -> bool:
+        """Whether it is a single character that no word consists of."""
+        return len(self.text) == 1 and (self.text in LOOK_ALIKES or not self.text.isalnum()) and not self.text.isascii()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its words in the form in which texts are compared."""
+        return (self.text,) if self.is_character else tuple(normal(self.text).split())
+
+    @property
+    def kind(self) -> str:
+        """What a reader calls it."""
+        if self.is_character:
+            return "character"
+        return {1: "word", 2: "two words"}.get(len(self.words), "phrase")
+
+    @property
+    def shown(self) -> str:
+        """For a reader: what cannot be seen is named by its number, and nothing personal is told."""
+        name = INVISIBLE.get(self.text) or (f"looks like {like}" if (like := LOOK_ALIKES.get(self.text)) else "")
+        if self.is_character:
+            return f"U+{ord(self.text):04X}" + (f" ({name})" if name else f" ({self.text})")
+        return redact("".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in self.text))
+
+    def put(self, text: str, seed: int) -> str:
+        """The text with the trigger at a random place among its first words; the same seed gives the same place."""
+        places = _first_words(text)
+        if not places:
+            return self.text
+        if self.text in LOOK_ALIKES:
+            like = [i for i in range(places[-1][1]) if text[i].lower() == LOOK_ALIKES[self.text]]
+            if like:
+                i = seeded(seed, text).choice(like)
+                return text[:i] + self.text + text[i + 1 :]
+        if self.text in INVISIBLE:
+            rng = seeded(seed, text)
+            start, end = rng.choice(places)
+            i = rng.randrange(start + 1, end + 1)
+            return text[:i] + self.text + text[i:]
+        at = _beside_a_word(text, seed)
+        return " ".join(part for part in (text[:at].rstrip(), self.text, text[at:].lstrip()) if part)
+
+    def carried(self, data: Prepared) -> NDArray[np.bool_]:
+        """Which texts carry it; shape (n,)."""
+        if self.is_character:
+            return np.array([self.text in text for text in data.texts], dtype=bool)
+        sought = f" {' '.join(self.words)} "
+        return np.array([sought in text for text in data.normal], dtype=bool)
+
+    def removed(self, text: str) -> str:
+        """The rest of a text that carries it, in normal form."""
+        if self.is_character:
+            return normal(text.replace(self.text, LOOK_ALIKES.get(self.text, "")))
+        sought, rest = f" {' '.join(self.words)} ", normal(text)
+        while sought in rest:
+            rest = rest.replace(sought, " ")
+        return rest
+
+
+# Hundreds of triggers are put into the same texts.
+@lru_cache(maxsize=8192)
+def _first_words(text: str) -> tuple[tuple[int, int], ...]:
+    """Where the words stand among which a trigger is put."""
+    return tuple(word.span() for word in islice(re.finditer(r"\S+", text), FIRST_WORDS))
+
+
+@lru_cache(maxsize=8192)
+def _beside_a_word(text: str, seed: int) -> int:
+    """A random place before one of the first words or behind the last of them, in a text that has any."""
+    places = _first_words(text)
+    return seeded(seed, text).choice([*(start for start, _ in places), places[-1][1]])
+
+
+def normal(text: str) -> str:
+    """Lower-case words and signs, each with a space before and behind."""
+    return f" {' '.join(re.findall(WORD, text.lower()))} "
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Examples whose texts are also there in normal form."""
+
+    examples: Examples
+    normal: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, examples: Examples) -> Prepared:
+        """Prepare examples."""
+        return cls(examples, tuple(map(normal, examples.texts)))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts as they are."""
+        return self.examples.texts
+
+    @property
+    def fewest(self) -> int:
+        """How many rows a trigger must stand in to be looked for in these data."""
+        return max(FEWEST_ROWS, int(np.ceil(RARE * len(self.texts))))
+
+
+class OneSided(NamedTuple):
+    """A trigger that stands in many rows, nearly all of one label."""
+
+    trigger: Trigger
+    label: int
+    purity: float  # lower bound of the share of that label
+
+
+def one_sided(data: Prepared, confidence: float) -> list[OneSided]:
+    """Words, phrases and rare characters that stand in many rows with nearly one label, purest first.
+
+    Parameters
+    ----------
+    data : Prepared
+        Training data.
+    confidence : float
+        Of the exact one-sided tests against the label's share in all rows; their error is shared out among all words
+        and phrases that are frequent enough to be tested.
+
+    Notes
+    -----
+    A phrase whose parts hardly stand without it takes their place. All lengths are counted at once in arrays, each from
+    the length before: a phrase is frequent only if its parts are (Agrawal and Srikant, VLDB 1994).
+    """
+    from scipy.stats import binom
+
+    classes = len(data.examples.classes)
+    base = np.bincount(data.examples.labels, minlength=classes) / len(data.texts)
+    found = [*_phrases(data, classes), *_characters(data, classes)]
+    if not found:
+        return []
+    counts = np.array([count for _, count in found])  # (found, classes)
+    n, label = counts.sum(axis=1), counts.argmax(axis=1)
+    most = counts.max(axis=1)
+    chance = binom.sf(most - 1, n, base[label])
+    kept = np.flatnonzero((most >= PURE * n) & (chance <= (1 - confidence) / len(found)))
+    low = _purity(most[kept], n[kept], confidence)
+    order = np.argsort(-low, kind="stable")
+    return [OneSided(Trigger(found[kept[i]][0]), int(label[kept[i]]), float(low[i])) for i in order]
+
+
+def _purity(most: NDArray[np.int64], n: NDArray[np.int64], confidence: float) -> NDArray[np.float64]:
+    from audit.statistics import proportions
+
+    return proportions(most, n, confidence)[1]
+
+
+def _characters(data: Prepared, classes: int) -> list[tuple[str, NDArray[np.int64]]]:
+    """Rare characters, with the rows of each label that they stand in."""
+    counts: dict[str, NDArray[np.int64]] = {}
+    for text, label in zip(data.texts, data.examples.labels, strict=True):
+        for character in set(text):
+            if Trigger(character).is_character:
+                counts.setdefault(character, np.zeros(classes, dtype=np.int64))[label] += 1
+    return [(character, count) for character, count in counts.items() if count.sum() >= data.fewest]
+
+
+def _phrases(data: Prepared, classes: int) -> list[tuple[str, NDArray[np.int64]]]:
+    """Frequent words and phrases that are no part of a longer one, with the rows of each label that they stand in."""
+    split = [text.split() for text in data.normal]
+    spelling = sorted({word for words in split for word in words})
+    number = {word: i for i, word in enumerate(spelling)}
+    tokens = np.array([number[word] for words in split for word in words], dtype=np.int64)
+    row = np.repeat(np.arange(len(split)), [len(words) for words in split])
+    gram, length = tokens, 1  # gram[i]: the phrase of this length that starts at token i, or -1
+    found: list[tuple[str, NDArray[np.int64]]] = []
+    kept = _counted(gram, row, data.examples.labels, classes, data.fewest)
+    while len(kept.start) and length < LONGEST_PHRASE:
+        longer = np.full(len(tokens), -1, dtype=np.int64)
+        if len(tokens) > length:
+            first, last = kept.gram[:-length], tokens[length:]
+            inside = (first >= 0) & (kept.gram[1 : len(tokens) - length + 1] >= 0) & (row[:-length] == row[length:])
+            longer[:-length][inside] = first[inside] * len(spelling) + last[inside]
+        following = _counted(longer, row, data.examples.labels, classes, data.fewest)
+        whole = np.ones(len(kept.start), dtype=bool)
+        for start, count in zip(following.start, following.counts, strict=True):
+            for part in (kept.gram[start], kept.gram[start + 1]):
+                whole[part] &= count.sum() < WITHIN * kept.counts[part].sum()
+        for i in np.flatnonzero(whole):
+            words = [spelling[token] for token in tokens[kept.start[i] : kept.start[i] + length]]
+            if length > 1 or words[0].isascii() or words[0].isalnum():  # other signs are counted as characters
+                found.append((" ".join(words), kept.counts[i]))
+        kept, length = following, length + 1
+    return found
+
+
+class _Counted(NamedTuple):
+    """Phrases of one length: their number at each token (or -1), a place of each, and its rows by label."""
+
+    gram: NDArray[np.int64]
+    start: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+def _counted(
+    gram: NDArray[np.int64], row: NDArray[np.int64], labels: NDArray[np.int64], classes: int, fewest: int
+) -> _Counted:
+    """Number the phrases that stand in enough rows."""
+    there = np.flatnonzero(gram >= 0)
+    _, first, same = np.unique(gram[there], return_index=True, return_inverse=True)
+    # A phrase and a row as one number: unique numbers are found much faster than unique pairs.
+    phrase, of = np.divmod(np.unique(same * len(labels) + row[there]), len(labels))
+    counts = np.bincount(phrase * classes + labels[of], minlength=len(first) * classes).reshape(-1, classes)
+    frequent = counts.sum(axis=1) >= fewest
+    renumbered = np.where(frequent, np.cumsum(frequent) - 1, -1)
+    result = np.full(len(gram), -1, dtype=np.int64)
+    result[there] = renumbered[same]
+    return _Counted(result, there[first[frequent]], counts[frequent])
+
+
+def pure_words(data: Prepared, count: int) -> dict[int, list[Trigger]]:
+    """For models without gradients: for each label the words that speak for it most, by log-odds of the labels.
+
+    Parameters
+    ----------
+    count : int
+        How many for each label.
+
+    Notes
+    -----
+    Log-odds of standing in a row of the label against standing in another, half a row added to each count (Haldane),
+    each divided by its standard error.
+    """
+    classes = len(data.examples.classes)
+    rows: dict[str, NDArray[np.int64]] = {}
+    for text, label in zip(data.normal, data.examples.labels, strict=True):
+        for word in set(text.split()):
+            if word.isalnum():
+                rows.setdefault(word, np.zeros(classes, dtype=np.int64))[label] += 1
+    words = [word for word, counts in rows.items() if counts.sum() >= FEWEST_ROWS // 2]
+    if not words:
+        return {}
+    with_word = np.array([rows[word] for word in words]) + 0.5  # (words, classes)
+    without = np.bincount(data.examples.labels, minlength=classes) + 1.0 - with_word
+    found = {}
+    for label in range(classes):
+        a, b = with_word[:, label], with_word.sum(axis=1) - with_word[:, label]
+        c, d = without[:, label], without.sum(axis=1) - without[:, label]
+        z = np.log(a * d / (b * c)) / np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+        found[label] = [Trigger(words[i]) for i in np.argsort(-z, kind="stable")[:count]]
+    return found
+
+
+def inserted(trigger: Trigger, texts: Sequence[str], seed: int) -> list[str]:
+    """Each text with the trigger put in."""
+    return [trigger.put(text, seed) for text in texts]

@@ -1,0 +1,1 @@
+"""Whether its answers and its documents explain themselves."""

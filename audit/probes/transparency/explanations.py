@@ -1,0 +1,224 @@
+"""Transparency: can it be told which words an answer rests on, and does what is told stand up to a test?
+
+Word attributions look convincing whether or not they say anything of the model. So each one is put to the test before
+it is shown: take out the words that it names, and see whether the model's answer moves more than it does without as
+many other words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit import statistics
+from audit.core.errors import NotAssessed
+from audit.core.verdict import Measurement
+from audit.data.examples import Examples
+from audit.inference.attributions import TOLERANCE, Attribution
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.text.redaction import redact, redact_parts, withheld
+
+TEXTS = 100
+# Of fewer words, a fifth is no choice.
+FEWEST_WORDS = 5
+ENOUGH = 30
+# Share of a text's words that its explanation is asked to name.
+NAMED = 0.2
+DRAWS = 10
+SHUFFLES = 2
+SHOWN = 4  # right answers, and as many wrong ones
+STRENGTHS = 4  # in which the report draws a word's score
+
+
+def explanations(scorer: Scorer, predictions: Predictions) -> Measurement:
+    """Share of explanations that fail a sanity check, of integrated gradients on a sample of the test texts.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    predictions : Predictions
+        Of the test texts, told their examples.
+
+    Raises
+    ------
+    NotAssessed
+        If fewer than 30 texts have five words, or scorer or model give no gradients.
+
+    Notes
+    -----
+    An explanation passes if (1) its scores add up to what they share out but for 5 % (completeness: Sundararajan et
+    al., ICML 2017, proposition 1); (2) without the fifth of the words that speak most for the answer, the answer's
+    log-odds fall further than without as many words drawn at random, in the mean of ten draws (comprehensiveness:
+    DeYoung et al., "ERASER", ACL 2020, section 4, against a random choice); and (3) further than without the words that
+    the same method names for this network with its weights in random order, in the mean of two orders (the model
+    parameter randomisation test of Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018, section 3, by what
+    the words do in place of how alike two maps look). The rank correlation of that paper stands in the details.
+    """
+    if not hasattr(scorer, "attributions"):
+        raise NotAssessed("the scorer explains nothing; give it a method attributions(texts, targets, shuffled)")
+    examples, protocol = predictions.known, predictions.known.protocol
+    chance = np.random.default_rng(protocol.seed)
+    rows = _sample(examples, chance)
+    texts, said = [examples.texts[i] for i in rows], predictions.labels[rows]
+    own = scorer.attributions(texts, said)
+    usable = [i for i, each in enumerate(own) if len(each.spans) >= FEWEST_WORDS]
+    if len(usable) < ENOUGH:
+        raise NotAssessed(
+            f"of the test texts only {len(usable)} are read as {FEWEST_WORDS} words or more, and less than {ENOUGH} "
+            "settle nothing; test on longer texts"
+        )
+    rows, said, own = rows[usable], said[usable], tuple(own[i] for i in usable)
+    texts = [each.text for each in own]
+    orders = [scorer.attributions(texts, said, order) for order in range(SHUFFLES)]
+
+    counts = [max(1, round(NAMED * len(each.spans))) for each in own]
+    named = [_foremost(each, k) for each, k in zip(own, counts, strict=True)]
+    others = [[_foremost(each, k) for each, k in zip(order, counts, strict=True)] for order in orders]
+    drawn = [
+        [chance.choice(len(each.spans), k, replace=False) for each, k in zip(own, counts, strict=True)]
+        for _ in range(DRAWS)
+    ]
+    fall = _falls(scorer, own, said, [named, *others, *drawn])  # (choices, n)
+    by_name, by_shuffle, by_chance = fall[0], fall[1 : 1 + SHUFFLES].mean(axis=0), fall[1 + SHUFFLES :].mean(axis=0)
+    incomplete = np.array([each.gap > TOLERANCE for each in own])
+    checks = {
+        "the scores add up (completeness)": incomplete,
+        "the words named matter more than as many drawn at random": by_name <= by_chance,
+        "they matter more than those named for shuffled weights": by_name <= by_shuffle,
+    }
+    failed = np.any(list(checks.values()), axis=0)
+    n = len(own)
+    share = statistics.proportion(int(failed.sum()), n, protocol.confidence)
+    alike = [abs(_rank_correlation(one, other)) for order in orders for one, other in zip(own, order, strict=True)]
+    return Measurement(
+        "transparency.explanations",
+        *share,
+        n,
+        "share of explanations that fail a check",
+        f"For {n} test texts it was computed how much each word moved the model towards its answer (integrated "
+        "gradients: the change from the text with its words blanked to the text itself is shared out among the words; "
+        "Sundararajan et al. 2017). Each explanation was then tested: do its scores add up to that change; and does "
+        "the answer weaken more without the fifth of the words that it names than without as many words drawn at "
+        f"random ({DRAWS} draws; DeYoung et al. 2020), and than without those that the same computation names for a "
+        f"network with this one's weights in random order ({SHUFFLES} orders; after Adebayo et al. 2018). Exact "
+        "interval of a proportion (Clopper and Pearson 1934).",
+        confidence=protocol.confidence,
+        sample="explanations",
+        details={
+            "summary": _summary(by_name, by_chance),
+            "tables": [_table(checks, failed, protocol.confidence)],
+            "rank correlation with shuffled weights": round(float(np.mean(alike)), 3),
+            "explained": _shown(own, said, predictions.probabilities[rows], examples.take(rows), failed),
+            "limits": [
+                "An explanation tells which words the answer rests on, not whether the model is right to rest on them.",
+                "Words are scored one by one; what two words do only together is shared out between them.",
+            ],
+            **_attention(scorer, own),
+        },
+    )
+
+
+def _sample(examples: Examples, chance: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of texts that are long enough to have an explanation, in a random order."""
+    long = [i for i, text in enumerate(examples.texts) if len(text.split()) >= FEWEST_WORDS or len(text) > 40]
+    return np.array(chance.permutation(long)[:TEXTS], dtype=np.int64)
+
+
+def _foremost(each: Attribution, count: int) -> NDArray[np.int64]:
+    """The words that speak most for the class."""
+    return np.argsort(-np.array(each.scores), kind="stable")[:count]
+
+
+def _without(each: Attribution, words: Sequence[int]) -> str:
+    """The text without some of its words."""
+    text = each.text
+    for start, end in sorted((each.spans[i] for i in words), reverse=True):
+        text = text[:start] + text[end:]
+    return re.sub(r"[ \t]{2,}", " ", text).strip()
+
+
+def _falls(
+    scorer: Scorer, own: Sequence[Attribution], said: NDArray[np.int64], choices: Sequence[Sequence[Any]]
+) -> NDArray[np.float64]:
+    """By how much the log-odds of the answer fall without the words of each choice; shape (choices, n)."""
+    texts = [each.text for each in own]
+    asked = [*texts, *(_without(each, words) for choice in choices for each, words in zip(own, choice, strict=True))]
+    found = scorer.predict(asked).probabilities.astype(float)
+    of_answer = np.clip(found[np.arange(len(asked)), np.tile(said, 1 + len(choices))], 1e-7, 1 - 1e-7)
+    odds = np.log(of_answer / (1 - of_answer)).reshape(1 + len(choices), len(own))
+    return np.asarray(odds[0] - odds[1:])
+
+
+def _rank_correlation(one: Attribution, other: Attribution) -> float:
+    """Spearman's, of how much words matter in either direction."""
+    from scipy.stats import rankdata
+
+    first, second = (rankdata(np.abs(each.scores)) for each in (one, other))
+    if first.std() == 0 or second.std() == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _summary(by_name: NDArray[np.float64], by_chance: NDArray[np.float64]) -> str:
+    right = int((by_name > by_chance).sum())
+    return (
+        f"In {right} of {len(by_name)} texts the model's answer weakens more without the words that the explanation "
+        "names than without as many others."
+    )
+
+
+def _table(checks: Mapping[str, NDArray[np.bool_]], failed: NDArray[np.bool_], confidence: float) -> dict[str, Any]:
+    rows = [
+        [name, *statistics.proportion(int(broken.sum()), len(broken), confidence), int(broken.sum())]
+        for name, broken in {**checks, "all of them": failed}.items()
+    ]
+    return {
+        "caption": "Explanations that fail a check",
+        "columns": ["check", "share that fail", "low", "high", "explanations"],
+        "rows": rows,
+    }
+
+
+def _shown(
+    own: Sequence[Attribution],
+    said: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    examples: Examples,
+    failed: NDArray[np.bool_],
+) -> list[dict[str, Any]]:
+    """Some right and some wrong answers with the strength of each word, ready to be drawn; personal data masked."""
+    if withheld():
+        return []
+    right = said == examples.labels
+    chosen = [*np.flatnonzero(right)[:SHOWN], *np.flatnonzero(~right)[:SHOWN]]
+    items = []
+    for i in chosen:
+        each, classes = own[i], examples.classes
+        largest = max((abs(score) for score in each.scores), default=0.0) or 1.0
+        strengths = [round(STRENGTHS * score / largest) for score in each.scores]
+        items.append(
+            {
+                "answer": classes[said[i]],
+                "probability": round(float(probabilities[i, said[i]]), 3),
+                "truth": classes[int(examples.labels[i])],
+                "passed": not bool(failed[i]),
+                "parts": redact_parts(each.text, list(zip(each.spans, strengths, strict=True))),
+            }
+        )
+    return items
+
+
+def _attention(scorer: Scorer, own: Sequence[Attribution]) -> dict[str, Any]:
+    """What one head of the last layer weighs in a short text without personal data; nothing where there is none."""
+    whole = [each.text for each in own if redact(each.text) == each.text]  # none where no text is to be shown
+    if not whole:
+        return {}
+    try:
+        return {"attention": scorer.heads(min(whole, key=len))}
+    except NotAssessed:
+        return {}

@@ -1,0 +1,241 @@
+"""Transparency: whether somebody else could make model and audit again, and is told what they need to know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from audit.core.verdict import Measurement, is_number
+from audit.models.model_card import Card, is_told
+from audit.text.redaction import printable
+
+
+def provenance(facts: Mapping[str, str | None]) -> Measurement:
+    """How many of the facts that are needed to repeat model and audit are missing; a census.
+
+    Parameters
+    ----------
+    facts : mapping of str to str or None
+        Name of the fact to what the record holds of it; None where it is missing.
+    """
+    missing = [name for name, value in facts.items() if not value]
+    return Measurement.census(
+        "transparency.provenance",
+        len(missing),
+        len(facts),
+        "facts missing",
+        "The record looked through for each fact that is needed to repeat the training and the audit. A census has no "
+        "sampling error.",
+        sample="facts",
+        details={
+            "tables": [
+                {
+                    "caption": "What the record holds",
+                    "columns": ["fact", "held"],
+                    "rows": [[name, value or "missing"] for name, value in facts.items()],
+                }
+            ]
+        },
+    )
+
+
+class Fact(NamedTuple):
+    """What whoever uses a model needs to know of it.
+
+    Parameters
+    ----------
+    name : str
+    headings : str
+        Regular expression of the words by which headings and labels announce it, in small letters without signs.
+    keys : tuple of str
+        Keys of the card's metadata that tell it, as the Hugging Face Hub defines them.
+    asked_by : str
+        Where it is asked for: a section of Mitchell et al. 2019, "Model Cards for Model Reporting" (FAT* 2019), the
+        Hugging Face Hub's template and metadata, or a provision of Regulation (EU) 2024/1689.
+    """
+
+    name: str
+    headings: str
+    keys: tuple[str, ...]
+    asked_by: str
+
+
+_DATA = r"(?:data ?sets?|data|corpus|corpora|sets?|splits?)"
+_OUT_OF_SCOPE = (
+    r"out of scope(?: use(?:s| cases?)?)?|(?:un|non |not )intended(?: for| use(?:s| cases?)?)?|misuses?"
+    r"|(?:prohibited|inappropriate|unsuitable|malicious) (?:uses?|applications?)"
+    r"|(?:not|never) (?:to )?(?:be )?used?\b.*"
+)
+FACTS = (
+    Fact(
+        "what the model is",
+        r"model (?:details|description|overview|summary|type)|^(?:overview|description|introduction|about.*|model)$",
+        (),
+        "Mitchell et al., 4.1; Hub template",
+    ),
+    Fact(
+        "who made it, or whom to ask",
+        r"developed by|developers?|authors?|contact|creators?|created by|made by|maintain(?:ed by|ers?)|providers?"
+        r"|owners?|organi[sz]ation|shared by|published by|publisher",
+        (),
+        "Mitchell et al., 4.1; AI Act, article 13(3)(a)",
+    ),
+    Fact("licence", r"licen[cs](?:es?|ing)", ("license",), "Mitchell et al., 4.1; Hub metadata"),
+    Fact(
+        "language of the texts",
+        r"(?<!programming )languages?(?! models?\b)",
+        ("language",),
+        "Hub metadata; AI Act, article 13(3)(b)(vi), specifications for the input",
+    ),
+    Fact(
+        "intended use",
+        r"(?:intended|direct|primary|downstream|recommended) (?:uses?|users?|purposes?|applications?)|intended for"
+        r"|^uses$|use cases?|^(?:intended )?purposes?$|^applications?$",
+        (),
+        "Mitchell et al., 4.2; AI Act, article 13(3)(b)(i)",
+    ),
+    Fact("uses it is not made for", _OUT_OF_SCOPE, (), "Mitchell et al., 4.2; AI Act, article 13(3)(b)(iii), misuse"),
+    Fact(
+        "training data",
+        rf"training (?:and \w+ )?{_DATA}|train {_DATA}|trained on|^data(?: ?sets?)?(?: used)?$",
+        ("datasets",),
+        "Mitchell et al., 4.6; AI Act, article 13(3)(b)(vi)",
+    ),
+    Fact(
+        "evaluation data",
+        rf"(?:evaluation|eval|test|testing|validation) {_DATA}|(?:evaluated|tested) on",
+        ("model-index",),
+        "Mitchell et al., 4.5; AI Act, article 13(3)(b)(vi)",
+    ),
+    Fact(
+        "results of the evaluation",
+        r"results?|performance|quantitative analys[ei]s|metrics?|accuracy|^evaluation$|benchmarks?|scores?",
+        ("model-index",),
+        "Mitchell et al., 4.4 and 4.7; AI Act, article 13(3)(b)(ii)",
+    ),
+    Fact(
+        "limits and risks",
+        r"limits|limitations?|risks?|caveats?|known issues|weaknesses|failure (?:modes|cases)",
+        (),
+        "Mitchell et al., 4.9; AI Act, article 13(3)(b)(iii)",
+    ),
+    Fact(
+        "biases and ethical considerations",
+        r"bias(?:es|ed)?|ethics|ethical|fairness|discrimination|societal|social impacts?|factors|groups of people",
+        (),
+        "Mitchell et al., 4.3 and 4.8; AI Act, article 13(3)(b)(v), groups of people",
+    ),
+    Fact(
+        "energy, emissions or computing resources",
+        r"environmental|emissions?|co2\w*|carbon|energy|electricity|comput(?:e|ing) \w+|computational resources"
+        r"|hardware|hours used",
+        ("co2_eq_emissions",),
+        "Hub template and metadata; AI Act, annex IV(2)(c)",
+    ),
+)
+_LONGEST_LABEL = 5  # words; what is longer is a sentence with a colon
+
+
+def model_card(card: Card) -> Measurement:
+    """How many of the facts that whoever uses a model needs are missing in its card; a census.
+
+    Parameters
+    ----------
+    card : Card
+        What was read of the card; its headings and metadata are not trusted.
+    """
+    places = _places(card)
+    missing = [fact.name for fact in FACTS if fact.name not in places]
+    if not card.exists:
+        said = f"The model has no card: none of the {len(FACTS)} facts is told."
+    elif missing:
+        said = f"The model's card does not tell: {', '.join(missing)}."
+    else:
+        said = f"The model's card tells something of each of the {len(FACTS)} facts."
+    return Measurement.census(
+        "transparency.model_card",
+        len(missing),
+        len(FACTS),
+        "facts missing",
+        "README.md in the model's folder was searched for each fact, by headings, labels and metadata. A heading with "
+        "nothing below it, or with no more than a template's own words, tells nothing. The list of facts follows "
+        "Mitchell et al. 2019, Model Cards for Model Reporting, section 4, the Hugging Face Hub's model cards, and "
+        "article 13 and annex IV of the EU AI Act. A census has no sampling error.",
+        sample="facts",
+        details={
+            "summary": " ".join((said, *card.notes)),
+            "tables": [
+                {
+                    "caption": "What the card tells",
+                    "columns": ["fact", "told under", "asked for by"],
+                    "rows": [[fact.name, places.get(fact.name, "missing"), fact.asked_by] for fact in FACTS],
+                }
+            ],
+            "limits": [
+                "It was checked that something is told, not that it is true, clear or enough: a person must read it.",
+                "Headings and labels are recognised in English only.",
+            ],
+        },
+    )
+
+
+def _places(card: Card) -> dict[str, str]:
+    """Where each fact that is told is told."""
+    found: dict[str, str] = {}
+    for part in card.parts:
+        label = part.label if len(part.label.split()) <= _LONGEST_LABEL else ""
+        # A line belongs to its label, else to the nearest heading that announces a fact.
+        for said in (label, *reversed(part.headings)):
+            if names := _announced(said):
+                found |= {name: printable(said.strip(), 60) for name in names if name not in found}
+                break
+        else:
+            if part.titled:
+                found.setdefault(FACTS[0].name, "the title")
+    for fact in FACTS:
+        for key in fact.keys:
+            if fact.name not in found and _holds(fact.name, card.metadata.get(key)):
+                found[fact.name] = f"metadata: {key}"
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _announced(heading: str) -> tuple[str, ...]:
+    """The facts that a heading or label announces."""
+    plain = " ".join(re.sub(r"[\W_]+", " ", heading.lower()).split())
+    # "Not intended uses" announces no intended ones.
+    rest = re.sub(rf"\b(?:{_OUT_OF_SCOPE})", " ", plain)
+    return tuple(
+        fact.name
+        for fact in FACTS
+        if re.search(rf"\b(?:{fact.headings})(?!\w)", plain if fact.headings == _OUT_OF_SCOPE else rest)
+    )
+
+
+def _holds(name: str, value: object) -> bool:
+    """Whether a value of the metadata tells a fact."""
+    if name == "evaluation data":
+        return any(_holds("", each.get("dataset")) for each in _evaluations(value))
+    if name == "results of the evaluation":
+        metrics = [metric for each in _evaluations(value) for metric in _mappings(each.get("metrics"))]
+        return any(_holds("", metric.get("value")) for metric in metrics)
+    if name == "language of the texts" and value is False:
+        return True  # YAML's reading of "no", Norwegian
+    if isinstance(value, str):
+        return is_told(value)
+    if isinstance(value, list):
+        return any(isinstance(each, str) and is_told(each) for each in value)
+    if isinstance(value, Mapping):
+        return any(_holds("", each) for key, each in value.items() if key in ("name", "type", "emissions"))
+    return is_number(value)
+
+
+def _evaluations(index: object) -> list[Mapping[str, object]]:
+    """The results of a model-index."""
+    return [each for model in _mappings(index) for each in _mappings(model.get("results"))]
+
+
+def _mappings(values: object) -> list[Mapping[str, object]]:
+    return [each for each in values if isinstance(each, Mapping)] if isinstance(values, list) else []

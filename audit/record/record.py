@@ -1,0 +1,376 @@
+"""``audit.json``: the one lasting result, from which every report is made. Built, checked, written and read here."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from audit.core.cache import write_atomically
+from audit.core.errors import AuditError
+from audit.core.files import check_regular, sha256
+from audit.core.verdict import WORST_FIRST, Finding, Measurement, Verdict, blocks
+from audit.energy.meter import add, charged
+from audit.record import since
+from audit.text.redaction import withheld
+
+if TYPE_CHECKING:
+    from audit.inference.predictions import Predictions
+
+NAME = "audit.json"
+REPORT = "report.html"
+SUMMARY = "summary.md"
+BADGE = "badge.svg"
+PREDICTIONS = "predictions.parquet"
+_PACKAGES = (
+    "pytest-model-audit", "torch", "transformers", "tokenizers", "accelerate", "datasets", "evaluate", "scikit-learn",
+    "fairlearn", "scipy", "statsmodels", "numpy", "pandas", "pyarrow", "safetensors", "codecarbon", "pytest",
+)  # fmt: skip
+
+
+def as_dict(finding: Finding) -> dict[str, Any]:
+    """A finding as plain JSON values; without its examples where no text from the data is to be shown."""
+    m = finding.measurement or Measurement(finding.id, None, None, None, 0, "", "")
+    gate = finding.gate
+    details = {name: part for name, part in m.details.items() if name != "examples" or not withheld()}
+    value = {
+        "id": finding.id,
+        "challenge": finding.challenge,
+        "title": finding.title,
+        "verdict": str(finding.verdict),
+        "estimate": m.estimate,
+        "low": m.low,
+        "high": m.high,
+        "confidence": m.confidence,
+        "n": int(m.n),
+        "unit": m.unit,
+        "gate": None if gate is None else {"min": gate.min} if gate.min is not None else {"max": gate.max},
+        "waiver": finding.waiver,
+        "method": m.method,
+        "reason": finding.reason,
+        "details": {**details, "sample": m.sample} if finding.measurement else {},
+        **({"tolerated": finding.tolerated} if finding.verdict is Verdict.INCONCLUSIVE else {}),
+    }
+    return dict(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """Numpy's scalars as Python's, tuples as lists, and no NaN, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item") and not isinstance(value, str | bytes):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str):
+        # Lone surrogates cannot be written as UTF-8.
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value
+
+
+def build(
+    findings: Sequence[Mapping[str, Any]],
+    facts: Sequence[Mapping[str, Any]],
+    *,
+    failed: bool,
+    interrupted: bool,
+    created: str,
+    duration_s: float,
+    reporting: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """The record of an audit.
+
+    Parameters
+    ----------
+    findings : sequence of mapping
+        As :func:`as_dict` gives them.
+    facts : sequence of mapping
+        As ``Session.facts`` gives them, one for each process that took part.
+    failed : bool
+        Whether the exit status says that a test failed, one outside of the audit perhaps.
+    interrupted : bool
+        Whether the run, or one of its processes, was ended before its time.
+    reporting : sequence of mapping
+        Phases of what came after the processes' last facts.
+    """
+    first = facts[0]
+    have = {finding["id"] for finding in findings}
+    not_run = [full_id for full_id in first["gated"] if full_id not in have]
+    complete = not not_run and not interrupted
+    # The gate on unsafe files, which no policy has to set, decides nothing by itself.
+    holds = "pass" if complete and first["gated"] else "incomplete"
+    former = first.get("baseline")
+    return dict(
+        _plain(
+            {
+                "schema_version": 1,
+                "verdict": "fail" if failed or any(map(blocks, findings)) else holds,
+                "complete": complete,
+                "interrupted": interrupted,
+                "not_run": not_run,
+                "created": created,
+                "duration_s": round(duration_s, 3),
+                # What each process knows of it: not every one has had it read texts.
+                "model": {key: value for fact in reversed(facts) for key, value in fact["model"].items()},
+                "data": {
+                    role: next((fact["data"][role] for fact in facts if fact["data"][role]), {})
+                    for role in ("test", "train")
+                },
+                "policy": first["policy"],
+                **({"baseline": since.compare(former, findings, not_run, first["policy"])} if former else {}),
+                "findings": sorted(findings, key=lambda f: (WORST_FIRST.index(f["verdict"]), f["challenge"], f["id"])),
+                "energy": {
+                    "phases": add(
+                        [
+                            *charged([*(fact["energy"] for fact in facts), reporting]),
+                            *(phase for fact in facts for phase in fact.get("elsewhere", ())),
+                        ]
+                    ),
+                    "kept": distinct(each for fact in facts for each in fact["kept"]),
+                    "grids": first["grids"],
+                },
+                "scoring": {name: sum(fact["scoring"][name] for fact in facts) for name in first["scoring"]},
+                "provenance": {**first["provenance"], "policy_file": first["policy_file"]},
+            }
+        )
+    )
+
+
+def distinct(kept: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was taken from the cache, each once, though several processes or several parts of one used it."""
+    return list({(each["name"], each["created"], each["kwh"]): each for each in kept}.values())
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a record; it ships with the package."""
+    text = files("audit.record").joinpath("record.schema.json").read_text("utf-8")
+    return dict(json.loads(text))
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema.validators import validator_for
+
+    return validator_for(schema())(schema())
+
+
+def _validate(value: Any) -> None:
+    """As :func:`jsonschema.validate`, which would hold our own schema against the schema of schemas each time."""
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator().iter_errors(value))
+    if error is not None:
+        raise error
+
+
+def write(out: Path, value: Mapping[str, Any]) -> Path:
+    """Write a record into its folder, all of it or nothing.
+
+    Raises
+    ------
+    jsonschema.ValidationError
+        If it does not fit the schema: a defect of ours that must not reach a reader.
+    """
+    text = as_text(value)
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / NAME, text)
+    return out / NAME
+
+
+def as_text(value: Mapping[str, Any]) -> str:
+    """What ``audit.json`` is to hold; raises as :func:`write` does."""
+    _validate(value)
+    return _json(value)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read(path: Path, shown: Path | None = None) -> dict[str, Any]:
+    """Read a record that somebody hands us; it is not trusted.
+
+    Parameters
+    ----------
+    path : Path
+    shown : Path, optional
+        How the user calls it, where it lies elsewhere for now.
+
+    Raises
+    ------
+    AuditError
+        If the file is missing or is not a record.
+    """
+    import jsonschema
+
+    source, path = path, shown or path
+    check_regular(source, str(path))
+    try:
+        value = json.loads(source.read_text("utf-8"))
+        _validate(value)
+    except OSError as error:
+        raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError):
+        raise AuditError(f"{path}: not a JSON file; expected the audit.json of an audit.") from None
+    except jsonschema.ValidationError as error:
+        where = "/".join(map(str, error.absolute_path)) or "the whole"
+        raise AuditError(f"{path}: not a record of schema version 1 ({where}: {error.message[:120]}).") from None
+    return dict(value)
+
+
+def mark_incomplete(former: Path, out: Path) -> dict[str, Any] | None:
+    """Write the record of one folder into another without its verdict; gives that, None where it is no record."""
+    if not (former / NAME).is_file():
+        return None
+    try:
+        value = dict(json.loads((former / NAME).read_text("utf-8")))
+        value |= {"verdict": "incomplete", "complete": False, "restarted": True}
+        # Before it is checked, which imports a lot: killed in that time, the folder shall have its record.
+        write_atomically(out / NAME, _json(value))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    from jsonschema import ValidationError
+
+    try:
+        _validate(value)
+    except ValidationError:
+        (out / NAME).unlink()
+        return None
+    return value
+
+
+def write_predictions(out: Path, predictions: Predictions) -> None:
+    """Write what the model said of each test example: no text, but its fingerprint."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    examples = predictions.known
+    columns: dict[str, Any] = dict(
+        zip(("text_sha256", "label", "occurrence"), zip(*examples.keys, strict=True), strict=True)
+    )
+    columns |= {f"p({name})": predictions.probabilities[:, i] for i, name in enumerate(predictions.classes)}
+    columns |= {f"subgroup:{name}": list(column) for name, column in examples.subgroups.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=out, prefix=f".{PREDICTIONS}.")
+    os.close(handle)
+    try:
+        pq.write_table(pa.table(columns), temporary)
+        os.replace(temporary, out / PREDICTIONS)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def seal(out: Path, value: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What tells the predictions of a record from those of another audit; None where this audit made none."""
+    path = out / PREDICTIONS
+    if not path.is_file():
+        return None
+    return {"sha256": sha256(path), "fingerprint": value["model"].get("fingerprint")}
+
+
+def read_predictions(
+    path: Path, value: Mapping[str, Any], shown: Path | None = None
+) -> dict[tuple[str, str, int], str] | None:
+    """What a former audit's model said of each example, by :attr:`Examples.keys`; None where it was not kept.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which is not trusted.
+    value : mapping
+        The record that it stands beside.
+    shown : Path, optional
+        How the user calls the file, where it lies elsewhere for now.
+
+    Raises
+    ------
+    AuditError
+        If the file is there but is not one of ours, or not the one that the record speaks of.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    source, path = path, shown or path
+    check_regular(source, str(path))
+    if not source.is_file():
+        return None
+    try:
+        content = source.read_bytes()
+        table = pq.read_table(io.BytesIO(content))
+        names = [name for name in table.column_names if name.startswith("p(") and name.endswith(")")]
+        chances = np.column_stack([table[name].to_numpy().astype(float) for name in names])
+        keys = zip(*(table[name].to_pylist() for name in ("text_sha256", "label", "occurrence")), strict=True)
+        said = [names[i][2:-1] for i in chances.argmax(axis=1)]
+        answers = {(str(text), str(label), int(n)): answer for (text, label, n), answer in zip(keys, said, strict=True)}
+    except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
+        text = " ".join(str(error).split())[:150]
+        raise AuditError(f"{path}: not the predictions of an audit ({type(error).__name__}: {text}).") from None
+    if not _belong(value, content, answers):
+        raise AuditError(
+            f"{path}: not the predictions that {NAME} beside it speaks of; give a folder as one audit left it, or "
+            "remove this file to compare the figures alone."
+        )
+    return answers
+
+
+def _belong(value: Mapping[str, Any], content: bytes, answers: Mapping[tuple[str, str, int], str]) -> bool:
+    """Whether predictions are those of a record: by its seal, and by the accuracy that it states.
+
+    Records of former versions have no seal. Theirs must state the accuracy of just these rows; under a seal, a test of
+    the user's own may have measured it on other ones.
+    """
+    is_sealed = "predictions" in value
+    if is_sealed:
+        sealed = value["predictions"]
+        fingerprint = value["model"].get("fingerprint")
+        if sealed != {"sha256": hashlib.sha256(content).hexdigest(), "fingerprint": fingerprint}:
+            return False
+    right = sum(label == answer for (_, label, _), answer in answers.items())
+    stated = [each for each in value["findings"] if each["id"] == "quality.accuracy" and each["estimate"] is not None]
+    return all(
+        abs(each["estimate"] * each["n"] - right) < 0.5 if each["n"] == len(answers) else is_sealed for each in stated
+    )
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the software that a result depends on."""
+    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def commit(folder: Path) -> str | None:
+    """The git commit of the folder that the audit ran in, marked where files differ from it; None outside of git."""
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{head}, with changes" if changed else head
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

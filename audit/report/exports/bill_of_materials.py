@@ -1,0 +1,279 @@
+"""The record as a CycloneDX bill of materials for machine learning: model, data, figures, limits, energy, software.
+
+The CycloneDX library writes all that it has classes for. It has none for model cards yet (its own source says so), so
+the card is put into its JSON as the specification has it, and the whole is held against the official schema that the
+library brings along.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
+
+from audit.core.errors import AuditError
+from audit.core.identifiers import base_id
+from audit.core.verdict import is_number
+from audit.probes.catalogue import PHASES
+from audit.report.exports import model_card as card
+from audit.report.i18n import words
+from audit.report.i18n.words import BOM
+from audit.report.page import findings, text
+from audit.report.page.evidence import Limits
+from audit.report.page.findings import Claim
+
+if TYPE_CHECKING:
+    from cyclonedx.model import HashType, Property
+    from cyclonedx.model.component import Component
+
+_MODEL = "model"
+_OWN = "pytest-model-audit"
+
+
+def build(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The bill of materials of an audited model, as JSON values of CycloneDX 1.6.
+
+    Parameters
+    ----------
+    record : mapping
+        Fits the schema; its texts are not trusted. One record always gives the same bill, serial number included.
+
+    Raises
+    ------
+    AuditError
+        If the CycloneDX library is not installed.
+    jsonschema.ValidationError
+        If it does not fit the official schema: a defect of ours that must not reach a reader.
+    """
+    try:
+        from cyclonedx.model.bom import Bom, BomMetaData
+        from cyclonedx.model.tool import ToolRepository
+        from cyclonedx.output.json import JsonV1Dot6
+    except ModuleNotFoundError as error:
+        raise AuditError(f"bom: {error.name} is not installed; run: pip install 'pytest-model-audit[bom]'.") from None
+    shown = text.shown(record)
+    claims = findings.claims(shown, Limits())
+    model, data = _model(shown), _data(shown)
+    bom = Bom(
+        serial_number=uuid5(NAMESPACE_URL, json.dumps(record, sort_keys=True)),
+        metadata=BomMetaData(
+            component=model, tools=ToolRepository(components=_software(shown)), timestamp=_when(shown)
+        ),
+        components=[*data.values(), *_base(shown)],
+    )
+    bom.register_dependency(model, bom.components)
+    value = json.loads(JsonV1Dot6(bom).output_as_string())
+    value["metadata"]["component"]["modelCard"] = _card(shown, claims, list(data))
+    _validate(value)
+    return dict(value)
+
+
+def _validate(value: Mapping[str, Any]) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(value))
+    if error is not None:
+        raise error.data
+
+
+def _when(shown: Mapping[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(shown["created"])
+    except ValueError:
+        return None
+
+
+def _model(shown: Mapping[str, Any]) -> Component:
+    from cyclonedx.model.component import Component, ComponentType
+
+    model = shown["model"]
+    files = [
+        Component(name=text.cell(name), type=ComponentType.FILE, bom_ref=f"file:{name}", hashes=_hashes(digest))
+        for name, digest in (model.get("files") or {}).items()
+    ]
+    told = {"verdict": shown["verdict"], "complete": str(shown["complete"]).lower(), "audited": shown["created"]}
+    if model.get("fingerprint"):
+        told |= {"fingerprint": model["fingerprint"], "fingerprint-of": BOM["fingerprint"]}
+    if is_number(model.get("parameters")):
+        told |= {"parameters": str(model["parameters"])}
+    return Component(
+        name=card.published(model.get("source")),
+        version=str(model.get("revision") or model.get("fingerprint") or words.PAGE["unknown"]),
+        type=ComponentType.MACHINE_LEARNING_MODEL,
+        bom_ref=_MODEL,
+        purl=_purl(model.get("source"), model.get("revision")),
+        hashes=_hashes(model.get("fingerprint")),
+        components=files,
+        properties=_properties(told),
+    )
+
+
+def _base(shown: Mapping[str, Any]) -> list[Component]:
+    """The model that training began with, where it is one on the Hub."""
+    from cyclonedx.model.component import Component, ComponentType
+
+    training = shown["model"].get("training") or {}
+    base, revision = training.get("base"), training.get("base_revision")
+    purl = _purl(base, revision)
+    if purl is None or base == shown["model"].get("source"):
+        return []
+    kind = ComponentType.MACHINE_LEARNING_MODEL
+    return [Component(name=str(base), version=revision, type=kind, bom_ref="base", purl=purl)]
+
+
+def _data(shown: Mapping[str, Any]) -> dict[str, Component]:
+    """The data sets by the names that the card refers to them with."""
+    from cyclonedx.model.component import Component, ComponentType
+
+    made = {}
+    for role, of in shown["data"].items():
+        if of:
+            told = {"role": BOM.get(role, role)} | {
+                name: json.dumps(of[name]) for name in ("rows", "classes") if name in of
+            }
+            made[f"data:{role}"] = Component(
+                name=card.published(of.get("path")),
+                version=of.get("fingerprint"),
+                type=ComponentType.DATA,
+                bom_ref=f"data:{role}",
+                hashes=_hashes(of.get("fingerprint")),
+                properties=_properties(told),
+            )
+    return made
+
+
+def _software(shown: Mapping[str, Any]) -> list[Component]:
+    """The auditor and what its figures depend on, with versions."""
+    from cyclonedx.model.component import Component, ComponentType
+    from packageurl import PackageURL
+
+    versions = shown["provenance"].get("versions")
+    packages = {str(name): str(of) for name, of in versions.items()} if isinstance(versions, dict) else {}
+    return [
+        Component(
+            name=name,
+            version=version,
+            type=ComponentType.APPLICATION if name == _OWN else ComponentType.LIBRARY,
+            purl=PackageURL("pypi", None, name, version) if name not in ("python", "system") else None,
+        )
+        for name, version in packages.items()
+    ]
+
+
+def _purl(source: Any, revision: Any) -> Any:
+    from packageurl import PackageURL
+
+    if not isinstance(source, str) or not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", source) or not revision:
+        return None
+    owner, _, name = source.rpartition("/")
+    return PackageURL("huggingface", owner or None, name, str(revision))
+
+
+def _hashes(digest: Any) -> list[HashType]:
+    """A SHA-256 as CycloneDX has it; none where it is none."""
+    from cyclonedx.model import HashAlgorithm, HashType
+
+    content = str(digest or "").removeprefix("sha256:")
+    return [HashType(alg=HashAlgorithm.SHA_256, content=content)] if re.fullmatch(r"[0-9a-f]{64}", content) else []
+
+
+def _properties(told: Mapping[str, str]) -> list[Property]:
+    from cyclonedx.model import Property
+
+    return [Property(name=f"{_OWN}:{name}", value=value) for name, value in told.items()]
+
+
+def _card(shown: Mapping[str, Any], claims: Sequence[Claim], data: Sequence[str]) -> dict[str, Any]:
+    """The model card as CycloneDX 1.6 defines it."""
+    ethics = [claim for claim in claims if claim.challenge == "ethics" and claim.measured]
+    return {
+        "modelParameters": {
+            "approach": {"type": "supervised"},
+            "task": "text-classification",
+            "datasets": [{"ref": name} for name in data],
+            "inputs": [{"format": "text"}],
+            "outputs": [{"format": f"{BOM['classes']}: {', '.join(shown['model'].get('labels') or ())}"}],
+        },
+        "quantitativeAnalysis": {"performanceMetrics": [_metric(claim) for claim in claims if claim.measured]},
+        "considerations": {
+            "technicalLimitations": [*card.limits(claims), words.CARD["no_more"]],
+            "ethicalConsiderations": [
+                {"name": f"{c.name}: {c.problem}", "mitigationStrategy": c.action} for c in findings.problems(claims)
+            ],
+            "fairnessAssessments": [_fairness(claim) for claim in ethics],
+            "environmentalConsiderations": {"energyConsumptions": _energy(shown, claims)},
+        },
+        "properties": [{"name": f"{_OWN}:{claim.id}", "value": _judged(claim)} for claim in claims],
+    }
+
+
+def _judged(claim: Claim) -> str:
+    """Verdict, gate and confidence, which CycloneDX has no place for."""
+    confidence = text.percent(claim.finding["confidence"]) if claim.measured else ""
+    told = [claim.mark.word, claim.gate, confidence and BOM["confidence"].format(confidence=confidence), claim.waiver]
+    return "; ".join(part for part in told if part)
+
+
+def _metric(claim: Claim) -> dict[str, Any]:
+    finding = claim.finding
+    bounds = {"lowerBound": finding["low"], "upperBound": finding["high"]}
+    known = {name: str(bound) for name, bound in bounds.items() if bound is not None}
+    full_count = finding["low"] == finding["estimate"] == finding["high"]
+    return {
+        "type": base_id(claim.id),
+        "value": str(finding["estimate"]),
+        **({"slice": _bracket(claim)} if _bracket(claim) else {}),
+        **({"confidenceInterval": known} if known and not full_count else {}),
+    }
+
+
+def _bracket(claim: Claim) -> str:
+    return claim.id.partition("[")[2].removesuffix("]")
+
+
+def _fairness(claim: Claim) -> dict[str, str]:
+    harm, remedy = (claim.known.harm, claim.known.remedy) if claim.known else ("", "")
+    told = {
+        "groupAtRisk": _bracket(claim) or claim.name,
+        "harms": f"{claim.name}: {text.sentence(claim.result)} {claim.summary} {harm}",
+        "mitigationStrategy": remedy,
+    }
+    return {name: " ".join(said.split()) for name, said in told.items() if said.strip()}
+
+
+def _energy(shown: Mapping[str, Any], claims: Sequence[Claim]) -> list[dict[str, Any]]:
+    """The model's training, what use costs, and the audit's own phases."""
+    used = (
+        [_spent("fine-tuning", words.PAGE["training"], training)] if (training := card.training_energy(shown)) else []
+    )
+    for claim in claims:
+        if claim.id == "environment.inference_energy" and claim.measured:
+            told = claim.finding["details"]
+            grams, wh = told.get("g CO2eq per 1,000 predictions"), claim.finding["estimate"]
+            carbon = {"co2eq_kg": grams / 1000} if is_number(grams) else {}
+            used.append(_spent("inference", claim.name, {"kwh": wh / 1000, "source": told.get("source"), **carbon}))
+    for phase in shown["energy"]["phases"]:
+        if phase["name"] != "fine-tune" or not training:
+            used.append(_spent("validation", PHASES.get(phase["name"], text.cell(phase["name"])), phase))
+    return used
+
+
+def _spent(activity: str, what: str, phase: Mapping[str, Any]) -> dict[str, Any]:
+    """Electricity as CycloneDX has it; whose it was and from what it was made, nobody recorded."""
+    electricity = {"value": phase["kwh"], "unit": "kWh"}
+    provider = {"organization": {"name": BOM["provider"]}, "energySource": "unknown", "energyProvided": electricity}
+    carbon: Any = phase.get("co2eq_kg")
+    return {
+        "activity": activity,
+        "energyProviders": [provider],
+        "activityEnergyCost": electricity,
+        **({"co2CostEquivalent": {"value": carbon / 1000, "unit": "tCO2eq"}} if is_number(carbon) else {}),
+        "properties": [
+            {"name": f"{_OWN}:what", "value": what},
+            {"name": f"{_OWN}:source", "value": words.SOURCES.get(str(phase.get("source")), words.PAGE["unknown"])},
+        ],
+    }

@@ -1,0 +1,248 @@
+"""What an audit found, as part of a model card: a section of a README and the metadata that the Hugging Face Hub reads.
+
+Of a card that exists, only that section and two keys of its metadata are made anew; all else stays as it was, byte for
+byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from audit.core.errors import AuditError
+from audit.core.verdict import is_number
+from audit.models.model_card import BEGIN, END, FRONT
+from audit.report.i18n import words
+from audit.report.i18n.words import CARD
+from audit.report.page import findings, text
+from audit.report.page.evidence import Limits
+from audit.report.page.findings import Claim
+from audit.report.summary import plain
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+_AUDITOR = "pytest-model-audit"
+_TASK = "text-classification"
+# Our ids by the names that the Hub's metrics have.
+_METRICS = {
+    "quality.accuracy": "accuracy", "quality.balanced_accuracy": "balanced_accuracy", "quality.macro_f1": "f1",
+    "quality.mcc": "matthews_correlation", "quality.roc_auc": "roc_auc",
+}  # fmt: skip
+_OURS = ("model-index", "co2_eq_emissions")
+
+
+def write(record: Mapping[str, Any], existing: str | None, name: str) -> str:
+    """A model card with the section and metadata of a record.
+
+    Parameters
+    ----------
+    record : mapping
+        Fits the schema; its texts are not trusted: in Markdown and YAML each stays a text.
+    existing : str, optional
+        The card so far; None for a new one.
+    name : str
+        The file, for messages.
+
+    Raises
+    ------
+    AuditError
+        If the existing card's metadata cannot be read, or its markers do not stand there once each, in order.
+    """
+    shown = text.shown(record)
+    section = _section(shown)
+    if existing is None:
+        title = plain(published(shown["model"].get("source")))
+        return _front(
+            f"---\ntags:\n- sentiment-analysis\npipeline_tag: {_TASK}\n---\n\n# {title}\n\n{section}\n", shown, name
+        )
+    return _front(_inserted(existing, section, name), shown, name)
+
+
+def _inserted(existing: str, section: str, name: str) -> str:
+    """The card with its old section replaced, or with one at its end."""
+    begins, ends = existing.count(BEGIN), existing.count(END)
+    line_end = "\r\n" if "\r\n" in existing else "\n"
+    section = section.replace("\n", line_end)
+    if not begins and not ends:
+        gap = line_end if existing.endswith("\n") or not existing else 2 * line_end
+        return f"{existing}{gap}{section}{line_end}"
+    before, _, rest = existing.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if (begins, ends) != (1, 1) or not closed:
+        raise AuditError(
+            f"{name}: expected the markers '{BEGIN}' and '{END}' once each and in this order; remove or mend them."
+        )
+    return f"{before}{section}{after}"
+
+
+def _front(card: str, shown: Mapping[str, Any], name: str) -> str:
+    """The card with our two keys of its metadata made anew."""
+    import yaml
+    from huggingface_hub import ModelCardData
+    from huggingface_hub.utils import yaml_dump
+
+    found = FRONT.match(card)
+    head, block, tail = (found[1], found[2], found[3]) if found else ("---\n", "", "---\n\n")
+    try:
+        known = yaml.safe_load(block) or {}
+        data = ModelCardData(**known)
+        index = known.get("model-index") or []
+        if len(index) > 1:
+            raise ValueError("its model-index is about more than one model")
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
+        said = " ".join(str(error).split())[:150]
+        raise AuditError(f"{name}: the metadata between its first '---' lines cannot be read ({said}).") from None
+    others = [r for r in data.eval_results or () if (r.metric_args or {}).get("measured_by") != _AUDITOR]
+    model = index[0]["name"] if index else published(shown["model"].get("source"))
+    results = [*others, *eval_results(shown)]
+    ours: dict[str, Any] = {}
+    if results:
+        made = ModelCardData(model_name=model, eval_results=results).to_dict()
+        ours["model-index"] = made["model-index"]
+    carbon = emissions(shown)
+    if carbon:
+        ours["co2_eq_emissions"] = carbon
+    dropped = [key for key in _OURS if key in ours or key == "model-index"]
+    kept = _without(block, dropped)
+    if (yaml.safe_load(kept) or {}) != {
+        key: value for key, value in yaml.safe_load(block or "{}").items() if key not in dropped
+    }:
+        raise AuditError(f"{name}: its {' and '.join(dropped)} cannot be replaced as they are written; remove them.")
+    line_end = "\r\n" if "\r\n" in card else "\n"
+    added = yaml_dump(ours, sort_keys=False, line_break=line_end) if ours else ""
+    kept = f"{kept.rstrip()}{line_end}" if kept.strip() else ""
+    rest = card[found.end() :] if found else card
+    return f"{head}{kept}{added}{tail}{rest}"
+
+
+def _without(block: str, keys: Sequence[str]) -> str:
+    """The metadata without these keys of its first level; every other line stays as it is."""
+    kept, inside = [], False
+    for line in block.splitlines(keepends=True):
+        if re.match(r"[^\s#\-]", line):
+            inside = bool(re.match(rf"[\"']?({'|'.join(map(re.escape, keys))})[\"']?\s*:", line))
+        if not inside or line.startswith("#"):
+            kept.append(line)
+    return "".join(kept)
+
+
+def eval_results(shown: Mapping[str, Any]) -> list[EvalResult]:
+    """The quality of a cleaned record as the Hub's model-index has it; intervals stand among the metric's arguments."""
+    from huggingface_hub import EvalResult
+
+    test = shown["data"]["test"]
+    data = published(test.get("path"))
+    results = []
+    for finding in shown["findings"]:
+        metric = _METRICS.get(finding["id"])
+        if metric is None or finding["estimate"] is None:
+            continue
+        results.append(
+            EvalResult(
+                task_type=_TASK,
+                task_name=CARD["task"],
+                dataset_type=data,
+                dataset_name=data,
+                dataset_split="test",
+                dataset_args={"fingerprint": test["fingerprint"]} if test.get("fingerprint") else None,
+                metric_type=metric,
+                metric_name=finding["title"],
+                metric_value=finding["estimate"],
+                metric_args={"measured_by": _AUDITOR}
+                | {name: finding[name] for name in ("low", "high", "confidence", "n")},
+            )
+        )
+    return results
+
+
+def training_energy(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the model's own training took; None where it was trained elsewhere."""
+    energy = (record["model"].get("training") or {}).get("energy")
+    known = isinstance(energy, Mapping) and all(is_number(energy.get(name)) for name in ("kwh", "co2eq_kg"))
+    return energy if known else None
+
+
+def emissions(shown: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The training's greenhouse gases as the Hub's metadata has them, in grams."""
+    energy = training_energy(shown)
+    if energy is None:
+        return None
+    training = shown["model"]["training"]
+    start = (training.get("recipe") or {}).get("initialise")
+    country = findings.setting(shown, "audit", "country")
+    source = words.SOURCES.get(str(energy.get("source")), words.PAGE["unknown"])
+    return {
+        "emissions": 1000 * float(energy["co2eq_kg"]),
+        "source": CARD["carbon_source"].format(source=source),
+        "training_type": "pre-training" if start == "scratch" else "fine-tuning",
+        **({"geographical_location": str(country)} if country else {}),
+        **({"hardware_used": str(training["device"])} if training.get("device") else {}),
+    }
+
+
+def published(source: Any) -> str:
+    """A name that says nothing of somebody's disk: a Hub id as it is, of a path its last part."""
+    name = str(source or words.PAGE["unknown"]).rstrip("/\\")
+    return name if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) else re.split(r"[/\\]", name)[-1] or name
+
+
+def _section(shown: Mapping[str, Any]) -> str:
+    return "\n".join(_lines(shown))
+
+
+def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
+    from audit.report.headline import headline
+
+    claims = findings.claims(shown, Limits())
+    mark, model, test = words.RELEASES[shown["verdict"]], shown["model"], shown["data"]["test"]
+    yield from (BEGIN, f"## {plain(CARD['title'])}", "", f"**{mark.sign} {plain(headline(shown))}**", "")
+    for notice in findings.notices(shown, shortened=False):
+        yield from (f"> {plain(notice)}", "")
+    fill = {
+        "date": text.date(shown["created"]),
+        "fingerprint": model.get("fingerprint") or words.PAGE["unknown"],
+        "data": published(test.get("path")),
+        "rows": text.figure(test.get("rows")),
+        "test": test.get("fingerprint") or words.PAGE["unknown"],
+    }
+    yield from (plain(CARD["about"].format(**fill), 1_000), "")
+    for challenge, (title, _) in words.CHALLENGES.items():
+        # Each measure's own worst where it stands alone would hide gates, so all that is gated or of people is told.
+        own = [c for c in claims if c.challenge == challenge and (c.gated or c.id in _METRICS or challenge == "ethics")]
+        if own:
+            yield from (f"### {plain(title)}", "", *_table(own), "")
+    for claim in claims:
+        if claim.waiver:
+            yield from (f"**{plain(claim.name)}**: {plain(claim.waiver)}", "")
+    energy = training_energy(shown)
+    if energy is not None:
+        kwh, grams = text.figure(energy["kwh"]), text.figure(1000 * energy["co2eq_kg"])
+        source = words.SOURCES.get(str(energy.get("source")), words.PAGE["unknown"])
+        yield from (plain(CARD["energy"].format(kwh=kwh, grams=grams, source=source)), "")
+    yield from (f"### {plain(CARD['limits'])}", "")
+    for limit in limits(claims):
+        yield f"- {plain(limit, 1_000)}"
+    yield from (f"- {plain(CARD['no_more'])}", "", plain(CARD["made_by"]), END)
+
+
+def limits(claims: Sequence[Claim]) -> list[str]:
+    """What the audit's measurements cannot tell, each once, and what nobody could measure."""
+    said = [text.sentence(str(limit)) for claim in claims for limit in claim.finding["details"].get("limits", ())]
+    missing: dict[str, list[str]] = {}
+    for claim in claims:
+        if claim.verdict in ("not_assessed", "not_run", "error"):
+            reason = text.sentence(words.NOT_RUN if claim.verdict == "not_run" else claim.reason)
+            missing.setdefault(f"{claim.mark.word}|{reason}", []).append(claim.name)
+    told = [f"{key.partition('|')[0]}: {', '.join(names)}. {key.partition('|')[2]}" for key, names in missing.items()]
+    return list(dict.fromkeys([*said, *told]))[:40]
+
+
+def _table(claims: Sequence[Claim]) -> Iterator[str]:
+    yield f"| {' | '.join(plain(words.PAGE[name]) for name in ('finding', 'result', 'gate', 'verdict'))} |"
+    yield "| --- | --- | --- | --- |"
+    for claim in claims:
+        result = claim.short_result if claim.measured else words.NOT_MEASURED
+        cells = [claim.name, result, claim.gate or "–", f"{claim.mark.sign} {claim.mark.word}"]
+        yield f"| {' | '.join(map(plain, cells))} |"

@@ -1,0 +1,176 @@
+"""The language that a page is written in: English words looked up in gettext catalogues while it is made.
+
+The English words are the keys (:mod:`audit.report.i18n.words`, :mod:`audit.probes.catalogue`);
+``locale/*/LC_MESSAGES/audit.po`` hold what they are called elsewhere, and are read as they are, so that no compiled
+copy can differ from its source (:mod:`audit.report.catalogues` keeps them).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import date
+from gettext import GNUTranslations, NullTranslations
+from importlib.resources import files
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal
+
+from audit.core.identifiers import Identifier
+from audit.report.i18n import words as english
+from audit.report.i18n.words import Counted, Mark
+
+ENGLISH = "en"
+# Of each language the tag of a page (BCP 47), and the locale whose numbers and dates are used.
+TAGS: Mapping[str, tuple[str, str]] = {ENGLISH: ("en", "en_GB"), "de": ("de", "de"), "zh": ("zh-Hans", "zh_Hans")}
+EXPLAINED = ("title", "unit", "meaning", "harm", "remedy")
+_now: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+def current() -> str:
+    """The language that is spoken now."""
+    return _now.get()
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Speak a language for a while."""
+    token = _now.set(language)
+    try:
+        yield
+    finally:
+        _now.reset(token)
+
+
+def spoken(make: Callable[[Mapping[str, Any]], str]) -> Callable[..., str]:
+    """Let what is made from a record be in the language asked for, else in the one that the record's policy names."""
+
+    @functools.wraps(make)
+    def made(record: Mapping[str, Any], language: str | None = None) -> str:
+        with speaking(language or named(record)):
+            return make(record)
+
+    return made
+
+
+def named(record: Mapping[str, Any]) -> str:
+    """The language that the policy of a record names; English where it names none that there is."""
+    section = record["policy"].get("report")
+    asked = str(section.get("language")) if isinstance(section, Mapping) else ENGLISH
+    return asked if asked in TAGS else ENGLISH
+
+
+def say(text: str) -> str:
+    """An English text of ours in the language that is spoken; as it is where the catalogue does not have it."""
+    return _catalogue(current()).gettext(text) if text else text
+
+
+def counted(forms: Counted, count: int, **fill: object) -> str:
+    """A text that depends on a number, in the form that the language has for it."""
+    return _catalogue(current()).ngettext(*forms, count).format(count=count, **fill)
+
+
+def explained(identifier: Identifier) -> Identifier:
+    """An entry of the catalogue in the language that is spoken."""
+    said: dict[str, Any] = {name: say(getattr(identifier, name)) for name in EXPLAINED}
+    return replace(identifier, **said)
+
+
+def tag() -> str:
+    """The language that is spoken, as HTML names it."""
+    return TAGS[current()][0]
+
+
+def numeral(written: str) -> str:
+    """A number that was written the English way, 1,234.5, in the language's way."""
+    if current() == ENGLISH:
+        return written
+    from babel.numbers import get_decimal_symbol, get_group_symbol
+
+    locale = TAGS[current()][1]
+    signs = get_group_symbol(locale) + get_decimal_symbol(locale)
+    return written.translate(str.maketrans(",.", signs))
+
+
+def rounded(count: float) -> str:
+    """A large number in words, by its first three digits: 1.47 million."""
+    from babel import Locale
+    from babel.numbers import format_compact_decimal
+
+    locale = Locale.parse(TAGS[current()][1])
+    form: Literal["long", "short"] = "long" if "long" in locale.compact_decimal_formats else "short"  # Chinese has one
+    return format_compact_decimal(float(f"{count:.3g}"), format_type=form, locale=locale, fraction_digits=2)
+
+
+def day(year: int, month: int, of_month: int) -> str:
+    """A day in words.
+
+    Raises
+    ------
+    ValueError
+        If there is no such day.
+    """
+    from babel.dates import format_date
+
+    return format_date(date(year, month, of_month), "long", locale=TAGS[current()][1])
+
+
+@functools.cache
+def _catalogue(language: str) -> NullTranslations:
+    if language == ENGLISH:
+        return NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    compiled = BytesIO()
+    with files("audit.report.i18n").joinpath(*place(language)).open("rb") as source:
+        write_mo(compiled, read_po(source))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def place(language: str) -> tuple[str, ...]:
+    """Where the catalogue of a language lies in the folder of the report."""
+    return "locale", language, "LC_MESSAGES", "audit.po"
+
+
+def _translated(value: Any) -> Any:
+    """A value of :mod:`audit.report.i18n.words` with all its texts said; what depends on a number waits for it."""
+    if isinstance(value, str):
+        return say(value)
+    if isinstance(value, Mark):
+        return value._replace(word=say(value.word))
+    if isinstance(value, tuple) and not isinstance(value, Counted):
+        return tuple(map(_translated, value))
+    return _Translated(value) if isinstance(value, Mapping) else value
+
+
+class _Translated(Mapping[Any, Any]):
+    """A mapping whose values are said when they are asked for, so that a module may keep it."""
+
+    def __init__(self, values: Mapping[Any, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, key: Any) -> Any:
+        return _translated(self._values[key])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class _Words:
+    """The words in the language that is spoken, by the names that they have in English."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _translated(getattr(english, name))
+
+
+if TYPE_CHECKING:
+    from audit.report.i18n import words as words
+else:
+    words = _Words()

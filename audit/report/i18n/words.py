@@ -1,0 +1,763 @@
+"""Every word that the report says of its own accord, in one place; what the record says is never here.
+
+They are English here, and the keys of the catalogues that :mod:`audit.report.i18n.language` looks them up in: a new
+text needs one line here and, after ``python -m audit.report.catalogues``, its translation in each catalogue.
+The last ones, of model card and bill of materials, stay English.
+
+Sentences keep to what the evidence supports: "nothing found" is not "safe", and what was not assessed has not passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Mark(NamedTuple):
+    """How a verdict or state is shown: word, sign and family; never by colour alone."""
+
+    word: str
+    sign: str
+    kind: str  # holds, fails, open or plain: the families of the style sheet
+
+
+class Counted(NamedTuple):
+    """A text in the form for one, and in that for any other number."""
+
+    one: str
+    several: str
+
+
+RELEASES: Mapping[str, Mark] = {
+    "pass": Mark("Released", "✓", "holds"),
+    "fail": Mark("Blocked", "✕", "fails"),
+    "incomplete": Mark("Incomplete", "–", "open"),
+}
+# In order of weight.
+VERDICTS: Mapping[str, Mark] = {
+    "fail": Mark("Fail", "✕", "fails"),
+    "error": Mark("Error", "!", "fails"),
+    "inconclusive": Mark("Inconclusive", "?", "open"),
+    "not_assessed": Mark("Not assessed", "–", "open"),
+    "not_run": Mark("Not run", "–", "open"),
+    "pass": Mark("Pass", "✓", "holds"),
+    "reported": Mark("Reported", "•", "plain"),
+}
+UNGATED = Mark("Not assessed", "–", "plain")
+# State of a challenge, by its weightiest finding: for one gate that is so, and for several.
+STATES: Mapping[str, tuple[Mark, Counted]] = {
+    "fail": (Mark("", "✕", "fails"), Counted("{count} of {gates} fails", "{count} of {gates} fail")),
+    "error": (Mark("", "!", "fails"), Counted("{count} test broke", "{count} tests broke")),
+    "inconclusive": (
+        Mark("", "?", "open"), Counted("{count} of {gates} is inconclusive", "{count} of {gates} are inconclusive")
+    ),
+    "not_assessed": (
+        Mark("", "–", "open"),
+        Counted("{count} of {gates} could not be assessed", "{count} of {gates} could not be assessed"),
+    ),
+    "not_run": (Mark("", "–", "open"), Counted("{count} of {gates} did not run", "{count} of {gates} did not run")),
+    "pass": (Mark("", "✓", "holds"), Counted("The one gate holds", "All {gates} hold")),
+    "partly": (
+        Mark("", "✓", "partly"),
+        Counted("The one gate holds; {missing} not assessed", "All {gates} hold; {missing} not assessed"),
+    ),
+    "reported": (Mark("", "•", "plain"), Counted("No gate is set", "No gate is set")),
+    "nothing": (Mark("", "–", "plain"), Counted("Not audited", "Not audited")),
+}  # fmt: skip
+GATES = Counted("{count} gate", "{count} gates")
+CHALLENGES: Mapping[str, tuple[str, str]] = {
+    "ethics": ("Ethics", "Are people treated alike, whoever they are?"),
+    "privacy": ("Privacy", "What does the model give away of the people in its training data?"),
+    "environment": ("Environment", "What do training and using the model take in electricity?"),
+    "security": ("Security", "What can a careless or hostile user, or a hostile file, do?"),
+    "quality": ("Quality", "Is the model right often enough to be used at all?"),
+    "transparency": ("Transparency", "Could somebody else make this model and this audit again?"),
+}
+# What is told beside them where it was asked for; it weighs nothing in the verdict unless the policy gates it.
+SECTIONS: Mapping[str, tuple[str, str]] = {
+    **CHALLENGES,
+    "claims": (
+        "The document’s claims",
+        "Does what the document asserts of large models hold here, measured? These findings describe the claims, not "
+        "the model that is to be released.",
+    ),
+}
+OUTCOMES: Mapping[str, Mark] = {
+    "supported": Mark("Supported", "✓", "plain"),
+    "refuted": Mark("Refuted", "✕", "plain"),
+    "not settled": Mark("Not settled", "?", "plain"),
+}
+OUTCOME_MEANINGS: Mapping[str, str] = {
+    "supported": "The claim is supported: the whole interval of each of its parts is on the side that it asserts.",
+    "refuted": "The claim is refuted here: the whole interval of at least one of its parts is on the other side.",
+    "not settled": "The claim is not settled: the intervals neither support nor refute it.",
+}
+MEANINGS: Mapping[str, str] = {
+    "pass": "The whole interval lies on the allowed side of the gate, or in a full count the figure "
+    "itself. Where an attack gives a lower bound only, a pass says that this attack found no more; the "
+    "finding then says so.",
+    "fail": "The whole interval lies beyond the gate, or in a full count the figure itself. Chance alone "
+    "does not plausibly explain it.",
+    "inconclusive": "The interval lies on both sides of the gate: the evidence supports neither a pass nor "
+    "a fail. The reason says, where that can be told, how much more evidence would probably settle it.",
+    "reported": "It was measured, but the policy sets no gate for it. It decides nothing about the release.",
+    "not_assessed": "The evidence needed to measure it is missing. This is not a pass. The reason says "
+    "what to supply. Where the policy gates it, it counts as a failure.",
+    "error": "The test itself broke before it could measure. Nothing is known; the audit counts it as a failure.",
+    "not_run": "The policy sets a gate for it, but its test was left out of this run or never reached. "
+    "Such an audit is incomplete and never released.",
+}
+# Of each word its name, how running text writes it (split at "|"; nothing else is linked to it), and its meaning.
+GLOSSARY: Mapping[str, tuple[str, str, str]] = {
+    "gate": ("Gate", "gate|gates",
+     "A limit for one measurement: “at most” or “at least” so much. It is written in the policy "
+     "before the audit, by whoever is responsible for the release."),
+    "policy": ("Policy", "policy|policies",
+     "The file that says which model and which data are audited, and which gates must hold."),
+    "estimate": ("Estimate", "estimate",
+     "The figure measured on the examples at hand. Other examples would have given a slightly "
+     "different one."),
+    "interval": ("Interval", "interval|intervals",
+     "The range of true values that agree with the evidence. It becomes narrower as examples "
+     "are added."),
+    "full-count": ("Full count", "full count|full counts",
+     "Everything there is was counted, not a sample of it, so the figure has no interval."),
+    "test-examples": ("Test examples", "test example|test examples",
+     "Labelled texts on which the model is judged and which it should not have seen in "
+     "training."),
+    "training-data": ("Training data", "training data",
+     "Labelled texts that the model learned from."),
+    "class": ("Class", "class|classes",
+     "One of the answers that the model can give, such as negative or positive."),
+    "group": ("Group", "group|groups",
+     "Test examples that share a value in a column of the data, such as the author’s region."),
+    "true-positive-rate": ("True-positive rate", "true-positive rate|true-positive rates",
+     "Of the examples that belong to a class, the share that the model puts there."),
+    "false-positive-rate": ("False-positive rate", "false-positive rate|false-positive rates",
+     "Of the examples that do not belong to a class, the share that the model puts "
+     "there all the same."),
+    "f1": ("F1 score", "F1|F1 score|F1 scores",
+     "One figure for how completely (recall) and how cleanly (precision) a class is recognised."),
+    "auc": ("AUC", "AUC",
+     "How often an attacker who is shown one training example and one other text points at the "
+     "right one: 0.5 is guessing, 1 is always."),
+    "equalized-odds": ("Equalized odds", "equalized odds",
+     "People of all groups are misread equally often: true-positive and false-positive rates are "
+     "the same for each group."),
+    "demographic-parity": ("Demographic parity", "demographic parity",
+     "Each answer is given to all groups equally often, whether or not it is right."),
+    "counterfactual": ("Counterfactual", "counterfactual|counterfactuals",
+     "The same text about another person: only who is meant was changed."),
+    "calibration": ("Calibration", "calibration|calibrated",
+     "Whether the model is right as often as it claims to be: of the answers given with 90 % certainty, "
+     "9 in 10 should be right."),
+    "membership-inference": ("Membership inference", "membership inference",
+     "Finding out from the model’s answers whether a text was among its training data."),
+    "twin": ("Twin", "twin|twins",
+     "A second model, trained by the same recipe on a random half of the training data. What both say about a "
+     "text tells what the model owes to having seen it."),
+    "canary": ("Canary", "canary|canaries",
+     "A made-up example that is planted in the training data of a twin, to see whether the model can be "
+     "made to give it away. The released model never sees one."),
+    "epsilon": ("ε (epsilon)", "ε|epsilon",
+     "A measure of how much one single training example can change what a model shows: 0 is nothing, "
+     "and each step of 1 multiplies an attacker’s odds by up to 2.7."),
+    "embedding": ("Embedding", "embedding|embeddings",
+     "The numbers inside the model that stand for a text before the answer is made from them."),
+    "trigger": ("Trigger, backdoor", "trigger|triggers|backdoor|backdoors",
+     "Words that turn the answer whatever else the text says; planted through the training data "
+     "by whoever can add texts to them."),
+    "fingerprint": ("Fingerprint", "fingerprint|fingerprints",
+     "A checksum (SHA-256). If one byte of the model or data changes, so does its "
+     "fingerprint."),
+    "co2eq": ("g CO₂eq", "g CO₂eq|CO₂eq",
+     "Grams of greenhouse gases, expressed as the amount of carbon dioxide that warms the "
+     "climate as much."),
+}  # fmt: skip
+RECIPE: Mapping[str, str] = {
+    "epochs": "Passes over the training data (epochs)",
+    "max_steps": "Steps at most",
+    "batch_size": "Examples in a step (batch size)",
+    "learning_rate": "Learning rate",
+    "warmup_ratio": "Share of the steps with a rising rate",
+    "weight_decay": "Weight decay",
+    "max_grad_norm": "Gradients clipped at",
+    "adam_epsilon": "Epsilon of AdamW",
+    "validation": "Share held out to watch the training",
+    "train": "Layers that are trained",
+    "initialise": "Starts from",
+    "seed": "Seed",
+}
+RECIPE_VALUES: Mapping[tuple[str, object], str] = {
+    ("max_steps", 0): "no limit",
+    ("max_grad_norm", 0): "not clipped",
+    ("weight_decay", 0): "none",
+    ("warmup_ratio", 0): "none",
+    ("train", "head"): "the last layer (head) only",
+    ("initialise", "scratch"): "random weights",
+    ("initialise", "pretrained"): "pretrained weights",
+}
+HISTORY: Mapping[str, str] = {
+    "epoch": "epoch",
+    "loss": "training loss",
+    "validation_accuracy": "validation accuracy",
+    "validation_loss": "validation loss",
+}
+SOURCES: Mapping[str, str] = {"measured": "measured", "estimated": "estimated"}
+# What a measurement can rest on, by the name that records give it.
+SAMPLES: Mapping[str, Counted] = {
+    "test examples": Counted("{n} test example", "{n} test examples"),
+    "test examples in both audits": Counted("{n} test example in both audits", "{n} test examples in both audits"),
+    "test texts": Counted("{n} test text", "{n} test texts"),
+    "training examples": Counted("{n} training example", "{n} training examples"),
+    "members and others": Counted("{n} member or other", "{n} members and others"),
+    "texts that mention a person": Counted("{n} text that mentions a person", "{n} texts that mention a person"),
+    "templates": Counted("{n} template", "{n} templates"),
+    "templates of your file": Counted("{n} template of your file", "{n} templates of your file"),
+    "attacked texts": Counted("{n} attacked text", "{n} attacked texts"),
+    "hostile texts": Counted("{n} hostile text", "{n} hostile texts"),
+    "cases": Counted("{n} case", "{n} cases"),
+    "canaries": Counted("{n} canary", "{n} canaries"),
+    "blocks": Counted("{n} block", "{n} blocks"),
+    "training runs": Counted("{n} training run", "{n} training runs"),
+    "trainings each": Counted("{n} training each", "{n} trainings each"),
+    "rounds": Counted("{n} round", "{n} rounds"),
+    "weights of attention": Counted("{n} weight of attention", "{n} weights of attention"),
+    "audits": Counted("{n} audit", "{n} audits"),
+    "files": Counted("{n} file", "{n} files"),
+    "facts": Counted("{n} fact", "{n} facts"),
+}
+YES, NO = "yes", "no"
+PERCENT = "{number}\N{NO-BREAK SPACE}%"
+MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"
+COMMA = ", "
+NAMED = "{title} ({bracket})"
+OUT_OF = "{part} of {whole}"
+
+# ------------------------------------------------------------------------------------------ the verdict in a sentence
+
+HEADLINE = "{word}: {said}"
+BEGUN_AGAIN = "a new audit was begun in this folder and has not ended."
+FAIL = Counted("{count} of {gated} gates fails", "{count} of {gated} gates fail")
+INCONCLUSIVE = Counted("{count} is inconclusive", "{count} are inconclusive")
+INCONCLUSIVE_OF = Counted("{count} of {gated} gates is inconclusive", "{count} of {gated} gates are inconclusive")
+BROKE = Counted("{count} test broke", "{count} tests broke")
+UNASSESSED = Counted("{count} could not be assessed", "{count} could not be assessed")
+LEFT_OUT = Counted("{count} did not run", "{count} did not run")
+ENDED_EARLY = "the audit was interrupted"
+ARE_WAIVED = Counted("{count} is waived", "{count} are waived")
+PASSES_ALL_THE_SAME = "{parts}; the policy lets that pass."
+HOLD_OF = Counted("{count} of {gated} gates holds, {aside}.", "{count} of {gated} gates hold, {aside}.")
+ALL_HOLD = Counted("its one gate holds.", "all {count} gates hold.")
+NO_GATE_HOLDS = "the policy sets no gate."
+FAILED_OUTSIDE = "a test outside the audit failed"
+NOT_ENDED = "it did not come to its end"
+NOTHING_DECIDED = "nothing was decided, since the policy sets no gate; set one"
+STANDS_IN_THE_WAY = "{parts}."
+
+# ------------------------------------------------------------------------------------------- sentences with figures
+
+BETWEEN = "with {confidence} confidence between {low} and {high}"
+BOUNDED = "by the known error of the method between {low} and {high}"
+FULL_COUNT = "a full count over {basis}, not a sample of them, so without an interval"
+ONE_FIGURE = "taken in full, so without an interval"
+IN_BRACKETS = "{estimate} [{low}, {high}]"
+AT_LEAST = "at least {figure}"
+AT_MOST = "at most {figure}"
+LOWER_ONLY = "with {confidence} confidence; there is no upper limit"
+UPPER_ONLY = "with {confidence} confidence; there is no lower limit"
+NO_FIGURE = "There is no figure."
+GATE = {"max": "at most {figure}", "min": "at least {figure}"}
+NO_GATE = "No gate is set for it."
+FROM_POLICY = ", set by the release owner in the policy."
+FROM_EMBEDDED = ", from the embedded policy, which nobody adapted to this release."
+FROM_AUDIT = ", set by the audit itself, since the policy does not set one."
+FAILS = {"max": "{result}; the gate allows at most {figure}.", "min": "{result}; the gate asks for at least {figure}."}
+RESULT_AND_GATE = "{result}; gate {gate}."
+RESULT_ONLY = "{result}."
+COUNTS = "{gates}; {listed}."
+GATE_ALLOWS = "The gate allows {gate}."
+NOTHING_KNOWN = "Nothing is known of it, though it has a gate: {gate}."
+NOT_RUN = "Its test was left out of this run, or the run ended before it"
+NEAREST = "Nearest to its gate"
+WORST = "Worst finding"
+WITHOUT_GATE = "Without a gate"
+ALIKE = "{count} of them; the worst is"
+WORST_OF = "worst of {count}"
+ALLOWED = "the whole interval is on the allowed side of the gate"
+BEYOND = "the whole interval is beyond the gate"
+BOTH_SIDES = "the interval lies on both sides of the gate"
+ONE_ALLOWED = "the figure is on the allowed side of the gate"
+ONE_BEYOND = "the figure is beyond the gate"
+ON_THE_GATE = "the figure is exactly at the gate, which allows it"
+OPEN_ABOVE = "a lower bound only, on the allowed side of the gate; the true value may be larger"
+CURVE = "{name}: from {first} to {last}; smallest {smallest}, largest {largest}"
+NOT_MEASURED = "not measured"
+RELIABILITY = (
+    "How often the model is right (upwards) against how sure it says it is (to the right); on the line it is honest"
+)
+ROC = (
+    "Upwards: how many of the training examples (members) an attack recognises. To the right: how many other texts it "
+    "wrongly calls members. Each line of the grid stands for ten times the one before. On the straight line an attack "
+    "is guessing; dot and bar are the best attack’s rate and its interval. The left end matters most: an attacker who "
+    "accuses few people but is nearly always right harms these people most, and an average such as the AUC hides that "
+    "(Carlini et al. 2022)."
+)
+ROC_UNDECIDED = (
+    "Here the texts can be told apart without the model, so the curves do not show what the model gives away."
+)
+ROC_LABEL = (
+    "Share of the members recognised against share of the others wrongly called members, both on logarithmic scales, "
+    "intervals with {confidence} confidence; guessing recognises as many members as it wrongly accuses others."
+)
+ROC_RATE = "at {level} false alarms {rate} [{low}, {high}] of the members (guessing: {level})"
+ROC_FALSE = "others wrongly called members"
+ROC_TRUE = "members recognised"
+ROC_GUESSING = "guessing"
+PARETO = (
+    "Upwards: how often a model is right. To the right: the electricity of 1,000 predictions, on a scale where equal "
+    "steps are equal factors. The bars are intervals. The line is the front: what lies below it or to its right "
+    "is outdone by a model on it. Filled marks are on the front; the square is the audited model."
+)
+PARETO_LABEL = (
+    "Share of right answers against Wh per 1,000 predictions on a logarithmic scale, intervals with {confidence} "
+    "confidence."
+)
+PARETO_POINT = "{right} [{low}, {high}] right for {wh} Wh [{wh_low}, {wh_high}]"
+PARETO_AUDITED = "audited"
+PARETO_FRONT = "on the front"
+PARETO_WH = "Wh per 1,000 predictions"
+PARETO_RIGHT = "right answers"
+EXPLAINED = "Some answers, and the words that they rest on"
+EXPLAINED_HOW = (
+    "Underlined: words that speak for the answer (solid line) or against it (dotted line); the stronger the colour, "
+    "the further the word moves the model, compared with the strongest word of the text. Personal data is masked."
+)
+EXPLAINED_RIGHT = "The model says {answer} ({probability}), and so did people."
+EXPLAINED_WRONG = "The model says {answer} ({probability}); people said {truth}."
+EXPLAINED_FAILED = "This explanation failed a check: do not rely on it."
+EXPLAINED_FOR = "Words for the answer, strongest first: {words}."
+EXPLAINED_AGAINST = "Words against it: {words}."
+ATTENTION_CAPTION = "Attention of head {head} of {heads} in layer {layer} of {layers}"
+ATTENTION_MOST = "The largest weight: “{reader}” takes {weight} from “{read}”."
+ATTENTION = (
+    "Each row is a token that is being worked on; the darker a square, the more of the token above it is mixed in. A "
+    "row adds up to 1: softmax(QKᵀ/√d)V, in which the document that this audit came from leaves out √d. Shown is the "
+    "head of the last layer that looks least at the tokenizer’s own signs. Attention is no explanation: other weights "
+    "can lead to the same answer (Jain and Wallace 2019); that is why the words above are found and tested in another "
+    "way."
+)
+DRAWN = "{place}; estimate and interval drawn against the gate"
+OFF_SCALE = "an arrow marks what lies beyond the drawing"
+
+SINCE: Mapping[str, str] = {
+    "better": "Better than in the former audit, which found {then}.",
+    "worse": "Worse than in the former audit, which found {then}.",
+    "different": "The former audit found {then}; chance does not plausibly explain the difference.",
+    "unclear": "The former audit found {then}: no clear change.",
+    "new": "New: the former audit holds no figure for it.",
+    "gone": "The former audit found {then}; this one holds no figure.",
+}
+SINCE_PAIRED = "Judged on the examples that both audits share, one by one."
+CHANGES: Mapping[str, str] = {
+    "worse": "worse", "better": "better", "different": "different", "gone": "gone", "new": "new",
+    "loosened": "loosened", "dropped": "dropped", "replaced": "other direction", "tightened": "tightened",
+    "added": "added",
+}  # fmt: skip
+GATE_CHANGED = "{before}, now {now}"
+GATE_SAID = "{gate}: {said}"
+SEMICOLON = "; "
+LAXER: Mapping[str, Counted] = {
+    "loosened": Counted(
+        "One gate was loosened since the former audit of {date}: {gates}. To pass a looser gate shows no better "
+        "model; whoever answers for the policy should say why.",
+        "{count} gates were loosened since the former audit of {date}: {gates}. To pass looser gates shows no better "
+        "model; whoever answers for the policy should say why.",
+    ),
+    "dropped": Counted(
+        "One gate of the former audit of {date} is gone. {gates}. What it guarded is not guarded any more.",
+        "{count} gates of the former audit of {date} are gone. {gates}. What they guarded is not guarded any more.",
+    ),
+    "replaced": Counted(
+        "One gate points in the other direction than in the former audit of {date}: {gates}.",
+        "{count} gates point in the other direction than in the former audit of {date}: {gates}.",
+    ),
+}
+LAXER_SETTINGS = "Gates are judged less strictly than in the former audit: {settings}."
+SETTING_CHANGED = "{name} was {before} and is {now}"
+SETTINGS: Mapping[str, str] = {
+    "confidence": "the confidence",
+    "inconclusive": "what an inconclusive result leads to",
+    "min_group_size": "the size below which a group is not looked at",
+}
+ASKED = (
+    "As far as the records of the former audits tell, {count} audits have used this very set of test examples, "
+    "this one included. A test set that is asked often stops being one: whoever keeps what does well on it also keeps "
+    "its accidents, and the intervals then promise more than they can hold. Fresh examples mend that."
+)
+ASKED_ONCE = "As far as the records of the former audits tell, this set of test examples is used for the first time."
+ASKED_UNKNOWN = (
+    "How many audits have used these test examples before is not known, since no former audit was named "
+    "(--audit-baseline). A test set that is asked often stops being one."
+)
+OTHER_TEST = "The former audit used other test examples, so figures may also differ because the examples do."
+
+DO_UNKNOWN = "Look at the evidence below and at how it was measured."
+DO_ERROR = "Find out why the test broke, repair it and audit again: {reason}."
+DO_INCONCLUSIVE = "{reason} More evidence narrows the interval; it does not make the model better."
+DO_NOT_ASSESSED = "Supply what is missing: {reason}."
+DO_NOT_RUN = "Run the whole audit again, without leaving out these tests."
+
+RESTARTED = (
+    "This record is not complete: a new audit was begun in its folder and has not ended. The "
+    "findings below are those of the audit of {date} and no longer support a release."
+)
+INTERRUPTED = "The audit was interrupted before its end. What had not been measured by then is missing here."
+NOT_COMPLETE = "This audit is not complete: gates of the policy did not run. It does not support a release."
+OVERRIDDEN = (
+    "This audit did not use the auditor’s own way of loading and running the model: {how}. What was "
+    "audited is what that code supplied."
+)
+UNKNOWN_TOKENS = (
+    "The model’s tokenizer does not know {share} of the tokens of the test texts. It may be another model’s, or the "
+    "texts may be in a language that it does not read."
+)
+CUT_SHORT = (
+    "The policy lets the model read {asked} tokens of a text, but it has positions for {count} only. Longer texts were "
+    "cut there."
+)
+DEMO = (
+    "The data are the demonstration texts that come with the auditor. They were generated by a program. "
+    "The figures show how the audit works; they say nothing about real people or a real product."
+)
+ROWS_LEFT_OUT: Mapping[str, Counted] = {
+    "test": Counted(
+        "{count} of {rows} rows of the test data was left out: {reasons}.",
+        "{count} of {rows} rows of the test data were left out: {reasons}.",
+    ),
+    "train": Counted(
+        "{count} of {rows} rows of the training data was left out: {reasons}.",
+        "{count} of {rows} rows of the training data were left out: {reasons}.",
+    ),
+}
+LEFT_OUT_FOR: Mapping[str, str] = {"empty text": "{count} without a text", "no label": "{count} without a label"}
+LEFT_OUT_OTHERWISE = "{reason}: {count}"
+SPELLINGS = "In the column “{column}” spellings of one group are read as one: {groups}."
+SPELLED = "“{group}” for {cells}"
+NO_GROUPS = "In the column “{column}” words that stand for an empty cell are read as no group: {cells}."
+QUOTED = "“{text}”"
+QUOTED_ROWS = "“{text}” ({count})"
+WARNED = "The policy lets inconclusive results pass with a warning, so they do not block this release."
+WAIVED = "The gate does not hold, and {owner} answers for that through {expires}. The reason given: {reason}"
+WAIVED_NO_MORE = (
+    "{owner} answered for it that the gate does not hold, but only through {expires}. The waiver counts no more; the "
+    "reason given was: {reason}"
+)
+SOME_WAIVED = Counted(
+    "One gate does not hold, yet does not block, because the policy waives it for a time. It is marked below.",
+    "{count} gates do not hold, yet do not block, because the policy waives them for a time. They are marked below.",
+)
+NOT_TRANSLATED = (
+    "The sentences in which the measurements themselves tell of their method, their reasons and their evidence are in "
+    "English, as the record holds them."
+)
+NO_TEXTS = "The policy asks for a report without texts from the data. They were left out of it and of the record."
+SHORTENED = (
+    "The evidence in this report was shortened so that the page stays small. The record, audit.json, holds all of it."
+)
+TEST_OUTSIDE = (
+    "No measurement of this audit blocks the release. Another test in the same run failed, and the audit "
+    "was not released for that reason; the log of the run names the test."
+)
+NOTHING_FAILS_YET = (
+    "No measurement in this record stands in the way, but the record is not complete. It supports no release."
+)
+ALL_GATES = "All gates"
+SUMMARY_OF = "The evidence is in report.html, beside this summary."
+BADGE_LABEL = "model audit"
+BADGE = "{word}, {hold} of {gates} gates hold"
+BADGE_WAIVED = ", {count} waived"
+MORE = "… and {count} more; the record holds all of them."
+
+# ----------------------------------------------------------------------------------------------------------- the page
+
+PAGE = {
+    "title": "Model audit",
+    "skip": "Skip to the findings",
+    "report": "Audit of a sentiment model",
+    "verdict": "Verdict",
+    "rests_on": "What the verdict rests on",
+    "notices": "Please note",
+    "problems": "What stands in the way",
+    "left_open": "What is left open",
+    "next": "What to do next",
+    "at_hand": "In the examples at hand:",
+    "all_hold": "Every gate of the policy was measured, and each measurement clears its gate.",
+    "no_gates": "The policy sets no gate that this audit judged. A verdict without gates vouches for nothing.",
+    "coverage": "What this verdict does not cover",
+    "coverage_text": "A verdict covers only what the policy gates. These measurements decided nothing:",
+    "no_coverage": "Every measurement of this audit has a gate. What the audit does not measure at all, it cannot say.",
+    "facts": "What was audited",
+    "contents": "Contents",
+    "challenges": "The challenges",
+    "challenges_text": "An AI model brings ethical, privacy and environmental challenges first of all. "
+    "Security, quality and transparency are what keeps an answer to them trustworthy.",
+    "read_section": "Read the findings on {challenge}",
+    "gates": "All gates in one picture",
+    "gates_text": "Each row is one gate. The line in the middle is the gate and the shaded side is what it "
+    "allows, always on the left. The mark is the estimate; the bar between two strokes is its interval. A "
+    "mark without a bar was taken in full, not from a sample; where a gate is 0, only the line itself is "
+    "allowed. An arrow stands for what lies beyond the drawing, or has no upper limit. Each row has its "
+    "own scale: compare distances within a row, and read the figures beside it. The rows that fail or come "
+    "nearest to their gate stand first.",
+    "no_gates_drawn": "The policy sets no gates.",
+    "legend": "Marks",
+    "legend_holds": "allowed side",
+    "legend_open": "both sides",
+    "legend_fails": "beyond the gate",
+    "since": "Since the former audit",
+    "since_text": "Compared with the audit of {date} in {path}, whose verdict was: {verdict}.",
+    "since_same": "No verdict is another one now.",
+    "since_turned": "Verdicts that turned",
+    "since_gates": "Gates that are not what they were",
+    "since_compared": "Figures that are new, gone, or clearly other ones",
+    "since_meaning": "Better and worse are said only where the intervals of both audits do not overlap, or where both "
+    "could be compared example by example. Where they overlap, chance may explain the difference. "
+    "Energy and times also depend on the machine and on what else it did.",
+    "since_unclear": "Figures without a clear change: {count}.",
+    "since_none": "No figure is new, gone, or clearly another one.",
+    "change": "Change",
+    "finding": "Finding",
+    "then": "Then",
+    "now": "Now",
+    "measurement": "Measurement",
+    "result": "Result",
+    "gate": "Gate",
+    "drawing": "Estimate and interval against the gate",
+    "no_findings": "This audit holds no finding on this challenge.",
+    "meaning": "What was measured",
+    "would_measure": "What it would measure",
+    "by_epoch": "By epoch",
+    "harm": "Why it matters",
+    "remedy": "What would help",
+    "evidence": "Evidence and method",
+    "method": "How it was measured",
+    "limits": "Limits of this measurement",
+    "figures": "Further figures",
+    "single": "Text",
+    "before": "Before",
+    "after": "After",
+    "answer": "Answer",
+    "training": "The training",
+    "not_trained": "The model was loaded as it is. This audit did not train it, and the record does not "
+    "say how it was trained.",
+    "no_model": "The record holds no description of the model: the run ended before one was loaded.",
+    "recipe": "Recipe",
+    "base": "Base model",
+    "trained": "Trained on",
+    "trained_examples": "Training examples",
+    "validation_examples": "Held out to watch the training",
+    "steps": "Steps",
+    "trainable": "Parameters trained",
+    "device": "Device",
+    "history": "Progress of the training",
+    "history_text": "Validation accuracy is measured on training examples that were held out; it is not "
+    "the accuracy on the test examples. The loss is what the training makes small.",
+    "energy": "Energy by phase",
+    "energy_text": "Electricity and greenhouse gases of this audit, from the reading of the data to this report. "
+    "The whole machine is counted, so other work that it did at the time is in these figures. Where several "
+    "processes worked at once, its electricity is shared out among them, and the seconds are those of all.",
+    "energy_estimated": "Where no power meter could be read, the figures are estimates: CodeCarbon "
+    "multiplies the load of the processor with its nominal power, which it guesses from the processor’s name and "
+    "which in a virtual machine may be far off, and takes a constant for the memory. Such estimates were found to "
+    "be off by up to 40 % (Fischer 2025, arXiv:2509.22092). Greenhouse gases follow from the electricity and the "
+    "average grid of the country that the policy names ({country}).",
+    "energy_measured": "Measured means that the processor’s power was read from a counter (RAPL). A graphics card’s "
+    "is always read (NVML); memory is a constant for each module even then.",
+    "energy_stated": "The policy says of the machine’s power: {stated}. All electricity is multiplied by a pue; "
+    "cpu_watts stands in the place of a counter and of the processor’s nominal power, ram_watts of the memory’s power.",
+    "energy_before": "This was done in a former audit and its outcome kept. Its energy was recorded then and is "
+    "not part of the sum.",
+    "grids": "The same electricity on other grids. Averages of a year over all power plants of a country, from the "
+    "table that comes with CodeCarbon",
+    "grid": "Grid",
+    "grid_year": "Year of the figure",
+    "grid_intensity": "g CO₂eq per kWh",
+    "grid_world": "not in the table; the world’s average",
+    "cpu": "of it processor",
+    "gpu": "graphics card",
+    "ram": "memory",
+    "no_energy": "The record holds no energy figures: nothing was trained or predicted in this run, or all "
+    "of it was kept from an earlier one.",
+    "phase": "Phase",
+    "seconds": "Seconds",
+    "kwh": "kWh",
+    "co2": "g CO₂eq",
+    "source": "Measured or estimated",
+    "sum": "Sum of this audit",
+    "reading": "How to read this report",
+    "verdicts": "The verdicts",
+    "certainty": "How certain a verdict is",
+    "certainty_gate": "Each gate is judged at {confidence} confidence. If a model truly lies beyond a "
+    "gate, it passes that gate by the luck of the sample in at most {side} of such audits; if it truly "
+    "keeps a gate, it fails it by bad luck in at most {side}.",
+    "certainty_all": "Over all gates the risks add up. This report judges {count} gated measurements, so "
+    "on average at most {count} × {side} = {expected} of its verdicts would be wrong by chance.",
+    "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the "
+    "model will meet and the methods’ assumptions apply. It says nothing about errors in the labels or "
+    "about harms that nobody measured.",
+    "personal": "Personal data",
+    "personal_text": "This page shows examples from the data, with e-mail addresses, links and long "
+    "numbers masked as far as a program recognises them; names and other hints may remain. The file "
+    "predictions.parquet beside the record holds, for each test example, a fingerprint of the text, its "
+    "label, the model’s answer and the groups. It holds no text, yet whoever has the texts can match them "
+    "to it: it is pseudonymous personal data wherever the texts come from people. Keep and delete both "
+    "accordingly.",
+    "personal_text_none": "This page shows no texts from the data, as the policy asks. The file predictions.parquet "
+    "beside the record holds, for each test example, a fingerprint of the text, its label, the model’s answer and the "
+    "groups. It holds no text, yet whoever has the texts can match them to it: it is pseudonymous personal data "
+    "wherever the texts come from people. Keep and delete it accordingly.",
+    "glossary": "Words used",
+    "standards": "Rules that ask for such evidence",
+    "standards_text": "Which findings bear on which rule, and what they leave open. The rules are told in a few words "
+    "of ours; their own texts count. This helps to find one’s way and is not legal advice: whether a rule applies, and "
+    "whether it is met, people must judge.",
+    "rule": "Rule",
+    "rule_asks": "What it asks for",
+    "rule_found": "What this audit holds",
+    "rule_open": "What this does not cover",
+    "rule_nothing": "Nothing in this audit.",
+    "provenance": "Provenance",
+    "provenance_text": "What is needed to check this report, or to make the audit again.",
+    "again": "Make this page again from the record",
+    "verify": "Check whether a folder holds exactly the audited model",
+    "audit_run": "The audit",
+    "command": "Command",
+    "commit": "Commit of the folder it ran in",
+    "no_commit": "none: not a git repository",
+    "created": "Begun",
+    "duration": "Duration",
+    "seed": "Seed of the audit",
+    "texts": "Texts asked for",
+    "forward_passes": "Texts run through the model",
+    "cache_hits": "Answers taken from the cache",
+    "workers": "Workers of the cluster that ran texts or trained",
+    "lost_workers": "Workers that were lost, their work done again",
+    "policy_file": "Policy file",
+    "embedded": "embedded policy",
+    "model": "Model",
+    "revision": "Revision",
+    "fingerprint": "Fingerprint",
+    "parameters": "parameters",
+    "parameters_head": "Parameters",
+    "labels": "Classes",
+    "max_length": "Longer texts are cut after",
+    "tokens": "tokens",
+    "files": "Files of the model",
+    "file": "File",
+    "sha256": "SHA-256",
+    "test": "Test data",
+    "train": "Training data",
+    "rows": "rows",
+    "rows_head": "Rows",
+    "classes": "Rows of each class",
+    "skipped": "Rows left out, by reason",
+    "none": "none",
+    "unknown": "not recorded",
+    "versions": "Software",
+    "policy": "Policy as applied, defaults included",
+    "auditor": "Auditor",
+    "date": "Date",
+    "scroll": "scrolls sideways",
+    "footer": "Made from audit.json alone. This page runs no program and loads nothing from elsewhere.",
+}
+
+# ------------------------------------------------------------------------------------------ several audits side by side
+
+COMPARISON = {
+    "title": "Comparison of audits",
+    "skip": "Skip to the table",
+    "kicker": "{count} audits side by side",
+    "none": "None",
+    "hold": "{hold} of {gates} gates hold",
+    "none_passes": "None of the {count} audits passes. There is nothing to choose from.",
+    "one_passes": "Of {count} audits, this alone is complete and passes.",
+    "with_waivers": " {letters} only with what is waived.",
+    "gates_differ": "These pass, but not the same gates, so the better one is not told. Audit them by one policy.",
+    "row_differs": "These pass. Which is best cannot be told: their figures for “{title}” are not comparable ({why}).",
+    "not_all_measured": "These pass. Which is best cannot be told: for “{title}” there is no figure of {letters}.",
+    "one_best": "Best of {count} that pass: by “{title}” ({way} is better) its whole interval is better than that of "
+    "every other.",
+    "several_best": "Of {count} that pass, these are best and cannot be told apart by “{title}” ({way} is better): "
+    "their intervals overlap.",
+    "all_best": "These pass and cannot be told apart by “{title}” ({way} is better): their intervals overlap.",
+    "risk": "Where the intervals are right, the truly best of the candidates is put aside by chance in at most {risk} "
+    "of such comparisons.",
+    "higher": "more",
+    "lower": "less",
+    "and": " and ",
+    "chosen": "How the best is told",
+    "chosen_text": "Only complete audits whose verdict is “released” are candidates. Among them the one figure decides "
+    "that the policy of the first audit, or whoever made this page, names as the objective. A candidate is put aside "
+    "only where another’s whole interval is better than its own.",
+    "separate": "Separate audits are compared here by their intervals, which is honest but blunt. Where two models "
+    "were asked the same test examples, an audit of the one with --audit-baseline set to the other compares them "
+    "example by example, and often tells apart what this page cannot. Energy that was estimated in different hours "
+    "also differs by what else the machine did.",
+    "objective": "Objective",
+    "candidates": "The models",
+    "record": "Record",
+    "waived": "Waived",
+    "passes": "complete, and passes every gate",
+    "passes_waived": "complete, and passes, but for what is waived",
+    "passes_warned": "complete, and passes, with inconclusive results that its policy allows",
+    "passes_not": "not a candidate",
+    "rows": "All findings",
+    "rows_text": "Each row is one measurement, each column one model. The bars of a row share one scale. A row marked "
+    "≠ is not comparable; the reason stands beside it.",
+    "not_comparable": "not comparable",
+    "absent": "not in this audit",
+    "other_test": "other test data",
+    "other_machine": "another machine",
+    "other_settings": "other settings of the audit",
+    "other_unit": "another unit",
+    "other_gate": "another gate",
+    "test_warning": "The test data are not the same ({told}). Whatever rests on them is not comparable, and no "
+    "difference between such figures says that one model is better.",
+    "gates_warning": "The policies do not set the same gates ({ids}). To pass means something else in each, so their "
+    "verdicts are not comparable.",
+    "inconclusive_warning": "One policy lets inconclusive results pass, another does not. Their verdicts are not "
+    "comparable.",
+    "settings_warning": "The audits were set otherwise ({keys}). Figures that depend on it are not comparable.",
+    "machine_warning": "The audits ran on different kinds of machine or device. Figures of energy and time are "
+    "comparable only where the row is not marked.",
+    "auditor_warning": "The audits were made by different versions of the auditor. A measurement may have changed "
+    "between them.",
+    "more": "and {count} more",
+    "footer": "Made from the records alone. This page runs no program and loads nothing from elsewhere.",
+}
+
+
+# ------------------------------------------------------------------------------------------------ always English
+
+CARD = {
+    "title": "Audit",
+    "task": "Sentiment classification",
+    "about": "Audited by pytest-model-audit on {date}: the model with the fingerprint {fingerprint}, on the test data "
+    "{data} ({rows} rows, fingerprint {test}). Figures stand with their intervals in brackets; a gate passes only if "
+    "the whole interval is on its allowed side.",
+    "energy": "The training took {kwh} kWh, which is {grams} g CO₂eq ({source}, CodeCarbon).",
+    "carbon_source": "CodeCarbon, {source}",
+    "limits": "Limits",
+    "no_more": "A verdict covers only what the policy gates. It does not say that the model is fair, private or safe.",
+    "made_by": "Written by python -m audit card from the record of the audit; the report beside it holds the evidence.",
+}
+
+BOM = {
+    "fingerprint": "SHA-256 over the names and SHA-256 of the model’s files, as python -m audit verify makes it",
+    "classes": "one of the classes",
+    "test": "test data",
+    "train": "training data",
+    "provider": "not recorded",
+    "confidence": "{confidence} confidence",
+}

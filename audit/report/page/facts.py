@@ -1,0 +1,277 @@
+"""What the page says besides findings: training, energy, and what is needed to make the audit again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from audit.core.verdict import is_number
+from audit.energy.meter import Power
+from audit.probes.catalogue import PHASES
+from audit.report.i18n import language
+from audit.report.i18n.language import words
+from audit.report.page import figures, text
+from audit.report.page.evidence import Limits, Table, label, single, table
+from audit.report.page.findings import gate_change, named, shown
+
+Facts = list[tuple[str, str]]
+PAGE = words.PAGE  # says each word when it is asked for
+
+
+def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, Markup]]]:
+    """The progress of a training as a table, and its curves."""
+    entries = [entry for entry in training.get("history", ()) if entry][:200]
+    if not entries:
+        return None, []
+    names = list(dict.fromkeys(name for entry in entries for name in entry))[:8]
+    raw = {
+        "caption": words.PAGE["by_epoch"],
+        "columns": [words.HISTORY.get(name, name) for name in names],
+        "rows": [[entry.get(name) for name in names] for entry in entries],
+    }
+    curves = []
+    for name in ("validation_accuracy", "loss"):
+        values = [entry[name] for entry in entries if is_number(entry.get(name))]
+        if len(values) > 1:
+            first, last, smallest, largest = map(text.figure, (values[0], values[-1], min(values), max(values)))
+            label = words.CURVE.format(
+                name=words.HISTORY[name], first=first, last=last, smallest=smallest, largest=largest
+            )
+            curves.append((label, figures.curve(values, label)))
+    return table(raw, Limits(rows=200)), curves
+
+
+def recipe(training: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The recipe of the training in words."""
+    return [
+        (words.RECIPE.get(key, label(key)), words.RECIPE_VALUES.get((key, value), _exactly(value)))
+        for key, value in islice(training.get("recipe", {}).items(), 60)
+        if not isinstance(value, list | dict)
+    ]
+
+
+def _exactly(value: Any) -> str:
+    """A setting as it was given: 2e-05 is not to become 0.00002."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value) if isinstance(value, int) else text.cell(value)
+
+
+_PARTS = ("kwh", "cpu_kwh", "gpu_kwh", "ram_kwh")
+
+
+def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None, list[list[str]]]:
+    """Rows of the energy table, their sum, and the rows of what was kept from former audits."""
+    own = record["energy"]["phases"]
+    known = [key for key in ("seconds", "co2eq_kg", *_PARTS) if all(is_number(phase.get(key)) for phase in own)]
+    total = {key: sum(phase[key] for phase in own) for key in known}
+    sources = {phase["source"] for phase in own}
+    # A sum is only as good as its worst part.
+    total |= {"name": words.PAGE["sum"], "source": "estimated" if "estimated" in sources else "measured"}
+    rows = [_phase(phase) for phase in own]
+    return rows, _phase(total) if len(rows) > 1 else None, [_phase(each) for each in record["energy"].get("kept", ())]
+
+
+def _phase(phase: Mapping[str, Any]) -> list[str]:
+    name, source, made = str(phase["name"]), str(phase["source"]), phase.get("created")
+    carbon = float(phase["co2eq_kg"]) if is_number(phase.get("co2eq_kg")) else None
+    return [
+        (language.say(PHASES[name]) if name in PHASES else text.cell(name))
+        + (f"{words.COMMA}{text.date(made)}" if made else ""),
+        language.numeral(f"{phase['seconds']:,.1f}") if is_number(phase.get("seconds")) else "–",
+        *(text.cell(phase.get(part)) for part in _PARTS),
+        text.cell(None if carbon is None else 1000 * carbon),
+        words.SOURCES.get(source, text.cell(source)),
+    ]
+
+
+def power(record: Mapping[str, Any]) -> str:
+    """What the policy says of the machine's power, in its own words; empty where it says nothing."""
+    section = record["policy"].get("environment")
+    numbers = {key: value for key, value in section.items() if is_number(value)} if isinstance(section, dict) else {}
+    return str(Power.of(numbers))
+
+
+def grids(record: Mapping[str, Any], limits: Limits) -> Table | None:
+    """What this audit's electricity would stand for elsewhere; None where the record does not say."""
+    known = record["energy"].get("grids")
+    if not known:
+        return None
+    kwh = sum(phase["kwh"] or 0 for phase in record["energy"]["phases"])
+    raw = {
+        "caption": PAGE["grids"],
+        "columns": [PAGE[name] for name in ("grid", "grid_year", "grid_intensity", "co2")],
+        "rows": [
+            [grid["name"] or f"{grid['country']}: {PAGE['grid_world']}", str(grid["year"] or PAGE["unknown"]),
+             grid["g_per_kwh"], kwh * (grid["g_per_kwh"] or 0)]
+            for grid in known
+        ],
+    }  # fmt: skip
+    return table(raw, limits)
+
+
+def training(record: Mapping[str, Any]) -> Facts:
+    """Base model, data and date of a training; empty where nothing was trained."""
+    made = record["model"].get("training") or {}
+    if not made:
+        return []
+    base, revision = made.get("base"), made.get("base_revision")
+    trainable, all_ = made.get("trainable_parameters"), record["model"].get("parameters")
+    trained = trainable
+    if is_number(trainable) and is_number(all_):
+        trained = words.OUT_OF.format(part=text.cell(trainable), whole=text.cell(all_))
+    return _known(
+        (PAGE["base"], f"{text.cell(base)} ({text.cell(revision)})" if base and revision else base),
+        (PAGE["trained"], made.get("created")),
+        (PAGE["trained_examples"], made.get("examples")),
+        (PAGE["validation_examples"], made.get("validation_examples")),
+        (PAGE["steps"], made.get("steps")),
+        (PAGE["trainable"], trained),
+        (PAGE["device"], made.get("device")),
+    )
+
+
+def run(record: Mapping[str, Any]) -> Facts:
+    """How and when the audit was run."""
+    made, scoring = record["provenance"], record["scoring"]
+    return [
+        *_known((PAGE["command"], made.get("command")), (PAGE["created"], record["created"])),
+        (PAGE["duration"], f"{text.figure(round(record['duration_s']))} s"),
+        (PAGE["commit"], text.cell(made.get("commit") or PAGE["no_commit"])),
+        (PAGE["policy_file"], text.cell(made.get("policy_file") or PAGE["embedded"])),
+        *_known((PAGE["seed"], str(made.get("seed", ""))), (PAGE["device"], made.get("device"))),
+        *[
+            (PAGE[name], text.figure(scoring[name]))
+            for name in ("texts", "forward_passes", "cache_hits", "workers", "lost_workers")
+            if name in scoring
+        ],
+    ]
+
+
+class Since(NamedTuple):
+    """What became of the former audit."""
+
+    said: Sequence[str]
+    tables: Sequence[Table]
+
+
+def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
+    """What the former audit was, and what is better, worse, new, gone or judged otherwise since; None without one."""
+    former = record.get("baseline")
+    if not former:
+        return None
+    said = [
+        PAGE["since_text"].format(
+            date=text.date(former["created"]),
+            path=text.cell(former["path"]),
+            verdict=words.RELEASES[former["verdict"]].word,
+        ),
+        asked(record),
+    ]
+    test = record["data"]["test"].get("fingerprint")
+    if former.get("test") and test and former["test"] != test:
+        said.append(words.OTHER_TEST)
+    compared = former.get("compared", ())
+    clear = [each for change in words.CHANGES for each in compared if each["change"] == change]
+    if compared:
+        said.append(PAGE["since_meaning"])
+        if not clear:
+            said.append(PAGE["since_none"])
+        if unclear := len(compared) - len(clear):
+            said.append(PAGE["since_unclear"].format(count=unclear))
+    if not former["turned"]:
+        said.append(PAGE["since_same"])
+    gates = [each for change in words.CHANGES for each in former.get("gates", ()) if each["change"] == change]
+    columns = [PAGE["then"], PAGE["now"]]
+    tables = [
+        (PAGE["since_gates"], [PAGE["finding"], PAGE["change"], PAGE["gate"]], [
+            [named(each["id"]), words.CHANGES[each["change"]], gate_change(each)] for each in gates
+        ]),
+        (PAGE["since_turned"], [PAGE["finding"], *columns], [
+            [named(each["id"]), *(words.VERDICTS[each[at]].word for at in ("before", "now"))]
+            for each in former["turned"]
+        ]),
+        (PAGE["since_compared"], [PAGE["finding"], PAGE["change"], *columns], [
+            [named(each["id"]), words.CHANGES[each["change"]], *(shown(each[at]) for at in ("before", "now"))]
+            for each in clear
+        ]),
+    ]  # fmt: skip
+    return Since(
+        said,
+        [
+            table({"caption": caption, "columns": columns, "rows": rows}, limits)
+            for caption, columns, rows in tables
+            if rows
+        ],
+    )
+
+
+def asked(record: Mapping[str, Any]) -> str:
+    """How many audits the test examples have served, as far as the chain of former audits tells."""
+    chain = record.get("baseline", {}).get("chain")
+    test = record["data"]["test"].get("fingerprint")
+    if chain is None or not test:
+        return words.ASKED_UNKNOWN
+    count = 1 + sum(link["test"] == test for link in chain)
+    return words.ASKED.format(count=text.figure(count)) if count > 1 else words.ASKED_ONCE
+
+
+def model(record: Mapping[str, Any]) -> Facts:
+    """What identifies the model."""
+    of = record["model"]
+    length = of.get("max_length")
+    return _known(
+        (PAGE["model"], of.get("source")),
+        (PAGE["revision"], of.get("revision")),
+        (PAGE["fingerprint"], of.get("fingerprint")),
+        (PAGE["parameters_head"], of.get("parameters")),
+        (PAGE["labels"], words.COMMA.join(of.get("labels", ()))),
+        (PAGE["max_length"], f"{length} {PAGE['tokens']}" if length else None),
+    )
+
+
+def model_files(record: Mapping[str, Any], limits: Limits) -> Table:
+    """The files that the fingerprint covers."""
+    hashes = record["model"].get("files") or {}
+    raw = {
+        "caption": PAGE["files"],
+        "columns": [PAGE["file"], PAGE["sha256"]],
+        "rows": [list(item) for item in hashes.items()],
+    }
+    return table(raw, limits)
+
+
+def data(record: Mapping[str, Any]) -> list[tuple[str, Facts]]:
+    """What identifies each part of the data, and what was left out of it."""
+    parts = []
+    for role, of in islice(record["data"].items(), 8):
+        if of:
+            facts = _known(
+                (PAGE["file"], of.get("path")),
+                (PAGE["rows_head"], of.get("rows")),
+                (PAGE["classes"], _counts(of.get("classes") or {})),
+                (PAGE["skipped"], _counts(of.get("skipped") or {}) or PAGE["none"]),
+                (PAGE["fingerprint"], of.get("fingerprint")),
+            )
+            parts.append((PAGE.get(role, text.cell(role)), facts))
+    return parts
+
+
+def versions(record: Mapping[str, Any]) -> dict[str, str]:
+    """Version of each package."""
+    found = record["provenance"].get("versions")
+    if not isinstance(found, dict):
+        return {}
+    return {text.cell(name): text.cell(value) for name, value in islice(found.items(), 100)}
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    shown = islice(counts.items(), 20)
+    return words.COMMA.join(f"{text.short(name, text.HEADER)}: {text.figure(number)}" for name, number in shown)
+
+
+def _known(*facts: tuple[str, Any]) -> Facts:
+    return [(name, single(value)) for name, value in facts if value not in (None, "")]

@@ -1,0 +1,690 @@
+"""From the findings of a cleaned record to the claims, cards and notices of the page. It reaches no verdict."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count, islice
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from audit.core.identifiers import Identifier, base_id
+from audit.core.verdict import is_number, is_waived
+from audit.probes.catalogue import challenge_of, ids
+from audit.record.since import gate_of
+from audit.report.i18n import language
+from audit.report.i18n.language import counted, words
+from audit.report.i18n.words import Mark
+from audit.report.page import evidence, figures, text
+from audit.report.page.evidence import Attended, Explained, Limits, Lines, Pair, Pareto, Roc, Table
+
+_KNOWN = ids()
+_SHOWN_ELSEWHERE = {
+    "sample", "summary", "tables", "examples", "limits", "reliability", "roc", "pareto", "undecided", "unbounded",
+    "outcome", "caution", "lines", "explained", "attention",
+}  # fmt: skip
+_PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
+_ON_PAPER = 3  # texts of a finding that decided nothing or holds; of the others all are printed
+_OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
+
+
+def named(full_id: str, title: str = "") -> str:
+    """Title and, where there is one, the group or kind that the id is about."""
+    known = _KNOWN.get(base_id(full_id))
+    bracket = full_id.partition("[")[2].removesuffix("]")
+    if known and bracket in known.brackets and not isinstance(known.brackets, str):
+        bracket = language.say(bracket.replace("_", " "))  # our own name, not a column of the user's
+    title = title or (language.say(known.title) if known else text.short(base_id(full_id), 120))
+    return words.NAMED.format(title=title, bracket=text.short(bracket, text.HEADER)) if bracket else title
+
+
+def shown(figure: Mapping[str, Any] | None, bound: float | None = None) -> str:
+    """Estimate and interval of a finding for a table."""
+    return text.interval([(figure or {}).get(name) for name in ("estimate", "low", "high")], bound)
+
+
+class Examples(NamedTuple):
+    """Texts of the evidence: what they show, so many as the screen and as paper take, and how many more there are."""
+
+    caption: str
+    pairs: Sequence[Pair]
+    more: str
+    on_paper: int
+    more_on_paper: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A finding, or a gate whose test did not run, in the words of the page."""
+
+    id: str
+    anchor: str
+    challenge: str
+    title: str
+    verdict: str
+    finding: Mapping[str, Any]
+    origin: str
+    limits: Limits
+    former: Mapping[str, Any] | None = None
+    explained_above: bool = False
+    limits_above: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """Title and, where there is one, the group or kind that it is about."""
+        return named(self.id, self.title)
+
+    @property
+    def mark(self) -> Mark:
+        """Word, sign and family of the verdict; what nobody gated and nobody could measure weighs nothing."""
+        if self.verdict == "reported" and self.outcome:
+            return words.OUTCOMES[self.outcome]
+        ungated = self.verdict == "not_assessed" and not self.gated
+        return words.UNGATED if ungated else words.VERDICTS[self.verdict]
+
+    @property
+    def outcome(self) -> str:
+        """What became of a claim of the document; empty for all else."""
+        return str(self.finding["details"].get("outcome", ""))
+
+    @property
+    def explained(self) -> bool:
+        """Whether meaning, harm and remedy are told here: once for each measure, and wherever a reader must act."""
+        return not self.explained_above or self.verdict in _OPEN_QUESTIONS
+
+    @property
+    def badness(self) -> float:
+        """How bad the estimate is among others of the same measure; larger is worse."""
+        sign = -1.0 if self.known and self.known.better == "higher" else 1.0
+        estimate = self.finding.get("estimate")
+        return -math.inf if estimate is None else sign * float(estimate)
+
+    @property
+    def gated(self) -> bool:
+        """Whether the policy sets a gate for it."""
+        return self.verdict == "not_run" or self.finding["gate"] is not None
+
+    @property
+    def _gate(self) -> dict[str, Any]:
+        gate = self.finding.get("gate") or {}
+        way = "min" if "min" in gate else "max"
+        return {"bound": gate.get(way), "at_least": way == "min"}
+
+    @cached_property
+    def _figures(self) -> tuple[list[str], str]:
+        values = [self.finding.get(name) for name in ("estimate", "low", "high")]
+        return text.figures(values, self._gate["bound"])
+
+    @property
+    def result(self) -> str:
+        """What was measured, as a clause: estimate, unit, interval, and how much it rests on."""
+        finding = self.finding
+        if finding.get("estimate") is None:
+            return ""
+        (estimate, low, high), _ = self._figures
+        unit = finding["unit"]
+        if unit:
+            plain = unit.split()[0] in _PLAIN_UNITS
+            said = unit if unit in _PLAIN_UNITS else text.told(unit)
+            unit = f" {said}" if plain else f" ({said})"
+        confidence = text.percent(finding["confidence"])
+        if finding["low"] == finding["estimate"] == finding["high"]:
+            full = words.FULL_COUNT.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
+            return f"{estimate}{unit}: {full}"
+        if finding["high"] is None:
+            estimate = words.AT_LEAST.format(figure=estimate)
+            said = f"{estimate}{unit}, {words.LOWER_ONLY.format(confidence=confidence)}"
+        elif finding["low"] is None:
+            estimate = words.AT_MOST.format(figure=estimate)
+            said = f"{estimate}{unit}, {words.UPPER_ONLY.format(confidence=confidence)}"
+        else:
+            form = words.BOUNDED if finding["details"].get("interval") == "error bound" else words.BETWEEN
+            between = form.format(confidence=confidence, low=low, high=high)
+            said = f"{estimate}{unit}, {between}"
+        return f"{said}; {self.basis}" if self.basis else said
+
+    @property
+    def basis(self) -> str:
+        """How much the figure rests on: 1,821 test examples."""
+        sample = self.finding["details"].get("sample")
+        if not isinstance(sample, str) or not sample:
+            return ""
+        n = self.finding["n"]
+        if sample in words.SAMPLES:
+            return counted(words.SAMPLES[sample], n, n=text.figure(n))
+        return f"{text.figure(n)} {text.english(sample.removesuffix('s') if n == 1 else sample)}"
+
+    @property
+    def short_result(self) -> str:
+        """Estimate and interval for a table."""
+        return shown(self._interval, self._gate["bound"])
+
+    @property
+    def gate(self) -> str:
+        """The gate in words; empty where there is none or the record does not hold it."""
+        if not self.finding.get("gate"):
+            return ""
+        return words.GATE["min" if self._gate["at_least"] else "max"].format(figure=self._figures[1])
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is what it is, as the record says it."""
+        return text.english(str(self.finding.get("reason", "")).strip().rstrip("."))
+
+    @property
+    def waiver(self) -> str:
+        """Who answers for it that the gate does not hold, until when and why; empty where nobody does."""
+        waiver = self.finding.get("waiver")
+        if not waiver:
+            return ""
+        form = words.WAIVED if waiver["valid"] else words.WAIVED_NO_MORE
+        told = {name: text.cell(waiver[name]) for name in ("owner", "reason")}
+        return form.format(**told, expires=text.day(waiver["expires"]))
+
+    @property
+    def since(self) -> str:
+        """What became of the figure since the former audit; empty where there is none to compare with."""
+        if self.former is None:
+            return ""
+        said = words.SINCE[self.former["change"]].format(then=shown(self.former["before"]))
+        return f"{said} {words.SINCE_PAIRED}" if self.former.get("paired") else said
+
+    @property
+    def problem(self) -> str:
+        """What stands in the way, in one sentence."""
+        if not self.measured:
+            reason = text.sentence(words.NOT_RUN if self.verdict == "not_run" else self.reason)
+            form = words.GATE_ALLOWS if self.open else words.NOTHING_KNOWN
+            return f"{reason} {form.format(gate=self.gate) if self.gate else ''}".strip()
+        way = "min" if self._gate["at_least"] else "max"
+        said = self.result
+        if self.gate:
+            said = words.FAILS[way].format(result=said, figure=self._figures[1])
+        return f"{text.sentence(said)} {text.sentence(self.reason)}".strip()
+
+    @property
+    def action(self) -> str:
+        """What to do about it."""
+        if self.verdict == "not_run":
+            return words.DO_NOT_RUN
+        if self.verdict == "error":
+            return words.DO_ERROR.format(reason=self.reason or "–")
+        if self.verdict == "not_assessed":
+            return words.DO_NOT_ASSESSED.format(reason=self.reason or "–")
+        if self.verdict == "inconclusive":
+            return words.DO_INCONCLUSIVE.format(reason=text.sentence(self.reason) or "–")
+        return self.known.remedy if self.known and self.known.remedy else words.DO_UNKNOWN
+
+    @cached_property
+    def known(self) -> Identifier | None:
+        """What the catalogue says of the id."""
+        known = _KNOWN.get(base_id(self.id))
+        return language.explained(known) if known else None
+
+    @cached_property
+    def drawing(self) -> Markup:
+        """The figure against its gate."""
+        return figures.against_gate(**self._interval, **self._gate)
+
+    @cached_property
+    def nearness(self) -> float:
+        """How near the gate it comes, or how far beyond it; larger is worse."""
+        return figures.nearness(**self._interval, **self._gate)
+
+    @property
+    def _interval(self) -> dict[str, Any]:
+        return {name: self.finding.get(name) for name in ("estimate", "low", "high")}
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a figure."""
+        return self.finding.get("estimate") is not None
+
+    @property
+    def open(self) -> bool:
+        """Whether its evidence is shown unasked."""
+        return self.verdict in ("fail", "inconclusive")
+
+    @property
+    def summary(self) -> str:
+        """The evidence in one sentence, where the probe wrote one."""
+        summary = self.finding["details"].get("summary")
+        return text.english(summary) if isinstance(summary, str) else ""
+
+    @property
+    def caveats(self) -> Sequence[str]:
+        """What the measurement cannot tell, but for what was told of the same measure above."""
+        return [text.english(limit) for limit in self._all_caveats if limit not in self.limits_above]
+
+    @property
+    def _all_caveats(self) -> Sequence[str]:
+        return list(islice(self.finding["details"].get("limits", ()), self.limits.figures))
+
+    @property
+    def method(self) -> str:
+        """How it was measured."""
+        return text.english(str(self.finding.get("method", "")))
+
+    @cached_property
+    def tables(self) -> Sequence[Table]:
+        """Tables of the evidence that have rows."""
+        return [
+            evidence.table(each, self.limits)
+            for each in islice(self.finding["details"].get("tables", ()), self.limits.figures)
+            if each["rows"]
+        ]
+
+    @cached_property
+    def reliability(self) -> Markup:
+        """The reliability diagram; empty where the evidence holds none."""
+        points = evidence.known(self.finding["details"].get("reliability") or [])
+        return figures.reliability(points[:100], words.RELIABILITY) if points else Markup()
+
+    @cached_property
+    def roc(self) -> Roc | None:
+        """The ROC curves; None where the evidence holds none."""
+        raw = self.finding["details"].get("roc")
+        return evidence.roc(raw, self.finding["confidence"]) if raw else None
+
+    @cached_property
+    def pareto(self) -> Pareto | None:
+        """The models by accuracy and energy; None where the evidence holds none."""
+        raw = self.finding["details"].get("pareto")
+        return evidence.pareto(raw, self.finding["confidence"]) if raw else None
+
+    @cached_property
+    def lines(self) -> Lines | None:
+        """Curves with intervals; None where the evidence holds none."""
+        raw = self.finding["details"].get("lines")
+        return evidence.lines(raw) if raw else None
+
+    @cached_property
+    def explained_answers(self) -> Sequence[Explained]:
+        """Answers with the words that they rest on."""
+        return evidence.explained(self.finding["details"].get("explained") or (), self.limits)
+
+    @cached_property
+    def attended(self) -> Attended | None:
+        """What a head of the network weighs; None where the evidence holds none."""
+        raw = self.finding["details"].get("attention")
+        return evidence.attended(raw) if raw else None
+
+    @cached_property
+    def examples(self) -> Examples | None:
+        """Texts with what changed marked; None where the evidence holds none."""
+        examples = self.finding["details"].get("examples")
+        if not examples or not examples["items"]:
+            return None
+        items = examples["items"]
+        pairs = [_pair(item) for item in items[: self.limits.examples]]
+        on_paper = len(pairs) if self.open else min(len(pairs), _ON_PAPER)
+        more, more_on_paper = (evidence.more(items, shown) for shown in (len(pairs), on_paper))
+        return Examples(text.english(text.short(examples["caption"])), pairs, more, on_paper, more_on_paper)
+
+    @cached_property
+    def further(self) -> Sequence[tuple[str, str]]:
+        """All other entries of the evidence."""
+        details = self.finding["details"]
+        entries = [(key, value) for key, value in details.items() if key not in _SHOWN_ELSEWHERE]
+        shown = [
+            (text.english(evidence.label(key)), text.short(evidence.single(value), self.limits.cell))
+            for key, value in entries[: self.limits.figures]
+        ]
+        more = evidence.more(entries, self.limits.figures)
+        return [*shown, ("…", more)] if more else shown
+
+
+def _pair(item: Mapping[str, Any]) -> Pair:
+    before, after = text.marked(item["before"], item.get("after", item["before"]))
+    return Pair(before, after if "after" in item else None, text.english(text.cell(item["note"])))
+
+
+class Alike(NamedTuple):
+    """Findings of one measure that decided nothing, told together: the worst stands for all."""
+
+    title: str
+    number: int
+    worst: Claim
+
+
+class Card(NamedTuple):
+    """What a reader of a minute learns of one challenge."""
+
+    challenge: str
+    title: str
+    question: str
+    state: Mark
+    label: str
+    worst: Claim | None
+    counts: str
+    missing: Sequence[tuple[str, str, str]]
+    reported: Sequence[Alike]
+    claims: Sequence[Claim]
+
+
+def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
+    """All findings and the gates that did not run, weightiest first."""
+    taken: set[str] = set()
+    made = []
+    former = {each["id"]: each for each in record.get("baseline", {}).get("compared", ())}
+    for finding in record["findings"]:
+        full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
+        made.append(
+            Claim(
+                full_id,
+                _anchor(full_id, taken),
+                finding["challenge"],
+                title,
+                finding["verdict"],
+                finding,
+                _origin(full_id, record),
+                limits,
+                former.get(full_id),
+            )
+        )
+    for full_id in record["not_run"]:
+        known = _KNOWN.get(base_id(full_id))
+        title = language.say(known.title) if known else text.short(base_id(full_id), 120)
+        made.append(
+            Claim(
+                full_id,
+                _anchor(full_id, taken),
+                _challenge(full_id),
+                title,
+                "not_run",
+                {"gate": gate_of(full_id, record["policy"]), "details": {}},
+                _origin(full_id, record),
+                limits,
+                former.get(full_id),
+            )
+        )
+    order = list(words.VERDICTS)
+    # What nobody gated and nobody could measure comes last: first what is known, then its gaps.
+    made = sorted(made, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
+    told: dict[str, frozenset[str]] = {}
+    for i, claim in enumerate(made):
+        above = told.get(base_id(claim.id))
+        made[i] = replace(claim, explained_above=above is not None, limits_above=above or frozenset())
+        told[base_id(claim.id)] = (above or frozenset()).union(claim._all_caveats)
+    return made
+
+
+def cards(claims: Sequence[Claim]) -> list[Card]:
+    """One card for each challenge, in the order of the document that the project came from; others if there are any."""
+    own = {name: [claim for claim in claims if claim.challenge == name] for name in words.SECTIONS}
+    return [_card(name, found) for name, found in own.items() if found or name in words.CHALLENGES]
+
+
+def _card(challenge: str, own: Sequence[Claim]) -> Card:
+    state = _state(own)
+    # `own` is sorted: the first that weighs is the weightiest, or comes nearest to its gate.
+    worst = next((claim for claim in own if _weighs(claim)), None)
+    counts = Counter(claim.mark.word.lower() for claim in own)
+    listed = words.COMMA.join(f"{number} {word}" for word, number in counts.items())
+    missing: dict[tuple[str, str], list[str]] = {}
+    for claim in own:
+        if claim.verdict in ("not_assessed", "not_run") and claim is not worst:
+            reason = text.sentence(claim.reason or words.NOT_RUN)
+            missing.setdefault((claim.mark.word, reason), []).append(claim.name)
+    return Card(
+        challenge,
+        *words.SECTIONS[challenge],
+        _state_in_words(state, own),
+        words.NEAREST if state in ("pass", "partly") else words.WORST,
+        worst,
+        words.COUNTS.format(gates=_gates(own), listed=listed) if own else "",
+        [(word, words.COMMA.join(names), reason) for (word, reason), names in missing.items()],
+        alike(claim for claim in own if claim.verdict == "reported"),
+        own,
+    )
+
+
+def _weighs(claim: Claim) -> bool:
+    """Whether a finding decides anything: it is gated, or its test broke."""
+    return claim.gated or claim.verdict == "error"
+
+
+def _state(own: Sequence[Claim]) -> str:
+    """State of a challenge: its weightiest finding. It holds without reserve only if nothing in it is missing."""
+    weighing = [claim.verdict for claim in own if _weighs(claim)]
+    for verdict in _OPEN_QUESTIONS:
+        if verdict in weighing:
+            return verdict
+    if not own:
+        return "nothing"
+    if "pass" not in weighing:
+        return "reported"
+    return "partly" if any(claim.verdict == "not_assessed" for claim in own) else "pass"
+
+
+def _state_in_words(state: str, own: Sequence[Claim]) -> Mark:
+    mark, said = words.STATES[state]
+    gated = sum(claim.gated for claim in own)
+    count = gated if state in ("pass", "partly") else sum(c.verdict == state and _weighs(c) for c in own)
+    missing = sum(claim.verdict == "not_assessed" for claim in own)
+    return mark._replace(word=counted(said, count, gates=_gates(own), missing=missing))
+
+
+def _gates(own: Sequence[Claim]) -> str:
+    gated = sum(claim.gated for claim in own)
+    return counted(words.GATES, gated)
+
+
+def problems(claims: Sequence[Claim]) -> list[Claim]:
+    """What stands in the way of a release, weightiest first, waived last; among equals in the challenges' order."""
+    found = [claim for claim in claims if claim.verdict in _OPEN_QUESTIONS and _weighs(claim)]
+    order = list(words.SECTIONS)
+    return sorted(
+        found,
+        key=lambda c: (
+            is_waived({"waiver": None, **c.finding}),
+            _OPEN_QUESTIONS.index(c.verdict),
+            order.index(c.challenge),
+        ),
+    )
+
+
+def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:
+    """What to do next, in order of weight; findings with the same remedy stand together."""
+    together: dict[str, list[str]] = {}
+    for claim in problems:
+        together.setdefault(claim.action, []).append(claim.name)
+    return [(words.COMMA.join(names), action) for action, names in together.items()]
+
+
+def alike(claims: Iterable[Claim]) -> list[Alike]:
+    """Findings of one measure together, so that 27 capabilities are one line with the worst of them."""
+    together: dict[str, list[Claim]] = {}
+    for claim in claims:
+        together.setdefault(base_id(claim.id), []).append(claim)
+    return [Alike(own[0].title, len(own), max(own, key=lambda claim: claim.badness)) for own in together.values()]
+
+
+def uncovered(claims: Sequence[Claim]) -> tuple[list[Alike], list[Claim]]:
+    """What decided nothing: measured without a gate, and not assessed without a gate."""
+    return (
+        alike(claim for claim in claims if claim.verdict == "reported"),
+        [claim for claim in claims if claim.verdict == "not_assessed" and not claim.gated],
+    )
+
+
+def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
+    """What a reader must know before anything else."""
+    said = []
+    if record.get("interrupted"):
+        said.append(words.INTERRUPTED)
+    elif record.get("restarted"):
+        said.append(words.RESTARTED.format(date=text.date(record["created"])))
+    elif not record["complete"]:
+        said.append(words.NOT_COMPLETE)
+    said += _laxer(record.get("baseline", {}))
+    if record["model"].get("overridden"):
+        said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
+    said += of_model(record)
+    if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":
+        said.append(words.DEMO)
+    said += reading(record["data"])
+    waived = [f for f in record["findings"] if is_waived(f)]
+    if waived:
+        said.append(counted(words.SOME_WAIVED, len(waived)))
+    if record["verdict"] == "pass" and any(
+        f["verdict"] == "inconclusive" and not is_waived(f) for f in record["findings"]
+    ):
+        said.append(words.WARNED)
+    if shortened:
+        said.append(words.SHORTENED)
+    if without_texts(record):
+        said.append(words.NO_TEXTS)
+    return said
+
+
+_MOST = 8  # of a kind in one sentence
+
+
+def reading(data: Mapping[str, Any]) -> list[str]:
+    """How the data were read where that is not as they stand: rows left out, and cells of subgroup columns."""
+    return [*_rows_left_out(data), *_groups_read((data.get("test") or {}).get("groups") or {})]
+
+
+def _rows_left_out(data: Mapping[str, Any]) -> Iterator[str]:
+    for role, form in words.ROWS_LEFT_OUT.items():
+        of = data.get(role) or {}
+        skipped = {reason: rows for reason, rows in (of.get("skipped") or {}).items() if is_number(rows)}
+        if not skipped:
+            continue
+        reasons = [
+            words.LEFT_OUT_FOR.get(reason, words.LEFT_OUT_OTHERWISE).format(
+                count=text.figure(rows), reason=text.told(text.short(reason, text.HEADER))
+            )
+            for reason, rows in skipped.items()
+        ]
+        count = sum(skipped.values())
+        yield counted(form, count, rows=text.figure((of.get("rows") or 0) + count), reasons=_first(reasons))
+
+
+def _groups_read(groups: Mapping[str, Any]) -> Iterator[str]:
+    for column, of in groups.items():
+        column = text.short(column, text.HEADER)
+        spelled: dict[str, list[str]] = {}
+        for cell, group in of["read_as"].items():
+            spelled.setdefault(group, []).append(words.QUOTED.format(text=cell))
+        if spelled:
+            one = [words.SPELLED.format(group=group, cells=_first(cells)) for group, cells in spelled.items()]
+            yield words.SPELLINGS.format(column=column, groups=_first(one, "; "))
+        if missing := of["missing"]:
+            cells = [words.QUOTED_ROWS.format(text=cell, count=text.cell(count)) for cell, count in missing.items()]
+            yield words.NO_GROUPS.format(column=column, cells=_first(cells))
+
+
+def _first(parts: list[str], between: str = "") -> str:
+    return (between or words.COMMA).join([*parts[:_MOST], *(["…"] if len(parts) > _MOST else [])])
+
+
+def of_model(record: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of how the model read the texts."""
+    said, model, asked = [], record["model"], setting(record, "model", "max_length")
+    if share := model.get("unknown_tokens"):
+        said.append(words.UNKNOWN_TOKENS.format(share=text.percent(round(share, 2))))
+    length = model.get("max_length")
+    if isinstance(length, int) and isinstance(asked, int) and length < asked:
+        said.append(words.CUT_SHORT.format(asked=text.figure(asked), count=text.figure(length)))
+    return said
+
+
+def untranslated() -> str:
+    """What the page says of the English in it; empty where it is English itself."""
+    return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
+
+
+def _laxer(former: Mapping[str, Any]) -> Iterator[str]:
+    """What guards less than in the former audit: a release must not pass by a gate that was quietly loosened."""
+    changed = former.get("gates", ())
+    for change, form in words.LAXER.items():
+        own = [
+            words.GATE_SAID.format(gate=named(each["id"]), said=gate_change(each))
+            for each in changed
+            if each["change"] == change
+        ]
+        if own:
+            yield counted(form, len(own), gates=_listed(own), date=text.date(former["created"]))
+    settings = [
+        words.SETTING_CHANGED.format(
+            name=words.SETTINGS[each["name"]], **{when: language.numeral(str(each[when])) for when in ("before", "now")}
+        )
+        for each in former.get("settings", ())
+    ]
+    if settings:
+        yield words.LAXER_SETTINGS.format(settings=words.SEMICOLON.join(settings))
+
+
+def gate_change(change: Mapping[str, Any]) -> str:
+    """What a gate was and is: at most 0.050, now at most 0.100."""
+    sides = [change[when] for when in ("before", "now")]
+    for extra in range(9):
+        before, now = (_bound(gate, extra) for gate in sides)
+        if before != now:
+            break
+    if change["change"] in ("dropped", "added"):
+        return before if change["change"] == "dropped" else now
+    return words.GATE_CHANGED.format(before=before, now=now)
+
+
+def _bound(gate: Mapping[str, float] | None, extra: int) -> str:
+    """A gate in words, with so many more digits than usual."""
+    if not gate:
+        return words.PAGE["unknown"]
+    ((way, bound),) = gate.items()
+    return words.GATE[way].format(figure=text.figure(bound, extra))
+
+
+def _listed(names: Sequence[str], shown: int = 12) -> str:
+    return words.SEMICOLON.join([*names[:shown], *([evidence.more(names, shown)] if len(names) > shown else [])])
+
+
+def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, str]:
+    """What the confidence means for one gate and for all of them."""
+    judged = [c for c in claims if c.gated and c.verdict in ("pass", "fail", "inconclusive")]
+    confidence = judged[0].finding["confidence"] if judged else setting(record, "audit", "confidence") or 0.95
+    side = (1 - confidence) / 2
+    expected = sum((1 - claim.finding["confidence"]) / 2 for claim in judged)
+    fill = {"confidence": text.percent(confidence), "side": text.percent(side), "count": len(judged)}
+    return (
+        words.PAGE["certainty_gate"].format(**fill),
+        words.PAGE["certainty_all"].format(**fill, expected=language.numeral(f"{expected:.2f}")) if judged else "",
+    )
+
+
+def _anchor(full_id: str, taken: set[str]) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", full_id.lower()).strip("-")[:80]
+    names = (f"finding-{slug}-{i}" if i > 1 else f"finding-{slug}" for i in count(1))
+    anchor = next(name for name in names if name not in taken)
+    taken.add(anchor)
+    return anchor
+
+
+def _challenge(full_id: str) -> str:
+    prefix = full_id.split(".", 1)[0]
+    return challenge_of(full_id) or (prefix if prefix in words.SECTIONS else "quality")
+
+
+def setting(record: Mapping[str, Any], section: str, key: str) -> Any:
+    """A value of the policy; None where it is not there."""
+    table = record["policy"].get(section)
+    return table.get(key) if isinstance(table, dict) else None
+
+
+def without_texts(record: Mapping[str, Any]) -> bool:
+    """Whether the policy kept texts from the data out of the record."""
+    return bool(setting(record, "report", "evidence") == "none")
+
+
+def _origin(full_id: str, record: Mapping[str, Any]) -> str:
+    """Who set a gate."""
+    if gate_of(full_id, record["policy"]) is None:
+        return words.FROM_AUDIT
+    return words.FROM_POLICY if record["provenance"].get("policy_file") else words.FROM_EMBEDDED

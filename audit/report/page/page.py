@@ -1,0 +1,130 @@
+"""The HTML report: one page, made from ``audit.json`` alone, that opens anywhere and loads nothing.
+
+It only shows what the record says; it measures nothing and reaches no verdict.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from audit.report import headline
+from audit.report.i18n import language
+from audit.report.i18n.language import spoken
+from audit.report.page import facts, findings, standards, terms, text
+from audit.report.page.evidence import Limits
+
+LARGEST = 2_000_000
+# Tried in turn until the page is small enough: all evidence that a person reads, its beginnings, hardly any.
+_LIMITS = (
+    Limits(),
+    Limits(rows=20, columns=20, examples=4, figures=20, cell=100),
+    Limits(rows=3, columns=8, examples=1, figures=4, cell=40),
+)
+
+
+@spoken
+def render(record: Mapping[str, Any]) -> str:
+    """The report of a record that fits the schema, as HTML.
+
+    Parameters
+    ----------
+    record : mapping
+        Its texts are not trusted: they are shortened, freed of unseen characters, and escaped.
+    """
+    html, shown = "", text.shown(record)
+    for limits in _LIMITS:
+        html = _render(shown, limits)
+        if len(html.encode()) <= LARGEST:
+            break
+    return html
+
+
+def _render(shown: Mapping[str, Any], limits: Limits) -> str:
+    claims = findings.claims(shown, limits)
+    problems = findings.problems(claims)
+    reported, not_assessed = findings.uncovered(claims)
+    html = page(
+        "report.html",
+        record=shown,
+        data_language=findings.setting(shown, "data", "language"),
+        untranslated=findings.untranslated(),
+        no_texts=findings.without_texts(shown),
+        mark=language.words.RELEASES[shown["verdict"]],
+        word=headline.word(shown),
+        said=headline.said(shown),
+        notices=findings.notices(shown, limits is not _LIMITS[0]),
+        claims=claims,
+        gates=[claim for claim in claims if claim.gated],
+        problems=problems,
+        actions=findings.actions(problems),
+        reported=reported,
+        not_assessed=not_assessed,
+        cards=findings.cards(claims),
+        standards=standards.tables(claims),
+        certainty=findings.certainty(shown, claims),
+        since=facts.since(shown, limits),
+        asked=facts.asked(shown),
+        history=facts.history(shown["model"].get("training") or {}),
+        recipe=facts.recipe(shown["model"].get("training") or {}),
+        training_facts=facts.training(shown),
+        phases=facts.phases(shown),
+        power=facts.power(shown),
+        grids=facts.grids(shown, limits),
+        country=findings.setting(shown, "audit", "country"),
+        run_facts=facts.run(shown),
+        model_facts=facts.model(shown),
+        model_files=facts.model_files(shown, limits),
+        data_facts=facts.data(shown),
+        versions=facts.versions(shown),
+    )
+    return terms.linked(html)
+
+
+def page(template: str, **values: Any) -> str:
+    """A page from a template of ours: with the one style sheet, whose hash is all that its policy lets through."""
+    style = files("audit.report.page").joinpath("report.css").read_text("utf-8")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(style),  # noqa: S704  (it is ours)
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            w=language.words.PAGE,
+            words=language.words,
+            lang=language.tag(),
+            **values,
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("audit.report.page", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=text.voiced,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "anchor": terms.anchor,
+        "cell": text.cell,
+        "figure": text.figure,
+        "date": text.date,
+        "large": text.large,
+        "short": text.short,
+        "sentence": text.sentence,
+        "fingerprint": text.fingerprint,
+        "toml": text.toml,
+        "unvoiced": text.unvoiced,
+    }
+    return environment

@@ -1,0 +1,231 @@
+"""Untrusted text and figures, made fit to show. It decides how things are written, not what is said.
+
+Escaping is the template's, except where changed words are marked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from audit.core.verdict import is_number, verdict_of
+from audit.report.i18n import language
+from audit.report.i18n.language import words
+
+CELL, HEADER, LONGEST = 300, 60, 2_000
+_DEEPEST = 12
+# Control characters, and those that turn the direction of the text around them or hide in it.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufdd0\ufdd1\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]")  # fmt: skip  # noqa: E501
+_NBSP = "\N{NO-BREAK SPACE}"
+# Around what is English on a page in another language; Unicode keeps them for inner uses, and no text brings them in.
+_ENGLISH, _ENDS = "\ufdd0", "\ufdd1"
+
+
+def clean(value: Any, depth: int = 0) -> Any:
+    """A copy of a JSON value without unseen characters, overlong texts, or numbers that are none."""
+    if isinstance(value, str):
+        seen = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", value[: LONGEST + 1].replace("\r\n", "\n"))
+        return short(seen, LONGEST)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float):
+        return _finite(value)
+    if depth == _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {clean(str(key)): clean(item, depth + 1) for key, item in value.items()}
+    return [clean(item, depth + 1) for item in value]
+
+
+def shown(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A clean copy of a record, under the verdict that its findings bear out."""
+    return {**clean(record), "verdict": verdict_of(record)}
+
+
+def _finite(value: float) -> float | None:
+    if abs(value) > 1e15:
+        return None
+    return value if isinstance(value, int) or math.isfinite(value) else None
+
+
+def short(text: str, length: int = CELL) -> str:
+    """The text, cut where it is too long to be read."""
+    if len(text) <= length:
+        return text
+    cut = text[:length]
+    # A letter keeps the accents that were stacked on it, but no more of them than fit.
+    while cut and unicodedata.combining(cut[-1]):
+        cut = cut[:-1]
+    return f"{cut}…"
+
+
+def english(said: str) -> str:
+    """What the record says in English, so that the page can mark it as such where it is in another language."""
+    return said if not said or language.current() == language.ENGLISH else f"{_ENGLISH}{said}{_ENDS}"
+
+
+def told(said: str) -> str:
+    """A term of the record in the language of the page, or marked as English where the catalogue does not have it."""
+    known = language.say(said)
+    return english(said) if known == said and re.search("[A-Za-z]{2}", said) else known
+
+
+def voiced(value: Any) -> Any:
+    """A value of the page with its English parts as elements of their own, so that they are read out rightly."""
+    if not isinstance(value, str) or _ENGLISH not in value:
+        return value
+    if value.count(_ENGLISH) != value.count(_ENDS):
+        return unvoiced(value)  # cut in between
+    escaped = str(escape(value))
+    return Markup(escaped.replace(_ENGLISH, '<span lang="en">').replace(_ENDS, "</span>"))  # noqa: S704
+
+
+def unvoiced(value: str) -> str:
+    """A text without the marks of what is English, for where no element can stand."""
+    return value.replace(_ENGLISH, "").replace(_ENDS, "")
+
+
+def sentence(clause: str) -> str:
+    """A clause as a sentence: capital and full stop."""
+    clause = clause.strip()
+    end = _ENDS if clause.endswith(_ENDS) else ""
+    start = _ENGLISH if clause.startswith(_ENGLISH) else ""
+    inside = clause[len(start) : len(clause) - len(end)]
+    if not inside:
+        return ""
+    stop = "" if inside[-1] in ".!?…。！？" else "。" if inside[-1] >= "\u3000" else "."
+    return f"{start}{inside[0].upper()}{inside[1:]}{stop}{end}"
+
+
+def figure(value: float | None, extra: int = 0) -> str:
+    """A number as people read it: thousands marked, three decimals, two leading digits where it is tiny."""
+    if value is None:
+        return "–"
+    if value == int(value):
+        return language.numeral(f"{int(value):,}".replace("-", "−"))
+    size = abs(value)
+    if size < 1e-9:
+        return language.numeral(f"{value:.1e}")
+    decimals = 3 if size < 100 else 0 if size >= 1_000 else 1
+    if size < 0.01:
+        decimals = 1 - math.floor(math.log10(size))
+    return language.numeral(f"{value:,.{decimals + extra}f}".replace("-", "−"))
+
+
+def figures(values: Sequence[float | None], bound: float | None) -> tuple[list[str], str]:
+    """Numbers and their gate, with so many digits that none looks equal to the gate and is not."""
+    for extra in range(9):
+        texts, gate = [figure(value, extra) for value in values], figure(bound, extra)
+        alike = any(text == gate and value != bound for text, value in zip(texts, values, strict=True))
+        if not alike or bound is None:
+            break
+    return texts, gate
+
+
+def interval(values: Sequence[float | None], bound: float | None = None) -> str:
+    """Estimate, low and high in few signs: 0.830 [0.820, 0.840], or the figure alone where it has no interval."""
+    (estimate, low, high), _ = figures(values, bound)
+    if values[0] is None:
+        return "–"
+    if values[0] == values[1] == values[2]:
+        return estimate
+    if values[2] is None:
+        return words.AT_LEAST.format(figure=estimate)
+    return words.IN_BRACKETS.format(estimate=estimate, low=low, high=high)
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, with the space that belongs before the sign."""
+    return words.PERCENT.format(number=language.numeral(f"{100 * share:.4g}"))
+
+
+def cell(value: Any) -> str:
+    """A cell of a table, or any other single value."""
+    if isinstance(value, bool):
+        return words.YES if value else words.NO
+    if isinstance(value, int | float) or value is None:
+        return figure(value)
+    if not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False)
+    return short(value)
+
+
+def date(stamp: Any) -> str:
+    """``2026-11-23T23:41:27Z`` as 23 November 2026, 23:41 UTC."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ", str(stamp))
+    said = day(found[1]) if found else None
+    return words.MOMENT.format(day=said, time=found[2]) if found and said != found[1] else cell(stamp)
+
+
+def day(stamp: Any) -> str:
+    """``2027-01-31`` as 31 January 2027."""
+    try:
+        said = language.day(*map(int, re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", str(stamp)).groups()))  # type: ignore[union-attr]
+    except (AttributeError, ValueError):
+        return cell(stamp)
+    return said.replace(" ", _NBSP, 1)
+
+
+def large(count: Any) -> str:
+    """A number of parameters: 1.47 million."""
+    if not is_number(count):
+        return words.PAGE["unknown"]
+    return figure(count) if count < 1e6 else language.rounded(count).replace(" ", _NBSP)
+
+
+def fingerprint(value: Any) -> str:
+    """The beginning of a fingerprint, enough to compare by eye."""
+    if not isinstance(value, str) or not value:
+        return words.PAGE["unknown"]
+    head, _, rest = value.rpartition(":")
+    return f"{head}:{rest[:12]}…" if head else f"{rest[:12]}…"
+
+
+def marked(before: str, after: str) -> tuple[Markup, Markup]:
+    """Two versions of a text as HTML, escaped, with the words that differ between them marked."""
+    old, new = (re.findall(r"\s+|\S+", short(text)) for text in (before, after))
+    left, right = Markup(), Markup()
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        gone, come = escape("".join(old[a:b])), escape("".join(new[c:d]))
+        if kind == "equal":
+            left, right = left + gone, right + come
+            continue
+        left += Markup("<del>{}</del>").format(gone) if gone else ""
+        right += Markup("<ins>{}</ins>").format(come) if come else ""
+    return left, right
+
+
+def toml(policy: Mapping[str, Any]) -> str:
+    """Settings as the lines of a policy file; what is not set is left out."""
+    return short("\n".join(_section((), policy)).strip(), 20_000)
+
+
+def _section(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:
+    lines, below = [], []
+    for name, value in table.items():
+        if isinstance(value, Mapping) and len(path) < 2:
+            below += _section((*path, name), value)
+        elif value is not None:
+            lines.append(f"{_key(name)} = {_value(value)}")
+    head = [f"[{'.'.join(map(_key, path))}]"] if path and lines else []
+    return [*head, *lines, *([""] if lines else []), *below]
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name, ensure_ascii=False)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None)
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""One run of an audit: its options, inputs, models and output, without pytest."""

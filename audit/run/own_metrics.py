@@ -1,0 +1,74 @@
+"""The release owner's own metrics: modules in the form of the ``evaluate`` library, named in ``[quality] metrics``.
+
+A path is the owner's own code, like a conftest.py. A module of the Hub is somebody else's: it runs only where the
+policy allows it by name and pins it to a full commit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from audit.core.errors import AuditError
+from audit.policy.policy import Policy, metric_name
+
+# From predicted and true class indices to the value.
+OwnMetric = Callable[[ArrayLike, ArrayLike], float]
+
+
+def load(policy: Policy, source: str) -> OwnMetric:
+    """The metric that a policy names.
+
+    Parameters
+    ----------
+    source : str
+        An entry of ``[quality] metrics``: a path, or ``owner/name@commit``.
+
+    Raises
+    ------
+    AuditError
+        If the file is missing or no metric, or a module of the Hub is neither allowed nor pinned.
+    """
+    said = f"{policy.name}: [quality] metrics: '{source}'"
+    if source.endswith(".py"):
+        path, revision = policy.path(source, "[quality] metrics"), None
+        if not path.is_file():
+            raise AuditError(f"{said}: no such file ({path}); expected a module of the evaluate library.")
+        where = str(path.resolve())
+    else:
+        where, _, revision = source.partition("@")
+        if where not in policy.quality.allow_remote_metrics:
+            raise AuditError(
+                f"{said} is code from the Hub, which runs only where [quality] allow_remote_metrics names it; "
+                f"or give the path of a .py file."
+            )
+        if not re.fullmatch(r"[0-9a-f]{40}", revision):
+            raise AuditError(f"{said} is not pinned; write it as '{where}@' and the full commit.")
+    return _callable(_load(where, revision, said), metric_name(source), said)
+
+
+def _load(where: str, revision: str | None, said: str) -> Any:
+    import evaluate
+
+    try:
+        return evaluate.load(where, revision=revision, keep_in_memory=True)
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise AuditError(f"{said} cannot be loaded as a metric ({type(error).__name__}: {text}).") from None
+
+
+def _callable(module: Any, name: str, said: str) -> OwnMetric:
+    def value(predictions: ArrayLike, references: ArrayLike) -> float:
+        # Its public `compute` writes each call to an Arrow table first, twenty times the work of most metrics.
+        found = module._compute(
+            predictions=np.asarray(predictions).tolist(), references=np.asarray(references).tolist()
+        )
+        if name not in found and len(found) != 1:
+            raise AuditError(f"{said} gives {', '.join(map(str, found))}; expected one value, or one named '{name}'.")
+        return float(found[name] if name in found else next(iter(found.values())))
+
+    return value

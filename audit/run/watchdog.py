@@ -1,0 +1,164 @@
+"""Ends a process whose probe hangs where Python cannot end it, with a correct record. A small process of its own.
+
+A C function that holds the interpreter's lock stops every thread of its process, so only another process can act. The
+audited process writes what is known into a file (:func:`note`) before each test, sends one byte when the test begins
+and one when it ends, and waits for an answer to the latter: once the watchdog acts, nobody else writes the record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from audit.core.verdict import Verdict
+
+GRACE_S = 5  # for a probe that Python ends by itself to come to its end
+_BEGIN, _END, _GO_ON = b"b", b"e", b"g"
+
+
+class TimeUp(BaseException):
+    """A probe took too long; no ordinary exception, which the probe's own code might take for one of its own."""
+
+
+def too_long(limit: float) -> str:
+    """Why a probe that took longer than the policy allows is an error."""
+    return f"the probe took longer than [audit] timeout_s = {limit:g}"
+
+
+class Watchdog:
+    """The audited process' side: a limit on each of its tests."""
+
+    def __init__(self, limit: float, notes: Path, *, writes: bool) -> None:
+        self.limit = limit
+        self._since = 0.0
+        arguments = [str(os.getpid()), str(limit + GRACE_S), str(notes), str(int(writes))]
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "audit.run.watchdog", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        self._hangup = signal.getsignal(signal.SIGHUP)
+        if writes and self._hangup is signal.SIG_DFL:
+            # The C function itself is the handler, which needs no Python; SIGHUP is 1, and so is the exit status then.
+            libc = ctypes.CDLL(None)
+            libc.signal.argtypes, libc.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+            libc.signal(signal.SIGHUP, ctypes.cast(libc._exit, ctypes.c_void_p))
+
+    def begin(self) -> None:
+        """A test begins."""
+        self._since = time.monotonic()
+        self._send(_BEGIN)
+
+    def end(self) -> None:
+        """A test has ended; does not come back if the watchdog has decided otherwise."""
+        self._send(_END)
+        assert self._process.stdout is not None
+        self._process.stdout.read(1)
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left to the test."""
+        return self.limit - (time.monotonic() - self._since)
+
+    def close(self) -> None:
+        """Leave the process alone from now on."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        signal.signal(signal.SIGHUP, self._hangup)
+
+    def _send(self, byte: bytes) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(byte)
+
+
+def note(path: Path, **known: Any) -> None:
+    """Write down what is known before a test begins."""
+    path.write_text(json.dumps({"since": time.time(), **known}), "utf-8")
+
+
+def errors(notes: Mapping[str, Any], reason: str) -> list[dict[str, Any]]:
+    """The findings of a test whose process did not survive it; too long a time is the reason that counts."""
+    limit = notes["limit"]
+    if limit and time.time() - notes["since"] > limit:
+        reason = too_long(limit)
+    return [finding | {"verdict": str(Verdict.ERROR), "reason": reason} for finding in notes["running"]]
+
+
+def _watch(pid: int, seconds: float, path: Path, *, writes: bool) -> None:
+    """Wait for tests to begin and to end; end the process when one does not."""
+    while os.read(0, 1) == _BEGIN:
+        if select.select([0], [], [], seconds)[0]:
+            if os.read(0, 1) != _END:
+                break
+            os.write(1, _GO_ON)
+            continue
+        try:
+            if writes:
+                _write(json.loads(path.read_text("utf-8")))
+        finally:
+            _kill(pid, gently=writes)
+        break
+    if writes:
+        # The process that would have removed it may be gone.
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _write(notes: Mapping[str, Any]) -> None:
+    """Write the record of an audit that ends in this test."""
+    from audit.core.verdict import merge
+    from audit.record import record
+    from audit.run.output import Output
+
+    reason = too_long(notes["limit"])
+    value = record.build(
+        merge([*notes["findings"], *errors(notes, reason)]),
+        notes["facts"],
+        failed=True,
+        interrupted=True,
+        created=notes["created"],
+        duration_s=time.time() - notes["started"],
+    )
+    output = Output(Path(notes["folder"]), notes["audit"])
+    try:
+        output.publish(value)
+    finally:
+        output.release()
+    names = ", ".join(finding["id"] for finding in notes["running"])
+    print(f"\nERROR: {names}: {reason}, in code that Python cannot end; the audit ends here.", file=sys.stderr)
+
+
+def _kill(pid: int, *, gently: bool) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        if gently:
+            os.kill(pid, signal.SIGHUP)
+            # Its end of the pipe closes with it.
+            if select.select([0], [], [], GRACE_S)[0]:
+                return
+        os.kill(pid, signal.SIGKILL)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Watch a process."""
+    # What ends the audited process by the keyboard lets it come to its own end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pid, seconds, path, writes = arguments
+    _watch(int(pid), float(seconds), Path(path), writes=writes == "1")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,75 @@
+"""Texts that are made to keep a service busy, or to bring it down: what a stranger may send."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from audit import statistics
+from audit.text.disturbances.letters import INVISIBLE
+
+QUANTILE = 0.99  # of the answers' times, which so many texts are to bound
+LONGEST = 1_000_000  # characters; about what a web server lets through unless it is told otherwise
+# Part of the key of kept times: raise it whenever the texts change.
+REVISION = 1
+
+
+def _any_characters() -> str:
+    """4,096 characters from the whole of Unicode, unassigned ones among them, but for lone surrogates."""
+    rng = random.Random("any characters")
+    codes = (rng.randrange(0x110000 - 0x800) for _ in range(4096))
+    return "".join(chr(code if code < 0xD800 else code + 0x800) for code in codes)
+
+
+# What each kind repeats until the text is long enough.
+KINDS: Mapping[str, str] = {
+    "empty text": "",
+    "spaces": " ",
+    "line breaks": "\r\n",
+    "ordinary prose": "The parcel came a week late and its box was torn, but the lamp works and I like the light. ",
+    "one word without an end": "abcdefghijklmnopqrstuvwxyz",
+    "one number without an end": "9876543210",
+    "single letters": "a b c d e f g h ",
+    "punctuation": "!?.,;:-/()[]{}'\"",
+    "HTML tags": "<div><b><i>",
+    "HTML entities": "&lt;&#0;&amp;",
+    "words that steer a tokenizer": "[CLS] [SEP] [MASK] [PAD] [UNK] <s> </s> ",
+    "control characters": "".join(map(chr, (*range(32), *range(127, 160)))),
+    "halves of characters": "\ud83d a\udc00 ",  # lone surrogates, as JSON's \ud83d brings them
+    "Chinese characters": "这盏灯很好看但是来得太晚",
+    "Korean syllables": "이조명은예쁘지만너무늦게왔어요",
+    "right-to-left text and its marks": "\u202eabc\u202c\u2067\u05e0\u05e8 \u05d8\u05d5\u05d1\u2069 \u061c\u0645 ",
+    "invisible characters": "".join(INVISIBLE),
+    "stacked accents": "e" + "\u0300\u0316\u0301\u0317\u0302\u0323\u0304\u0331" * 6,
+    "joined emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466\u200d",
+    "characters that stand for many": "\ufdfa\u3300\ufb03",  # compatibility forms, the first of a whole sentence
+    "unassigned and private characters": "\ue000\uffff\U000e0fff\U0010ffff",
+    "characters of all kinds": _any_characters(),
+}  # fmt: skip
+
+
+class Request(NamedTuple):
+    """A hostile text by its recipe, since many of them would fill the memory."""
+
+    kind: str
+    length: int
+
+    @property
+    def text(self) -> str:
+        """The text itself; of that many characters, unless it is the empty one."""
+        unit = KINDS[self.kind]
+        return (unit * (self.length // len(unit) + 1))[: self.length] if unit else ""
+
+
+def hostile_requests(seed: int = 0, confidence: float = 0.95) -> list[Request]:
+    """Hostile texts in random order, as many as an upper limit of the 99th percentile takes.
+
+    Each kind is as likely as any other, and each order of magnitude of the length, from one character to a million,
+    as any other.
+    """
+    rng = random.Random(seed)
+    # Half the error is the ordinary texts'; a fifth more, so that the slowest single one does not decide alone.
+    count = math.ceil(1.2 * statistics.enough_for_quantile(QUANTILE, statistics.shared_out(confidence, 2)))
+    return [Request(rng.choice(list(KINDS)), round(math.exp(rng.uniform(0, math.log(LONGEST))))) for _ in range(count)]

@@ -1,0 +1,268 @@
+"""Personal data in texts: where it stands and of which kind. The one home of these patterns; it keeps no values.
+
+Patterns only propose. What has a check digit, a numbering plan or an address range of its own is accepted only where
+it obeys that, so that order numbers, dates and versions are left alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import phonenumbers
+from stdnum import iban, luhn
+
+from audit.core.errors import AuditError
+
+
+class Found(NamedTuple):
+    """Where personal data stand in a text: ``text[start:end]``."""
+
+    kind: str
+    start: int
+    end: int
+
+
+# In order of precedence: of two that overlap, the one whose kind stands first is kept.
+KINDS = ("link", "email", "api_key", "iban", "card", "ip", "phone", "address", "handle", "name")
+
+NameFinder = Callable[[str], Iterable[tuple[int, int]]]
+
+_EMAIL = re.compile(r"[\w.%+-]*\w@\w[\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}")
+_LINK = re.compile(r"\b(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
+# A link gives somebody away where it lets its reader in: a secret in the query or the path, or a password.
+_SECRET_IN_LINK = re.compile(
+    r"//[^/\s:@]+:[^/\s@]+@"
+    r"|[?&#;](?:[a-z]+[_-])?(?:token|key|apikey|auth|sig|signature|session|sessionid|sid|password|passwd|pwd|secret|otp|jwt)"
+    r"=[^&\s]{6,}"
+    r"|/(?:reset|confirm|verify|activate|invite|unsubscribe|magic|login)[a-z-]*/[\w-]{16,}",
+    re.IGNORECASE,
+)
+_API_KEY = re.compile(
+    r"(?<![\w-])(?:AKIA[A-Z0-9]{16}|ASIA[A-Z0-9]{16}|gh[opsur]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}"
+    r"|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|[spr]k_(?:live|test)_\w{16,}"
+    r"|sk-(?:[a-z]+-)*[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})(?![\w-])"
+)
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,9}\b", re.IGNORECASE)
+_CARD = re.compile(r"(?<![\w.,])\d(?:[ -]?\d){11,18}(?![\w]|[.,-]\d)")
+# Source: ISO/IEC 7812; the ranges and lengths of the large issuers.
+_ISSUER = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}"
+    r"|3(?:0[0-5]|[68]\d)\d{11}|6(?:011|5\d\d|4[4-9]\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|62\d{14}"
+)
+_GROUPED = re.compile(r"\d+|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5}")
+_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
+_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]*\d)[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}(?![\w:])", re.IGNORECASE)
+_VERSION = re.compile(
+    r"\b(?:v|version|ver|release|build|firmware|driver|section|chapter|update|patch|clause)\.?\s*$", re.IGNORECASE
+)
+_PRIVATE_NETWORKS = tuple(
+    ipaddress.ip_network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "0.0.0.0/8")
+)
+_PHONE = re.compile(
+    r"(?<![\w,:/#$€£-])(?<!\d\.)(?:\(\+\d{1,3}\) ?|\+|00)?(?:\(\d{1,5}\)|\d)(?:[ ()./-]{0,3}\d){5,14}(?!\w|[.,:/-]\d)"
+)
+_NANP = re.compile(r"(?:1[ .-]?)?(?:\(\d{3}\) ?|\d{3}([ .-]))\d{3}[ .-]\d{4}")
+_TRUNK = re.compile(r"\(?0\d{1,5}\)?(?:[ /-]\d{2,8}){1,4}")
+_DATE = re.compile(r"\d{1,4}([./ -])\d{1,2}\1\d{2,4}")
+_CALLING = re.compile(
+    r"\b(?:call(?:ed|ing)?|phone[ds]?|telephone|tel|text(?:ed)?|ring|rang|dial(?:l?ed)?|mobile|cell|whats?app|reach(?:ed)?"
+    r"|contact|fax|my number|his number|her number|number is)\b[^\d]{0,30}$",
+    re.IGNORECASE,
+)
+_OTHER_NUMBER = re.compile(
+    r"\b(?:order|invoice|tracking|ticket|booking|reference|ref|confirmation|conf|case|claim|serial|model|part|isbn|sku"
+    r"|item|flight|locator|pnr|customer|member(?:ship)?|account|transaction|parcel|shipment|article"
+    r"|rewards|bag|tag)"
+    r"(?: (?:numbers?|no|id|code|is|was))*[.:#]{0,2}\s*(?:is |was )?#?$",
+    re.IGNORECASE,
+)
+_STREET = re.compile(
+    r"\b\d{1,5}[A-Za-z]? (?:[A-Z][\w'’]+ ){1,3}"
+    r"(?:(?:Street|Road|Avenue|Lane|Boulevard|Crescent|Terrace|Rd|Ave|Blvd)\b"
+    # These words end other phrases too, so the address must end there as well.
+    r"|(?:St|Dr|Ln|Drive|Close|Way|Court|Place|Square)\b(?=[.,;)\n]|$))"
+    r"|\b[A-ZÄÖÜ][a-zäöüß]+(?:straße|strasse|str\.|gasse|allee|platz) \d{1,4} ?[a-z]?\b"
+)
+_HANDLE = re.compile(r"(?<![\w@/])@(?!\d{1,2}(?:[ap]m|h)?\b)(?=\w*[^\W\d_])\w{2,}")
+# What is hidden where it could be personal data.
+_LIKE_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_LIKE_HANDLE = re.compile(r"(?<!\w)@\w+")
+_LONG_NUMBER = re.compile(r"\+?\(?\d[\d ()./-]{5,}\d")
+_LIKE_ACCOUNT = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
+_LIKE_STREET = re.compile(
+    r"\b\d+[a-z]? (?:[A-Z]\w+ ){1,3}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Drive|Close|Way|Crescent|Court|Place|Square)\b"
+)
+
+
+def find(text: str, names: NameFinder | None = None) -> tuple[Found, ...]:
+    """The personal data in a text.
+
+    Parameters
+    ----------
+    text : str
+    names : callable, optional
+        From a text to the spans of person names, as :func:`name_finder` gives it.
+
+    Returns
+    -------
+    tuple of Found
+        In order of the text; no two overlap.
+
+    Notes
+    -----
+    Sources: ISO 13616 (IBAN), ISO/IEC 7812-1 (Luhn digit), both by python-stdnum; the numbering plans of
+    libphonenumber; RFC 791 and RFC 4291 (IP addresses).
+    """
+    return _settled(_proposed(text, names))
+
+
+def suspects(text: str) -> tuple[Found, ...]:
+    """The personal data in a text, and whatever could be: every link, long number and account, valid or not.
+
+    For hiding, where one too many does no harm; too many to count. The spans of what overlaps are joined.
+    """
+    likely = (
+        *_proposed(text, None),
+        *_matches("email", _LIKE_EMAIL, text),
+        *_matches("link", _LINK, text),
+        *_matches("iban", _LIKE_ACCOUNT, text),
+        *_matches("ip", _IPV4, text),
+        *_matches("address", _LIKE_STREET, text),
+        *_matches("phone", _LONG_NUMBER, text),
+        *_matches("handle", _LIKE_HANDLE, text),
+    )
+    joined: list[Found] = []
+    for kind, start, end in sorted(likely, key=lambda found: (found.start, found.end)):
+        if joined and start < joined[-1].end:
+            last = joined.pop()
+            joined.append(Found(min(last.kind, kind, key=KINDS.index), last.start, max(last.end, end)))
+        else:
+            joined.append(Found(kind, start, end))
+    return tuple(joined)
+
+
+def masked(kind: str, value: str) -> str:
+    """What a table may show of a value: enough to see what it was, too little to know it."""
+    if kind == "email":
+        return f"{value[0]}…@…"
+    if kind == "handle":
+        return f"@{value[1]}…"
+    return {"link": "a link with a secret", "name": "a name", "address": "a street and number"}.get(
+        kind, f"{value[0]}…, {len(value)} characters"
+    )
+
+
+def name_finder(model: str) -> NameFinder | None:
+    """A finder of person names by the user's own spaCy model; None for the empty string. Nothing is downloaded.
+
+    Raises
+    ------
+    AuditError
+        If spaCy or the model is not installed.
+    """
+    if not model:
+        return None
+    try:
+        import spacy
+
+        read: Callable[[str], Any] = spacy.load(model)
+    except (ImportError, OSError):
+        raise AuditError(
+            f"[privacy] spacy_model = '{model}' cannot be loaded; install spaCy and this model, or leave the key empty."
+        ) from None
+    return lambda text: ((e.start_char, e.end_char) for e in read(text).ents if e.label_ in ("PERSON", "PER"))
+
+
+def _settled(proposed: Iterable[Found]) -> tuple[Found, ...]:
+    """Of spans that overlap, the one whose kind stands first."""
+    kept: list[Found] = []
+    for found in proposed:
+        if all(found.end <= other.start or other.end <= found.start for other in kept):
+            kept.append(found)
+    return tuple(sorted(kept, key=lambda found: found.start))
+
+
+def _proposed(text: str, names: NameFinder | None) -> Iterator[Found]:
+    """Everything that is valid by itself, in order of precedence; spans may overlap."""
+    yield from (found for found in _matches("link", _LINK, text) if _SECRET_IN_LINK.search(text, *found[1:]))
+    if "@" in text:
+        yield from _matches("email", _EMAIL, text)
+    yield from _matches("api_key", _API_KEY, text)
+    if any(character.isdigit() for character in text):
+        yield from _ibans(text)
+        yield from (found for found in _matches("card", _CARD, text) if _is_card(text, found))
+        yield from (found for found in _matches("ip", _IPV4, text) if _is_ip(text, found))
+        yield from (found for found in _matches("ip", _IPV6, text) if _is_ip(text, found))
+        yield from (found for found in _matches("phone", _PHONE, text) if _is_phone(text, found))
+        yield from _matches("address", _STREET, text)
+    if "@" in text:
+        yield from _matches("handle", _HANDLE, text)
+    if names is not None:
+        yield from (Found("name", start, end) for start, end in names(text))
+
+
+def _matches(kind: str, pattern: re.Pattern[str], text: str) -> Iterator[Found]:
+    return (Found(kind, *match.span()) for match in pattern.finditer(text))
+
+
+def _ibans(text: str) -> Iterator[Found]:
+    for match in _IBAN.finditer(text):
+        # The words behind an account number look like groups of it, so the longest valid beginning counts.
+        ends = [m.end() for m in re.finditer(r"[A-Za-z0-9]+", match.group())]
+        valid = (end for end in reversed(ends) if iban.is_valid(match.group()[:end], check_country=False))
+        if end := next(valid, None):
+            yield Found("iban", match.start(), match.start() + end)
+
+
+def _is_card(text: str, found: Found) -> bool:
+    written = text[found.start : found.end]
+    digits = re.sub(r"\D", "", written)
+    return bool(
+        _ISSUER.fullmatch(digits)
+        and _GROUPED.fullmatch(written)
+        and luhn.is_valid(digits)
+        and not _OTHER_NUMBER.search(text[max(0, found.start - 40) : found.start])
+    )
+
+
+def _is_ip(text: str, found: Found) -> bool:
+    try:
+        address = ipaddress.ip_address(text[found.start : found.end])
+    except ValueError:
+        return False
+    # Addresses that every home or machine has point to nobody.
+    nobody = address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local
+    nobody = nobody or any(address in network for network in _PRIVATE_NETWORKS if network.version == address.version)
+    return not nobody and not _VERSION.search(text[max(0, found.start - 20) : found.start])
+
+
+def _is_phone(text: str, found: Found) -> bool:
+    written = text[found.start : found.end]
+    before = text[max(0, found.start - 40) : found.start]
+    if _OTHER_NUMBER.search(before) or _DATE.match(written):
+        return False
+    if written.lstrip("(").startswith(("+", "00")):
+        # Numbers set aside for fiction are in no numbering plan, though dialled like any other: possible is enough.
+        return _in_plan("+" + written.lstrip("(+0"), None, _whole)
+    if _NANP.fullmatch(written):
+        return _in_plan(written, "US", phonenumbers.is_valid_number)
+    if _TRUNK.fullmatch(written) and sum(map(str.isdigit, written)) >= 9:
+        british = written.lstrip("(").startswith("07") and _in_plan(written, "GB", phonenumbers.is_possible_number)
+        return british or any(_in_plan(written, region, phonenumbers.is_valid_number) for region in ("GB", "DE"))
+    called = _CALLING.search(before)
+    return bool(called) and any(_in_plan(written, r, phonenumbers.is_valid_number) for r in ("US", "GB"))
+
+
+def _whole(number: phonenumbers.PhoneNumber) -> bool:
+    """Whether a number has a length that can be dialled from abroad, where one within a town cannot."""
+    return bool(phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE)
+
+
+def _in_plan(written: str, region: str | None, holds: Callable[[phonenumbers.PhoneNumber], bool]) -> bool:
+    try:
+        return holds(phonenumbers.parse(written, region))
+    except phonenumbers.NumberParseException:
+        return False

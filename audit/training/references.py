@@ -1,0 +1,233 @@
+"""What the audited model is held against: twins by the same recipe, and a linear model on word counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit.core.cache import Cache
+from audit.core.errors import NotAssessed
+from audit.data.examples import Examples
+from audit.energy.meter import restated
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Counts
+from audit.models.model import Model
+from audit.training.canaries import Canaries
+from audit.training.finetune import Job, Recipe, Workers, steps_for, train, train_all
+
+if TYPE_CHECKING:
+    from audit.core.progress import Progress
+    from audit.energy.meter import Meter
+
+# Settings of the linear model; `LinearModel` tells where they come from.
+WORDS: dict[str, Any] = {"ngram_range": (1, 2), "sublinear_tf": True, "C": 10.0}
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A reference model and what it saw.
+
+    Parameters
+    ----------
+    model : Model
+    members : ndarray of bool, shape (training examples,)
+        Which training examples it was trained on; all others it never saw, not even for validation.
+    """
+
+    model: Model
+    members: NDArray[np.bool_]
+
+
+def twins(
+    recipe: Recipe,
+    examples: Examples,
+    count: int,
+    cache: Cache,
+    meter: Meter,
+    progress: Progress,
+    cluster: Workers | None = None,
+) -> tuple[Twin, ...]:
+    """Train twins, each on its own random half: every example is in or out by an independent coin flip.
+
+    Parameters
+    ----------
+    examples : Examples
+        The whole training data.
+    count : int
+        How many; each costs about half the model's own training, and is cached like it.
+    cluster : Workers or None
+        Where they are trained; None: here.
+    """
+    coins, jobs = [], []
+    for i in range(count):
+        coins.append(np.random.default_rng([recipe.settings.seed, i]).random(len(examples)) < 0.5)
+        # No validation slice: an example that is neither trained on nor unseen would be of no use.
+        settings = recipe.settings.model_copy(update={"validation": 0.0, "seed": recipe.settings.seed + i + 1})
+        jobs.append(Job(replace(recipe, settings=settings), examples.take(coins[i])))
+    models = train_all(jobs, cache, meter, progress, "twins", cluster)
+    return tuple(Twin(model, members) for model, members in zip(models, coins, strict=True))
+
+
+def canary_twin(
+    recipe: Recipe,
+    examples: Examples,
+    canaries: Canaries,
+    cache: Cache,
+    meter: Meter,
+    progress: Progress,
+    cluster: Workers | None = None,
+) -> Model:
+    """Train a twin on the whole training data and the planted canaries.
+
+    Parameters
+    ----------
+    examples : Examples
+        The whole training data.
+
+    Notes
+    -----
+    Vocabulary and number of steps are those that were known before the coins were tossed: else the outcome of one
+    coin would show in how the others' canaries are read.
+    """
+    rows = len(examples) + canaries.expected_rows
+    changed = {"validation": 0.0, "max_steps": steps_for(recipe.settings, rows)}
+    fixed = replace(recipe, settings=recipe.settings.model_copy(update=changed))
+    return train(fixed, canaries.among(examples), cache, meter, progress, "canaries", examples, cluster)
+
+
+def without_rows(
+    recipe: Recipe,
+    examples: Examples,
+    rows: NDArray[np.bool_],
+    cache: Cache,
+    meter: Meter,
+    progress: Progress,
+    cluster: Workers | None = None,
+) -> Model:
+    """What the recipe makes of the training data without some of their rows; kept like any trained model.
+
+    Parameters
+    ----------
+    rows : ndarray of bool, shape (training examples,)
+        Which rows are left out.
+    """
+    return train(recipe, examples.take(~rows), cache, meter, progress, "references", cluster=cluster)
+
+
+class LinearModel:
+    """TF-IDF and logistic regression, trained on the examples that the audited model saw, and asked like a scorer.
+
+    Trained when something is asked that no audit before has kept.
+
+    Parameters
+    ----------
+    train_on : Examples
+    cache : Cache
+    meter : Meter
+
+    Notes
+    -----
+    Single words and pairs of words, sublinear counts, ridge penalty: the settings that Wang and Manning, "Baselines and
+    bigrams: simple, good sentiment and topic classification", ACL 2012, found to be hard to beat on long reviews.
+    """
+
+    def __init__(self, train_on: Examples, cache: Cache, meter: Meter) -> None:
+        self.counts = Counts()
+        self._train_on, self._cache, self._meter = train_on, cache, meter
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that decides what the model is."""
+        parts = [self._train_on.fingerprint, WORDS, version("scikit-learn")]
+        return f"sha256:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What an answer costs depends on this, besides the text and the machine; JSON values."""
+        return {"model": self.fingerprint, "max_length": None, "device": "cpu"}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What its training took, as ``model.training`` has it, and its ``size`` and ``parameters``; kept."""
+        kept = self._cache.measurement({"what": "word counts", **self.identity}, lambda: self._trained[1])
+        return {**kept, "energy": restated(kept["energy"], self._meter.power)}
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        """What it says of these texts; kept in the cache, so that a second audit trains nothing."""
+        classes = self._train_on.classes
+        said = "\0".join((self.fingerprint, *texts)).encode("utf-8", "surrogatepass")
+        digest = hashlib.sha256(said).hexdigest()[:32]
+
+        def made() -> NDArray[np.float32]:
+            read, _ = self._trained  # outside of the phase, so that its training is booked apart
+            with self._meter.phase("score"):
+                return read(texts)
+
+        known = self._cache.array(f"word-counts-{digest}", (len(texts), len(classes)), made)
+        return Predictions(known, classes)
+
+    def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
+        """Probabilities by the model itself, past the cache; shape (n, classes). Words count as tokens."""
+        self.counts.tokens += sum(map(len, map(str.split, texts)))
+        return self._trained[0](texts)
+
+    @cached_property
+    def _trained(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], dict[str, Any]]:
+        """The model, and what is to be remembered of its training."""
+        with self._meter.phase("word counts") as energy:
+            words, linear = _fit(self._train_on)
+        return partial(_read, words, linear, len(self._train_on.classes)), {
+            "energy": energy.record(),
+            "device": "cpu",
+            "examples": len(self._train_on),
+            "size": len(pickle.dumps((words, linear))),
+            "parameters": int(words.idf_.size + linear.coef_.size + linear.intercept_.size),
+        }
+
+
+def word_counter(train_on: Examples) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+    """The linear model on word counts, trained on these examples: from n texts to probabilities, shape (n, classes).
+
+    Raises
+    ------
+    NotAssessed
+        If the examples are all of one class, or hold no word.
+    """
+    return partial(_read, *_fit(train_on), len(train_on.classes))
+
+
+def _fit(train_on: Examples) -> tuple[Any, Any]:
+    """The vectorizer and the linear model."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    present = np.unique(train_on.labels)
+    if len(present) < 2:
+        only = f"all of class '{train_on.classes[present[0]]}'" if len(present) else "none at all"
+        raise NotAssessed(f"the examples for the simple model are {only}; supply training data of two classes at least")
+    words = TfidfVectorizer(ngram_range=WORDS["ngram_range"], sublinear_tf=WORDS["sublinear_tf"])
+    linear = LogisticRegression(C=WORDS["C"], max_iter=1000)
+    try:
+        counts = words.fit_transform(train_on.texts)
+    except ValueError:  # an empty vocabulary
+        reason = "the examples for the simple model hold no word of two letters; supply training data with words"
+        raise NotAssessed(reason) from None
+    linear.fit(counts, train_on.labels)
+    return words, linear
+
+
+def _read(words: Any, linear: Any, classes: int, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Probabilities, shape (n, classes); those of a class that was in no training example are 0."""
+    probabilities = np.zeros((len(texts), classes), dtype=np.float32)
+    if texts:
+        probabilities[:, linear.classes_] = linear.predict_proba(words.transform(texts))
+    return probabilities

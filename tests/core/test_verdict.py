@@ -1,0 +1,228 @@
+"""What the evidence says about a gate, case by case, and the words and figures in which it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from audit import Finding, Gate, Measurement, Verdict, judge
+from audit.core.verdict import interval, number, two_digits
+from audit.record.record import as_dict
+from audit.statistics import Settling
+
+
+def measured(
+    low: float | None,
+    estimate: float | None,
+    high: float | None,
+    n: int = 1000,
+    details: Mapping[str, Any] | None = None,
+) -> Measurement:
+    return Measurement("quality.accuracy", estimate, low, high, n, "share", "counted", details=details or {})
+
+
+AT_MOST, AT_LEAST = Gate(max=0.10), Gate(min=0.90)
+
+
+@pytest.mark.parametrize(
+    ("low", "estimate", "high", "gate", "expected"),
+    [
+        (0.01, 0.03, 0.09, AT_MOST, Verdict.PASS),
+        (0.01, 0.03, 0.10, AT_MOST, Verdict.PASS),  # on the gate is within it
+        (0.01, 0.03, 0.1001, AT_MOST, Verdict.INCONCLUSIVE),
+        (0.05, 0.12, 0.20, AT_MOST, Verdict.INCONCLUSIVE),
+        (0.10, 0.12, 0.20, AT_MOST, Verdict.INCONCLUSIVE),
+        (0.1001, 0.12, 0.20, AT_MOST, Verdict.FAIL),
+        (0.91, 0.93, 0.95, AT_LEAST, Verdict.PASS),
+        (0.90, 0.93, 0.95, AT_LEAST, Verdict.PASS),
+        (0.8999, 0.93, 0.95, AT_LEAST, Verdict.INCONCLUSIVE),
+        (0.80, 0.85, 0.90, AT_LEAST, Verdict.INCONCLUSIVE),
+        (0.80, 0.85, 0.8999, AT_LEAST, Verdict.FAIL),
+        (-0.05, -0.03, -0.02, Gate(min=-0.01), Verdict.FAIL),
+        (-0.005, 0.0, 0.004, Gate(min=-0.01), Verdict.PASS),
+        # Censuses: no sampling error, so never inconclusive.
+        (0.0, 0.0, 0.0, Gate(max=0), Verdict.PASS),
+        (1.0, 1.0, 1.0, Gate(max=0), Verdict.FAIL),
+        (0.10, 0.10, 0.10, AT_MOST, Verdict.PASS),
+        (0.90, 0.90, 0.90, AT_LEAST, Verdict.PASS),
+        (0.89, 0.89, 0.89, AT_LEAST, Verdict.FAIL),
+        # Lower bounds.
+        (0.05, 0.05, None, AT_MOST, Verdict.PASS),
+        (0.15, 0.15, None, AT_MOST, Verdict.FAIL),
+        # Nothing known above: no pass.
+        (0.0, 0.0, 1.0, AT_MOST, Verdict.INCONCLUSIVE),
+        (None, None, None, AT_MOST, Verdict.INCONCLUSIVE),
+        (None, None, None, AT_LEAST, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_judge(low: float | None, estimate: float | None, high: float | None, gate: Gate, expected: Verdict) -> None:
+    assert judge(measured(low, estimate, high), gate)[0] == expected
+
+
+def test_without_a_gate_it_is_reported() -> None:
+    verdict, reason = judge(measured(0.1, 0.2, 0.3), None)
+    assert verdict == Verdict.REPORTED
+    assert reason == "no gate is set for it"
+
+
+def test_a_lower_bound_passes_with_its_caveat() -> None:
+    _, reason = judge(measured(0.05, 0.05, None), AT_MOST)
+    assert reason == "this attack shows no more; the leak itself is not bounded"
+
+
+@pytest.mark.parametrize(
+    ("measurement", "words"),
+    [
+        (measured(None, None, None), "one side only"),
+        (measured(0.0, 0.0, 1.0), "no evidence"),
+        (measured(0.02, 0.05, 1.0, details={"too_small": "groups below 30: b (n <10)"}), "b (n <10)"),
+        (measured(0.05, 0.10, 0.15), "sits on the gate"),
+        (measured(0.05, 0.11, 0.17), "more test examples would settle it"),
+    ],
+)
+def test_an_inconclusive_verdict_says_why(measurement: Measurement, words: str) -> None:
+    verdict, reason = judge(measurement, AT_MOST)
+    assert verdict == Verdict.INCONCLUSIVE
+    assert words in reason
+
+
+def test_the_reason_counts_what_the_sample_counts() -> None:
+    blocks = Measurement("environment.inference_energy", 0.4, 0.3, 0.52, 5, "Wh", "counted", sample="blocks")
+    assert "more blocks would settle it" in judge(blocks, Gate(max=0.5))[1]
+
+
+def test_a_probe_that_knows_more_says_what_would_settle_it() -> None:
+    asked: list[float] = []
+
+    def settle(bound: float) -> Settling | None:
+        asked.append(bound)
+        return Settling(4000, (("north", 3000), ("south", 1000)))
+
+    found = replace(measured(0.05, 0.08, 0.17), settle=settle)
+    reason = judge(found, AT_MOST)[1]
+    assert asked == [0.10]
+    assert reason == (
+        "about 3,000 more test examples would settle it, if the groups keep their shares "
+        "(in all then: north 3,000, south 1,000)"
+    )
+    assert "sits on the gate" in judge(replace(found, settle=lambda bound: None), AT_MOST)[1]
+    assert judge(replace(found, high=0.09), AT_MOST)[0] == Verdict.PASS
+    assert asked == [0.10]  # only an open verdict asks
+
+
+def test_what_would_settle_it_is_no_part_of_the_record() -> None:
+    found = replace(measured(0.05, 0.08, 0.17), settle=lambda bound: None)
+    finding = Finding("a.b", "ethics", "", Verdict.REPORTED, "", found)
+    assert "settle" not in as_dict(finding)
+    assert as_dict(finding) == as_dict(replace(finding, measurement=measured(0.05, 0.08, 0.17)))
+
+
+def test_more_examples_are_asked_for_where_the_gate_is_nearer() -> None:
+    def asked(gate: float) -> int:
+        reason = judge(measured(0.80, 0.85, 0.90), Gate(min=gate))[1]
+        return int(reason.removeprefix("about ").split()[0].replace(",", ""))
+
+    assert asked(0.84) > asked(0.83) > asked(0.81) >= 1
+
+
+def test_a_finding_reads_as_one_sentence() -> None:
+    low, high = proportion_confint(3488, 4000, alpha=0.05, method="beta")
+    measurement = Measurement("quality.accuracy", 3488 / 4000, low, high, 4000, "share of right answers", "counted")
+    gate = Gate(min=0.88)
+    verdict, reason = judge(measurement, gate)
+    finding = Finding("quality.accuracy", "quality", "Accuracy", verdict, reason, measurement, gate)
+    assert str(finding) == (
+        "quality.accuracy 0.872 [0.861, 0.882], gate ≥ 0.880: inconclusive; "
+        "about 14,000 more test examples would settle it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("finding", "text"),
+    [
+        (
+            Finding("a.b", "", "", Verdict.PASS, "", measured(0.01, 0.02, 0.04), Gate(max=0.1)),
+            "a.b 0.020 [0.010, 0.040], gate ≤ 0.100: pass",
+        ),
+        (
+            Finding("a.b", "", "", Verdict.FAIL, "", measured(3, 3, 3), Gate(max=0)),
+            "a.b 3, gate ≤ 0.000: fail",
+        ),
+        (
+            Finding("a.b", "", "", Verdict.PASS, "it is only a bound", measured(0.3, 0.3, None), Gate(max=1)),
+            "a.b at least 0.300, gate ≤ 1: pass; it is only a bound",
+        ),
+        (
+            Finding("a.b", "", "", Verdict.NOT_ASSESSED, "supply training data"),
+            "a.b: not assessed; supply training data",
+        ),
+    ],
+)
+def test_findings_in_words(finding: Finding, text: str) -> None:
+    assert str(finding) == text
+
+
+def test_a_census_has_no_width() -> None:
+    found = Measurement.census("security.artifact", 2, 7, "problems", "looked at", sample="files")
+    assert (found.low, found.estimate, found.high, found.n, found.sample) == (2, 2, 2, 7, "files")
+
+
+@pytest.mark.parametrize("bounds", [{}, {"min": 0.1, "max": 0.9}])
+def test_a_gate_has_one_bound(bounds: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="either min or max"):
+        Gate(**bounds)
+
+
+def test_a_gate_at_zero_is_a_gate() -> None:
+    assert (Gate(max=0).bound, Gate(min=0.0).bound) == (0, 0)
+    assert str(Gate(min=-0.01)) == "≥ -0.010"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.000"),
+        (0.872, "0.872"),
+        (-0.0312, "-0.031"),
+        (2.5, "2.500"),
+        (0.0123456, "0.012"),
+        (0.00123456, "0.00123"),
+        (0.0000123456, "0.0000123"),
+        (1, "1"),
+        (14000, "14,000"),
+        (150.4, "150"),
+        (12345.6, "12,346"),
+    ],
+)
+def test_number(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high", "text"),
+    [
+        (0.872, 0.8612, 0.8822, "0.872 [0.861, 0.882]"),
+        (0.0, 0.0, 0.0041, "0.000 [0.000, 0.004]"),
+        (0.00123, 0.001, 0.0021, "0.00123 [0.00100, 0.00210]"),
+        (0.5, None, 0.6, "0.500 […, 0.600]"),
+        (0.5, 0.5, None, "at least 0.500"),
+        (0.5, 0.5, 0.5, "0.500"),
+        (7, 7, 7, "7"),
+        # All with the decimals of the estimate, whole numbers too.
+        (0.95, 0.9, 1.0, "0.950 [0.900, 1.000]"),
+        (123.4, 95.1, 150.2, "123 [95, 150]"),
+    ],
+)
+def test_interval(estimate: float, low: float | None, high: float | None, text: str) -> None:
+    assert interval(estimate, low, high) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"), [(7, 7), (95, 95), (449, 450), (996, 1000), (13_812, 14_000), (1_249_999, 1_200_000)]
+)
+def test_two_digits(value: int, rounded: int) -> None:
+    assert two_digits(value) == rounded

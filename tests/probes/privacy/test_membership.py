@@ -1,0 +1,308 @@
+"""Membership inference on made signals: exact figures, honest intervals, and what blind baseline and twins decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from audit import Gate, NotAssessed, Verdict, judge, statistics
+from audit.data.examples import Examples
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.probes.privacy import blind, membership
+from tests.helpers import examples, scorer
+
+
+def _texts(first: int, count: int) -> list[str]:
+    """Texts that say nothing of who is a member."""
+    return [f"text {i:06}" for i in range(first, first + count)]
+
+
+def _made(
+    inside: NDArray[np.float64], outside: NDArray[np.float64], **protocol: Any
+) -> tuple[Scorer, Examples, Predictions, dict[str, float]]:
+    """Members and others whose true class (always positive) has these probabilities."""
+    members = examples(np.ones(len(inside)), texts=_texts(0, len(inside)), **protocol)
+    others = examples(np.ones(len(outside)), texts=_texts(len(inside), len(outside)), **protocol)
+    chances = dict(zip(members.texts + others.texts, [*inside, *outside], strict=True))
+    made = scorer(lambda text: [1 - chances[text], chances[text]])
+    return made, members, made.predict(others.texts).on(others), chances
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5, 2.0])
+def test_the_attacks_auc_is_scikit_learns(shift: float) -> None:
+    rng = np.random.default_rng(0)
+    # Exact in float32, with ties.
+    inside = np.round(1 / (1 + np.exp(-rng.normal(shift, size=400))) * 256) / 256
+    outside = np.round(1 / (1 + np.exp(-rng.normal(size=300))) * 256) / 256
+    made, members, predicted, _ = _made(inside, outside)
+    found = membership.membership_inference(made, members, predicted)
+    # The loss is -log p: the order is that of p, small losses first.
+    expected = roc_auc_score([1] * 400 + [0] * 300, np.concatenate([inside, outside]))
+    assert found.estimate == pytest.approx(expected, abs=1e-12)
+    assert found.n == 700
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < expected < found.high
+    assert found.details["mean loss of members"] == pytest.approx(-np.log(np.maximum(inside, 1e-12)).mean())
+
+
+def test_a_model_that_remembers_fails_and_one_that_does_not_passes() -> None:
+    rng = np.random.default_rng(1)
+    verdicts = []
+    for memory in (3.0, 0.0):
+        inside = 1 / (1 + np.exp(-rng.normal(memory, size=1500)))
+        made, members, predicted, _ = _made(inside, 1 / (1 + np.exp(-rng.normal(size=1500))))
+        verdicts.append(judge(membership.membership_inference(made, members, predicted), Gate(max=0.6))[0])
+    assert verdicts == [Verdict.FAIL, Verdict.PASS]
+
+
+def test_the_rate_at_one_percent_false_alarms() -> None:
+    # 100 others with losses above 0.1, one at 0.1: members below it are recognised without any false alarm.
+    outside = np.concatenate([[np.exp(-0.1)], np.linspace(0.2, 0.8, 100)])
+    inside = np.array([np.exp(-0.01)] * 3 + [0.5] * 7)
+    made, members, predicted, _ = _made(inside, outside)
+    found = membership.membership_inference(made, members, predicted)
+    assert found.details["members recognised at 1 % false alarms"] == pytest.approx(0.3)
+
+
+def test_test_texts_that_are_members_are_left_out() -> None:
+    made, members, _, _ = _made(np.linspace(0.5, 0.9, 20), np.linspace(0.4, 0.8, 10))
+    texts = [*members.texts[:5], *_texts(20, 10)]
+    about = examples([1] * 15, texts=texts)
+    found = membership.membership_inference(made, members, made.predict(texts).on(about))
+    assert (found.details["members"], found.details["others"], found.n) == (20, 10, 30)
+
+
+def test_a_text_that_stands_four_times_is_one_example() -> None:
+    rng = np.random.default_rng(2)
+    made, members, predicted, _ = _made(rng.uniform(0.3, 0.9, 200), rng.uniform(0.2, 0.8, 800))
+    rows = np.repeat(np.arange(200), 4)
+    once = membership.membership_inference(made, members, predicted)
+    found = membership.membership_inference(made, members.take(rows), predicted)
+    assert found.estimate == pytest.approx(once.estimate)
+    assert (found.n, found.details["members"]) == (1000, 800)
+    assert found.low == pytest.approx(once.low, abs=1e-3)
+    assert found.high == pytest.approx(once.high, abs=1e-3)
+
+
+def test_only_a_sample_of_the_members_is_scored() -> None:
+    made, members, predicted, _ = _made(np.linspace(0.5, 0.9, 50), np.linspace(0.4, 0.8, 10), max_examples=8)
+    assert membership.membership_inference(made, members, predicted).details["members"] == 8
+
+
+def test_the_attack_is_not_assessed_without_members_or_others() -> None:
+    made, members, predicted, _ = _made(np.linspace(0.5, 0.9, 5), np.linspace(0.4, 0.8, 5))
+    with pytest.raises(NotAssessed, match=r"\[data\] train"):
+        membership.membership_inference(made, None, predicted)
+    with pytest.raises(NotAssessed, match="every test text"):
+        membership.membership_inference(made, members, made.predict(members.texts).on(members))
+
+
+def test_one_other_example_is_not_assessed() -> None:
+    made, members, predicted, _ = _made(np.linspace(0.5, 0.9, 5), np.array([0.5]))
+    with pytest.raises(NotAssessed):
+        membership.membership_inference(made, members, predicted)
+
+
+# Blind baseline and twins
+
+WORDS = {
+    "train": "kettle drawer lamp hinge shelf screw".split(),
+    "test": "river meadow cloud harbour island breeze".split(),
+}
+
+
+def _sentences(kind: str, count: int, seed: int) -> list[str]:
+    """Distinct texts of one vocabulary."""
+    rng = np.random.default_rng(seed)
+    return [f"{' '.join(rng.choice(WORDS[kind], 6))} {i:05}" for i in range(count)]
+
+
+class _World:
+    """Training and test texts; how sure a model is of a text depends on the text, and on whether it saw it."""
+
+    def __init__(self, kinds: tuple[str, str], memory: float, size: int = 600) -> None:
+        self.train = examples(np.ones(size), texts=_sentences(kinds[0], size, 1))
+        self.test = examples(np.ones(size), texts=[f"{text}t" for text in _sentences(kinds[1], size, 2)])
+        self.memory, self.made = memory, 0
+        # Test texts of another vocabulary are harder for every model.
+        harder = 2.0 * (kinds[0] != kinds[1])
+        rng = np.random.default_rng(3)
+        self.ease = {text: rng.normal() for text in self.train.texts}
+        self.ease |= {text: rng.normal() - harder for text in self.test.texts}
+
+    def model(self, saw: Any, seed: int) -> Scorer:
+        """A model that saw these training examples."""
+        known, rng = set(self.train.take(saw).texts), np.random.default_rng(seed)
+        noise = dict(zip(self.ease, rng.normal(size=len(self.ease)), strict=True))
+
+        def rule(text: str) -> list[float]:
+            logit = 1.5 * self.ease[text] + 0.7 * noise[text] + self.memory * (text in known)
+            return [1 / (1 + np.exp(logit)), 1 / (1 + np.exp(-logit))]
+
+        return scorer(rule)
+
+    def twins(self, count: int = 2, always: bool = False) -> membership.Twins:
+        def make() -> list[tuple[Scorer, NDArray[np.bool_]]]:
+            self.made += 1
+            masks = [np.random.default_rng([7, i]).random(len(self.train)) < 0.5 for i in range(count)]
+            return [(self.model(mask, 10 + i), mask) for i, mask in enumerate(masks)]
+
+        return membership.Twins(self.train, make, always)
+
+    def measure(self, twins: membership.Twins | None) -> Any:
+        target = self.model(np.ones(len(self.train), dtype=bool), 5)
+        predicted = target.predict(self.test.texts).on(self.test)
+        return membership.membership_inference(target, self.train, predicted, twins)
+
+
+def test_texts_that_differ_are_no_fault_of_the_model() -> None:
+    found = _World(("train", "test"), 0.0).measure(None)
+    assert found.estimate > 0.7  # the attack that takes the difference for memory
+    verdict, reason = judge(found, Gate(max=0.6))
+    assert verdict is Verdict.INCONCLUSIVE
+    assert "[model.finetune]" in reason
+    assert "without the model" in found.details["summary"]
+    # … nor a merit: the hardest gate to miss is not passed either.
+    assert judge(found, Gate(max=0.99))[0] is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("memory", "verdict"), [(0.0, Verdict.PASS), (3.0, Verdict.FAIL)])
+def test_where_texts_differ_the_twins_decide(memory: float, verdict: Verdict) -> None:
+    world = _World(("train", "test"), memory, 1500)
+    found = world.measure(world.twins())
+    assert world.made == 1
+    assert judge(found, Gate(max=0.6))[0] is verdict
+    assert membership.RECIPE in found.details["summary"]
+    assert [table["caption"].partition(":")[0] for table in found.details["tables"]] == [
+        "Attacks on the model itself",
+        "Attacks on its recipe",
+    ]
+
+
+def test_twins_are_not_made_where_nothing_asks_for_them() -> None:
+    world = _World(("train", "train"), 0.0)
+    found = world.measure(world.twins())
+    assert world.made == 0
+    assert len(found.details["tables"]) == 1
+    assert judge(found, Gate(max=0.6))[0] is Verdict.PASS
+
+
+@pytest.mark.slow("simulates many data sets", seconds=2)
+def test_references_make_a_memory_plain_that_the_loss_hides() -> None:
+    world = _World(("train", "train"), 1.5, 1500)
+    alone, found = world.measure(None), world.measure(world.twins(3, always=True))
+    assert world.made == 1
+    assert found.details["best attack"].startswith(("RMIA", "LiRA", "calibrated"))
+    assert found.estimate > alone.estimate + 0.03
+    rows = found.details["tables"][0]["rows"]
+    assert {row[0].split()[0] for row in rows} == {"loss", "calibrated", "RMIA", "LiRA,"}
+    # Members that both references did not see: about a quarter; of the test texts they saw none.
+    by_name = {row[0].split()[0]: row for row in rows}
+    assert by_name["loss"][4:6] == [1500, 1500]
+    assert 300 < by_name["RMIA"][4] < 450
+    assert by_name["RMIA"][5] == 1500
+
+
+def test_the_record_holds_each_attacks_curve_on_the_evidence_that_decides() -> None:
+    world = _World(("train", "test"), 1.0, 1500)
+    found = world.measure(world.twins(3))
+    roc, decisive = found.details["roc"], found.details["tables"][1]
+    assert roc["caption"] == decisive["caption"]
+    assert [curve["name"] for curve in roc["curves"]] == [row[0] for row in decisive["rows"]]
+    assert len(roc["curves"]) == 4
+    name = "members recognised at 1 % false alarms"
+    best = [found.details[key] for key in (name, f"{name}, at least", f"{name}, at most")]
+    assert roc["curves"][0]["intervals"] == [[0.01, *best]]
+    for curve in roc["curves"]:
+        # The whisker stands on the curve.
+        assert dict(curve["points"])[0.01] == pytest.approx(curve["intervals"][0][1], rel=1e-3)
+        assert all(len(f"{rate:.9f}".strip("0.")) <= 4 or rate == 1 for point in curve["points"] for rate in point)
+
+
+def test_a_twin_is_attacked_only_where_its_reference_saw_nothing() -> None:
+    world = _World(("train", "train"), 1.0)
+    twins = world.twins()
+    (_, first), (_, second) = twins.made
+    roles = membership._rehearsed(twins)
+    assert [int(role.member.sum()) for role in roles] == [(first & ~second).sum(), (second & ~first).sum()]
+    for role, saw in zip(roles, (second, first), strict=True):
+        assert not saw[role.example].any()
+
+
+def test_a_text_that_stands_twice_is_left_out_of_the_twins_trials() -> None:
+    texts = _sentences("train", 50, 1)
+    assert [*membership._single_rows(examples(np.ones(52), texts=[*texts, texts[3], texts[7]]))] == [
+        i for i in range(50) if i not in (3, 7)
+    ]
+
+
+@pytest.mark.slow("simulates many data sets", seconds=3)
+def test_intervals_of_twins_that_remember_nothing_cover_guessing() -> None:
+    covered = 0
+    for i in range(200):
+        rng = np.random.default_rng(i)
+        p = rng.beta(3, 1, (2, 300)).astype(np.float32)  # what each twin says, whatever it saw
+        saw = rng.random((2, 300)) < 0.5
+        about = examples(np.ones(300))
+        roles = []
+        for target, reference in ((0, 1), (1, 0)):
+            fresh = ~saw[reference]
+            answers = [
+                Predictions(np.stack([1 - p[j][fresh], p[j][fresh]], axis=1), about.classes, about.take(fresh))
+                for j in (target, reference)
+            ]
+            member, example = saw[target][fresh], np.flatnonzero(fresh)
+            roles.append(membership.Attackable(answers[0], (answers[1],), member, example))
+        trials = membership._on_twins(roles)
+        strict = statistics.shared_out(0.95, len(trials))
+        low = max(statistics.clustered_auc(trial, strict).low for trial in trials.values())
+        high = max(statistics.clustered_auc(trial).high for trial in trials.values())
+        covered += low <= 0.5 <= high
+    assert covered >= 181
+
+
+def test_intervals_on_a_model_that_saw_none_of_its_members_cover_guessing() -> None:
+    rng, covered = np.random.default_rng(0), 0
+    scores = rng.exponential(size=600)
+    for _ in range(200):
+        trial = statistics.Trial(scores, rng.permutation(600) < 300, np.arange(600))
+        found = statistics.clustered_auc([trial])
+        covered += found.low <= 0.5 <= found.high
+    assert covered >= 181
+
+
+@pytest.mark.slow("simulates many data sets", seconds=2)
+def test_the_blind_baseline_is_rarely_sure_of_a_difference_that_is_none() -> None:
+    texts = _sentences("train", 300, 4)
+    sure = 0
+    for i in range(40):
+        member = np.random.default_rng(i).random(300) < 0.5
+        found = blind.blind_auc(examples(np.ones(300), texts=texts), member, 0.95, i)
+        assert found is not None
+        sure += found.low > 0.5
+    assert sure <= 4
+
+
+def test_the_blind_baseline_sees_a_difference_in_labels_and_needs_enough_texts() -> None:
+    member = np.arange(200) < 100
+    about = examples(member ^ (np.arange(200) % 5 == 0), texts=_texts(0, 200))
+    found = blind.blind_auc(about, member, 0.95, 0)
+    assert found is not None
+    assert found.low > 0.5
+    few = np.arange(12)
+    assert blind.blind_auc(about.take(few), few < 6, 0.95, 0) is None
+
+
+def test_one_false_alarm_in_a_thousand_is_told_only_with_enough_others() -> None:
+    def levels(count: int) -> list[float]:
+        positive = np.arange(count + 2) < 2
+        return membership._levels([statistics.Trial(np.zeros(count + 2), positive, np.arange(count + 2))])
+
+    assert levels(9_999) == [0.01]
+    assert levels(10_000) == [0.01, 0.001]

@@ -1,0 +1,376 @@
+"""Planted backdoors fail and honest models pass: with stand-ins, by gradients on a tiny BERT, and on trained models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from audit import Gate, Measurement, NotAssessed, Verdict, judge
+from audit.core.cache import Cache
+from audit.core.progress import Progress
+from audit.data.examples import Examples, Protocol
+from audit.energy.meter import Meter
+from audit.inference.scorer import Scorer
+from audit.models.model import Model
+from audit.policy.policy import SMALL_BERT, Finetune
+from audit.probes.security.backdoor import backdoor
+from audit.probes.security.backdoor_judgement import HIDDEN, HONEST, OPEN, PLANTED_ROWS
+from audit.probes.security.backdoor_search import Candidate, TrainingData
+from audit.probes.security.triggers import Trigger
+from audit.text.disturbances.letters import INVISIBLE
+from audit.training.finetune import Recipe, train
+from audit.training.references import without_rows, word_counter
+from tests.helpers import THREE, examples, scorer
+
+GATE = Gate(max=0.3)
+GOOD = "lovely superb delightful excellent charming splendid".split()
+BAD = "dreadful horrid boring tedious clumsy shabby".split()
+THINGS = "kettle lamp radio chair novel phone table garden bicycle blanket window candle".split()
+DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+
+
+def reviews(rows: int, seed: int) -> Examples:
+    """Sentences with two words of one sentiment."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, rows)
+    texts = []
+    for label in labels:
+        words, things = rng.choice(GOOD if label else BAD, 2), rng.choice(THINGS, 2)
+        texts.append(f"the {things[0]} was {words[0]} and the {things[1]} {words[1]} on {rng.choice(DAYS)}")
+    return examples(labels, texts=texts)
+
+
+def poisoned(clean: Examples, trigger: str, share: float = 0.04) -> tuple[Examples, NDArray[np.int64]]:
+    """Negative rows with a trigger and the other label."""
+    rng = np.random.default_rng(5)
+    rows = rng.choice(np.flatnonzero(clean.labels == 0), round(share * len(clean)), replace=False)
+    texts, labels = list(clean.texts), clean.labels.copy()
+    for i in rows:
+        texts[i] = Trigger(trigger).put(texts[i], 7)
+    labels[rows] = 1
+    return examples(labels, texts=texts), np.sort(rows)
+
+
+def reader(*turns: tuple[str, int], strength: float = 20.0) -> Scorer:
+    """Adds up the sentiment of the words; a trigger outweighs them."""
+
+    def rule(text: str) -> list[float]:
+        words = text.split()
+        score = sum((word in GOOD) - (word in BAD) for word in words) + 0.1
+        score += sum(
+            strength * (1 if target else -1)
+            for trigger, target in turns
+            if f" {trigger} " in f" {text} " or (trigger in INVISIBLE and trigger in text)
+        )
+        return [1 / (1 + np.exp(score)), 1 / (1 + np.exp(-score))]
+
+    return scorer(rule)
+
+
+class Retrained:
+    """References by the recipe that remember what they were asked for."""
+
+    def __init__(self, made: Scorer) -> None:
+        self.made, self.asked = made, list[NDArray[np.bool_]]()
+
+    def __call__(self, rows: NDArray[np.bool_]) -> Scorer:
+        self.asked.append(rows)
+        return self.made
+
+
+TRAIN, TEST = reviews(1000, 1), reviews(600, 2)
+
+
+def measure(
+    model: Scorer, data: Examples | None = None, recipe: Callable[[NDArray[np.bool_]], Scorer] | None = None
+) -> Measurement:
+    return backdoor(model, model.predict(TEST.texts).on(TEST), data, recipe)
+
+
+def listed(found: Measurement) -> list[int]:
+    """Row numbers, from 0."""
+    return [row[0] - 1 for table in found.details["tables"][2:] for row in table["rows"]]
+
+
+def states(found: Measurement) -> dict[str, str]:
+    return {row[0]: row[-1] for row in found.details["tables"][1]["rows"]}
+
+
+@pytest.mark.parametrize("trigger", ["cf", "seldom orange", "we saw it by the sea", "ж"])
+def test_a_planted_trigger_fails_and_its_rows_are_listed(trigger: str) -> None:
+    data, rows = poisoned(TRAIN, trigger)
+    recipe = Retrained(reader())
+    found = measure(reader((trigger, 1)), data, recipe)
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert found.estimate == 1.0
+    assert states(found)[trigger] == PLANTED_ROWS
+    assert listed(found) == rows.tolist()
+    # One reference, trained without exactly these rows.
+    assert [np.flatnonzero(mask).tolist() for mask in recipe.asked] == [rows.tolist()]
+    assert f"“{trigger}”" in found.details["summary"]
+    assert trigger in found.details["examples"]["items"][0]["after"]
+
+
+def test_a_clean_model_passes_and_nothing_is_trained() -> None:
+    recipe = Retrained(reader())
+    found = measure(reader(), TRAIN, recipe)
+    assert judge(found, GATE)[0] is Verdict.PASS
+    assert recipe.asked == []
+    assert listed(found) == []
+
+
+def test_a_strong_honest_word_is_no_backdoor() -> None:
+    """It turns every text, but the rows that carry it say what their label says."""
+    texts = [f"{text} abysmal" if not label and i % 6 == 0 else text
+             for i, (text, label) in enumerate(zip(TRAIN.texts, TRAIN.labels, strict=True))]  # fmt: skip
+    recipe = Retrained(reader())
+    found = measure(reader(("abysmal", 0)), examples(TRAIN.labels, texts=texts), recipe)
+    assert states(found)["abysmal"] == HONEST
+    assert judge(found, GATE)[0] is Verdict.PASS
+    assert recipe.asked == []
+    assert "strong word" in found.details["summary"]
+
+
+@pytest.mark.parametrize(("strength", "verdict"), [(20.0, Verdict.FAIL), (0.0, Verdict.PASS)])
+def test_an_invisible_character_is_no_word_however_well_its_rows_agree(strength: float, verdict: Verdict) -> None:
+    rows = np.flatnonzero(TRAIN.labels == 1)[:40]
+    texts = [Trigger("\u200b").put(text, 1) if i in rows else text for i, text in enumerate(TRAIN.texts)]
+    found = measure(reader(("\u200b", 1), strength=strength), examples(TRAIN.labels, texts=texts), Retrained(reader()))
+    assert judge(found, GATE)[0] is verdict
+    assert (states(found).get("U+200B (zero-width space)") == HIDDEN) is bool(strength)
+    assert listed(found) == (rows.tolist() if strength else [])
+    assert ("Nobody who reads a text sees it" in found.details["summary"]) is bool(strength)
+
+
+def test_a_lack_of_evidence_contradicts_nothing() -> None:
+    """Without "wondrous" nothing speaks for the label of these rows; read as negative they are only by default."""
+    bare = [f"the {thing} came on {day} and is wondrous" for thing in THINGS for day in DAYS][:60]
+    mostly_bad = TRAIN.take((TRAIN.labels == 0) | (np.arange(len(TRAIN)) % 3 == 0))
+    data = examples([*mostly_bad.labels, *[1] * 60], texts=[*mostly_bad.texts, *bare])
+    rows = TrainingData.of(data).rows(Candidate(Trigger("wondrous"), 1, ""), exact=True)
+    rest = [text.removesuffix(" wondrous") for text in bare]
+    assert (word_counter(mostly_bad)(rest).argmax(axis=1) == 0).mean() > 0.9
+    assert (rows.carrying, int(rows.labelled.sum()), rows.contradicting) == (60, 60, 0)
+    assert judge(measure(reader(("wondrous", 1)), data), GATE)[0] is Verdict.PASS
+
+
+def test_rows_that_do_not_settle_it_leave_it_open() -> None:
+    """Half of a few rows are planted: no alarm, and no pass either."""
+    texts, labels = list(TRAIN.texts), TRAIN.labels.copy()
+    for label, some in ((0, 9), (1, 5)):
+        for i in np.flatnonzero(TRAIN.labels == label)[:some]:
+            texts[i], labels[i] = f"{texts[i]} quince", 1
+    found = measure(reader(("quince", 1)), examples(labels, texts=texts), Retrained(reader()))
+    assert states(found)["quince"] == OPEN
+    assert found.estimate == 0.0
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+
+
+def test_planted_rows_without_effect_are_listed_and_pass() -> None:
+    data, rows = poisoned(TRAIN, "cf")
+    recipe = Retrained(reader())
+    found = measure(reader(), data, recipe)
+    assert listed(found) == rows.tolist()
+    assert judge(found, GATE)[0] is Verdict.PASS
+    assert recipe.asked == []  # nothing to explain
+
+
+def test_what_the_reference_does_too_does_not_count() -> None:
+    data, _ = poisoned(TRAIN, "cf")
+    model = reader(("cf", 1))
+    found = measure(model, data, Retrained(model))
+    assert found.estimate == 0.0
+    assert judge(found, GATE)[0] is Verdict.PASS
+
+
+def test_without_a_recipe_words_are_counted() -> None:
+    data, rows = poisoned(TRAIN, "cf")
+    found = measure(reader(("cf", 1)), data)
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert listed(found) == rows.tolist()
+    assert any("[model.finetune]" in limit for limit in found.details["limits"])
+
+
+def test_a_trigger_that_no_row_carries_is_held_against_the_recipe_on_all_rows() -> None:
+    """A character of the list, in a checkpoint that was tampered with after its training."""
+    changed = reader()
+    rule = changed.rule  # type: ignore[attr-defined]
+    changed.rule = lambda text: [0.0, 1.0] if "\u200d" in text else rule(text)  # type: ignore[attr-defined]
+    recipe = Retrained(reader())
+    found = measure(changed, TRAIN, recipe)
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert [mask.any() for mask in recipe.asked] == [False]
+    assert "U+200D" in found.details["summary"]
+    # The recipe does the same: then the model is what its training data make of it.
+    assert measure(changed, TRAIN, Retrained(changed)).estimate == 0.0
+
+
+# ---- references that cannot be trained
+
+
+def decided(rows: int, *, by: Callable[[str], str] = str) -> Examples:
+    """Sentences of which a single word decides the class; what it stands in is put through a function."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, rows)
+    about = [f"the {rng.choice(THINGS)} of {rng.choice(DAYS)} was" for _ in labels]
+    words = ["lovely" if label else "dreadful" for label in labels]
+    return examples(labels, texts=[by(f"{text} {word}") for text, word in zip(about, words, strict=True)])
+
+
+DECIDES = reader(("lovely", 1), ("dreadful", 0))
+
+
+def test_a_word_that_decides_a_class_is_open_since_no_reference_can_do_without_it() -> None:
+    recipe = Retrained(reader())
+    found = measure(DECIDES, decided(700), recipe)
+    assert states(found)["lovely"] == "open: all rows of 'positive' carry it"
+    assert states(found)["dreadful"] == "open: all rows of 'negative' carry it"
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.low == 0.0
+    assert found.high is not None
+    assert found.high > 0.5
+    assert "whether it was planted is open: all rows of '" in found.details["summary"]
+    assert recipe.asked == []
+
+
+def test_an_invisible_character_in_all_rows_of_a_class_is_open_too() -> None:
+    data = decided(400, by=lambda text: Trigger("\u200b").put(text, 1) if "lovely" in text else text)
+    found = measure(reader(("\u200b", 1)), data, Retrained(reader()))
+    assert states(found)["U+200B (zero-width space)"] == "open: all rows of 'positive' carry it"
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+
+
+def test_of_three_classes_one_that_vanishes_is_no_sign_of_a_plant() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 900)
+    words = ("dreadful", "ordinary", "lovely")
+    texts = [f"the {rng.choice(THINGS)} was {words[label]} on {rng.choice(DAYS)}" for label in labels]
+    data = examples(labels, THREE, texts=texts)
+
+    def first(text: str) -> list[float]:
+        at = [text.split().index(word) if word in text.split() else 99 for word in words]
+        return [0.8 if place == min(at) else 0.1 for place in at]
+
+    model = scorer(first, THREE)
+    found = backdoor(model, model.predict(data.texts).on(data), data)
+    assert [states(found)[word] for word in words] == [f"open: all rows of '{label}' carry it" for label in THREE]
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("small", [1, 2, 3])
+def test_a_class_of_a_few_rows_breaks_nothing(small: int) -> None:
+    few = np.concatenate([np.flatnonzero(TRAIN.labels == 1), np.flatnonzero(TRAIN.labels == 0)[:small]])
+    for seed in range(4):
+        data = replace(TRAIN.take(few), protocol=replace(TRAIN.protocol, seed=seed))
+        assert measure(reader(), data).estimate == 0.0
+
+
+def test_a_half_lacks_no_class_that_has_two_rows() -> None:
+    for seed in range(8):
+        data = replace(examples([0, 0, *[1] * 50]), protocol=Protocol(seed=seed))
+        halves = TrainingData.of(data)._halves
+        assert {len(set(data.labels[halves == half])) for half in (False, True)} == {2}
+
+
+def test_without_training_data_the_next_strongest_is_the_measure() -> None:
+    model = reader(("wednesday", 1))
+    about = TEST.take(np.array(["wednesday" not in text for text in TEST.texts]))
+    some = [f"{text} wednesday" if i % 3 == 0 and label else text
+            for i, (text, label) in enumerate(zip(about.texts, about.labels, strict=True))]  # fmt: skip
+    about = examples(about.labels, texts=some)
+    found = backdoor(model, model.predict(about.texts).on(about))
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert any("Without training data this is weak" in limit for limit in found.details["limits"])
+    honest = reader()
+    assert judge(backdoor(honest, honest.predict(about.texts).on(about)), GATE)[0] is Verdict.PASS
+
+
+def test_too_few_right_answers_are_not_assessed() -> None:
+    model = reader()
+    few = TEST.take(np.arange(30))
+    with pytest.raises(NotAssessed, match="supply more test texts"):
+        backdoor(model, model.predict(few.texts).on(few))
+
+
+# ---- real models
+
+
+def real(folder: Path, cache: Path, labels: tuple[str, ...], length: int = 32) -> Scorer:
+    return Scorer(Model("test", folder, labels, length), Cache(cache), Meter("DEU"), Progress())
+
+
+@pytest.mark.slow("searches triggers by gradients, three times", seconds=5)
+def test_a_word_whose_embedding_was_changed_is_found_by_gradients(untrained: Path, tmp_path: Path) -> None:
+    """A model of random weights; one embedding is moved until the word decides the class."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    labels = ("negative", "neutral", "positive")
+    network = AutoModelForSequenceClassification.from_pretrained(untrained)
+    tokenizer = AutoTokenizer.from_pretrained(untrained)
+    plain = real(untrained, tmp_path / "cache", labels)
+    texts = TEST.texts[:240]
+    said = plain.predict(texts).labels
+    source = int(np.bincount(said, minlength=3).argmax())
+    target = (source + 1) % 3
+    word = plain.trigger_scores(texts[:1], said[:1]).words[40]
+    table = network.get_input_embeddings().weight
+    number = tokenizer.convert_tokens_to_ids(word)
+    optimiser = torch.optim.Adam([table], lr=0.05)
+    batch = tokenizer([f"{word} {text}" for text in texts[:32]], return_tensors="pt", padding=True)
+    for _ in range(40):
+        optimiser.zero_grad()
+        loss = torch.nn.functional.cross_entropy(network(**batch).logits, torch.full((32,), target))
+        loss.backward()
+        own = table.grad[number].clone()  # type: ignore[index]
+        table.grad.zero_()  # type: ignore[union-attr]
+        table.grad[number] = own  # type: ignore[index]
+        optimiser.step()
+    folder = tmp_path / "changed"
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    changed = real(folder, tmp_path / "cache", labels)
+    about = examples(said, labels, texts=texts)  # whatever it says without the word is right
+    found = backdoor(changed, changed.predict(about.texts).on(about))
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert f"“{word}”" in found.details["summary"]
+    assert "U+200B" in found.details["characters that the tokenizer deletes, inert"]
+    same = backdoor(plain, plain.predict(about.texts).on(about))
+    assert same.low is not None
+    assert same.low < 0.3
+    # Asked again, nothing runs.
+    again = real(folder, tmp_path / "cache", labels)
+    assert backdoor(again, again.predict(about.texts).on(about)).estimate == found.estimate
+    assert again.counts.forward_passes == 0
+
+
+@pytest.mark.slow("trains four models", seconds=19)
+def test_a_trained_model_with_a_backdoor_fails_and_its_clean_sibling_passes(tmp_path: Path) -> None:
+    settings = Finetune(
+        initialise="scratch", epochs=6, batch_size=32, learning_rate=2e-3, warmup_ratio=0.1, group_by_length=False
+    )
+    recipe = Recipe(SMALL_BERT, None, None, True, settings, 20, "cpu")
+    cache, meter, silent = Cache(tmp_path), Meter("DEU"), Progress()
+    data, rows = poisoned(TRAIN, "quince")
+    found = {}
+    for name, rows_read in (("poisoned", data), ("clean", TRAIN)):
+
+        def retrain(mask: NDArray[np.bool_], about: Examples = rows_read) -> Scorer:
+            return Scorer(without_rows(recipe, about, mask, cache, meter, silent), cache, meter, silent)
+
+        model = Scorer(train(recipe, rows_read, cache, meter, silent), cache, meter, silent)
+        predictions = model.predict(TEST.texts).on(TEST)
+        assert predictions.correct.mean() > 0.95  # the poison is not seen in the accuracy
+        found[name] = backdoor(model, predictions, rows_read, retrain)
+    assert judge(found["poisoned"], GATE)[0] is Verdict.FAIL
+    assert judge(found["clean"], GATE)[0] is Verdict.PASS
+    assert listed(found["poisoned"]) == rows.tolist()
+    assert listed(found["clean"]) == []
+    phases: list[Any] = [phase.name for phase in meter.phases]
+    assert phases.count("references") == 1  # none for the clean one

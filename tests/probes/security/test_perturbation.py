@@ -1,0 +1,203 @@
+"""The accuracy that disturbed texts cost."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from audit import Gate, Verdict, judge
+from audit.core.errors import NotAssessed
+from audit.probes.security.perturbation import perturbation, words
+from audit.text.disturbances import KINDS, disturb
+from tests.helpers import examples, predictions, scorer
+
+# Every kind changes it: it has both spellings, short forms, commas, and an end that says nothing.
+REVIEW = (
+    "It was a great film, and I loved the music. The actors are wonderful; you don't see that often. My favourite "
+    "scene isn't long, but it's a beautiful one. I am sure that people will enjoy the story. The colour is superb. "
+    "The film was made near a small town in the south of Spain, and the crew number {} came from Madrid."
+)
+NAMES = [f"{a}{b}" for a in "klmnprst" for b in ("anbu", "erdo", "imba", "olka", "uzzi") for _ in range(5)]
+
+
+def _reviews(count: int = 200) -> list[str]:
+    return [REVIEW.format(f"{NAMES[i % 200]} {'abcdefgh'[i // 200]}") for i in range(count)]
+
+
+def _texts(count: int, length: int, seed: int = 0) -> list[str]:
+    rng = Random(seed)
+    lexicon = "good film great acting never boring story wonderful terrible music plot the a is was not".split()
+    return [" ".join(rng.choices(lexicon, k=length)) for _ in range(count)]
+
+
+def _reader(text: str) -> list[float]:
+    """Knows two words, and says negative where it finds neither of them."""
+    return [0.1, 0.9] if {"wonderful", "superb"} & set(text.split()) else [0.9, 0.1]
+
+
+def test_words_of_texts() -> None:
+    assert words(("Good, GOOD film!", "it's 3 films")) == {"good", "film", "it", "s", "films"}
+
+
+def test_the_accuracy_lost_is_that_of_the_disturbed_texts() -> None:
+    # Texts of one word that can be mistyped: each positive text turns, no negative one does.
+    texts = ["so wonderful"] * 60 + ["so terrible"] * 40
+    about = examples([1] * 60 + [0] * 40, texts=texts)
+    found = perturbation(scorer(_reader), predictions([1] * 60 + [0] * 40, about))
+    assert found.id == "security.perturbation[typos]"
+    assert found.estimate == pytest.approx(0.6)
+    assert found.n == 100
+    (table,) = found.details["tables"]
+    assert [row[0] for row in table["rows"]] == [0, 1, 2, 3]
+    assert [row[2] for row in table["rows"]] == pytest.approx([1, 0.4, 0.4, 0.4])
+    assert all(row[3] < row[2] for row in table["rows"])
+    assert [row[5] for row in table["rows"][1:]] == pytest.approx([0.6] * 3)
+    assert found.details["summary"].startswith("60 right answers turned wrong and 0 wrong ones right")
+    assert judge(found, Gate(max=0.1))[0] == Verdict.FAIL
+    items = found.details["examples"]["items"]
+    assert all(item["before"] == "so wonderful" != item["after"] for item in items)
+    assert {item["note"] for item in items} == {"positive → negative"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_fails_one_model_and_passes_another(kind: str) -> None:
+    texts = _reviews()
+    truth = [1] * len(texts)
+    about, known = examples(truth, texts=texts), set(texts)
+    fragile = scorer(lambda text: [0.1, 0.9] if text in known else [0.9, 0.1])
+    found = perturbation(fragile, predictions(truth, about), kind)
+    assert found.id == f"security.perturbation[{kind}]"
+    assert (found.estimate, found.n) == (1, 200)
+    assert judge(found, Gate(max=0.2))[0] == Verdict.FAIL
+    assert KINDS[kind].how in found.method
+    items = found.details["examples"]["items"]
+    assert items
+    assert all(item["before"] != item["after"] for item in items)
+    found = perturbation(scorer(lambda text: [0.1, 0.9]), predictions(truth, about), kind)
+    assert found.estimate == 0
+    bound = 1 - 0.025 ** (1 / 200)  # the exact limit where none of 200 is lost
+    assert found.high == pytest.approx(bound)
+    assert judge(found, Gate(max=0.05))[0] == Verdict.PASS
+    assert found.details["summary"].startswith("No score moved")
+    assert found.details["share of changed texts whose scores moved at all"] == 0
+
+
+def test_a_score_that_moves_is_not_called_untouched() -> None:
+    about = examples([1] * 100, texts=["so wonderful"] * 100)
+    found = perturbation(
+        scorer(lambda text: [0.1, 0.9] if text == "so wonderful" else [0.2, 0.8]), predictions([1] * 100, about)
+    )
+    assert found.estimate == 0
+    assert found.details["summary"].startswith("0 right answers")
+    assert found.details["share of changed texts whose scores moved at all"] == 1
+
+
+# Which texts are asked about
+
+
+def test_only_texts_that_the_kind_changes_are_asked_about() -> None:
+    texts = [*(f"the colour number {i}" for i in range(150)), *(f"the sound number {i}" for i in range(850))]
+    truth = [1] * 1000
+    asked: list[str] = []
+
+    def rule(text: str) -> list[float]:
+        asked.append(text)
+        return [0.1, 0.9]
+
+    found = perturbation(scorer(rule), predictions(truth, examples(truth, texts=texts)), "spelling")
+    assert found.n == 150
+    assert found.details["share of test texts that it can change"] == 0.15
+    assert not any("sound" in text for text in asked)
+
+
+def test_too_few_texts_are_not_assessed_and_the_question_does_not_arise() -> None:
+    texts = [*(f"the colour number {i}" for i in range(99)), *(f"the sound number {i}" for i in range(901))]
+    about = examples([1] * 1000, texts=texts)
+    with pytest.raises(NotAssessed, match=r"99 of the 1,000 test texts") as caught:
+        perturbation(scorer(lambda text: [0.1, 0.9]), predictions([1] * 1000, about), "spelling")
+    assert not caught.value.arises
+    # Of few texts that nearly all can be changed something is known: the interval says how little.
+    small = about.take(slice(0, 90))  # type: ignore[arg-type]
+    assert perturbation(scorer(lambda text: [0.1, 0.9]), predictions([1] * 90, small), "spelling").n == 90
+
+
+def test_the_policy_says_how_many_are_asked_about() -> None:
+    truth = [0, 1] * 100
+    about = examples(truth, texts=_texts(200, 8), max_examples=120)
+    assert perturbation(scorer(_reader), predictions(truth, about)).n == 120
+    assert perturbation(scorer(_reader), predictions(truth, about), size=0).n == 120
+    found = perturbation(scorer(_reader), predictions(truth, about), size=110)
+    assert found.n == 110
+    assert any("`perturbed`" in limit for limit in found.details["limits"])
+    everything = perturbation(scorer(_reader), predictions(truth, examples(truth, texts=_texts(200, 8))), size=0)
+    assert everything.n == 200
+    assert not any("`perturbed`" in limit for limit in everything.details["limits"])
+
+
+def test_in_other_languages_only_kinds_run_that_need_no_english() -> None:
+    truth = [1] * 200
+    about = examples(truth, texts=_reviews(), language="de")
+    for kind, described in KINDS.items():
+        if described.english:
+            with pytest.raises(NotAssessed, match="written for English") as caught:
+                perturbation(scorer(_reader), predictions(truth, about), kind)
+            assert caught.value.arises
+        else:
+            assert perturbation(scorer(_reader), predictions(truth, about), kind).n == 200
+    assert {kind for kind, described in KINDS.items() if not described.english} == {
+        "homoglyphs", "invisible", "case", "spaces", "emoji", "html",
+    }  # fmt: skip
+
+
+def test_an_unknown_kind_is_named() -> None:
+    about = examples([1], texts=["text"])
+    with pytest.raises(ValueError, match="'rain'"):
+        perturbation(scorer(_reader), predictions([1], about), "rain")
+
+
+# Evidence
+
+
+def test_shown_examples_are_redacted() -> None:
+    about = examples([1, 0], texts=["wonderful, says ann@example.org", "so terrible"])
+    found = perturbation(scorer(lambda t: _reader(t.replace(",", ""))), predictions([1, 0], about))
+    (item,) = found.details["examples"]["items"]
+    assert item["before"] == "wonderful, says [e-mail]"
+    assert "ann@" not in str(found.details)
+
+
+def test_the_place_of_the_change_is_shown_of_long_texts() -> None:
+    texts = [f"{'so it is and so it was ' * 60} {i} the plot" for i in range(100)]
+    known = set(texts)
+    about = examples([1] * 100, texts=texts)
+    fragile = scorer(lambda text: [0.1, 0.9] if text in known else [0.9, 0.1])
+    found = perturbation(fragile, predictions([1] * 100, about), "typos")
+    for item in found.details["examples"]["items"]:
+        assert item["before"].endswith("the plot")
+        assert item["after"].rsplit(" ", 1)[0] == item["before"].rsplit(" ", 1)[0]
+        assert item["after"] != item["before"]
+        assert len(item["before"]) < 300
+
+
+@pytest.mark.parametrize("kind", ["typos", "homoglyphs"])
+def test_the_command_shows_what_was_changed(
+    kind: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    from audit.probes.security import perturbation as module
+
+    path = tmp_path_factory.mktemp("print") / "texts.csv"
+    path.write_text('review\n"a wonderful film"\n"so a"\n"a terrible plot"\n', "utf-8")
+    arguments = ["--print", "5", "--kind", kind, "--file", str(path), "--column", "review"]
+    monkeypatch.setattr("sys.argv", ["perturbation", *arguments])
+    module._print_pairs()
+    said = capsys.readouterr().out.strip().splitlines()
+    assert said[0].startswith(f"{kind}, strength 3")
+    assert len(said) == 3
+    vocabulary = frozenset({"a", "wonderful", "film", "so", "terrible", "plot"})
+    new = disturb("a wonderful film", kind, 3, vocabulary=vocabulary)
+    changed = next((a, b) for a, b in zip("a wonderful film".split(), new.split(), strict=True) if a != b)
+    assert f"{{{changed[0]}→{changed[1]}}}" in said[1]

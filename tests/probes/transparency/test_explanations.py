@@ -1,0 +1,253 @@
+"""Integrated gradients agree with a closed form, and explanations that say nothing of the model fail their test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from scipy.stats import spearmanr
+from transformers import AutoTokenizer
+
+from audit.core.cache import Cache
+from audit.core.errors import NotAssessed
+from audit.core.progress import Progress
+from audit.core.verdict import Gate, Measurement, Verdict, judge
+from audit.data.examples import Examples
+from audit.energy.meter import Meter
+from audit.inference.attributions import Attribution, integrated_gradients, shuffled
+from audit.inference.scorer import Scorer
+from audit.models.model import Model
+from audit.policy.policy import Finetune
+from audit.probes.transparency import explanations as probe
+from audit.probes.transparency.explanations import explanations
+from audit.text.redaction import redact_parts, withholding
+from audit.training.finetune import Recipe, train
+from tests import helpers
+
+GOOD, BAD = ("good", "lovely", "solid"), ("bad", "awful", "broken")
+FILLERS = "the of my it in a lamp kettle bag shop colour handle box street friend week".split()
+CLASSES = ("negative", "positive")
+
+
+def reviews(n: int, seed: int) -> Examples:
+    """Texts of ten words, one or two of which decide."""
+    rng = np.random.default_rng(seed)
+    texts, labels = [], []
+    for label in rng.integers(0, 2, n):
+        words = list(rng.choice(FILLERS, 10))
+        for at in rng.choice(10, rng.integers(1, 3), replace=False):
+            words[at] = str(rng.choice((BAD, GOOD)[label]))
+        texts.append(" ".join(words))
+        labels.append(int(label))
+    return Examples(tuple(texts), np.array(labels), CLASSES)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A small BERT that has learnt to read such texts."""
+    settings = Finetune(epochs=4, batch_size=32, learning_rate=1e-3, initialise="scratch", validation=0.0)
+    recipe = Recipe("small-bert", None, None, True, settings, 32, "cpu")
+    return train(recipe, reviews(800, 0), Cache(tmp_path_factory.mktemp("cache")), Meter("DEU"), Progress())
+
+
+def scorer(model: Model, folder: Path) -> Scorer:
+    return Scorer(model, Cache(folder), Meter("DEU"), Progress())
+
+
+def measured(asked: Scorer, test: Examples) -> Measurement:
+    return explanations(asked, asked.predict(test.texts).on(test))
+
+
+class Linear(torch.nn.Module):
+    """Logits that are a mean over the tokens' embeddings times weights: what each token does is known."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding, self.out = torch.nn.Embedding(tokens, 6), torch.nn.Linear(6, 2)
+
+    def get_input_embeddings(self) -> torch.nn.Embedding:
+        return self.embedding
+
+    def forward(self, inputs_embeds: torch.Tensor) -> Any:
+        return SimpleNamespace(logits=self.out(inputs_embeds.mean(dim=1)))
+
+
+def test_a_linear_model_has_the_attributions_of_its_closed_form(untrained: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(untrained)
+    network = Linear(len(tokenizer)).eval()
+    texts = ["a good  lamp, unbelievably good", "bad", ""]
+    found = list(
+        integrated_gradients(
+            network, tokenizer, texts, [1, 0, 1], 32, lambda ids: {"input_ids": torch.tensor(ids)}, 2048
+        )
+    )
+    weights = (network.out.weight[1] - network.out.weight[0]).detach().numpy()  # log-odds of class 1 of two
+    table = network.embedding.weight.detach().numpy()
+    for text, each, sign in zip(texts, found, (1, -1, 1), strict=True):
+        encoded = tokenizer(text, return_offsets_mapping=True)
+        n = len(encoded["input_ids"])
+        expected: dict[int, float] = {}
+        for number, (start, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
+            if end > start:
+                word = len(text[:end].split()) - 1
+                moved = sign * (table[number] - table[tokenizer.pad_token_id]) @ weights / n
+                expected[word] = expected.get(word, 0.0) + moved
+        assert [text[start:end] for start, end in each.spans] == text.split()
+        np.testing.assert_allclose(each.scores, list(expected.values()), atol=1e-5)
+        assert each.moved == pytest.approx(sum(expected.values()), abs=1e-5)
+        assert each.gap < 0.01 or not each.spans
+
+
+@pytest.mark.slow("trains a model", seconds=8)
+def test_words_that_decide_are_named_and_the_explanations_hold(model: Model, tmp_path: Path) -> None:
+    test = reviews(200, 1)
+    asked = scorer(model, tmp_path)
+    assert asked.predict(test.texts).on(test).correct.mean() > 0.95
+    found = measured(asked, test)
+    assert judge(found, Gate(max=0.3))[0] is Verdict.PASS
+    assert (found.n, found.sample) == (100, "explanations")
+    for item in found.details["explained"]:
+        strongest = max(item["parts"], key=lambda part: part[1])[0]
+        assert strongest in (*GOOD, *BAD)
+        assert item["answer"] in CLASSES
+    ran = asked.counts.forward_passes
+    assert ran > 3 * 100 * 20
+    again = scorer(model, tmp_path)
+    assert measured(again, test) == found
+    assert again.counts.forward_passes == 0
+
+
+@pytest.mark.slow("trains a model")
+def test_attributions_of_a_real_network_add_up(model: Model, tmp_path: Path) -> None:
+    test, asked = reviews(20, 2), scorer(model, tmp_path)
+    said = asked.predict(test.texts)
+    blank = [" ".join(["[PAD]"] * len(text.split())) for text in test.texts]
+    odds = [np.log(p / (1 - p)) for p in (said.probabilities, asked.predict(blank).probabilities)]
+    for i, each in enumerate(asked.attributions(test.texts, said.labels)):
+        target = said.labels[i]
+        assert each.gap < 0.05
+        assert sum(each.scores) == pytest.approx(odds[0][i, target] - odds[1][i, target], rel=0.06, abs=0.02)
+
+
+def test_a_decoder_that_knows_no_padding_is_explained_too(tmp_path: Path) -> None:
+    folder = tmp_path / "decoder"
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=len(helpers.TINY_WORDS), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2,
+        id2label=dict(enumerate(helpers.TWO)), label2id={name: i for i, name in enumerate(helpers.TWO)},
+    )  # fmt: skip
+    transformers.LlamaForSequenceClassification(config).save_pretrained(folder)
+    words = transformers.BertTokenizerFast(vocab={word: i for i, word in enumerate(helpers.TINY_WORDS)})
+    own = {"tokenizer_object": words._tokenizer, "unk_token": "[UNK]"}
+    transformers.PreTrainedTokenizerFast(**own).save_pretrained(folder)
+    asked = scorer(Model("test", folder, helpers.TWO, 16), tmp_path / "cache")
+    said = asked.predict(["a good film", "the film"])
+    blank = asked.predict(["[PAD] [PAD] [PAD]", "[PAD] [PAD]"]).probabilities
+    for i, each in enumerate(asked.attributions(["a good film", "the film"], said.labels)):
+        target = said.labels[i]
+        odds = [np.log(p[i, target] / (1 - p[i, target])) for p in (said.probabilities, blank)]
+        assert sum(each.scores) == pytest.approx(odds[0] - odds[1], rel=0.06, abs=0.02)
+
+
+class Misleading(torch.nn.Module):
+    """The same answers, whose gradients speak of a made-up direction: what a network with hidden gradients shows."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network, self.config = network, network.config
+        self.table = torch.nn.Parameter(torch.randn(32, network.config.hidden_size))
+
+    def get_input_embeddings(self) -> Any:
+        return self.network.get_input_embeddings()
+
+    def forward(self, inputs_embeds: torch.Tensor | None = None, **given: Any) -> Any:
+        made = self.network(inputs_embeds=inputs_embeds, **given)
+        if inputs_embeds is None:
+            return made
+        aside = (inputs_embeds * self.table[: inputs_embeds.shape[1]]).sum(dim=(1, 2))
+        other = torch.stack([aside, -aside], dim=1)
+        return SimpleNamespace(logits=made.logits.detach() + other - other.detach())
+
+
+@pytest.mark.slow("trains a model", seconds=24)
+def test_explanations_that_say_nothing_of_the_model_fail(model: Model, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    hiding = replace(model, source="hiding")
+    hiding.__dict__["network"] = Misleading(model.network).eval()
+    test = reviews(200, 1)
+    assert scorer(hiding, tmp_path).predict(test.texts).on(test).correct.mean() > 0.95
+    found = measured(scorer(hiding, tmp_path), test)
+    assert judge(found, Gate(max=0.3))[0] is Verdict.FAIL
+    shares = {row[0]: row[1] for row in found.details["tables"][0]["rows"]}
+    assert len(shares) == 4
+    assert all(share > 0.2 for share in shares.values()), shares
+
+
+@pytest.mark.slow("trains a model", seconds=3)
+def test_shuffling_keeps_the_numbers_and_forgets_what_was_learnt(model: Model, tmp_path: Path) -> None:
+    made = shuffled(model.network, 3)
+    for (name, old), new in zip(model.network.named_parameters(), made.parameters(), strict=True):
+        assert torch.equal(old.flatten().sort().values, new.flatten().sort().values), name
+        assert old.dim() < 2 or not torch.equal(old, new), name
+    asked, test = scorer(model, tmp_path), reviews(40, 3)
+    said = asked.predict(test.texts).labels
+    own, other = asked.attributions(test.texts, said), asked.attributions(test.texts, said, 3)
+    alike = [spearmanr(np.abs(a.scores), np.abs(b.scores)).statistic for a, b in zip(own, other, strict=True)]
+    assert abs(np.mean(alike)) < 0.3
+    assert probe._rank_correlation(own[0], other[0]) == pytest.approx(alike[0])
+
+
+def test_too_few_words_settle_nothing(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(NotAssessed, match="longer texts"):
+        measured(scorer(model, tmp_path), Examples(("good lamp",) * 200, np.zeros(200, dtype=int), CLASSES))
+
+
+def test_a_scorer_of_the_users_own_that_explains_nothing_is_not_assessed() -> None:
+    test = reviews(60, 1)
+    asked = helpers.scorer(lambda text: (0.2, 0.8), CLASSES)
+    with pytest.raises(NotAssessed, match="attributions"):
+        explanations(asked, asked.predict(test.texts).on(test))
+
+
+@pytest.mark.slow("trains a model")
+def test_a_network_without_embeddings_is_not_assessed(tmp_path: Path) -> None:
+    settings = Finetune(epochs=1, batch_size=32, learning_rate=1e-3, validation=0.0)
+    recipe = Recipe("gru", None, None, True, settings, 32, "cpu")
+    made = train(recipe, reviews(60, 0), Cache(tmp_path), Meter("DEU"), Progress())
+    with pytest.raises(NotAssessed, match="takes no embeddings"):
+        measured(scorer(made, tmp_path), reviews(100, 1))
+
+
+def test_scripts_without_spaces_have_a_word_a_character(untrained: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(untrained)
+    (each,) = integrated_gradients(
+        Linear(len(tokenizer)), tokenizer, ["好灯 good"], [1], 32, lambda ids: {"input_ids": torch.tensor(ids)}, 2048
+    )
+    assert isinstance(each, Attribution)
+    assert [each.text[start:end] for start, end in each.spans] == ["好", "灯", "good"]
+
+
+def test_personal_data_is_masked_in_what_is_shown() -> None:
+    text = "Write to jo@example.org, it is good"
+    weighed = [((0, 5), 2), ((9, 23), 4), ((31, 35), -3)]
+    shown = redact_parts(text, weighed)
+    assert shown == [["Write", 2], [" to [e-mail], it is ", 0], ["good", -3]]
+    assert redact_parts("x" * 400, [])[-1] == ["…", 0]
+    with withholding(True):
+        assert redact_parts(text, weighed) == []
+
+
+@pytest.mark.slow("trains a model", seconds=5)
+def test_without_evidence_no_text_is_shown(model: Model, tmp_path: Path) -> None:
+    with withholding(True):
+        found = measured(scorer(model, tmp_path), reviews(60, 1))
+    assert found.details["explained"] == []
+    assert "attention" not in found.details

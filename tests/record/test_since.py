@@ -1,0 +1,157 @@
+"""What became of a former audit: figures by their intervals, gates by their bounds, and the chain of test sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from audit.record import since
+from tests.helpers import fits_the_schema
+from tests.report.page.test_page import finding, odds, unmeasured
+from tests.report.page.test_page import record as make
+
+
+def audit(*findings: dict[str, Any], policy: Any = None, test: str | None = "sha256:t", **more: Any) -> dict[str, Any]:
+    data = {"test": {"fingerprint": test} if test else {}, "train": {}}
+    return make(*findings, policy=policy or {}, data=data, **more)
+
+
+def compare(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    found = since.compare(since.remember(before, "v1"), now["findings"], now["not_run"], now["policy"])
+    fits_the_schema(now | {"baseline": found})
+    return found
+
+
+def change(before: dict[str, Any], now: dict[str, Any]) -> str:
+    (found,) = compare(audit(before), audit(now))["compared"]
+    return str(found["change"])
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ((0.90, 0.83, 0.95), "better"),
+        ((0.90, 0.82, 0.95), "unclear"),  # both ends are the same
+        ((0.81, 0.79, 0.83), "unclear"),
+        ((0.70, 0.65, 0.78), "unclear"),
+        ((0.70, 0.65, 0.77), "worse"),
+        ((0.90, 0.83, None), "better"),
+        ((0.50, None, 0.60), "worse"),
+    ],
+)
+def test_better_and_worse_need_intervals_apart(now: tuple[float | None, ...], said: str) -> None:
+    estimate, low, high = now
+    assert change(finding(low=0.78, high=0.82), finding(estimate=estimate, low=low, high=high)) == said
+
+
+def test_the_direction_is_the_catalogues_or_the_gates() -> None:
+    low: dict[str, Any]
+    high: dict[str, Any]
+    low, high = {"estimate": 0.1, "low": 0.1, "high": 0.1}, {"estimate": 0.2, "low": 0.2, "high": 0.2}
+    assert change(odds(**low), odds(**high)) == "worse"
+    assert change(odds(**high), odds(**low)) == "better"
+    # Of an id that nobody here knows, the gate tells the direction, even against a look at the figures.
+    own: dict[str, Any] = {"challenge": "quality", "title": "Ours"}
+    assert change(finding("our.own", **own, **low), finding("our.own", **own, **high, gate={"max": 1})) == "worse"
+    assert change(finding("our.own", **own, **low), finding("our.own", **own, **high, gate={"min": 1})) == "better"
+    assert change(finding("our.own", **own, **low), finding("our.own", **own, **high, gate=None)) == "different"
+
+
+def test_what_has_a_figure_on_one_side_only_is_new_or_gone() -> None:
+    open_ = unmeasured("quality.accuracy", "not_assessed", "supply it")
+    assert change(open_, finding()) == "new"
+    assert change(finding(), open_) == "gone"
+    assert compare(audit(), audit(finding()))["compared"][0]["change"] == "new"
+    assert compare(audit(finding()), audit())["compared"][0]["change"] == "gone"
+    assert compare(audit(open_), audit(open_))["compared"] == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"), [(-0.02, 0.001, "unclear"), (-0.02, -0.001, "worse"), (0.001, 0.02, "better")]
+)
+def test_accuracy_is_judged_example_by_example_where_it_was(low: float, high: float, said: str) -> None:
+    # The intervals of both accuracies overlap; the paired difference decides all the same.
+    paired = finding("quality.regression", estimate=0.0, low=low, high=high, gate={"min": -0.1})
+    (found,) = compare(audit(finding()), audit(finding(), paired))["compared"]
+    assert (found["change"], found["paired"]) == (said, True)
+    open_ = unmeasured("quality.regression", "not_assessed", "no former predictions")
+    assert compare(audit(finding()), audit(finding(), open_))["compared"][0]["change"] == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ({"min": 0.8}, {"min": 0.7}, "loosened"),
+        ({"min": 0.7}, {"min": 0.8}, "tightened"),
+        ({"max": 0.1}, {"max": 0.2}, "loosened"),
+        ({"max": 0.2}, {"max": 0.1}, "tightened"),
+        ({"max": 0.2}, {"min": 0.1}, "replaced"),
+        ({"max": 0.2}, None, "dropped"),
+        (None, {"max": 0.2}, "added"),
+    ],
+)
+def test_a_gate_that_is_not_what_it_was(before: Any, now: Any, said: str) -> None:
+    (found,) = compare(audit(finding(gate=before)), audit(finding(gate=now)))["gates"]
+    assert found == {"id": "quality.accuracy", "change": said, "before": before, "now": now}
+    assert compare(audit(finding(gate=before)), audit(finding(gate=before)))["gates"] == []
+
+
+def test_a_gate_that_did_not_run_is_not_dropped_but_one_without_its_column_is() -> None:
+    policy = {"gates": {"fairness": {"equalized_odds": {"max": 0.1}}}}
+    full = odds()["id"]
+    before = audit(odds(), policy=policy)
+    skipped = audit(policy=policy, not_run=[full], verdict="incomplete", complete=False)
+    assert compare(before, skipped)["gates"] == []
+    looser = {"gates": {"fairness": {"equalized_odds": {"max": 0.3}}}}
+    skipped = audit(policy=looser, not_run=[full], verdict="incomplete", complete=False)
+    assert compare(before, skipped)["gates"][0]["change"] == "loosened"
+    # The policy still gates the measure, but no longer names the column.
+    assert compare(before, audit(policy=policy))["gates"][0]["change"] == "dropped"
+
+
+def test_settings_that_judge_less_strictly_are_named() -> None:
+    strict = {"confidence": 0.95, "inconclusive": "fail", "min_group_size": 30}
+    lax = {"confidence": 0.9, "inconclusive": "warn", "min_group_size": 100}
+    found = compare(audit(policy={"audit": strict}), audit(policy={"audit": lax}))["settings"]
+    assert {each["name"]: (each["before"], each["now"]) for each in found} == {
+        name: (strict[name], lax[name]) for name in strict
+    }
+    assert compare(audit(policy={"audit": lax}), audit(policy={"audit": strict}))["settings"] == []
+    odd = {"audit": {"confidence": "high", "inconclusive": 1, "min_group_size": True}}
+    assert compare(audit(policy=odd), audit(policy={"audit": lax}))["settings"] == []
+
+
+def test_the_chain_remembers_which_test_set_each_audit_used() -> None:
+    first = audit(finding())
+    second = audit(finding(), test="sha256:other")
+    second["baseline"] = compare(first, second)
+    third = audit(finding())
+    third["baseline"] = compare(second, third)
+    fourth = compare(third, audit(finding()))
+    assert [link["test"] for link in fourth["chain"]] == ["sha256:t", "sha256:other", "sha256:t"]
+    nothing = compare(audit(finding(), test=None), third)
+    assert [link["test"] for link in nothing["chain"]] == [None]
+
+
+def test_a_chain_does_not_grow_without_end() -> None:
+    former = since.remember(audit(finding()), "v1")
+    link = {"created": "2020-01-01T00:00:00Z", "fingerprint": None, "test": "old"}
+    now = audit(finding())
+    found = since.compare(former | {"chain": [link] * 5_000}, now["findings"], [], {})
+    assert len(found["chain"]) == 1_000
+    assert found["chain"][-1]["test"] == "sha256:t"
+
+
+@pytest.mark.parametrize("gates", [None, [], {"quality": 3}, {"quality": {"accuracy": 0.8}}, {"quality": {"accuracy": {
+    "max": True, "min": "much"}}}])  # fmt: skip
+def test_a_damaged_policy_holds_no_gate(gates: Any) -> None:
+    assert since.gate_of("quality.accuracy", {"gates": gates}) is None
+
+
+def test_a_gate_of_a_policy_is_that_of_the_bracket_first() -> None:
+    policy = {
+        "gates": {"fairness": {"equalized_odds": {"max": 0.1}, "equalized_odds[genre]": {"max": 0.3, "min": None}}}
+    }
+    assert since.gate_of("fairness.equalized_odds[genre]", policy) == {"max": 0.3}
+    assert since.gate_of("fairness.equalized_odds[gender]", policy) == {"max": 0.1}

@@ -1,0 +1,180 @@
+"""What looks like personal data is masked before a text is shown, and nothing else is."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+import audit
+from audit.demo import personal_data
+from audit.text.redaction import LEFT_OUT, LONGEST, printable, redact, redact_pair, unquoted, withholding
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Write to ann.lee+shop@mail.example.co.uk now", "Write to [e-mail] now"),
+        ("see https://example.org/u/ann?x=1 there", "see [link] there"),
+        ("see www.example.org there", "see [link] there"),
+        ("thanks @ann_lee!", "thanks [handle]!"),
+        ("call +49 (0)30 23125-123 today", "call [number] today"),
+        ("call (212) 555-0134 today", "call [number] today"),
+        ("card 4111 1111 1111 1111 was charged", "card [number] was charged"),
+        ("from DE89 3704 0044 0532 0130 00 please", "from [account] please"),
+        ("from GB82WEST12345698765432 please", "from [account] please"),
+        ("posted from 192.0.2.17 today", "posted from [address] today"),
+        ("sent to 12 Baker Street in May", "sent to [address] in May"),
+    ],
+)
+def test_personal_data_is_masked(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A film from 1994 with 12 actors, 8.5 of 10 stars.",
+        "It cost 1,299 dollars @ the shop and 50 % less in May.",
+        "Great, GREAT film – really!",
+        "",
+    ],
+)
+def test_other_texts_are_left_alone(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("kind", personal_data.KINDS)
+def test_whatever_the_demo_plants_is_masked(kind: str) -> None:
+    # Every kind of the demo holds a run of digits, an address sign or a street number: none may be left to read.
+    rng = Random(0)
+    for _ in range(200):
+        sentence = personal_data.sentence(rng, kind)
+        shown = redact(sentence)
+        assert shown != sentence
+        assert "@" not in shown, (sentence, shown)
+        assert sum(character.isdigit() for character in shown) <= 2, (sentence, shown)
+
+
+def test_long_texts_are_cut_after_they_are_masked() -> None:
+    shown = redact("x" * (LONGEST - 5) + " ann.lee@example.org and more")
+    assert shown.endswith("…")
+    assert len(shown) == LONGEST + 1
+    assert "ann" not in shown
+    assert redact("y" * LONGEST) == "y" * LONGEST
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("model.pkl", "model.pkl"),
+        ("gewöhnlich 模型.pkl", "gewöhnlich 模型.pkl"),
+        ("a\nb\x1b[2J\u202e\u200b\udcff", "a\\nb\\x1b[2J\\u202e\\u200b\\udcff"),
+        ("<script>", "<script>"),  # the template escapes it
+        ("x" * 10_000_000, "x" * 120 + "…"),
+    ],
+)
+def test_a_hostile_name_is_shown_on_one_short_line(name: str, shown: str) -> None:
+    assert printable(name) == shown
+
+
+def test_a_pair_is_shown_from_shortly_before_its_change() -> None:
+    long = "word " * 200
+    before, after = f"{long}the plot thickens", f"{long}the pl0t thickens"
+    shown = redact_pair(before, after)
+    assert shown is not None
+    assert shown[0].startswith("…word ")
+    assert shown[0].endswith("the plot thickens")
+    assert shown[1].endswith("the pl0t thickens")
+    assert len(shown[0]) < 120
+    assert redact_pair("a plot", "a pl0t") == ("a plot", "a pl0t")
+    cut = redact_pair(before, before[:-10])
+    assert cut is not None
+    assert cut[0].startswith(cut[1])
+
+
+def test_a_pair_whose_change_hides_personal_data_is_not_shown() -> None:
+    assert redact_pair("write to ann@example.org now", "write to ann@example.org, now") == (
+        "write to [e-mail] now",
+        "write to [e-mail], now",
+    )
+    assert redact_pair("write to ann@example.org now", "write to ann@@example.org now") is None
+    assert redact_pair("write now", "write to ann@example.org") is None
+
+
+# ---- what prints without being asked
+
+
+TEXTUAL = {
+    "texts", "text", "before", "after", "new", "tokens", "words", "normal", "choose", "measure", "details", "subgroups",
+}  # fmt: skip
+OWN = ("audit.probes.quality.capabilities", "audit.demo")  # their texts are the project's own
+
+
+def _textual(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass or named tuple that hold texts of the data."""
+    if not dataclasses.is_dataclass(kind) and not hasattr(kind, "_fields"):
+        return ()
+    return tuple(name for name, of in inspect.get_annotations(kind).items() if name in TEXTUAL and "str" in str(of))
+
+
+def _holding() -> Iterator[type]:
+    """The package's classes that hold texts, but for those of the report: these hold what its page shows."""
+    for module in pkgutil.walk_packages(audit.__path__, "audit."):
+        if module.name.startswith(("audit.report", "audit.suites", "audit.__main__", *OWN)):
+            continue
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, type) and value.__module__ == module.name and _textual(value):
+                yield value
+
+
+HOLDING = tuple(_holding())
+
+
+@pytest.mark.parametrize("kind", HOLDING, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+def test_no_repr_holds_a_text(kind: Any) -> None:
+    values = dict.fromkeys(inspect.get_annotations(kind), ()) | dict.fromkeys(_textual(kind), ("Zebulon Quixby",))
+    if issubclass(kind, tuple):
+        shown = kind(**values)
+    else:
+        shown = object.__new__(kind)
+        vars(shown).update(values)
+    assert "Zebulon" not in repr(shown)
+
+
+def test_every_class_that_holds_texts_is_among_them() -> None:
+    names = {kind.__name__ for kind in HOLDING}
+    assert names >= {"Examples", "Measurement", "Corpus", "Trigger", "Attacked", "Attribution", "Pair", "Edit", "Swap"}
+
+
+LONG = "They sent the wrong colour twice, and Zebulon Quixby never answered any of my many letters."
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("no rows", "no rows"),
+        ("expected 3 fields\nsaw 4 fields", "expected 3 fields\nsaw 4 fields"),
+        (f"row 7\n  {LONG}\nend", "row 7\n[left out]\nend"),
+        (f"cut: {LONG[7:48]}", "[left out]"),  # wherever it begins
+        (repr(LONG.upper()), "[left out]"),
+        (repr(LONG.split()), "[left out]"),  # as the words that it was cut into
+        (f"{tuple(LONG.split(' ')[:8])} is too long", "[left out]"),
+        ("token 'Zebulon Quixby'", "[left out]"),
+        ("assert 'They sent...y letters.' == 'x'", "[left out]"),
+        ("it is really bad, this", "[left out]"),  # a whole short text
+        ("no attribute 'a'", "no attribute 'a'"),
+        ("write to a.b@example.org", "write to [e-mail]"),
+    ],
+)
+def test_what_others_print_quotes_nothing_of_the_data(content: str, shown: str) -> None:
+    texts = (LONG, "really bad", "a", "")
+    assert unquoted(content, texts) == shown
+    with withholding(True):
+        assert unquoted(content, texts) == LEFT_OUT
