@@ -13,7 +13,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,7 +29,8 @@ from audit.core.cache import Cache
 from audit.core.errors import AuditError
 from audit.core.progress import Bar, Progress
 from audit.energy.meter import Meter, Power, add, charged
-from audit.inference.scorer import Scorer
+from audit.inference.batches import Encodings
+from audit.inference.scorer import CHARACTERS_PER_TOKEN, Scorer
 from audit.models.model import Model, fingerprint, hash_files
 from audit.training.finetune import Job, train_into
 
@@ -40,7 +41,6 @@ Files = Mapping[str, NDArray[np.uint8]]
 # A worker is given about so many chunks, so that none waits long for the last one; a chunk that is done again is small.
 CHUNKS_PER_WORKER = 4
 CHUNK_TOKENS = (8_192, 262_144)
-CHARACTERS_PER_TOKEN = 4
 # How often a piece of work is begun again whose worker was lost: what kills each of them must come to an end.
 RETRIES = 3
 START_S = 600.0
@@ -130,27 +130,30 @@ class Worker:
         self._machine = str(ray.get_runtime_context().get_node_id())
         self._meter = Meter(country, power)
         self._measures = self._machine != home
-        self._scorers: dict[tuple[str, int, int], Scorer] = {}
+        self._scorers: dict[tuple[str, int], Scorer] = {}
 
     def about(self) -> dict[str, Any]:
         """Where it runs, and on which software."""
         return {"pid": os.getpid(), "versions": installed()}
 
-    def score(
-        self, piece: int, model: Model, expected: str, cut: int, what: str, files: Files, texts: list[str]
-    ) -> Answer:
-        """Rows for texts by :class:`Scorer`, and how many tokens they had."""
+    def encode(self, piece: int, model: Model, expected: str, files: Files, texts: list[str]) -> Answer:
+        """What the model's tokenizer makes of texts."""
+        with self._meter.phase("score") if self._measures else nullcontext() as phase:
+            encodings = self._scorer(model, expected, files)._encode(texts)
+        return self._answer(piece, encodings, phase.record() if phase else None)
+
+    def score(self, piece: int, model: Model, expected: str, files: Files, what: str, encodings: Encodings) -> Answer:
+        """Rows for encodings by :class:`Scorer`."""
         import torch
 
         torch.set_num_threads(self._threads)
-        scorer = self._scorer(model, expected, cut, files)
-        before = scorer.counts.tokens
+        scorer = self._scorer(model, expected, files)
         with self._meter.phase("score") if self._measures else nullcontext() as phase, Progress().bar("", 0, "") as bar:
-            rows = scorer._compute(what, texts, bar)
-        return self._answer(piece, (rows, scorer.counts.tokens - before), phase.record() if phase else None)
+            rows = scorer._compute(what, [encodings], bar)
+        return self._answer(piece, rows, phase.record() if phase else None)
 
-    def _scorer(self, model: Model, expected: str, cut: int, files: Files) -> Scorer:
-        key = (expected, model.max_length, cut)
+    def _scorer(self, model: Model, expected: str, files: Files) -> Scorer:
+        key = (expected, model.max_length)
         if key not in self._scorers:
             while len(self._scorers) >= MODELS:
                 del self._scorers[next(iter(self._scorers))]
@@ -160,7 +163,7 @@ class Worker:
                 here = replace(model, folder=Path(folder) / "model", device=self._device)
                 _ = here.network, here.tokenizer
                 cache = Cache(Path(folder) / "cache")
-            self._scorers[key] = Scorer(here, cache, self._meter, Progress(), max_characters=cut)
+            self._scorers[key] = Scorer(here, cache, self._meter, Progress())
         return self._scorers[key]
 
     def train(self, piece: int, job: Job, phase: str, base: str, files: Files) -> Answer:
@@ -289,38 +292,46 @@ class Cluster:
         self.pids = [each["pid"] for each in about]
         return made
 
-    def score(
-        self, model: Model, texts: Sequence[str], what: str, cut: int, bar: Bar
-    ) -> tuple[NDArray[np.float32], int]:
-        """Rows for texts in their order, and how many tokens they had.
+    def encode(self, model: Model, texts: Sequence[str]) -> Encodings:
+        """What the model's tokenizer makes of one or more texts, in their order."""
+        guess = np.array([len(text) // CHARACTERS_PER_TOKEN + 2 for text in texts], dtype=np.int64)
+        files, told = self._ship(model.fingerprint, model.folder), replace(model, training=None)
+
+        def send(worker: Any, piece: int, places: NDArray[np.int64]) -> Any:
+            return worker.encode.remote(piece, told, model.fingerprint, files, [texts[i] for i in places])
+
+        places, parts = zip(*self._spread(np.minimum(guess, model.max_length), send), strict=True)
+        return Encodings.joined(parts).take(np.argsort(np.concatenate(places)))
+
+    def score(self, model: Model, encodings: Encodings, what: str, bar: Bar) -> NDArray[np.float32]:
+        """Rows for one or more texts in their order.
 
         Parameters
         ----------
         what : str
             Empty for probabilities, ``embedding`` for embeddings.
-        cut : int
-            As ``max_characters`` of :class:`audit.inference.scorer.Scorer`.
         """
-        chunks = list(_chunks(texts, model.max_length, self.size))
         files, told = self._ship(model.fingerprint, model.folder), replace(model, training=None)
-        rows: NDArray[np.float32] | None = None
-        tokens, phases = 0, []
 
-        def send(worker: Any, piece: int) -> Any:
-            part = [texts[i] for i in chunks[piece]]
-            return worker.score.remote(piece, told, model.fingerprint, cut, what, files, part)
+        def send(worker: Any, piece: int, places: NDArray[np.int64]) -> Any:
+            return worker.score.remote(piece, told, model.fingerprint, files, what, encodings.take(places))
 
-        for answer in self._answers(send, len(chunks)):
-            part, counted = answer.value
-            if rows is None:
-                rows = np.empty((len(texts), part.shape[1]), dtype=np.float32)
-            rows[chunks[answer.piece]] = part
-            tokens += counted
-            phases.append(answer)
-            bar.advance(len(part))
-        self._book(phases)
-        assert rows is not None
-        return rows, tokens
+        done = []
+        for places, rows in self._spread(encodings.lengths, send):
+            done.append((places, rows))
+            bar.advance(len(rows))
+        order = np.argsort(np.concatenate([places for places, _ in done]))
+        return np.concatenate([rows for _, rows in done])[order]
+
+    def _spread(
+        self, tokens: NDArray[np.int64], send: Callable[[Any, int, NDArray[np.int64]], Any]
+    ) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        """What workers make of texts of so many tokens each, a chunk at a time, and the places of the chunk's texts."""
+        chunks, answers = list(_chunks(tokens, self.size)), []
+        for answer in self._answers(lambda worker, piece: send(worker, piece, chunks[piece]), len(chunks)):
+            answers.append(answer)
+            yield chunks[answer.piece], answer.value
+        self._book(answers)
 
     def train(
         self, jobs: Sequence[Job], phase: str, keep: Callable[[int, Callable[[Path], None], Mapping[str, Any]], None]
@@ -375,6 +386,7 @@ class Cluster:
         """The files of a model in Ray's store, put there once."""
         import ray
 
+        self.connect()
         if known not in self._shipped:
             if len(self._shipped) >= MODELS:
                 del self._shipped[next(iter(self._shipped))]
@@ -422,19 +434,22 @@ class ClusterScorer(Scorer):
         super().__init__(model, cache, meter, progress, max_characters=max_characters)
         self._cluster = cluster
 
-    def _compute(self, what: str, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
-        rows, tokens = self._cluster.score(self.model, texts, what, self.max_characters, bar)
-        self.counts.forward_passes += len(texts)
-        self.counts.tokens += tokens
+    def _tokenize(self, texts: Sequence[str]) -> Iterator[Encodings]:
+        yield self._cluster.encode(self.model, texts)
+
+    def _compute(self, what: str, pieces: Iterable[Encodings], bar: Bar) -> NDArray[np.float32]:
+        encodings = Encodings.joined(pieces)
+        rows = self._cluster.score(self.model, encodings, what, bar)
+        self.counts.forward_passes += len(encodings)
+        self.counts.tokens += int(encodings.lengths.sum())
         return rows
 
     def _calibrate(self, texts: Sequence[str]) -> None:
         """Batches are formed on the workers, whose machines may differ from this one."""
 
 
-def _chunks(texts: Sequence[str], max_length: int, workers: int) -> Iterator[NDArray[np.int64]]:
+def _chunks(tokens: NDArray[np.int64], workers: int) -> Iterator[NDArray[np.int64]]:
     """Row indices of chunks of about as many tokens, longest texts first; each text is in one."""
-    tokens = np.minimum(np.array([len(text) for text in texts]) // CHARACTERS_PER_TOKEN + 2, max_length)
     order = np.argsort(-tokens, kind="stable")
     size = np.clip(tokens.sum() / (workers * CHUNKS_PER_WORKER), *CHUNK_TOKENS)
     which = (np.cumsum(tokens[order]) - 1) // size

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.cache import Cache
-from audit.core.progress import Bar, Progress
+from audit.core.progress import Progress
+from audit.inference.batches import Encodings
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.run.session import Session
@@ -30,12 +31,14 @@ class Timed(Scorer):
 
     def __init__(self, session: Session, model: Model, folder: Path) -> None:
         super().__init__(model, Cache(folder), session.meter, Progress())
-        self.seconds, self.total, self.seen = 0.0, 0.0, dict[str, None]()
+        self.seconds, self.total = 0.0, 0.0
+        self.seen: dict[bytes, str] = {}  # one text of each encoding
         model.network.forward = self._watched(model.network.forward)
 
-    def _predict(self, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
-        self.seen |= dict.fromkeys(texts)
-        return super()._predict(texts, bar)
+    def _encode(self, texts: Sequence[str]) -> Encodings:
+        encodings = super()._encode(texts)
+        self.seen |= dict(zip(encodings.digests, texts, strict=True))
+        return encodings
 
     def _mean_margins(self, *arguments: Any) -> NDArray[np.float32]:
         import torch
@@ -66,7 +69,7 @@ class Timed(Scorer):
 
     def row(self, name: str) -> str:
         """What was measured against the bare scorer on the same texts in the same process; a row for `HEADER`."""
-        texts, total, share = list(self.seen), self.total, self.seconds / self.total
+        texts, total, share = list(self.seen.values()), self.total, self.seconds / self.total
         started = time.perf_counter()
         self.forward(texts)
         bare = time.perf_counter() - started

@@ -5,10 +5,13 @@ Which answer a batch gets is none of its business, but that it is the same as ea
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -37,6 +40,54 @@ GAIN = 0.05
 CALIBRATION_SHARE = 0.02
 # How far answers to a text alone and in a batch may lie apart, in parts of the largest one or of 1.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 5e-2, "float16": 5e-3}
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """All that enters the network of some texts, but for padding and its mask.
+
+    Parameters
+    ----------
+    columns : mapping
+        ``input_ids``, and ``token_type_ids`` where the network needs them: a sequence of int for each text.
+    """
+
+    columns: Mapping[str, Sequence[Sequence[int]]]
+
+    def __len__(self) -> int:
+        return len(self.columns["input_ids"])
+
+    @cached_property
+    def lengths(self) -> Rows:
+        """Tokens of each text, shape (n,)."""
+        return np.array([len(ids) for ids in self.columns["input_ids"]], dtype=np.int64)
+
+    @cached_property
+    def digests(self) -> list[bytes]:
+        """16 bytes for each text: the same for texts that no network could tell apart.
+
+        Their hashes begin with a byte that no UTF-8 holds, so that no text has a hash of the same bytes.
+        """
+        hashes = [hashlib.sha256(b"\xff") for _ in range(len(self))]
+        for name, rows in self.columns.items():
+            for made, numbers in zip(hashes, rows, strict=True):
+                made.update(name.encode() + b"\0" + np.asarray(numbers, dtype="<i8").tobytes())
+        return [made.digest()[:16] for made in hashes]
+
+    def take(self, rows: Iterable[int]) -> Encodings:
+        """Those of some of the texts."""
+        rows = list(rows)
+        return Encodings({name: [values[i] for i in rows] for name, values in self.columns.items()})
+
+    @classmethod
+    def joined(cls, pieces: Iterable[Encodings]) -> Encodings:
+        """Those of one or more pieces, one after the other."""
+        first, *rest = pieces
+        columns = {name: [*rows] for name, rows in first.columns.items()}
+        for piece in rest:
+            for name, rows in piece.columns.items():
+                columns[name] += rows
+        return cls(columns)
 
 
 class Batches:

@@ -1,4 +1,4 @@
-"""The one place that runs models: probabilities and embeddings of texts, each distinct text once, kept on disk.
+"""The one place that runs models: probabilities and embeddings of texts, kept on disk, texts of the same tokens once.
 
 It knows nothing of labels, gates or pytest.
 """
@@ -6,6 +6,8 @@ It knows nothing of labels, gates or pytest.
 from __future__ import annotations
 
 import hashlib
+import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,12 +23,13 @@ from audit.core.progress import Bar, Progress
 from audit.data.examples import fingerprint
 from audit.data.tables import without_surrogates
 from audit.inference import attention, attributions, gradients
+from audit.inference.answers import Answers
 from audit.inference.attention import Attention
 from audit.inference.attributions import Attribution
-from audit.inference.batches import Batches, ahead, calibration_tokens, filler, inputs, one_behind, windows
+from audit.inference.batches import Batches, Encodings, ahead, calibration_tokens, filler, inputs, one_behind, windows
 from audit.inference.gradients import TriggerScores
 from audit.inference.predictions import Predictions, check_finite
-from audit.inference.store import Store
+from audit.inference.store import Row
 from audit.models import tokens
 from audit.models.model import Model
 
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 # Part of the key of cached predictions: raise it whenever their computation changes.
 REVISION = 1
-# Texts that are looked at together: identical ones run once, and those of like length share batches.
+# Texts that are looked at together: identical ones are looked up once, and those of like length share batches.
 WINDOW = 65_536
 # Of these, texts that are looked up, computed and kept at a time: so many are lost at most if the process dies.
 PART = {"cpu": 1024, "cuda": 16_384, "mps": 4096}
@@ -271,7 +274,7 @@ class Scorer:
     def _kept(self, texts: Iterable[str], what: str, total: int = 0) -> Iterator[NDArray[np.float32]]:
         """Rows of the texts in their order, a window at a time, shape (texts of the window, width).
 
-        From the cache where they are there; each distinct text of a window is computed once.
+        From the cache where they are there; of the texts that the tokenizer makes the same of, one is computed.
         """
         total = len(texts) if isinstance(texts, Sized) else total
         with self._progress.bar("score", total, "texts") as bar:
@@ -279,52 +282,59 @@ class Scorer:
                 found = self._found(window, what, bar)
                 yield np.array([found[text] for text in window], dtype=np.float32)
 
-    def _found(self, window: Sequence[str], what: str, bar: Bar) -> dict[str, NDArray[np.float32]]:
+    def _found(self, window: Sequence[str], what: str, bar: Bar) -> dict[str, Row]:
         """The row of each distinct text of a window."""
         # Characters foretell tokens, so that texts of like length come into one part, and there into one batch.
         distinct = sorted(dict.fromkeys(window), key=len, reverse=True)
         keys, size = [_key(text) for text in distinct], PART[self._kind]
-        text_of, computed = dict(zip(keys, distinct, strict=True)), 0
-        found: dict[bytes, NDArray[np.float32]] = {}
-        store, width = Store(self._cache, self._scope(what)), None if what else len(self.model.labels)
-        for part in store.shared([keys[start : start + size] for start in range(0, len(keys), size)]):
-            found |= store.get(part, width)
-            missing = [key for key in part if key not in found]
+        text_of = dict(zip(keys, distinct, strict=True))
+        found: dict[bytes, Row] = {}
+        width = None if what else len(self.model.labels)
+        answers = Answers(self._cache, self._scope(what), self._encoding_scope, width)
+
+        def compute(pieces: Iterator[Encodings]) -> NDArray[np.float32]:
+            if not answers.computed:
+                self._calibrate(distinct)
+            rows = self._compute(what, pieces, bar)
+            self._check(rows)
+            return rows
+
+        for part in answers.shared([keys[start : start + size] for start in range(0, len(keys), size)]):
+            found |= answers.get(part)
+            missing, before = [key for key in part if key not in found], answers.computed
             bar.advance(len(part) - len(missing))
             if missing:
                 with self._meter.phase("score"):
-                    if not computed:
-                        self._calibrate(distinct)
-                    rows = self._compute(what, [text_of[key] for key in missing], bar)
-                self._check(rows)
-                fresh = dict(zip(missing, rows, strict=True))
-                store.put(fresh)
-                found |= fresh
-                computed += len(missing)
+                    found |= answers.add(missing, self._tokenize([text_of[key] for key in missing]), compute)
+                bar.advance(len(missing) - (answers.computed - before))
         bar.advance(len(window) - len(distinct))
         self.counts.texts += len(window)
-        self.counts.cache_hits += len(window) - computed
+        self.counts.cache_hits += len(window) - answers.computed
         return {text: found[key] for key, text in text_of.items()}
 
     def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
         """Probabilities by the model itself, past the cache; shape (n, classes), in the order of the texts."""
         bars = self._progress if show else Progress()
         with bars.bar("score", len(texts), "texts") as bar:
-            rows = self._predict(texts, bar)
+            rows = self._predict(self._encoded(map(self._read, texts)), bar)
         self._check(rows)
         return rows
 
-    def _compute(self, what: str, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+    def _tokenize(self, texts: Sequence[str]) -> Iterator[Encodings]:
+        """Encodings of texts of which nobody has kept an answer."""
+        return self._encoded(texts)
+
+    def _compute(self, what: str, pieces: Iterable[Encodings], bar: Bar) -> NDArray[np.float32]:
         """Rows that nobody has kept: embeddings, or probabilities where `what` is empty."""
-        return self._embed(texts, bar) if what else self._predict(texts, bar)
+        return self._embed(pieces, bar) if what else self._predict(pieces, bar)
 
-    def _predict(self, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+    def _predict(self, pieces: Iterable[Encodings], bar: Bar) -> NDArray[np.float32]:
         """Probabilities by the model itself, shape (n, classes)."""
-        return self._computed(texts, self._probabilities, len(self.model.labels), bar)
+        return self._computed(pieces, self._probabilities, len(self.model.labels), bar)
 
-    def _embed(self, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+    def _embed(self, pieces: Iterable[Encodings], bar: Bar) -> NDArray[np.float32]:
         """Embeddings by the encoder itself, shape (n, 2 * hidden size)."""
-        return self._computed(texts, self._states, 2 * self.model.network.config.hidden_size, bar)
+        return self._computed(pieces, self._states, 2 * self.model.network.config.hidden_size, bar)
 
     def _probabilities(self, given: dict[str, Any]) -> Any:
         """Tensor of shape (batch, classes)."""
@@ -343,36 +353,45 @@ class Scorer:
         return torch.cat([first, mean], dim=1)
 
     def _computed(
-        self, texts: Sequence[str], compute: Callable[[dict[str, Any]], Any], width: int, bar: Bar
+        self, pieces: Iterable[Encodings], compute: Callable[[dict[str, Any]], Any], width: int, bar: Bar
     ) -> NDArray[np.float32]:
         """What a function makes of the model's inputs for each text, shape (n, width); they count as forward passes."""
-        if not texts:  # a tokenizer makes nothing of nothing
-            return np.empty((0, width), dtype=np.float32)
-        size = TOKENIZED.get(self._kind, len(texts))
-        starts = range(0, len(texts), size)
+        results = [np.empty((0, width), dtype=np.float32)]
 
-        def batches() -> Iterator[tuple[NDArray[np.int64], Any]]:
-            encoded = ahead(lambda start: self._encoded(texts[start : start + size], compute), starts)
-            for start, (lengths, work) in zip(starts, encoded, strict=True):
-                self.counts.tokens += int(lengths.sum())
-                for rows, made in self._batches.run(lengths, work):
-                    yield start + rows, made
+        def batches() -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64], Any]]:
+            for piece in pieces:
+                results.append(np.empty((len(piece), width), dtype=np.float32))
+                for rows, made in self._batches.run(piece.lengths, self._work(piece, compute)):
+                    yield results[-1], rows, made
+                self.counts.tokens += int(piece.lengths.sum())
+                self.counts.forward_passes += len(piece)
 
-        result = np.empty((len(texts), width), dtype=np.float32)
-        for rows, made in one_behind(batches()):
+        for result, rows, made in one_behind(batches()):
             result[rows] = made.cpu().numpy()
             bar.advance(len(rows))
-        self.counts.forward_passes += len(texts)
-        return result
+        return np.concatenate(results)
 
-    def _encoded(
-        self, texts: Sequence[str], compute: Callable[[dict[str, Any]], Any]
-    ) -> tuple[NDArray[np.int64], Callable[[NDArray[np.int64]], Any]]:
-        """Tokens of each text, shape (n,), and what runs a function on the model's inputs of some of them."""
+    def _work(
+        self, encodings: Encodings, compute: Callable[[dict[str, Any]], Any]
+    ) -> Callable[[NDArray[np.int64]], Any]:
+        """What runs a function on the model's inputs of some of the texts."""
         import torch
 
+        tokens.check_numbers(encodings.columns["input_ids"], self.model.network, self.model.source)
+
+        def work(rows: NDArray[np.int64]) -> Any:
+            with torch.inference_mode():
+                return compute(self._inputs(encodings.take(rows).columns))
+
+        return work
+
+    def _encoded(self, texts: Iterable[str]) -> Iterator[Encodings]:
+        """What the tokenizer makes of texts that :meth:`_read` gave; the next ones while the device works on some."""
+        return ahead(self._encode, windows(texts, TOKENIZED.get(self._kind, sys.maxsize)))
+
+    def _encode(self, texts: Sequence[str]) -> Encodings:
         encoded = self.model.tokenizer(
-            [self._read(text) for text in texts],
+            texts,
             truncation=True,
             max_length=self.model.max_length,
             return_attention_mask=False,
@@ -381,14 +400,7 @@ class Scorer:
         columns = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
         # Where a tokenizer frames no text with tokens of its own, an empty one still has to be something.
         columns["input_ids"] = [ids or [self._filler["input_ids"]] for ids in columns["input_ids"]]
-        tokens.check_numbers(columns["input_ids"], self.model.network, self.model.source)
-
-        def work(rows: NDArray[np.int64]) -> Any:
-            given = {name: [values[i] for i in rows] for name, values in columns.items()}
-            with torch.inference_mode():
-                return compute(self._inputs(given))
-
-        return np.array([len(ids) for ids in columns["input_ids"]], dtype=np.int64), work
+        return Encodings(columns)
 
     def _inputs(self, columns: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Any]:
         return inputs(columns, self._filler, self.model.tokenizer.padding_side, self.model.device)
@@ -433,7 +445,8 @@ class Scorer:
         sample = texts[:: max(1, len(texts) // CALIBRATION_TEXTS)][:CALIBRATION_TEXTS]
 
         def measure() -> dict[str, Any]:
-            made = self._batches.calibrate(*self._encoded(sample, self._probabilities))
+            encodings = self._encode(sample)
+            made = self._batches.calibrate(encodings.lengths, self._work(encodings, self._probabilities))
             self.counts.forward_passes += made["texts"]
             return made
 
@@ -546,8 +559,14 @@ class Scorer:
         """The text as the tokenizer gets it; it refuses lone surrogates, which JSON's escapes can bring."""
         return without_surrogates(text[: self.max_characters or None])
 
+    @cached_property
+    def _encoding_scope(self) -> bytes:
+        """What besides the text decides its encoding."""
+        parts = {"what": "encoding", "max_length": self.model.max_length, **self._tokenization}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()[:16]
+
     def _scope(self, what: str) -> bytes:
-        """What besides the text decides a row; `what` is empty for predictions."""
+        """What besides a text or its encoding decides a row; `what` is empty for predictions."""
         model, kind = self.model, self._kind
         text = f"{REVISION}\0{model.fingerprint}\0{model.max_length}\0{model.dtype}\0{kind}"
         text += f"\0{what}" if what else ""

@@ -1,7 +1,7 @@
-"""Rows that a model computed for texts, kept on disk: predictions and embeddings, one row a text.
+"""Rows on disk: predictions and embeddings, and which texts are the same to a model.
 
-It knows nothing of models: a row is an array of float32, and its key is a scope (what computed it) and a text's hash.
-Whatever happens to the file costs time, never a result.
+It knows nothing of models: a row is an array of numbers, and its key is a scope (what computed it) and a hash of what
+it was computed of. Whatever happens to the file costs time, never a result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from filelock import FileLock
@@ -29,7 +29,7 @@ except ImportError:  # Windows: processes at work on the same texts compute them
     fcntl = None  # type: ignore[assignment]
 
 Key = bytes
-Rows = Mapping[Key, NDArray[np.float32]]
+Row = NDArray[Any]
 Answer = TypeVar("Answer")
 
 # The file grows to this, and to no more than this share of its disk; then the scope that was used least recently goes.
@@ -56,7 +56,11 @@ class Store:
     ----------
     cache : Cache
     scope : bytes
-        What besides the text decides a row.
+        What besides the key decides a row.
+    dtype : str
+        Of the numbers in a row.
+    beside : bytes
+        A scope whose rows are of no use without these: neither makes room for the other.
     limit : int or None
         Bytes that the file may hold; None: 4 GiB, or a tenth of the disk where that is less.
 
@@ -67,10 +71,13 @@ class Store:
     and a process that dies leaves at most a journal, which the next one rolls back.
     """
 
-    def __init__(self, cache: Cache, scope: bytes, limit: int | None = None) -> None:
+    def __init__(
+        self, cache: Cache, scope: bytes, limit: int | None = None, *, dtype: str = "<f4", beside: bytes = b""
+    ) -> None:
         self._cache, self._path, self._scope, self._limit = cache, cache.predictions, scope, limit
+        self._dtype, self._spared = dtype, (scope, beside)
 
-    def get(self, keys: Sequence[Key], width: int | None) -> dict[Key, NDArray[np.float32]]:
+    def get(self, keys: Sequence[Key], width: int | None) -> dict[Key, Row]:
         """The rows that are there, by key; those of another width, damaged or not finite count as missing.
 
         Parameters
@@ -81,7 +88,7 @@ class Store:
         """
         return self._with_file(lambda connection: self._read(connection, keys, width)) or {} if keys else {}
 
-    def put(self, rows: Rows) -> None:
+    def put(self, rows: Mapping[Key, Row]) -> None:
         """Keep rows; all of them, or none if the process dies or the disk is full."""
         self._with_file(lambda connection: self._write(connection, rows))
 
@@ -136,17 +143,15 @@ class Store:
             connection.execute("PRAGMA synchronous = OFF")
             return use(connection)
 
-    def _read(
-        self, connection: sqlite3.Connection, keys: Sequence[Key], width: int | None
-    ) -> dict[Key, NDArray[np.float32]]:
-        found: dict[Key, NDArray[np.float32]] = {}
+    def _read(self, connection: sqlite3.Connection, keys: Sequence[Key], width: int | None) -> dict[Key, Row]:
+        found: dict[Key, Row] = {}
         for start in range(0, len(keys), KEYS):
             part = keys[start : start + KEYS]
             marks = ",".join("?" * len(part))
             query = f"SELECT text, numbers, checksum FROM rows WHERE scope = ? AND text IN ({marks})"  # noqa: S608
             for key, numbers, checksum in connection.execute(query, (self._scope, *part)):
                 if isinstance(numbers, bytes) and self._checksum(key, numbers) == checksum:
-                    row = np.frombuffer(numbers, dtype="<f4")
+                    row = np.frombuffer(numbers, dtype=self._dtype)
                     if width in (None, len(row)) and np.isfinite(row).all():
                         found[key] = row
         now = time.time()
@@ -156,8 +161,8 @@ class Store:
             )
         return found
 
-    def _write(self, connection: sqlite3.Connection, rows: Rows) -> None:
-        packed = [(key, np.asarray(row, dtype="<f4").tobytes()) for key, row in rows.items()]
+    def _write(self, connection: sqlite3.Connection, rows: Mapping[Key, Row]) -> None:
+        packed = [(key, np.asarray(row, dtype=self._dtype).tobytes()) for key, row in rows.items()]
         values = [(self._scope, key, numbers, self._checksum(key, numbers)) for key, numbers in packed]
         while True:
             try:
@@ -173,9 +178,9 @@ class Store:
                     return
 
     def _drop_another(self, connection: sqlite3.Connection) -> bool:
-        """Remove the scope that was used least recently, unless it is this one; whether there was any."""
-        query = "SELECT scope FROM scopes WHERE scope != ? ORDER BY used LIMIT 1"
-        oldest = connection.execute(query, (self._scope,)).fetchone()
+        """Remove the scope that was used least recently, unless it is spared; whether there was any."""
+        query = "SELECT scope FROM scopes WHERE scope NOT IN (?, ?) ORDER BY used LIMIT 1"
+        oldest = connection.execute(query, self._spared).fetchone()
         if oldest is not None:
             with connection:
                 connection.execute("DELETE FROM rows WHERE scope = ?", oldest)

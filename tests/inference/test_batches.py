@@ -170,11 +170,11 @@ def test_a_calibration_is_made_once_and_only_where_it_pays(
     scorer.predict(TEXTS)
     assert scorer.counts.forward_passes == len(TEXTS)
     monkeypatch.setattr(scoring, "calibration_tokens", lambda kind: 100)
-    more = [f"{text} again" for text in TEXTS]
+    more = [f"again {text}" for text in TEXTS]
     scorer.predict(more)
     assert scorer.counts.forward_passes > 2 * len(TEXTS)
     another = make_scorer(untrained, tmp_path / "cache")
-    another.predict([f"{text} and again" for text in TEXTS])
+    another.predict([f"and again {text}" for text in TEXTS])
     assert another.counts.forward_passes == len(TEXTS)
 
 

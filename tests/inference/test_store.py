@@ -200,6 +200,26 @@ def test_the_scope_used_least_recently_goes_first(folder: Cache, monkeypatch: py
     assert folder.predictions.stat().st_size <= limit
 
 
+def test_of_two_scopes_that_need_each_other_none_makes_room_for_the_other(folder: Cache) -> None:
+    limit, small, large = 300_000, rows(1200), rows(5000, seed=1)
+    Store(folder, b"c" * 16, limit).put(small)
+    answers, digests = Store(folder, SCOPE, limit, beside=OTHER), Store(folder, OTHER, limit, beside=SCOPE)
+    answers.put(small)
+    with pytest.warns(CacheWarning, match="full"):
+        digests.put(large)
+    assert len(answers.get(list(small), 3)) == 1200
+    assert Store(folder, b"c" * 16, limit).get(list(small), 3) == {}
+
+
+def test_rows_of_bytes_come_back_whatever_they_are(folder: Cache) -> None:
+    written = {b"nan": np.frombuffer(b"\x00\x00\xc0\x7f" * 4, "u1"), b"any": np.arange(16, dtype="u1")}
+    store = Store(folder, SCOPE, dtype="u1")
+    store.put(written)
+    found = store.get(list(written), 16)
+    assert found.keys() == written.keys()
+    assert_no_wrong_row(found, written)
+
+
 def test_a_scope_that_alone_is_too_large_keeps_what_fits(folder: Cache) -> None:
     first, second = rows(1000), rows(5000, seed=1)
     store = Store(folder, SCOPE, 200_000)
@@ -287,7 +307,9 @@ def test_two_processes_on_one_cache_of_which_one_is_killed_at_random_moments(unt
         assert again.counts.forward_passes == 0
     assert killed
     with closing(sqlite3.connect(Cache(cache).predictions)) as connection:
-        (count,) = connection.execute("SELECT count(*) FROM rows").fetchone()
+        counts = [count for (count,) in connection.execute("SELECT count(*) FROM rows GROUP BY scope")]
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert count == sum(len(set(texts_of(turn))) for turn in range(20))
+    every = {text for turn in range(20) for text in texts_of(turn)}
+    encodings = set(map(tuple, alone.model.tokenizer(list(every), truncation=True, max_length=32)["input_ids"]))
+    assert sorted(counts) == sorted([len(every), len(encodings)])
     assert not [path for path in cache.iterdir() if path.name.endswith("-journal") and os.path.getsize(path)]
