@@ -30,7 +30,8 @@ from audit.core.errors import AuditError
 from audit.core.progress import Bar, Progress
 from audit.energy.meter import Meter, Power, add, charged
 from audit.inference.batches import Encodings
-from audit.inference.scorer import CHARACTERS_PER_TOKEN, Scorer
+from audit.inference.runner import CHARACTERS_PER_TOKEN, Counts, LocalRunner
+from audit.inference.scorer import Scorer
 from audit.models.model import Model, fingerprint, hash_files
 from audit.training.finetune import Job, train_into
 
@@ -130,7 +131,7 @@ class Worker:
         self._machine = str(ray.get_runtime_context().get_node_id())
         self._meter = Meter(country, power)
         self._measures = self._machine != home
-        self._scorers: dict[tuple[str, int], Scorer] = {}
+        self._runners: dict[tuple[str, int], LocalRunner] = {}
 
     def about(self) -> dict[str, Any]:
         """Where it runs, and on which software."""
@@ -139,32 +140,32 @@ class Worker:
     def encode(self, piece: int, model: Model, expected: str, files: Files, texts: list[str]) -> Answer:
         """What the model's tokenizer makes of texts."""
         with self._meter.phase("score") if self._measures else nullcontext() as phase:
-            encodings = self._scorer(model, expected, files)._encode(texts)
+            encodings = self._runner(model, expected, files).encode(texts)
         return self._answer(piece, encodings, phase.record() if phase else None)
 
     def score(self, piece: int, model: Model, expected: str, files: Files, what: str, encodings: Encodings) -> Answer:
-        """Rows for encodings by :class:`Scorer`."""
+        """Rows for encodings."""
         import torch
 
         torch.set_num_threads(self._threads)
-        scorer = self._scorer(model, expected, files)
+        runner = self._runner(model, expected, files)
         with self._meter.phase("score") if self._measures else nullcontext() as phase, Progress().bar("", 0, "") as bar:
-            rows = scorer._compute(what, [encodings], bar)
+            rows = runner.rows(what, [encodings], bar)
         return self._answer(piece, rows, phase.record() if phase else None)
 
-    def _scorer(self, model: Model, expected: str, files: Files) -> Scorer:
+    def _runner(self, model: Model, expected: str, files: Files) -> LocalRunner:
         key = (expected, model.max_length)
-        if key not in self._scorers:
-            while len(self._scorers) >= MODELS:
-                del self._scorers[next(iter(self._scorers))]
+        if key not in self._runners:
+            while len(self._runners) >= MODELS:
+                del self._runners[next(iter(self._runners))]
             # Nothing is left on the disk: weights hold traces of the training data.
             with tempfile.TemporaryDirectory() as folder:
                 unpack(files, Path(folder) / "model", expected)
                 here = replace(model, folder=Path(folder) / "model", device=self._device)
                 _ = here.network, here.tokenizer
                 cache = Cache(Path(folder) / "cache")
-            self._scorers[key] = Scorer(here, cache, self._meter, Progress())
-        return self._scorers[key]
+            self._runners[key] = LocalRunner(here, Counts(), cache, self._meter)
+        return self._runners[key]
 
     def train(self, piece: int, job: Job, phase: str, base: str, files: Files) -> Answer:
         """Train a model; gives its files, and what is to be remembered of it."""
@@ -422,6 +423,28 @@ class Cluster:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+class ClusterRunner:
+    """Runs forward passes on a cluster. Batches are formed on its workers, whose machines may differ from this one."""
+
+    def __init__(self, cluster: Cluster, model: Model, counts: Counts) -> None:
+        self._cluster, self._model, self._counts = cluster, model, counts
+
+    def encodings(self, texts: Sequence[str]) -> Iterator[Encodings]:
+        """What the tokenizer makes of texts, all at once."""
+        yield self._cluster.encode(self._model, texts)
+
+    def rows(self, what: str, pieces: Iterable[Encodings], bar: Bar) -> NDArray[np.float32]:
+        """As :meth:`audit.inference.runner.LocalRunner.rows`."""
+        encodings = Encodings.joined(pieces)
+        rows = self._cluster.score(self._model, encodings, what, bar)
+        self._counts.forward_passes += len(encodings)
+        self._counts.tokens += int(encodings.lengths.sum())
+        return rows
+
+    def calibrate(self, texts: Sequence[str]) -> None:
+        """Nothing to do here."""
+
+
 class ClusterScorer(Scorer):
     """A scorer whose forward passes run on a cluster; all else is a scorer's, its cache too.
 
@@ -432,20 +455,7 @@ class ClusterScorer(Scorer):
         self, model: Model, cache: Cache, meter: Meter, progress: Progress, cluster: Cluster, *, max_characters: int = 0
     ) -> None:
         super().__init__(model, cache, meter, progress, max_characters=max_characters)
-        self._cluster = cluster
-
-    def _tokenize(self, texts: Sequence[str]) -> Iterator[Encodings]:
-        yield self._cluster.encode(self.model, texts)
-
-    def _compute(self, what: str, pieces: Iterable[Encodings], bar: Bar) -> NDArray[np.float32]:
-        encodings = Encodings.joined(pieces)
-        rows = self._cluster.score(self.model, encodings, what, bar)
-        self.counts.forward_passes += len(encodings)
-        self.counts.tokens += int(encodings.lengths.sum())
-        return rows
-
-    def _calibrate(self, texts: Sequence[str]) -> None:
-        """Batches are formed on the workers, whose machines may differ from this one."""
+        self.runner = ClusterRunner(cluster, model, self.counts)
 
 
 def _chunks(tokens: NDArray[np.int64], workers: int) -> Iterator[NDArray[np.int64]]:

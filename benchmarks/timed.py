@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
-from numpy.typing import NDArray
-
 from audit.core.cache import Cache
 from audit.core.progress import Progress
 from audit.inference.batches import Encodings
+from audit.inference.gradients import TriggerScores
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.run.session import Session
@@ -34,17 +32,20 @@ class Timed(Scorer):
         self.seconds, self.total = 0.0, 0.0
         self.seen: dict[bytes, str] = {}  # one text of each encoding
         model.network.forward = self._watched(model.network.forward)
+        encode = self.local.encode
 
-    def _encode(self, texts: Sequence[str]) -> Encodings:
-        encodings = super()._encode(texts)
-        self.seen |= dict(zip(encodings.digests, texts, strict=True))
-        return encodings
+        def encoded(texts: Sequence[str]) -> Encodings:
+            encodings = encode(texts)
+            self.seen |= dict(zip(encodings.digests, texts, strict=True))
+            return encodings
 
-    def _mean_margins(self, *arguments: Any) -> NDArray[np.float32]:
+        self.local.encode = encoded
+
+    def trigger_scores(self, *arguments: Any, **named: Any) -> TriggerScores:
         import torch
 
         with patch.object(torch.autograd, "grad", self._watched(torch.autograd.grad)):
-            return super()._mean_margins(*arguments)
+            return super().trigger_scores(*arguments, **named)
 
     def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         import torch

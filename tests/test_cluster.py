@@ -145,9 +145,9 @@ class Killer(Progress):
 
 def scorers(folder: Path, cache: Path, cluster: Cluster, progress: Progress | None = None) -> tuple[Scorer, Scorer]:
     """One that runs the model here and one that has the cluster run it, each on a cache of its own."""
-    model, meter = Model("test", folder, CLASSES, 32), Meter("DEU")
-    here = Scorer(model, Cache(cache / "here"), meter, Progress())
-    there = ClusterScorer(model, Cache(cache / "there"), meter, progress or Progress(), cluster)
+    models, meter = [Model("test", folder, CLASSES, 32) for _ in range(2)], Meter("DEU")
+    here = Scorer(models[0], Cache(cache / "here"), meter, Progress())
+    there = ClusterScorer(models[1], Cache(cache / "there"), meter, progress or Progress(), cluster)
     return here, there
 
 

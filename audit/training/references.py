@@ -19,7 +19,7 @@ from audit.core.errors import NotAssessed
 from audit.data.examples import Examples
 from audit.energy.meter import restated
 from audit.inference.predictions import Predictions
-from audit.inference.scorer import Counts
+from audit.inference.runner import Counts
 from audit.models.model import Model
 from audit.training.canaries import Canaries
 from audit.training.finetune import Job, Recipe, Workers, steps_for, train, train_all

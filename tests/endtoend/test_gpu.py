@@ -45,7 +45,7 @@ def test_float32_does_not_depend_on_the_batch(untrained: Path, tmp_path: Path) -
     together = scorer.forward(TEXTS[-300:])
     alone = np.concatenate([scorer.forward([text]) for text in TEXTS[-300:]])
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-5)
-    assert scorer._batches._mixed is True  # rounding alone is not taken for a network that bears no padding
+    assert scorer.local.batches._mixed is True  # rounding alone is not taken for a network that bears no padding
 
 
 def test_half_precision_is_near_and_kept_apart(untrained: Path, tmp_path: Path) -> None:
@@ -68,9 +68,9 @@ def little_memory() -> Iterator[None]:
 
 def test_memory_that_runs_out_halves_the_batch(untrained: Path, tmp_path: Path, little_memory: None) -> None:
     scorer = on_the_card(untrained, tmp_path / "cache")
-    usual = scorer._batches.tokens
+    usual = scorer.local.batches.tokens
     found = scorer.predict(TEXTS).probabilities
-    assert scorer._batches.tokens < usual
+    assert scorer.local.batches.tokens < usual
     expected = make_scorer(untrained, tmp_path / "cpu").predict(TEXTS).probabilities
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 

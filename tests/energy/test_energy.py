@@ -17,7 +17,8 @@ from audit.core.cache import Cache
 from audit.core.progress import Progress
 from audit.energy import meter as energy
 from audit.energy.meter import Meter, Power, grids, measure_inference, merge
-from audit.inference.scorer import Counts, Scorer
+from audit.inference.runner import Counts
+from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.probes.environment import environment
 from audit.training.references import LinearModel

@@ -19,7 +19,8 @@ from audit.core import progress
 from audit.core.cache import Cache
 from audit.core.progress import Progress
 from audit.energy.meter import Meter
-from audit.inference import scorer as scoring
+from audit.inference import keys, runner
+from audit.inference import scorer as scorers
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.inference.store import Store
@@ -137,7 +138,7 @@ def test_the_same_tokens_of_other_types_are_two_passes(untrained: Path, tmp_path
 def test_without_a_usable_cache_a_call_still_asks_once(
     untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "PART", {"cpu": 7})
+    monkeypatch.setattr(scorers, "PART", {"cpu": 7})
     cache = Cache(tmp_path / "cache")
     cache.given_up = True
     scorer = Scorer(Model("test", untrained, CLASSES, 32), cache, Meter("DEU"), Progress())
@@ -148,7 +149,7 @@ def test_without_a_usable_cache_a_call_still_asks_once(
 
 
 def test_a_piece_at_a_time_asks_as_often(untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "TOKENIZED", {"cpu": 7})  # as on a GPU
+    monkeypatch.setattr(runner, "TOKENIZED", {"cpu": 7})  # as on a GPU
     scorer = make_scorer(untrained, tmp_path / "cache")
     mixed = [text for pair in zip(TEXTS, CAPITALS, strict=True) for text in pair]
     found = scorer.predict(mixed).probabilities
@@ -227,7 +228,7 @@ GOOD, BAD, EMPTY = (
 @pytest.fixture
 def keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scorer:
     """A scorer whose keys depend on neither the machine nor the installed versions."""
-    monkeypatch.setattr(scoring, "version", lambda name: "1")
+    monkeypatch.setattr(keys, "version", lambda name: "1")
     save_tiny(tmp_path / "model", num_labels=3)
     return Scorer(Named("test", tmp_path / "model", CLASSES, 8), Cache(tmp_path / "cache"), Meter("DEU"), Progress())
 
@@ -270,6 +271,6 @@ def test_another_tokenizer_is_asked_anew(
     if changed == "fingerprint":
         monkeypatch.setattr(Named, "fingerprint", "sha256:1")
     if changed == "version":
-        monkeypatch.setattr(scoring, "version", lambda name: "2")
+        monkeypatch.setattr(keys, "version", lambda name: "2")
     other = Scorer(model, Cache(tmp_path / "cache"), Meter("DEU"), Progress())
     assert len(np.unique(other.predict(KEYED).probabilities, axis=0)) == 3

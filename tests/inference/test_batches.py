@@ -16,7 +16,8 @@ from audit.core.cache import Cache
 from audit.core.errors import AuditError
 from audit.core.progress import Progress
 from audit.energy.meter import Meter
-from audit.inference import scorer as scoring
+from audit.inference import runner
+from audit.inference import scorer as scorers
 from audit.inference.batches import Batches
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
@@ -169,7 +170,7 @@ def test_a_calibration_is_made_once_and_only_where_it_pays(
     scorer = make_scorer(untrained, tmp_path / "cache")
     scorer.predict(TEXTS)
     assert scorer.counts.forward_passes == len(TEXTS)
-    monkeypatch.setattr(scoring, "calibration_tokens", lambda kind: 100)
+    monkeypatch.setattr(runner, "calibration_tokens", lambda kind: 100)
     more = [f"again {text}" for text in TEXTS]
     scorer.predict(more)
     assert scorer.counts.forward_passes > 2 * len(TEXTS)
@@ -182,7 +183,7 @@ def test_texts_come_from_an_iterator_and_results_go_to_a_file(
     untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = make_scorer(untrained, tmp_path / "whole").predict(TEXTS).probabilities
-    monkeypatch.setattr(scoring, "WINDOW", 16)
+    monkeypatch.setattr(scorers, "WINDOW", 16)
     scorer = make_scorer(untrained, tmp_path / "parts")
     found = scorer.predict_stream((text for text in [*TEXTS, *TEXTS]), tmp_path / "rows.npy")
     assert isinstance(found.probabilities, np.memmap)

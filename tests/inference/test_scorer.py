@@ -50,7 +50,7 @@ def test_texts_that_are_tokenized_ahead_keep_their_order(
     untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = make_scorer(untrained, tmp_path / "one").predict(TEXTS).probabilities
-    monkeypatch.setattr("audit.inference.scorer.TOKENIZED", {"cpu": 7})  # as on a GPU, a few at a time
+    monkeypatch.setattr("audit.inference.runner.TOKENIZED", {"cpu": 7})  # as on a GPU, a few at a time
     scorer = make_scorer(untrained, tmp_path / "other")
     np.testing.assert_allclose(scorer.predict(TEXTS).probabilities, expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(scorer.forward(TEXTS), expected, rtol=0, atol=1e-5)

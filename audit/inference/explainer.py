@@ -1,0 +1,244 @@
+"""What a model's inside tells of its answers: attention, attributions, gradients; what its tokenizer tells of texts.
+
+All of it runs here, never on a cluster, and is kept in the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit.core.cache import Cache
+from audit.core.progress import Progress
+from audit.data.examples import fingerprint
+from audit.inference import attention, attributions, gradients, keys
+from audit.inference.attention import Attention
+from audit.inference.attributions import Attribution
+from audit.inference.gradients import TriggerScores
+from audit.inference.runner import LocalRunner
+from audit.models import tokens
+
+if TYPE_CHECKING:
+    from audit.energy.meter import Meter
+
+
+class Explainer:
+    """Looks into one model.
+
+    Parameters
+    ----------
+    runner : LocalRunner
+    cache : Cache
+    meter : Meter
+        Books attention under ``score`` and gradients under ``gradients``.
+    progress : Progress
+    """
+
+    def __init__(self, runner: LocalRunner, cache: Cache, meter: Meter, progress: Progress) -> None:
+        self.model, self._runner = runner.model, runner
+        self._cache, self._meter, self._progress = cache, meter, progress
+
+    def attention(self, texts: Sequence[str]) -> list[Attention]:
+        """What each layer multiplies and weighs, one text at a time; not kept, since it is large.
+
+        Raises
+        ------
+        NotAssessed
+            If the layers have no separate queries and keys, as those of BERT, RoBERTa, ELECTRA and DistilBERT do.
+        """
+        # A copy of the network, since it has to compute its weights openly; the one that predicts is left alone.
+        network, read = replace(self.model).network, [self._runner.read(text) for text in texts]
+        with self._meter.phase("score"):
+            made = attention.weigh(network, self.model.tokenizer, read, self.model.max_length)
+        self._runner.check(np.array([[each.weights.sum(), each.queries.sum(), each.keys.sum()] for each in made]))
+        self._runner.counts.forward_passes += len(texts)
+        self._runner.counts.texts += len(texts)
+        return made
+
+    def heads(self, text: str) -> dict[str, Any]:
+        """What one head of the last layer weighs: the one that looks least at the tokenizer's own tokens.
+
+        Returns
+        -------
+        dict
+            ``tokens``, a list of t; ``weights``, t lists of t: how much of each token (inner) goes into each; ``layer``
+            and ``head``, counted from 1, ``layers`` and ``heads``, how many there are. Kept in the cache.
+
+        Raises
+        ------
+        NotAssessed
+            As :meth:`attention`.
+        """
+        read = self._runner.read(text)
+        asked = {"what": "attention", "scope": keys.of_rows(self.model, "").hex(), "text": fingerprint([read])}
+
+        def measure() -> dict[str, Any]:
+            (seen,) = self.attention([read])
+            last = seen.weights[-1]  # (heads, tokens, tokens)
+            special = np.isin(seen.tokens, self.model.tokenizer.all_special_tokens)
+            head = int(last[:, :, special].sum(axis=(1, 2)).argmin())
+            return {
+                "tokens": list(seen.tokens), "weights": last[head].round(4).tolist(), "head": head + 1,
+                "layer": len(seen.weights), "layers": len(seen.weights), "heads": len(last),
+            }  # fmt: skip
+
+        kept = self._cache.measurement(asked, measure)
+        return {name: value for name, value in kept.items() if name not in ("key", "created")}
+
+    def attributions(
+        self, texts: Sequence[str], targets: NDArray[np.int64], shuffled: int | None = None
+    ) -> tuple[Attribution, ...]:
+        """How far each word of a text moves the log-odds of a class, by integrated gradients.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+        targets : ndarray of int, shape (n,)
+            The class that each is asked about.
+        shuffled : int, optional
+            Seed: ask a network whose weights are this one's in random order, to tell what owes nothing to learning.
+
+        Returns
+        -------
+        tuple of Attribution, length n
+            Kept in the cache, so that a second audit runs nothing.
+
+        Raises
+        ------
+        NotAssessed
+            As :func:`audit.inference.attributions.integrated_gradients`.
+        """
+        read, classes = [self._runner.read(text) for text in texts], targets.tolist()
+        asked = {
+            "what": "integrated gradients", "scope": keys.of_rows(self.model, "").hex(), "texts": fingerprint(read),
+            "targets": classes, "shuffled": shuffled, "steps": list(attributions.STEPS),
+        }  # fmt: skip
+
+        def measure() -> dict[str, Any]:
+            network = self.model.network if shuffled is None else attributions.shuffled(self.model.network, shuffled)
+            made = []
+            with self._meter.phase("gradients"), self._progress.bar("explain", len(read), "texts") as bar:
+                for each in attributions.integrated_gradients(
+                    network, self.model.tokenizer, read, classes, self.model.max_length,
+                    lambda ids: self._runner.inputs({"input_ids": ids}), self._runner.batches.tokens,
+                ):  # fmt: skip
+                    made.append([each.spans, each.scores, each.moved])
+                    self._runner.counts.forward_passes += each.passes
+                    bar.advance(1)
+            self._check_sums(made)
+            return {"made": made}
+
+        made = self._cache.measurement(asked, measure)["made"]
+        self._check_sums(made)
+        return tuple(
+            Attribution(text, target, tuple((start, end) for start, end in spans), tuple(scores), moved)
+            for text, target, (spans, scores, moved) in zip(read, classes, made, strict=True)
+        )
+
+    def trigger_scores(
+        self, texts: Sequence[str], labels: NDArray[np.int64], beside: str = "", positions: int = 3
+    ) -> TriggerScores:
+        """Scores of every word as a trigger, from the gradient with respect to an inserted token's embedding.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+        labels : ndarray of int, shape (n,)
+            The class that the model gives each of them, from which a trigger would turn it.
+        beside : str
+            A word that is put in with the token, before or after it in turn: scores are then those of a second word.
+        positions : int
+            At how many places of each text a token is put in.
+
+        Returns
+        -------
+        TriggerScores
+            Kept in the cache, so that a second audit runs nothing.
+
+        Notes
+        -----
+        Source: Ebrahimi et al., "HotFlip: white-box adversarial examples for text classification", ACL 2018, and
+        Wallace et al., "Universal adversarial triggers for attacking and analyzing NLP", EMNLP 2019, equation 2: with g
+        the mean gradient of (logit of the target - logit of the source), a token v is worth g · (e_v - e_inserted) to
+        first order. The inserted token is a copy of its neighbour, so the texts themselves are the carrier words. What
+        it subtracts is the same for all v and is left out.
+        """
+        ids, words = self._whole_words
+        classes = len(self.model.labels)
+        digest = hashlib.sha256(keys.of_rows(self.model, "triggers"))
+        for value in (*texts, beside, positions, *map(int, labels)):
+            digest.update(hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).digest())
+
+        def scored() -> NDArray[np.float32]:
+            with self._meter.phase("gradients"):
+                mean = self._mean_margins(texts, labels, beside, positions)  # (classes, classes, width)
+                embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()
+                return np.asarray(mean @ embeddings[ids].T)
+
+        name = f"triggers-{digest.hexdigest()[:32]}"
+        return TriggerScores(words, self._cache.array(name, (classes, classes, len(words)), scored))
+
+    def reads_alike(self, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether the tokenizer makes the same of each pair of texts, so that no model could tell them apart; (n,)."""
+        read = [self._runner.read(text) for text in (*first, *second)]
+
+        def compare() -> NDArray[np.bool_]:
+            ids = self.model.tokenizer(read, add_special_tokens=False)["input_ids"] if read else []
+            pairs = zip(ids[: len(first)], ids[len(first) :], strict=True)
+            return np.array([one == other for one, other in pairs], dtype=bool)
+
+        digest = hashlib.sha256(f"{keys.tokenization(self.model)}{fingerprint(read)}".encode()).hexdigest()
+        return self._cache.array(f"alike-{digest[:32]}", (len(first),), compare)
+
+    def unknown_share(self, texts: Sequence[str]) -> float:
+        """Share of the tokens of a sample of texts that stand for what the tokenizer does not know; kept."""
+        sample = [self._runner.read(text) for text in texts[:: max(1, len(texts) // tokens.SAMPLE)]]
+        key = {"what": "unknown tokens", "texts": fingerprint(sample), **keys.tokenization(self.model)}
+
+        def measure() -> dict[str, Any]:
+            return {"share": tokens.unknown_share(self.model.tokenizer, sample)}
+
+        return float(self._cache.measurement(key, measure)["share"])
+
+    def _check_sums(self, explained: Iterable[Sequence[Any]]) -> None:
+        """Refuse attributions of which any is no number, just made or from the cache."""
+        self._runner.check(np.array([[sum(scores), moved] for _, scores, moved in explained], dtype=float))
+
+    def _mean_margins(
+        self, texts: Sequence[str], labels: NDArray[np.int64], beside: str, positions: int
+    ) -> NDArray[np.float32]:
+        """Mean gradient of each class margin at an inserted token; shape (classes, classes, width of the embedding)."""
+        model, extra = self.model, self._runner.token_ids(beside)
+        read = [self._runner.read(text) for text in texts]
+        rows = list(gradients.inserted(model.tokenizer, read, extra, model.max_length, positions))
+        sources = np.asarray(labels, dtype=np.int64)[[row.text for row in rows]]
+        with self._progress.bar("gradients", len(rows), "texts") as bar:
+            mean = gradients.mean_margins(
+                model.network,
+                rows,
+                sources,
+                self._runner.batches,
+                lambda ids: self._runner.inputs({"input_ids": ids}),
+                bar,
+            )
+        self._runner.counts.forward_passes += len(rows)
+        self._runner.check(mean.reshape(len(mean), -1))
+        return mean
+
+    @cached_property
+    def _whole_words(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """Kept, as whatever only the tokenizer says: to load it takes longer than to ask it."""
+
+        def measure() -> dict[str, Any]:
+            rows = tokens.embedded(self.model.network)
+            numbers, words = gradients.whole_words(self.model.tokenizer, self._runner.token_ids, rows)
+            return {"numbers": numbers.tolist(), "words": words}
+
+        kept = self._cache.measurement({"what": "whole words", **keys.tokenization(self.model)}, measure)
+        return np.array(kept["numbers"], dtype=np.int64), tuple(kept["words"])
