@@ -17,6 +17,7 @@ from audit.core.errors import AuditError
 from audit.core.progress import Progress
 from audit.energy.meter import Meter
 from audit.inference.predictions import Predictions
+from audit.inference.runner import LocalRunner
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from tests.conftest import CLASSES
@@ -169,9 +170,11 @@ def test_rows_of_a_cache_that_are_no_numbers_are_computed_again(
 ) -> None:
     expected = make_scorer(folder, tmp_path / "other").predict(TEXTS).probabilities
     with monkeypatch.context() as former:  # a version that kept whatever came
-        former.setattr(Scorer, "_check", lambda *_: None, raising=False)
+        former.setattr(LocalRunner, "check", lambda *_: None)
         former.setattr(Predictions, "__post_init__", lambda _: None, raising=False)
-        former.setattr(Scorer, "_probabilities", lambda _, given: torch.full((len(given["input_ids"]), 3), torch.nan))
+        former.setattr(
+            LocalRunner, "_probabilities", lambda _, given: torch.full((len(given["input_ids"]), 3), torch.nan)
+        )
         make_scorer(folder, tmp_path / "cache").predict(TEXTS)
     found = make_scorer(folder, tmp_path / "cache").predict(TEXTS).probabilities
     np.testing.assert_allclose(found, expected, atol=1e-5)
