@@ -296,10 +296,10 @@ class Cluster:
     def encode(self, model: Model, texts: Sequence[str]) -> Encodings:
         """What the model's tokenizer makes of one or more texts, in their order."""
         guess = np.array([len(text) // CHARACTERS_PER_TOKEN + 2 for text in texts], dtype=np.int64)
-        files, told = self._ship(model.fingerprint, model.folder), replace(model, training=None)
+        shipment = self._shipment(model)
 
         def send(worker: Any, piece: int, places: NDArray[np.int64]) -> Any:
-            return worker.encode.remote(piece, told, model.fingerprint, files, [texts[i] for i in places])
+            return worker.encode.remote(piece, *shipment, [texts[i] for i in places])
 
         places, parts = zip(*self._spread(np.minimum(guess, model.max_length), send), strict=True)
         return Encodings.joined(parts).take(np.argsort(np.concatenate(places)))
@@ -312,17 +312,17 @@ class Cluster:
         what : str
             Empty for probabilities, ``embedding`` for embeddings.
         """
-        files, told = self._ship(model.fingerprint, model.folder), replace(model, training=None)
+        shipment = self._shipment(model)
 
         def send(worker: Any, piece: int, places: NDArray[np.int64]) -> Any:
-            return worker.score.remote(piece, told, model.fingerprint, files, what, encodings.take(places))
+            return worker.score.remote(piece, *shipment, what, encodings.take(places))
 
-        done = []
-        for places, rows in self._spread(encodings.lengths, send):
-            done.append((places, rows))
+        places, parts = [], []
+        for where, rows in self._spread(encodings.lengths, send):
+            places.append(where)
+            parts.append(rows)
             bar.advance(len(rows))
-        order = np.argsort(np.concatenate([places for places, _ in done]))
-        return np.concatenate([rows for _, rows in done])[order]
+        return np.concatenate(parts)[np.argsort(np.concatenate(places))]
 
     def _spread(
         self, tokens: NDArray[np.int64], send: Callable[[Any, int, NDArray[np.int64]], Any]
@@ -382,6 +382,10 @@ class Cluster:
         except RayTaskError as error:
             # Else a whole foreign traceback would be the reason in the record.
             raise error.cause from None
+
+    def _shipment(self, model: Model) -> tuple[Model, str, Any]:
+        """What a worker needs to run a model: what is known of it but its training, its fingerprint and its files."""
+        return replace(model, training=None), model.fingerprint, self._ship(model.fingerprint, model.folder)
 
     def _ship(self, known: str, folder: Path) -> Any:
         """The files of a model in Ray's store, put there once."""

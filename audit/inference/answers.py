@@ -84,9 +84,9 @@ class Answers:
                 if new:
                     yield piece.take([place[digest] for digest in new])
 
-        asked = unanswered()
-        first = next(asked, None)
-        rows = {} if first is None else dict(zip(fresh, compute(chain([first], asked)), strict=True))
+        rest = unanswered()
+        first = next(rest, None)
+        rows = {} if first is None else dict(zip(fresh, compute(chain([first], rest)), strict=True))
         self._rows.put(rows)
         self._digests.put({key: np.frombuffer(each, "u1") for key, each in zip(keys, digests, strict=True)})
         self._known |= rows

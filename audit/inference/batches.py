@@ -70,9 +70,9 @@ class Encodings:
         """
         hashes = [hashlib.sha256(b"\xff") for _ in range(len(self))]
         for name, rows in self.columns.items():
-            for made, numbers in zip(hashes, rows, strict=True):
-                made.update(name.encode() + b"\0" + np.asarray(numbers, dtype="<i8").tobytes())
-        return [made.digest()[:16] for made in hashes]
+            for digest, numbers in zip(hashes, rows, strict=True):
+                digest.update(name.encode() + b"\0" + np.asarray(numbers, dtype="<i8").tobytes())
+        return [digest.digest()[:16] for digest in hashes]
 
     def take(self, rows: Iterable[int]) -> Encodings:
         """Those of some of the texts."""

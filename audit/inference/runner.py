@@ -40,7 +40,7 @@ class Counts:
 
     texts: int = 0
     forward_passes: int = 0
-    cache_hits: int = 0
+    cache_hits: int = 0  # texts that cost no pass: their answers were on disk, or another text's of the same tokens
     tokens: int = 0  # of the forward passes, without padding
 
 

@@ -206,7 +206,7 @@ class Scorer:
         distinct = sorted(dict.fromkeys(window), key=len, reverse=True)
         row_keys, size = [keys.of_text(text) for text in distinct], PART[self.model.device.split(":")[0]]
         text_of = dict(zip(row_keys, distinct, strict=True))
-        found: dict[bytes, Row] = {}
+        row_of: dict[bytes, Row] = {}
         width = None if what else len(self.model.labels)
         answers = Answers(self._cache, keys.of_rows(self.model, what), keys.of_encodings(self.model), width)
 
@@ -218,14 +218,14 @@ class Scorer:
             return rows
 
         for part in answers.shared([row_keys[start : start + size] for start in range(0, len(row_keys), size)]):
-            found |= answers.get(part)
-            missing, before = [key for key in part if key not in found], answers.computed
+            row_of |= answers.get(part)
+            missing, before = [key for key in part if key not in row_of], answers.computed
             bar.advance(len(part) - len(missing))
             if missing:
                 with self._meter.phase("score"):
-                    found |= answers.add(missing, self.runner.encodings([text_of[key] for key in missing]), compute)
+                    row_of |= answers.add(missing, self.runner.encodings([text_of[key] for key in missing]), compute)
                 bar.advance(len(missing) - (answers.computed - before))
         bar.advance(len(window) - len(distinct))
         self.counts.texts += len(window)
         self.counts.cache_hits += len(window) - answers.computed
-        return {text: found[key] for key, text in text_of.items()}
+        return {text: row_of[key] for key, text in text_of.items()}

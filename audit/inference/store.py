@@ -35,6 +35,7 @@ Answer = TypeVar("Answer")
 # The file grows to this, and to no more than this share of its disk; then the scope that was used least recently goes.
 LIMIT_BYTES, LIMIT_SHARE = 4 * 2**30, 0.1
 VERSION = 1
+# Of rows, `text` is the key: a text's, or its encoding's.
 SCHEMA = (
     "CREATE TABLE scopes (scope BLOB PRIMARY KEY, used REAL NOT NULL) WITHOUT ROWID",
     "CREATE TABLE rows (scope BLOB, text BLOB, numbers BLOB NOT NULL, checksum INTEGER NOT NULL, "
