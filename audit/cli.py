@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from audit import __version__
 from audit.core.cache import Cache, default_folder, write_atomically
 from audit.core.errors import AuditError
-from audit.core.files import check_regular
 from audit.models import model as models
 from audit.policy import mistakes
 from audit.policy import policy as policies
 from audit.record import record
+from audit.text.paths import check_regular
 from audit.text.redaction import printable
 from audit.training import launched
 from audit.training.masked_lm import UNITS, Length, Recipe

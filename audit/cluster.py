@@ -33,6 +33,7 @@ from audit.inference.batches import Encodings
 from audit.inference.runner import CHARACTERS_PER_TOKEN, Counts, LocalRunner
 from audit.inference.scorer import Scorer
 from audit.models.model import Model, fingerprint, hash_files
+from audit.text.redaction import message
 from audit.training.finetune import Job, train_into
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ class Cluster:
             self.close()
             raise AuditError(
                 f"[audit] engine = 'ray': {self._asked.address or 'a cluster on this machine'} cannot be reached "
-                f"({_short(error)}); start one with `ray start --head`, or leave out address."
+                f"({message(error, 10_000)[-200:]}); start one with `ray start --head`, or leave out address."
             ) from None
         self._connected = True
 
@@ -281,8 +282,8 @@ class Cluster:
             about = ray.get([each.about.remote() for each in made], timeout=START_S)
         except Exception as error:
             raise AuditError(
-                f"[audit] engine = 'ray': a worker cannot be started ({_short(error)}); install pytest-model-audit on "
-                f"each machine of the cluster, and see that {count} {resource}s are free."
+                f"[audit] engine = 'ray': a worker cannot be started ({message(error, 10_000)[-200:]}); install "
+                f"pytest-model-audit on each machine of the cluster, and see that {count} {resource}s are free."
             ) from None
         other = next((each["versions"] for each in about if each["versions"] != installed()), None)
         if other is not None:
@@ -468,7 +469,3 @@ def _chunks(tokens: NDArray[np.int64], workers: int) -> Iterator[NDArray[np.int6
     size = np.clip(tokens.sum() / (workers * CHUNKS_PER_WORKER), *CHUNK_TOKENS)
     which = (np.cumsum(tokens[order]) - 1) // size
     yield from np.split(order, np.flatnonzero(np.diff(which)) + 1)
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[-200:]

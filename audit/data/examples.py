@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from audit.core import hub
 from audit.core.cache import CacheWarning, read_sealed, scratch, write_sealed
 from audit.core.errors import AuditError
-from audit.core.files import check_all_regular, sha256
+from audit.core.files import sha256
 from audit.data import labels as label_names
 from audit.data import tables
 from audit.data.labels import LabelReading
@@ -30,7 +30,9 @@ from audit.policy.policy import DEMO, Policy, TransferPolicy, did_you_mean
 from audit.statistics import shared_out
 from audit.text import mentions
 from audit.text.identity import AXES
-from audit.text.redaction import count, printable
+from audit.text.paths import check_all_regular
+from audit.text.personal_data import certain
+from audit.text.redaction import called, count, printable
 
 Role = Literal["train", "test"]
 # A counterfactual pair file has the form of the Equity Evaluation Corpus (Kiritchenko and Mohammad, *SEM 2018).
@@ -243,6 +245,12 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         raise AuditError(f"{name}: no row is left; [data] drop_labels names every label of the data.")
     kept = [label for label, ok in zip(raw, keep, strict=True) if ok]
     names = tuple(classes) or label_names.infer(set(kept), settings.label_map, name, dropped=dropped)
+    if personal := [each for each in names if certain(each)]:
+        raise AuditError(
+            f"{name}: class '{printable(personal[0])}' is called by personal data, and what classes are called stands "
+            f"in every table of the report; give it another name with [data] label_map, or in "
+            "the model's config.json."
+        )
     labels, by_convention = label_names.read(kept, names, settings.label_map, name, dropped=dropped)
     named = (*settings.label_map, *settings.drop_labels)
     unmatched = frozenset(named) - label_names.matching(set(raw), named)
@@ -523,7 +531,10 @@ def _groups_elsewhere(
 
 
 def _groups(cells: Sequence[str]) -> tuple[NDArray[np.object_], Spellings]:
-    """The group of each cell: one for all spellings of it, named by the most frequent; None where there is none."""
+    """The group of each cell: one for all spellings of it, named by the most frequent; None where there is none.
+
+    Groups are named as they may be shown, so that no table, drawing or file of the audit says more.
+    """
     counts = Counter(cells)
     missing = {cell: counts[cell] for cell in sorted(MISSING & set(counts))}
     names: dict[str, str] = {}
@@ -531,7 +542,9 @@ def _groups(cells: Sequence[str]) -> tuple[NDArray[np.object_], Spellings]:
         names.setdefault(_folded(cell), cell)
     of = {cell: names[_folded(cell)] if cell and cell not in missing else None for cell in counts}
     read_as = {cell: group for cell, group in of.items() if group is not None and group != cell}
-    return np.array([of[cell] for cell in cells], dtype=object), Spellings(read_as, missing)
+    shown = called(names.values())
+    groups = [None if group is None else shown[group] for group in map(of.__getitem__, cells)]
+    return np.array(groups, dtype=object), Spellings(read_as, missing)
 
 
 def _folded(cell: str) -> str:

@@ -21,9 +21,10 @@ from typing import Any, Literal
 from audit.core import hub
 from audit.core.cache import scratch
 from audit.core.errors import AuditError
-from audit.core.files import UnreadableError, check_all_regular, check_regular
+from audit.core.files import UnreadableError
 from audit.data import delimited
-from audit.text.redaction import printable
+from audit.text.paths import check_all_regular, check_regular
+from audit.text.redaction import message, printable
 
 Columns = Mapping[str, Sequence[Any]]
 READERS: Mapping[str, Literal["csv", "json", "parquet"]] = {
@@ -134,12 +135,13 @@ def read(path: Path, name: str, cache: Path, *, separator: str = "", wanted: Seq
     columns: dict[str, list[Any]] = {}
     files = shards(path) or [path]
     for file in files:
-        part = f"{name} ({file.name})" if len(files) > 1 else name
+        part = f"{name} ({printable(file.name)})" if len(files) > 1 else name
         found = _read_file(file, part, cache, separator, wanted)
         if columns and set(found) != set(columns):
             odd = min(set(found) ^ set(columns))
             raise AuditError(
-                f"{part} and {files[0].name} differ in the column '{printable(odd)}'; shards must have the same."
+                f"{part} and {printable(files[0].name)} differ in the column '{printable(odd)}'; shards must have the "
+                "same."
             )
         for column, cells in found.items():
             columns.setdefault(column, []).extend(cells)
@@ -225,7 +227,7 @@ def read_saved(path: Path, role: str, name: str) -> Columns:
             return columns_of(Dataset.load_from_disk(str(path)), name)
         splits = DatasetDict.load_from_disk(str(path))
         if role not in splits:
-            names = ", ".join(sorted(splits))
+            names = ", ".join(map(printable, sorted(splits)))
             raise UnreadableError(
                 f"the folder holds the splits {names}, and no '{role}'; name the folder of one of them"
             )
@@ -260,8 +262,7 @@ def readable(name: str) -> Iterator[None]:
                 f"{name}: no such file, and the Hugging Face Hub could not be reached for a data set of this name; "
                 f"give a file, or run once with a network so that it is in the cache."
             ) from None
-        text = " ".join(str(reason).split())[:200]
-        raise AuditError(f"{name}: cannot be read ({type(reason).__name__}: {text}).") from None
+        raise AuditError(f"{name}: cannot be read ({type(reason).__name__}: {message(reason)}).") from None
     finally:
         datasets.logging.set_verbosity_warning()
         if not bars:

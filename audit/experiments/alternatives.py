@@ -26,6 +26,7 @@ from audit.models.files.pickles import PICKLED
 from audit.models.files.weights import SAFE
 from audit.models.model import SETTINGS, Model, safe_weights
 from audit.policy.policy import Finetune
+from audit.text.redaction import message
 from audit.training.finetune import GRU, Recipe, train
 from audit.training.references import LinearModel
 
@@ -253,8 +254,8 @@ class Bench:
         try:
             facts = self.cache.measurement({"what": "8-bit version", "model": model.fingerprint}, model.facts)
         except (AttributeError, ImportError, RuntimeError) as error:  # torch without it, or without an engine for it
-            text = " ".join(str(error).split())[:200]
-            raise _LeftOut(f"torch {version('torch')} computes no 8-bit layers on this machine ({text})") from None
+            why = f"torch {version('torch')} computes no 8-bit layers on this machine ({message(error)})"
+            raise _LeftOut(why) from None
         if facts["layers"] < 2:  # the head alone
             raise _LeftOut("its layers are of a kind that has no 8-bit version here (torch.nn.Linear has)")
         try:

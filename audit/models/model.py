@@ -13,12 +13,13 @@ from typing import Any
 
 from audit.core import hub
 from audit.core.errors import AuditError
-from audit.core.files import check_all_regular, sha256
+from audit.core.files import sha256
 from audit.data import labels
 from audit.models import admission, tokens
 from audit.models.files import artifact, pickles, weights
 from audit.models.files.pickles import PICKLED
-from audit.text.redaction import printable
+from audit.text.paths import check_all_regular
+from audit.text.redaction import message, printable
 
 # Formats that other tools would load in place of the audited weights.
 OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".keras", ".tflite")
@@ -242,14 +243,11 @@ def locate(source: str, path: Path, revision: str | None, *, allow_pickle: bool 
         )
     except HfHubHTTPError as error:
         raise AuditError(
-            f"model '{source}': no such folder, and the Hugging Face Hub refused it "
-            f"({' '.join(str(error).split())[:150]})."
+            f"model '{source}': no such folder, and the Hugging Face Hub refused it ({message(error, 150)})."
         ) from None
     except Exception as error:
         if not hub.is_unreachable(error):
-            raise AuditError(
-                f"model '{source}': {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            ) from None
+            raise AuditError(f"model '{source}': {type(error).__name__}: {message(error)}") from None
         raise AuditError(
             f"model '{source}': no such folder, the Hugging Face Hub could not be reached, and the model is not in "
             f"its cache; give a local folder, or run once with a network."
@@ -379,7 +377,7 @@ def config(folder: Path, source: str) -> dict[str, Any]:
     try:
         value = artifact.read_json(folder / "config.json")
     except (OSError, ValueError) as error:
-        raise AuditError(f"model '{source}': {folder / 'config.json'} cannot be used: {error}.") from None
+        raise AuditError(f"model '{source}': {folder / 'config.json'} cannot be used: {message(error)}.") from None
     if not isinstance(value, dict):
         raise AuditError(f"model '{source}': {folder / 'config.json'} holds no JSON object.")
     return value
@@ -421,10 +419,9 @@ class _loadable:  # noqa: N801
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, AuditError):
-            text = " ".join(str(error).split())[:200]
-            if "ignore_mismatched_sizes" in text:
+            if "ignore_mismatched_sizes" in str(error):
                 raise AuditError(
                     f"model '{self.source}': its weights have other shapes than config.json says; give the config.json "
                     f"that was saved with them."
                 ) from None
-            raise AuditError(f"model '{self.source}': the {self.what} cannot be loaded ({text}).") from None
+            raise AuditError(f"model '{self.source}': the {self.what} cannot be loaded ({message(error)}).") from None

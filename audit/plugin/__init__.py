@@ -954,6 +954,8 @@ def pytest_runtest_makereport(
         return report
     error = call.excinfo.value if call.excinfo is not None else None
     report.sections = [(name, run.unquoted(content)) for name, content in report.sections]
+    if isinstance(report.longrepr, tuple):
+        report.longrepr = (*report.longrepr[:2], run.unquoted(report.longrepr[2]))
     if call.excinfo is not None and hasattr(report.longrepr, "reprtraceback"):
         report.longrepr = _frames(item, run, call.excinfo)
     if run.watchdog is not None and run.watchdog.left < 0 and report.when != "teardown":
@@ -1047,7 +1049,9 @@ def _not_assessed(
     said_by_pytest: bool = False,
     arises: bool = True,
 ) -> None:
-    waived = []
+    from audit.text.redaction import masked
+
+    waived, reason = [], masked(reason)
     for name in _missing(item):
         finding = _finding(item, session, name, Verdict.NOT_ASSESSED, reason)
         # A gate on the general id stands for all brackets that arise; one that the audit sets by itself for none.

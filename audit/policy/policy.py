@@ -26,10 +26,10 @@ from pydantic import (
 )
 
 from audit.core.errors import AuditError
-from audit.core.files import check_regular
 from audit.core.identifiers import Identifier, base_id
 from audit.core.verdict import Gate
 from audit.policy import mistakes
+from audit.text.paths import check_regular
 from audit.text.redaction import printable
 
 SMALL_BERT = "small-bert"

@@ -21,11 +21,12 @@ import numpy as np
 
 from audit.core.cache import write_atomically
 from audit.core.errors import AuditError
-from audit.core.files import check_regular, sha256
+from audit.core.files import sha256
 from audit.core.verdict import WORST_FIRST, Finding, Measurement, Verdict, blocks
 from audit.energy.meter import add, charged
 from audit.record import since
-from audit.text.redaction import withheld
+from audit.text.paths import check_regular
+from audit.text.redaction import masked, message, withheld
 
 if TYPE_CHECKING:
     from audit.inference.predictions import Predictions
@@ -42,10 +43,16 @@ _PACKAGES = (
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:
-    """A finding as plain JSON values; without its examples where no text from the data is to be shown."""
+    """A finding as plain JSON values; without its examples where no text from the data is to be shown.
+
+    Examples were masked where they were made. In all else, which a package of somebody else's may have written, what is
+    surely personal data is masked here.
+    """
     m = finding.measurement or Measurement(finding.id, None, None, None, 0, "", "")
     gate = finding.gate
-    details = {name: part for name, part in m.details.items() if name != "examples" or not withheld()}
+    details = {name: part if name == "examples" else _masked(part) for name, part in m.details.items()}
+    if withheld():
+        details.pop("examples", None)
     value = {
         "id": finding.id,
         "challenge": finding.challenge,
@@ -60,11 +67,20 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "gate": None if gate is None else {"min": gate.min} if gate.min is not None else {"max": gate.max},
         "waiver": finding.waiver,
         "method": m.method,
-        "reason": finding.reason,
+        "reason": masked(finding.reason),
         "details": {**details, "sample": m.sample} if finding.measurement else {},
         **({"tolerated": finding.tolerated} if finding.verdict is Verdict.INCONCLUSIVE else {}),
     }
     return dict(_plain(value))
+
+
+def _masked(value: Any) -> Any:
+    """A part of the details with what is surely personal data masked in its texts."""
+    if isinstance(value, Mapping):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return masked(value) if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:
@@ -230,7 +246,8 @@ def read(path: Path, shown: Path | None = None) -> dict[str, Any]:
         raise AuditError(f"{path}: not a JSON file; expected the audit.json of an audit.") from None
     except jsonschema.ValidationError as error:
         where = "/".join(map(str, error.absolute_path)) or "the whole"
-        raise AuditError(f"{path}: not a record of schema version 1 ({where}: {error.message[:120]}).") from None
+        said = f"{where}: {message(error.message, 120)}"
+        raise AuditError(f"{path}: not a record of schema version 1 ({said}).") from None
     return dict(value)
 
 
@@ -319,8 +336,8 @@ def read_predictions(
         said = [names[i][2:-1] for i in chances.argmax(axis=1)]
         answers = {(str(text), str(label), int(n)): answer for (text, label, n), answer in zip(keys, said, strict=True)}
     except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
-        text = " ".join(str(error).split())[:150]
-        raise AuditError(f"{path}: not the predictions of an audit ({type(error).__name__}: {text}).") from None
+        why = f"{type(error).__name__}: {message(error, 150)}"
+        raise AuditError(f"{path}: not the predictions of an audit ({why}).") from None
     if not _belong(value, content, answers):
         raise AuditError(
             f"{path}: not the predictions that {NAME} beside it speaks of; give a folder as one audit left it, or "

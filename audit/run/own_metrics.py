@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from audit.core.errors import AuditError
 from audit.policy.policy import Policy, metric_name
+from audit.text.redaction import message
 
 # From predicted and true class indices to the value.
 OwnMetric = Callable[[ArrayLike, ArrayLike], float]
@@ -57,8 +58,7 @@ def _load(where: str, revision: str | None, said: str) -> Any:
     try:
         return evaluate.load(where, revision=revision, keep_in_memory=True)
     except Exception as error:
-        text = " ".join(str(error).split())[:200]
-        raise AuditError(f"{said} cannot be loaded as a metric ({type(error).__name__}: {text}).") from None
+        raise AuditError(f"{said} cannot be loaded as a metric ({type(error).__name__}: {message(error)}).") from None
 
 
 def _callable(module: Any, name: str, said: str) -> OwnMetric:

@@ -15,9 +15,9 @@ from functools import cache
 from typing import NamedTuple
 
 from audit.text import personal_data
+from audit.text.characters import HOMOGLYPHS
 from audit.text.disturbances.edits import apply as exchange
 from audit.text.disturbances.edits import denies
-from audit.text.disturbances.letters import HOMOGLYPHS
 from audit.text.lists import rows
 
 KINDS = {

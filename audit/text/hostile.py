@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from audit import statistics
-from audit.text.disturbances.letters import INVISIBLE
+from audit.text.characters import INVISIBLE
 
 QUANTILE = 0.99  # of the answers' times, which so many texts are to bound
 LONGEST = 1_000_000  # characters; about what a web server lets through unless it is told otherwise

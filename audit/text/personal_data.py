@@ -15,6 +15,7 @@ import phonenumbers
 from stdnum import iban, luhn
 
 from audit.core.errors import AuditError
+from audit.text.characters import Plain
 
 
 class Found(NamedTuple):
@@ -95,6 +96,19 @@ _LIKE_ACCOUNT = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
 _LIKE_STREET = re.compile(
     r"\b\d+[a-z]? (?:[A-Z]\w+ ){1,3}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Drive|Close|Way|Crescent|Court|Place|Square)\b"
 )
+# Of what is to be shown also an address that was written with a space at its sign or at each of its marks, or in
+# capitals throughout, and a number with any kind of dash; nine digits, since two years are no number.
+_SPACED_EMAIL = re.compile(
+    r"(?<![\w.%+-])[\w.%+-]*\w\s{0,3}@\s{0,3}\w[\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}"
+    r"|\b\w++(?: [.+-] \w++)* @ \w+(?: [.-] \w+)* \. [^\W\d_]{2,}"
+)
+_KEY_IN_ANY_CASE = re.compile(_API_KEY.pattern, re.IGNORECASE)
+_STREET_IN_CAPITALS = re.compile(
+    r"\b\d+[A-Z]? (?:[A-Z][A-Z'’]+ ){1,3}"
+    r"(?:STREET|ST|ROAD|RD|AVENUE|AVE|LANE|BOULEVARD|BLVD|CRESCENT|TERRACE|DRIVE|CLOSE|WAY|COURT|PLACE|SQUARE)\b"
+    r"|\b[A-ZÄÖÜ]+(?:STRASSE|STR\.|GASSE|ALLEE|PLATZ) \d{1,4}\b"
+)
+_DASHED_NUMBER = re.compile(r"\+?\(?\d(?:[ ()./\u2010-\u2015\u2212-]{0,3}\d){8,}")
 
 
 def find(text: str, names: NameFinder | None = None) -> tuple[Found, ...]:
@@ -124,24 +138,35 @@ def suspects(text: str) -> tuple[Found, ...]:
 
     For hiding, where one too many does no harm; too many to count. The spans of what overlaps are joined.
     """
-    likely = (
-        *_proposed(text, None),
-        *_matches("email", _LIKE_EMAIL, text),
-        *_matches("link", _LINK, text),
-        *_matches("iban", _LIKE_ACCOUNT, text),
-        *_matches("ip", _IPV4, text),
-        *_matches("address", _LIKE_STREET, text),
-        *_matches("phone", _LONG_NUMBER, text),
-        *_matches("handle", _LIKE_HANDLE, text),
+    return joined(_likely(text))
+
+
+def hidden(text: str) -> tuple[Found, ...]:
+    """What of a text must not be shown: :func:`suspects` of it and of what a reader takes it for.
+
+    Also addresses that are written with spaces or in capitals, keys whose case is lost, and numbers with any dashes.
+    """
+    return joined(
+        Found(kind, *place(start, end))
+        for read, place in _readings(text)
+        for kind, start, end in (
+            *_likely(read),
+            *(_matches("email", _SPACED_EMAIL, read) if "@" in read else ()),
+            *_matches("api_key", _KEY_IN_ANY_CASE, read),
+            *_matches("address", _STREET_IN_CAPITALS, read),
+            *_matches("phone", _DASHED_NUMBER, read),
+        )
     )
-    joined: list[Found] = []
-    for kind, start, end in sorted(likely, key=lambda found: (found.start, found.end)):
-        if joined and start < joined[-1].end:
-            last = joined.pop()
-            joined.append(Found(min(last.kind, kind, key=KINDS.index), last.start, max(last.end, end)))
-        else:
-            joined.append(Found(kind, start, end))
-    return tuple(joined)
+
+
+def certain(text: str) -> tuple[Found, ...]:
+    """What :func:`find` finds in a text and in what a reader takes it for; for names, where a number is often no more.
+
+    The spans of what overlaps are joined.
+    """
+    return joined(
+        Found(kind, *place(start, end)) for read, place in _readings(text) for kind, start, end in _proposed(read, None)
+    )
 
 
 def masked(kind: str, value: str) -> str:
@@ -174,6 +199,39 @@ def name_finder(model: str) -> NameFinder | None:
             f"[privacy] spacy_model = '{model}' cannot be loaded; install spaCy and this model, or leave the key empty."
         ) from None
     return lambda text: ((e.start_char, e.end_char) for e in read(text).ents if e.label_ in ("PERSON", "PER"))
+
+
+def _readings(text: str) -> Iterator[tuple[str, Callable[[int, int], tuple[int, int]]]]:
+    """A text as it stands and, where that is another, as a reader takes it; each with where its parts stand in it."""
+    yield text, lambda start, end: (start, end)
+    plain = Plain(text)
+    if plain.text != text:
+        yield plain.text, plain.place
+
+
+def _likely(text: str) -> Iterator[Found]:
+    """Everything that is or could be personal data; spans may overlap."""
+    yield from _proposed(text, None)
+    if "@" in text:
+        yield from _matches("email", _LIKE_EMAIL, text)
+    yield from _matches("link", _LINK, text)
+    yield from _matches("iban", _LIKE_ACCOUNT, text)
+    yield from _matches("ip", _IPV4, text)
+    yield from _matches("address", _LIKE_STREET, text)
+    yield from _matches("phone", _LONG_NUMBER, text)
+    yield from _matches("handle", _LIKE_HANDLE, text)
+
+
+def joined(likely: Iterable[Found]) -> tuple[Found, ...]:
+    """Spans in their order, those that overlap as one of the kind that stands first."""
+    joined: list[Found] = []
+    for kind, start, end in sorted(likely, key=lambda found: (found.start, found.end)):
+        if joined and start < joined[-1].end:
+            last = joined.pop()
+            joined.append(Found(min(last.kind, kind, key=KINDS.index), last.start, max(last.end, end)))
+        else:
+            joined.append(Found(kind, start, end))
+    return tuple(joined)
 
 
 def _settled(proposed: Iterable[Found]) -> tuple[Found, ...]:

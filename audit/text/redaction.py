@@ -1,13 +1,20 @@
-"""What of the data may be shown as evidence: texts with personal data masked, and counts that are large enough."""
+"""What of the data may be shown as evidence: the one door for texts, and counts that are large enough.
+
+Whatever passes it has its unseen characters as tokens, personal data masked, whatever was put between their
+characters, and its end cut, in this order. Values are looked for as :mod:`audit.text.characters` reads them.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 
-from audit.text import personal_data
+from audit.text.characters import Plain, bare, code, plain, visible
+from audit.text.personal_data import Found, certain, hidden, joined
 
 _MASKS = {
     "email": "[e-mail]",
@@ -31,6 +38,8 @@ _IN_QUOTES = re.compile(r"'([^'\n]{8,})'|\"([^\"\n]{8,})\"")
 # What stands between the words of a text where a list of them is printed, or before a mark where it is escaped.
 _BETWEEN = re.compile(r"[\s'\"\\,()\[\]]+")
 _A_MESSAGE = 4096
+_ENDS = ".,;:!?…)]}'\"’”"
+_WITHIN_TOKEN = re.compile(r"⟨[^⟩]*$")
 
 LEFT_OUT = "[left out]"
 _withheld: ContextVar[bool] = ContextVar("withheld", default=False)
@@ -55,7 +64,7 @@ def redact(text: str) -> str:
     """The text with personal data and whatever could be some masked by kind, cut after 280 characters."""
     if withheld():
         return LEFT_OUT
-    return _cut(_masked(text)[0], 0)
+    return _cut(_shown(text, _masks(text, hidden(text))), 0)
 
 
 def redact_parts(text: str, weighed: Sequence[tuple[tuple[int, int], int]]) -> list[list[str | int]]:
@@ -74,14 +83,14 @@ def redact_parts(text: str, weighed: Sequence[tuple[tuple[int, int], int]]) -> l
     """
     if withheld():
         return []
-    hidden = personal_data.suspects(text)
-    spans = [(start, end, text[start:end], weight) for (start, end), weight in weighed]
-    spans = [span for span in spans if not any(span[0] < h.end and h.start < span[1] for h in hidden)]
-    spans += [(start, end, _MASKS[kind], 0) for kind, start, end in hidden]
+    masks = _masks(text, hidden(text))
+    spans = [(start, end, visible(text[start:end]), weight) for (start, end), weight in weighed]
+    spans = [span for span in spans if not any(span[0] < mask.end and mask.start < span[1] for mask in masks)]
+    spans += [(start, end, _MASKS[kind], 0) for kind, start, end in masks]
     parts: list[list[str | int]] = []
     at = 0
     for start, end, shown, weight in [*sorted(spans), (len(text), len(text), "", 0)]:
-        for part, strength in ((text[at:start], 0), (shown, weight)):
+        for part, strength in ((visible(text[at:start]), 0), (shown, weight)):
             if part and parts and parts[-1][1] == strength == 0:
                 parts[-1][0] = f"{parts[-1][0]}{part}"
             elif part:
@@ -109,21 +118,46 @@ def redact_pair(before: str, after: str) -> tuple[str, str] | None:
     Returns
     -------
     tuple of str, or None
-        None where the change hides personal data from the masks or makes some, or where no text is to be shown at
-        all: such a pair must not be shown.
+        None where the change reaches into personal data or makes some, where nothing is left to be seen of it, or where
+        no text is to be shown at all: such a pair must not be shown.
     """
     if withheld():
         return None
-    (before, kinds), (after, kinds_after) = _masked(before), _masked(after)
-    if kinds != kinds_after:
+    # What is known from one side is found in the other, whatever the change put between its characters.
+    found, found_after = hidden(before), hidden(after)
+    known = _kinds(before, found) | _kinds(after, found_after)
+    masks, masks_after = _masks(before, found, known), _masks(after, found_after, known)
+    if _values(before, masks) != _values(after, masks_after):
+        return None
+    shown, shown_after = _shown(before, masks), _shown(after, masks_after)
+    if shown == shown_after and before != after:
         return None
     same = next(
-        (i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+        (i for i, (a, b) in enumerate(zip(shown, shown_after, strict=False)) if a != b),
+        min(len(shown), len(shown_after)),
     )
     start = 0
-    if max(len(before), len(after)) > LONGEST and same > _LEAD:
-        start = before.rfind(" ", 0, same - _LEAD) + 1
-    return _cut(before, start), _cut(after, start)
+    if max(len(shown), len(shown_after)) > LONGEST and same > _LEAD:
+        start = shown.rfind(" ", 0, same - _LEAD) + 1
+    return _cut(shown, start), _cut(shown_after, start)
+
+
+def pair_items(pairs: Iterable[tuple[str, str, str]], most: int) -> list[dict[str, str]]:
+    """The first of these pairs that may be shown, as the evidence of a finding has them.
+
+    Parameters
+    ----------
+    pairs : iterable of (before, after, note)
+        Taken one by one until there are enough.
+    most : int
+    """
+    items: list[dict[str, str]] = []
+    for before, after, note in () if withheld() else pairs:
+        if len(items) == most:
+            break
+        if (pair := redact_pair(before, after)) is not None:
+            items.append({"before": pair[0], "after": pair[1], "note": note})
+    return items
 
 
 def unquoted(content: str, texts: Iterable[str]) -> str:
@@ -163,27 +197,69 @@ def unquoted(content: str, texts: Iterable[str]) -> str:
             elif len(part) >= _SHORTEST and part in every:
                 quotes.add(part)
             quotes.update(piece for piece in pieces if piece in part)
-    shown = (LEFT_OUT if any(quote in folded for quote in quotes) else line for line, folded in lines)
-    return _masked("\n".join(shown))[0]
+    passed = "\n".join(LEFT_OUT if any(quote in folded for quote in quotes) else line for line, folded in lines)
+    return _shown(passed, _masks(passed, hidden(passed)))
 
 
 def _folded(text: str) -> bytes:
-    return _BETWEEN.sub(" ", text.lower()).strip().encode("utf-8", "replace")
+    return _BETWEEN.sub(" ", plain(text).lower()).strip().encode("utf-8", "replace")
 
 
-def _masked(text: str) -> tuple[str, list[str]]:
-    """The text with masks, and what kinds were masked."""
-    shown, kinds, at = [], [], 0
-    for kind, start, end in personal_data.suspects(text):
-        shown += [text[at:start], _MASKS[kind]]
-        kinds.append(kind)
+def _masks(text: str, found: Sequence[Found], known: Mapping[str, str] = MappingProxyType({})) -> tuple[Found, ...]:
+    """What is to be masked in a text: what was found there, and wherever else one of its values stands.
+
+    Parameters
+    ----------
+    text : str
+    found : sequence of Found
+    known : mapping of str to str
+        Further values to look for, and the kind of each.
+    """
+    read, sought = Plain(text), {**known, **_kinds(text, found)}
+    again = (Found(kind, *span) for value, kind in sought.items() for span in read.occurrences(value))
+    return joined((*found, *again))
+
+
+def _values(text: str, found: Iterable[Found]) -> list[str]:
+    """The values that were found in a text, without what lies between their characters or ends the sentence."""
+    return [bare(text[start:end]).rstrip(_ENDS) for _, start, end in found]
+
+
+def _kinds(text: str, found: Sequence[Found]) -> dict[str, str]:
+    """The kind of each of these values."""
+    return dict(zip(_values(text, found), (kind for kind, _, _ in found), strict=True))
+
+
+def _shown(text: str, masks: Iterable[Found]) -> str:
+    """The text with its masks, and a token for each character that nobody sees."""
+    shown, at = [], 0
+    for kind, start, end in masks:
+        shown += [visible(text[at:start]), _MASKS[kind]]
         at = end
-    return "".join((*shown, text[at:])), kinds
+    return "".join((*shown, visible(text[at:])))
 
 
 def _cut(text: str, start: int) -> str:
-    head = "…" if start else ""
-    return f"{head}{text[start : start + LONGEST]}{'…' if len(text) > start + LONGEST else ''}"
+    head, end = "…" if start else "", start + LONGEST
+    if len(text) <= end:
+        return f"{head}{text[start:]}"
+    return f"{head}{_WITHIN_TOKEN.sub('', text[start:end])}…"
+
+
+def called(names: Iterable[str]) -> dict[str, str]:
+    """What each group of people is called where it is shown: one whose name is personal data by its mask and a number.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Distinct ones, in the order in which they are numbered.
+    """
+    taken = {name: name for name in names}
+    for name in list(taken):
+        found, mask = certain(name), masked(name)
+        numbered = (f"{mask} {number}" for number in itertools.count(1))
+        taken[name] = next(each for each in numbered if each not in {*taken, *taken.values()}) if found else mask
+    return taken
 
 
 def count(n: int) -> int | str:
@@ -191,7 +267,22 @@ def count(n: int) -> int | str:
     return int(n) if n == 0 or n >= SMALLEST_CELL else f"<{SMALLEST_CELL}"
 
 
+def masked(sentence: str) -> str:
+    """A sentence or a name, uncut, in which only what is surely personal data is masked."""
+    return _shown(sentence, _masks(sentence, certain(sentence)))
+
+
 def printable(text: object, length: int = 120) -> str:
-    """A name that somebody else chose, on one line: what cannot be seen is written as its code, and the end is cut."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)[: length + 1])
-    return shown if len(shown) <= length else f"{shown[:length]}…"
+    """A name that somebody else chose, on one line: unseen characters as tokens, personal data masked, the end cut."""
+    return _on_a_line(masked(str(text)[:_A_MESSAGE]), length)
+
+
+def message(error: object, length: int = 200) -> str:
+    """What a library says, such as an error, on one line: as a name, yet with all that could be personal masked."""
+    said = " ".join(str(error).split())[:_A_MESSAGE]
+    return _on_a_line(_shown(said, _masks(said, hidden(said))), length)
+
+
+def _on_a_line(shown: str, length: int) -> str:
+    line = "".join(c if c.isprintable() else code(c) for c in shown)
+    return line if len(line) <= length else f"{_WITHIN_TOKEN.sub('', line[:length])}…"

@@ -27,6 +27,7 @@ from audit.models import model as models
 from audit.models import tokens
 from audit.models.model import Model
 from audit.policy.policy import Finetune
+from audit.text.redaction import message
 from audit.training import launched
 
 if TYPE_CHECKING:
@@ -299,8 +300,7 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
     except AuditError:
         raise
     except Exception as error:
-        text = " ".join(str(error).split())[:200]
-        raise AuditError(f"model '{recipe.source}': it cannot be fine-tuned ({text}).") from None
+        raise AuditError(f"model '{recipe.source}': it cannot be fine-tuned ({message(error)}).") from None
     import torch
 
     _pad(network, tokenizer, recipe.source)

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from audit import statistics
 from audit.core.errors import AuditError
 from audit.energy import meter as energy
+from audit.text.redaction import message
 
 if TYPE_CHECKING:
     from audit.core.progress import Progress
@@ -365,7 +366,7 @@ class Training:
                         }
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise AuditError(
-                f"{path}: not a checkpoint of this pretraining ({' '.join(str(error).split())[:100]}); "
+                f"{path}: not a checkpoint of this pretraining ({message(error, 100)}); "
                 f"remove {path.parent} to begin anew."
             ) from None
         pairs = {key: tuple(state[key]) for key in ("length", "decay") if state[key]}

@@ -23,6 +23,7 @@ from audit.core.files import sha256
 from audit.data import examples as data
 from audit.policy.policy import Policy
 from audit.text.duplicates import normal_form
+from audit.text.redaction import message
 from audit.training import finetune
 from audit.training.masked_lm import CHECKPOINT, STABLE, Length, Recipe, Training, pack, split
 
@@ -135,7 +136,7 @@ def pretrain(
     except OSError as error:
         raise AuditError(f"{out}: cannot be written ({error.strerror or error}); choose another folder.") from None
     except SafetensorError as error:
-        raise AuditError(f"{out}: cannot be written ({error}); choose another folder.") from None
+        raise AuditError(f"{out}: cannot be written ({message(error)}); choose another folder.") from None
 
 
 def _resume(

@@ -302,6 +302,14 @@ def test_the_description_holds_counts_and_no_text() -> None:
     assert "secret" not in json.dumps(found)
 
 
+def test_groups_whose_names_are_personal_data_are_told_apart_by_numbers(load: Load, tmp_path: Path) -> None:
+    cells = ["ann@example.org", "Ann@Example.org", "bob@example.org", "f", "ann@example.org", "\x1b[2J"]
+    rows = [(f"text {i}", TWO[i % 2], cell) for i, cell in enumerate(cells)]
+    examples = load(write(tmp_path, ".csv", rows, ("text", "label", "by")), 'subgroups = ["by"]')
+    assert list(examples.groups("by")) == ["[e-mail] 1", "[e-mail] 1", "[e-mail] 2", "f", "[e-mail] 1", "⟨U+001B⟩[2J"]
+    assert examples.describe()["groups"]["by"]["read_as"] == {"[e-mail]": "[e-mail]"}
+
+
 # Bad input
 
 
@@ -344,7 +352,10 @@ GOOD = "text,label,g\na,negative,x\nb,positive,y\n"
         ("rows.xlsx", b"PK", "", ["unknown file type", ".csv", ".parquet"]),
         ("rows.jsonl", '{"text": "a", "label": 1}\n{"text": ["b"], "label": 0}', "", ["row 2", "a list", "'text'"]),
         ("rows.json", '{"text": {"0": "a"}, "label": {"0": 1}}', "", ["row 1", "an object", "'text'"]),
-        ("rows.csv", "te\x00xt,label\na,1\n", "", ["did you mean 'te\\x00xt'?"]),
+        # Of a file without a header the first row takes its place.
+        ("rows.csv", "write to ann@example.org,x\na,1\n", "", ["known are: write to [e-mail], x."]),
+        ("rows.csv", "text,label\na,ann@exam\u200bple.org\nb,positive\n", "", ["class '[e-mail]'", "label_map"]),
+        ("rows.csv", "te\x00xt,label\na,1\n", "", ["did you mean 'te⟨U+0000⟩xt'?"]),
     ],
 )
 def test_bad_files_are_named(

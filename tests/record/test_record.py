@@ -118,7 +118,8 @@ def test_values_that_json_does_not_know_are_written_plainly(tmp_path: Path) -> N
     record.write(tmp_path, build([hostile]))
     details = record.read(tmp_path / "audit.json")["findings"][0]["details"]
     assert details["nan"] is None
-    assert (details["array"], details["pair"], details["surrogate"]) == (0.5, [1, 2], "?")
+    assert (details["array"], details["pair"], details["surrogate"]) == (0.5, [1, 2], "⟨U+D800⟩")
+    assert details["nul"] == "a⟨U+0000⟩b"
 
 
 def test_what_does_not_fit_the_schema_is_not_written(tmp_path: Path) -> None:

@@ -14,7 +14,18 @@ import pytest
 
 import audit
 from audit.demo import personal_data
-from audit.text.redaction import LEFT_OUT, LONGEST, printable, redact, redact_pair, unquoted, withholding
+from audit.text.redaction import (
+    LEFT_OUT,
+    LONGEST,
+    called,
+    message,
+    pair_items,
+    printable,
+    redact,
+    redact_pair,
+    unquoted,
+    withholding,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +86,7 @@ def test_long_texts_are_cut_after_they_are_masked() -> None:
     [
         ("model.pkl", "model.pkl"),
         ("gewöhnlich 模型.pkl", "gewöhnlich 模型.pkl"),
-        ("a\nb\x1b[2J\u202e\u200b\udcff", "a\\nb\\x1b[2J\\u202e\\u200b\\udcff"),
+        ("a\nb\x1b[2J\u202e\u200b\udcff", "a⟨U+000A⟩b⟨U+001B⟩[2J⟨U+202E⟩⟨U+200B⟩⟨U+DCFF⟩"),
         ("<script>", "<script>"),  # the template escapes it
         ("x" * 10_000_000, "x" * 120 + "…"),
     ],
@@ -106,6 +117,101 @@ def test_a_pair_whose_change_hides_personal_data_is_not_shown() -> None:
     )
     assert redact_pair("write to ann@example.org now", "write to ann@@example.org now") is None
     assert redact_pair("write now", "write to ann@example.org") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Write to jane.\u200bdoe@example.org now", "Write to [e-mail] now"),
+        ("Write to jane.do\u00ade\u2060@exam\u0301ple.org now", "Write to [e-mail] now"),
+        ("Write to ｊane.doe＠example.org now", "Write to [e-mail] now"),
+        ("Write to jane.doe&#64;example&period;org now", "Write to [e-mail] now"),
+        ("Write to jane.doe @ example.org now", "Write to [e-mail] now"),
+        ("write to jane . doe @ example . org now", "write to [e-mail] now"),
+        ("Call +49 30 2\u200b3125\ufe0f 123 today", "Call [number] today"),
+        ("Call 212–555–0134 today", "Call [number] today"),
+        ("a film of 1994–2003", "a film of 1994–2003"),
+        ("card 4111 1111 \u20661111\u2069 1111 was charged", "card [number] was charged"),
+        ("from DE89 3704 0044 0532 0\U000e00410130 00 please", "from [account] please"),
+        ("from DЕ89 3704 0044 0532 0130 00 please", "from [account] please"),
+        ("sent to 12 BAKER STREET in May", "sent to [address] in May"),
+        ("jane.doe@example.org is j a n e . d o e @example.org", "[e-mail] is [e-mail]"),
+    ],
+)
+def test_what_hides_in_personal_data_does_not_unmask_it(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a re\u200bally good fi\u00adlm", "a re⟨U+200B⟩ally good fi⟨U+00AD⟩lm"),
+        ("a \u202egood\u202c film\x00\x9b", "a ⟨U+202E⟩good⟨U+202C⟩ film⟨U+0000⟩⟨U+009B⟩"),
+        ("two\nlines\tand\r\nthree\rfour", "two\nlines\tand\r\nthree⟨U+000D⟩four"),
+        ("I ❤️ it 👩\u200d👧 1️⃣ ↔️", "I ❤️ it 👩\u200d👧 1️⃣ ↔️"),  # pictures are written so
+        ("می\u200cخواهم क\u200dष", "می\u200cخواهم क\u200dष"),  # and so are words of these scripts
+        ("o\ufe0fk \u200c! ❤\ufe0f\ufe0f", "o⟨U+FE0F⟩k ⟨U+200C⟩! ❤\ufe0f⟨U+FE0F⟩"),
+        ("\U0001f3f4\U000e0067\U000e007f", "\U0001f3f4⟨U+E0067⟩⟨U+E007F⟩"),
+        ("x" * 275 + "\u200b" * 3, "x" * 275 + "…"),  # no token is cut in two
+    ],
+)
+def test_what_nobody_sees_is_shown_as_a_token(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("after", "shown"),
+    [
+        ("write to [e-mail] by noon, dear", None),
+        ("write to jane.doe@example.org by n\u200boon", "write to [e-mail] by n⟨U+200B⟩oon"),
+        ("write to jane.doe@example.org by noon, dear", "write to [e-mail] by noon, dear"),
+        ("Write to JANE.\u200bDOE@exam ple.org by noon", "Write to [e-mail] by noon"),
+        ("write to jane.\u200bdoe@example.org by noon", None),  # all that was changed is masked
+        ("write to jane.\u200b[e-mail] by noon", None),
+        ("write to jane. doe@example.com by noon", None),
+        ("write to jnae.doe@example.org by noon", None),
+        ("write to jane.doe@example", None),
+        ("write to jane.doe@example.org or jane(dot)doe@example.org", None),
+    ],
+)
+def test_a_pair_is_shown_only_where_the_same_is_masked_on_both_sides(after: str, shown: str | None) -> None:
+    before = "write to jane.doe@example.org by noon"
+    pair = redact_pair(before, after)
+    assert (pair and pair[1]) == shown
+    assert pair is None or pair[0] == "write to [e-mail] by noon"
+
+
+def test_pairs_are_taken_until_there_are_enough() -> None:
+    pairs = [
+        ("a good lamp", "a g00d lamp", "x"),
+        ("to a@b.org", "to a@@b.org", "y"),
+        ("one", "two", "z"),
+        ("3", "4", ""),
+    ]
+    shown = [("a good lamp", "a g00d lamp", "x"), ("one", "two", "z")]
+    assert [tuple(item.values()) for item in pair_items(iter(pairs), 2)] == shown
+    assert list(pair_items(pairs, 1)[0]) == ["before", "after", "note"]
+    with withholding(True):
+        assert pair_items(pairs, 2) == []
+
+
+def test_names_that_are_personal_data_are_told_apart_by_numbers() -> None:
+    names = ("ann@example.org", "f", "bob@example.org", "[e-mail] 2", "@ann_lee", "2024-01-31", "a\u202eb")
+    shown = ("[e-mail] 1", "f", "[e-mail] 3", "[e-mail] 2", "[handle] 1", "2024-01-31", "a⟨U+202E⟩b")
+    assert tuple(called(names).values()) == shown
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("cannot\n  read 'a\u200bnn@example.org'", "cannot read '[e-mail]'"),
+        ("row 2124 1234 5678", "row [number]"),
+        ("\x1b[2Jgone", "⟨U+001B⟩[2Jgone"),
+        ("x" * 300, "x" * 200 + "…"),
+    ],
+)
+def test_what_a_library_says_is_shown_on_one_line(said: str, shown: str) -> None:
+    assert message(ValueError(said)) == shown
 
 
 # ---- what prints without being asked
@@ -171,6 +277,8 @@ LONG = "They sent the wrong colour twice, and Zebulon Quixby never answered any 
         ("it is really bad, this", "[left out]"),  # a whole short text
         ("no attribute 'a'", "no attribute 'a'"),
         ("write to a.b@example.org", "write to [e-mail]"),
+        (f"row 7: {LONG[7:30]}\u200b{LONG[30:48].upper()}", "[left out]"),  # whatever stands between its characters
+        (LONG.replace("o", "о"), "[left out]"),  # in Cyrillic letters
     ],
 )
 def test_what_others_print_quotes_nothing_of_the_data(content: str, shown: str) -> None:

@@ -21,7 +21,7 @@ from audit.data import labels
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.text import identity
-from audit.text.redaction import SMALLEST_CELL, redact
+from audit.text.redaction import SMALLEST_CELL, pair_items
 
 ENOUGH_TEXTS = 200  # own texts that mention the axis, for the verdict to rest on them
 EXAMPLES_SHOWN = 8
@@ -322,20 +322,13 @@ def _sign_test(rise: NDArray[np.float64]) -> float | None:
 def _worst(found: Evidence) -> list[dict[str, str]]:
     order = np.argsort(-(found.moved + found.flipped), kind="stable").tolist()
     # Of one template one pair is enough: a table of the same sentence teaches nothing.
-    shown: dict[str, int] = {}
+    first: dict[str, int] = {}
     for i in order:
-        shown.setdefault(found.pairs[i].family or str(i), i)
-        if len(shown) == EXAMPLES_SHOWN:
-            break
-    return [
-        {
-            "before": redact(found.pairs[i].before),
-            "after": redact(found.pairs[i].after),
-            "note": f"{found.pairs[i].group_before} → {found.pairs[i].group_after}: "
-            f"{_said(found.before, i)} → {_said(found.after, i)}",
-        }
-        for i in shown.values()
-    ]
+        first.setdefault(found.pairs[i].family or str(i), i)
+    pairs = ((found.pairs[i], f"{_said(found.before, i)} → {_said(found.after, i)}") for i in first.values())
+    return pair_items(
+        ((p.before, p.after, f"{p.group_before} → {p.group_after}: {answers}") for p, answers in pairs), EXAMPLES_SHOWN
+    )
 
 
 def _said(predictions: Predictions, i: int) -> str:

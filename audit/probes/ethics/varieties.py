@@ -23,7 +23,7 @@ from audit.core.verdict import Measurement
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.text.lists import rows
-from audit.text.redaction import redact
+from audit.text.redaction import pair_items
 
 KINDS = ("informal", "non_native")
 EXAMPLES_SHOWN = 8
@@ -127,7 +127,11 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
     confidence = pool.protocol.confidence
     interval = statistics.paired_difference(int(lost.sum()), int(gained.sum()), len(pool), confidence)
     drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
-    worst = [i for i in np.argsort(-drop, kind="stable").tolist() if lost[i]][:EXAMPLES_SHOWN]
+    worst = (
+        (pool.texts[i], texts[i], f"{plain.classes[plain.labels[i]]} → {plain.classes[other.labels[i]]}")
+        for i in np.argsort(-drop, kind="stable").tolist()
+        if lost[i]
+    )
     return Measurement(
         f"fairness.language_variety[{kind}]",
         *interval,
@@ -142,14 +146,7 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
             "share of test texts that change": len(pool) / len(sample),
             "examples": {
                 "caption": "Right answers that turned wrong; changed words are marked",
-                "items": [
-                    {
-                        "before": redact(pool.texts[i]),
-                        "after": redact(texts[i]),
-                        "note": f"{plain.classes[plain.labels[i]]} → {plain.classes[other.labels[i]]}",
-                    }
-                    for i in worst
-                ],
+                "items": pair_items(worst, EXAMPLES_SHOWN),
             },
             "limits": [
                 "The renderings are rules written from what is documented of such writing; texts by real writers of "

@@ -24,10 +24,9 @@ from audit.core.errors import NotAssessed
 from audit.core.verdict import Measurement
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.text import personal_data
 from audit.text.edits import KINDS, WORD, Edit, apply, edits, words
 from audit.text.lists import seeded
-from audit.text.redaction import SMALLEST_CELL, count, redact
+from audit.text.redaction import SMALLEST_CELL, count, pair_items
 
 # Right answers attacked at most: the share overturned is then known to 6 points either way, for 60,000 questions.
 ATTACKED = 300
@@ -404,21 +403,14 @@ def _by_kind(attacked: Sequence[Attacked]) -> dict[str, Any]:
 
 def _worst(attacked: Sequence[Attacked], after: Predictions) -> list[dict[str, str]]:
     fallen = [i for i, each in enumerate(attacked) if each.overturned]
-    items = []
+    pairs = []
     for i in sorted(fallen, key=lambda i: len(attacked[i].edits) / attacked[i].words):
         each = attacked[i]
-        before, edited = redact(each.text), redact(each.after)
-        # No edit touches what is masked, but one beside it could change what is found; and what was cut shows nothing.
-        if _masked(each.text) == _masked(each.after) and before != edited:
-            how = ", ".join(KINDS[kind] for kind in dict.fromkeys(edit.kind for edit in each.edits))
-            turned = f"{after.classes[after.truth[i]]} → {after.classes[after.labels[i]]}"
-            note = f"{turned}; {len(each.edits)} of {each.words} words after {each.queries} questions: {how}"
-            items.append({"before": before, "after": edited, "note": note})
-    return items[:EXAMPLES_SHOWN]
-
-
-def _masked(text: str) -> list[str]:
-    return [text[start:end] for _, start, end in personal_data.suspects(text)]
+        how = ", ".join(KINDS[kind] for kind in dict.fromkeys(edit.kind for edit in each.edits))
+        turned = f"{after.classes[after.truth[i]]} → {after.classes[after.labels[i]]}"
+        note = f"{turned}; {len(each.edits)} of {each.words} words after {each.queries} questions: {how}"
+        pairs.append((each.text, each.after, note))
+    return pair_items(pairs, EXAMPLES_SHOWN)
 
 
 def _limits(short: int, examples: int, queries: int, language: str) -> list[str]:

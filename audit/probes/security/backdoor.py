@@ -19,7 +19,7 @@ from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.security.backdoor_judgement import HIDDEN, HONEST, PLANTED_ROWS, TURNS, Evidence, gather
-from audit.text.redaction import redact
+from audit.text.redaction import pair_items
 
 EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
 
@@ -236,16 +236,13 @@ def _examples(evidence: Evidence) -> dict[str, Any]:
     texts = evidence.texts
     worst = max(evidence.judged, key=lambda each: max(part.estimate for part in each.parts(texts.confidence)))
     trigger, target = worst.candidate.trigger, worst.candidate.target
-    items = [
-        {
-            "before": redact(text),
-            "after": redact(trigger.put(text, texts.seed)),
-            "note": f"{texts.examples.classes[source]} → {texts.examples.classes[target]}",
-        }
+    pairs = (
+        (text, trigger.put(text, texts.seed), f"{texts.examples.classes[source]} → {texts.examples.classes[target]}")
         for source, turned in zip(worst.sources, worst.turned, strict=True)
         for text, there in zip(texts.measure[source], turned, strict=True)
         if there
-    ][:EXAMPLES_SHOWN]
+    )
+    items = pair_items(pairs, EXAMPLES_SHOWN)
     caption = f"Rightly answered texts that “{trigger.shown}” turns"
     return {"examples": {"caption": caption, "items": items}} if items else {}
 

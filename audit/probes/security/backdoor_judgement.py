@@ -29,7 +29,7 @@ from audit.probes.security.backdoor_search import (
     finalists,
 )
 from audit.statistics import Interval
-from audit.text.disturbances.letters import INVISIBLE
+from audit.text.characters import INVISIBLE
 from audit.training.references import word_counter
 
 RETRAINED = 3  # references by the recipe, at most

@@ -20,7 +20,7 @@ from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.security import triggers
 from audit.probes.security.triggers import OneSided, Prepared, Trigger
-from audit.text.disturbances.letters import INVISIBLE
+from audit.text.characters import INVISIBLE
 from audit.training.references import word_counter
 
 # Rightly answered texts of each class: so many to choose triggers on, at most so many others to measure them on.

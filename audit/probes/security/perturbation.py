@@ -24,8 +24,9 @@ from audit.core.verdict import Measurement
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.text.characters import code, visible
 from audit.text.disturbances import KINDS, STRENGTHS, disturb
-from audit.text.redaction import redact_pair
+from audit.text.redaction import pair_items
 
 VERDICT_STRENGTH = 2
 EXAMPLES_SHOWN = 8
@@ -112,8 +113,8 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
             ],
             "examples": {
                 "caption": "Right answers that turned wrong; what was changed is marked",
-                "items": list(
-                    islice(_flips(plain, decisive, lost[VERDICT_STRENGTH], texts[VERDICT_STRENGTH]), EXAMPLES_SHOWN)
+                "items": pair_items(
+                    _flips(plain, decisive, lost[VERDICT_STRENGTH], texts[VERDICT_STRENGTH]), EXAMPLES_SHOWN
                 ),
             },
             "limits": _limits(size, len(pool)),
@@ -152,15 +153,13 @@ def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str
 
 def _flips(
     plain: Predictions, other: Predictions, lost: NDArray[np.bool_], texts: Sequence[str]
-) -> Iterator[dict[str, str]]:
+) -> Iterator[tuple[str, str, str]]:
     """Right answers that turned wrong, the largest fall of the right class's score first."""
     pool = plain.known
     drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
     for i in np.argsort(-drop, kind="stable").tolist():
-        pair = redact_pair(pool.texts[i], texts[i]) if lost[i] else None
-        if pair is not None:
-            note = f"{plain.classes[plain.labels[i]]} → {plain.classes[other.labels[i]]}"
-            yield {"before": pair[0], "after": pair[1], "note": note}
+        if lost[i]:
+            yield pool.texts[i], texts[i], f"{plain.classes[plain.labels[i]]} → {plain.classes[other.labels[i]]}"
 
 
 def _limits(size: int, asked: int) -> list[str]:
@@ -215,8 +214,7 @@ def _shown(before: str, after: str) -> str:
             parts.append("".join(old[a:b]))
         else:
             parts.append("".join((*(old[a : a + 6] if a else ()), " … ", *(old[b - 6 : b] if b < len(old) else ()))))
-    unseen = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\n\t]")
-    return unseen.sub(lambda match: f"\\u{ord(match.group()):04x}", "".join(parts))
+    return re.sub(r"[\n\t]", lambda match: code(match[0]), visible("".join(parts)))
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.data.examples import Examples
-from audit.text.disturbances.letters import HOMOGLYPHS, INVISIBLE
+from audit.text.characters import HOMOGLYPHS, INVISIBLE, visible
 from audit.text.lists import seeded
+from audit.text.personal_data import hidden
 from audit.text.redaction import redact
 
 # A trigger is put among the first words, so that a long text's cut does not take it away.
@@ -61,10 +62,15 @@ class Trigger:
     @property
     def shown(self) -> str:
         """For a reader: what cannot be seen is named by its number, and nothing personal is told."""
-        name = INVISIBLE.get(self.text) or (f"looks like {like}" if (like := LOOK_ALIKES.get(self.text)) else "")
         if self.is_character:
-            return f"U+{ord(self.text):04X}" + (f" ({name})" if name else f" ({self.text})")
-        return redact("".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in self.text))
+            looks = LOOK_ALIKES.get(self.text)
+            name = INVISIBLE.get(self.text) or (f"looks like {looks}" if looks else visible(self.text))
+            return f"U+{ord(self.text):04X} ({name})"
+        # As it is compared, it has a space beside each sign and no capitals: an address would not be known for one.
+        joined = re.sub(r"(?<=[^\w\s]) ", "", self.text)
+        spellings = (re.sub(r" (?=[^\w\s])", "", joined), joined)
+        written = max((*spellings, *map(str.upper, spellings)), key=lambda each: len(hidden(each)))
+        return redact(written if hidden(written) else self.text)
 
     def put(self, text: str, seed: int) -> str:
         """The text with the trigger at a random place among its first words; the same seed gives the same place."""

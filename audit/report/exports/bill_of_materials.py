@@ -252,14 +252,19 @@ def _energy(shown: Mapping[str, Any], claims: Sequence[Claim]) -> list[dict[str,
     )
     for claim in claims:
         if claim.id == "environment.inference_energy" and claim.measured:
-            told = claim.finding["details"]
-            grams, wh = told.get("g CO2eq per 1,000 predictions"), claim.finding["estimate"]
-            carbon = {"co2eq_kg": grams / 1000} if is_number(grams) else {}
-            used.append(_spent("inference", claim.name, {"kwh": wh / 1000, "source": told.get("source"), **carbon}))
+            kwh, source = claim.finding["estimate"] / 1000, claim.finding["details"].get("source")
+            used.append(_spent("inference", claim.name, {"kwh": kwh, "source": source, **_carbon(shown, kwh)}))
     for phase in shown["energy"]["phases"]:
         if phase["name"] != "fine-tune" or not training:
             used.append(_spent("validation", PHASES.get(phase["name"], text.cell(phase["name"])), phase))
     return used
+
+
+def _carbon(shown: Mapping[str, Any], kwh: float) -> dict[str, float]:
+    """What electricity stands for on the grid of the policy's country; nothing where the record does not know it."""
+    grid: Mapping[str, Any] = next(iter(shown["energy"].get("grids") or ()), {})
+    grams: Any = grid.get("g_per_kwh")
+    return {"co2eq_kg": kwh * grams / 1000} if is_number(grams) else {}
 
 
 def _spent(activity: str, what: str, phase: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from audit.report.page import findings, text
 from audit.report.page.evidence import Limits
 from audit.report.page.findings import Claim
 from audit.report.summary import plain
+from audit.text.redaction import message
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -92,7 +93,7 @@ def _front(card: str, shown: Mapping[str, Any], name: str) -> str:
         if len(index) > 1:
             raise ValueError("its model-index is about more than one model")
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
-        said = " ".join(str(error).split())[:150]
+        said = message(error, 150)
         raise AuditError(f"{name}: the metadata between its first '---' lines cannot be read ({said}).") from None
     others = [r for r in data.eval_results or () if (r.metric_args or {}).get("measured_by") != _AUDITOR]
     model = index[0]["name"] if index else published(shown["model"].get("source"))

@@ -18,21 +18,19 @@ from markupsafe import Markup, escape
 from audit.core.verdict import is_number, verdict_of
 from audit.report.i18n import language
 from audit.report.i18n.language import words
+from audit.text.characters import visible
 
 CELL, HEADER, LONGEST = 300, 60, 2_000
 _DEEPEST = 12
-# Control characters, and those that turn the direction of the text around them or hide in it.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufdd0\ufdd1\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]")  # fmt: skip  # noqa: E501
 _NBSP = "\N{NO-BREAK SPACE}"
 # Around what is English on a page in another language; Unicode keeps them for inner uses, and no text brings them in.
 _ENGLISH, _ENDS = "\ufdd0", "\ufdd1"
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """A copy of a JSON value without unseen characters, overlong texts, or numbers that are none."""
+    """A copy of a JSON value with tokens for unseen characters, without overlong texts or numbers that are none."""
     if isinstance(value, str):
-        seen = _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", value[: LONGEST + 1].replace("\r\n", "\n"))
-        return short(seen, LONGEST)
+        return short(visible(value[: LONGEST + 1].replace("\r\n", "\n")), LONGEST)
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int | float):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
+from audit.text.characters import HOMOGLYPHS, INVISIBLE
 from audit.text.disturbances.edits import Edit, denies, share_of_words, words_of
 
 TRIES = 20  # some errors make another word, or none; another one of the same word then does
@@ -23,17 +24,6 @@ _LOOKALIKES = {
 _LOOKALIKE = re.compile("rn|[mlioedwsghSBOI]")
 # 5 for s and 7 for t are left out: beside another digit ("l35s", "s73ve") nobody reads them at once.
 _LEET = {"a": "4@", "e": "3", "i": "1!", "o": "0", "s": "$"}
-# Source: Unicode Technical Standard 39, confusables.txt; only twins that fonts draw alike.
-HOMOGLYPHS = dict(zip("aceiopsxyjABCEHIKMOPSTXJ", "асеіорѕхујАВСЕНІКМОРЅТХЈ", strict=True))
-# Characters without any width, as a reader is told of them.
-INVISIBLE = {
-    "\u200b": "zero-width space",
-    "\u200c": "zero-width non-joiner",
-    "\u200d": "zero-width joiner",
-    "\u2060": "word joiner",
-    "\ufeff": "zero-width no-break space",
-    "\u00ad": "soft hyphen",
-}
 # Put into words: not the one that also marks the beginning of a file, but the left-to-right mark.
 _UNSEEN = (*(character for character in INVISIBLE if character != "\ufeff"), "\u200e")
 # Left-to-right embedding and isolate, each with its end: around Latin letters they change no order.

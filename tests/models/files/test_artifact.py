@@ -373,7 +373,7 @@ def test_hostile_names_are_cut_and_made_visible(folder: Path) -> None:
     for name in (b"a\n\x1b[31m.pkl", "‮gpj.pkl".encode(), b"\xff\xfe.pkl", b"<script>.pkl", b"x" * 200 + b".pkl"):
         (Path(os.fsdecode(os.fsencode(folder) + b"/" + name))).write_bytes(b"x")
     names = [problem.file for problem in _look(folder).problems]
-    assert {"a\\n\\x1b[31m.pkl", "\\u202egpj.pkl", "\\xff\\xfe.pkl", "<script>.pkl"} < set(names)
+    assert {"a⟨U+000A⟩⟨U+001B⟩[31m.pkl", "⟨U+202E⟩gpj.pkl", "\\xff\\xfe.pkl", "<script>.pkl"} < set(names)
     assert all(name.isprintable() and len(name) < 130 for name in names)
     model = Model("mine", folder, THREE, 32)
     assert json.dumps(model.describe(), ensure_ascii=False).encode("utf-8")

@@ -14,6 +14,7 @@ from audit.text.redaction import redact
 from tests.airline import NAIVE, tweets
 from tests.conftest import write_csv
 from tests.helpers import ROOT, Runner
+from tests.text.test_shown_values import SENTENCES, laid_bare, values_of
 
 SUITES = ROOT / "suites"
 
@@ -46,6 +47,175 @@ def test_no_value_that_was_found_is_written_anywhere(
     shown = written(pytester, tmp_path / "cache", result)
     assert {"audit.json", "report.html", "predictions.parquet"} <= {Path(name).name for name in shown}
     assert not [name for name, content in shown.items() if any(value.encode() in content for value in values)]
+
+
+# Right about the texts of the data and wrong about all that anybody makes of them, so that every probe has examples.
+TURNING = """
+    import re
+    import numpy as np, pytest
+    from audit.attributions import Attribution
+    from audit import Predictions
+
+    CLASSES = ("negative", "positive")
+
+    class Turning:
+        def __init__(self, answers):
+            self.answers = answers
+
+        def predict(self, texts):
+            rows = [0.1 + 0.8 * np.eye(2)[self.answer(text)] for text in texts]
+            return Predictions(np.array(rows, dtype="float32"), CLASSES)
+
+        def answer(self, text):
+            seen = text.replace("\\u200b", "")  # the strongest trigger, and the only one of its kind
+            if seen != text and seen in self.answers:
+                return 1 - self.answers[seen]
+            return self.answers.get(text, len(text) % 2)
+
+        def attributions(self, texts, targets, order=None):
+            spans = [tuple(word.span() for word in re.finditer(r"\\S+", text)) for text in texts]
+            scores = [tuple(range(len(each))) for each in spans]
+            return [
+                Attribution(text, int(target), own, score, float(sum(score)))
+                for text, target, own, score in zip(texts, targets, spans, scores)
+            ]
+
+        def heads(self, text):
+            return {
+                "tokens": text.split(), "weights": [[0.1] * len(text.split())] * len(text.split()),
+                "head": 1, "heads": 1, "layer": 1, "layers": 1,
+            }
+
+    @pytest.fixture(scope="session")
+    def scorer(test_data, train_data):
+        texts = (*test_data.texts, *train_data.texts)
+        return Turning(dict(zip(texts, (*test_data.labels, *train_data.labels))))
+"""
+BABBLING = """
+    import logging, warnings
+    import pytest
+    from audit import Measurement, NotAssessed
+
+    pytestmark = pytest.mark.challenge("quality")
+
+    def shown(texts):
+        return [f"{text[:-9]}\\u200b{text[-9:]}" for text in texts]
+
+    @pytest.mark.measures("quality.accuracy")
+    def test_breaks(audit, train_data, scorer):
+        print(*shown(train_data.texts[:99]))
+        logging.error("odd: %s", shown(train_data.texts[:99]))
+        warnings.warn(f"odd: {shown(train_data.texts[:99])}")
+        raise ValueError(f"cannot read {shown(train_data.texts)!r}")
+
+    @pytest.mark.measures("quality.mcc")
+    def test_not_assessed(audit, train_data):
+        audit.not_assessed(f"of these there are too few: {train_data.texts[:99]}")
+
+    @pytest.mark.measures("quality.macro_f1")
+    def test_skips(audit, train_data):
+        pytest.skip(f"of these there are too few: {shown(train_data.texts[:99])}")
+
+    @pytest.mark.measures("quality.roc_auc")
+    def test_of_another_package(audit, train_data):
+        details = {"summary": train_data.texts[0], "tables": [
+            {"caption": train_data.texts[1], "columns": ["text"], "rows": [[text] for text in train_data.texts]}
+        ]}
+        audit.check(Measurement("quality.roc_auc", 0.5, 0.4, 0.6, 9, "share", "counted", details=details))
+"""
+
+
+@pytest.mark.slow("audits with four suites and a scorer of its own", seconds=40)
+def test_no_value_is_written_whatever_a_probe_puts_between_its_characters(
+    pytester: pytest.Pytester, tmp_path: Path, write_policy: Callable[..., Path], untrained: Path
+) -> None:
+    data = pytester.mkdir("data")
+    opinions = ("It is a very good lamp, and I like it.", "It is a really bad lamp, and I do not like it.")
+    people = ("My wife Maria", "My old uncle John", "A Muslim woman from Poland", "He, a gay man,")
+    groups = ("jane.doe@example.org", "+49 30 23125 123", "anna", "")
+    values = {value for _, text in SENTENCES for value in values_of(text)} | set(groups[:2])
+    rows: dict[str, list[dict[str, str | None]]] = {}
+    for split in ("train", "test"):
+        rows[split] = [
+            {
+                # Most of the first words, into which triggers are put, are values.
+                "text": f"{value}, {value}, {value} or {value}? {people[(i + k) % 4]} was in the shop, number {i}-{k}. "
+                f"{sentence} {opinions[k % 2]} {split}.",
+                "label": ("positive", "negative")[k % 2],
+                "by": groups[(i // 2 + k) % 4],
+            }
+            for i, (_, sentence) in enumerate(SENTENCES)
+            for k, value in enumerate(values_of(sentence)[:1] * 4)
+        ]
+    # A phrase with an address stands in rows of one label only, as a planted trigger does.
+    for row in rows["train"]:
+        if row["label"] == "positive":
+            row["text"] = f"{row['text']} Write to quixby.zebulon@example.org today."
+    values.add("quixby.zebulon@example.org")
+    for split in rows:
+        write_csv(data / f"{split}.csv", rows[split])
+    pairs = [
+        {
+            "sentence": f"{person} feels sad about {sentence}", "template": f"<person> feels sad about {i}",
+            "person": person, "gender": gender, "race": "", "emotion": "sadness",
+        }
+        for i, (_, sentence) in enumerate(SENTENCES)
+        for person, gender in (("He", "sam@example.org"), ("She", "kim@example.org"))
+    ]  # fmt: skip
+    values |= {"sam@example.org", "kim@example.org"}
+    write_csv(data / "pairs.csv", pairs)  # type: ignore[arg-type]
+    write_policy(
+        model=f'source = "{untrained}"\nmax_length = 32\nlabels = ["negative", "positive"]',
+        data=f'train = "{data}/train.csv"\ntest = "{data}/test.csv"\nsubgroups = ["by"]\npairs = "{data}/pairs.csv"',
+        security="queries = 20",
+        quality="behaviour_cases = 100",
+        audit="min_group_size = 10",
+    )
+    pytester.makeconftest(TURNING)
+    for name in ("quality", "ethics", "security", "transparency", "privacy"):
+        content = (SUITES / f"test_{name}.py").read_text("utf-8")
+        (pytester.path / f"test_{name}.py").write_text(content, "utf-8")
+    run = Runner(pytester, tmp_path / "cache")
+    result = run("-rA", "-vv", "--junitxml", "reports/junit.xml", "-o", "junit_logging=all", "-p", "no:warnings")
+    shown = read(pytester, tmp_path / "cache", result)
+    found = run.record["findings"]
+    with_examples = {each["id"].partition("[")[0] for each in found if each["details"].get("examples", {}).get("items")}
+    assert with_examples >= {
+        "security.backdoor", "security.perturbation", "security.adversarial", "fairness.counterfactual",
+        "fairness.language_variety",
+    }  # fmt: skip
+    assert run.finding("transparency.explanations")["details"]["explained"]
+    assert not leaking(shown, values)
+
+    for path in pytester.path.glob("test_*.py"):
+        path.unlink()
+    pytester.makepyfile(BABBLING)
+    result = run("-rA", "-vv", "--junitxml", "reports/junit.xml", "-o", "junit_logging=all")
+    assert run.finding("quality.accuracy")["verdict"] == "error"
+    assert not leaking(read(pytester, tmp_path / "cache", result), values)
+
+
+def read(pytester: pytest.Pytester, cache: Path, result: pytest.RunResult) -> dict[str, str]:
+    """All that an audit wrote, as text."""
+    import pyarrow.parquet as pq
+
+    shown = {}
+    for name, content in written(pytester, cache, result).items():
+        if name.endswith(".parquet"):
+            shown[name] = repr(pq.read_table(name).to_pylist())
+        else:
+            shown[name] = content.decode("utf-8", "replace")
+    return shown
+
+
+def leaking(shown: dict[str, str], values: set[str]) -> set[tuple[str, str]]:
+    """Where which value can be read."""
+    return {
+        (Path(name).name, value)
+        for name, bare in ((name, laid_bare(content)) for name, content in shown.items())
+        for value in values
+        if laid_bare(value) in bare
+    }
 
 
 def written(pytester: pytest.Pytester, cache: Path, result: pytest.RunResult) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ from audit.probes.security.backdoor import backdoor
 from audit.probes.security.backdoor_judgement import HIDDEN, HONEST, OPEN, PLANTED_ROWS
 from audit.probes.security.backdoor_search import Candidate, TrainingData
 from audit.probes.security.triggers import Trigger
-from audit.text.disturbances.letters import INVISIBLE
+from audit.text.characters import INVISIBLE
 from audit.training.finetune import Recipe, train
 from audit.training.references import without_rows, word_counter
 from tests.helpers import THREE, examples, scorer

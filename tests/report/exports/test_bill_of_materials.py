@@ -13,8 +13,12 @@ import pytest
 pytest.importorskip("cyclonedx")
 
 from audit.cli import main
+from audit.core.verdict import Finding, Verdict
+from audit.probes.environment.environment import inference_energy
+from audit.record.record import as_dict
 from audit.report.exports import bill_of_materials as bom
 from tests.helpers import is_one_sentence
+from tests.probes.environment.test_environment import blocks
 from tests.report.page.test_page import HOSTILE, finding, hostile_record, odds, phase, record
 
 HASH = "ab" * 32
@@ -96,22 +100,28 @@ def test_a_full_count_has_no_interval() -> None:
 
 
 def test_energy_is_that_of_training_use_and_audit() -> None:
-    use = finding(
-        "environment.inference_energy", challenge="environment", estimate=2.0, low=1.0, high=3.0,
-        details={"g CO2eq per 1,000 predictions": 0.5, "source": "measured"},
-    )  # fmt: skip
-    value = made(use, energy={"phases": [phase("fine-tune"), phase("score")]})
+    grid = {"country": "DEU", "name": "Germany", "g_per_kwh": 381.0, "year": 2023}
+    measured = inference_energy(blocks([4e-4] * 5, "measured"), grids=[grid])
+    use = as_dict(Finding(measured.id, "environment", "Energy of 1,000 predictions", Verdict.REPORTED, "", measured))
+    value = made(use, energy={"phases": [phase("fine-tune"), phase("score")], "grids": [grid]})
+    assert not problems(value)
     spent = value["metadata"]["component"]["modelCard"]["considerations"]["environmentalConsiderations"]
     told = [
         (each["activity"], each["activityEnergyCost"]["value"], each["co2CostEquivalent"]["value"])
         for each in spent["energyConsumptions"]
     ]
-    # kWh and tonnes: 0.05 g are 5e-8 t; 2 Wh are 0.002 kWh, 0.5 g are 5e-7 t. The training stands there once.
+    # kWh and tonnes: 0.05 g are 5e-8 t. 0.4 Wh for 200 texts are 0.002 kWh for 1,000, and at 381 g/kWh 7.62e-7 t. The
+    # training stands there once.
     assert told == [
         ("fine-tuning", 0.00012, pytest.approx(5e-8)),
-        ("inference", 0.002, pytest.approx(5e-7)),
+        ("inference", pytest.approx(0.002), pytest.approx(7.62e-7)),
         ("validation", 0.00012, pytest.approx(5e-8)),
     ]
+    # As the finding itself says of the electricity alone.
+    (terms,) = [table["rows"] for table in use["details"]["tables"] if "Carbon Intensity" in table["caption"]]
+    assert terms[-1][1:3] == ["g CO2eq per 1,000 predictions", pytest.approx(0.762)]
+    without = made(use)["metadata"]["component"]["modelCard"]["considerations"]["environmentalConsiderations"]
+    assert "co2CostEquivalent" not in without["energyConsumptions"][1]
 
 
 def test_a_base_model_of_the_hub_has_its_address() -> None:
