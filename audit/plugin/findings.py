@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from audit.core.identifiers import base_id
-from audit.core.verdict import Finding, Measurement, Verdict, merge
+from audit.core.verdict import merge
 from audit.plugin.state import STATE
-from audit.probes.catalogue import ids
 
 if TYPE_CHECKING:
-    from audit.run.session import Session
+    from audit.run.decisions import Decision
 
 # Parameters of a test that stand in the brackets of the id that it measures.
 BRACKETS = ("subgroup", "own_metric", "axis", "kind", "capability")
 FINDINGS = pytest.StashKey[list[Mapping[str, Any]]]()
-# A probe that broke says nothing that anybody could answer for.
-_WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED)
 
 
 def declared_ids(item: pytest.Item) -> tuple[str, ...]:
@@ -39,28 +35,14 @@ def missing_ids(item: pytest.Item) -> list[str]:
     return [name for name in declared_ids(item) if name not in measured]
 
 
-def new_finding(
-    item: pytest.Item,
-    session: Session,
-    full_id: str,
-    verdict: Verdict,
-    reason: str,
-    measurement: Measurement | None = None,
-) -> Finding:
-    known = ids(session.extra_ids).get(base_id(full_id))
+def challenge(item: pytest.Item) -> str | None:
+    """Which of the audit's challenges a test belongs to; None where only the id says it."""
     marker = item.get_closest_marker("challenge")
-    challenge = marker.args[0] if marker and marker.args else known.challenge if known else "quality"
-    title = known.title if known else base_id(full_id)
-    gate = session.policy.gate(full_id)
-    waiver = session.waiver(full_id) if verdict in _WAIVABLE and gate is not None else None
-    return Finding(full_id, challenge, title, verdict, reason, measurement, gate, waiver)
+    return marker.args[0] if marker and marker.args else None
 
 
-def keep_finding(item: pytest.Item, finding: Finding) -> dict[str, Any]:
-    from audit.record.record import as_dict
-
-    value = as_dict(finding)
-    item.stash[FINDINGS] = merge([*item.stash.get(FINDINGS, []), value])
+def keep_finding(item: pytest.Item, decision: Decision) -> None:
+    """Have the test's report carry the finding."""
+    item.stash[FINDINGS] = merge([*item.stash.get(FINDINGS, []), decision.recorded])
     # A test that ends the whole run has no report that could carry its findings.
-    item.config.stash[STATE].collect([value])
-    return value
+    item.config.stash[STATE].collect([decision.recorded])

@@ -8,15 +8,14 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from audit.core.errors import NotAssessed
 from audit.core.probe import Probe
-from audit.core.verdict import Finding, Measurement, Verdict, blocks, is_waived, judge
-from audit.plugin.findings import declared_ids, keep_finding, new_finding
+from audit.core.verdict import Finding, Measurement
+from audit.plugin.findings import challenge, declared_ids, keep_finding
 from audit.plugin.state import STATE
 
 if TYPE_CHECKING:
@@ -262,26 +261,16 @@ class Audit:
         declared = declared_ids(self._item)
         if declared and measurement.id not in declared:
             raise ValueError(f"the test declares {', '.join(declared)} but measured {measurement.id}")
-        gate = self._session.policy.gate(measurement.id)
-        verdict, reason = judge(measurement, gate)
-        look, planned = self._session.look(measurement.id), self._session.policy.audit.looks
-        if gate is not None and max(look, planned) > 1:
-            measurement = replace(measurement, details={**measurement.details, "look": look})
-            reason = f"{reason}; this is {_look(look, planned)}" if reason else _look(look, planned)
-        tolerated = verdict is Verdict.INCONCLUSIVE and self._session.policy.audit.inconclusive == "warn"
-        if tolerated and self._session.passed_before(measurement.id):
-            tolerated, reason = False, f"{reason}; it passed in the former audit, and no gate that passed may turn"
-        finding = new_finding(self._item, self._session, measurement.id, verdict, reason, measurement)
-        finding = replace(finding, tolerated=tolerated)
-        recorded = keep_finding(self._item, finding)
-        if is_waived(recorded):
-            pytest.xfail(waived_text(finding))
+        decision = self._session.decisions.judge(measurement, challenge(self._item))
+        keep_finding(self._item, decision)
+        if decision.is_waived:
+            pytest.xfail(decision.message)
         # With --runxfail a waived finding comes here too.
-        if is_waived(recorded) or blocks(recorded):
-            raise Failed(str(finding), pytrace=False)
-        if verdict is Verdict.INCONCLUSIVE:
-            warnings.warn(InconclusiveWarning(str(finding)), stacklevel=2)
-        return finding
+        if decision.is_waived or decision.blocks:
+            raise Failed(str(decision.finding), pytrace=False)
+        if decision.warns:
+            warnings.warn(InconclusiveWarning(decision.message), stacklevel=2)
+        return decision.finding
 
     def kept(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """An array from the cache, made where no audit made it yet; see :meth:`audit.core.cache.Cache.array`."""
@@ -290,15 +279,3 @@ class Audit:
     def not_assessed(self, reason: str) -> None:
         """Say that the evidence is missing and what to supply; the test skips, or fails where the policy gates it."""
         raise NotAssessed(reason)
-
-
-def waived_text(finding: Finding) -> str:
-    waiver = finding.waiver or {}
-    return f"{finding}; waived by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"
-
-
-def _look(number: int, planned: int) -> str:
-    """Which look at growing data it is; to look until a gate settles is optional stopping, unless it was planned."""
-    if number > planned:
-        return f"look {number}, more than the {planned} planned: chance errs more often now than the confidence says"
-    return f"look {number} of {planned} planned"

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from audit.core.errors import AuditError, NotAssessed
-from audit.core.identifiers import base_id
-from audit.core.verdict import Gate, Verdict, blocks, is_waived
-from audit.plugin.findings import FINDINGS, declared_ids, keep_finding, missing_ids, new_finding
-from audit.plugin.fixtures import Failed, InconclusiveWarning, waived_text
+from audit.core.verdict import Gate, blocks, complaint, is_waived
+from audit.plugin.findings import FINDINGS, challenge, declared_ids, keep_finding, missing_ids
+from audit.plugin.fixtures import Failed, InconclusiveWarning
 from audit.plugin.overrides import concerns_audit
 from audit.plugin.state import STATE, Run
 from audit.plugin.timeout import watched
@@ -55,7 +53,7 @@ def pytest_runtest_makereport(
         from audit.run.watchdog import too_long
 
         for name in declared_ids(item):
-            keep_finding(item, new_finding(item, run.session, name, Verdict.ERROR, too_long(run.watchdog.limit)))
+            keep_finding(item, run.session.decisions.error(name, too_long(run.watchdog.limit), challenge(item)))
     if isinstance(error, AuditError):
         # Found out only now, when the model was loaded; the audit could not really start.
         run.problem = run.problem or str(error)
@@ -72,12 +70,12 @@ def pytest_runtest_makereport(
     elif error is None and report.when == "call":
         for name in missing_ids(item):
             reason = "the test ended without measuring it"
-            keep_finding(item, new_finding(item, run.session, name, Verdict.ERROR, reason))
+            keep_finding(item, run.session.decisions.error(name, reason, challenge(item)))
     found = item.stash.get(FINDINGS, [])
     blocking = [finding for finding in found if blocks(finding)]
     if blocking and (not report.failed or hasattr(report, "wasxfail")):
         # Whatever became of the exception, or was expected of the test: its findings decide.
-        report.outcome, report.longrepr = "failed", "\n".join(map(_complaint, blocking))
+        report.outcome, report.longrepr = "failed", "\n".join(map(complaint, blocking))
         vars(report).pop("wasxfail", None)
     if found:
         report.audit_findings = found  # type: ignore[attr-defined]
@@ -99,12 +97,10 @@ def _not_assessed(
 ) -> None:
     waived = []
     for name in missing_ids(item):
-        finding = new_finding(item, session, name, Verdict.NOT_ASSESSED, reason)
-        # A gate on the general id stands for all brackets that arise; one that the audit sets by itself for none.
-        if not session.policy.gates_base(name) and not (arises and session.policy.gates_base(base_id(name))):
-            finding = replace(finding, gate=None, waiver=None)
-        if is_waived(keep_finding(item, finding)):
-            waived.append(waived_text(finding))
+        decision = session.decisions.not_assessed(name, reason, challenge(item), arises=arises)
+        keep_finding(item, decision)
+        if decision.is_waived:
+            waived.append(decision.message)
     if waived:
         report.outcome, report.longrepr = "skipped", "; ".join(waived)
         report.wasxfail = f"reason: {report.longrepr}"  # type: ignore[attr-defined]
@@ -120,7 +116,7 @@ def _broke(item: pytest.Item, run: Run, error: BaseException) -> None:
     what = " ".join(run.unquoted(_message(error)).split())[:200]
     reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
     for name in missing_ids(item):
-        keep_finding(item, new_finding(item, run.session, name, Verdict.ERROR, reason))
+        keep_finding(item, run.session.decisions.error(name, reason, challenge(item)))
 
 
 def _skip_reason(report: pytest.TestReport) -> str:
@@ -129,14 +125,6 @@ def _skip_reason(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     return str(report.longrepr)
-
-
-def _complaint(finding: Mapping[str, Any]) -> str:
-    if finding["verdict"] == Verdict.NOT_ASSESSED:
-        return f"{finding['id']}: not assessed, yet the policy gates it; {finding['reason']}"
-    if finding["verdict"] == Verdict.ERROR:
-        return f"{finding['id']}: {finding['reason']}"
-    return " ".join(filter(None, (f"{finding['id']}: {finding['verdict']};", finding["reason"])))
 
 
 def _properties(findings: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, object]]:

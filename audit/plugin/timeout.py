@@ -9,8 +9,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from audit.core.verdict import Verdict
-from audit.plugin.findings import declared_ids, new_finding
+from audit.plugin.findings import challenge, declared_ids
 from audit.plugin.state import STATE, Run
 
 
@@ -23,7 +22,6 @@ def watched(run: Run, item: pytest.Item) -> Iterator[None]:
         yield
         return
     from audit.core.cache import timestamp
-    from audit.record.record import as_dict
     from audit.run import watchdog
 
     path = run.notes_of(run.workerinput["workerid"] if run.is_worker else "main")
@@ -31,7 +29,7 @@ def watched(run: Run, item: pytest.Item) -> Iterator[None]:
         path,
         test=item.nodeid,
         limit=limit,
-        running=[as_dict(new_finding(item, session, name, Verdict.ERROR, "")) for name in declared],
+        running=[session.decisions.error(name, "", challenge(item)).recorded for name in declared],
         # What a worker measured has reached the controller, which writes the record.
         findings=[] if run.is_worker else run.findings,
         facts=[session.facts(run.model, run.scorers)],
