@@ -142,6 +142,15 @@ def blocks(finding: Mapping[str, Any]) -> bool:
     )
 
 
+def complaint(finding: Mapping[str, Any]) -> str:
+    """Why a finding, as it is recorded, forbids the release."""
+    if finding["verdict"] == Verdict.NOT_ASSESSED:
+        return f"{finding['id']}: not assessed, yet the policy gates it; {finding['reason']}"
+    if finding["verdict"] == Verdict.ERROR:
+        return f"{finding['id']}: {finding['reason']}"
+    return " ".join(filter(None, (f"{finding['id']}: {finding['verdict']};", finding["reason"])))
+
+
 def worse(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
     """Of two findings of the same id the one that counts; the first where they are equally bad."""
     return min(one, other, key=lambda finding: (not blocks(finding), WORST_FIRST.index(finding["verdict"])))

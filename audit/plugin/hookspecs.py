@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from audit.core.identifiers import Identifier
-    from audit.plugin import Probe
+    from audit.core.probe import Probe
 
 
 def pytest_audit_ids() -> Sequence[Identifier]:  # type: ignore[empty-body]

@@ -38,6 +38,7 @@ from audit.probes.catalogue import ids
 from audit.probes.privacy.membership import Twins
 from audit.record import record, since
 from audit.run import own_metrics
+from audit.run.decisions import Decisions
 from audit.run.output import Output
 from audit.run.own_metrics import OwnMetric
 from audit.text import personal_data
@@ -181,6 +182,11 @@ class Session:
         path = self.options.folder / self.options.baseline
         shown = path / record.NAME if path.is_dir() else path
         return record.read(self.output.aside(shown), shown)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """Decides on findings."""
+        return Decisions(self.policy, ids(self.extra_ids), self.baseline, self._started[:10])
 
     @cached_property
     def _remembered(self) -> dict[str, Any] | None:
@@ -533,28 +539,6 @@ class Session:
         made = bench.alternatives(self.policy.environment.alternatives)
         self._beside = made.made
         return made
-
-    def waiver(self, full_id: str) -> dict[str, Any] | None:
-        """The policy's waiver of a finding, as the record holds it; valid through its date, UTC."""
-        waiver = self.policy.waiver(full_id)
-        if waiver is None:
-            return None
-        expires = waiver.expires.isoformat()
-        valid = self._started[:10] <= expires
-        return {"reason": waiver.reason, "owner": waiver.owner, "expires": expires, "valid": valid}
-
-    def passed_before(self, full_id: str) -> bool:
-        """Whether the former audit found that this gate holds."""
-        findings = self.baseline["findings"] if self.baseline else ()
-        return any(finding["id"] == full_id and finding["verdict"] == "pass" for finding in findings)
-
-    def look(self, full_id: str) -> int:
-        """Which look at growing data this is: one more where the former audit left the gate inconclusive."""
-        for finding in self.baseline["findings"] if self.baseline else ():
-            if finding["id"] == full_id and finding["verdict"] == "inconclusive":
-                before = finding["details"].get("look", 1)
-                return before + 1 if isinstance(before, int) else 2
-        return 1
 
     def close(self) -> None:
         """Stop the energy tracker and the cluster, and let the output folder and the surroundings go."""

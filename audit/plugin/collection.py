@@ -1,0 +1,142 @@
+"""Which tests run: optional suites, one test for each subgroup, own metric or extension probe; then the audit starts.
+
+To it belongs the conftest.py beside the policy, for suites that are installed.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import types
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.core.errors import AuditError
+from audit.core.identifiers import CHALLENGES
+from audit.core.probe import Probe
+from audit.plugin.findings import declared_ids
+from audit.plugin.overrides import REPLACEABLE, concerns_audit, functions, is_ours, misplaced
+from audit.plugin.state import STATE
+from audit.probes.catalogue import challenge_of
+
+# Suites beside the audit's own, in folders of these names in `suites/`: collected only where they are named.
+OPTIONAL = ("claims",)
+
+
+def register_conftest(config: pytest.Config) -> None:
+    """Have the conftest.py beside the policy count for suites that are installed: pytest takes it for that folder's."""
+    policy = config.invocation_params.dir / Path(config.option.audit_policy or "audit.toml").expanduser()
+    path = policy.parent / "conftest.py"
+    # One in pytest's root counts everywhere already; twice, a fixture that wraps the one before it would wrap itself.
+    if not policy.is_file() or path.parent == config.rootpath:
+        return
+    module = config.pluginmanager.get_plugin(str(path))
+    if module is not None:
+        # Its hooks count already.
+        fixture = type(pytest.fixture(lambda: None))
+        loaded, module = module, types.ModuleType("audit_conftest")
+        vars(module).update({name: each for name, each in vars(loaded).items() if isinstance(each, fixture)})
+    elif path.is_file():
+        spec = importlib.util.spec_from_file_location("audit_conftest", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    if module is not None:
+        config.pluginmanager.register(module, "model-audit-conftest")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave an optional suite out unless the command line names it, its folder or something in it."""
+    if collection_path.name not in OPTIONAL or collection_path.parent.name != "suites":
+        return None
+    module = f"suites.{collection_path.name}"
+    for argument in map(str, config.args):
+        place = argument.partition("::")[0]
+        path = (config.invocation_params.dir / place).resolve()
+        if path.is_relative_to(collection_path.resolve()) or place.endswith(module) or f"{module}." in place:
+            return None
+    return True
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each subgroup column, own metric, or probe of another package that it asks for."""
+    run = metafunc.config.stash[STATE]
+    if "subgroup" in metafunc.fixturenames and is_ours(metafunc.definition, "subgroup"):
+        try:
+            columns: tuple[str | None, ...] = run.ensure_session().policy.data.subgroups
+        except AuditError as error:
+            run.problem, columns = str(error), ()
+        metafunc.parametrize("subgroup", columns or (None,), indirect=True, ids=lambda column: column or "none")
+    if "own_metric" in metafunc.fixturenames and is_ours(metafunc.definition, "own_metric"):
+        try:
+            names = run.ensure_session().policy.brackets["metric"]
+        except AuditError as error:
+            run.problem, names = str(error), ()
+        metafunc.parametrize("own_metric", names, indirect=True)
+    if "probe" in metafunc.fixturenames and is_ours(metafunc.definition, "probe"):
+        probes = [probe for group in metafunc.config.hook.pytest_audit_probes() for probe in group]
+        parameters = [
+            pytest.param(
+                probe,
+                id=probe.id,
+                marks=[
+                    pytest.mark.measures(probe.id),
+                    *([pytest.mark.challenge(c)] if (c := probe.challenge or challenge_of(probe.id)) else []),
+                ],
+            )
+            for probe in probes
+        ]
+        metafunc.parametrize("probe", parameters, indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Make each challenge a mark of its own, so that ``-m ethics`` selects it."""
+    marker = item.get_closest_marker("challenge")
+    if marker is not None and marker.args and marker.args[0] in CHALLENGES:
+        item.add_marker(marker.args[0])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Start the audit once it is known that tests of it will run."""
+    # Without own metrics or probes of other packages, pytest would show the tests that run them as skipped.
+    items[:] = [item for item in items if not any(_is_empty(item, name) for name in ("probe", "own_metric"))]
+    yield
+    # What the audit took itself is known best at its end.
+    items.sort(key=lambda item: "environment.audit_energy" in declared_ids(item))
+    run = config.stash[STATE]
+    concerned = [item for item in items if concerns_audit(item)]
+    if not concerned or config.option.collectonly:
+        return
+    run.active = True
+    run.overridden = tuple(
+        name
+        for name in REPLACEABLE
+        if any(name in i._fixtureinfo.name2fixturedefs and not is_ours(i, name) for i in functions(concerned))
+    )
+    run.problem = run.problem or misplaced(concerned, config)
+    try:
+        if run.problem is None:
+            run.ensure_session().start(run.overridden)
+            # The libraries and the data stay to the end; the collector would look through them again and again.
+            gc.freeze()
+    except AuditError as error:
+        run.problem = str(error)
+    if run.problem is not None:
+        if not run.is_worker:
+            run.raised = True
+            raise pytest.UsageError(run.problem)
+        # A worker that raised would be taken for a crash; the controller ends the run instead.
+        run.workeroutput["audit_problem"] = run.problem
+        items.clear()
+
+
+def _is_empty(item: Any, fixture: str) -> bool:
+    """Whether a test was to run once for each of something of which there is none."""
+    if fixture not in getattr(item, "fixturenames", ()) or not is_ours(item, fixture):
+        return False
+    return not isinstance(item.callspec.params.get(fixture), str | Probe)

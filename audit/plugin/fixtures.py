@@ -1,0 +1,281 @@
+"""The fixtures: policy, data, models and their answers, as the session gives them when they are first needed.
+
+``audit`` takes what a test measured, and decides by the policy whether the test fails.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from audit.core.errors import NotAssessed
+from audit.core.probe import Probe
+from audit.core.verdict import Finding, Measurement
+from audit.plugin.findings import challenge, declared_ids, keep_finding
+from audit.plugin.state import STATE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from audit.data.examples import Examples
+    from audit.experiments.alternatives import Alternatives
+    from audit.experiments.claims import Experiments
+    from audit.inference.predictions import Predictions
+    from audit.inference.scorer import Scorer
+    from audit.models.model import Model
+    from audit.models.model_card import Card
+    from audit.policy.policy import Policy
+    from audit.probes.privacy.membership import Twins
+    from audit.run.own_metrics import OwnMetric
+    from audit.run.session import Session
+    from audit.text.personal_data import NameFinder
+    from audit.training.canaries import CanaryTwin
+    from audit.training.references import Twin
+
+
+class InconclusiveWarning(UserWarning):
+    """A gate that the evidence does not settle, where the policy lets that pass."""
+
+
+class Failed(pytest.fail.Exception):  # type: ignore[name-defined]
+    """A finding that fails its test; pytest shows it like any failure. Its words are the audit's own."""
+
+    __module__ = "builtins"
+
+
+@pytest.fixture(scope="session")
+def audit_session(pytestconfig: pytest.Config) -> Session:
+    return pytestconfig.stash[STATE].ensure_session()
+
+
+@pytest.fixture(scope="session")
+def policy(audit_session: Session) -> Policy:
+    """The validated policy."""
+    return audit_session.policy
+
+
+@pytest.fixture(scope="session")
+def train_data(audit_session: Session) -> Examples | None:
+    """The training data; None where the policy names none."""
+    return audit_session.train_data
+
+
+@pytest.fixture(scope="session")
+def test_data(audit_session: Session) -> Examples:
+    """The test data."""
+    return audit_session.test_data
+
+
+@pytest.fixture(scope="session")
+def counterfactual_pairs(audit_session: Session) -> Mapping[str, Sequence[str]] | None:
+    """The columns of the policy's file of counterfactual pairs; None where it names none."""
+    return audit_session.pairs
+
+
+@pytest.fixture(scope="session")
+def members(audit_session: Session) -> Examples | None:
+    """The training examples that the model really saw; None where the policy names no training data."""
+    return audit_session.members
+
+
+@pytest.fixture(scope="session")
+def person_names(audit_session: Session) -> NameFinder | None:
+    """Finds names of people in a text; None where the policy names no spaCy model for it."""
+    return audit_session.person_names
+
+
+@pytest.fixture(scope="session")
+def model(audit_session: Session) -> Model:
+    """The model under audit, loaded or fine-tuned."""
+    return audit_session.audited
+
+
+@pytest.fixture(scope="session")
+def model_training(request: pytest.FixtureRequest) -> Mapping[str, Any] | None:
+    """What is known of the model's training; None where it was loaded, is none of the audit's, or is not at hand."""
+    try:
+        return getattr(request.getfixturevalue("model"), "training", None)
+    except NotAssessed:
+        return None
+
+
+@pytest.fixture(scope="session")
+def scorer(audit_session: Session, model: Model) -> Scorer:
+    """Runs the model: ``scorer.predict(texts)``, cached and batched."""
+    return audit_session.scorer(model)
+
+
+@pytest.fixture(scope="session")
+def predictions(audit_session: Session, scorer: Scorer, test_data: Examples) -> Predictions:
+    """What the model says of the test data."""
+    made = scorer.predict(test_data.texts).on(test_data)
+    audit_session.keep_predictions(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def inference_blocks(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
+    """Energy of predictions on the test texts, in blocks."""
+    return audit_session.inference_blocks(scorer)
+
+
+@pytest.fixture(scope="session")
+def grids(audit_session: Session) -> list[dict[str, Any]]:
+    """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""
+    return audit_session.grids
+
+
+@pytest.fixture(scope="session")
+def spent(audit_session: Session) -> Callable[[], dict[str, Any]]:
+    """A function that gives the energy of this audit until it is called."""
+    return audit_session.spent
+
+
+@pytest.fixture(scope="session")
+def latencies(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
+    """Time of single texts, hostile ones and test texts."""
+    return audit_session.latencies(scorer)
+
+
+@pytest.fixture(scope="session")
+def twins(audit_session: Session) -> tuple[Twin, ...]:
+    """Reference models by the same recipe on random halves of the training data, trained when first asked for."""
+    return audit_session.twins
+
+
+@pytest.fixture(scope="session")
+def membership_twins(audit_session: Session) -> Twins | None:
+    """Twins that are trained only if membership inference needs them; None without a recipe or training data."""
+    return audit_session.membership_twins
+
+
+@pytest.fixture(scope="session")
+def canary_twin(audit_session: Session) -> CanaryTwin:
+    """A reference model by the same recipe whose training data held canaries, trained when first asked for."""
+    return audit_session.canary_twin
+
+
+@pytest.fixture(scope="session")
+def without_rows(audit_session: Session) -> Callable[[NDArray[np.bool_]], Scorer] | None:
+    """Trains a reference by the recipe without some training rows; None without a recipe or training data."""
+    return audit_session.without_rows
+
+
+@pytest.fixture(scope="session")
+def baseline(audit_session: Session) -> dict[str, Any] | None:
+    """The record of the former audit, or None."""
+    return audit_session.baseline
+
+
+@pytest.fixture(scope="session")
+def former(audit_session: Session) -> dict[tuple[str, str, int], str] | None:
+    """What the former audit's model said, by the examples' keys; None without ``--audit-baseline``."""
+    return audit_session.former
+
+
+@pytest.fixture(scope="session")
+def word_counts(audit_session: Session) -> Predictions:
+    """What TF-IDF and logistic regression, trained on the same texts, say of the test data."""
+    return audit_session.word_counts
+
+
+@pytest.fixture(scope="session")
+def experiments(audit_session: Session, request: pytest.FixtureRequest) -> Experiments:
+    """Trains and times what the document's claims are put to the test with."""
+    return audit_session.experiments(lambda: request.getfixturevalue("scorer"))
+
+
+@pytest.fixture(scope="session")
+def alternatives(audit_session: Session, scorer: Scorer) -> Alternatives:
+    """Other models of the same task beside the audited one: answers, energy, time and size of each."""
+    return audit_session.alternatives(scorer)
+
+
+@pytest.fixture(scope="session")
+def provenance(audit_session: Session, model: Model) -> dict[str, str | None]:
+    """The facts that are needed to repeat model and audit; None where one is missing."""
+    return audit_session.provenance(model)
+
+
+@pytest.fixture(scope="session")
+def model_card(audit_session: Session, model: Model) -> Card:
+    """What the card in the model's folder tells."""
+    return audit_session.model_card(model)
+
+
+@pytest.fixture
+def subgroup(request: pytest.FixtureRequest) -> str:
+    """Each subgroup column of the policy in turn."""
+    if request.param is None:
+        raise NotAssessed(
+            "the policy names no groups of people; name columns under [data] subgroups, or mention:gender there for "
+            "groups by whom the texts mention"
+        )
+    return str(request.param)
+
+
+@pytest.fixture
+def own_metric(request: pytest.FixtureRequest, audit_session: Session) -> tuple[str, OwnMetric]:
+    """Each metric of the release owner in turn: its name, and the function."""
+    return request.param, audit_session.own_metrics[request.param]
+
+
+@pytest.fixture
+def probe(request: pytest.FixtureRequest) -> Callable[[], Measurement]:
+    """Each probe of another package in turn, its arguments taken from the fixtures of the same names."""
+    declared: Probe = request.param
+
+    def measure() -> Measurement:
+        names = inspect.signature(declared.measure).parameters
+        return declared.measure(**{name: request.getfixturevalue(name) for name in names})
+
+    return measure
+
+
+@pytest.fixture
+def audit(request: pytest.FixtureRequest, audit_session: Session) -> Audit:
+    """``audit.check(measurement)`` gates and records; ``audit.not_assessed(reason)`` says that evidence is missing."""
+    return Audit(request.node, audit_session)
+
+
+class Audit:
+    """Turns the measurements of one test into findings."""
+
+    def __init__(self, item: pytest.Item, session: Session) -> None:
+        self._item, self._session = item, session
+
+    def check(self, measurement: Measurement) -> Finding:
+        """Hold a measurement against the policy's gate, record the finding, and fail the test if need be.
+
+        Raises
+        ------
+        ValueError
+            If the test's ``measures`` mark does not declare the id: a finding must not appear under a name that
+            nobody would miss.
+        """
+        declared = declared_ids(self._item)
+        if declared and measurement.id not in declared:
+            raise ValueError(f"the test declares {', '.join(declared)} but measured {measurement.id}")
+        decision = self._session.decisions.judge(measurement, challenge(self._item))
+        keep_finding(self._item, decision)
+        if decision.is_waived:
+            pytest.xfail(decision.message)
+        # With --runxfail a waived finding comes here too.
+        if decision.is_waived or decision.blocks:
+            raise Failed(str(decision.finding), pytrace=False)
+        if decision.warns:
+            warnings.warn(InconclusiveWarning(decision.message), stacklevel=2)
+        return decision.finding
+
+    def kept(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """An array from the cache, made where no audit made it yet; see :meth:`audit.core.cache.Cache.array`."""
+        return self._session.cache.array(name, shape, make)
+
+    def not_assessed(self, reason: str) -> None:
+        """Say that the evidence is missing and what to supply; the test skips, or fails where the policy gates it."""
+        raise NotAssessed(reason)

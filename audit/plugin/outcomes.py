@@ -1,0 +1,190 @@
+"""What became of each test: a finding for each id that it declares, put on its report.
+
+Tracebacks, captured output and warnings of an audit quote nothing of the data.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from audit.core.errors import AuditError, NotAssessed
+from audit.core.verdict import Gate, blocks, complaint, is_waived
+from audit.plugin.findings import FINDINGS, challenge, declared_ids, keep_finding, missing_ids
+from audit.plugin.fixtures import Failed, InconclusiveWarning
+from audit.plugin.overrides import concerns_audit
+from audit.plugin.state import STATE, Run
+from audit.plugin.timeout import watched
+
+if TYPE_CHECKING:
+    from audit.run.session import Session
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep texts from the data out of all that a test of the audit leaves behind, where the policy asks for it."""
+    run = item.config.stash[STATE]
+    if not run.active or run.session is None:
+        return (yield)
+    from audit.text.redaction import withholding
+
+    with withholding(run.session.policy.report.evidence == "none"), watched(run, item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Give every declared id a finding, however its test ended, and put the findings on the report."""
+    report = yield
+    run = item.config.stash[STATE]
+    if not run.active or run.session is None or not concerns_audit(item):
+        return report
+    error = call.excinfo.value if call.excinfo is not None else None
+    report.sections = [(name, run.unquoted(content)) for name, content in report.sections]
+    if isinstance(report.longrepr, tuple):
+        report.longrepr = (*report.longrepr[:2], run.unquoted(report.longrepr[2]))
+    if call.excinfo is not None and hasattr(report.longrepr, "reprtraceback"):
+        report.longrepr = _frames(item, run, call.excinfo)
+    if run.watchdog is not None and run.watchdog.left < 0 and report.when != "teardown":
+        # Also where the test took no notice of it.
+        from audit.run.watchdog import too_long
+
+        for name in declared_ids(item):
+            keep_finding(item, run.session.decisions.error(name, too_long(run.watchdog.limit), challenge(item)))
+    if isinstance(error, AuditError):
+        # Found out only now, when the model was loaded; the audit could not really start.
+        run.problem = run.problem or str(error)
+        if run.is_worker:
+            run.workeroutput["audit_problem"] = run.problem
+        item.session.shouldstop = "the audit cannot go on"
+        report.longrepr = str(error)
+    if isinstance(error, NotAssessed):
+        _not_assessed(item, run.session, report, str(error), arises=error.arises)
+    elif isinstance(error, pytest.xfail.Exception) or (report.skipped and not hasattr(report, "wasxfail")):
+        _not_assessed(item, run.session, report, _skip_reason(report), said_by_pytest=True)
+    elif error is not None and not isinstance(error, KeyboardInterrupt) and report.when != "teardown":
+        _broke(item, run, error)
+    elif error is None and report.when == "call":
+        for name in missing_ids(item):
+            reason = "the test ended without measuring it"
+            keep_finding(item, run.session.decisions.error(name, reason, challenge(item)))
+    found = item.stash.get(FINDINGS, [])
+    blocking = [finding for finding in found if blocks(finding)]
+    if blocking and (not report.failed or hasattr(report, "wasxfail")):
+        # Whatever became of the exception, or was expected of the test: its findings decide.
+        report.outcome, report.longrepr = "failed", "\n".join(map(complaint, blocking))
+        vars(report).pop("wasxfail", None)
+    if found:
+        report.audit_findings = found  # type: ignore[attr-defined]
+        item.user_properties.extend(_properties(found))
+        item.stash[FINDINGS] = []
+    if report.when == "teardown":
+        report.audit_facts = run.session.facts(run.model, run.scorers)  # type: ignore[attr-defined]
+    return report
+
+
+def _not_assessed(
+    item: pytest.Item,
+    session: Session,
+    report: pytest.TestReport,
+    reason: str,
+    *,
+    said_by_pytest: bool = False,
+    arises: bool = True,
+) -> None:
+    from audit.text.redaction import masked
+
+    waived, reason = [], masked(reason)
+    for name in missing_ids(item):
+        decision = session.decisions.not_assessed(name, reason, challenge(item), arises=arises)
+        keep_finding(item, decision)
+        if decision.is_waived:
+            waived.append(decision.message)
+    if waived:
+        report.outcome, report.longrepr = "skipped", "; ".join(waived)
+        report.wasxfail = f"reason: {report.longrepr}"  # type: ignore[attr-defined]
+    elif not said_by_pytest:
+        report.outcome = "skipped"
+        path, line, _ = item.location
+        report.longrepr = (path, (line or 0) + 1, f"not assessed: {reason}")
+
+
+def _broke(item: pytest.Item, run: Run, error: BaseException) -> None:
+    assert run.session is not None
+    # An error may quote the text that it arose from.
+    what = " ".join(run.unquoted(_message(error)).split())[:200]
+    reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
+    for name in missing_ids(item):
+        keep_finding(item, run.session.decisions.error(name, reason, challenge(item)))
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return str(report.wasxfail).removeprefix("reason: ").removeprefix("[NOTRUN] ") or "its test was not to run"
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    return str(report.longrepr)
+
+
+def _properties(findings: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, object]]:
+    """What pytest writes into a JUnit file beside the test's outcome."""
+    for finding in findings:
+        gate = Gate(**finding["gate"]) if finding["gate"] else None
+        values = {name: finding[name] for name in ("verdict", "estimate", "low", "high")} | {"gate": gate}
+        values["waived"] = finding["waiver"]["expires"] if is_waived(finding) else None
+        for name, value in values.items():
+            if value is not None:
+                yield f"{finding['id']} {name}", str(value)
+
+
+def _frames(item: pytest.Item, run: Run, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    """The traceback of a test that broke: where, and in which line of code; neither arguments nor local variables."""
+    if isinstance(excinfo.value, Failed):
+        return excinfo.getrepr(style="value")
+    shown = pytest.ExceptionInfo.from_exception(_without_values(excinfo.value, run, frozenset()))
+    style: Literal["native", "short", "value"] = "native" if item.config.option.tbstyle == "native" else "short"
+    if not getattr(excinfo.value, "pytrace", True):
+        style = "value"
+    return shown.getrepr(style=style, tbfilter=item._traceback_filter)
+
+
+def _without_values(error: BaseException, run: Run, above: frozenset[int]) -> BaseException:
+    """An exception of the same name, from the same frames, whose message quotes nothing of the data."""
+    kind, above = type(error), above | {id(error)}
+    base = next(each for each in (AssertionError, RecursionError, BaseException) if isinstance(error, each))
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    copy: BaseException = type(kind.__name__, (base,), names)(run.unquoted(_message(error)))
+    copy.__cause__, copy.__context__ = (
+        None if each is None or id(each) in above else _without_values(each, run, above)
+        for each in (error.__cause__, error.__context__)
+    )
+    copy.__suppress_context__ = error.__suppress_context__
+    return copy.with_traceback(error.__traceback__)
+
+
+def _message(error: BaseException) -> str:
+    """What an exception says; nothing where somebody's own kind of exception breaks over it."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+class Warnings:
+    """Keeps texts from the data out of pytest's list of warnings."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        if not self._run.active or issubclass(warning_message.category, InconclusiveWarning):
+            return
+        before = str(warning_message.message)
+        if (shown := self._run.unquoted(before)) != before:
+            warning_message.message = UserWarning(shown)

@@ -1,0 +1,109 @@
+"""Fixtures of a repository's own in the place of the audit's: which may be, and what they must give."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.core.errors import AuditError
+from audit.core.identifiers import base_id
+from audit.plugin import fixtures
+from audit.plugin.findings import declared_ids
+from audit.plugin.state import STATE, Run
+from audit.plugin.terminal import short
+from audit.probes.catalogue import ids
+
+REPLACEABLE = ("model", "scorer")
+# What fixtures of the session ask for later than when they are made.
+_LATER = {"experiments": ("scorer",)}
+_SCOPES = ("session", "package", "module", "class", "function")
+
+
+def is_ours(item: Any, fixture: str) -> bool:
+    """Whether the fixture that this test gets is the plugin's, not one of the user's that has the same name."""
+    definitions = item._fixtureinfo.name2fixturedefs.get(fixture, ())
+    return bool(definitions) and _is_own(definitions[-1])
+
+
+def _is_own(definition: Any) -> bool:
+    return bool(definition.func.__module__ == fixtures.__name__)
+
+
+def concerns_audit(item: pytest.Item) -> bool:
+    if item.get_closest_marker("measures") is not None:
+        return True
+    return hasattr(item, "_fixtureinfo") and any(is_ours(item, name) for name in item._fixtureinfo.names_closure)
+
+
+def functions(items: Iterable[pytest.Item]) -> list[Any]:
+    return [item for item in items if hasattr(item, "_fixtureinfo")]
+
+
+def misplaced(items: Iterable[pytest.Item], config: pytest.Config) -> str | None:
+    """What is wrong with a fixture of the repository's own that a test of the suites would get; None if nothing is."""
+    known = ids(())
+    for item in functions(items):
+        definitions = item._fixtureinfo.name2fixturedefs
+        if not declared_ids(item) or not all(base_id(name) in known for name in declared_ids(item)):
+            continue  # a test of their own may have fixtures of its own
+        for name, (*former, used) in definitions.items():
+            if not any(map(_is_own, former)) or _is_own(used):
+                continue
+            where, path = _place(used, config)
+            if path == item.path:
+                continue
+            if name not in REPLACEABLE:
+                return (
+                    f"{where}: the fixture `{name}` takes the place of the audit's own, which {item.nodeid} needs; "
+                    "rename it (a repository may replace only `model` and `scorer`)."
+                )
+            for other, (*_, needing) in definitions.items():
+                asks = name in (*needing.argnames, *_LATER.get(other, ()))
+                if asks and is_ours(item, other) and _SCOPES.index(needing.scope) < _SCOPES.index(used.scope):
+                    return (
+                        f"{where}: the fixture `{name}` has the scope '{used.scope}', and the audit's own, whose place "
+                        'it takes, lasts the whole session; write @pytest.fixture(scope="session"), or rename it.'
+                    )
+    return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
+    """Remember the model and the scorer that are really used, whoever made them."""
+    run, name = request.config.stash[STATE], fixturedef.argname
+    if run.active and name == "scorer" and _is_own(fixturedef):
+        # Ours runs whatever a `model` gives.
+        _check_replacement(run.replaced.get("model"), run.model, ("network", "tokenizer", "labels", "fingerprint"), run)
+    value = yield
+    if not run.active or name not in REPLACEABLE:
+        return value
+    run.replaced[name] = None if _is_own(fixturedef) else fixturedef
+    if name == "model":
+        run.model = value
+    else:
+        _check_replacement(run.replaced[name], value, ("predict",), run)
+        run.scorers.append(value)
+    return value
+
+
+def _check_replacement(definition: Any, value: Any, attributes: Sequence[str], run: Run) -> None:
+    """Refuse what the repository's own fixture gives where it cannot take the place of the audit's."""
+    missing = [] if definition is None else [name for name in attributes if not hasattr(type(value), name)]
+    missing = [name for name in missing if not hasattr(value, name)]
+    if missing:
+        raise AuditError(
+            f"{_place(definition, run.config)[0]}: the fixture `{definition.argname}` gives a {type(value).__name__} "
+            f"without `{missing[0]}`, and takes the place of the audit's own; rename it, or see the README for what "
+            "may take that place."
+        )
+
+
+def _place(definition: Any, config: pytest.Config) -> tuple[str, Path]:
+    """Where a fixture is defined: for a sentence, and the file."""
+    code = inspect.unwrap(definition.func).__code__
+    path = Path(code.co_filename)
+    return f"{short(path, config)}, line {code.co_firstlineno}", path

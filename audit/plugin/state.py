@@ -1,0 +1,191 @@
+"""What one pytest process knows of the audit: its session, its findings, and where it leaves word for other processes.
+
+It lies in pytest's stash under :data:`STATE`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from audit.core.identifiers import Identifier
+from audit.core.verdict import merge
+
+if TYPE_CHECKING:
+    from audit.core.cache import Temporary
+    from audit.run.output import Output
+    from audit.run.session import Session
+    from audit.run.watchdog import Watchdog
+
+
+@dataclass
+class Run:
+    """What one pytest process knows of the audit."""
+
+    config: pytest.Config
+    started: float
+    audit: str = field(default_factory=lambda: uuid.uuid4().hex)
+    session: Session | None = None
+    problem: str | None = None
+    raised: bool = False
+    overridden: tuple[str, ...] = ()
+    active: bool = False
+    interrupted: bool = False
+    model: Any = None
+    replaced: dict[str, Any] = field(default_factory=dict)
+    scorers: list[Any] = field(default_factory=list)
+    findings: list[Mapping[str, Any]] = field(default_factory=list)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    temporary: Temporary | None = None
+    notes: Temporary | None = None
+    watchdog: Watchdog | None = None
+    record: dict[str, Any] | None = None
+    printed: dict[tuple[str, bool], str] = field(default_factory=dict)
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this process is a worker of xdist."""
+        return hasattr(self.config, "workerinput")
+
+    @property
+    def workerinput(self) -> dict[str, Any]:
+        """What the controller of xdist gave this worker."""
+        return self.config.workerinput  # type: ignore[attr-defined, no-any-return]
+
+    @property
+    def workeroutput(self) -> dict[str, Any]:
+        """What this worker gives the controller of xdist when it ends."""
+        return self.config.workeroutput  # type: ignore[attr-defined, no-any-return]
+
+    @cached_property
+    def output(self) -> Output:
+        """The output folder; also of a controller, which has no session."""
+        if self.session is not None:
+            return self.session.output
+        from audit.run.output import Output
+
+        return Output(self.config.invocation_params.dir / self.config.option.audit_out, self.audit)
+
+    @property
+    def must_be_complete(self) -> bool:
+        """Whether an incomplete audit is to end with exit status 1: by the option, the policy, or since this is CI."""
+        policy = self.record["policy"]["audit"].get("complete") if self.record else None
+        option = self.config.option.audit_complete
+        wanted = next((each for each in (option, policy) if each is not None), None)
+        return os.environ.get("CI", "").lower() in ("true", "1") if wanted is None else bool(wanted)
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the audit is incomplete where it must not be."""
+        return self.record is not None and self.record["verdict"] == "incomplete" and self.must_be_complete
+
+    def collect(self, findings: Iterable[Mapping[str, Any]]) -> None:
+        """Take findings in; of those of one id the worst counts."""
+        self.findings = merge([*self.findings, *findings])
+
+    def unquoted(self, content: str) -> str:
+        """What somebody's code printed or raised in an audit, without what it quotes of the data."""
+        from audit.text import redaction
+
+        texts = self.session.texts if self.session is not None else ()
+        key = (content, redaction.withheld())
+        if key not in self.printed:
+            self.printed[key] = redaction.unquoted(content, texts)
+        return self.printed[key]
+
+    def ensure_session(self) -> Session:
+        if self.session is None:
+            from audit.run.session import Options, Session
+
+            option = self.config.option
+            options = Options(
+                folder=self.config.invocation_params.dir,
+                policy=option.audit_policy,
+                model=option.audit_model,
+                out=option.audit_out,
+                baseline=option.audit_baseline,
+                device=option.audit_device,
+                cache=self._cache_folder(),
+                command=shlex.join(["pytest", *map(str, self.arguments())]),
+                processes=self.workerinput["workercount"] if self.is_worker else 1,
+                audit=self.workerinput["audit"] if self.is_worker else self.audit,
+            )
+            self.session = Session(options, _extra_ids(self.config), _progress(self.config))
+        return self.session
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The arguments of the command line."""
+        if self.is_worker:
+            return tuple(self.workerinput["audit_arguments"])
+        return tuple(self.config.invocation_params.args)
+
+    def _cache_folder(self) -> Path:
+        from audit.core.cache import default_folder
+
+        option = self.config.option.audit_cache
+        if option is None:
+            return default_folder()
+        if option != "none":
+            return self.config.invocation_params.dir / Path(option).expanduser()
+        return Path(self.temporary_folder())
+
+    def temporary_folder(self) -> str:
+        """A cache for this run only, shared with the workers."""
+        if self.is_worker:
+            return str(self.workerinput["audit_cache"])
+        from audit.core.cache import Temporary
+
+        self.temporary = self.temporary or Temporary()
+        return str(self.temporary.folder)
+
+    def notes_of(self, process: str) -> Path:
+        """The file in which a process leaves what others must know if it does not come to its end."""
+        if self.is_worker:
+            folder = self.workerinput["audit_notes"]
+        else:
+            from audit.core.cache import Temporary
+
+            self.notes = self.notes or Temporary()
+            folder = self.notes.folder
+        return Path(folder, f"{process}.json")
+
+
+STATE = pytest.StashKey[Run]()
+
+
+def _extra_ids(config: pytest.Config) -> tuple[Identifier, ...]:
+    return tuple(identifier for group in config.hook.pytest_audit_ids() for identifier in group)
+
+
+def _progress(config: pytest.Config) -> Any:
+    """Bars that get past pytest's capture; on a terminal they are drawn over."""
+    from audit.core.progress import Progress
+
+    capture = config.pluginmanager.getplugin("capturemanager")
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    stream = sys.stderr if reporter is None else sys.stdout
+
+    def write(text: str) -> None:
+        def show() -> None:
+            if reporter is not None:
+                reporter.ensure_newline()
+            stream = sys.stdout if reporter is not None else sys.stderr
+            stream.write(text)
+            stream.flush()
+
+        if capture is None:
+            show()
+        else:
+            with capture.global_and_fixture_disabled():
+                show()
+
+    return Progress(write, live=stream.isatty())

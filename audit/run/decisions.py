@@ -1,0 +1,153 @@
+"""What a measurement comes to: held against the policy's gate, its waiver and the former audit. It knows no pytest.
+
+Here stands whether a finding fails its test, and in which words; the plugin only does so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from audit.core.identifiers import Identifier, base_id
+from audit.core.verdict import Finding, Measurement, Verdict, blocks, is_waived, judge
+from audit.policy.policy import Policy
+from audit.record.record import as_dict
+
+# A probe that broke says nothing that anybody could answer for.
+_WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A finding, and what it means for the test that measured it: pass, warn, be waived, or fail."""
+
+    finding: Finding
+
+    @cached_property
+    def recorded(self) -> dict[str, Any]:
+        """The finding as the record holds it."""
+        return as_dict(self.finding)
+
+    @property
+    def is_waived(self) -> bool:
+        """Whether somebody answers for it that the gate does not hold."""
+        return is_waived(self.recorded)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it forbids the release."""
+        return blocks(self.recorded)
+
+    @property
+    def warns(self) -> bool:
+        """Whether the evidence does not settle the gate, and the policy lets that pass."""
+        return self.finding.verdict is Verdict.INCONCLUSIVE and not (self.is_waived or self.blocks)
+
+    @property
+    def message(self) -> str:
+        """The finding as a sentence, with who waived it."""
+        if not self.is_waived:
+            return str(self.finding)
+        waiver = self.finding.waiver or {}
+        return f"{self.finding}; waived by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Decides on findings by one policy.
+
+    Parameters
+    ----------
+    policy : Policy
+    known : mapping of str to Identifier
+        All ids that this audit can measure, see :func:`audit.probes.catalogue.ids`.
+    former : mapping or None
+        The record of the former audit.
+    today : str
+        The ISO date, UTC; a waiver is valid through its own.
+    """
+
+    policy: Policy
+    known: Mapping[str, Identifier]
+    former: Mapping[str, Any] | None
+    today: str
+
+    def judge(self, measurement: Measurement, challenge: str | None = None) -> Decision:
+        """Hold a measurement against the policy's gate.
+
+        Parameters
+        ----------
+        measurement : Measurement
+        challenge : str or None
+            Which of the audit's challenges the test belongs to; None for the id's own.
+        """
+        full_id = measurement.id
+        gate = self.policy.gate(full_id)
+        verdict, reason = judge(measurement, gate)
+        look, planned = self._look(full_id), self.policy.audit.looks
+        if gate is not None and max(look, planned) > 1:
+            measurement = replace(measurement, details={**measurement.details, "look": look})
+            reason = f"{reason}; this is {_nth(look, planned)}" if reason else _nth(look, planned)
+        tolerated = verdict is Verdict.INCONCLUSIVE and self.policy.audit.inconclusive == "warn"
+        if tolerated and self._passed_before(full_id):
+            tolerated, reason = False, f"{reason}; it passed in the former audit, and no gate that passed may turn"
+        finding = self._finding(full_id, challenge, verdict, reason, measurement)
+        return Decision(replace(finding, tolerated=tolerated))
+
+    def not_assessed(self, full_id: str, reason: str, challenge: str | None = None, *, arises: bool = True) -> Decision:
+        """An id that could not be measured, and why; ``arises`` is whether the policy has this bracket of it at all."""
+        finding = self._finding(full_id, challenge, Verdict.NOT_ASSESSED, reason)
+        # A gate on the general id stands for all brackets that arise; one that the audit sets by itself for none.
+        if not self.policy.gates_base(full_id) and not (arises and self.policy.gates_base(base_id(full_id))):
+            finding = replace(finding, gate=None, waiver=None)
+        return Decision(finding)
+
+    def error(self, full_id: str, reason: str, challenge: str | None = None) -> Decision:
+        """An id whose probe broke, and why."""
+        return Decision(self._finding(full_id, challenge, Verdict.ERROR, reason))
+
+    def _finding(
+        self,
+        full_id: str,
+        challenge: str | None,
+        verdict: Verdict,
+        reason: str,
+        measurement: Measurement | None = None,
+    ) -> Finding:
+        known = self.known.get(base_id(full_id))
+        if challenge is None:
+            challenge = known.challenge if known else "quality"
+        title = known.title if known else base_id(full_id)
+        gate = self.policy.gate(full_id)
+        waiver = self._waiver(full_id) if verdict in _WAIVABLE and gate is not None else None
+        return Finding(full_id, challenge, title, verdict, reason, measurement, gate, waiver)
+
+    def _waiver(self, full_id: str) -> dict[str, Any] | None:
+        """The policy's waiver of a finding, as the record holds it; valid through its date, UTC."""
+        waiver = self.policy.waiver(full_id)
+        if waiver is None:
+            return None
+        expires = waiver.expires.isoformat()
+        return {"reason": waiver.reason, "owner": waiver.owner, "expires": expires, "valid": self.today <= expires}
+
+    def _passed_before(self, full_id: str) -> bool:
+        """Whether the former audit found that this gate holds."""
+        findings = self.former["findings"] if self.former else ()
+        return any(finding["id"] == full_id and finding["verdict"] == "pass" for finding in findings)
+
+    def _look(self, full_id: str) -> int:
+        """Which look at growing data this is: one more where the former audit left the gate inconclusive."""
+        for finding in self.former["findings"] if self.former else ():
+            if finding["id"] == full_id and finding["verdict"] == "inconclusive":
+                before = finding["details"].get("look", 1)
+                return before + 1 if isinstance(before, int) else 2
+        return 1
+
+
+def _nth(look: int, planned: int) -> str:
+    """Which look at growing data it is; to look until a gate settles is optional stopping, unless it was planned."""
+    if look > planned:
+        return f"look {look}, more than the {planned} planned: chance errs more often now than the confidence says"
+    return f"look {look} of {planned} planned"

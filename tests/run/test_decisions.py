@@ -1,0 +1,162 @@
+"""What a measurement comes to by a policy, decided without pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from audit.core.verdict import Measurement, complaint
+from audit.policy import policy
+from audit.probes.catalogue import ids
+from audit.run.decisions import Decision, Decisions
+
+TODAY = "2026-03-01"
+HOLDS, FAILS, OPEN = (0.9, 0.85, 0.95), (0.5, 0.4, 0.6), (0.7, 0.6, 0.8)
+
+
+def decisions(more: str = "", *, audit: str = "", former: Mapping[str, Any] | None = None) -> Decisions:
+    """Decisions by a policy that gates one id and one of its brackets, on a day in March."""
+    text = f"""
+        [model]
+        source = "somewhere"
+        [data]
+        test = "test.csv"
+        subgroups = ["gender", "age"]
+        [gates.quality]
+        accuracy = {{ min = 0.7 }}
+        [gates.fairness]
+        accuracy_gap = {{ max = 0.1 }}
+        "accuracy_gap[age]" = {{ max = 0.2 }}
+        [audit]
+        {audit}
+        {more}
+    """
+    return Decisions(policy.parse(text, None), ids(()), former, TODAY)
+
+
+def measured(interval: tuple[float, float, float], full_id: str = "quality.accuracy") -> Measurement:
+    return Measurement(full_id, *interval, 500, "share", "counted")
+
+
+def waiver(expires: str, full_id: str = "quality.accuracy") -> str:
+    return f'[[waivers]]\nid = "{full_id}"\nreason = "data on its way"\nowner = "A. Person"\nexpires = {expires}'
+
+
+def outcome(decision: Decision) -> str:
+    """The one thing that becomes of the test."""
+    outcomes = {"waived": decision.is_waived, "fails": decision.blocks, "warns": decision.warns}
+    (only,) = [name for name, holds in outcomes.items() if holds] or ["passes"]
+    return only
+
+
+def former(verdict: str, **details: Any) -> Mapping[str, Any]:
+    return {"findings": [{"id": "quality.accuracy", "verdict": verdict, "details": details}]}
+
+
+@pytest.mark.parametrize(
+    ("interval", "inconclusive", "verdict", "expected"),
+    [
+        (HOLDS, "fail", "pass", "passes"),
+        (FAILS, "warn", "fail", "fails"),
+        (OPEN, "fail", "inconclusive", "fails"),
+        (OPEN, "warn", "inconclusive", "warns"),
+    ],
+)
+def test_the_interval_and_the_policy_decide(
+    interval: tuple[float, float, float], inconclusive: str, verdict: str, expected: str
+) -> None:
+    decision = decisions(audit=f'inconclusive = "{inconclusive}"').judge(measured(interval))
+    assert decision.finding.verdict == verdict
+    assert outcome(decision) == expected
+    assert decision.recorded["verdict"] == verdict
+    assert decision.recorded["gate"] == {"min": 0.7}
+    assert decision.recorded.get("tolerated") is {"warns": True}.get(
+        expected, False if verdict == "inconclusive" else None
+    )
+    assert decision.message.startswith("quality.accuracy ")
+
+
+def test_what_no_gate_is_set_for_is_reported() -> None:
+    decision = decisions().judge(measured(FAILS, "quality.macro_f1"))
+    assert (decision.finding.verdict, outcome(decision)) == ("reported", "passes")
+
+
+def test_a_bracket_is_held_against_its_own_gate_before_the_general_one() -> None:
+    gap = (0.15, 0.12, 0.18)
+    assert outcome(decisions().judge(measured(gap, "fairness.accuracy_gap[gender]"))) == "fails"
+    assert outcome(decisions().judge(measured(gap, "fairness.accuracy_gap[age]"))) == "passes"
+
+
+@pytest.mark.parametrize(("expires", "expected"), [("2026-03-01", "waived"), ("2026-02-28", "fails")])
+@pytest.mark.parametrize("interval", [FAILS, OPEN])
+def test_a_waiver_holds_through_its_last_day(interval: tuple[float, float, float], expires: str, expected: str) -> None:
+    decision = decisions(waiver(expires)).judge(measured(interval))
+    assert outcome(decision) == expected
+    assert decision.recorded["waiver"]["valid"] is (expected == "waived")
+    says_by_whom = decision.message.endswith(f"; waived by A. Person through {expires}: data on its way")
+    assert says_by_whom is (expected == "waived")
+
+
+def test_a_gate_that_holds_needs_no_waiver() -> None:
+    decision = decisions(waiver("2026-03-01")).judge(measured(HOLDS))
+    assert decision.finding.waiver is None
+    assert outcome(decision) == "passes"
+
+
+def test_missing_evidence_can_be_waived_and_a_broken_probe_cannot() -> None:
+    policy_with_waiver = decisions(waiver("2026-03-01"))
+    missing = policy_with_waiver.not_assessed("quality.accuracy", "supply labels")
+    assert outcome(missing) == "waived"
+    broken = policy_with_waiver.error("quality.accuracy", "the probe broke: KeyError")
+    assert outcome(broken) == "fails"
+    assert complaint(broken.recorded) == "quality.accuracy: the probe broke: KeyError"
+
+
+@pytest.mark.parametrize(
+    ("full_id", "arises", "expected"),
+    [
+        ("quality.accuracy", True, "fails"),
+        ("fairness.accuracy_gap[gender]", True, "fails"),
+        ("fairness.accuracy_gap[gender]", False, "passes"),  # gated in general, and the question does not arise
+        ("fairness.accuracy_gap[age]", False, "fails"),  # gated by name
+        ("quality.macro_f1", True, "passes"),
+        ("security.artifact", True, "passes"),  # the audit gates it by itself, without the policy's asking
+    ],
+)
+def test_missing_evidence_fails_where_the_policy_gates_it(full_id: str, arises: bool, expected: str) -> None:
+    decision = decisions().not_assessed(full_id, "there is no data", arises=arises)
+    assert outcome(decision) == expected
+    assert (decision.recorded["gate"] is not None) is (expected == "fails")
+    if expected == "fails":
+        assert complaint(decision.recorded) == f"{full_id}: not assessed, yet the policy gates it; there is no data"
+
+
+@pytest.mark.parametrize(
+    ("before", "look"),
+    [
+        (None, "this is look 1 of 2 planned"),
+        (former("inconclusive", look=1), "this is look 2 of 2 planned"),
+        (former("inconclusive"), "this is look 2 of 2 planned"),  # by a version that did not count
+        (former("inconclusive", look=2), "this is look 3, more than the 2 planned: "),
+        (former("fail", look=2), "this is look 1 of 2 planned"),
+    ],
+)
+def test_an_open_gate_says_which_look_it_is(before: Mapping[str, Any] | None, look: str) -> None:
+    decision = decisions(audit="looks = 2", former=before).judge(measured(OPEN))
+    assert look in decision.finding.reason
+    assert f"look {decision.recorded['details']['look']}" in look
+
+
+def test_a_gate_that_passed_before_may_not_become_open() -> None:
+    decision = decisions(audit='inconclusive = "warn"', former=former("pass")).judge(measured(OPEN))
+    assert outcome(decision) == "fails"
+    assert decision.finding.reason.endswith("it passed in the former audit, and no gate that passed may turn")
+
+
+def test_a_test_may_say_which_challenge_it_belongs_to() -> None:
+    one = decisions()
+    assert one.judge(measured(HOLDS)).finding.challenge == "quality"
+    assert one.judge(measured(HOLDS), "ethics").finding.challenge == "ethics"
+    assert one.judge(measured(HOLDS, "business.refunds")).finding.title == "business.refunds"
