@@ -25,22 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audit.policy import toml
 from benchmarks.shapes import BASE, SMALL, Shape, save
 from benchmarks.table import Line, at_most
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ("run", "whole audit, s", "inside networks, s", "ratio", "forward passes", "from the cache", "report, s")
-POLICY = """
-[model]
-source = "{folder}/model"
-max_length = 64
-labels = ["negative", "positive"]
-[data]
-train = "${{AUDIT_TEST_DATA}}/sst2_train.csv"
-test = "{folder}/test.csv"
-subgroups = ["mention:gender"]
-pairs = "${{AUDIT_TEST_DATA}}/eec.csv"
-"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +57,16 @@ def random_weights(shape: Shape, folder: Path, texts: int) -> Path:
     with (folder / "test.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
     save(shape, 64, folder / "model")
-    (folder / "policy.toml").write_text(POLICY.format(folder=folder), encoding="utf-8")
+    policy = {
+        "model": {"source": str(folder / "model"), "max_length": 64, "labels": ["negative", "positive"]},
+        "data": {
+            "train": "${AUDIT_TEST_DATA}/sst2_train.csv",
+            "test": str(folder / "test.csv"),
+            "subgroups": ["mention:gender"],
+            "pairs": "${AUDIT_TEST_DATA}/eec.csv",
+        },
+    }
+    (folder / "policy.toml").write_text(toml.document(policy), encoding="utf-8")
     return folder / "policy.toml"
 
 
