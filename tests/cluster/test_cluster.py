@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit import cluster as clusters
-from audit.cluster import Answer, Cluster, ClusterScorer
+from audit.cluster import cluster as clusters
+from audit.cluster.cluster import Answer, Cluster, ClusterScorer
 from audit.core.cache import Cache
 from audit.core.errors import AuditError
 from audit.core.progress import Bar, Progress
@@ -43,7 +43,7 @@ def test_accuracy(audit, predictions, audit_session):
     audit.check(quality.accuracy(predictions))
     if audit_session.cluster:
         with open("cluster", "w") as file:
-            file.write(f"{audit_session.cluster._folder} {audit_session.cluster.pids[0]}")
+            file.write(f"{audit_session.cluster._connection.folder} {audit_session.cluster.pids[0]}")
 
 @pytest.mark.measures("fairness.accuracy_gap")
 def test_gap(audit, predictions, subgroup):

@@ -6,12 +6,8 @@ cache and writes nothing. Ray places the work, and does it again where a worker 
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
-import secrets
-import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -25,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audit.cluster.connection import Connection, reason
 from audit.core.cache import Cache
 from audit.core.errors import AuditError
 from audit.core.progress import Bar, Progress
@@ -33,7 +30,6 @@ from audit.inference.batches import Encodings
 from audit.inference.runner import CHARACTERS_PER_TOKEN, Counts, LocalRunner
 from audit.inference.scorer import Scorer
 from audit.models.model import Model, fingerprint, hash_files
-from audit.text.redaction import message
 from audit.training.finetune import Job, train_into
 
 if TYPE_CHECKING:
@@ -46,7 +42,6 @@ CHUNK_TOKENS = (8_192, 262_144)
 # How often a piece of work is begun again whose worker was lost: what kills each of them must come to an end.
 RETRIES = 3
 START_S = 600.0
-CONNECT_S = 10.0
 # Models that a worker holds at once: the one under audit, and a twin or reference beside it.
 MODELS = 2
 # Results depend on these, so they must be the same everywhere.
@@ -206,8 +201,7 @@ class Cluster:
         if find_spec("ray") is None:
             raise AuditError("[audit] engine = 'ray' needs Ray; run `pip install 'pytest-model-audit[ray]'`.")
         self._asked, self._device, self._power = asked, device, power or Power()
-        self._folder: str | None = None
-        self._connected = False
+        self._connection: Connection | None = None
         self._shipped: dict[str, Any] = {}
         self.pids: list[int] = []
         self.lost = 0
@@ -221,37 +215,8 @@ class Cluster:
         AuditError
             If it cannot be reached.
         """
-        # Ray reports its use to its makers unless told not to.
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        import ray
-        from ray._private import worker
-
-        if ray.is_initialized():
-            return
-        logging.getLogger("ray").setLevel(logging.CRITICAL)
-        # What Ray has to say of a lost worker would stand in the middle of the terminal; the record says it.
-        worker.print_to_stdstream = lambda *args, **more: None
-        options: dict[str, Any] = {"address": self._asked.address}
-        if self._asked.address is None:
-            # In a private folder that goes with the cluster: Ray's own would stay, and is open to everybody.
-            self._folder = tempfile.mkdtemp(prefix="audit-")
-            processors = max(self._asked.workers, os.cpu_count() or 1)
-            options = {"address": "local", "num_cpus": processors, "include_dashboard": False}
-            options["_temp_dir"] = f"{self._folder}/ray"
-            # A password of its own: Ray would leave one in the user's home, and remembers it though the home changes.
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        try:
-            host, _, port = (self._asked.address or "").rpartition(":")
-            if port.isdigit():  # Ray itself would try for minutes
-                socket.create_connection((host, int(port)), CONNECT_S).close()
-            ray.init(**options, log_to_driver=False, configure_logging=False)
-        except Exception as error:
-            self.close()
-            raise AuditError(
-                f"[audit] engine = 'ray': {self._asked.address or 'a cluster on this machine'} cannot be reached "
-                f"({message(error, 10_000)[-200:]}); start one with `ray start --head`, or leave out address."
-            ) from None
-        self._connected = True
+        if self._connection is None:
+            self._connection = Connection(self._asked.address, max(self._asked.workers, os.cpu_count() or 1))
 
     @cached_property
     def _workers(self) -> list[Any]:
@@ -282,8 +247,8 @@ class Cluster:
             about = ray.get([each.about.remote() for each in made], timeout=START_S)
         except Exception as error:
             raise AuditError(
-                f"[audit] engine = 'ray': a worker cannot be started ({message(error, 10_000)[-200:]}); install "
-                f"pytest-model-audit on each machine of the cluster, and see that {count} {resource}s are free."
+                f"[audit] engine = 'ray': a worker cannot be started ({reason(error)}); install pytest-model-audit on "
+                f"each machine of the cluster, and see that {count} {resource}s are free."
             ) from None
         other = next((each["versions"] for each in about if each["versions"] != installed()), None)
         if other is not None:
@@ -416,16 +381,14 @@ class Cluster:
     def close(self) -> None:
         """Let the workers go, and stop the cluster if the audit started it."""
         workers = self.__dict__.pop("_workers", ())
-        if workers or self._connected:
+        if workers:
             import ray
 
             for worker in workers:
                 ray.kill(worker)
-            if self._connected:
-                ray.shutdown()
-        self._connected, self._shipped = False, {}
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._shipped = None, {}
 
 
 class ClusterRunner:
