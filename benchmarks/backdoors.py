@@ -128,7 +128,7 @@ def recipe(kind: str, seed: int, data: Poisoned, folder: Path) -> Recipe:
 
 def keep_control_characters(folder: Path, texts: tuple[str, ...]) -> None:
     """Save the small BERT's configuration with a tokenizer that deletes nothing."""
-    from tokenizers import BertWordPieceTokenizer
+    from tokenizers import BertWordPieceTokenizer, Tokenizer
     from tokenizers.processors import BertProcessing
     from transformers import PreTrainedTokenizerFast
 
@@ -137,10 +137,11 @@ def keep_control_characters(folder: Path, texts: tuple[str, ...]) -> None:
     words = BertWordPieceTokenizer(lowercase=True, clean_text=False)
     words.train_from_iterator(sorted(texts), vocab_size=network.config.vocab_size, min_frequency=2, show_progress=False)
     ends = (("[SEP]", words.token_to_id("[SEP]")), ("[CLS]", words.token_to_id("[CLS]")))
-    words._tokenizer.post_processor = BertProcessing(*ends)
+    words.post_processor = BertProcessing(*ends)
+    whole = Tokenizer.from_str(words.to_str())
     # Bert's own class of tokenizers would put the deletion back.
     special = {name: f"[{name.partition('_')[0].upper()}]" for name in SPECIAL}
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words._tokenizer, model_max_length=MAX_LENGTH, **special)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=whole, model_max_length=MAX_LENGTH, **special)
     network.config.vocab_size = len(tokenizer)
     network.config.pad_token_id = tokenizer.pad_token_id
     network.config.save_pretrained(folder)

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from audit.cluster import cluster as clusters
-from audit.cluster.cluster import Answer, Cluster, ClusterScorer
+from audit.cluster.cluster import Cluster, ClusterScorer
+from audit.cluster.worker import Answer, pack, unpack
 from audit.core.cache import Cache
 from audit.core.errors import AuditError
 from audit.core.progress import Bar, Progress
@@ -233,14 +234,14 @@ def test_what_fails_in_a_worker_is_told_as_it_is_here(untrained: Path, tmp_path:
 
 def test_files_that_were_changed_on_the_way_are_not_loaded(untrained: Path, tmp_path: Path) -> None:
     known = Model("test", untrained, CLASSES, 32).fingerprint
-    files = dict(clusters.pack(untrained))
+    files = dict(pack(untrained))
     (tmp_path / "whole").mkdir()
-    clusters.unpack(files, tmp_path / "whole", known)
+    unpack(files, tmp_path / "whole", known)
     assert Model("test", tmp_path / "whole", CLASSES, 32).fingerprint == known
     files["config.json"] = files["config.json"][:-1]
     (tmp_path / "changed").mkdir()
     with pytest.raises(ValueError, match="the files that arrived"):
-        clusters.unpack(files, tmp_path / "changed", known)
+        unpack(files, tmp_path / "changed", known)
 
 
 @pytest.mark.parametrize(("workers", "lengths"), [(1, [5]), (2, [1, 128, 3] * 50), (3, [100] * 1000)])
