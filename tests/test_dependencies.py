@@ -31,7 +31,7 @@ NOT_DECLARED = {
     "spacy": "the user's own, with a model of the language: [privacy] spacy_model; without the key nothing imports it",
     "onnxruntime": "the benchmark of other engines, which says so where it is not installed",
 }
-OURS = {"audit", "benchmarks", "suites", "tests"}
+OURS = {"audit", "benchmarks", "suites", "tests", "tools"}
 
 
 @cache
@@ -91,7 +91,7 @@ def test_each_extra_is_imported_where_it_is_for(extra: str, folders: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("folders", "extras"), [(PACKAGE, OPTIONAL), (("tests",), ("dev",)), (("benchmarks",), ("bench", "dev"))]
+    ("folders", "extras"), [(PACKAGE, OPTIONAL), (("tests", "tools"), ("dev",)), (("benchmarks",), ("bench", "dev"))]
 )
 def test_what_is_imported_is_declared(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:
     declared = set(NOT_DECLARED).union(_declared(), *map(_declared, extras))
@@ -99,7 +99,7 @@ def test_what_is_imported_is_declared(folders: tuple[str, ...], extras: tuple[st
 
 
 def test_each_exception_is_needed() -> None:
-    imported = set(_imported(*PACKAGE, "benchmarks", "tests"))
+    imported = set(_imported(*PACKAGE, "benchmarks", "tests", "tools"))
     assert not set(NOT_DECLARED) - imported
     assert not set(NOT_IMPORTED) - set().union(_declared("dev"), _declared("bench"))
     assert not set(NOT_DECLARED) & set().union(_declared(), _declared("dev"), _declared("bench"))

@@ -19,7 +19,6 @@ import pytest
 
 from audit.policy import toml
 from audit.report.page import page as report
-from benchmarks.browser import CHROMIUM, Tab, browser
 from tests.conftest import write_csv
 from tests.endtoend.test_suites import audit
 from tests.report.page.test_page import (
@@ -39,6 +38,7 @@ from tests.report.page.test_page import (
     roc,
 )
 from tests.report.page.test_page import record as make
+from tools.browser import CHROMIUM, Tab, browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audit.core.cache import default_folder
-from benchmarks.audits import ROOT, audit
+from benchmarks import ROOT
 from benchmarks.shapes import DATA
-from benchmarks.table import Line, at_least
+from benchmarks.speed.audits import audit
+from benchmarks.speed.table import Line, at_least
 
 VERSION = "2.19.2"
 POLICY = "examples/sst2.toml"

@@ -1,6 +1,6 @@
 """Time and memory of the search for near duplicates, and what the finder of personal data finds and misses.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.privacy
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.privacy
 
 Run from the root of a clone: the labelled sentences and tweets are those of the tests.
 """
@@ -21,8 +21,8 @@ from audit import statistics
 from audit.data.examples import Examples
 from audit.probes.privacy import privacy
 from audit.text.personal_data import find
-from tests import airline
-from tests.labelled import SAID, agreement
+from tools import airline
+from tools.labelled import SAID, agreement
 
 SENTENCES = 20_000
 

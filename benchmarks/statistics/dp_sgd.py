@@ -1,7 +1,7 @@
 """Whether the bound on ε holds where ε is known: small BERTs trained with DP-SGD on SST-2, canaries among the rows.
 
     pip install -e '.[bench]'
-    AUDIT_TEST_DATA=… python -m benchmarks.dp_sgd --runs 20
+    AUDIT_TEST_DATA=… python -m benchmarks.statistics.dp_sgd --runs 20
 
 Opacus trains with ε = 3 and δ = 1e-5, so a bound above 3 would be wrong; beside it stands the same training without
 noise and clipping. Vocabulary, number of steps and noise are fixed before the coins are tossed.

@@ -1,7 +1,7 @@
 """Whether a smaller model would do: what others of the same task reach beside the audited one, and what they take.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.alternatives                       # IMDB and SST-2
-    AUDIT_TEST_DATA=… python -m benchmarks.alternatives examples/sst2.toml --rows 300   # a quick look
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.alternatives                       # IMDB and SST-2
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.alternatives examples/sst2.toml --rows 300   # a quick look
 
 For each policy a Markdown table for `benchmarks/README.md`, with 95 % intervals: accuracy; the paired difference to the
 audited model; electricity and seconds of the training, on the examples that the audited model saw; electricity of 1,000
@@ -25,8 +25,8 @@ from audit.core.progress import Progress
 from audit.experiments.alternatives import Alternative
 from audit.probes.environment.environment import inference_energy, training_energy
 from audit.run.session import Options, Session
+from benchmarks import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 POLICIES = ("examples/imdb.toml", "examples/sst2.toml")
 COLUMNS = (
     "model", "accuracy", "difference to the audited", "training, Wh", "training, s", "Wh per 1,000 predictions",

@@ -1,6 +1,6 @@
 """Planted backdoors: how many the probe finds, how often it alarms on clean models, and what an audit takes.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.backdoors --out backdoors.jsonl --cache CACHE
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.backdoors --out backdoors.jsonl --cache CACHE
     … --seeds 0:5 --kinds word,phrase      # a part of it; what stands in the file already is not made again
     … --table                              # only the tables, from the file
 

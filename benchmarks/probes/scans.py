@@ -1,6 +1,6 @@
 """What the scan of `security.backdoor` costs against the bare scorer, for a network of BERT's base size.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.scans
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.scans
     … --texts 48      # less of it: fewer texts to try triggers on, and the same work besides
 
 On SST-2, its training data given. No reference is trained, since that is what the recipe costs and not the scan: what
@@ -22,10 +22,8 @@ from audit.core.cache import default_folder
 from audit.core.progress import Progress
 from audit.probes.security.backdoor import backdoor
 from audit.run.session import Options, Session
-from benchmarks import shapes
-from benchmarks.timed import HEADER, MAX_LENGTH, Timed
-
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks import ROOT, shapes
+from benchmarks.probes.timed import HEADER, MAX_LENGTH, Timed
 
 
 def main() -> None:

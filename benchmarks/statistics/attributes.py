@@ -1,6 +1,6 @@
 """How often attribute leakage is sure of a difference where neither embedding nor words know anything of the group.
 
-    python -m benchmarks.attributes --draws 200
+    python -m benchmarks.statistics.attributes --draws 200
 
 Texts, embeddings and groups are drawn independently; so is each draw of the others. 0 is the truth.
 """

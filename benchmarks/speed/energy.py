@@ -1,7 +1,7 @@
 """Whether the energy figures add up, and what it costs to take them.
 
-    python -m benchmarks.energy                              # about 12 minutes on an idle machine
-    python -m benchmarks.energy --repetitions 3 --seconds 2  # a quick look
+    python -m benchmarks.speed.energy                              # about 12 minutes on an idle machine
+    python -m benchmarks.speed.energy --repetitions 3 --seconds 2  # a quick look
 
 Ratios with their intervals, as a Markdown table for `benchmarks/README.md`; repetitions alternate, and the
 intervals are t intervals of the mean logarithm of the ratios. Each should hold 1, but for the doubling, which should

@@ -1,8 +1,8 @@
 """What pretraining is worth: SST-2 fine-tuned from pretrained encoders and from random weights of the same shape.
 
     AUDIT_TEST_DATA=… python -m audit pretrain encoder --audit-policy examples/imdb.toml --layers 2 --width 128
-    AUDIT_TEST_DATA=… python -m benchmarks.pretraining encoder
-    AUDIT_TEST_DATA=… python -m benchmarks.pretraining encoder --sizes 500 --seeds 1      # a quick look
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.pretraining encoder
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.pretraining encoder --sizes 500 --seeds 1      # a quick look
 
 For each size of the training data both starts are fine-tuned by the same recipe and seeds, with the same tokenizer; the
 seeds also draw the sentences. The accuracy is over all seeds' answers to the test sentences: each sentence is a cluster

@@ -30,7 +30,7 @@ from audit.energy.meter import Meter
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from benchmarks.shapes import BASE, SMALL, Shape, imdb, model, multiplied, seconds, short_texts, sst2
-from benchmarks.table import Line, at_least, at_most
+from benchmarks.speed.table import Line, at_least, at_most
 
 BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128)  # of the pipeline, whose default is 1
 SHORT, LONG = 64, 256  # tokens

@@ -1,7 +1,7 @@
 """How long whole audits take: each policy once from an empty cache and once more, in processes of their own.
 
-    python -m benchmarks.audits                                    # the embedded demo
-    AUDIT_TEST_DATA=… python -m benchmarks.audits examples/sst2.toml examples/airline.toml examples/imdb.toml
+    python -m benchmarks.speed.audits                                    # the embedded demo
+    AUDIT_TEST_DATA=… python -m benchmarks.speed.audits examples/sst2.toml examples/airline.toml examples/imdb.toml
 
 Prints a Markdown table for `benchmarks/README.md`. The seconds are those of the whole command, imports included. With
 `--keep DIR` the reports stay there.
@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks import ROOT
+
 DEMO = "audit/policy/default.toml"
 COLUMNS = (
     "policy", "exit", "accuracy", "first audit, s", "of it training, s", "forward passes", "peak memory, GiB",

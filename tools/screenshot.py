@@ -1,6 +1,6 @@
 """Makes the pictures of a report in `docs/`: its top for the README, and its parts for `docs/reading-the-report.md`.
 
-pytest suites/ && python -m benchmarks.screenshot reports/report.html
+pytest suites/ && python -m tools.screenshot reports/report.html
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.browser import Tab, browser
+from tools.browser import Tab, browser
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

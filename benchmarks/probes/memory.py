@@ -1,6 +1,6 @@
 """What the audit finds where a model remembers more and more: SST-2 sentences, trained for 1, 3 and 6 epochs.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.memory --keep DIR
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.memory --keep DIR
 
 Each policy is audited with `pytest suites/test_privacy.py` in a process of its own; the table is read off the records.
 """
@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks import ROOT
+
 EPOCHS, SENTENCES = (1, 3, 6), 3_000
 POLICY = """
 [model]

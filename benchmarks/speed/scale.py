@@ -1,6 +1,6 @@
 """What one text costs the audit's own process: bytes in cache, memory and ``predictions.parquet``, and time.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.scale --texts 200000
+    AUDIT_TEST_DATA=… python -m benchmarks.speed.scale --texts 200000
 
 Texts are tokenized, but no network runs; rows of random probabilities take its place. `docs/scale.md` reckons with
 these figures.

@@ -1,6 +1,6 @@
 """What the attack of `security.adversarial` costs, and whether it tells a plain model from one trained against it.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.adversarial
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.adversarial
 
 On SST-2, with the recipe of `examples/sst2.toml` once as it is, and once for one epoch on the training sentences and
 copies of them edited as the attacker edits. Models come from the cache or go there; predictions are made anew. Prints
@@ -26,10 +26,9 @@ from audit.probes.security.adversarial import adversarial, attack
 from audit.run.session import Options, Session
 from audit.text.edits import apply, edits, words
 from audit.training.finetune import train
-from benchmarks import shapes
-from benchmarks.timed import HEADER, MAX_LENGTH, Timed
+from benchmarks import ROOT, shapes
+from benchmarks.probes.timed import HEADER, MAX_LENGTH, Timed
 
-ROOT = Path(__file__).resolve().parent.parent
 # Every copy differs, and half of its words are edited: chance does not choose the words that matter, an attacker does.
 COPIES, EDITED = 9, 0.5
 GATE = Gate(max=0.7)

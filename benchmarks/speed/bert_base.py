@@ -1,8 +1,8 @@
 """The document's own recipe: BERT's base size, five epochs of IMDB in batches of 16, and what it takes.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.bert_base                       # with a GPU: all 25,000 reviews
-    AUDIT_TEST_DATA=… python -m benchmarks.bert_base --rows 64             # without one: the same, on fewer reviews
-    … --batch-size 256 --epochs 1                                          # what a GPU can do
+    AUDIT_TEST_DATA=… python -m benchmarks.speed.bert_base                 # with a GPU: all 25,000 reviews
+    AUDIT_TEST_DATA=… python -m benchmarks.speed.bert_base --rows 64       # without one: the same, on fewer reviews
+    … --batch-size 256 --epochs 1                                              # what a GPU can do
 
 Random weights: neither time nor electricity depends on them. Prints a Markdown row: steps, tokens a second (padding not
 counted) of the whole training and once it is under way, the share of what `torch` multiplies on the same machine (bf16
@@ -31,7 +31,7 @@ from audit.inference.scorer import Scorer
 from audit.policy.policy import Finetune
 from audit.training.finetune import Recipe, train
 from benchmarks.shapes import BASE, CLASSES, imdb, model, multiplied, peak, save, seconds
-from benchmarks.table import Line, at_least
+from benchmarks.speed.table import Line, at_least
 
 COLUMNS = (
     "training", "reviews", "steps", "tokens a review", "s", "tokens/s", "tokens/s under way", "TFLOP/s under way",

@@ -1,8 +1,8 @@
 """Where an audit's time goes: the first run and the second, each against the model's forward passes alone.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.profile                     # bert-base's shape, 1,000 SST-2 sentences
-    python -m benchmarks.profile --policy audit/policy/default.toml     # any policy; its recipe's trainings count too
-    python -m benchmarks.profile --policy audit/policy/default.toml --functions 40
+    AUDIT_TEST_DATA=… python -m benchmarks.speed.profile                # bert-base's shape, 1,000 SST-2 sentences
+    python -m benchmarks.speed.profile --policy audit/policy/default.toml  # any policy, its recipe's trainings too
+    python -m benchmarks.speed.profile --policy audit/policy/default.toml --functions 40
 
 Prints a Markdown table: seconds of the whole command, imports included; seconds inside the network, forward and
 backward, of the audited model and all others; their ratio. With `--functions` a third run under cProfile names the
@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from audit.policy import toml
+from benchmarks import ROOT
 from benchmarks.shapes import BASE, SMALL, Shape, save
-from benchmarks.table import Line, at_most
+from benchmarks.speed.table import Line, at_most
 
-ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ("run", "whole audit, s", "inside networks, s", "ratio", "forward passes", "from the cache", "report, s")
 
 
@@ -107,7 +107,7 @@ def audit(command: list[str], folder: Path) -> Run:
     """One audit, in a process of its own."""
     started = time.monotonic()
     subprocess.run(
-        [sys.executable, "-m", "benchmarks.profile", "--inside", str(folder / "inside.json"), "--", *command],
+        [sys.executable, "-m", "benchmarks.speed.profile", "--inside", str(folder / "inside.json"), "--", *command],
         cwd=ROOT,
         stdout=sys.stderr,
         check=True,

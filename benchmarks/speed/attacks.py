@@ -1,6 +1,6 @@
 """All membership attacks on 50,000 examples with 4 reference models, and what the intervals around them take.
 
-python -m benchmarks.attacks
+python -m benchmarks.speed.attacks
 """
 
 from __future__ import annotations

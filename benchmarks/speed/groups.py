@@ -1,6 +1,6 @@
 """All group metrics with intervals on 25,000 predictions in 12 groups, and fairlearn's own bootstrap in the same run.
 
-    python -m benchmarks.groups
+    python -m benchmarks.speed.groups
 
 fairlearn resamples rows and runs pandas for each resample, so only a few of its resamples are timed; its time for
 10,000, as many as our bootstraps take, is extrapolated and said to be.

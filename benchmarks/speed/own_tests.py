@@ -1,6 +1,6 @@
 """What `make test` costs and what it covers: its time, its slowest tests, its assertions, and the lines that it runs.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.own_tests [--coverage] [pytest's arguments]
+    AUDIT_TEST_DATA=… python -m benchmarks.speed.own_tests [--coverage] [pytest's arguments]
 
 With ``--coverage`` the times are not those of `make test`: every line that runs is counted, in all processes.
 """
@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-ROOT = Path(__file__).parent.parent
+from benchmarks import ROOT
+
 TESTS = ("tests/", "-n", "2")
 SLOWEST = 20
 

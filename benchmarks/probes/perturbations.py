@@ -1,8 +1,8 @@
 """How much accuracy each kind of perturbation leaves, by strength, for the model and the data of a policy.
 
-    AUDIT_TEST_DATA=… python -m benchmarks.perturbations examples/sst2.toml --size 600
-    AUDIT_TEST_DATA=… python -m benchmarks.perturbations examples/imdb.toml --size 1000
-    AUDIT_TEST_DATA=… python -m benchmarks.perturbations examples/sst2.toml --model ./my-bert
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.perturbations examples/sst2.toml --size 600
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.perturbations examples/imdb.toml --size 1000
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.perturbations examples/sst2.toml --model ./my-bert
 
 A model that the policy's recipe makes is trained, or taken from the cache.
 """
