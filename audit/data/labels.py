@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from audit.core.errors import AuditError
 from audit.policy.policy import DataPolicy, did_you_mean
+from audit.text.personal_data import certain
 from audit.text.redaction import printable
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -391,7 +392,8 @@ def _advice(labels: Set[str], more: str = "") -> str:
     """What to write into the policy. Which class is meant is not known, so that no class stands in it."""
     from audit.policy import toml
 
-    names = [label if len(label) <= 60 else f"{label[:60]}…" for label in sorted(labels)]
+    as_they_are = (label if len(label) <= 60 and not certain(label) else printable(label, 60) for label in labels)
+    names = sorted(set(as_they_are))
     each, rows = ("it", "its rows") if len(labels) == 1 else ("each", "their rows")
     return (
         f"say which class {each} means with [data] label_map = {toml.inline(dict.fromkeys(names, '…'))}"
