@@ -1,1 +1,5 @@
-"""What is measured: each module is a command, but for `timed`, which two of them share."""
+"""What is measured: each module of a folder is a command, but for `table` and `timed`; `shapes` is what they share."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent

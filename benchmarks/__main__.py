@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import audits, bert_base, giskard, profile, throughput
-from benchmarks.table import HEADER, Line, at_most
+from benchmarks.speed import audits, bert_base, giskard, profile, throughput
+from benchmarks.speed.table import HEADER, Line, at_most
 
 
 def second() -> Iterator[Line]:

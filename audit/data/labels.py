@@ -7,7 +7,6 @@ Names are compared without case, and integers without decimals. Beyond that, onl
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from audit.core.errors import AuditError
 from audit.policy.policy import DataPolicy, did_you_mean
+from audit.text.personal_data import certain
 from audit.text.redaction import printable
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -390,10 +390,12 @@ def _what(labels: Set[str]) -> str:
 
 def _advice(labels: Set[str], more: str = "") -> str:
     """What to write into the policy. Which class is meant is not known, so that no class stands in it."""
-    keys = [json.dumps(printable(label, 60), ensure_ascii=False) for label in sorted(labels)]
+    from audit.policy import toml
+
+    as_they_are = (label if len(label) <= 60 and not certain(label) else printable(label, 60) for label in labels)
+    names = sorted(set(as_they_are))
     each, rows = ("it", "its rows") if len(labels) == 1 else ("each", "their rows")
-    blanks = ", ".join(f'{key} = "…"' for key in keys)
     return (
-        f"say which class {each} means with [data] label_map = {{ {blanks} }}"
-        f"{',' if more else ' or'} leave {rows} out with [data] drop_labels = [{', '.join(keys)}]{more}."
+        f"say which class {each} means with [data] label_map = {toml.inline(dict.fromkeys(names, '…'))}"
+        f"{',' if more else ' or'} leave {rows} out with [data] drop_labels = {toml.value(names)}{more}."
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import logging
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from audit.core.cache import Cache, timestamp
+from audit.energy.tracker import Tracker, national_grids
 
 BLOCKS = 5
 BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second
@@ -24,8 +24,6 @@ CHUNK = 256
 REVISION = 5  # of what is kept of a measurement
 # Grids beside that of the policy's country, from little carbon to much.
 ELSEWHERE = ("FRA", "DEU", "POL", "USA", "CHN")
-# Processor modes of CodeCarbon that read a power counter; all others multiply a load with a nominal power.
-_COUNTERS = ("intel_rapl", "intel_power_gadget", "windows_emi")
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,6 @@ class Meter:
         self._open: Phase | None = None
         self._inside = False
         self._tasks = 0
-        self._tracker: Any = None
 
     def start(self, rest: str) -> None:
         """Book from now on what runs outside of all phases, under this name."""
@@ -159,16 +156,15 @@ class Meter:
     @property
     def total_kwh(self) -> float:
         """What the tracker has counted altogether."""
-        return float(self._tracker._total_energy.kWh) if self._tracker is not None else 0.0
+        return self._tracker.total_kwh
 
     def _begin(self, name: str, after: tuple[float, float] | None = None) -> Phase:
         """Begin a phase: now, or where the former one ended, since to change tasks takes the tracker a while too."""
-        tracker = self._ensure_tracker()
+        _ = self._tracker  # made before the phase begins
         self._tasks += 1
-        self._open = Phase(name, time.time() if after is None else after[0], source=self.source, power=self.power)
-        tracker.start_task(f"{name}-{self._tasks}")
-        if after is not None:
-            tracker._last_measured_time = after[1]
+        started, read_at = after or (time.time(), None)
+        self._open = Phase(name, started, source=self.source, power=self.power)
+        self._tracker.start(f"{name}-{self._tasks}", read_at)
         return self._open
 
     def _end(self) -> tuple[float, float] | None:
@@ -176,15 +172,15 @@ class Meter:
         phase, self._open = self._open, None
         if phase is None:
             return None
-        data = self._tracker.stop_task(f"{phase.name}-{self._tasks}")
-        read = self._tracker._last_measured_time
-        ended = time.time() - (time.perf_counter() - read)
+        consumed = self._tracker.stop(f"{phase.name}-{self._tasks}")
+        read_at = self._tracker.read_at
+        ended = time.time() - (time.perf_counter() - read_at)
         phase.seconds = max(ended - phase.started, 0.0)
-        if data is not None:
-            phase.cpu_kwh, phase.gpu_kwh = float(data.cpu_energy), float(data.gpu_energy)
-            phase.ram_kwh, phase.co2eq_kg = float(data.ram_energy), float(data.emissions)
+        if consumed is not None:
+            phase.cpu_kwh, phase.gpu_kwh = consumed.cpu_kwh, consumed.gpu_kwh
+            phase.ram_kwh, phase.co2eq_kg = consumed.ram_kwh, consumed.co2eq_kg
         self._ended.append(phase)
-        return ended, read
+        return ended, read_at
 
     @property
     def source(self) -> str:
@@ -192,19 +188,12 @@ class Meter:
 
         Graphics cards are always read (NVML). CodeCarbon's figure for memory is a constant per module everywhere.
         """
-        hardware = self._ensure_tracker()._hardware
-        processors = [part for part in hardware if type(part).__name__ in ("CPU", "AppleSiliconChip")]
-        read = all(
-            getattr(part, "_mode", "") in _COUNTERS or type(part).__name__ == "AppleSiliconChip" for part in processors
-        )
-        return "measured" if processors and read else "estimated"
+        return "measured" if self._tracker.has_counter else "estimated"
 
     @property
     def machine(self) -> str:
         """Processor, cores and graphics card, as the tracker names them."""
-        settings = self._ensure_tracker()._conf
-        parts = [settings.get("cpu_model"), f"{settings.get('cpu_count')} cores", settings.get("gpu_model")]
-        return ", ".join(str(part) for part in parts if part)
+        return self._tracker.machine
 
     @property
     def place(self) -> str:
@@ -214,37 +203,11 @@ class Meter:
     @property
     def nominal_w(self) -> float:
         """Nominal power of the processor, by which an estimate multiplies its load, watts."""
-        return float(sum(getattr(part, "_tdp", None) or 0 for part in self._ensure_tracker()._hardware))
+        return self._tracker.nominal_w
 
-    def _ensure_tracker(self) -> Any:
-        if self._tracker is None:
-            logging.getLogger("codecarbon").disabled = True
-            self._tracker = _tracker_class()(
-                country_iso_code=self.country,
-                measure_power_secs=1,
-                tracking_mode="machine",
-                output_methods=[],
-                allow_multiple_runs=True,
-                log_level="critical",
-                pue=self.power.pue or 1.0,
-                force_cpu_power=self.power.cpu_watts,
-                force_ram_power=self.power.ram_watts,
-            )
-            self._tracker._ensure_hardware_ready()
-        return self._tracker
-
-
-@functools.cache
-def _tracker_class() -> Any:
-    """CodeCarbon's tracker that reads no settings: no file, no ``CODECARBON_…``, no token that asks the network."""
-    from codecarbon import OfflineEmissionsTracker
-
-    class Tracker(OfflineEmissionsTracker):  # type: ignore[misc]
-        def _set_from_conf(self, *arguments: Any, **more: Any) -> Any:
-            self._external_conf: dict[str, Any] = {}
-            return super()._set_from_conf(*arguments, **more)
-
-    return Tracker
+    @functools.cached_property
+    def _tracker(self) -> Tracker:
+        return Tracker(self.country, **asdict(self.power))
 
 
 def restated(figures: Mapping[str, Any], power: Power) -> dict[str, Any]:
@@ -324,27 +287,9 @@ def grids(country: str) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``country`` (ISO code), ``name``, ``g_per_kwh`` and ``year``; the policy's country first. From CodeCarbon's
-        table of national grids, on which the tracker's own figures rest. A country that is not in it is given the
-        world's average, and neither name nor year.
+        As :func:`audit.energy.tracker.national_grids` gives them; the policy's country first.
     """
-    from codecarbon.core.emissions import Emissions
-    from codecarbon.core.units import Energy
-    from codecarbon.external.geography import GeoMetadata
-    from codecarbon.input import DataSource
-
-    logging.getLogger("codecarbon").disabled = True
-    source = DataSource()
-    known, emissions = source.get_global_energy_mix_data(), Emissions(source)
-    return [
-        {
-            "country": code,
-            "name": known.get(code, {}).get("country_name"),
-            "g_per_kwh": 1000 * emissions.get_country_emissions(Energy(1.0), GeoMetadata(country_iso_code=code)),
-            "year": known.get(code, {}).get("year"),
-        }
-        for code in dict.fromkeys((country, *ELSEWHERE))
-    ]
+    return national_grids(dict.fromkeys((country, *ELSEWHERE)))
 
 
 class Counted(Protocol):

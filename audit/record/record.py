@@ -38,7 +38,7 @@ BADGE = "badge.svg"
 PREDICTIONS = "predictions.parquet"
 _PACKAGES = (
     "pytest-model-audit", "torch", "transformers", "tokenizers", "accelerate", "datasets", "evaluate", "scikit-learn",
-    "fairlearn", "scipy", "statsmodels", "numpy", "pandas", "pyarrow", "safetensors", "codecarbon", "pytest",
+    "fairlearn", "scipy", "numpy", "pandas", "pyarrow", "safetensors", "codecarbon", "pytest",
 )  # fmt: skip
 
 

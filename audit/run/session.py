@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.cluster import Cluster, ClusterScorer
+from audit.cluster.cluster import Cluster, ClusterScorer
 from audit.core.cache import Cache, timestamp
 from audit.core.errors import AuditError, NotAssessed
 from audit.core.identifiers import Identifier

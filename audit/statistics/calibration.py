@@ -95,7 +95,7 @@ def calibration_error(stated: ArrayLike, right: ArrayLike, confidence: float = 0
     bins' squared mean residuals is a weighted sum of noncentral chi-squares, whose law is approximated by the gamma
     law with the same mean, variance and skewness (Pearson, Biometrika 46, 1959). How the error is spread over the bins
     is taken as observed; the variances within bins are taken as at least those of a share with one more right and one
-    more wrong answer. Its coverage is measured in ``benchmarks/coverage.py``.
+    more wrong answer. Its coverage is measured in ``benchmarks/statistics/coverage.py``.
     """
     p, y = np.asarray(stated, float), np.asarray(right, float)
     if len(p) < PER_BIN:

@@ -115,7 +115,7 @@ def folder_of(recipe: Recipe, examples: Examples, cache: Cache) -> Path | None:
 
 
 class Workers(Protocol):
-    """Other processes that train, several at once; see :class:`audit.cluster.Cluster`."""
+    """Other processes that train, several at once; see :class:`audit.cluster.cluster.Cluster`."""
 
     def train(
         self, jobs: Sequence[Job], phase: str, keep: Callable[[int, Callable[[Path], None], Mapping[str, Any]], None]
@@ -360,7 +360,7 @@ def word_pieces(texts: Sequence[str], size: int, max_length: int) -> Any:
     trainer = BertWordPieceTokenizer(lowercase=True)
     # The trainer numbers continuing characters in the order of a randomly seeded hash map, and ties between merges
     # are broken by number. Giving them their numbers beforehand makes the vocabulary the same each time.
-    normalise = trainer._tokenizer.normalizer.normalize_str
+    normalise = trainer.normalizer.normalize_str
     counts = Counter(chain.from_iterable(map(normalise, texts)))
     ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))
     alphabet = sorted(ranked[:ALPHABET])

@@ -14,8 +14,8 @@ from stdnum import iban, luhn
 from audit import AuditError, demo
 from audit.demo import personal_data as planted
 from audit.text.personal_data import KINDS, find, masked, name_finder, suspects
-from tests import airline
-from tests.labelled import SAID, agreement, sentences
+from tools import airline
+from tools.labelled import SAID, agreement, sentences
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

@@ -257,7 +257,7 @@ def decoder(folder: Path, *, ends_texts: bool) -> None:
     """Save a GPT-2 and a tokenizer that knows no padding, and perhaps no end of a text either."""
     _, words = small_bert(examples().texts, {"id2label": dict(enumerate(CLASSES))}, 32)
     own = {"unk_token": "[UNK]"} | ({"eos_token": "[SEP]"} if ends_texts else {})
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words._tokenizer, **own)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words.backend_tokenizer, **own)
     config = GPT2Config(vocab_size=len(words), n_embd=16, n_layer=3, n_head=2, n_positions=32, num_labels=3)
     GPT2ForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -124,7 +124,7 @@ def _environment() -> Environment:
         "short": text.short,
         "sentence": text.sentence,
         "fingerprint": text.fingerprint,
-        "toml": text.toml,
+        "toml": text.policy_file,
         "unvoiced": text.unvoiced,
     }
     return environment

@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from audit.core.verdict import is_number, verdict_of
+from audit.policy import toml
 from audit.report.i18n import language
 from audit.report.i18n.language import words
 from audit.text.characters import visible
@@ -200,30 +201,6 @@ def marked(before: str, after: str) -> tuple[Markup, Markup]:
     return left, right
 
 
-def toml(policy: Mapping[str, Any]) -> str:
+def policy_file(policy: Mapping[str, Any]) -> str:
     """Settings as the lines of a policy file; what is not set is left out."""
-    return short("\n".join(_section((), policy)).strip(), 20_000)
-
-
-def _section(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:
-    lines, below = [], []
-    for name, value in table.items():
-        if isinstance(value, Mapping) and len(path) < 2:
-            below += _section((*path, name), value)
-        elif value is not None:
-            lines.append(f"{_key(name)} = {_value(value)}")
-    head = [f"[{'.'.join(map(_key, path))}]"] if path and lines else []
-    return [*head, *lines, *([""] if lines else []), *below]
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name, ensure_ascii=False)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None)
-        return f"{{ {inside} }}" if inside else "{}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    return short(toml.document(policy), 20_000)

@@ -11,10 +11,10 @@ import pytest
 from audit import demo
 from audit.text.personal_data import find
 from audit.text.redaction import redact
-from tests.airline import NAIVE, tweets
 from tests.conftest import write_csv
 from tests.helpers import ROOT, Runner
 from tests.text.test_shown_values import SENTENCES, laid_bare, values_of
+from tools.airline import NAIVE, tweets
 
 SUITES = ROOT / "suites"
 

@@ -146,7 +146,7 @@ def test_a_decoder_that_knows_no_padding_is_explained_too(tmp_path: Path) -> Non
     )  # fmt: skip
     transformers.LlamaForSequenceClassification(config).save_pretrained(folder)
     words = transformers.BertTokenizerFast(vocab={word: i for i, word in enumerate(helpers.TINY_WORDS)})
-    own = {"tokenizer_object": words._tokenizer, "unk_token": "[UNK]"}
+    own = {"tokenizer_object": words.backend_tokenizer, "unk_token": "[UNK]"}
     transformers.PreTrainedTokenizerFast(**own).save_pretrained(folder)
     asked = scorer(Model("test", folder, helpers.TWO, 16), tmp_path / "cache")
     said = asked.predict(["a good film", "the film"])

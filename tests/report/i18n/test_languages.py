@@ -25,7 +25,6 @@ from audit.report.i18n import language
 from audit.report.i18n.words import Counted
 from audit.report.page import page as report
 from audit.report.page import text
-from benchmarks.browser import CHROMIUM
 from tests.report.page.test_page import (
     EVERYTHING,
     HEAD,
@@ -46,6 +45,7 @@ from tests.report.page.test_page import (
     roc,
 )
 from tests.report.test_comparison import DATA
+from tools.browser import CHROMIUM
 
 LANGUAGES = [name for name in language.TAGS if name != language.ENGLISH]
 FOLDER = Path(str(files("audit.report.i18n")))

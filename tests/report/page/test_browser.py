@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tarfile
-import textwrap
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from audit.policy import toml
 from audit.report.page import page as report
-from benchmarks.browser import CHROMIUM, Tab, browser
 from tests.conftest import write_csv
 from tests.endtoend.test_suites import audit
 from tests.report.page.test_page import (
@@ -38,6 +38,7 @@ from tests.report.page.test_page import (
     roc,
 )
 from tests.report.page.test_page import record as make
+from tools.browser import CHROMIUM, Tab, browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -305,23 +306,15 @@ def test_a_whole_audit_of_hostile_data_ends_in_a_harmless_report(
     name = "<img src=x onerror=alert(1)>javascript:alert(1).csv".replace("/", "")
     write_csv(tmp_path / name, rows)
     write_csv(tmp_path / f"train{name}", rows[100:])
-    policy = f"""
-        [model]
-        source = {json.dumps(str(model))}
-        max_length = 32
-        [data]
-        train = {json.dumps(f"train{name}")}
-        test = {json.dumps(name)}
-        subgroups = [{json.dumps(column)}]
-        [gates.quality]
-        accuracy = {{ min = 0.3 }}
-        [[waivers]]
-        id = "quality.accuracy"
-        reason = {json.dumps(HOSTILE)}
-        owner = {json.dumps(HOSTILE)}
-        expires = 2999-01-01
-    """
-    (tmp_path / "audit.toml").write_text(textwrap.dedent(policy), "utf-8")
+    policy = {
+        "model": {"source": str(model), "max_length": 32},
+        "data": {"train": f"train{name}", "test": name, "subgroups": [column]},
+        "gates": {"quality": {"accuracy": {"min": 0.3}}},
+        "waivers": [
+            {"id": "quality.accuracy", "reason": HOSTILE, "owner": HOSTILE, "expires": datetime.date(2999, 1, 1)}
+        ],
+    }
+    (tmp_path / "audit.toml").write_text(toml.document(policy), "utf-8")
     chosen = "accuracy or odds or overlap or pii or (perturbation and (typos or html)) or counterfactual"
     done, value = audit(tmp_path, cache, "-k", chosen)
     assert len(value.get("findings", ())) > 8, done.stdout + done.stderr

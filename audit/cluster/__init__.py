@@ -1,0 +1,1 @@
+"""Forward passes and trainings on the workers of a Ray cluster."""

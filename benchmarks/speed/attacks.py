@@ -1,0 +1,52 @@
+"""All membership attacks on 50,000 examples with 4 reference models, and what the intervals around them take.
+
+python -m benchmarks.speed.attacks
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from audit import statistics
+from audit.probes.privacy import attacks
+from audit.statistics import Trial
+
+EXAMPLES, REFERENCES = 50_000, 4
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Wall time of one call."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Print the Markdown table."""
+    rng = np.random.default_rng(0)
+    answers = rng.dirichlet(np.ones(2), (1 + REFERENCES, EXAMPLES))  # (models, examples, classes)
+    labels = rng.integers(0, 2, EXAMPLES)
+    chances = answers[:, np.arange(EXAMPLES), labels]
+    losses = -np.log(np.maximum(chances, 1e-12))
+    confidences = [attacks.scaled_confidence(p, labels) for p in answers]
+    trial = Trial(chances[0], rng.random(EXAMPLES) < 0.5, np.arange(EXAMPLES))
+    work: dict[str, Callable[[], Any]] = {
+        "loss": lambda: attacks.loss_threshold(losses[0]),
+        "calibrated loss": lambda: attacks.calibrated_loss(losses[0], losses[1:]),
+        "RMIA": lambda: attacks.rmia(chances[0], chances[1:], chances[0], chances[1:], a=0.3),
+        "LiRA, offline": lambda: attacks.lira_offline(confidences[0], np.array(confidences[1:])),
+        "AUC with interval, of one attack": lambda: statistics.clustered_auc([trial]),
+        "operating points, 1,000 resamples, of one attack": lambda: statistics.operating_points([trial], [0.01, 0.001]),
+    }
+    work["LiRA, offline"]()  # imports are not what is measured
+    print(f"| on {EXAMPLES:,} examples and {REFERENCES} references | s |\n| --- | --- |")
+    for name, call in work.items():
+        print(f"| {name} | {seconds(call):.3f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What intervals, bounds and verdicts do where the truth is known."""

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share, and what makes the pictures in `docs/`: a browser, and data labelled by hand."""
