@@ -157,6 +157,15 @@ MADE = """
     def measured(id, estimate, low, high):
         return Measurement(id, estimate, low, high, 500, "share", "counted")
 """
+# Part of what every audit must measure to be complete.
+ARTIFACT = """
+    import pytest
+    from audit.probes.security.artifact import artifact
+
+    @pytest.mark.measures("security.artifact")
+    def test_artifact(audit, model, policy):
+        audit.check(artifact(model, policy.security.expected_sha256))
+"""
 
 
 class Runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from audit.cli import main
 from audit.models import model as models
 from audit.policy import policy
-from tests.helpers import ROOT
+from tests.helpers import ROOT, Runner
 
 
 @pytest.fixture
@@ -133,6 +134,37 @@ def test_what_train_made_is_exported_by_its_policy(
     (fingerprint,) = re.findall(r"trained (\S+);", capsys.readouterr().out)
     assert main(["export", "audit.toml", "model", *cache]) == 0
     assert models.fingerprint(models.hash_files(tmp_path / "model")) == fingerprint
+
+
+@pytest.mark.slow("trains a model")
+def test_an_exported_model_has_the_findings_that_it_had_and_the_modes_of_the_users_own_files(
+    run: Runner, write_policy: Callable[..., Path], tmp_path: Path
+) -> None:
+    write_policy(
+        model='source = "small-bert"\nmax_length = 16',
+        model__finetune='initialise = "scratch"\nmax_steps = 2\nvalidation = 0.3',
+    )
+    suites = Path(__file__).parent.parent / "suites"
+    texts = {name: (suites / f"test_{name}.py").read_text("utf-8") for name in ("privacy", "environment")}
+    run.pytester.makepyfile(**{f"test_{name}": text for name, text in texts.items()})
+    asked = ("--audit-device", "cpu", "-k", "membership or training_energy")
+    assert run(*asked).ret == 0
+    trained = run.finding("privacy.membership_inference")
+    umask = os.umask(0o022)
+    try:
+        reports, cache = str(run.pytester.path / "reports"), ("--audit-cache", str(run.cache))
+        assert main(["export", reports, str(tmp_path / "model"), *cache]) == 0
+    finally:
+        os.umask(umask)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "model").iterdir()}
+    assert set(modes.values()) == {0o644}
+    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
+    assert run(*asked, "--audit-model", str(tmp_path / "model")).ret == 0
+    loaded = run.finding("privacy.membership_inference")
+    assert [loaded[key] for key in ("n", "estimate", "low", "high")] == [
+        trained[key] for key in ("n", "estimate", "low", "high")
+    ]
+    assert "without --audit-model" in run.finding("environment.training_energy")["reason"]
 
 
 def test_export_does_not_write_into_a_full_folder(audited: Path, tmp_path: Path, cache: Path) -> None:

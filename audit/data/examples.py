@@ -30,7 +30,7 @@ from audit.policy.policy import DEMO, Policy, TransferPolicy, did_you_mean
 from audit.statistics import shared_out
 from audit.text import mentions
 from audit.text.identity import AXES
-from audit.text.paths import check_all_regular
+from audit.text.paths import check_all, check_content
 from audit.text.personal_data import certain
 from audit.text.redaction import called, count, printable
 
@@ -574,7 +574,7 @@ def _read(
     if tables.saved(path):
         return tables.read_saved(path, role, name)
     if path.is_dir():
-        check_all_regular(path, name)
+        check_all(path, name, check_content)
         return _read_hub(str(path), role, name, cache)
     if path.exists() or "${" in source or source.startswith((".", "/", "~")) or tables.is_file_name(source):
         raise AuditError(f"{name}: {tables.not_read(path, ', a folder of them, a Hub data set or demo')}")

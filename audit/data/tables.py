@@ -23,7 +23,7 @@ from audit.core.cache import scratch
 from audit.core.errors import AuditError
 from audit.core.files import UnreadableError
 from audit.data import delimited
-from audit.text.paths import check_all_regular, check_regular
+from audit.text.paths import check_all, check_content
 from audit.text.redaction import message, printable
 
 Columns = Mapping[str, Sequence[Any]]
@@ -39,7 +39,8 @@ COMPRESSED = ".gz"
 REMEDIES = {
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), "save the sheet as CSV (UTF-8)"),
     ".txt": "plain text has no column of labels: save it as CSV with a header",
-    ".zip": "unpack it",
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".tar.gz", ".7z"), "unpack it"),
+    **dict.fromkeys((".arrow", ".feather", ".pkl", ".pickle"), "save the table as Parquet"),
 }
 # The words by which `datasets` tells splits apart in the names of files and folders.
 _SPLITS = re.compile(
@@ -84,19 +85,22 @@ def shards(path: Path) -> list[Path]:
 
 def is_file_name(source: str) -> bool:
     """Whether a source that does not exist was meant as a file, not as a name on the Hub."""
-    return is_pattern(Path(source)) or Path(source).suffix.lower() in REMEDIES
+    return is_pattern(Path(source)) or bool(_remedy(Path(source)))
 
 
 def not_read(path: Path, more: str = "") -> str:
     """Why a path of which :func:`shards` knows no file is not read; `more` is what else could have been named."""
-    kind = path.suffix.lower()
-    remedy = f"; {kind}: {REMEDIES[kind]}" if kind in REMEDIES else ""
-    expected = f"expected a file of one of the types {', '.join(READERS)}, also as .gz{more}{remedy}."
+    expected = f"expected a file of one of the types {', '.join(READERS)}, also as .gz{more}{_remedy(path)}."
     if is_pattern(path):
         return f"no file of a known type matches; {expected}"
     if more:
         return f"{'unknown file type' if path.exists() else 'no such file'}; {expected}"
     return expected
+
+
+def _remedy(path: Path) -> str:
+    kind = next((kind for kind in REMEDIES if path.name.lower().endswith(kind)), "")
+    return f"; {kind}: {REMEDIES[kind]}" if kind else ""
 
 
 def saved(path: Path) -> Literal["", "table", "splits"]:
@@ -151,7 +155,7 @@ def read(path: Path, name: str, cache: Path, *, separator: str = "", wanted: Seq
 def _read_file(path: Path, name: str, cache: Path, separator: str, wanted: Sequence[str]) -> Columns:
     if not path.exists():
         raise AuditError(f"{name}: no such file ({path}).")
-    check_regular(path, name)
+    check_content(path, name)
     if path.stat().st_size == 0:
         raise AuditError(f"{name}: the file is empty.")
     own = suffix(path)
@@ -221,7 +225,7 @@ def read_saved(path: Path, role: str, name: str) -> Columns:
     """The columns of what ``save_to_disk`` saved: of the split of this role, where it has splits."""
     from datasets import Dataset, DatasetDict
 
-    check_all_regular(path, name)
+    check_all(path, name, check_content)
     with readable(name):
         if saved(path) == "table":
             return columns_of(Dataset.load_from_disk(str(path)), name)

@@ -14,6 +14,8 @@ from audit.models.files.weights import Tensor
 from audit.text.redaction import printable
 
 ADAPTER = "adapter_config.json"
+# How whatever is refused for its kind can be audited all the same; ends such a sentence.
+OTHERS = "a model of another kind is audited by replacing the fixture `scorer` in conftest.py, as the README shows"
 # What training wrappers put before each name: torch's DataParallel and DistributedDataParallel, and torch.compile.
 _WRAPPERS = ("module.", "_orig_mod.")
 # Packages that read quantised weights, by the method that a configuration names; any one of them will do.
@@ -76,17 +78,18 @@ def check(folder: Path, source: str, config: Mapping[str, Any], tensors: Mapping
     if config.get("auto_map") and not _is_known(config.get("model_type")):
         raise AuditError(
             f"model '{source}': it needs code of its own (auto_map in config.json), which an audit never runs; give "
-            f"one of an architecture that transformers has."
+            f"one of an architecture that transformers has; {OTHERS}."
         )
     if config.get("is_encoder_decoder"):
         raise AuditError(
             f"model '{source}': it has an encoder and a decoder ({printable(config.get('model_type'), 40)}), and "
-            f"half of the probes could not ask it; give a model that has one of them, as BERT or GPT-2."
+            f"half of the probes could not ask it; give a model that has one of them, as BERT or GPT-2; {OTHERS}."
         )
     if "model_type" in config and not _is_known(config["model_type"]):
         raise AuditError(
             f"model '{source}': config.json says model_type = '{printable(config['model_type'], 60)}', which the "
-            f"installed transformers ({version('transformers')}) does not have; use the version that it was saved with."
+            f"installed transformers ({version('transformers')}) does not have; use the version that it was saved "
+            f"with; {OTHERS}."
         )
     if not has_tokenizer(folder):
         raise AuditError(
@@ -154,11 +157,16 @@ def positions(config: Mapping[str, Any]) -> int | None:
     return number if number > 0 else None
 
 
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files that a tokenizer's words may come from."""
+    return [path for path in sorted(folder.iterdir()) if _TOKENIZER_FILE.fullmatch(path.name)]
+
+
 def has_tokenizer(folder: Path) -> bool:
     """Whether a folder has a file that a tokenizer's words come from, or one that says it needs none."""
     from audit.models.files.artifact import read_json
 
-    if any(_TOKENIZER_FILE.fullmatch(path.name) for path in folder.iterdir()):
+    if tokenizer_files(folder):
         return True
     try:
         settings = read_json(folder / "tokenizer_config.json")

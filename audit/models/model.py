@@ -18,7 +18,7 @@ from audit.data import labels
 from audit.models import admission, tokens
 from audit.models.files import artifact, pickles, weights
 from audit.models.files.pickles import PICKLED
-from audit.text.paths import check_all_regular
+from audit.text.paths import check_all, check_content
 from audit.text.redaction import message, printable
 
 # Formats that other tools would load in place of the audited weights.
@@ -228,9 +228,10 @@ def locate(source: str, path: Path, revision: str | None, *, allow_pickle: bool 
         return path, None
     looks_local = source.startswith((".", "/", "~")) or "${" in source or "\\" in source
     if looks_local or path.exists() or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source):
+        others = "" if looks_local and not path.exists() else f"; {admission.OTHERS}"  # a typing error is no kind
         raise AuditError(
             f"model '{source}': {path} is not a folder; expected a folder with config.json, tokenizer and "
-            f"*.safetensors, or a Hub id such as 'bert-base-uncased'."
+            f"*.safetensors, or a Hub id such as 'bert-base-uncased'{others}."
         )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -265,11 +266,14 @@ def check_folder(folder: Path, source: str, *, allow_pickle: bool = False) -> No
         Without configuration, without weights, with damaged safetensors, or with pickled weights only; where these are
         allowed, if the scanner calls them dangerous or cannot look into them; as :func:`audit.models.admission.check`.
     """
-    check_all_regular(folder, f"model '{source}'")
+    check_all(folder, f"model '{source}'")
     if not (folder / "config.json").is_file():
         admission.check_adapter(folder, source)
-        hint = f"; did you mean {inner}?" if (inner := _model_in(folder)) else "; expected a saved Transformers model."
-        raise AuditError(f"model '{source}': {folder} has no config.json{hint}")
+        inner = _model_in(folder)
+        hint = f"did you mean {inner}?" if inner else f"expected a saved Transformers model; {admission.OTHERS}."
+        raise AuditError(f"model '{source}': {folder} has no config.json; {hint}")
+    for path in admission.tokenizer_files(folder):
+        check_content(path, f"model '{source}'")
     safe = safe_weights(folder, source)
     tensors = _tensors(safe)
     if not safe:
@@ -315,11 +319,14 @@ def _check_pickled(folder: Path, source: str, *, allow_pickle: bool) -> None:
     pickled = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICKLED and path.is_file()]
     if not pickled:
         admission.check_adapter(folder, source)
-        raise AuditError(f"model '{source}': {folder} has no weights; expected {SAFE_WEIGHTS}.")
+        raise AuditError(f"model '{source}': {folder} has no weights; expected {SAFE_WEIGHTS}; {admission.OTHERS}.")
+    for path in pickled:
+        check_content(path, f"model '{source}'")
     if not allow_pickle:
         raise AuditError(
             f"model '{source}': {folder} has pickled weights only ({printable(pickled[0].name)}), which can run code "
-            f"when loaded; save it with save_pretrained(..., safe_serialization=True)."
+            f"when loaded; save it with save_pretrained(..., safe_serialization=True), or allow it with [security] "
+            f"allow_pickle = true."
         )
     loadable = _weight_files(folder, source, PICKLED_WEIGHTS)
     if not loadable:
@@ -358,10 +365,12 @@ def safe_weights(folder: Path, source: str) -> list[Path]:
 def _weight_files(folder: Path, source: str, name: str) -> list[Path]:
     """The file of that name, or those that its index names."""
     if (folder / name).is_file():
+        check_content(folder / name, f"model '{source}'")
         return [folder / name]
     index = folder / f"{name}.index.json"
     if not index.is_file():
         return []
+    check_content(index, f"model '{source}'")
     try:
         value = artifact.read_json(index)
         problems = artifact.index_problems(index, value)
@@ -369,11 +378,15 @@ def _weight_files(folder: Path, source: str, name: str) -> list[Path]:
         problems = ["not a map of tensors to files"]
     if problems:
         raise AuditError(f"model '{source}': {index}: {problems[0]}; expected the names of weight files beside it.")
-    return sorted({folder / name for name in value["weight_map"].values()})
+    parts = sorted({folder / name for name in value["weight_map"].values()})
+    for path in parts:
+        check_content(path, f"model '{source}'")
+    return parts
 
 
 def config(folder: Path, source: str) -> dict[str, Any]:
     """The configuration as plain JSON."""
+    check_content(folder / "config.json", f"model '{source}'")
     try:
         value = artifact.read_json(folder / "config.json")
     except (OSError, ValueError) as error:

@@ -20,6 +20,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     from audit.record import record
     from audit.report import terminal
     from audit.report.headline import headline
+    from audit.report.i18n.words import DO_NOT_RUN
 
     colour = {"pass": {"green": True}, "fail": {"red": True}, "incomplete": {"yellow": True}}
     terminalreporter.ensure_newline()
@@ -32,6 +33,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)
     terminalreporter.write_line(headline(run.record), bold=True, **colour[run.record["verdict"]])
+    if run.record["not_run"]:
+        terminalreporter.write_line(DO_NOT_RUN)
     if run.falls_short:
         terminalreporter.write_line(
             "An incomplete audit does not end with exit status 0 here; with --no-audit-complete it may."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -9,11 +10,10 @@ from typing import Any
 
 from audit.text.redaction import printable
 
-LANGUAGE, COUNTRY = r"^[a-z]{2,3}$", r"^[A-Z]{3}$"
+LANGUAGE = r"^[a-z]{2,3}$"
 LAYERS, SHA256 = r"^(all|head|last:[1-9]\d*)$", r"^[0-9a-fA-F]{64}$"
 _PATTERNS = {
     LANGUAGE: "two or three small letters, as en",
-    COUNTRY: "three letters, as DEU",
     LAYERS: "all, head or last:2, with any number of layers",
     SHA256: "64 hexadecimal digits",
 }
@@ -84,6 +84,27 @@ def expectation(problem: Mapping[str, Any]) -> str:
         return str(problem["ctx"]["error"])
     expected = _EXPECTED.get(str(problem["type"]))
     return f"expected {expected(problem.get('ctx', {})) if expected else 'another kind of value'}"
+
+
+def of_country(code: str) -> str:
+    """What is wrong with the code of a country, with those that may be meant; empty where it is one of ISO 3166."""
+    from pycountry import countries
+
+    names = {each.alpha_3: each.name for each in countries}
+    if code in names:
+        return ""
+    try:
+        near = [countries.lookup(code).alpha_3]  # two letters, or a name
+    except LookupError:
+        codes = {name.lower(): each for each, name in names.items()}
+        begin = [each for name, each in codes.items() if name.startswith(code.lower())]
+        like = difflib.get_close_matches(code.lower(), codes) if len(code) > 3 else []
+        near = begin or [codes[name] for name in like] or difflib.get_close_matches(code.upper(), names)
+    expected = "expected a country's code of three letters (ISO 3166), as DEU"
+    if not near or not code:
+        return expected
+    meant = " or ".join(f"{each} ({names[each]})" for each in near[:3])
+    return f"{expected}; it is '{printable(code, 40)}': did you mean {meant}?"
 
 
 def spoiled_path(value: Any, key: str = "") -> str | None:

@@ -36,6 +36,8 @@ SMALL_BERT = "small-bert"
 ALTERNATIVES = ("words", "recurrent", "head", "last:2", "int8")
 DEMO = "demo"
 OBJECTIVE = "environment.inference_energy"
+# Gates of every audit, which a policy may move but need not set: no model ships with files that run code.
+ALWAYS_GATED = {"security.artifact": Gate(max=0)}
 _WITH_PATHS = ("model", "data", "quality", "claims")
 
 
@@ -146,10 +148,17 @@ class AuditPolicy(_Section):
         "float32", description="of the model's weights and arithmetic; verdicts speak of the model as it runs with it"
     )
     timeout_s: float = Field(0, ge=0, description="for each test that measures, with what is made for it; 0: none")
-    country: str = Field("DEU", pattern=mistakes.COUNTRY)
+    country: str = Field("DEU", description="ISO 3166 code, for the carbon of the electricity")
     engine: Literal["local", "ray"] = "local"
     address: str | None = Field(None, description="of a Ray cluster, or auto; absent: one on this machine, made for it")
     workers: int = Field(0, ge=0, description="of the Ray cluster; 0: one for each processor or graphics card")
+
+    @field_validator("country")
+    @classmethod
+    def _is_a_country(cls, code: str) -> str:
+        if problem := mistakes.of_country(code):
+            raise ValueError(problem)
+        return code
 
     @model_validator(mode="after")
     def _needs_ray(self) -> AuditPolicy:
@@ -308,11 +317,8 @@ class Policy(_Section):
         return {"subgroup": self.data.subgroups, "metric": tuple(map(metric_name, self.quality.metrics))}
 
     def gate(self, full_id: str) -> Gate | None:
-        """The gate that applies to an id: its own, else the general one of the id without bracket.
-
-        Unsafe model files are gated at none even where the policy does not ask for it.
-        """
-        gates = {"security.artifact": Gate(max=0)} | self._all_gates()
+        """The gate that applies to an id: its own, else the general one without bracket, else that of every audit."""
+        gates = ALWAYS_GATED | self._all_gates()
         return gates.get(full_id) or gates.get(base_id(full_id))
 
     def waiver(self, full_id: str) -> Waiver | None:
@@ -331,7 +337,10 @@ class Policy(_Section):
         }
 
     def gated_ids(self, known: Mapping[str, Identifier]) -> tuple[str, ...]:
-        """Every full id that a gate applies to, brackets filled in; what an audit must produce to be complete."""
+        """Every full id that the policy gates, brackets filled in.
+
+        These, and those that are always gated, are what an audit must produce to be complete.
+        """
         full: dict[str, None] = {}
         for gate_id in self._all_gates():
             names = (gate_id,) if "[" in gate_id else known[gate_id].expand(self.brackets)

@@ -126,9 +126,9 @@ def build(
     """
     first = facts[0]
     have = {finding["id"] for finding in findings}
-    not_run = [full_id for full_id in first["gated"] if full_id not in have]
+    not_run = [full_id for full_id in dict.fromkeys((*first["gated"], *first["always_gated"])) if full_id not in have]
     complete = not not_run and not interrupted
-    # The gate on unsafe files, which no policy has to set, decides nothing by itself.
+    # The gates that no policy has to set decide nothing by themselves.
     holds = "pass" if complete and first["gated"] else "incomplete"
     former = first.get("baseline")
     return dict(

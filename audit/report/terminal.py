@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.core.verdict import Gate, interval
+from audit.policy.policy import ALWAYS_GATED
 from audit.report.page.findings import of_model, reading
 
 STYLES: Mapping[str, dict[str, bool]] = {
@@ -27,9 +28,19 @@ def how_read(data: Mapping[str, Any]) -> Iterator[str]:
     yield from reading(data)
 
 
+def of_grid(energy: Mapping[str, Any]) -> Iterator[str]:
+    """What stands in for the carbon of the policy's country where nobody knows it; `energy` as in a record."""
+    own = next(iter(energy.get("grids", ())), None)
+    if own is not None and own["name"] is None:
+        yield (
+            f"[audit] country = '{own['country']}': there is no figure for its grid; CO2eq is counted by the world's "
+            f"average, {own['g_per_kwh']:.0f} g/kWh"
+        )
+
+
 def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
     """How the data were read; one line for each finding, with its style, and one for each gate that did not run."""
-    for sentence in (*how_read(record["data"]), *of_model(record)):
+    for sentence in (*how_read(record["data"]), *of_model(record), *of_grid(record["energy"])):
         yield sentence, {"yellow": True}
     findings = record["findings"]
     width = max((len(f["id"]) for f in findings), default=0)
@@ -53,4 +64,5 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
             style = {"yellow": True} if waiver["valid"] else style
         yield text.rstrip(), style
     for full_id in record["not_run"]:
-        yield f"{'NOT RUN':<13} {full_id}", {"yellow": True}
+        which = "  gated in every audit" if full_id in ALWAYS_GATED else ""
+        yield f"{'NOT RUN':<13} {full_id}{which}", {"yellow": True}

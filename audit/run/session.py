@@ -33,7 +33,7 @@ from audit.models import model, model_card, tokens
 from audit.models.model import Model
 from audit.models.model_card import Card
 from audit.policy import policy as policies
-from audit.policy.policy import SMALL_BERT, Policy
+from audit.policy.policy import ALWAYS_GATED, SMALL_BERT, Policy
 from audit.probes.catalogue import ids
 from audit.probes.privacy.membership import Twins
 from audit.record import record, since
@@ -604,6 +604,7 @@ class Session:
             "policy": self.policy.recorded(),
             "policy_file": self.policy.origin.name if self.policy.origin else None,
             "gated": list(self.policy.gated_ids(ids(self.extra_ids))),
+            "always_gated": list(ALWAYS_GATED),
             "baseline": self._remembered,
             "model": _describe(audited, self.overridden)
             | ({"unknown_tokens": self.unknown_tokens} if self.unknown_tokens > tokens.WARNED else {}),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from audit.core.errors import AuditError
 from audit.text.redaction import printable
+
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def check_regular(path: Path, name: str) -> None:
@@ -22,8 +25,27 @@ def check_regular(path: Path, name: str) -> None:
         )
 
 
-def check_all_regular(folder: Path, name: str) -> None:
-    """Refuse a folder that holds such a thing, see :func:`check_regular`; what is hidden, as ``.git``, nobody reads."""
-    for path in folder.rglob("*"):
+def check_content(path: Path, name: str) -> None:
+    """Refuse such a thing, see :func:`check_regular`, and what Git leaves where a large file was not fetched.
+
+    Raises
+    ------
+    AuditError
+        Begins with `name`.
+    """
+    check_regular(path, name)
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise AuditError(
+                f"{name}: {printable(path.name)} is a Git LFS pointer, not the file itself; run `git lfs pull` in its "
+                f"repository."
+            )
+
+
+def check_all(folder: Path, name: str, check: Callable[[Path, str], None] = check_regular) -> None:
+    """Hold a check against all that a folder holds; what is hidden, as ``.git``, nobody reads."""
+    for path in sorted(folder.rglob("*")):
         if not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            check_regular(path, name)
+            check(path, name)

@@ -541,6 +541,10 @@ def test_a_damaged_copy_of_a_hub_data_set_is_named_and_made_again(
 # ---- files as their owners have them
 
 
+# What a clone has in the place of a large file that was not fetched.
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+
+
 def test_a_tsv_whose_texts_begin_with_marks_that_nothing_closes_has_all_its_rows(load: Load, tmp_path: Path) -> None:
     texts = [f'"{i} is never closed' if i % 20 == 0 else f"{i} is plain" for i in range(300)]
     lines = [f"{text}\t{i % 2}" for i, text in enumerate(texts)]
@@ -569,6 +573,12 @@ def test_a_text_with_a_bare_carriage_return_is_one_text(load: Load, tmp_path: Pa
         ("rows.csv.gz", "text,label\n", ["gzip"]),
         ("rows.xlsx", "PK", ["save the sheet as CSV"]),
         ("rows.txt", "good\n", ["no column of labels"]),
+        ("rows.tar.gz", "tar", ["; .tar.gz: unpack it"]),
+        ("rows.feather", "FEA1", ["save the table as Parquet"]),
+        *(
+            (name, POINTER, ["Git LFS pointer", "`git lfs pull`"])
+            for name in ("rows.csv", "rows.jsonl", "rows.parquet")
+        ),
     ],
 )
 def test_what_is_wrong_in_a_file_is_told_with_its_line_and_the_remedy(
@@ -654,6 +664,16 @@ def test_a_folder_with_splits_gives_each_role_its_own(load: Load, tmp_path: Path
         (tmp_path / "rows.csv").rename(tmp_path / "both" / f"{role}.csv")
     for role in ("train", "test"):
         assert load("both", train="both", role=role).texts == (f"{role} good", f"{role} bad")
+
+
+@pytest.mark.parametrize("name", ["part-1.csv", "test/part-1.csv"])
+def test_a_pointer_of_git_lfs_among_the_files_of_a_folder_is_named(load: Load, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "both" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(POINTER, "utf-8")
+    (path.parent / "part-0.csv").write_text("text,label\ngood,1\nbad,0\n", "utf-8")
+    message = refuse(load, "both")
+    assert "part-1.csv is a Git LFS pointer" in message
 
 
 def test_what_datasets_saved_to_disk_is_read(load: Load, tmp_path: Path) -> None:

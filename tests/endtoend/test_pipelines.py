@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from tests.helpers import MADE, ROOT, Runner, WritePolicy
+from tests.helpers import ARTIFACT, MADE, ROOT, Runner, WritePolicy
 
 CI = ROOT / "examples" / "ci"
 HOLDS, FAILS = "0.9, 0.89, 0.91", "0.5, 0.4, 0.6"
@@ -75,16 +75,16 @@ def test_the_summary_is_appended_to_that_of_the_job(
     run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_policy(**GATES)
-    run.pytester.makepyfile(suite(FAILS))
+    run.pytester.makepyfile(suite(FAILS), test_security=ARTIFACT)
     step = run.pytester.path / "step.md"
     step.write_text("before\n", "utf-8")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
     run()
     summary = (run.pytester.path / "reports" / "summary.md").read_text("utf-8")
     assert step.read_text("utf-8") == f"before\n{summary}"
-    assert "Blocked: 1 of 2 gates fails." in summary
+    assert "Blocked: 1 of 3 gates fails." in summary
     assert "52" not in (run.pytester.path / "reports" / "badge.svg").read_text("utf-8")
-    assert "blocked, 1 of 2 gates hold" in (run.pytester.path / "reports" / "badge.svg").read_text("utf-8")
+    assert "blocked, 2 of 3 gates hold" in (run.pytester.path / "reports" / "badge.svg").read_text("utf-8")
 
 
 # ---- the templates
@@ -124,7 +124,7 @@ def repository(run: Runner, write_policy: WritePolicy, accuracy: str) -> Path:
     write_policy(**GATES)
     folder = run.pytester.path
     (folder / "pytest.ini").write_text(f"[pytest]\naddopts = --audit-cache {run.cache}\n", "utf-8")
-    run.pytester.makepyfile(**{"suites/test_quality": suite(accuracy)})
+    run.pytester.makepyfile(**{"suites/test_quality": suite(accuracy), "suites/test_security": ARTIFACT})
     return folder
 
 

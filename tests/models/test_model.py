@@ -38,6 +38,93 @@ def test_the_folder_of_a_run_names_its_last_checkpoint(tmp_path: Path) -> None:
         check_folder(tmp_path / "empty", "empty")
 
 
+def _only(name: str) -> Callable[[Path], object]:
+    """Leave one file in a folder, of a kind that is not read."""
+
+    def change(folder: Path) -> None:
+        for path in folder.iterdir():
+            path.unlink()
+        (folder / name).write_bytes(b"x")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("inside", "change"),
+    [
+        *(("", _only(name)) for name in ("model.onnx", "model.joblib")),
+        *((name, _only(name)) for name in ("model.onnx", "model.joblib", "model.gguf")),
+        *(
+            ("", lambda folder, name=name: (folder / "model.safetensors").rename(folder / name))
+            for name in ("tf_model.h5", "flax_model.msgpack", "model.gguf")
+        ),
+        ("", lambda folder: _edit_json("config.json", "is_encoder_decoder", True)(folder)),
+        ("", lambda folder: _edit_json("config.json", "model_type", "mine")(folder)),
+    ],
+)
+def test_every_refusal_of_a_models_kind_names_the_way_to_audit_it(
+    folder: Path, inside: str, change: Callable[[Path], object]
+) -> None:
+    change(folder)
+    with pytest.raises(AuditError, match="replacing the fixture `scorer` in conftest") as caught:
+        locate(str(folder / inside), folder / inside, None)
+    assert is_one_sentence(str(caught.value))
+
+
+@pytest.mark.parametrize("source", ["https://models.example.org/v1", "mine:predict", "word counts"])
+def test_so_does_that_of_a_service_or_a_function(tmp_path: Path, source: str) -> None:
+    with pytest.raises(AuditError, match="replacing the fixture `scorer`"):
+        locate(source, tmp_path / source, None)
+
+
+def test_a_folder_that_is_not_there_is_a_typing_error(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match=r"or a Hub id such as 'bert-base-uncased'\.$"):
+        locate("./nowhere", tmp_path / "nowhere", None)
+
+
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+INDEX = {"weight_map": {"classifier.weight": "model-00001-of-00001.safetensors"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("model.safetensors", ""),
+        ("config.json", ""),
+        ("tokenizer.json", ""),
+        ("pytorch_model.bin", "model.safetensors"),
+        ("model.safetensors.index.json", "model.safetensors"),
+        ("model-00001-of-00001.safetensors", "model.safetensors"),
+    ],
+)
+@pytest.mark.parametrize("allow_pickle", [False, True])
+def test_a_pointer_of_git_lfs_in_the_place_of_a_file_is_named(
+    folder: Path, name: str, instead: str, allow_pickle: bool
+) -> None:
+    if instead:
+        (folder / instead).unlink()
+    if name.startswith("model-"):
+        (folder / "model.safetensors.index.json").write_text(json.dumps(INDEX), "utf-8")
+    (folder / name).write_text(POINTER, "utf-8")
+    with pytest.raises(AuditError, match=rf"{name} is a Git LFS pointer.*`git lfs pull`") as caught:
+        locate("mine", folder, None, allow_pickle=allow_pickle)
+    assert is_one_sentence(str(caught.value))
+
+
+def test_pointers_in_the_place_of_files_that_nobody_loads_do_no_harm(folder: Path) -> None:
+    (folder / "onnx").mkdir()
+    for name in ("pytorch_model.bin", "onnx/model.onnx"):
+        (folder / name).write_text(POINTER, "utf-8")
+    assert locate("mine", folder, None) == (folder, None)
+
+
+def test_pickled_weights_are_refused_with_both_ways_out(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(AuditError, match=r"safe_serialization=True\), or allow it with \[security\] allow_pickle"):
+        locate("mine", folder, None)
+
+
 def test_the_fingerprint_leaves_documentation_out(folder: Path) -> None:
     before = _model(folder).fingerprint
     assert before.startswith("sha256:")

@@ -260,7 +260,8 @@ def test_a_record_passes_only_if_every_gate_holds_or_is_waived_and_ran(
     drawn: list[dict[str, Any]], gated: set[str], failed: bool, interrupted: bool
 ) -> None:
     facts: dict[str, Any] = {
-        "policy": {}, "policy_file": None, "gated": sorted(gated), "model": {}, "data": {"test": {}, "train": {}},
+        "policy": {}, "policy_file": None, "gated": sorted(gated), "always_gated": [], "model": {},
+        "data": {"test": {}, "train": {}},
         "energy": [], "kept": [], "grids": [], "scoring": {"texts": 0, "forward_passes": 0, "cache_hits": 0},
         "provenance": {},
     }  # fmt: skip

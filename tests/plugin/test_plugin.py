@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CLASSES
-from tests.helpers import MADE, ROOT, Runner, WritePolicy
+from tests.helpers import ARTIFACT, MADE, ROOT, Runner, WritePolicy
 
 QUALITY = """
     import pytest
@@ -42,7 +42,7 @@ def test_a_gate_decides(
     run: Runner, write_policy: WritePolicy, gate: str | None, verdict: str, exit_status: int, audit: str
 ) -> None:
     write_policy(**({"gates.quality": f"accuracy = {{ {gate} }}"} if gate else {}))
-    run.pytester.makepyfile(QUALITY)
+    run.pytester.makepyfile(QUALITY, test_security=ARTIFACT)
     result = run()
     assert result.ret == exit_status
     assert run.finding("quality.accuracy")["verdict"] == verdict
@@ -357,12 +357,33 @@ def test_rows_left_out_and_groups_read_otherwise_stand_on_the_terminal_and_on_to
 
 def test_a_gate_that_did_not_run_makes_the_audit_incomplete(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "accuracy = { min = 0.05 }", "gates.fairness": "equalized_odds = { max = 1 }"})
-    run.pytester.makepyfile(QUALITY)
+    run.pytester.makepyfile(QUALITY, test_security=ARTIFACT)
     result = run()
     assert result.ret == 0
     assert run.record["not_run"] == ["fairness.equalized_odds[gender]"]
     assert (run.record["verdict"], run.record["complete"]) == ("incomplete", False)
     result.stdout.fnmatch_lines(["NOT RUN*fairness.equalized_odds[[]gender[]]", "Incomplete: 1 did not run."])
+
+
+@pytest.mark.parametrize("gate", ["", "artifact = { max = 0 }"])
+def test_an_audit_without_the_gate_of_every_audit_is_incomplete(
+    run: Runner, write_policy: WritePolicy, gate: str
+) -> None:
+    write_policy(**{"gates.quality": "accuracy = { min = 0.05 }", "gates.security": gate})
+    run.pytester.makepyfile(QUALITY, test_security=ARTIFACT)
+    result = run("-k", "accuracy")
+    assert run.record["not_run"] == ["security.artifact"]
+    assert (run.record["verdict"], run.record["complete"]) == ("incomplete", False)
+    result.stdout.fnmatch_lines(
+        [
+            "NOT RUN *security.artifact  gated in every audit",
+            "Incomplete: 1 did not run.",
+            "Run the whole audit again, without leaving out these tests.",
+        ]
+    )
+    assert run("-k", "accuracy", "--audit-complete").ret == 1
+    assert run().ret == 0
+    assert (run.record["verdict"], run.record["not_run"]) == ("pass", [])
 
 
 @pytest.mark.parametrize(
@@ -407,7 +428,7 @@ def test_a_complete_audit_ends_as_its_gates_say(
 ) -> None:
     monkeypatch.setenv("CI", "true")
     write_policy(**{"gates.quality": gates}, audit="complete = true")
-    run.pytester.makepyfile(QUALITY)
+    run.pytester.makepyfile(QUALITY, test_security=ARTIFACT)
     result = run("--audit-complete")
     assert result.ret == exit_status
     assert run.record["verdict"] == ("fail" if exit_status else "pass")
@@ -426,7 +447,7 @@ def test_challenges_are_marks(run: Runner, write_policy: WritePolicy) -> None:
     )
     result = run("-m", "ethics", "--strict-markers")
     result.assert_outcomes(passed=1, deselected=1)
-    assert run.record["not_run"] == ["quality.accuracy"]
+    assert run.record["not_run"] == ["quality.accuracy", "security.artifact"]
     assert run.record["verdict"] == "incomplete"
 
 
@@ -451,7 +472,7 @@ def test_interruption_leaves_a_partial_record_that_says_so(run: Runner, write_po
     result = run.pytester.runpytest_subprocess("--audit-cache", str(run.cache))
     assert result.ret == 2
     assert run.finding("quality.accuracy")["verdict"] == "pass"
-    assert run.record["not_run"] == ["quality.macro_f1"]
+    assert run.record["not_run"] == ["quality.macro_f1", "security.artifact"]
     assert (run.record["verdict"], run.record["interrupted"]) == ("incomplete", True)
     assert "interrupted" in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
 
@@ -459,7 +480,7 @@ def test_interruption_leaves_a_partial_record_that_says_so(run: Runner, write_po
 @pytest.mark.slow("audits in a process of its own", seconds=5)
 def test_a_crash_never_leaves_yesterdays_pass_behind(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "accuracy = { min = 0.05 }"})
-    test_file = run.pytester.makepyfile(QUALITY)
+    test_file = run.pytester.makepyfile(QUALITY, test_security=ARTIFACT)
     assert run().ret == 0
     assert run.record["verdict"] == "pass"
     test_file.write_text("import os\ndef test_crash(audit): os._exit(9)\n", "utf-8")
@@ -494,15 +515,17 @@ def test_subgroup_tests_run_once_for_each_column(run: Runner, write_policy: Writ
         @pytest.mark.measures("fairness.accuracy_gap")
         def test_gap(audit, predictions, subgroup):
             audit.check(fairness.accuracy_gap(predictions, subgroup))
-        """
+        """,
+        test_security=ARTIFACT,
     )
     result = run("-v")
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["*test_gap[[]gender[*]region[]]*PASSED*"])
     assert {f["id"] for f in run.record["findings"]} == {
         "fairness.accuracy_gap[gender]",
         "fairness.accuracy_gap[region]",
         "fairness.accuracy_gap[gender*region]",
+        "security.artifact",
     }
     assert run.record["complete"]
 
@@ -1064,17 +1087,33 @@ def test_xdist_reports_a_users_mistake_with_exit_4(run: Runner, write_policy: Wr
 
 def test_the_summary_names_each_verdict_and_the_report(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "accuracy = { min = 0.95 }"})
-    run.pytester.makepyfile(QUALITY)
+    run.pytester.makepyfile(QUALITY, test_security=ARTIFACT)
     result = run("-q")
     result.stdout.fnmatch_lines(
         [
             "=* model audit =*",
             "FAIL *quality.accuracy * gate ≥ 0.950*",
-            "Blocked: 1 of 1 gates fails.",
+            "Blocked: 1 of 2 gates fails.",
             "report: reports/report.html",
         ]
     )
     assert "Traceback" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(("country", "is_known"), [("AND", False), ("POL", True)])
+def test_a_country_without_a_figure_is_counted_by_the_worlds_average_and_the_terminal_says_so(
+    run: Runner, write_policy: WritePolicy, country: str, is_known: bool
+) -> None:
+    write_policy(audit=f'country = "{country}"')
+    run.pytester.makepyfile(QUALITY)
+    output = run().stdout.str()
+    own, world = run.record["energy"]["grids"][0], 475.0  # International Energy Agency, 2019
+    assert (own["country"], own["name"] is not None) == (country, is_known)
+    assert (own["g_per_kwh"] == pytest.approx(world)) is not is_known
+    sentence = (
+        f"[audit] country = '{country}': there is no figure for its grid; CO2eq is counted by the world's average"
+    )
+    assert (sentence in output) is not is_known
 
 
 def test_collecting_only_starts_nothing(run: Runner, write_policy: WritePolicy) -> None:

@@ -9,7 +9,7 @@ import pytest
 from audit.core.errors import AuditError
 from audit.policy import policy
 from audit.probes.catalogue import ids
-from tests.helpers import MADE, Runner, WritePolicy
+from tests.helpers import ARTIFACT, MADE, Runner, WritePolicy
 
 FAILING = (
     MADE
@@ -48,7 +48,7 @@ def test_a_waiver_lets_a_gate_pass_through_its_last_day(
     exit_status: int,
 ) -> None:
     write(write_policy, waiver(days))
-    run.pytester.makepyfile(FAILING.replace("{0}", interval))
+    run.pytester.makepyfile(FAILING.replace("{0}", interval), test_security=ARTIFACT)
     result = run()
     assert result.ret == exit_status
     finding = run.finding("quality.accuracy")
@@ -57,14 +57,14 @@ def test_a_waiver_lets_a_gate_pass_through_its_last_day(
     assert finding["waiver"]["valid"] is (days >= 0)
     assert run.finding("quality.macro_f1")["waiver"] is None
     if days >= 0:
-        result.assert_outcomes(passed=1, xfailed=1)
+        result.assert_outcomes(passed=2, xfailed=1)
         assert run.record["verdict"] == "pass"
         result.stdout.fnmatch_lines(
-            ["*; waived by A. Person through *: data on its way", "Released: 1 of 2 gates holds, *"]
+            ["*; waived by A. Person through *: data on its way", "Released: 2 of 3 gates hold, *"]
         )
     else:
-        result.assert_outcomes(passed=1, failed=1)
-        result.stdout.fnmatch_lines(["*; no longer waived by A. Person through *", "Blocked: 1 of 2 gates *"])
+        result.assert_outcomes(passed=2, failed=1)
+        result.stdout.fnmatch_lines(["*; no longer waived by A. Person through *", "Blocked: 1 of 3 gates *"])
 
 
 def test_a_waiver_does_not_hide_another_failure(run: Runner, write_policy: WritePolicy) -> None:

@@ -278,8 +278,14 @@ def test_a_windows_path_that_double_quotes_spoil_is_refused_with_its_key() -> No
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ('[audit]\ncountry = "DE"', "expected three letters, as DEU; it is 'DE'."),
-        ('[audit]\ncountry = "deu"', "expected three letters, as DEU; it is 'deu'."),
+        ('[audit]\ncountry = "DUE"', "(ISO 3166), as DEU; it is 'DUE': did you mean DEU (Germany)?"),
+        ('[audit]\ncountry = "GER"', "it is 'GER': did you mean DEU (Germany)?"),
+        ('[audit]\ncountry = "DE"', "it is 'DE': did you mean DEU (Germany)?"),
+        ('[audit]\ncountry = "deu"', "it is 'deu': did you mean DEU (Germany)?"),
+        ('[audit]\ncountry = "Austrai"', "it is 'Austrai': did you mean AUS (Australia) or AUT (Austria)?"),
+        ('[audit]\ncountry = "Q1"', "expected a country's code of three letters (ISO 3166), as DEU; it is 'Q1'."),
+        ('[audit]\ncountry = "UKR\\u001b"', "it is 'UKR\\x1b'"),
+        ('[audit]\ncountry = ""', "expected a country's code of three letters (ISO 3166), as DEU; it is ''."),
         ('language = "english"', "expected two or three small letters, as en"),
         ('[model.finetune]\ntrain = "top"', "expected all, head or last:2"),
         ('[security]\nexpected_sha256 = { "a" = "b" }', "expected 64 hexadecimal digits"),

@@ -30,6 +30,7 @@ def facts(gated: tuple[str, ...] = ("quality.accuracy",), **scoring: int) -> dic
         "policy": {},
         "policy_file": None,
         "gated": list(gated),
+        "always_gated": [],
         "model": {"source": "x"},
         "data": {"test": {}, "train": {}},
         "energy": [],

@@ -16,7 +16,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     AlbertConfig,
-    AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
@@ -24,6 +23,7 @@ from transformers import (
     DataCollatorWithPadding,
     GPT2Config,
     GPT2ForSequenceClassification,
+    PretrainedConfig,
     PreTrainedTokenizerFast,
 )
 
@@ -35,7 +35,7 @@ from audit.data.examples import Examples, split_validation
 from audit.energy.meter import Meter
 from audit.policy.policy import Finetune
 from audit.training import finetune
-from audit.training.finetune import Recipe, freeze, layers_of, small_bert, train
+from audit.training.finetune import Recipe, freeze, small_bert, train
 from audit.training.references import twins
 from tests.conftest import CLASSES
 from tests.helpers import is_one_sentence
@@ -108,10 +108,11 @@ def test_the_recipe_is_adamw_with_a_linear_schedule_and_nothing_else(base: Path,
 
 
 def test_texts_of_like_length_are_grouped_where_a_processor_trains_unless_the_policy_says_otherwise() -> None:
+    settings = {None: Finetune(), True: Finetune(group_by_length=True), False: Finetune(group_by_length=False)}
     recipes = {
-        (device, asked): Recipe("small-bert", None, None, True, Finetune(group_by_length=asked), 32, device)
+        (device, asked): Recipe("small-bert", None, None, True, settings[asked], 32, device)
         for device in ("cpu", "cuda:0")
-        for asked in (None, True, False)
+        for asked in settings
     }
     applied = {case: recipe.settings.group_by_length for case, recipe in recipes.items()}
     assert applied == {case: case[0] == "cpu" if case[1] is None else case[1] for case in recipes}
@@ -284,13 +285,27 @@ def test_a_decoder_that_has_nothing_to_fill_up_with_is_one_sentence(tmp_path: Pa
     assert is_one_sentence(str(refused.value))
 
 
-def test_layers_are_told_by_what_they_are_not_by_their_name() -> None:
-    albert = AlbertConfig(
-        vocab_size=9, embedding_size=8, hidden_size=8, num_hidden_layers=4, num_attention_heads=1, intermediate_size=8
-    )
-    gpt = GPT2Config(vocab_size=9, n_embd=8, n_layer=3, n_head=1)
-    assert len(layers_of(AutoModel.from_config(gpt))) == 3
-    assert len(layers_of(AutoModel.from_config(albert))) == 1  # all of them share their weights
+@pytest.mark.parametrize(
+    ("config", "layers"),
+    [
+        (GPT2Config(vocab_size=9, n_embd=8, n_layer=3, n_head=1, pad_token_id=0), 3),
+        (
+            AlbertConfig(
+                vocab_size=9, embedding_size=8, hidden_size=8, num_hidden_layers=4, num_attention_heads=1,
+                intermediate_size=8,
+            ),
+            1,  # all of them share their weights
+        ),
+    ],
+)  # fmt: skip
+def test_layers_are_told_by_what_they_are_not_by_their_name(config: PretrainedConfig, layers: int) -> None:
+    network = AutoModelForSequenceClassification.from_config(config)
+    freeze(network, "head")
+    head = {name for name, weights in network.named_parameters() if weights.requires_grad}
+    freeze(network, "last:1")
+    assert head < {name for name, weights in network.named_parameters() if weights.requires_grad}
+    with pytest.raises(AuditError, match=rf"the model has {layers} layers? that can be told apart"):
+        freeze(network, f"last:{layers + 1}")
 
 
 def test_more_layers_than_there_are_is_the_users_mistake(base: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from audit.core.verdict import Measurement
-from audit.models.files.artifact import ELSEWHERE, inspect
+from audit.models.files.artifact import ELSEWHERE, Problem, inspect
 from audit.models.model import Model
 
 
@@ -42,6 +42,7 @@ def artifact(model: Model, expected_sha256: Mapping[str, str] | None = None) -> 
             ]
             if problems
             else [],
+            **({"caution": _named(problems)} if problems else {}),
             **found.facts,
             "limits": [
                 "That nothing was found does not prove that the files are safe; it names what was looked for.",
@@ -51,3 +52,9 @@ def artifact(model: Model, expected_sha256: Mapping[str, str] | None = None) -> 
             ],
         },
     )
+
+
+def _named(problems: Sequence[Problem]) -> str:
+    """The first files at fault, as a clause for a terminal; the report's table has them all."""
+    named = [f"{problem.file}: {problem.problem}" for problem in problems[:2]]
+    return "; ".join([*named, *([f"and {len(problems) - len(named)} more"] if len(problems) > len(named) else [])])

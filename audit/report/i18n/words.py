@@ -104,7 +104,7 @@ MEANINGS: Mapping[str, str] = {
     "not_assessed": "The evidence needed to measure it is missing. This is not a pass. The reason says "
     "what to supply. Where the policy gates it, it counts as a failure.",
     "error": "The test itself broke before it could measure. Nothing is known; the audit counts it as a failure.",
-    "not_run": "The policy sets a gate for it, but its test was left out of this run or never reached. "
+    "not_run": "It has a gate, but its test was left out of this run or never reached. "
     "Such an audit is incomplete and never released.",
 }
 # Of each word its name, how running text writes it (split at "|"; nothing else is linked to it), and its meaning.

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -508,6 +509,19 @@ def test_planted_pickles_fail_the_audit_and_never_run(audit: Audit, folder: Path
     }
     assert all("the scanner names:" in row[1] for row in rows)
     assert not (tmp_path / "executed").exists()
+    (line,) = [line for line in result.outlines if line.startswith("FAIL ") and "gate" in line]
+    assert all(f"{row[0]}: {row[1]}; " in line for row in rows[:2])
+    assert line.endswith(f"; and {count - 2} more")
+
+
+def test_the_terminal_names_the_file_that_fails_whatever_is_in_its_name(audit: Audit, folder: Path) -> None:
+    (folder / "eval\x1b[31m.pkl").write_bytes(pickle.dumps(print))
+    result, finding = audit(folder)
+    assert finding is not None
+    assert finding["estimate"] == 1
+    (line,) = [line for line in result.outlines if line.startswith("FAIL ") and "gate" in line]
+    assert re.search(r"gate ≤ 0\.000 *eval\\x1b\[31m\.pkl: \S", line)
+    assert "\x1b" not in result.stdout.str()
 
 
 def test_what_the_trainer_left_in_a_checkpoint_may_be_deleted(folder: Path) -> None:
