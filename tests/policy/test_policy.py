@@ -284,7 +284,7 @@ def test_a_windows_path_that_double_quotes_spoil_is_refused_with_its_key() -> No
         ('[audit]\ncountry = "deu"', "it is 'deu': did you mean DEU (Germany)?"),
         ('[audit]\ncountry = "Austrai"', "it is 'Austrai': did you mean AUS (Australia) or AUT (Austria)?"),
         ('[audit]\ncountry = "Q1"', "expected a country's code of three letters (ISO 3166), as DEU; it is 'Q1'."),
-        ('[audit]\ncountry = "UKR\\u001b"', "it is 'UKR\\x1b'"),
+        ('[audit]\ncountry = "UKR\\u001b"', "it is 'UKR⟨U+001B⟩'"),
         ('[audit]\ncountry = ""', "expected a country's code of three letters (ISO 3166), as DEU; it is ''."),
         ('language = "english"', "expected two or three small letters, as en"),
         ('[model.finetune]\ntrain = "top"', "expected all, head or last:2"),
