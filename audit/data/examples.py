@@ -105,6 +105,8 @@ class Examples:
     label_reading : LabelReading
     spellings : mapping of str to Spellings
         How the cells of each subgroup column were read, where that is not as they stand.
+    absent : int
+        Rows whose id is empty or is not in the file of groups: they have no group.
     protocol : Protocol
         How evidence from these examples is to be read.
     """
@@ -117,6 +119,7 @@ class Examples:
     skipped: Mapping[str, int] = field(default_factory=dict)
     label_reading: LabelReading = field(default_factory=LabelReading)
     spellings: Mapping[str, Spellings] = field(default_factory=dict)
+    absent: int = 0
     protocol: Protocol = field(default_factory=Protocol)
 
     def __repr__(self) -> str:
@@ -184,6 +187,7 @@ class Examples:
             "skipped": dict(self.skipped),
             **({"labels": by_convention} if by_convention else {}),
             **({"groups": groups} if groups else {}),
+            **({"absent": self.absent} if self.absent else {}),
         }
 
 
@@ -220,8 +224,10 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     parts = {part for column in settings.subgroups for part in column.split("*")}
     mentioned = {part for part in parts if mentions.axis_of(part) is not None}
     plain = parts - mentioned
+    absent = np.zeros(len(columns[settings.text]), dtype=bool)
     if settings.groups and (role == "test" or settings.id in columns):
-        columns = {**columns, **_groups_elsewhere(columns, sorted(plain), policy, role, name, cache)}
+        joined, absent = _groups_elsewhere(columns, sorted(plain), policy, role, name, cache)
+        columns = {**columns, **joined}
     if role == "test":
         _check_mentions(mentioned, policy)
         for column in sorted(plain):
@@ -278,6 +284,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         skipped={reason: rows for reason, rows in skipped.items() if rows},
         label_reading=LabelReading(by_convention, unmatched),
         spellings={column: each for column, each in spellings.items() if each.read_as or each.missing},
+        absent=int((absent & keep).sum()),
         protocol=_protocol(policy),
     )
     if role == "test":
@@ -499,8 +506,11 @@ def _clean(value: object) -> str:
 
 def _groups_elsewhere(
     columns: tables.Columns, wanted: Sequence[str], policy: Policy, role: Role, name: str, cache: Path
-) -> tables.Columns:
-    """The subgroup columns of the file of groups, in the order of the data's own rows, told by their ids."""
+) -> tuple[tables.Columns, NDArray[np.bool_]]:
+    """The subgroup columns of the file of groups, in the order of the data's own rows, told by their ids.
+
+    Beside them which of these rows it does not have.
+    """
     source, key = policy.data.groups, policy.data.id
     there = f"{policy.name}: [data] groups = '{source}'"
     path = policy.path(source, "[data] groups")
@@ -527,7 +537,8 @@ def _groups_elsewhere(
         raise AuditError(
             f"{there}: no '{key}' of the data stands in it; name the column that both have with [data] id."
         )
-    return {column: [None if row is None else values[row] for row in rows] for column, values in cells.items()}
+    joined = {column: [None if row is None else values[row] for row in rows] for column, values in cells.items()}
+    return joined, np.array([row is None for row in rows], dtype=bool)
 
 
 def _groups(cells: Sequence[str]) -> tuple[NDArray[np.object_], Spellings]:

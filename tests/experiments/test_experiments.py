@@ -92,7 +92,7 @@ data = "elsewhere.csv"
     )
     done, found = audit(pytester, cache)
     assert done.ret == 0, done.outlines
-    assert (found["record"]["verdict"], found["record"]["complete"]) == ("incomplete", True)  # no gate is set
+    assert (found["record"]["verdict"], found["record"]["complete"]) == ("incomplete", False)  # no gate is set
     assert set(found) - {"record"} == set(NAMES)
     for name in NAMES:
         assert found[name]["challenge"] == "claims"

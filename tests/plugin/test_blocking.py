@@ -117,7 +117,7 @@ def test_marks_of_a_conftest_do_not_excuse_the_suites(run: Runner, write_policy:
     )
     assert run("-k", "test_accuracy").ret == 1
     assert run.record["verdict"] == "fail"
-    assert headline(run.record).startswith("Blocked: 1 of 2 gates fails")  # the files were left out
+    assert headline(run.record) == "Blocked: 1 of 2 gates fails, 1 did not run."
 
 
 def test_an_open_gate_that_may_not_turn_blocks_under_xfail_too(run: Runner, write_policy: WritePolicy) -> None:
@@ -190,7 +190,7 @@ def test_a_probe_that_hangs_is_an_error_and_the_audit_goes_on(
     found = run.finding("quality.accuracy")
     assert (found["verdict"], found["reason"]) == ("error", TOO_LONG)
     assert run.finding("quality.macro_f1")["verdict"] == "pass"
-    assert (run.record["verdict"], run.record["complete"]) == ("fail", True)
+    assert (run.record["verdict"], run.record["not_run"]) == ("fail", ["security.artifact"])
 
 
 @pytest.fixture
@@ -261,9 +261,8 @@ def test_a_record_passes_only_if_every_gate_holds_or_is_waived_and_ran(
 ) -> None:
     facts: dict[str, Any] = {
         "policy": {}, "policy_file": None, "gated": sorted(gated), "always_gated": [], "model": {},
-        "data": {"test": {}, "train": {}},
-        "energy": [], "kept": [], "grids": [], "scoring": {"texts": 0, "forward_passes": 0, "cache_hits": 0},
-        "provenance": {},
+        "data": {"test": {}, "train": {}}, "energy": [], "kept": [], "grids": [],
+        "scoring": {"texts": 0, "forward_passes": 0, "cache_hits": 0}, "provenance": {},
     }  # fmt: skip
     value = record.build(
         merge(drawn), [facts], failed=failed, interrupted=interrupted, created="2026-01-01T00:00:00Z", duration_s=1

@@ -352,6 +352,28 @@ def test_rows_left_out_and_groups_read_otherwise_stand_on_the_terminal_and_on_to
     assert all(sentence in re.sub("<[^>]+>", "", top) for sentence in spoken)
 
 
+@pytest.mark.parametrize("has_all", [False, True])
+def test_rows_that_the_file_of_groups_lacks_stand_on_the_terminal_and_on_top_of_the_report(
+    run: Runner, write_policy: WritePolicy, has_all: bool
+) -> None:
+    labels = ("negative", "neutral", "positive", "")
+    ids = [i % 40 if has_all or i % 8 else "" if i % 16 else 1000 + i for i in range(240)]
+    lines = [f"text {i},{labels[i // 8 % 4]},{who}" for i, who in enumerate(ids)]
+    (run.pytester.path / "rows.csv").write_text("\n".join(["text,label,who", *lines]), "utf-8")
+    people = "\n".join(["who,sex", *(f"{who},{('f', 'm')[who % 2]}" for who in range(40))])
+    (run.pytester.path / "people.csv").write_text(people, "utf-8")
+    write_policy(data='test = "rows.csv"\nsubgroups = ["sex"]\ngroups = "people.csv"\nid = "who"')
+    run.pytester.makepyfile(QUALITY)
+    output = run().stdout.str()
+    # Of the 184 rows that have a label, every eighth.
+    sentence = (
+        "23 of 184 rows of the test data have no group, since their ids are empty or are not in the file of groups."
+    )
+    page = (run.pytester.path / "reports" / "report.html").read_text("utf-8").partition("</header>")[0]
+    assert (sentence in output) is (sentence in re.sub("<[^>]+>", "", page)) is not has_all
+    assert run.record["data"]["test"].get("absent") == (None if has_all else 23)
+
+
 # ---- what did not run
 
 

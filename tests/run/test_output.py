@@ -24,7 +24,7 @@ import pytest
 from audit.core.errors import AuditError
 from audit.record import record
 from audit.run.output import FILES, FORMER, LOCK, Output
-from tests.helpers import Runner, WritePolicy, is_one_sentence
+from tests.helpers import ARTIFACT, Runner, WritePolicy, is_one_sentence
 from tests.plugin.test_plugin import QUALITY, quality_suite
 from tests.record.test_record import build, finding
 
@@ -54,7 +54,7 @@ def started(run: Runner, *arguments: str, before: Callable[[], None] | None = No
 def passed(run: Runner, write_policy: WritePolicy, suite: str = QUALITY) -> Path:
     """The folder of an audit that passed."""
     write_policy(**GATES)
-    run.pytester.makepyfile(suite)
+    run.pytester.makepyfile(suite, test_security=ARTIFACT)
     assert run().ret == 0
     folder = run.pytester.path / "reports"
     assert released(folder) == {"record", "page", "summary", "badge"}

@@ -547,8 +547,9 @@ _MOST = 8  # of a kind in one sentence
 
 
 def reading(data: Mapping[str, Any]) -> list[str]:
-    """How the data were read where that is not as they stand: rows left out, and cells of subgroup columns."""
-    return [*_rows_left_out(data), *_groups_read((data.get("test") or {}).get("groups") or {})]
+    """How the data were read where that is not as they stand: rows left out or without groups, and cells of groups."""
+    test = data.get("test") or {}
+    return [*_rows_left_out(data), *_rows_absent(test), *_groups_read(test.get("groups") or {})]
 
 
 def _rows_left_out(data: Mapping[str, Any]) -> Iterator[str]:
@@ -565,6 +566,11 @@ def _rows_left_out(data: Mapping[str, Any]) -> Iterator[str]:
         ]
         count = sum(skipped.values())
         yield counted(form, count, rows=text.figure((of.get("rows") or 0) + count), reasons=_first(reasons))
+
+
+def _rows_absent(test: Mapping[str, Any]) -> Iterator[str]:
+    if is_number(count := test.get("absent")):
+        yield counted(words.ROWS_ABSENT, count, rows=text.figure(test.get("rows") or 0))
 
 
 def _groups_read(groups: Mapping[str, Any]) -> Iterator[str]:
