@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ import pytest
 from audit import demo
 from audit.core.cache import write_atomically
 from tests.helpers import Runner, Shared, processor, save_tiny
+from tests.zygote import forking
 
 CLASSES = ("negative", "neutral", "positive")
 _SHARED = pytest.StashKey[Path]()
@@ -131,6 +132,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def shared(pytestconfig: pytest.Config) -> Shared:
     """Folders that one process fills and all processes of the run read."""
     return Shared(pytestconfig.stash[_SHARED])
+
+
+@pytest.fixture(scope="session")
+def python() -> Iterator[str]:
+    """A Python whose processes need no time for imports."""
+    with forking() as python:
+        yield python
+
+
+@pytest.fixture(autouse=True)
+def forks_if_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have that in the place of ``sys.executable``, for what the test starts and for the workers of xdist."""
+    if request.node.get_closest_marker("forks"):
+        monkeypatch.setattr(sys, "executable", request.getfixturevalue("python"))
 
 
 @pytest.fixture(autouse=True)

@@ -173,9 +173,11 @@ class Runner:
 
     def __init__(self, pytester: pytest.Pytester, cache: Path) -> None:
         self.pytester, self.cache = pytester, cache
+        # One argument: pytest takes a path that stands alone for one of tests, and would list all folders above both.
+        self.options = ("-p", "no:cacheprovider", f"--audit-cache={cache}")
 
     def __call__(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", "--audit-cache", str(self.cache), *arguments)
+        return self.pytester.runpytest_inprocess(*self.options, *arguments)
 
     @property
     def record(self) -> dict[str, Any]:

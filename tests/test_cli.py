@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,17 @@ import pytest
 from audit.cli import main
 from audit.models import model as models
 from audit.policy import policy
-from tests.helpers import ROOT, Runner
+from tests.helpers import ROOT, Runner, WritePolicy
 
 
 @pytest.fixture
-def audited(pytester: pytest.Pytester, write_policy: Callable[..., Path], cache: Path) -> Path:
+def audited(run: Runner, write_policy: WritePolicy) -> Path:
     """A folder with the record of a real audit of the untrained model."""
     write_policy(**{"gates.security": "artifact = { max = 0 }"})
     suite = ROOT / "suites" / "test_security.py"
-    pytester.makepyfile(test_security=suite.read_text("utf-8"))
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--audit-cache", str(cache), "-k", "artifact")
-    assert result.ret == 0
-    return pytester.path / "reports"
+    run.pytester.makepyfile(test_security=suite.read_text("utf-8"))
+    assert run("-k", "artifact").ret == 0
+    return run.pytester.path / "reports"
 
 
 def test_init_writes_a_policy_and_suites_that_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,7 +142,7 @@ def test_an_exported_model_has_the_findings_that_it_had_and_the_modes_of_the_use
         model='source = "small-bert"\nmax_length = 16',
         model__finetune='initialise = "scratch"\nmax_steps = 2\nvalidation = 0.3',
     )
-    suites = Path(__file__).parent.parent / "suites"
+    suites = ROOT / "suites"
     texts = {name: (suites / f"test_{name}.py").read_text("utf-8") for name in ("privacy", "environment")}
     run.pytester.makepyfile(**{f"test_{name}": text for name, text in texts.items()})
     asked = ("--audit-device", "cpu", "-k", "membership or training_energy")

@@ -201,7 +201,7 @@ def test_an_audit_does_not_start_on_such_a_folder(run: Runner, write_policy: Wri
     run.pytester.makepyfile("def test_it(predictions): ...")
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache").chmod(0o777)
-    result = run("--audit-cache", str(tmp_path / "cache"))
+    result = run(f"--audit-cache={tmp_path / 'cache'}")
     assert result.ret == 4
     (line,) = [line for line in result.stderr.lines if line.startswith("ERROR:")]
     assert "chmod go-w" in line

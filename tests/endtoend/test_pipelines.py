@@ -45,6 +45,7 @@ def properties(path: Path) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=5)
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_junit_holds_estimate_interval_and_gate(
@@ -107,7 +108,8 @@ def audit_step() -> tuple[str, dict[str, str]]:
 
 
 def shell(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}"
+    command = f'pytest() {{ {sys.executable} -m pytest "$@"; }}; export -f pytest\n{command}'
     # As GitHub and GitLab run a script: the first command that fails ends it.
     return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", command],
@@ -128,6 +130,7 @@ def repository(run: Runner, write_policy: WritePolicy, accuracy: str) -> Path:
     return folder
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=5)
 @pytest.mark.parametrize(
     ("accuracy", "arguments", "exit_status", "verdict"),
@@ -147,6 +150,7 @@ def test_the_action_lets_pass_only_what_passes(
     assert all(Path(name).is_file() for name in uploaded.split())
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=2)
 def test_the_action_says_incomplete_where_the_audit_cannot_start(run: Runner, write_policy: WritePolicy) -> None:
     folder = repository(run, write_policy, HOLDS)
@@ -183,6 +187,7 @@ def test_every_input_of_the_example_workflow_is_one_of_the_actions() -> None:
     assert workflow["jobs"]["release"]["needs"] == "audit"
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=16)
 @pytest.mark.parametrize(("accuracy", "exit_status"), [(HOLDS, 0), (FAILS, 1)])
 def test_the_other_templates_let_pass_only_what_passes(
@@ -205,6 +210,7 @@ def test_the_other_templates_let_pass_only_what_passes(
     )
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=4)
 def test_plain_shell_blocks_an_incomplete_audit(run: Runner, write_policy: WritePolicy) -> None:
     folder = repository(run, write_policy, HOLDS)

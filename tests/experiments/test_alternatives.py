@@ -202,7 +202,7 @@ def test_a_suite_gets_those_that_the_policy_names(
             assert list(alternatives.left_out) == ["head"]
         """
     )
-    options = ["-p", "no:cacheprovider", "--audit-cache", str(tmp_path)]
+    options = ["-p", "no:cacheprovider", f"--audit-cache={tmp_path}"]
     pytester.runpytest(*options).assert_outcomes(passed=1)
     record = json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8"))
     assert {"word counts", "measure inference", "measure latency"} <= {p["name"] for p in record["energy"]["phases"]}

@@ -57,7 +57,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def audit(pytester: pytest.Pytester, cache: Path, *arguments: str) -> tuple[pytest.RunResult, dict[str, Any]]:
     """Run the claims suite in this process; gives the findings by their name behind ``claims.``."""
     done = pytester.runpytest_inprocess(
-        str(SUITES / "claims"), "-p", "no:cacheprovider", "--audit-cache", str(cache), *arguments
+        str(SUITES / "claims"), "-p", "no:cacheprovider", f"--audit-cache={cache}", *arguments
     )
     record = json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8"))
     return done, {finding["id"].partition(".")[2]: finding for finding in record["findings"]} | {"record": record}

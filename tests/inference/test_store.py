@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -262,44 +262,42 @@ def texts_of(turn: int) -> list[str]:
     return [f"Round {turn}: the {noun} number {i} is good." for i in range(50) for noun in ("lamp", "kettle")]
 
 
-def predict(model: Path, cache: Path, turn: int, out: Path) -> None:
+def predict(model: str, cache: str, turn: str, out: str) -> None:
     """What each of the processes does; parts are small so that there are many moments to die at."""
     scorers.PART = {"cpu": 8}
     meter = Meter("DEU")
     meter.phase = lambda name: nullcontext()  # type: ignore[method-assign, return-value, assignment, misc]
-    scorer = Scorer(Model("test", model, CLASSES, 32), Cache(cache), meter, Progress())
-    np.save(out, scorer.predict(texts_of(turn)).probabilities)
+    scorer = Scorer(Model("test", Path(model), CLASSES, 32), Cache(Path(cache)), meter, Progress())
+    np.save(out, scorer.predict(texts_of(int(turn))).probabilities)
 
 
+def predicting(*arguments: object) -> subprocess.Popen[bytes]:
+    """A process that does it."""
+    program = "import sys; from tests.test_store import predict; predict(*sys.argv[1:])"
+    return subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE)
+
+
+@pytest.mark.forks  # so that the processes spend their time at work, where they are killed
 @pytest.mark.slow("kills twenty processes", seconds=14)
 def test_two_processes_on_one_cache_of_which_one_is_killed_at_random_moments(untrained: Path, tmp_path: Path) -> None:
-    server = multiprocessing.get_context("forkserver")
-    # Imported once, so that the processes spend their time at work, where they are killed.
-    server.set_forkserver_preload(["tests.test_store", "transformers.models.bert.modeling_bert"])
     chance, killed, cache = random.Random(0), 0, tmp_path / "cache"
     alone = Scorer(Model("test", untrained, CLASSES, 32), Cache(tmp_path / "none"), Meter("DEU"), Progress())
     # How long the work takes on this machine, so that a moment is drawn at which it is going on. The first of two also
     # waits for the imports.
     for name in ("imports", "other"):
-        undisturbed = server.Process(target=predict, args=(untrained, tmp_path / name, 0, tmp_path / "other.npy"))
         started = time.monotonic()
-        undisturbed.start()
-        undisturbed.join()
+        predicting(untrained, tmp_path / name, 0, tmp_path / "other.npy").communicate()
     lasts = time.monotonic() - started
     for turn in range(20):
         out = tmp_path / f"{turn}.npy"
-        survivor, victim = (
-            server.Process(target=predict, args=(untrained, cache, turn, path))
-            for path in (out, tmp_path / "victim.npy")
-        )
-        victim.start()
-        survivor.start()
-        victim.join(chance.uniform(0, lasts))
-        killed += victim.exitcode is None
+        victim, survivor = (predicting(untrained, cache, turn, path) for path in (tmp_path / "victim.npy", out))
+        with suppress(subprocess.TimeoutExpired):
+            victim.wait(chance.uniform(0, lasts))
+        killed += victim.poll() is None
         victim.kill()
-        victim.join()
-        survivor.join()
-        assert survivor.exitcode == 0
+        victim.communicate()
+        survivor.communicate()
+        assert survivor.returncode == 0
         texts, kept = texts_of(turn), np.load(out)
         np.testing.assert_allclose(kept, alone.forward(texts), atol=1e-5)
         again = Scorer(Model("test", untrained, CLASSES, 32), Cache(cache), Meter("DEU"), Progress())

@@ -92,6 +92,7 @@ def test_a_gate_that_does_not_hold_blocks_whatever_becomes_of_its_test(
         assert counts.get("failed", 0) + counts.get("errors", 0) + counts.get("error", 0) == 1
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=9)
 @pytest.mark.parametrize("fault", ["xfail", "checked by another test", "last test exits", "the same test exits"])
 def test_xdist_blocks_as_one_process_does(run: Runner, write_policy: WritePolicy, fault: str) -> None:
@@ -150,6 +151,7 @@ def test_an_audit_that_ends_early_keeps_its_status_and_never_passes(run: Runner,
 ENDS = {"killed": "os.kill(os.getpid(), 9)", "exits": "os._exit(0)"}
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=14)
 @pytest.mark.parametrize("end", ENDS)
 def test_xdist_names_what_a_killed_worker_was_to_measure(run: Runner, write_policy: WritePolicy, end: str) -> None:
@@ -204,7 +206,11 @@ def hangup(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.mark.slow("audits in processes of their own", seconds=10)
 @pytest.mark.parametrize(
     ("hangup", "workers", "status"),
-    [(signal.SIG_DFL, "0", 1), (signal.SIG_DFL, "2", 1), (signal.SIG_IGN, "0", -signal.SIGKILL)],
+    [
+        (signal.SIG_DFL, "0", 1),
+        pytest.param(signal.SIG_DFL, "2", 1, marks=pytest.mark.forks),
+        (signal.SIG_IGN, "0", -signal.SIGKILL),
+    ],
     indirect=["hangup"],
 )
 @pytest.mark.usefixtures("hangup")
@@ -213,8 +219,7 @@ def test_a_probe_that_hangs_in_c_ends_with_a_correct_record(
 ) -> None:
     write_policy(**GATES, audit="timeout_s = 1")
     run.pytester.makepyfile(MADE + HOLDS + accuracy(DEADLOCK))
-    arguments = ("-p", "no:cacheprovider", "--audit-cache", str(run.cache), "-n", workers)
-    result = run.pytester.runpytest_subprocess(*arguments, timeout=300)
+    result = run.pytester.runpytest_subprocess(*run.options, "-n", workers, timeout=300)
     assert result.ret == status
     found = run.finding("quality.accuracy")
     assert (found["verdict"], found["reason"]) == ("error", TOO_LONG)

@@ -210,7 +210,9 @@ BREAKING = """
         ("--showlocals", "-vvv", "--tb=long"),
         ("--tb=native", "-rA"),
         ("--full-trace", "-l", "--xfail-tb", "-rx"),
-        pytest.param(("-n", "2", "-l"), marks=pytest.mark.slow("audits in processes of their own", seconds=9)),
+        pytest.param(
+            ("-n", "2", "-l"), marks=[pytest.mark.slow("audits in two processes", seconds=4), pytest.mark.forks]
+        ),
     ],
     ids=" ".join,
 )
@@ -253,8 +255,7 @@ def test_an_interrupted_audit_shows_frames_and_nothing_of_the_data(run: Runner, 
             probe(test_data.texts)
         """
     )
-    options = ("-p", "no:cacheprovider", "--audit-cache", str(run.cache), "--full-trace", "-l")
-    result = run.pytester.runpytest_inprocess(*options, no_reraise_ctrlc=True)
+    result = run.pytester.runpytest_inprocess(*run.options, "--full-trace", "-l", no_reraise_ctrlc=True)
     assert result.ret == 2
     result.stdout.fnmatch_lines(["*: in probe", "E*KeyboardInterrupt"])
     assert not re.search("(?i)quixby|zebulon", result.stdout.str() + result.stderr.str())
@@ -480,6 +481,7 @@ def test_nothing_selected_is_exit_5_and_writes_nothing(run: Runner, write_policy
     assert not (run.pytester.path / "reports").exists()
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in a process of its own", seconds=7)
 def test_interruption_leaves_a_partial_record_that_says_so(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "accuracy = { min = 0.05 }\nmacro_f1 = { min = 0.01 }"})
@@ -491,7 +493,7 @@ def test_interruption_leaves_a_partial_record_that_says_so(run: Runner, write_po
         raise KeyboardInterrupt
     """
     )
-    result = run.pytester.runpytest_subprocess("--audit-cache", str(run.cache))
+    result = run.pytester.runpytest_subprocess(*run.options)
     assert result.ret == 2
     assert run.finding("quality.accuracy")["verdict"] == "pass"
     assert run.record["not_run"] == ["quality.macro_f1", "security.artifact"]
@@ -499,6 +501,7 @@ def test_interruption_leaves_a_partial_record_that_says_so(run: Runner, write_po
     assert "interrupted" in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in a process of its own", seconds=5)
 def test_a_crash_never_leaves_yesterdays_pass_behind(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "accuracy = { min = 0.05 }"})
@@ -506,7 +509,7 @@ def test_a_crash_never_leaves_yesterdays_pass_behind(run: Runner, write_policy: 
     assert run().ret == 0
     assert run.record["verdict"] == "pass"
     test_file.write_text("import os\ndef test_crash(audit): os._exit(9)\n", "utf-8")
-    run.pytester.runpytest_subprocess("--audit-cache", str(run.cache))
+    run.pytester.runpytest_subprocess(*run.options)
     assert (run.record["verdict"], run.record["complete"]) == ("incomplete", False)
     assert "Released" not in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
 
@@ -1039,6 +1042,7 @@ def test_of_suites_in_a_package_the_conftest_beside_the_policy_counts_once(
 # ---- xdist and the terminal
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits with five suites, in one process and in two", seconds=40)
 def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy, untrained: Path) -> None:
     sections = {"security": "queries = 10\nperturbed = 50", "quality": "behaviour_cases = 100"}
@@ -1060,6 +1064,7 @@ def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy, u
     parallel.stdout.fnmatch_lines(["FAIL*quality.accuracy*", "Blocked: 1 of 2 gates*"])
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in two processes", seconds=9)
 def test_xdist_energy_of_what_others_do_after_the_finding_is_in_the_record(
     run: Runner, write_policy: WritePolicy
@@ -1097,6 +1102,7 @@ def test_xdist_energy_of_what_others_do_after_the_finding_is_in_the_record(
     assert sum(phase["seconds"] for phase in phases) > found["details"]["seconds"] + 4
 
 
+@pytest.mark.forks
 @pytest.mark.slow("starts processes", seconds=2)
 def test_xdist_reports_a_users_mistake_with_exit_4(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**{"gates.quality": "acuracy = { min = 0.5 }"})
@@ -1194,7 +1200,7 @@ def test_a_hub_model_without_a_network_is_exit_4(
     run.pytester.makepyfile(QUALITY)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("HF_HOME", str(run.pytester.path / "hf"))
-    result = run.pytester.runpytest_subprocess("--audit-cache", str(run.cache))
+    result = run.pytester.runpytest_subprocess(*run.options)
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: model 'bert-base-uncased': *Hub could not be reached*"])
 

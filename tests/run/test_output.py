@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -14,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,12 +39,11 @@ KILLED = """
 """
 
 
-def started(run: Runner, *arguments: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
-    """An audit in a process group of its own; `before` is called in its process first."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--audit-cache", str(run.cache), *arguments]
+def started(run: Runner, *arguments: str) -> subprocess.Popen[str]:
+    """An audit in a process group of its own."""
     return subprocess.Popen(
-        command, cwd=run.pytester.path, start_new_session=True, preexec_fn=before, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
+        [sys.executable, "-m", "pytest", *run.options, *arguments], cwd=run.pytester.path, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
 
@@ -106,6 +102,7 @@ def test_killed_before_the_data_are_read_no_former_pass_is_left(
     assert not (folder / record.PREDICTIONS).exists()
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=8)
 @WORKERS
 @pytest.mark.parametrize("late", [False, True], ids=["data", "model"])
@@ -143,7 +140,7 @@ def test_a_former_record_that_is_none_is_not_marked_but_gone(tmp_path: Path) -> 
 
 def test_what_a_killed_audit_left_is_removed(tmp_path: Path) -> None:
     record.write(tmp_path, build([finding()]))
-    for name in (FORMER, ".audit.new"):
+    for name in (FORMER, NEW):
         (tmp_path / name).mkdir()
         (tmp_path / name / record.NAME).write_text("{}", "utf-8")
     (tmp_path / f".{record.PREDICTIONS}.abcd").write_text("half", "utf-8")
@@ -155,6 +152,7 @@ def test_what_a_killed_audit_left_is_removed(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == set(FILES) - {record.PREDICTIONS}
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=6)
 @WORKERS
 def test_the_former_audit_may_be_the_one_in_the_folder(
@@ -172,6 +170,7 @@ def test_the_former_audit_may_be_the_one_in_the_folder(
 # ---- a disk that is full
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=5)
 @WORKERS
 @pytest.mark.parametrize("room", [10, 1_000])
@@ -179,11 +178,8 @@ def test_where_nothing_can_be_written_no_former_verdict_stays(
     run: Runner, write_policy: WritePolicy, workers: tuple[str, ...], room: int
 ) -> None:
     folder = passed(run, write_policy)
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
-
-    audit = started(run, "-s", *workers, before=limit)
+    run.pytester.makeconftest(f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))")
+    audit = started(run, "-s", *workers)
     output = audit.communicate(timeout=120)[0]
     assert audit.returncode == 4, output
     assert "cannot be written" in sentence(output)
@@ -221,6 +217,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_former_verdict(
     assert not any((folder / name).exists() for name in FILES)
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=8)
 @pytest.mark.parametrize(
     ("name", "workers"),
@@ -354,6 +351,7 @@ WAITING = (
 )
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=10)
 @WORKERS
 def test_of_two_audits_in_a_folder_the_second_is_refused(
@@ -407,6 +405,7 @@ def pipe(path: Path) -> Path:
     return path
 
 
+@pytest.mark.forks
 @pytest.mark.slow("audits in processes of their own", seconds=4)
 @pytest.mark.parametrize("case", ["policy", "data", "pairs", "model", "record", "baseline", "predictions", "metric"])
 def test_a_pipe_in_the_place_of_a_file_is_exit_4_and_nobody_waits_for_it(
@@ -449,38 +448,26 @@ def test_a_pipe_in_the_place_of_a_file_is_exit_4_and_nobody_waits_for_it(
 # ---- killed at any moment
 
 
-def audit(folder: Path, cache: Path) -> None:
-    """One audit, in a process that has the libraries at hand."""
-    os.chdir(folder)
-    with (folder / "output").open("w") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        sys.exit(int(pytest.main(["-p", "no:cacheprovider", "--audit-cache", str(cache)])))
-
-
-@pytest.mark.slow("kills forty audits", seconds=195)
+@pytest.mark.forks  # so that the audits spend their time at work, where they are killed
+@pytest.mark.slow("kills forty audits", seconds=60)
 def test_killed_at_any_moment_no_pass_stays_and_the_next_audit_is_as_if_nothing_had_been(
     run: Runner, write_policy: WritePolicy
 ) -> None:
     folder = passed(run, write_policy)
     former, store = run.record, run.pytester.path / "store"
     shutil.copytree(folder, store)
-    # Once for all, so that the audits spend their time at work, where they are killed.
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["tests.conftest", "tests.warm", "tests.test_output"])
 
-    def begun() -> tuple[ForkServerProcess, float]:
-        process = server.Process(target=audit, args=(run.pytester.path, run.cache))
-        process.start()
+    def begun() -> tuple[subprocess.Popen[str], float]:
+        process = started(run)
         while not (folder / LOCK).exists():
-            assert process.is_alive()
+            assert process.poll() is None, process.communicate()[0]
             time.sleep(0.002)
         return process, time.monotonic()
 
-    for _ in range(2):  # the first also waits for what is imported late
+    for _ in range(2):  # the first also waits for the libraries
         process, start = begun()
-        process.join()
-        assert process.exitcode == 0
+        output = process.communicate()[0]
+        assert process.returncode == 0, output
         length = time.monotonic() - start
     undisturbed, names = run.record, {path.name for path in folder.iterdir()}
     rng = random.Random(0)
@@ -492,14 +479,15 @@ def test_killed_at_any_moment_no_pass_stays_and_the_next_audit_is_as_if_nothing_
         moment = 0.1 + (length - 0.1) * (i + rng.random()) / 40
         time.sleep(max(0.0, start + moment - time.monotonic()))
         process.kill()
-        process.join()
+        process.communicate()
         where = f"killed after {moment:.2f} of {length:.2f} s"
-        if not (folder / LOCK).exists():  # it had given its own verdict already
-            assert (run.record["created"], released(folder)) != (former["created"], set()), where
+        value = json.loads((folder / record.NAME).read_text("utf-8"))
+        if value["created"] != former["created"]:  # it had given its own verdict already
+            assert released(folder) == {"record", "page", "summary", "badge"}, where
             ended, length = ended + 1, 0.9 * length  # the machine is quicker now
             continue
-        assert released(folder) == set(), where
-        assert json.loads((folder / record.NAME).read_text("utf-8"))["verdict"] == "incomplete", where
+        assert value["verdict"] == "incomplete", where
+        assert released(folder) == set() or (folder / NEW).exists(), where  # its own page goes before its record
         if i % 8 == 0:
             assert run().ret == 0
             for part in ("verdict", "complete", "findings", "not_run", "model", "data", "predictions", "policy"):

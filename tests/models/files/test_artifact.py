@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from audit import AuditError
 from audit.models.files.artifact import Inspection, inspect
 from audit.models.model import Model, check_folder, fingerprint, hash_files, locate
-from tests.helpers import ROOT, THREE, TINY_WORDS, Bomb, is_one_sentence
+from tests.helpers import ROOT, THREE, TINY_WORDS, Bomb, Runner, WritePolicy, is_one_sentence
 
 
 def _look(folder: Path, expected: dict[str, str] | None = None) -> Inspection:
@@ -480,21 +480,21 @@ Audit = Callable[..., tuple[pytest.RunResult, dict[str, Any] | None]]
 
 
 @pytest.fixture
-def audit(pytester: pytest.Pytester, write_policy: Callable[..., Path], cache: Path) -> Audit:
+def audit(run: Runner, write_policy: WritePolicy) -> Audit:
     """Audits a model folder with the suite as it ships; exit status and, if there is one, the finding."""
 
-    def run(folder: Path, security: str = "") -> tuple[pytest.RunResult, dict[str, Any] | None]:
+    def inspected(folder: Path, security: str = "") -> tuple[pytest.RunResult, dict[str, Any] | None]:
         write_policy(model=f'source = "{folder}"\nmax_length = 32', security=security)
         suite = ROOT / "suites" / "test_security.py"
-        pytester.makepyfile(test_security=suite.read_text("utf-8"))
-        result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--audit-cache", str(cache), "-k", "artifact")
-        record = pytester.path / "reports" / "audit.json"
+        run.pytester.makepyfile(test_security=suite.read_text("utf-8"))
+        result = run("-k", "artifact")
+        record = run.pytester.path / "reports" / "audit.json"
         if not record.exists():
             return result, None
         (finding,) = json.loads(record.read_text("utf-8"))["findings"]
         return result, finding
 
-    return run
+    return inspected
 
 
 def test_planted_pickles_fail_the_audit_and_never_run(audit: Audit, folder: Path, tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from audit.probes.environment import smaller
 from audit.record import record
 from audit.report.page import page as report
 from audit.statistics import Interval, quotient
-from tests.helpers import ROOT, examples, fits_the_schema, predictions
+from tests.helpers import ROOT, Runner, WritePolicy, examples, predictions
 from tests.probes.environment.test_environment import blocks, training
 
 N = 10_000
@@ -356,20 +354,17 @@ def test_the_front_holds_what_nothing_outdoes_and_says_how_sure_that_is() -> Non
 
 @pytest.mark.slow("measures the energy of alternatives", seconds=4)
 def test_the_suite_as_it_ships_measures_it(
-    pytester: pytest.Pytester, cache: Path, write_policy: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("BLOCK_S", "TURN_S", "IDLE_S"):
         monkeypatch.setattr(energy, name, 0.2)
     write_policy(environment='alternatives = ["words"]', gates__environment="energy_per_gain = { max = 1e9 }")
     suite = ROOT / "suites" / "test_environment.py"
-    options = ("-p", "no:cacheprovider", "--audit-cache", str(cache), "-k", "energy_per_gain")
-    done = pytester.runpytest_inprocess(*options, str(suite))
+    done = run("-k", "energy_per_gain", str(suite))
     # A model of random weights is surely worse than counting words, whatever the gate.
     assert done.ret == 1
     done.stdout.fnmatch_lines(["*FAIL*environment.energy_per_gain*gate ≤ 1,000,000,000*the energy buys nothing*"])
-    value = json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8"))
-    fits_the_schema(value)
-    (found,) = value["findings"]
+    found = run.finding("environment.energy_per_gain")
     assert (found["verdict"], found["estimate"]) == ("fail", None)
     assert LINEAR in found["details"]["summary"]
-    assert '<svg class="pareto"' in (pytester.path / "reports" / "report.html").read_text("utf-8")
+    assert '<svg class="pareto"' in (run.pytester.path / "reports" / "report.html").read_text("utf-8")
