@@ -275,7 +275,7 @@ def predict(model: Path, cache: Path, turn: int, out: Path) -> None:
 def test_two_processes_on_one_cache_of_which_one_is_killed_at_random_moments(untrained: Path, tmp_path: Path) -> None:
     server = multiprocessing.get_context("forkserver")
     # Imported once, so that the processes spend their time at work, where they are killed.
-    server.set_forkserver_preload(["tests.test_store", "transformers.models.bert.modeling_bert"])
+    server.set_forkserver_preload([__name__, "transformers.models.bert.modeling_bert"])
     chance, killed, cache = random.Random(0), 0, tmp_path / "cache"
     alone = Scorer(Model("test", untrained, CLASSES, 32), Cache(tmp_path / "none"), Meter("DEU"), Progress())
     # How long the work takes on this machine, so that a moment is drawn at which it is going on. The first of two also

@@ -467,7 +467,7 @@ def test_killed_at_any_moment_no_pass_stays_and_the_next_audit_is_as_if_nothing_
     shutil.copytree(folder, store)
     # Once for all, so that the audits spend their time at work, where they are killed.
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["tests.conftest", "tests.warm", "tests.test_output"])
+    server.set_forkserver_preload(["tests.conftest", "tests.warm", __name__])
 
     def begun() -> tuple[ForkServerProcess, float]:
         process = server.Process(target=audit, args=(run.pytester.path, run.cache))
