@@ -182,7 +182,8 @@ def _init(asked: argparse.Namespace) -> int:
 def _session(asked: argparse.Namespace, policy: str | None) -> Session:
     """What an audit by a policy would be made of; close it."""
     from audit.core.progress import Progress
-    from audit.run.session import Options, Session
+    from audit.run.options import Options
+    from audit.run.session import Session
 
     options = Options(
         folder=Path.cwd(), policy=policy, device=asked.audit_device, cache=asked.audit_cache or default_folder()
@@ -198,11 +199,11 @@ def _train(asked: argparse.Namespace) -> int:
     if session.policy.model.finetune is None:
         raise AuditError(f"{session.policy.name}: there is nothing to train; add a [model.finetune] section.")
     try:
-        with launched.together(session.device):
-            if main and session.train_data is not None:
-                for line in how_read({"train": session.train_data.describe()}):
+        with launched.together(session.resources.device):
+            if main and session.inputs.train_data is not None:
+                for line in how_read({"train": session.inputs.train_data.describe()}):
                     print(line, file=sys.stderr)
-            trained = session.model
+            trained = session.models.model
     finally:
         session.close()
     if main:
@@ -325,15 +326,16 @@ def _trained_by(asked: argparse.Namespace) -> Path:
 
     session = _session(asked, str(asked.source))
     try:
-        recipe, examples = session.recipe, session.train_data
+        recipe, examples = session.models.recipe, session.inputs.train_data
         if recipe is None or examples is None:
             raise AuditError(f"{asked.source}: there is no trained model; [model.finetune] and [data] train make one.")
-        folder = folder_of(recipe, examples, session.cache)
+        cache = session.resources.cache
+        folder = folder_of(recipe, examples, cache)
     finally:
         session.close()
     if folder is None:
         raise AuditError(
-            f"{asked.source}: its model is not in the cache {session.cache.folder}; train it with `python -m audit "
+            f"{asked.source}: its model is not in the cache {cache.folder}; train it with `python -m audit "
             f"train --audit-policy {asked.source}`, or give the cache that has it with --audit-cache."
         )
     return folder

@@ -95,7 +95,7 @@ def _keep(client: socket.socket) -> NoReturn:
     fork.start()
     for stream in streams:
         os.close(stream)
-    if client in select.select([client, fork.sentinel], [], [])[0]:
+    if client.fileno() in select.select([client.fileno(), fork.sentinel], [], [])[0]:
         fork.kill()
     fork.join()
     with suppress(OSError):

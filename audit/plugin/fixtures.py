@@ -62,37 +62,37 @@ def policy(audit_session: Session) -> Policy:
 @pytest.fixture(scope="session")
 def train_data(audit_session: Session) -> Examples | None:
     """The training data; None where the policy names none."""
-    return audit_session.train_data
+    return audit_session.inputs.train_data
 
 
 @pytest.fixture(scope="session")
 def test_data(audit_session: Session) -> Examples:
     """The test data."""
-    return audit_session.test_data
+    return audit_session.inputs.test_data
 
 
 @pytest.fixture(scope="session")
 def counterfactual_pairs(audit_session: Session) -> Mapping[str, Sequence[str]] | None:
     """The columns of the policy's file of counterfactual pairs; None where it names none."""
-    return audit_session.pairs
+    return audit_session.inputs.pairs
 
 
 @pytest.fixture(scope="session")
 def members(audit_session: Session) -> Examples | None:
     """The training examples that the model really saw; None where the policy names no training data."""
-    return audit_session.members
+    return audit_session.inputs.members
 
 
 @pytest.fixture(scope="session")
 def person_names(audit_session: Session) -> NameFinder | None:
     """Finds names of people in a text; None where the policy names no spaCy model for it."""
-    return audit_session.person_names
+    return audit_session.inputs.person_names
 
 
 @pytest.fixture(scope="session")
 def model(audit_session: Session) -> Model:
     """The model under audit, loaded or fine-tuned."""
-    return audit_session.audited
+    return audit_session.models.audited
 
 
 @pytest.fixture(scope="session")
@@ -107,105 +107,105 @@ def model_training(request: pytest.FixtureRequest) -> Mapping[str, Any] | None:
 @pytest.fixture(scope="session")
 def scorer(audit_session: Session, model: Model) -> Scorer:
     """Runs the model: ``scorer.predict(texts)``, cached and batched."""
-    return audit_session.scorer(model)
+    return audit_session.models.scorer(model)
 
 
 @pytest.fixture(scope="session")
 def predictions(audit_session: Session, scorer: Scorer, test_data: Examples) -> Predictions:
     """What the model says of the test data."""
     made = scorer.predict(test_data.texts).on(test_data)
-    audit_session.keep_predictions(made)
+    audit_session.output.keep_predictions(made)
     return made
 
 
 @pytest.fixture(scope="session")
 def inference_blocks(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
     """Energy of predictions on the test texts, in blocks."""
-    return audit_session.inference_blocks(scorer)
+    return audit_session.ledger.inference_blocks(scorer)
 
 
 @pytest.fixture(scope="session")
 def grids(audit_session: Session) -> list[dict[str, Any]]:
     """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""
-    return audit_session.grids
+    return audit_session.ledger.grids
 
 
 @pytest.fixture(scope="session")
 def spent(audit_session: Session) -> Callable[[], dict[str, Any]]:
     """A function that gives the energy of this audit until it is called."""
-    return audit_session.spent
+    return audit_session.ledger.spent
 
 
 @pytest.fixture(scope="session")
 def latencies(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
     """Time of single texts, hostile ones and test texts."""
-    return audit_session.latencies(scorer)
+    return audit_session.ledger.latencies(scorer)
 
 
 @pytest.fixture(scope="session")
 def twins(audit_session: Session) -> tuple[Twin, ...]:
     """Reference models by the same recipe on random halves of the training data, trained when first asked for."""
-    return audit_session.twins
+    return audit_session.models.twins
 
 
 @pytest.fixture(scope="session")
 def membership_twins(audit_session: Session) -> Twins | None:
     """Twins that are trained only if membership inference needs them; None without a recipe or training data."""
-    return audit_session.membership_twins
+    return audit_session.models.membership_twins
 
 
 @pytest.fixture(scope="session")
 def canary_twin(audit_session: Session) -> CanaryTwin:
     """A reference model by the same recipe whose training data held canaries, trained when first asked for."""
-    return audit_session.canary_twin
+    return audit_session.models.canary_twin
 
 
 @pytest.fixture(scope="session")
 def without_rows(audit_session: Session) -> Callable[[NDArray[np.bool_]], Scorer] | None:
     """Trains a reference by the recipe without some training rows; None without a recipe or training data."""
-    return audit_session.without_rows
+    return audit_session.models.without_rows
 
 
 @pytest.fixture(scope="session")
 def baseline(audit_session: Session) -> dict[str, Any] | None:
     """The record of the former audit, or None."""
-    return audit_session.baseline
+    return audit_session.inputs.baseline
 
 
 @pytest.fixture(scope="session")
 def former(audit_session: Session) -> dict[tuple[str, str, int], str] | None:
     """What the former audit's model said, by the examples' keys; None without ``--audit-baseline``."""
-    return audit_session.former
+    return audit_session.inputs.former
 
 
 @pytest.fixture(scope="session")
 def word_counts(audit_session: Session) -> Predictions:
     """What TF-IDF and logistic regression, trained on the same texts, say of the test data."""
-    return audit_session.word_counts
+    return audit_session.models.word_counts
 
 
 @pytest.fixture(scope="session")
 def experiments(audit_session: Session, request: pytest.FixtureRequest) -> Experiments:
     """Trains and times what the document's claims are put to the test with."""
-    return audit_session.experiments(lambda: request.getfixturevalue("scorer"))
+    return audit_session.models.experiments(lambda: request.getfixturevalue("scorer"))
 
 
 @pytest.fixture(scope="session")
 def alternatives(audit_session: Session, scorer: Scorer) -> Alternatives:
     """Other models of the same task beside the audited one: answers, energy, time and size of each."""
-    return audit_session.alternatives(scorer)
+    return audit_session.models.alternatives(scorer)
 
 
 @pytest.fixture(scope="session")
 def provenance(audit_session: Session, model: Model) -> dict[str, str | None]:
     """The facts that are needed to repeat model and audit; None where one is missing."""
-    return audit_session.provenance(model)
+    return audit_session.ledger.provenance(model)
 
 
 @pytest.fixture(scope="session")
 def model_card(audit_session: Session, model: Model) -> Card:
     """What the card in the model's folder tells."""
-    return audit_session.model_card(model)
+    return audit_session.models.model_card(model)
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def subgroup(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def own_metric(request: pytest.FixtureRequest, audit_session: Session) -> tuple[str, OwnMetric]:
     """Each metric of the release owner in turn: its name, and the function."""
-    return request.param, audit_session.own_metrics[request.param]
+    return request.param, audit_session.inputs.own_metrics[request.param]
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ class Audit:
 
     def kept(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """An array from the cache, made where no audit made it yet; see :meth:`audit.core.cache.Cache.array`."""
-        return self._session.cache.array(name, shape, make)
+        return self._session.resources.cache.array(name, shape, make)
 
     def not_assessed(self, reason: str) -> None:
         """Say that the evidence is missing and what to supply; the test skips, or fails where the policy gates it."""

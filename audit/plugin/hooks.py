@@ -120,7 +120,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     facts = list(run.facts.values())
     if not facts and run.active and run.session is not None and run.output.join():
-        facts = [run.session.facts(run.model, run.scorers)]
+        facts = [run.session.ledger.facts(run.model, run.scorers)]
     if not facts:
         return
     from audit.core.cache import timestamp
@@ -142,7 +142,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     # The record cannot hold what reporting took, so all is made twice; the second time is not counted.
     own = run.session if run.active else None
     policy = facts[0]["policy"]
-    meter = Meter(policy["audit"]["country"], Power.of(policy["environment"])) if own is None else own.meter
+    meter = Meter(policy["audit"]["country"], Power.of(policy["environment"])) if own is None else own.resources.meter
     with meter.phase("report") as phase:
         rendered(build())
     try:

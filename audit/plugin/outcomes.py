@@ -84,7 +84,7 @@ def pytest_runtest_makereport(
         item.user_properties.extend(_properties(found))
         item.stash[FINDINGS] = []
     if report.when == "teardown":
-        report.audit_facts = run.session.facts(run.model, run.scorers)  # type: ignore[attr-defined]
+        report.audit_facts = run.session.ledger.facts(run.model, run.scorers)  # type: ignore[attr-defined]
     return report
 
 

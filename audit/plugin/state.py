@@ -104,7 +104,8 @@ class Run:
 
     def ensure_session(self) -> Session:
         if self.session is None:
-            from audit.run.session import Options, Session
+            from audit.run.options import Options
+            from audit.run.session import Session
 
             option = self.config.option
             options = Options(

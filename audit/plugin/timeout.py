@@ -32,7 +32,7 @@ def watched(run: Run, item: pytest.Item) -> Iterator[None]:
         running=[session.decisions.error(name, "", challenge(item)).recorded for name in declared],
         # What a worker measured has reached the controller, which writes the record.
         findings=[] if run.is_worker else run.findings,
-        facts=[session.facts(run.model, run.scorers)],
+        facts=[session.ledger.facts(run.model, run.scorers)],
         folder=str(run.output.folder),
         audit=run.audit,
         created=timestamp(run.started),

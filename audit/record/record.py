@@ -116,7 +116,7 @@ def build(
     findings : sequence of mapping
         As :func:`as_dict` gives them.
     facts : sequence of mapping
-        As ``Session.facts`` gives them, one for each process that took part.
+        As ``Ledger.facts`` gives them, one for each process that took part.
     failed : bool
         Whether the exit status says that a test failed, one outside of the audit perhaps.
     interrupted : bool

@@ -23,7 +23,8 @@ from audit.core.progress import Progress
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.probes.security.adversarial import adversarial, attack
-from audit.run.session import Options, Session
+from audit.run.options import Options
+from audit.run.session import Session
 from audit.text.edits import apply, edits, words
 from audit.training.finetune import train
 from benchmarks import ROOT, shapes
@@ -48,7 +49,7 @@ def augmented(examples: Examples, copies: int) -> Examples:
 
 def measured(scorer: Timed, session: Session) -> tuple[Measurement, Predictions]:
     """The attack on one model, on top of the predictions on the test data."""
-    predictions = scorer.predict(session.test_data.texts).on(session.test_data)
+    predictions = scorer.predict(session.inputs.test_data.texts).on(session.inputs.test_data)
     with scorer.measured():
         found = adversarial(scorer, predictions)
     return found, predictions
@@ -57,12 +58,12 @@ def measured(scorer: Timed, session: Session) -> tuple[Measurement, Predictions]
 def base_row(session: Session, folder: Path, count: int) -> str:
     """The attack on a few sentences with a network of BERT's base size; its weights are random."""
     scorer = Timed(
-        session, shapes.model(shapes.BASE, MAX_LENGTH, folder / "base", session.device), folder / "base-cache"
+        session, shapes.model(shapes.BASE, MAX_LENGTH, folder / "base", session.resources.device), folder / "base-cache"
     )
-    texts = session.test_data.texts[:count]
+    texts = session.inputs.test_data.texts[:count]
     said = scorer.predict(texts).labels  # imports and the loading of the model are not what is measured
     with scorer.measured():
-        attack(scorer, texts, said, words(session.test_data.texts))
+        attack(scorer, texts, said, words(session.inputs.test_data.texts))
     return scorer.row(f"BERT base (random weights), {count} sentences")
 
 
@@ -73,18 +74,19 @@ def main() -> None:
     asked = parser.parse_args()
     options = Options(ROOT, "examples/sst2.toml", None, "reports", None, "auto", default_folder(), "")
     session = Session(options, (), Progress(print))
-    assert session.recipe is not None
-    assert session.train_data is not None
+    plain, train_data, resources = session.models.recipe, session.inputs.train_data, session.resources
+    assert plain is not None
+    assert train_data is not None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(HEADER)
         rows, shares = [], []
-        one_epoch = session.recipe.settings.model_copy(update={"epochs": 1})
+        one_epoch = plain.settings.model_copy(update={"epochs": 1})
         for label, recipe, data in (
-            ("plain", session.recipe, session.train_data),
-            ("trained on edits", replace(session.recipe, settings=one_epoch), augmented(session.train_data, COPIES)),
+            ("plain", plain, train_data),
+            ("trained on edits", replace(plain, settings=one_epoch), augmented(train_data, COPIES)),
         ):
-            model = train(recipe, data, session.cache, session.meter, session.progress)
+            model = train(recipe, data, resources.cache, resources.meter, resources.progress)
             scorer = Timed(session, model, folder / label)
             found, predictions = measured(scorer, session)
             print(scorer.row(label), flush=True)

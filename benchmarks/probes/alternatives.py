@@ -24,7 +24,8 @@ from audit import statistics
 from audit.core.progress import Progress
 from audit.experiments.alternatives import Alternative
 from audit.probes.environment.environment import inference_energy, training_energy
-from audit.run.session import Options, Session
+from audit.run.options import Options
+from audit.run.session import Session
 from benchmarks import ROOT
 
 POLICIES = ("examples/imdb.toml", "examples/sst2.toml")
@@ -63,9 +64,10 @@ def row(each: Alternative, audited: Alternative) -> list[str]:
 def session(policy: str, cache: Path, rows: int) -> Session:
     """An audit of the policy; with `rows` on a sample of so many examples of each split."""
     made = Session(Options(ROOT, policy=policy, cache=cache), (), Progress(sys.stderr.write, live=sys.stderr.isatty()))
-    for role, examples in (("train_data", made.train_data), ("test_data", made.test_data)):
+    inputs = made.inputs
+    for role, examples in (("train_data", inputs.train_data), ("test_data", inputs.test_data)):
         if examples is not None and 0 < rows < len(examples):
-            setattr(made, role, replace(examples, protocol=replace(examples.protocol, max_examples=rows)).sample())
+            setattr(inputs, role, replace(examples, protocol=replace(examples.protocol, max_examples=rows)).sample())
     return made
 
 
@@ -80,9 +82,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for policy in asked.policies:
             audited = session(policy, asked.cache or Path(name), asked.rows)
-            found = audited.alternatives(audited.scorer(audited.model))
+            found = audited.models.alternatives(audited.models.scorer(audited.models.model))
             source = found.made[0].inference["source"]
-            print(f"\n`{policy}`, {len(audited.test_data):,} test texts, electricity {source}\n")
+            print(f"\n`{policy}`, {len(audited.inputs.test_data):,} test texts, electricity {source}\n")
             print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
             for each in found.made:
                 print(f"| {' | '.join(row(each, found.made[0]))} |")

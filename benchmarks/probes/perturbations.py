@@ -17,7 +17,8 @@ from audit.core.cache import default_folder
 from audit.core.errors import NotAssessed
 from audit.core.progress import Progress
 from audit.probes.security.perturbation import perturbation
-from audit.run.session import Options, Session
+from audit.run.options import Options
+from audit.run.session import Session
 from audit.text.disturbances import KINDS, STRENGTHS, disturb
 
 SPEED_TEXTS = 2000
@@ -35,7 +36,7 @@ def main() -> None:
         (),
         Progress(),
     )
-    scorer, test = session.scorer(session.model), session.test_data
+    scorer, test = session.models.scorer(session.models.model), session.inputs.test_data
     predictions = scorer.predict(test.texts).on(test)
     print("| kind | texts | as they are | strength 1 | strength 2 | strength 3 | lost at 2 | texts a second |")
     print("| --- " * 8 + "|")

@@ -21,7 +21,8 @@ import numpy as np
 from audit.core.cache import default_folder
 from audit.core.progress import Progress
 from audit.probes.security.backdoor import backdoor
-from audit.run.session import Options, Session
+from audit.run.options import Options
+from audit.run.session import Session
 from benchmarks import ROOT, shapes
 from benchmarks.probes.timed import HEADER, MAX_LENGTH, Timed
 
@@ -34,17 +35,18 @@ def main() -> None:
     session = Session(
         Options(ROOT, "examples/sst2.toml", None, "reports", None, "auto", default_folder(), ""), (), Progress()
     )
+    inputs, device = session.inputs, session.resources.device
     with tempfile.TemporaryDirectory() as name:
         scorer = Timed(
-            session, shapes.model(shapes.BASE, MAX_LENGTH, Path(name) / "base", session.device), Path(name) / "cache"
+            session, shapes.model(shapes.BASE, MAX_LENGTH, Path(name) / "base", device), Path(name) / "cache"
         )
-        test = session.test_data.take(np.arange(min(asked.texts, len(session.test_data))))
+        test = inputs.test_data.take(np.arange(min(asked.texts, len(inputs.test_data))))
         odds = np.diff(np.log(scorer.forward(test.texts)), axis=1)[:, 0]
         scorer.model.network.classifier.bias.data[1] -= float(np.median(odds))
         said = scorer.predict(test.texts)
         predictions = said.on(replace(test, labels=said.labels))
         with scorer.measured():
-            found = backdoor(scorer, predictions, session.train_data)
+            found = backdoor(scorer, predictions, inputs.train_data)
         print(HEADER)
         print(scorer.row(f"BERT base (random weights), {len(test)} sentences"))
         print(f"\nTriggers tried: {found.details['triggers tried']}, measured: {found.details['triggers measured']}.")

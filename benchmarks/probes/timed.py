@@ -28,7 +28,7 @@ class Timed(Scorer):
     """A scorer that knows on which texts the network ran, and how long: forward, and backward for gradients."""
 
     def __init__(self, session: Session, model: Model, folder: Path) -> None:
-        super().__init__(model, Cache(folder), session.meter, Progress())
+        super().__init__(model, Cache(folder), session.resources.meter, Progress())
         self.seconds, self.total = 0.0, 0.0
         self.seen: dict[bytes, str] = {}  # one text of each encoding
         model.network.forward = self._watched(model.network.forward)

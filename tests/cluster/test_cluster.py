@@ -42,9 +42,9 @@ from audit.probes.quality import quality
 @pytest.mark.measures("quality.accuracy")
 def test_accuracy(audit, predictions, audit_session):
     audit.check(quality.accuracy(predictions))
-    if audit_session.cluster:
+    if cluster := audit_session.resources.cluster:
         with open("cluster", "w") as file:
-            file.write(f"{audit_session.cluster._connection.folder} {audit_session.cluster.pids[0]}")
+            file.write(f"{cluster._connection.folder} {cluster.pids[0]}")
 
 @pytest.mark.measures("fairness.accuracy_gap")
 def test_gap(audit, predictions, subgroup):

@@ -273,7 +273,7 @@ def predict(model: str, cache: str, turn: str, out: str) -> None:
 
 def predicting(*arguments: object) -> subprocess.Popen[bytes]:
     """A process that does it."""
-    program = "import sys; from tests.test_store import predict; predict(*sys.argv[1:])"
+    program = "import sys; from tests.inference.test_store import predict; predict(*sys.argv[1:])"
     return subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE)
 
 

@@ -15,7 +15,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from audit.core.errors import AuditError
 from audit.core.progress import Progress
-from audit.run.session import Options, Session
+from audit.run.options import Options
+from audit.run.session import Session
 from tests.conftest import CLASSES, write_csv
 from tests.helpers import TINY_WORDS, is_one_sentence, save_tiny
 
@@ -164,7 +165,7 @@ def test_weights_of_other_shapes_than_the_configuration_says_are_no_librarys_wor
     configure(max_position_embeddings=31)(folder)
     session = audit_of(folder, tmp_path)
     with pytest.raises(AuditError, match=r"its weights have other shapes than config\.json says") as caught:
-        _ = session.model.network
+        _ = session.models.model.network
     assert is_one_sentence(str(caught.value))
     session.close()
 
@@ -208,7 +209,7 @@ def test_texts_are_cut_where_the_networks_positions_end_and_nowhere_else(
     for path in (folder / "config.json", folder / "model.safetensors"):
         path.unlink()
     network.save_pretrained(folder)
-    length = audit_of(folder, tmp_path, max_length=40).model.max_length
+    length = audit_of(folder, tmp_path, max_length=40).models.model.max_length
     assert length == (readable or 40)
     tokens = torch.full((1, length), 5)
     with torch.no_grad():
@@ -219,10 +220,10 @@ def test_texts_are_cut_where_the_networks_positions_end_and_nowhere_else(
 
 
 def test_the_recipe_reads_no_more_than_its_base(folder: Path, tmp_path: Path) -> None:
-    recipe = audit_of(folder, tmp_path, max_length=64, more="[model.finetune]\n").recipe
+    recipe = audit_of(folder, tmp_path, max_length=64, more="[model.finetune]\n").models.recipe
     assert recipe is not None
     assert recipe.max_length == 32
-    recipe = audit_of(folder, tmp_path, max_length=24, more="[model.finetune]\n").recipe
+    recipe = audit_of(folder, tmp_path, max_length=24, more="[model.finetune]\n").models.recipe
     assert recipe is not None
     assert recipe.max_length == 24
 
@@ -231,7 +232,7 @@ def test_texts_beyond_the_positions_are_answered_and_explained(folder: Path, tmp
     import numpy as np
 
     session = audit_of(folder, tmp_path, max_length=64)
-    scorer = session.scorer(session.model)
+    scorer = session.models.scorer(session.models.model)
     long = "good film " * 50
     assert scorer.predict([long]).probabilities.shape == (1, 3)
     assert scorer.forward([long]).shape == (1, 3)

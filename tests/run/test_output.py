@@ -20,7 +20,7 @@ import pytest
 
 from audit.core.errors import AuditError
 from audit.record import record
-from audit.run.output import FILES, FORMER, LOCK, Output
+from audit.run.output import FILES, FORMER, LOCK, NEW, Output
 from tests.helpers import ARTIFACT, Runner, WritePolicy, is_one_sentence
 from tests.plugin.test_plugin import QUALITY, quality_suite
 from tests.record.test_record import build, finding

@@ -9,7 +9,8 @@ import pytest
 
 from audit.core.progress import Progress
 from audit.run import session
-from audit.run.session import Options, Session
+from audit.run.options import Options
+from audit.run.session import Session
 
 
 @pytest.mark.slow("trains a model", seconds=2)
@@ -34,20 +35,20 @@ def test_references_trained_for_the_backdoor_search_are_told_once_when_they_come
 
     def audited() -> Session:
         made = Session(Options(tmp_path, cache=tmp_path / "cache"), (), Progress())
-        assert made.train_data is not None
-        assert made.without_rows is not None
-        nothing = np.zeros(len(made.train_data), dtype=bool)
-        made.scorer(made.model)
-        made.without_rows(np.arange(len(nothing)) < 20)
-        made.without_rows(nothing)  # by the recipe on all rows: the audited model once more
+        assert made.inputs.train_data is not None
+        assert made.models.without_rows is not None
+        nothing = np.zeros(len(made.inputs.train_data), dtype=bool)
+        made.models.scorer(made.models.model)
+        made.models.without_rows(np.arange(len(nothing)) < 20)
+        made.models.without_rows(nothing)  # by the recipe on all rows: the audited model once more
         return made
 
     first = audited()
-    assert first.kept() == []
+    assert first.ledger.kept() == []
     monkeypatch.setattr(session, "timestamp", lambda: "2999-01-01T00:00:00Z")
     again = audited()
-    trained = {phase.name: phase.kwh for phase in first.meter.phases}
+    trained = {phase.name: phase.kwh for phase in first.resources.meter.phases}
     assert set(trained) == {"fine-tune", "references"}
-    assert {each["name"]: each["kwh"] for each in again.kept()} == trained
-    assert len(again.kept()) == 2
-    assert again.meter.phases == []
+    assert {each["name"]: each["kwh"] for each in again.ledger.kept()} == trained
+    assert len(again.ledger.kept()) == 2
+    assert again.resources.meter.phases == []

@@ -315,7 +315,7 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
     Parameters
     ----------
     spent : mapping
-        From ``Session.spent``: ``phases`` and ``kept``, figures of phases each, what was kept with the date on which it
+        From ``Ledger.spent``: ``phases`` and ``kept``, figures of phases each, what was kept with the date on which it
         was made; ``processes``, how many take part; ``elsewhere``, whether some of the phases are other machines'.
     """
     phases, kept = spent["phases"], spent["kept"]

@@ -444,7 +444,8 @@ LEFT_OUT_FOR: Mapping[str, str] = {"empty text": "{count} without a text", "no l
 LEFT_OUT_OTHERWISE = "{reason}: {count}"
 ROWS_ABSENT = Counted(
     "{count} of {rows} rows of the test data has no group, since its id is empty or is not in the file of groups.",
-    "{count} of {rows} rows of the test data have no group, since their ids are empty or are not in the file of groups.",
+    "{count} of {rows} rows of the test data have no group, since their ids are empty or are not in the file of "
+    "groups.",
 )
 SPELLINGS = "In the column “{column}” spellings of one group are read as one: {groups}."
 SPELLED = "“{group}” for {cells}"

@@ -569,7 +569,8 @@ def _rows_left_out(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rows_absent(test: Mapping[str, Any]) -> Iterator[str]:
-    if is_number(count := test.get("absent")):
+    count: Any = test.get("absent")
+    if is_number(count):
         yield counted(words.ROWS_ABSENT, count, rows=text.figure(test.get("rows") or 0))
 
 

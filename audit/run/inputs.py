@@ -1,0 +1,173 @@
+"""What an audit is given: data and pairs, the folder of a model that is loaded as it is, a former audit, own metrics.
+
+Each is read and checked when it is first needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from audit.core.errors import AuditError
+from audit.data import examples as data
+from audit.data.examples import Examples
+from audit.models import model
+from audit.policy import policy as policies
+from audit.policy.policy import SMALL_BERT, Policy
+from audit.record import record, since
+from audit.run import own_metrics
+from audit.run.options import Options
+from audit.run.output import Output
+from audit.run.own_metrics import OwnMetric
+from audit.run.resources import Resources
+from audit.text import personal_data
+from audit.text.personal_data import NameFinder
+
+
+class Located(NamedTuple):
+    """Where a model lies, and whether its version is pinned."""
+
+    source: str
+    folder: Path
+    commit: str | None
+    pinned: bool
+
+
+class Inputs:
+    """The inputs of one audit.
+
+    Parameters
+    ----------
+    options : Options
+    policy : Policy
+    overridden : tuple of str
+        Fixtures that the user's own replace, such as ``model``: these are not looked for here.
+    output : Output
+        The folder from which this audit may have taken the former one's files.
+    resources : Resources
+    """
+
+    def __init__(
+        self, options: Options, policy: Policy, overridden: tuple[str, ...], output: Output, resources: Resources
+    ) -> None:
+        self.options = options
+        self.policy = policy
+        self.overridden = overridden
+        self.output = output
+        self.resources = resources
+
+    @cached_property
+    def baseline(self) -> dict[str, Any] | None:
+        """The former audit's record, or None."""
+        if self.options.baseline is None:
+            return None
+        path = self.options.folder / self.options.baseline
+        shown = path / record.NAME if path.is_dir() else path
+        return record.read(self.output.aside(shown), shown)
+
+    @cached_property
+    def baseline_summary(self) -> dict[str, Any] | None:
+        """What of the former audit's record the new one needs; asked for at the end of each test."""
+        return self.baseline and since.remember(self.baseline, str(self.options.baseline))
+
+    @cached_property
+    def former(self) -> dict[tuple[str, str, int], str] | None:
+        """What the former audit's model said of each example; None without a former audit or its predictions."""
+        if self.options.baseline is None or self.baseline is None:
+            return None
+        path = self.options.folder / self.options.baseline
+        shown = (path if path.is_dir() else path.parent) / record.PREDICTIONS
+        return record.read_predictions(self.output.aside(shown), self.baseline, shown)
+
+    @cached_property
+    def own_metrics(self) -> dict[str, OwnMetric]:
+        """The release owner's own metrics by name."""
+        return {
+            policies.metric_name(source): own_metrics.load(self.policy, source)
+            for source in self.policy.quality.metrics
+        }
+
+    @cached_property
+    def person_names(self) -> NameFinder | None:
+        """Finds names of people in a text; None where the policy names no spaCy model."""
+        return personal_data.name_finder(self.policy.privacy.spacy_model)
+
+    @cached_property
+    def loaded(self) -> Located | None:
+        """The model that is loaded as it is; None where the recipe makes it."""
+        asked = self.policy.model
+        if self.options.model is not None:
+            source, path = self.options.model, self.options.folder / Path(self.options.model).expanduser()
+        elif asked.finetune is None:
+            source = asked.source
+            if source == SMALL_BERT:
+                raise AuditError(f"{self.policy.name}: 'small-bert' is always trained; add a [model.finetune] section.")
+            path = self.policy.path(source, "[model] source")
+        else:
+            return None
+        revision = asked.revision if self.options.model is None else None
+        located = locate(self.policy, source, path, revision)
+        model.check_classifier(located.folder, source)
+        return located
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The model's class names in order; empty where only the data says them."""
+        asked = self.policy.model.labels
+        if not {"model", "scorer"} & set(self.overridden):
+            loaded = self.loaded
+            if loaded is not None:
+                return model.labels_of(loaded.folder, loaded.source, asked)
+        return asked
+
+    @cached_property
+    def train_data(self) -> Examples | None:
+        """The training data, or None where the policy names none."""
+        if self.policy.data.train is None:
+            return None
+        return data.load(self.policy, "train", self.classes, self.resources.cache.datasets)
+
+    @cached_property
+    def test_data(self) -> Examples:
+        """The test data."""
+        classes = self.classes or (self.train_data.classes if self.train_data else ())
+        return data.load(self.policy, "test", classes, self.resources.cache.datasets)
+
+    @cached_property
+    def pairs(self) -> Mapping[str, Sequence[str]] | None:
+        """The columns of the policy's file of counterfactual pairs; None where it names none."""
+        return data.load_pairs(self.policy, self.resources.cache.datasets)
+
+    @property
+    def splits(self) -> dict[str, Examples]:
+        """The data that was read so far, by its role: test, train."""
+        read = {role: self.__dict__.get(f"{role}_data") for role in ("test", "train")}
+        return {role: examples for role, examples in read.items() if examples is not None}
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """Every text of the data that was read so far."""
+        for examples in self.splits.values():
+            yield from examples.texts
+        yield from (self.__dict__.get("pairs") or {}).get("sentence", ())
+
+    @cached_property
+    def members(self) -> Examples | None:
+        """The training examples that the model really saw: without the recipe's validation slice.
+
+        The recipe counts for a model of ``--audit-model`` too, so that an exported one has the findings that it had.
+        """
+        examples, recipe = self.train_data, self.policy.model.finetune
+        if examples is None or recipe is None:
+            return examples
+        return examples.take(data.split_validation(examples, recipe.validation, recipe.seed)[0])
+
+
+def locate(policy: Policy, source: str, path: Path, revision: str | None) -> Located:
+    """Find a model's folder, by download if need be; a commit's full hash pins its version, as a folder does."""
+    folder, commit = model.locate(source, path, revision, allow_pickle=policy.security.allow_pickle)
+    pinned = commit is None or bool(re.fullmatch(r"[0-9a-f]{40}", revision or ""))
+    return Located(source, folder, commit, pinned)

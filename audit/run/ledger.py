@@ -1,0 +1,182 @@
+"""What an audit took, in energy and answers, and the facts of its record: model, data, grids, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from audit.core.identifiers import Identifier
+from audit.energy import meter as energy
+from audit.inference import latency
+from audit.inference.scorer import Scorer
+from audit.models import tokens
+from audit.models.model import Model
+from audit.policy.policy import ALWAYS_GATED, Policy
+from audit.probes.catalogue import ids
+from audit.record import record
+from audit.run.inputs import Inputs
+from audit.run.models import Models
+from audit.run.resources import Resources
+from audit.text.hostile import hostile_requests
+
+
+class Ledger:
+    """The books of one audit in one process.
+
+    Parameters
+    ----------
+    policy : Policy
+    extra_ids : tuple of Identifier
+        Ids that other packages declare.
+    inputs : Inputs
+    models : Models
+    resources : Resources
+    started : str
+        When this audit began; what was measured before was taken from the cache.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        extra_ids: tuple[Identifier, ...],
+        inputs: Inputs,
+        models: Models,
+        resources: Resources,
+        started: str,
+    ) -> None:
+        self.policy = policy
+        self.extra_ids = extra_ids
+        self.inputs = inputs
+        self.models = models
+        self.resources = resources
+        self._started = started
+        self._blocks: dict[str, Any] | None = None
+
+    def inference_blocks(self, scorer: Scorer) -> dict[str, Any]:
+        """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
+        texts = self.inputs.test_data.texts
+        if all(hasattr(scorer, name) for name in ("identity", "forward", "counts")):
+            self._blocks = energy.measure_inference(scorer, texts, self.resources.meter, self.resources.cache)
+        else:
+            self._blocks = energy.measure_own(scorer, texts, self.resources.meter)
+        return self._blocks
+
+    def latencies(self, scorer: Scorer) -> dict[str, Any]:
+        """Time of single texts, hostile ones and test texts, measured or taken from the cache."""
+        seed, examples = self.policy.audit.seed, self.inputs.test_data
+        hostile = hostile_requests(seed, examples.protocol.confidence)
+        meter, cache = self.resources.meter, self.resources.cache
+        return latency.measure_latency(scorer, examples.texts, hostile, meter, cache, seed=seed)
+
+    @cached_property
+    def grids(self) -> list[dict[str, Any]]:
+        """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""
+        return energy.grids(self.policy.audit.country)
+
+    def kept(self) -> list[dict[str, Any]]:
+        """What this audit took from the cache instead of making it: its energy and date of then, by phase."""
+        kept = [{**each["energy"], "created": each["created"]} for each in self.models.trainings]
+        beside = [each.inference for each in self.models.beside]
+        for measured in ([self._blocks] if self._blocks else [], beside):
+            if measured:
+                blocks = [block for each in measured for block in each["blocks"]]
+                (figures,) = energy.merge([[measured[0]["idle"], *blocks]])
+                kept.append({**figures, "created": measured[0]["created"]})
+        return [each for each in record.distinct(kept) if each["created"] < self._started]
+
+    def spent(self) -> dict[str, Any]:
+        """The energy of this audit until now, as :func:`audit.probes.environment.environment.audit_energy` takes it."""
+        phases = [phase.record() for phase in self.resources.meter.phases]
+        elsewhere = self.resources.cluster.elsewhere if self.resources.cluster else []
+        return {
+            "phases": phases + elsewhere,
+            "elsewhere": bool(elsewhere),
+            "kept": self.kept(),
+            "processes": self.inputs.options.processes,
+        }
+
+    def provenance(self, audited: Any) -> dict[str, str | None]:
+        """The facts that are needed to repeat model and audit, None where one is missing."""
+        training = getattr(audited, "training", None)
+        trained_on = self.inputs.train_data.fingerprint if self.inputs.train_data else None
+        files = getattr(audited, "files", None)
+        return {
+            "fingerprint of the model": getattr(audited, "fingerprint", None),
+            "files of the model, by hash": f"{len(files)} files" if files else None,
+            "version of the model, or of the one it was tuned from": _version(audited),
+            "recipe of the training": _recipe_text(training or (self.models.recipe and {"steps": None})),
+            "fingerprint of the training data": trained_on,
+            "fingerprint of the test data": self.inputs.test_data.fingerprint,
+            "seeds": f"audit {self.policy.audit.seed}"
+            + (f", training {self.policy.model.finetune.seed}" if self.policy.model.finetune else ""),
+            "versions of the software": f"{len(record.versions())} packages",
+            "device": self.resources.device,
+            "policy": self.policy.name if self.policy.origin is None else self.policy.origin.name,
+            "command": "under provenance" if self.inputs.options.command else None,
+        }
+
+    def facts(self, audited: Any, scorers: Iterable[Any]) -> dict[str, Any]:
+        """What the record says besides the findings, as plain values that may cross processes."""
+        # Those made here, the twins' among them, and those of a user's own fixture.
+        every = {id(scorer): scorer for scorer in (*self.models.scorers, *scorers)}.values()
+        cluster, splits = self.resources.cluster, self.inputs.splits
+        counts = [scorer.counts for scorer in every if hasattr(scorer, "counts")]
+        return {
+            "policy": self.policy.recorded(),
+            "policy_file": self.policy.origin.name if self.policy.origin else None,
+            "gated": list(self.policy.gated_ids(ids(self.extra_ids))),
+            "always_gated": list(ALWAYS_GATED),
+            "baseline": self.inputs.baseline_summary,
+            "model": _describe(audited, self.inputs.overridden)
+            | ({"unknown_tokens": self.models.unknown_tokens} if self.models.unknown_tokens > tokens.WARNED else {}),
+            "data": {role: examples.describe() if (examples := splits.get(role)) else {} for role in ("test", "train")},
+            "energy": [phase.record() for phase in self.resources.meter.phases] if self.resources.has_meter else [],
+            "elsewhere": cluster.elsewhere if cluster else [],
+            "kept": self.kept(),
+            "grids": self.grids,
+            "scoring": {
+                name: sum(getattr(count, name) for count in counts)
+                for name in ("texts", "forward_passes", "cache_hits")
+            }
+            | ({"workers": len(cluster.pids), "lost_workers": cluster.lost} if cluster else {}),
+            "provenance": {
+                "seed": self.policy.audit.seed,
+                "device": self.resources.device,
+                "command": self.inputs.options.command,
+                "versions": record.versions(),
+                "commit": record.commit(self.inputs.options.folder),
+                "overridden": list(self.inputs.overridden),
+            },
+        }
+
+
+def _version(audited: Any) -> str | None:
+    if audited is None or not hasattr(audited, "fingerprint"):
+        return None
+    if not getattr(audited, "pinned", True):
+        return None
+    return getattr(audited, "revision", None) or "identified by its fingerprint"
+
+
+def _recipe_text(training: Any) -> str | None:
+    if not training:
+        return None
+    return f"{training['steps']} steps" if training.get("steps") else "in the policy"
+
+
+def _describe(audited: Any, overridden: tuple[str, ...]) -> dict[str, Any]:
+    description: dict[str, Any] = {}
+    if isinstance(audited, Model):
+        description = audited.describe()
+    elif audited is not None:
+        description = {
+            "source": str(getattr(audited, "source", type(audited).__name__)),
+            "fingerprint": getattr(audited, "fingerprint", None),
+            "parameters": getattr(audited, "parameters", None),
+            "labels": [str(label) for label in getattr(audited, "labels", ())],
+        }
+    if overridden:
+        names = " and ".join(f"`{name}`" for name in overridden)
+        description["overridden"] = f"the repository's own conftest.py replaces the fixture {names}"
+    return description

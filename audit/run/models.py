@@ -1,0 +1,304 @@
+"""The models of an audit: the audited one, twins, references and alternatives; loaded or trained when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit.cluster.cluster import Cluster, ClusterScorer
+from audit.core.cache import Cache
+from audit.core.errors import AuditError, NotAssessed
+from audit.core.progress import Progress
+from audit.data import examples as data
+from audit.energy.meter import Meter
+from audit.experiments.alternatives import Alternative, Alternatives, Bench
+from audit.experiments.claims import ELSEWHERE, Elsewhere, Experiments
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.models import model, model_card, tokens
+from audit.models.model import Model
+from audit.models.model_card import Card
+from audit.policy.policy import SMALL_BERT, Policy
+from audit.probes.privacy.membership import Twins
+from audit.run.inputs import Inputs, locate
+from audit.run.resources import Resources
+from audit.training import canaries, references
+from audit.training.canaries import CanaryTwin
+from audit.training.finetune import Recipe, train
+from audit.training.references import LinearModel, Twin
+
+# Where the policy does not say how many.
+TWINS = 2
+
+
+class Models:
+    """The models of one audit in one process.
+
+    Parameters
+    ----------
+    policy : Policy
+    inputs : Inputs
+    resources : Resources
+    """
+
+    def __init__(self, policy: Policy, inputs: Inputs, resources: Resources) -> None:
+        self.policy = policy
+        self.inputs = inputs
+        self.resources = resources
+        self.scorers: list[Scorer] = []
+        self.beside: tuple[Alternative, ...] = ()
+        self.unknown_tokens = 0.0
+        self._experiments: Experiments | None = None
+
+    # ---- the audited model
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """How the policy's model is trained; None where it is only loaded."""
+        settings, asked = self.policy.model.finetune, self.policy.model
+        if settings is None:
+            return None
+        if asked.source == SMALL_BERT:
+            return Recipe(SMALL_BERT, None, None, True, settings, asked.max_length, self.resources.device)
+        return self._recipe_from(asked.source, asked.revision, "[model] source")
+
+    def _recipe_from(self, source: str, revision: str | None, key: str) -> Recipe:
+        """The policy's recipe, from this base model."""
+        settings, length = self.policy.model.finetune, self.policy.model.max_length
+        assert settings is not None
+        _, folder, commit, pinned = locate(self.policy, source, self.policy.path(source, key), revision)
+        length = model.longest(folder, source, length)
+        return Recipe(source, folder, commit, pinned, settings, length, self.resources.device)
+
+    def locate(self) -> None:
+        """Find the model that is loaded, or the base of the one that is trained."""
+        loaded = self.inputs.loaded
+        if loaded is not None:
+            model.check_outputs(loaded.folder, loaded.source, self.inputs.classes)
+        elif self.policy.data.train is None:
+            raise AuditError(f"{self.policy.name}: [model.finetune] needs training data; give [data] train.")
+        else:
+            _ = self.recipe
+
+    @cached_property
+    def model(self) -> Model:
+        """The model under audit, loaded or trained."""
+        loaded, resources = self.inputs.loaded, self.resources
+        if loaded is not None:
+            length = model.longest(loaded.folder, loaded.source, self.policy.model.max_length)
+            return Model(
+                loaded.source, loaded.folder, self.inputs.classes, length, resources.device, loaded.commit,
+                loaded.pinned, allow_pickle=self.policy.security.allow_pickle, dtype=self.policy.audit.dtype,
+            )  # fmt: skip
+        assert self.recipe is not None
+        assert self.inputs.train_data is not None
+        if self.recipe.base is not None:  # before the long work, which would end in the same refusal
+            source, base = self.recipe.source, self.recipe.base
+            untrained = Model(source, base, self.inputs.classes, 4)
+            self._read_by(Scorer(untrained, resources.cache, resources.meter, resources.progress))
+        made = train(self.recipe, self.inputs.train_data, resources.cache, resources.meter, resources.progress)
+        return replace(made, dtype=self.policy.audit.dtype)
+
+    @property
+    def audited(self) -> Model:
+        """The model under audit, beside a scorer of the repository's own only if the policy names one that is there.
+
+        Raises
+        ------
+        NotAssessed
+            If only a scorer is brought.
+        """
+        overridden = self.inputs.overridden
+        if "scorer" not in overridden or "model" in overridden:
+            return self.model
+        reason = "the repository's own `scorer` answers for a model that the audit does not have"
+        if self.policy.model.finetune is not None and self.inputs.options.model is None:
+            raise NotAssessed(reason)
+        try:
+            return self.model
+        except AuditError:
+            raise NotAssessed(reason) from None
+
+    def scorer(self, audited: Model) -> Scorer:
+        """A scorer for a model, on this audit's cache and meter; what it does counts in the record."""
+        cut, dtype = self.policy.model.max_characters, self.policy.audit.dtype
+        own = audited is self.__dict__.get("model")
+        if audited.dtype != dtype:  # a twin: it is trained in float32, and asked as the model is
+            audited = replace(audited, dtype=dtype)
+        arguments = audited, self.resources.cache, self.resources.meter, self.resources.progress
+        made = Scorer(*arguments, max_characters=cut)
+        cluster = self.resources.cluster
+        # What a fixture of the user's own made of a model, or we of its weights, is not in its folder.
+        if cluster is not None and "model" not in self.inputs.overridden and type(audited) is Model:
+            made = ClusterScorer(*arguments, cluster, max_characters=cut)
+        if own:
+            self.unknown_tokens = self._read_by(made)
+        self.scorers.append(made)
+        return made
+
+    def _read_by(self, scorer: Scorer) -> float:
+        """Share of the test texts' tokens that a model's tokenizer does not know.
+
+        Raises
+        ------
+        AuditError
+            If it does not know most of them.
+        """
+        share = scorer.unknown_share(self.inputs.test_data.texts)
+        tokens.check_share(share, scorer.model.source)
+        return share
+
+    def model_card(self, audited: Any) -> Card:
+        """The card in the model's folder.
+
+        Raises
+        ------
+        NotAssessed
+            If this audit trained the model itself, so that nobody could document it yet, or it has no folder.
+        """
+        if getattr(audited, "training", None):
+            raise NotAssessed(
+                "this audit trained the model itself, and it has no folder of its own yet that could hold a card; save "
+                "it with `python -m audit export`, write its README.md there, and audit that folder with --audit-model"
+            )
+        folder = getattr(audited, "folder", None)
+        if folder is None:
+            raise NotAssessed(
+                "the repository's own conftest.py replaces the model by one without a folder; give it the attribute "
+                "`folder`, where its README.md stands"
+            )
+        return model_card.read(Path(folder))
+
+    # ---- models beside it
+
+    @property
+    def _work(self) -> tuple[Cache, Meter, Progress, Cluster | None]:
+        """What references are trained with."""
+        return self.resources.cache, self.resources.meter, self.resources.progress, self.resources.cluster
+
+    @cached_property
+    def twins(self) -> tuple[Twin, ...]:
+        """Reference models.
+
+        Raises
+        ------
+        NotAssessed
+            If the policy has no recipe or no training data.
+        """
+        if self.recipe is None or self.inputs.train_data is None:
+            raise NotAssessed("there is no recipe to train twins by; supply [model.finetune] and [data] train")
+        count = self.policy.privacy.reference_models or TWINS
+        return references.twins(self.recipe, self.inputs.train_data, count, *self._work)
+
+    @cached_property
+    def membership_twins(self) -> Twins | None:
+        """Twins for membership inference, trained if need be; None without a recipe or training data."""
+        examples = self.inputs.train_data
+        if self.recipe is None or examples is None:
+            return None
+        always = self.policy.privacy.reference_models is not None
+        return Twins(examples, lambda: [(self.scorer(twin.model), twin.members) for twin in self.twins], always)
+
+    @property
+    def without_rows(self) -> Callable[[NDArray[np.bool_]], Scorer] | None:
+        """Trains by the recipe without some rows of the training data; None without a recipe or training data."""
+        recipe, examples = self.recipe, self.inputs.train_data
+        if recipe is None or examples is None:
+            return None
+        return lambda rows: self.scorer(references.without_rows(recipe, examples, rows, *self._work))
+
+    @cached_property
+    def canary_twin(self) -> CanaryTwin:
+        """A twin whose training data held canaries.
+
+        Raises
+        ------
+        NotAssessed
+            If the policy has no recipe, no training data, too few of them, or wants no canaries.
+        """
+        examples = self.inputs.train_data
+        if self.recipe is None or examples is None:
+            raise NotAssessed("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
+        asked = self.policy.privacy
+        drawn = canaries.draw(examples, asked.canaries, asked.canary_share, self.policy.audit.seed)
+        return CanaryTwin(drawn, self.scorer(references.canary_twin(self.recipe, examples, drawn, *self._work)))
+
+    @cached_property
+    def word_counts(self) -> Predictions:
+        """What a linear model on word counts says of the test data.
+
+        Raises
+        ------
+        NotAssessed
+            If there is no training data.
+        """
+        if self._linear is None:
+            raise NotAssessed("the policy names no training data for the simple model; name it under [data] train")
+        return self._linear.predict(self.inputs.test_data.texts).on(self.inputs.test_data)
+
+    @cached_property
+    def _linear(self) -> LinearModel | None:
+        """The linear model on word counts; None without training data."""
+        members = self.inputs.members
+        return None if members is None else LinearModel(members, self.resources.cache, self.resources.meter)
+
+    def experiments(self, audited: Callable[[], Scorer]) -> Experiments:
+        """What the document's claims are put to the test with; what the policy names for it is looked up now.
+
+        Parameters
+        ----------
+        audited : callable
+            Gives the scorer of the audited model.
+        """
+        asked, encoder, inputs, resources = self.policy.claims, None, self.inputs, self.resources
+        if asked.pretrained is not None and self.recipe is not None:
+            encoder = self._recipe_from(asked.pretrained, asked.revision, "[claims] pretrained")
+            assert encoder.base is not None
+            length = min(encoder.max_length, model.positions(encoder.base, asked.pretrained))
+            encoder = replace(encoder, max_length=length)
+        elsewhere = [
+            Elsewhere(*data.load_elsewhere(self.policy, each, inputs.test_data, ELSEWHERE, resources.cache.datasets))
+            for each in asked.transfer
+        ]
+        self._experiments = Experiments(
+            self.recipe, encoder, asked.pretraining_rate, inputs.members, inputs.test_data, self._linear, audited,
+            self.scorer, elsewhere, resources.device, resources.cache, resources.meter, resources.progress,
+        )  # fmt: skip
+        return self._experiments
+
+    def alternatives(self, scorer: Scorer) -> Alternatives:
+        """The audited model and others of the same task beside it, made now or taken from the cache.
+
+        Raises
+        ------
+        NotAssessed
+            If the repository put something of its own in the place of scorer or model.
+        """
+        if not isinstance(scorer, Scorer) or not isinstance(scorer.model, Model):
+            raise NotAssessed(
+                "the repository's own conftest.py replaces the model or the scorer, and what that takes cannot be held "
+                "against other models; leave these fixtures to the plugin"
+            )
+        bench = Bench(
+            scorer, self.scorer, self._linear, self.recipe, self.inputs.members, self.inputs.test_data,
+            self.resources.cache, self.resources.meter, self.resources.progress, self.policy.audit.seed,
+        )  # fmt: skip
+        made = bench.alternatives(self.policy.environment.alternatives)
+        self.beside = made.made
+        return made
+
+    @property
+    def trainings(self) -> list[dict[str, Any]]:
+        """How each model of this audit was trained, as the cache holds it; those that were only loaded have none."""
+        made = self.__dict__
+        models = [made.get("model"), *(twin.model for twin in made.get("twins", ()))]
+        # The canary twin's scorer and those of references without some rows are among them.
+        models += [scorer.model for scorer in self.scorers]
+        trainings = [training for model in (*models, *self.beside) if (training := getattr(model, "training", None))]
+        return trainings + (self._experiments.used if self._experiments else [])
