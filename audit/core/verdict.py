@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from audit.core import numbers
 from audit.statistics import Settling, sample_to_settle
 
 
@@ -93,8 +93,13 @@ class Gate:
         """The threshold."""
         return self.min if self.min is not None else self.max  # type: ignore[return-value]
 
+    @property
+    def sign(self) -> str:
+        """On which side of the threshold the gate lets pass."""
+        return "≥" if self.min is not None else "≤"
+
     def __str__(self) -> str:
-        return f"{'≥' if self.min is not None else '≤'} {number(self.bound)}"
+        return f"{self.sign} {numbers.number(self.bound)}"
 
 
 @dataclass(frozen=True)
@@ -117,10 +122,14 @@ class Finding:
     tolerated: bool = False
 
     def __str__(self) -> str:
-        parts = [self.id]
-        if self.measurement is not None and self.measurement.estimate is not None:
-            parts.append(interval(self.measurement.estimate, self.measurement.low, self.measurement.high))
-        text = " ".join(parts) + (f", gate {self.gate}" if self.gate else "")
+        m, gate = self.measurement, self.gate
+        text = self.id
+        if m is not None and m.estimate is not None:
+            values = (m.estimate, m.low, m.high)
+            written, bound = numbers.row(values, gate.bound if gate else None)
+            text += f" {numbers.bracketed(values, written)}" + (f", gate {gate.sign} {bound}" if gate else "")
+        elif gate:
+            text += f", gate {gate}"
         words = self.verdict.replace("_", " ")
         return f"{text}: {words}; {self.reason}" if self.reason else f"{text}: {words}"
 
@@ -241,28 +250,3 @@ def two_digits(value: int) -> int:
     """Round a count to its two leading digits: a guess of how many examples has no third one."""
     scale = int(10 ** max(len(str(value)) - 2, 0))
     return round(value / scale) * scale
-
-
-def number(value: float, decimals: int | None = None) -> str:
-    """Write a figure so that it can be compared with its neighbours: three decimals, or three digits if tiny."""
-    value += 0.0  # no minus before a zero
-    if decimals is None:
-        decimals = 0 if value == int(value) and abs(value) >= 1 else _decimals(value)
-    return f"{value:,.{decimals}f}"
-
-
-def _decimals(value: float) -> int:
-    if abs(value) >= 100:
-        return 0
-    return 3 if value == 0 or abs(value) >= 0.01 else min(2 - math.floor(math.log10(abs(value))), 12)
-
-
-def interval(estimate: float, low: float | None, high: float | None) -> str:
-    """Write an estimate with its interval, all with the decimals of the estimate; a census is written without."""
-    if low == estimate == high:
-        return number(estimate)
-    if high is None:
-        return f"at least {number(estimate)}"
-    decimals = _decimals(estimate)
-    left = "…" if low is None else number(low, decimals)
-    return f"{number(estimate, decimals)} [{left}, {number(high, decimals)}]"

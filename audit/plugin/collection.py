@@ -19,8 +19,8 @@ from audit.core.identifiers import CHALLENGES
 from audit.core.probe import Probe
 from audit.plugin.findings import declared_ids
 from audit.plugin.overrides import REPLACEABLE, concerns_audit, functions, is_ours, misplaced
-from audit.plugin.state import STATE
-from audit.probes.catalogue import challenge_of
+from audit.plugin.state import STATE, extra_ids
+from audit.probes.catalogue import challenge_of, ids
 
 # Suites beside the audit's own, in folders of these names in `suites/`: collected only where they are named.
 OPTIONAL = ("claims",)
@@ -78,6 +78,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             run.problem, names = str(error), ()
         metafunc.parametrize("own_metric", names, indirect=True)
     if "probe" in metafunc.fixturenames and is_ours(metafunc.definition, "probe"):
+        known = ids(extra_ids(metafunc.config))
         probes = [probe for group in metafunc.config.hook.pytest_audit_probes() for probe in group]
         parameters = [
             pytest.param(
@@ -85,7 +86,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 id=probe.id,
                 marks=[
                     pytest.mark.measures(probe.id),
-                    *([pytest.mark.challenge(c)] if (c := probe.challenge or challenge_of(probe.id)) else []),
+                    *([pytest.mark.challenge(c)] if (c := probe.challenge or challenge_of(probe.id, known)) else []),
                 ],
             )
             for probe in probes

@@ -45,7 +45,7 @@ def functions(items: Iterable[pytest.Item]) -> list[Any]:
 
 def misplaced(items: Iterable[pytest.Item], config: pytest.Config) -> str | None:
     """What is wrong with a fixture of the repository's own that a test of the suites would get; None if nothing is."""
-    known = ids(())
+    known = ids()
     for item in functions(items):
         definitions = item._fixtureinfo.name2fixturedefs
         if not declared_ids(item) or not all(base_id(name) in known for name in declared_ids(item)):

@@ -120,7 +120,7 @@ class Run:
                 processes=self.workerinput["workercount"] if self.is_worker else 1,
                 audit=self.workerinput["audit"] if self.is_worker else self.audit,
             )
-            self.session = Session(options, _extra_ids(self.config), _progress(self.config))
+            self.session = Session(options, extra_ids(self.config), _progress(self.config))
         return self.session
 
     def arguments(self) -> tuple[Any, ...]:
@@ -163,7 +163,8 @@ class Run:
 STATE = pytest.StashKey[Run]()
 
 
-def _extra_ids(config: pytest.Config) -> tuple[Identifier, ...]:
+def extra_ids(config: pytest.Config) -> tuple[Identifier, ...]:
+    """The ids that other packages and the repository declare."""
     return tuple(identifier for group in config.hook.pytest_audit_ids() for identifier in group)
 
 

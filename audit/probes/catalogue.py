@@ -6,7 +6,8 @@ It is the only home of these facts; the policy checks gate ids against it and th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
+from typing import Any
 
 from audit.core.identifiers import Challenge, Identifier, base_id
 from audit.probes.quality.capabilities import CAPABILITIES
@@ -539,7 +540,25 @@ def ids(extra: Iterable[Identifier] = ()) -> Mapping[str, Identifier]:
     return {identifier.id: identifier for identifier in (*BUILT_IN, *extra)}
 
 
-def challenge_of(full: str) -> Challenge | None:
-    """The challenge of a built-in id."""
-    known = {identifier.id: identifier.challenge for identifier in BUILT_IN}
-    return known.get(base_id(full))
+def declarations(extra: Iterable[Identifier]) -> list[dict[str, Any]]:
+    """What other packages say of their ids, as plain values: a record keeps it, so that its reports need no package."""
+    built_in = ids()
+    return [asdict(identifier) for identifier in extra if identifier.id not in built_in]
+
+
+def ids_of(record: Mapping[str, Any]) -> Mapping[str, Identifier]:
+    """The ids that the reports of a record know: the built-in ones, and those that it keeps the declaration of."""
+    declared = map(_declared, record.get("declarations", ()))
+    return {identifier.id: identifier for identifier in (*declared, *BUILT_IN)}
+
+
+def _declared(value: Mapping[str, Any]) -> Identifier:
+    known: dict[str, Any] = {field.name: value[field.name] for field in fields(Identifier) if field.name in value}
+    brackets = known.get("brackets", ())
+    return Identifier(**known | {"brackets": brackets if isinstance(brackets, str) else tuple(brackets)})
+
+
+def challenge_of(full: str, known: Mapping[str, Identifier]) -> Challenge | None:
+    """The challenge of an id, where it is known."""
+    identifier = known.get(base_id(full))
+    return identifier.challenge if identifier else None

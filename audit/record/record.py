@@ -24,6 +24,7 @@ from audit.core.errors import AuditError
 from audit.core.files import sha256
 from audit.core.verdict import WORST_FIRST, Finding, Measurement, Verdict, blocks
 from audit.energy.meter import add, charged
+from audit.probes.catalogue import ids_of
 from audit.record import since
 from audit.text.paths import check_regular
 from audit.text.redaction import masked, message, withheld
@@ -130,7 +131,7 @@ def build(
     complete = not not_run and not interrupted
     # The gates that no policy has to set decide nothing by themselves.
     holds = "pass" if complete and first["gated"] else "incomplete"
-    former = first.get("baseline")
+    former, declared = first.get("baseline"), first.get("declarations", [])
     return dict(
         _plain(
             {
@@ -148,7 +149,17 @@ def build(
                     for role in ("test", "train")
                 },
                 "policy": first["policy"],
-                **({"baseline": since.compare(former, findings, not_run, first["policy"])} if former else {}),
+                # Words for ids that are not the audit's own: whoever makes a report later need not have their package.
+                **({"declarations": declared} if declared else {}),
+                **(
+                    {
+                        "baseline": since.compare(
+                            former, findings, not_run, first["policy"], ids_of({"declarations": declared})
+                        )
+                    }
+                    if former
+                    else {}
+                ),
                 "findings": sorted(findings, key=lambda f: (WORST_FIRST.index(f["verdict"]), f["challenge"], f["id"])),
                 "energy": {
                     "phases": add(

@@ -10,9 +10,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from audit.core.identifiers import base_id
+from audit.core.identifiers import Identifier, base_id
 from audit.core.verdict import is_number
-from audit.probes.catalogue import ids
 
 Gate = Mapping[str, float]
 _PAIRED, _PAIRED_BY = "quality.accuracy", "quality.regression"
@@ -46,6 +45,7 @@ def compare(
     findings: Sequence[Mapping[str, Any]],
     not_run: Iterable[str],
     policy: Mapping[str, Any],
+    known: Mapping[str, Identifier],
 ) -> dict[str, Any]:
     """What a record says of the former audit.
 
@@ -55,6 +55,8 @@ def compare(
         As :func:`remember` gives it.
     findings, not_run, policy
         Of the record that is being made.
+    known : mapping of str to Identifier
+        What says of each id which direction is better.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def compare(
         **told,
         "turned": turned,
         "compared": [
-            {"id": full_id, **_figure(full_id, before.get(full_id), now.get(full_id), now.get(_PAIRED_BY))}
+            {"id": full_id, **_figure(full_id, before.get(full_id), now.get(full_id), now.get(_PAIRED_BY), known)}
             for full_id in sorted({*before, *now})
             if full_id != _PAIRED_BY and (_measured(before.get(full_id)) or _measured(now.get(full_id)))
         ],
@@ -114,6 +116,7 @@ def _figure(
     before: Mapping[str, Any] | None,
     now: Mapping[str, Any] | None,
     paired: Mapping[str, Any] | None,
+    known: Mapping[str, Identifier],
 ) -> dict[str, Any]:
     """One figure then and now, and what became of it."""
     then, since = (
@@ -129,7 +132,7 @@ def _figure(
     (low, high), (low_then, high_then) = _ends(since), _ends(then)
     moved = 1 if low > high_then else -1 if high < low_then else 0
     gate = (now or {}).get("gate")
-    return {"change": _word(moved, _better(full_id, gate)), **told}
+    return {"change": _word(moved, _better(known.get(base_id(full_id)), gate)), **told}
 
 
 def _word(moved: int, better: str | None) -> str:
@@ -141,11 +144,10 @@ def _word(moved: int, better: str | None) -> str:
     return "better" if (moved > 0) == (better == "higher") else "worse"
 
 
-def _better(full_id: str, gate: Gate | None) -> str | None:
+def _better(identifier: Identifier | None, gate: Gate | None) -> str | None:
     """Which direction is better, by the catalogue or else by the gate; None where neither says so."""
-    known = ids().get(base_id(full_id))
-    if known is not None and known.better != "either":
-        return known.better
+    if identifier is not None and identifier.better != "either":
+        return identifier.better
     if gate is None:
         return None
     return "higher" if "min" in gate else "lower"

@@ -17,7 +17,6 @@ from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.verdict import is_waived
 from audit.policy.policy import OBJECTIVE, did_you_mean
-from audit.probes.catalogue import ids
 from audit.report.i18n import language
 from audit.report.i18n.language import words
 from audit.report.i18n.words import Mark
@@ -26,7 +25,6 @@ from audit.report.page import page as report
 from audit.report.page.evidence import Limits
 from audit.report.page.findings import Claim
 
-_KNOWN = ids()
 COMPARISON = words.COMPARISON  # says each word when it is asked for
 # Measured without the test data: on sentences of our own, on training data, on files or during training.
 _WITHOUT_TEST_DATA = {
@@ -177,9 +175,10 @@ def _better(objective: str, candidates: Sequence[Candidate]) -> str:
     if objective not in measured:
         near = did_you_mean(objective, sorted(measured))
         raise AuditError(f"compare: none of the records has a figure for the objective '{objective}'{near or '.'}")
-    known = _KNOWN.get(base_id(objective))
-    if known and known.better != "either":
-        return known.better
+    known = (candidate.claims[objective].known for candidate in candidates if objective in candidate.claims)
+    stated = {identifier.better for identifier in known if identifier and identifier.better != "either"}
+    if len(stated) == 1:
+        return stated.pop()
     ways = {way for c in candidates if objective in c.claims for way in c.claims[objective].finding.get("gate") or ()}
     if len(ways) != 1:
         raise AuditError(

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from audit.core.identifiers import base_id
+from audit.probes.catalogue import ids_of
 from audit.report.headline import headline
 from audit.report.i18n.language import spoken, words
 from audit.report.page import findings, text
@@ -78,10 +80,10 @@ def _table(claims: Sequence[Claim]) -> Iterator[str]:
 
 def _turned(record: Mapping[str, Any]) -> Iterator[str]:
     """The verdicts that are others than in the former audit."""
-    turned = record.get("baseline", {}).get("turned", ())
+    turned, known = record.get("baseline", {}).get("turned", ()), ids_of(record)
     for each in turned:
         before, now = (words.VERDICTS[each[when]].word for when in ("before", "now"))
-        yield f"- {plain(findings.named(each['id']))}: {before} → {now}"
+        yield f"- {plain(findings.named(each['id'], known.get(base_id(each['id']))))}: {before} → {now}"
     if turned:
         yield ""
 

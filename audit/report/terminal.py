@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.core.verdict import Gate, interval
+from audit.core import numbers
+from audit.core.verdict import Gate
 from audit.policy.policy import ALWAYS_GATED
 from audit.report.page.findings import of_model, reading
 
@@ -38,6 +39,16 @@ def of_grid(energy: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+def _figure(finding: Mapping[str, Any]) -> tuple[str, str]:
+    """What was measured and the gate, neither of them more than there is."""
+    gate = Gate(**finding["gate"]) if finding["gate"] else None
+    if finding["estimate"] is None:
+        return "", f"gate {gate}" if gate else ""
+    values = [finding[name] for name in ("estimate", "low", "high")]
+    written, bound = numbers.row(values, gate.bound if gate else None)
+    return numbers.bracketed(values, written), f"gate {gate.sign} {bound}" if gate else ""
+
+
 def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
     """How the data were read; one line for each finding, with its style, and one for each gate that did not run."""
     for sentence in (*how_read(record["data"]), *of_model(record), *of_grid(record["energy"])):
@@ -46,10 +57,7 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
     width = max((len(f["id"]) for f in findings), default=0)
     for finding in findings:
         word = finding["verdict"].upper().replace("_", " ")
-        figure = ""
-        if finding["estimate"] is not None:
-            figure = interval(finding["estimate"], finding["low"], finding["high"])
-        gate = f"gate {Gate(**finding['gate'])}" if finding["gate"] else ""
+        figure, gate = _figure(finding)
         text = f"{word:<13} {finding['id']:<{width}}  {figure:<24} {gate:<13}"
         if outcome := finding["details"].get("outcome"):
             text += f" {outcome}"

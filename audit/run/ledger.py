@@ -13,7 +13,7 @@ from audit.inference.scorer import Scorer
 from audit.models import tokens
 from audit.models.model import Model
 from audit.policy.policy import ALWAYS_GATED, Policy
-from audit.probes.catalogue import ids
+from audit.probes.catalogue import declarations, ids
 from audit.record import record
 from audit.run.inputs import Inputs
 from audit.run.models import Models
@@ -127,6 +127,7 @@ class Ledger:
             "policy_file": self.policy.origin.name if self.policy.origin else None,
             "gated": list(self.policy.gated_ids(ids(self.extra_ids))),
             "always_gated": list(ALWAYS_GATED),
+            "declarations": declarations(self.extra_ids),
             "baseline": self.inputs.baseline_summary,
             "model": _describe(audited, self.inputs.overridden)
             | ({"unknown_tokens": self.models.unknown_tokens} if self.models.unknown_tokens > tokens.WARNED else {}),

@@ -26,8 +26,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from audit.core.cache import Cache
+from audit.core.numbers import interval
 from audit.core.progress import Progress
-from audit.core.verdict import Gate, interval, judge
+from audit.core.verdict import Gate, judge
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.inference.predictions import Predictions

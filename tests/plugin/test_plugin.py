@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from audit.cli import main
 from tests.conftest import CLASSES
 from tests.helpers import ARTIFACT, MADE, ROOT, Runner, WritePolicy
 
@@ -648,6 +650,70 @@ def test_a_probe_of_another_package_runs_in_the_suite(run: Runner, write_policy:
     result = run("-m", "transparency")
     result.assert_outcomes(passed=1)
     assert run.finding("length.mean")["verdict"] == "pass"
+
+
+DECLARED = """
+    from audit import Identifier, Measurement
+    from audit.plugin import Probe
+
+    ANSWERED = Identifier(
+        "service.answered", "ethics", "Complaints answered", "share of complaints", "higher",
+        "How many complaints somebody answered.", "Whoever complains is left alone.", "Answer them within a week.",
+        ("email", "phone"),
+    )
+    QUEUE = Identifier("service.queue", "privacy", "Queue", "people", "lower", "People in the queue.")
+
+    def answered(way):
+        name = f"service.answered[{{way}}]"
+        return lambda: Measurement(name, {estimate}, {low}, {high}, 500, "share of complaints", "counted")
+
+    def pytest_audit_ids():
+        return [ANSWERED, QUEUE]
+
+    def pytest_audit_probes():
+        return [Probe(f"service.answered[{{way}}]", answered(way)) for way in ("email", "phone")]
+"""
+
+
+def test_what_another_package_says_of_its_ids_stands_in_every_report_without_the_package(
+    run: Runner, write_policy: WritePolicy
+) -> None:
+    gates = '"answered[email]" = { min = 0.9 }\nqueue = { max = 5 }'
+    suite = Path(__file__).parent.parent / "suites" / "test_extensions.py"
+    run.pytester.makepyfile(test_extensions=suite.read_text("utf-8"))
+    for out, more, figures in (
+        ("former", (), {"estimate": 0.95, "low": 0.93, "high": 0.97}),
+        ("reports", ("--audit-baseline", "former"), {"estimate": 0.6, "low": 0.55, "high": 0.65}),
+    ):
+        write_policy(**{"gates.service": gates, "compare": 'objective = "service.answered[phone]"'})
+        run.pytester.makeconftest(DECLARED.format(**figures))
+        run("--audit-out", out, *more)
+    (run.pytester.path / "conftest.py").unlink()
+
+    value = run.record
+    assert value["not_run"] == ["service.queue"]
+    assert run.finding("service.answered[phone]")["challenge"] == "ethics"
+    # Less is worse of what is better higher, though the package is not there to say so.
+    (since,) = [each for each in value["baseline"]["compared"] if each["id"] == "service.answered[phone]"]
+    assert since["change"] == "worse"
+    assert main(["report", "reports", "-o", "again.html"]) == 0
+    for path in ("reports/report.html", "again.html"):
+        page = html.unescape((run.pytester.path / path).read_text("utf-8"))
+        assert "Complaints answered (phone)" in page
+        for sentence in (
+            "How many complaints somebody answered.", "Whoever complains is left alone.", "Answer them within a week."
+        ):  # fmt: skip
+            assert sentence in page
+        order = ["ethics", "finding-service-answered-phone", "privacy", "finding-service-queue", "security"]
+        places = [page.index(f'id="{name}"') for name in order]
+        assert places == sorted(places)
+    assert main(["report", "reports", "-o", "german.html", "--language", "de"]) == 0
+    german = (run.pytester.path / "german.html").read_text("utf-8")
+    assert '<dd><span lang="en">Whoever complains is left alone.</span></dd>' in german
+    assert "Answer them within a week." in (run.pytester.path / "reports" / "summary.md").read_text("utf-8")
+    assert main(["compare", "former", "reports", "-o", "compared.json"]) == 0
+    compared = json.loads((run.pytester.path / "compared.json").read_text("utf-8"))
+    assert compared["objective"] == {"id": "service.answered[phone]", "better": "higher"}
 
 
 def test_without_other_probes_their_test_is_not_there(run: Runner, write_policy: WritePolicy) -> None:

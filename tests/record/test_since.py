@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from audit.probes.catalogue import ids
 from audit.record import since
 from tests.helpers import fits_the_schema
 from tests.report.page.test_page import finding, odds, unmeasured
@@ -18,7 +19,7 @@ def audit(*findings: dict[str, Any], policy: Any = None, test: str | None = "sha
 
 
 def compare(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    found = since.compare(since.remember(before, "v1"), now["findings"], now["not_run"], now["policy"])
+    found = since.compare(since.remember(before, "v1"), now["findings"], now["not_run"], now["policy"], ids())
     fits_the_schema(now | {"baseline": found})
     return found
 
@@ -138,7 +139,7 @@ def test_a_chain_does_not_grow_without_end() -> None:
     former = since.remember(audit(finding()), "v1")
     link = {"created": "2020-01-01T00:00:00Z", "fingerprint": None, "test": "old"}
     now = audit(finding())
-    found = since.compare(former | {"chain": [link] * 5_000}, now["findings"], [], {})
+    found = since.compare(former | {"chain": [link] * 5_000}, now["findings"], [], {}, ids())
     assert len(found["chain"]) == 1_000
     assert found["chain"][-1]["test"] == "sha256:t"
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
-from audit.core.verdict import Measurement, number
+from audit.core.numbers import number
+from audit.core.verdict import Measurement
 from audit.inference.scorer import Scorer
 from audit.probes.privacy.attacks import canary_memory
 from audit.training.canaries import CanaryTwin

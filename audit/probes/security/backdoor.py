@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
-from audit.core.verdict import Measurement, interval
+from audit.core.numbers import interval
+from audit.core.verdict import Measurement
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer

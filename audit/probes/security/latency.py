@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from audit import statistics
-from audit.core.verdict import Measurement, number
+from audit.core.numbers import number
+from audit.core.verdict import Measurement
 from audit.text.hostile import KINDS, LONGEST, QUANTILE
 
 _DECADES = (100, 1_000, 10_000, 100_000, LONGEST)

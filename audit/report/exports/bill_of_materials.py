@@ -262,8 +262,8 @@ def _energy(shown: Mapping[str, Any], claims: Sequence[Claim]) -> list[dict[str,
 
 def _carbon(shown: Mapping[str, Any], kwh: float) -> dict[str, float]:
     """What electricity stands for on the grid of the policy's country; nothing where the record does not know it."""
-    grid: Mapping[str, Any] = next(iter(shown["energy"].get("grids") or ()), {})
-    grams: Any = grid.get("g_per_kwh")
+    grids = shown["energy"].get("grids") or ()
+    grams: Any = grids[0]["g_per_kwh"] if grids else None
     return {"co2eq_kg": kwh * grams / 1000} if is_number(grams) else {}
 
 

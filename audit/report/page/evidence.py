@@ -12,6 +12,9 @@ from audit.core.verdict import is_number
 from audit.report.i18n.language import numeral, words
 from audit.report.page import figures, text
 
+# How the column of an interval's lower end is called.
+_LOWEST = ("low", "at least")
+
 
 class Limits(NamedTuple):
     """How much evidence is shown; what is left out is said and stands in the record."""
@@ -52,9 +55,19 @@ def table(raw: Mapping[str, Any], limits: Limits) -> Table:
     drawings, scale = _spans(columns, rows)
     return Table(
         text.short(raw["caption"]), columns, numeric,
-        [[text.short(text.cell(value), limits.cell) for value in row] for row in rows], drawings, scale,
+        [[text.short(value, limits.cell) for value in _cells(columns, row)] for row in rows], drawings, scale,
         more(raw["rows"], limits.rows),
     )  # fmt: skip
+
+
+def _cells(columns: Sequence[str], row: Sequence[Any]) -> list[str]:
+    """The cells of a row in words; a figure and the ends of its interval, which stand behind it, in one precision."""
+    cells = list(map(text.cell, row))
+    for i, name in enumerate(columns):
+        own = slice(i - 1, i + 2)
+        if 0 < i < len(row) - 1 and name.endswith(_LOWEST) and all(is_number(v) or v is None for v in row[own]):
+            cells[own] = text.figures(row[own], None)[0]
+    return cells
 
 
 def _spans(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[Markup], str]:
@@ -129,7 +142,7 @@ def pareto(raw: Sequence[Mapping[str, Any]], confidence: float) -> Pareto | None
 def _model(point: figures.Point) -> str:
     """What is to be read off the drawing of one model."""
     right, low, high = (words.PERCENT.format(number=numeral(f"{100 * share:.1f}")) for share in point.right)
-    wh, wh_low, wh_high = map(text.figure, point.wh)
+    wh, wh_low, wh_high = text.figures(point.wh, None)[0]
     said = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
     also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]
     return "; ".join([said, *also])

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from audit.core.identifiers import base_id
 from audit.core.verdict import is_number
 from audit.energy.meter import Power
-from audit.probes.catalogue import PHASES
+from audit.probes.catalogue import PHASES, ids_of
 from audit.report.i18n import language
 from audit.report.i18n.language import words
 from audit.report.page import figures, text
@@ -185,17 +186,21 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
     if not former["turned"]:
         said.append(PAGE["since_same"])
     gates = [each for change in words.CHANGES for each in former.get("gates", ()) if each["change"] == change]
-    columns = [PAGE["then"], PAGE["now"]]
+    columns, known = [PAGE["then"], PAGE["now"]], ids_of(record)
+
+    def name(each: Mapping[str, Any]) -> str:
+        return named(each["id"], known.get(base_id(each["id"])))
+
     tables = [
         (PAGE["since_gates"], [PAGE["finding"], PAGE["change"], PAGE["gate"]], [
-            [named(each["id"]), words.CHANGES[each["change"]], gate_change(each)] for each in gates
+            [name(each), words.CHANGES[each["change"]], gate_change(each)] for each in gates
         ]),
         (PAGE["since_turned"], [PAGE["finding"], *columns], [
-            [named(each["id"]), *(words.VERDICTS[each[at]].word for at in ("before", "now"))]
+            [name(each), *(words.VERDICTS[each[at]].word for at in ("before", "now"))]
             for each in former["turned"]
         ]),
         (PAGE["since_compared"], [PAGE["finding"], PAGE["change"], *columns], [
-            [named(each["id"]), words.CHANGES[each["change"]], *(shown(each[at]) for at in ("before", "now"))]
+            [name(each), words.CHANGES[each["change"]], *(shown(each[at]) for at in ("before", "now"))]
             for each in clear
         ]),
     ]  # fmt: skip

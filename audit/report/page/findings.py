@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from audit.core.identifiers import Identifier, base_id
 from audit.core.verdict import is_number, is_waived
-from audit.probes.catalogue import challenge_of, ids
+from audit.probes.catalogue import BUILT_IN, challenge_of, ids_of
 from audit.record.since import gate_of
 from audit.report.i18n import language
 from audit.report.i18n.language import counted, words
@@ -23,7 +23,6 @@ from audit.report.i18n.words import Mark
 from audit.report.page import evidence, figures, text
 from audit.report.page.evidence import Attended, Explained, Limits, Lines, Pair, Pareto, Roc, Table
 
-_KNOWN = ids()
 _SHOWN_ELSEWHERE = {
     "sample", "summary", "tables", "examples", "limits", "reliability", "roc", "pareto", "undecided", "unbounded",
     "outcome", "caution", "lines", "explained", "attention",
@@ -33,19 +32,26 @@ _ON_PAPER = 3  # texts of a finding that decided nothing or holds; of the others
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 
 
-def named(full_id: str, title: str = "") -> str:
+def named(full_id: str, identifier: Identifier | None, title: str = "") -> str:
     """Title and, where there is one, the group or kind that the id is about."""
-    known = _KNOWN.get(base_id(full_id))
     bracket = full_id.partition("[")[2].removesuffix("]")
-    if known and bracket in known.brackets and not isinstance(known.brackets, str):
+    if identifier and bracket in identifier.brackets and not isinstance(identifier.brackets, str):
         bracket = language.say(bracket.replace("_", " "))  # our own name, not a column of the user's
-    title = title or (language.say(known.title) if known else text.short(base_id(full_id), 120))
+    title = title or text.short(language.say(identifier.title) if identifier else base_id(full_id), 120)
     return words.NAMED.format(title=title, bracket=text.short(bracket, text.HEADER)) if bracket else title
 
 
 def shown(figure: Mapping[str, Any] | None, bound: float | None = None) -> str:
     """Estimate and interval of a finding for a table."""
     return text.interval([(figure or {}).get(name) for name in ("estimate", "low", "high")], bound)
+
+
+def explained(identifier: Identifier) -> Identifier:
+    """An entry of the catalogue in the language of the page; what another package says is marked as English there."""
+    if identifier in BUILT_IN:
+        return language.explained(identifier)
+    said: dict[str, Any] = {name: text.english(getattr(identifier, name)) for name in ("meaning", "harm", "remedy")}
+    return replace(identifier, **said)
 
 
 class Examples(NamedTuple):
@@ -70,6 +76,7 @@ class Claim:
     finding: Mapping[str, Any]
     origin: str
     limits: Limits
+    identifier: Identifier | None = None
     former: Mapping[str, Any] | None = None
     explained_above: bool = False
     limits_above: frozenset[str] = frozenset()
@@ -77,7 +84,7 @@ class Claim:
     @property
     def name(self) -> str:
         """Title and, where there is one, the group or kind that it is about."""
-        return named(self.id, self.title)
+        return named(self.id, self.identifier, self.title)
 
     @property
     def mark(self) -> Mark:
@@ -223,8 +230,7 @@ class Claim:
     @cached_property
     def known(self) -> Identifier | None:
         """What the catalogue says of the id."""
-        known = _KNOWN.get(base_id(self.id))
-        return language.explained(known) if known else None
+        return explained(self.identifier) if self.identifier else None
 
     @cached_property
     def drawing(self) -> Markup:
@@ -371,6 +377,7 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
     """All findings and the gates that did not run, weightiest first."""
     taken: set[str] = set()
     made = []
+    known = ids_of(record)
     former = {each["id"]: each for each in record.get("baseline", {}).get("compared", ())}
     for finding in record["findings"]:
         full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
@@ -384,22 +391,24 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
                 finding,
                 _origin(full_id, record),
                 limits,
+                known.get(base_id(full_id)),
                 former.get(full_id),
             )
         )
     for full_id in record["not_run"]:
-        known = _KNOWN.get(base_id(full_id))
-        title = language.say(known.title) if known else text.short(base_id(full_id), 120)
+        identifier = known.get(base_id(full_id))
+        title = text.short(language.say(identifier.title) if identifier else base_id(full_id), 120)
         made.append(
             Claim(
                 full_id,
                 _anchor(full_id, taken),
-                _challenge(full_id),
+                _challenge(full_id, known),
                 title,
                 "not_run",
                 {"gate": gate_of(full_id, record["policy"]), "details": {}},
                 _origin(full_id, record),
                 limits,
+                identifier,
                 former.get(full_id),
             )
         )
@@ -522,7 +531,7 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         said.append(words.RESTARTED.format(date=text.date(record["created"])))
     elif not record["complete"]:
         said.append(words.NOT_COMPLETE)
-    said += _laxer(record.get("baseline", {}))
+    said += _laxer(record.get("baseline", {}), ids_of(record))
     if record["model"].get("overridden"):
         said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
     said += of_model(record)
@@ -608,12 +617,12 @@ def untranslated() -> str:
     return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
 
 
-def _laxer(former: Mapping[str, Any]) -> Iterator[str]:
+def _laxer(former: Mapping[str, Any], known: Mapping[str, Identifier]) -> Iterator[str]:
     """What guards less than in the former audit: a release must not pass by a gate that was quietly loosened."""
     changed = former.get("gates", ())
     for change, form in words.LAXER.items():
         own = [
-            words.GATE_SAID.format(gate=named(each["id"]), said=gate_change(each))
+            words.GATE_SAID.format(gate=named(each["id"], known.get(base_id(each["id"]))), said=gate_change(each))
             for each in changed
             if each["change"] == change
         ]
@@ -674,9 +683,9 @@ def _anchor(full_id: str, taken: set[str]) -> str:
     return anchor
 
 
-def _challenge(full_id: str) -> str:
+def _challenge(full_id: str, known: Mapping[str, Identifier]) -> str:
     prefix = full_id.split(".", 1)[0]
-    return challenge_of(full_id) or (prefix if prefix in words.SECTIONS else "quality")
+    return challenge_of(full_id, known) or (prefix if prefix in words.SECTIONS else "quality")
 
 
 def setting(record: Mapping[str, Any], section: str, key: str) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from audit.core import numbers
 from audit.core.verdict import is_number, verdict_of
 from audit.policy import toml
 from audit.report.i18n import language
@@ -104,35 +105,23 @@ def sentence(clause: str) -> str:
 
 
 def figure(value: float | None, extra: int = 0) -> str:
-    """A number as people read it: thousands marked, three decimals, two leading digits where it is tiny."""
-    if value is None:
-        return "–"
-    if value == int(value):
-        return language.numeral(f"{int(value):,}".replace("-", "−"))
-    size = abs(value)
-    if size < 1e-9:
-        return language.numeral(f"{value:.1e}")
-    decimals = 3 if size < 100 else 0 if size >= 1_000 else 1
-    if size < 0.01:
-        decimals = 1 - math.floor(math.log10(size))
-    return language.numeral(f"{value:,.{decimals + extra}f}".replace("-", "−"))
+    """A number as people read it, in the language of the page, with so many more decimals than usual."""
+    if value is None or not extra:
+        return language.numeral(numbers.number(value))
+    return language.numeral(numbers.number(value, numbers.decimals([value]) + extra))
 
 
 def figures(values: Sequence[float | None], bound: float | None) -> tuple[list[str], str]:
-    """Numbers and their gate, with so many digits that none looks equal to the gate and is not."""
-    for extra in range(9):
-        texts, gate = [figure(value, extra) for value in values], figure(bound, extra)
-        alike = any(text == gate and value != bound for text, value in zip(texts, values, strict=True))
-        if not alike or bound is None:
-            break
-    return texts, gate
+    """The numbers of a row and their gate in the language of the page; see :func:`audit.core.numbers.row`."""
+    written, gate = numbers.row(values, bound)
+    return list(map(language.numeral, written)), language.numeral(gate)
 
 
 def interval(values: Sequence[float | None], bound: float | None = None) -> str:
     """Estimate, low and high in few signs: 0.830 [0.820, 0.840], or the figure alone where it has no interval."""
     (estimate, low, high), _ = figures(values, bound)
     if values[0] is None:
-        return "–"
+        return numbers.UNKNOWN
     if values[0] == values[1] == values[2]:
         return estimate
     if values[2] is None:

@@ -826,8 +826,8 @@ def test_models_are_told_in_words_and_apart_by_more_than_colour() -> None:
     shown = found.text.replace("\N{NO-BREAK SPACE}", " ")
     for said in (
         "1 the audited model: 85.0 % [83.0 %, 87.0 %] right for 0.100 Wh [0.050, 0.200]; audited; on the front",
-        "2 TF-IDF: 80.0 % [78.0 %, 82.0 %] right for 0.010 Wh [0, 0.020]; on the front",
-        "3 GRU: 75.0 % [73.0 %, 77.0 %] right for 1 Wh [0.500, 2]",
+        "2 TF-IDF: 80.0 % [78.0 %, 82.0 %] right for 0.010 Wh [0.000, 0.020]; on the front",
+        "3 GRU: 75.0 % [73.0 %, 77.0 %] right for 1.000 Wh [0.500, 2.000]",
     ):
         assert said in label
         assert said in shown
