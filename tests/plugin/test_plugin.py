@@ -679,7 +679,7 @@ def test_what_another_package_says_of_its_ids_stands_in_every_report_without_the
     run: Runner, write_policy: WritePolicy
 ) -> None:
     gates = '"answered[email]" = { min = 0.9 }\nqueue = { max = 5 }'
-    suite = Path(__file__).parent.parent / "suites" / "test_extensions.py"
+    suite = ROOT / "suites" / "test_extensions.py"
     run.pytester.makepyfile(test_extensions=suite.read_text("utf-8"))
     for out, more, figures in (
         ("former", (), {"estimate": 0.95, "low": 0.93, "high": 0.97}),
