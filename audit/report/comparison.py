@@ -17,6 +17,7 @@ from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.verdict import is_waived
 from audit.policy.policy import OBJECTIVE, did_you_mean
+from audit.probes.catalogue import ids_of
 from audit.report.i18n import language
 from audit.report.i18n.language import words
 from audit.report.i18n.words import Mark
@@ -150,18 +151,18 @@ def compare(records: Sequence[tuple[str, Mapping[str, Any]]], objective: str | N
     Raises
     ------
     AuditError
-        If there are fewer than two records or more than letters, if none has a figure for the objective, or if
-        nobody says whether more or less of it is better.
+        If there are fewer than two records or more than letters, if nobody knows the objective, or if it was measured
+        and nobody says whether more or less of it is better.
     """
     if not 2 <= len(records) <= len(ascii_uppercase):
         raise AuditError(f"compare: expected 2 to {len(ascii_uppercase)} records, got {len(records)}.")
     candidates = [_candidate(*each) for each in zip(ascii_uppercase, records, strict=False)]
-    objective = objective or findings.setting(candidates[0].record, "compare", "objective") or OBJECTIVE
-    better = _better(str(objective), candidates)
+    objective = str(objective or findings.setting(candidates[0].record, "compare", "objective") or OBJECTIVE)
+    better = _better(objective, candidates)
     differing = _differing(candidates)
-    rows = _rows(candidates, differing)
-    choice = _choose(candidates, next(row for row in rows if row.id == objective), better)
-    return Comparison(str(objective), better, candidates, rows, _warnings(candidates, differing), choice)
+    choice = _choose(candidates, objective, better)
+    warnings = _warnings(candidates, differing, objective)
+    return Comparison(objective, better, candidates, _rows(candidates, differing), warnings, choice)
 
 
 def _candidate(letter: str, named: tuple[str, Mapping[str, Any]]) -> Candidate:
@@ -170,21 +171,29 @@ def _candidate(letter: str, named: tuple[str, Mapping[str, Any]]) -> Candidate:
 
 
 def _better(objective: str, candidates: Sequence[Candidate]) -> str:
-    """Whether a higher or a lower figure of the objective is better."""
-    measured = {full_id: claim for c in candidates for full_id, claim in c.claims.items() if claim.measured}
-    if objective not in measured:
-        near = did_you_mean(objective, sorted(measured))
-        raise AuditError(f"compare: none of the records has a figure for the objective '{objective}'{near or '.'}")
-    known = (candidate.claims[objective].known for candidate in candidates if objective in candidate.claims)
-    stated = {identifier.better for identifier in known if identifier and identifier.better != "either"}
+    """Whether a higher or a lower figure of the objective is better; empty where none was measured that says so."""
+    every = {full_id for candidate in candidates for full_id in candidate.claims}
+    declared = [known for c in candidates if (known := ids_of(c.record).get(base_id(objective))) is not None]
+    if not declared and objective not in every:
+        near = did_you_mean(objective, sorted(every))
+        raise AuditError(f"compare: the objective '{text.cell(objective)}' is no id of these records{near}")
+    stated = {identifier.better for identifier in declared if identifier.better != "either"}
     if len(stated) == 1:
         return stated.pop()
     ways = {way for c in candidates if objective in c.claims for way in c.claims[objective].finding.get("gate") or ()}
+    if not _measured(candidates, objective):
+        return ""
     if len(ways) != 1:
         raise AuditError(
             f"compare: nothing says whether more or less of '{objective}' is better; name another objective."
         )
     return "higher" if ways == {"min"} else "lower"
+
+
+def _measured(candidates: Sequence[Candidate], full_id: str) -> dict[str, Claim]:
+    """The candidates' figures of one measure, by letter."""
+    claims = {candidate.letter: candidate.claims.get(full_id) for candidate in candidates}
+    return {letter: claim for letter, claim in claims.items() if claim and claim.measured}
 
 
 class _Differing(NamedTuple):
@@ -283,7 +292,7 @@ def _why_not(
     return said
 
 
-def _choose(candidates: Sequence[Candidate], row: Row, better: str) -> Choice:
+def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Choice:
     """The best of the candidates that pass.
 
     Notes
@@ -294,42 +303,45 @@ def _choose(candidates: Sequence[Candidate], row: Row, better: str) -> Choice:
     """
     passing = [candidate for candidate in candidates if candidate.passes]
     letters = [candidate.letter for candidate in passing]
-    title = row.name
+    title, measured = _title(candidates, objective), _measured(passing, objective)
     if not passing:
         return Choice((), (), COMPARISON["none_passes"].format(count=len(candidates)))
     if len(passing) == 1:
         return Choice(letters, letters, _with_waivers(COMPARISON["one_passes"].format(count=len(candidates)), passing))
     # Of what does not pass, nothing keeps the others from being compared.
-    differing, cells = _differing(passing), [candidate.claims.get(row.id) for candidate in passing]
-    differs = _why_not(row.id, row.challenge, cells, passing, differing)
+    differing = _differing(passing)
     if differing.gates or differing.inconclusive:
         return Choice(letters, (), _with_waivers(COMPARISON["gates_differ"], passing))
-    if differs:
+    differs = [why for row in _rows(passing, differing) if row.id == objective for why in row.differs]
+    if measured and differs:
         return Choice(letters, (), COMPARISON["row_differs"].format(title=title, why=words.COMMA.join(differs)))
     sign = -1.0 if better == "higher" else 1.0
     bounds = {}
-    for candidate in passing:
-        claim = candidate.claims.get(row.id)
-        if claim and claim.measured:
-            ends = [claim.finding[end] for end in ("low", "high")]
-            low, high = ends if better == "lower" else reversed(ends)
-            bounds[candidate.letter] = (
-                -math.inf if low is None else sign * low,
-                math.inf if high is None else sign * high,
-                claim,
-            )
-    told = [(letter, claim.short_result) for letter, (_, _, claim) in bounds.items()]
-    unknown = [letter for letter in letters if letter not in bounds]
+    for letter, claim in measured.items():
+        ends = [claim.finding[end] for end in ("low", "high")]
+        low, high = ends if better == "lower" else reversed(ends)
+        bounds[letter] = (-math.inf if low is None else sign * low, math.inf if high is None else sign * high)
+    told = [(letter, claim.short_result) for letter, claim in measured.items()]
+    unknown = [letter for letter in letters if letter not in measured]
     if unknown:
         said = COMPARISON["not_all_measured"].format(title=title, letters=listed(unknown))
         return Choice(letters, (), said, told)
-    reach = min(high for _, high, _ in bounds.values())
-    best = [letter for letter, (low, _, _) in bounds.items() if low <= reach]
-    first = next(iter(bounds.values()))[2]
+    reach = min(high for _, high in bounds.values())
+    best = [letter for letter, (low, _) in bounds.items() if low <= reach]
+    first = next(iter(measured.values()))
     risk = COMPARISON["risk"].format(risk=text.percent(len(bounds) * (1 - first.finding["confidence"]) / 2))
     form = "one_best" if len(best) == 1 else "all_best" if len(best) == len(passing) else "several_best"
     said = COMPARISON[form].format(title=title, way=COMPARISON[better], count=len(passing))
     return Choice(letters, best, _with_waivers(said, passing), told, risk)
+
+
+def _title(candidates: Sequence[Candidate], full_id: str) -> str:
+    """The measure's title as a record has it, else as its declaration does."""
+    claims = (candidate.claims.get(full_id) for candidate in candidates)
+    declared = (ids_of(candidate.record).get(base_id(full_id)) for candidate in candidates)
+    return next((claim.name for claim in claims if claim), "") or findings.named(
+        full_id, next(filter(None, declared), None)
+    )
 
 
 def _with_waivers(said: str, passing: Sequence[Candidate]) -> str:
@@ -337,9 +349,12 @@ def _with_waivers(said: str, passing: Sequence[Candidate]) -> str:
     return said + (COMPARISON["with_waivers"].format(letters=listed(waived)) if waived else "")
 
 
-def _warnings(candidates: Sequence[Candidate], differing: _Differing) -> list[str]:
+def _warnings(candidates: Sequence[Candidate], differing: _Differing, objective: str) -> list[str]:
     """What keeps the records from being compared, before anything else is read."""
     said = []
+    if not _measured(candidates, objective):
+        title, full_id = _title(candidates, objective), text.short(objective, text.HEADER)
+        said.append(COMPARISON["objective_warning"].format(title=title, id=full_id))
     if differing.test:
         tests = [c.record["data"]["test"] for c in candidates]
         names = [text.cell(test.get("path") or words.PAGE["unknown"]) for test in tests]
@@ -394,7 +409,7 @@ def as_html(compared: Comparison) -> str:
         choice=compared.choice,
         head=listed(compared.choice.best or compared.choice.passing) or COMPARISON["none"],
         groups=[(title, rows) for title, rows in groups if rows],
-        objective=next(row for row in compared.rows if row.id == compared.objective),
+        title=_title(compared.candidates, compared.objective),
     )
 
 
@@ -402,7 +417,7 @@ def as_json(compared: Comparison) -> dict[str, Any]:
     """The comparison as plain JSON values."""
     return {
         "comparison_version": 1,
-        "objective": {"id": compared.objective, "better": compared.better},
+        "objective": {"id": compared.objective, "better": compared.better or None},
         "passing": list(compared.choice.passing),
         "best": list(compared.choice.best),
         "sentence": compared.choice.sentence,

@@ -176,6 +176,37 @@ def test_mistakes_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     assert not (tmp_path / "x.html").exists()
 
 
+@pytest.mark.parametrize("objective", [ENERGY, "shop.refunds"])
+@pytest.mark.parametrize("not_assessed", [False, True])
+def test_without_a_figure_of_the_objective_the_rest_is_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], objective: str, not_assessed: bool
+) -> None:
+    nothing: dict[str, Any] = {"estimate": None, "low": None, "high": None, "verdict": "not_assessed", "gate": None}
+    own = [finding(objective, title="Figure", **nothing)] if not_assessed or objective != ENERGY else []
+    for name, low in (("a", 0.7), ("b", 0.8)):
+        value = audited(finding(low=low, high=low + 0.05), *own, policy={"compare": {"objective": objective}})
+        (tmp_path / f"{name}.json").write_text(json.dumps(value), "utf-8")
+    names = [str(tmp_path / f"{name}.json") for name in "ab"]
+    for output in ("page.html", "page.json"):
+        assert main(["compare", *names, "-o", str(tmp_path / output)]) == 0
+        said = capsys.readouterr()
+        assert f"({objective}). The rest is compared." in said.err
+        assert "A and B: These pass. Which is best cannot be told: for “" in said.out
+        assert said.out.endswith("” there is no figure of A and B.\n")
+    assert "The rest is compared." in Page((tmp_path / "page.html").read_text("utf-8")).text
+    value = json.loads((tmp_path / "page.json").read_text("utf-8"))
+    assert value["objective"]["better"] == ("lower" if objective == ENERGY else None)
+    assert {row["id"]: row["comparable"] for row in value["rows"]}["quality.accuracy"]
+    assert main(["compare", *names, "--objective", "quality.accuracy", "-o", str(tmp_path / "page.html")]) == 0
+    assert "B: Best of 2 that pass" in capsys.readouterr().out
+
+
+def test_an_objective_that_only_one_that_passes_has_no_figure_of_changes_nothing() -> None:
+    found = compared(audited(finding()), audited(finding(), verdict="fail"))
+    assert found.choice.best == ["A"]
+    assert len(found.warnings) == 1
+
+
 def test_an_objective_without_a_direction_is_refused() -> None:
     own = finding("shop.refunds", gate=None)
     with pytest.raises(AuditError, match="more or less"):

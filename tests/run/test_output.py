@@ -358,7 +358,7 @@ def test_of_two_audits_in_a_folder_the_second_is_refused(
     run: Runner, write_policy: WritePolicy, workers: tuple[str, ...]
 ) -> None:
     write_policy(**GATES)
-    run.pytester.makepyfile(WAITING)
+    run.pytester.makepyfile(WAITING, test_security=ARTIFACT)
     folder = run.pytester.path / "reports"
     first = started(run, *workers)
     try:

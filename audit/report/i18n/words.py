@@ -727,6 +727,7 @@ COMPARISON = {
     "other_settings": "other settings of the audit",
     "other_unit": "another unit",
     "other_gate": "another gate",
+    "objective_warning": "None of the audits has a figure for the objective “{title}” ({id}). The rest is compared.",
     "test_warning": "The test data are not the same ({told}). Whatever rests on them is not comparable, and no "
     "difference between such figures says that one model is better.",
     "gates_warning": "The policies do not set the same gates ({ids}). To pass means something else in each, so their "
