@@ -84,7 +84,7 @@ def _spans(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[
         return [], ""
     start, end = min(known), max(known)
     drawings = [figures.span(part, start, end) for part in parts]
-    return drawings, f"{text.figure(start)} – {text.figure(end)}"
+    return drawings, " – ".join(text.figures([start, end], None)[0])
 
 
 class Roc(NamedTuple):
