@@ -212,7 +212,9 @@ def _train(asked: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, end="", file=sys.stderr, flush=True)
+    """Show progress: a line of its own ends here, since what comes next may be written to the same log."""
+    own = text.startswith("\n")
+    print(text.removeprefix("\n"), end="\n" if own else "", file=sys.stderr, flush=True)
 
 
 def _report(asked: argparse.Namespace) -> int:

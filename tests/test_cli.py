@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -129,8 +131,15 @@ def test_what_train_made_is_exported_by_its_policy(
     assert main(["export", "audit.toml", "model", *cache]) == 4
     assert "train it with `python -m audit train --audit-policy audit.toml`" in capsys.readouterr().err
     assert not (tmp_path / "model").exists()
-    assert main(["train", *cache]) == 0
-    (fingerprint,) = re.findall(r"trained (\S+);", capsys.readouterr().out)
+    # As in a log, where both streams are one; each word of progress is shown at once.
+    log = io.StringIO()
+    monkeypatch.setattr("audit.core.progress.PLAIN_EVERY_S", 0)
+    with redirect_stdout(log), redirect_stderr(log):
+        assert main(["train", *cache]) == 0
+    lines = log.getvalue().splitlines()
+    assert any(re.match(r"fine-tune small-bert: 2/2 steps", line) for line in lines)
+    assert "" not in lines
+    (fingerprint,) = (found[1] for line in lines if (found := re.match(r"trained (\S+);", line)))
     assert main(["export", "audit.toml", "model", *cache]) == 0
     assert models.fingerprint(models.hash_files(tmp_path / "model")) == fingerprint
 

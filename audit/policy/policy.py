@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -101,6 +101,19 @@ class DataPolicy(_Section):
     groups: str = Field("", description="a file with the subgroup columns, joined by the column `id`")
     id: str = Field("", description="the column of the data and of the file of groups that says whose row it is")
     pairs: str | None = Field(None, description="a file of counterfactual pairs, as the Equity Evaluation Corpus")
+
+    @field_validator("subgroups")
+    @classmethod
+    def _columns_differ(cls, subgroups: tuple[str, ...]) -> tuple[str, ...]:
+        crossed = [sorted(column.split("*")) for column in subgroups]
+        for i, (column, parts) in enumerate(zip(subgroups, crossed, strict=True)):
+            if len(set(parts)) < len(parts):
+                raise ValueError(f"'{printable(column)}' crosses a column with itself; name another.")
+            if parts in crossed[:i]:
+                other = subgroups[crossed.index(parts)]
+                same = "stands there twice" if other == column else f"has the groups of '{printable(other)}'"
+                raise ValueError(f"'{printable(column)}' {same}; keep one of them.")
+        return subgroups
 
     @model_validator(mode="after")
     def _groups_are_joined(self) -> DataPolicy:
@@ -216,6 +229,8 @@ class EnvironmentPolicy(_Section):
     def _are_known(cls, alternatives: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := next((name for name in alternatives if name not in ALTERNATIVES), None):
             raise ValueError(f"unknown model '{unknown}'{did_you_mean(unknown, ALTERNATIVES)}")
+        if twice := next((name for name in alternatives if alternatives.count(name) > 1), None):
+            raise ValueError(f"'{twice}' stands there twice; keep one of them.")
         return alternatives
 
 
@@ -479,7 +494,7 @@ def _first_problem(error: ValidationError) -> str:
     problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     problem = problems[0]
     where = [str(part) for part in problem["loc"]]
-    key = f"[{'.'.join(where[:-1])}] {where[-1]}" if len(where) > 1 else f"'{where[0]}'"
+    key = _place(problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"unknown key {key}{did_you_mean(where[-1], _fields(where[:-1]))}"
     if problem["type"] == "missing":
@@ -489,6 +504,17 @@ def _first_problem(error: ValidationError) -> str:
         return f"key {key}: {message}."
     given = "" if message.endswith(("?", ".")) else f"; it is {problem['input']!r}."
     return f"key {key}: {message}{given}"
+
+
+def _place(where: Sequence[str | int]) -> str:
+    """A key and its section as the file has them; of several tables or values which one, counted from 1."""
+    number = next((i for i, part in enumerate(where) if isinstance(part, int)), None)
+    if number is None:
+        parts = list(map(str, where))
+        return f"[{'.'.join(parts[:-1])}] {parts[-1]}" if parts[1:] else f"'{parts[0]}'"
+    several, inside = list(map(str, where[:number])), list(map(str, where[number + 1 :]))
+    of = f"[[{'.'.join(several)}]]" if inside else _place(several)
+    return ", ".join([f"{of} number {int(where[number]) + 1}", *inside])
 
 
 def _fields(where: list[str]) -> Iterable[str]:

@@ -114,9 +114,10 @@ def test_waived_tests_run_as_if_they_were_not_where_pytest_is_told_so(
         (waiver(1, "quality.mcc"), "no gate is set for it"),
         (waiver(1, "fairness.accuracy_gap"), "expected one of: fairness.accuracy_gap[gender]"),
         (f"{waiver(1)}\n[[waivers]]\n{waiver(2)}", "stands there twice"),
-        (waiver(1).replace("A. Person", ""), "[waivers.0] owner"),
-        (waiver(1).replace("owner", "ownr"), "did you mean 'owner'"),
-        (waiver(1).replace("expires = ", "expires = '").strip() + "'", "[waivers.0] expires"),
+        (waiver(1).replace("A. Person", ""), "key [[waivers]] number 1, owner: "),
+        (waiver(1).replace("owner", "ownr"), "unknown key [[waivers]] number 1, ownr; did you mean 'owner'"),
+        (f"{waiver(1)}\n[[waivers]]\n{waiver(2).partition('owner')[0]}", "key [[waivers]] number 2, owner is missing"),
+        (waiver(1).replace("expires = ", "expires = '").strip() + "'", "key [[waivers]] number 1, expires: "),
     ],
 )
 def test_a_waiver_that_waives_nothing_is_refused(waived: str, says: str) -> None:

@@ -116,7 +116,7 @@ def reject(more: str, text: str = MINIMAL) -> str:
         ("[model.finetune]\nlearningrate = 1e-5", "[model.finetune] learningrate", "learning_rate"),
         ("[model.fine_tune]\nepochs = 1", "[model] fine_tune", "finetune"),
         ('[environment]\nalternatives = ["wrods"]', "[environment] alternatives", "words"),
-        ("[[claims.transfer]]\ndta = 'x.csv'", "[claims.transfer.0] dta", "data"),
+        ("[[claims.transfer]]\ndta = 'x.csv'", "[[claims.transfer]] number 1, dta", "data"),
         ("[gates.quality]\naccuracy = { mim = 0.9 }", "[gates.quality.accuracy] mim", "min"),
         ("[gates.quality]\nacuracy = { min = 0.9 }", "quality.acuracy", "quality.accuracy"),
         ("[gates.fairnes]\naccuracy_gap = { max = 1 }", "fairnes.accuracy_gap", "fairness.accuracy_gap"),
@@ -177,12 +177,16 @@ def test_a_wrong_value_is_named(more: str, key: str, value: str) -> None:
     ("more", "key"),
     [
         ("subgroups = 'gender'", "[data] subgroups"),
-        ("subgroups = [1]", "subgroups"),
+        ("subgroups = ['a', 1]", "key [data] subgroups number 2: expected text"),
+        ("subgroups = ['a', 'b', 'a']", "key [data] subgroups: 'a' stands there twice; keep one of them."),
+        ("subgroups = ['a*b', 'b*a']", "key [data] subgroups: 'b*a' has the groups of 'a*b'; keep one of them."),
+        ("subgroups = ['a*a']", "key [data] subgroups: 'a*a' crosses a column with itself"),
         ("text = 3", "[data] text"),
         ("language = 'English'", "[data] language"),
         ("max_examples = -1", "[data] max_examples"),
         ("test_share = 1.0", "[data] test_share"),
         ("label_map = { a = 1 }", "label_map"),
+        ("[environment]\nalternatives = ['words', 'words']", "[environment] alternatives: 'words' stands there twice"),
     ],
 )
 def test_a_wrong_value_in_data_is_named(more: str, key: str) -> None:
