@@ -21,11 +21,11 @@ from audit.core.progress import Progress
 from audit.energy.meter import Meter
 from audit.inference import keys, runner
 from audit.inference import scorer as scorers
-from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.inference.store import Store
 from audit.models.model import Model
 from audit.probes.security.perturbation import perturbation
+from audit.training.references import LinearModel
 from tests.conftest import CLASSES
 from tests.helpers import examples, save_tiny
 from tests.inference.test_scorer import by_hand, make_scorer
@@ -45,7 +45,7 @@ def watched(scorer: Scorer) -> list[int]:
 def cased(untrained: Path, folder: Path) -> Path:
     """The same model behind a tokenizer that minds capitals."""
     Model("test", untrained, CLASSES, 32).network.save_pretrained(folder)
-    words = {word: i for i, word in enumerate(AutoTokenizer.from_pretrained(untrained).get_vocab())}
+    words = AutoTokenizer.from_pretrained(untrained).get_vocab()
     BertTokenizerFast(vocab=words, do_lower_case=False).save_pretrained(folder)
     return folder
 
@@ -180,23 +180,6 @@ def test_a_digest_that_was_changed_on_disk_gives_no_wrong_answer(untrained: Path
     assert again.counts.forward_passes == 0
 
 
-def test_texts_without_a_tokenizer_are_all_asked() -> None:
-    """Of a scorer of the repository's own nobody knows what it reads of a text."""
-    asked: set[str] = set()
-
-    class Own:
-        def predict(self, texts: Sequence[str]) -> Predictions:
-            asked.update(texts)
-            return Predictions(np.array([[1, 0] if text.isupper() else [0, 1] for text in texts], "f4"), ("no", "yes"))
-
-    texts = [text.lower() for text in TEXTS]
-    about = examples([1] * 60, ("no", "yes"), texts=texts)
-    found = perturbation(Own(), Own().predict(texts).on(about), "case")  # type: ignore[arg-type]
-    assert len(asked) > 2 * 60
-    assert set(texts) < asked
-    assert found.n == 60
-
-
 # ---- keys
 
 
@@ -274,3 +257,18 @@ def test_another_tokenizer_is_asked_anew(
         monkeypatch.setattr(keys, "version", lambda name: "2")
     other = Scorer(model, Cache(tmp_path / "cache"), Meter("DEU"), Progress())
     assert len(np.unique(other.predict(KEYED).probabilities, axis=0)) == 3
+
+
+class Words(LinearModel):
+    fingerprint = "sha256:0"  # type: ignore[assignment]
+
+
+def test_a_model_without_a_tokenizer_keeps_texts_as_keys(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    words = Words(examples([0, 1, 0, 1], texts=["bad film", "good film", "bad", "good"]), cache, Meter("DEU"))
+    for text in ("good film", "GOOD FILM"):
+        words.predict([text])
+    assert {path.name.split("-")[2] for path in cache.measurements.glob("word-counts-*.npy")} == {
+        "d7ecc48b775da5dd0a090ae2b19fa51b",
+        "e40e24606516de17522d5e4210c7cc32",
+    }
