@@ -125,7 +125,7 @@ def test_a_card_of_any_bytes_is_read_as_far_as_a_megabyte() -> None:
         assert "licence" in missing(content)
     assert missing("x\n" * (1 << 20) + FULL) == ALL[1:]
     row = measured(b"## Limitations \x1b[31m<script>\nSome.\n").details["tables"][0]["rows"][9]
-    assert row[:2] == ["limits and risks", "Limitations \\x1b[31m<script>"]
+    assert row[:2] == ["limits and risks", "Limitations ⟨U+001B⟩[31m<script>"]
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:

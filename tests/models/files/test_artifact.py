@@ -520,7 +520,7 @@ def test_the_terminal_names_the_file_that_fails_whatever_is_in_its_name(audit: A
     assert finding is not None
     assert finding["estimate"] == 1
     (line,) = [line for line in result.outlines if line.startswith("FAIL ") and "gate" in line]
-    assert re.search(r"gate ≤ 0\.000 *eval⟨U\+001B⟩\[31m\.pkl: \S", line)
+    assert re.search(r"gate ≤ 0 *eval⟨U\+001B⟩\[31m\.pkl: \S", line)
     assert "\x1b" not in result.stdout.str()
 
 
