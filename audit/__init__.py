@@ -1,27 +1,73 @@
 """pytest-model-audit: the test suite that decides whether a sentiment model may ship.
 
-The public face: values of a verdict, what a scorer of one's own answers, and the two exceptions that a user's own probe
-may raise. Everything else is in the folder that is named after its stage.
+The public face: what a probe of one's own declares and returns, values of a verdict, what a scorer of one's own answers,
+and the two exceptions that such a probe may raise. Everything else is in the folder that is named after its stage.
 """
 
 from typing import TYPE_CHECKING
 
 from audit.core.errors import AuditError, NotAssessed
-from audit.core.identifiers import Identifier
-from audit.core.verdict import Finding, Gate, Measurement, Verdict, judge
+from audit.core.evidence import (
+    Attention,
+    Attribution,
+    Attributions,
+    Calibration,
+    Confusion,
+    Curve,
+    Curves,
+    Distribution,
+    Fact,
+    Facts,
+    Pair,
+    Pairs,
+    Pareto,
+    ParetoModel,
+    Roc,
+    RocCurves,
+    Table,
+)
+from audit.core.measurement import Measurement, Result
+from audit.core.probe import Alarm, Probe, Tally
+from audit.core.sentences import Sentence
+from audit.core.verdict import Finding, Gate, Verdict, judge
+
+# The name under which tests of their own declare ids: a declaration without a function below it.
+Identifier = Probe
 
 if TYPE_CHECKING:
     from audit.inference.predictions import Predictions
 
 __version__ = "0.1.0"
 __all__ = [
+    "Alarm",
+    "Attention",
+    "Attribution",
+    "Attributions",
     "AuditError",
+    "Calibration",
+    "Confusion",
+    "Curve",
+    "Curves",
+    "Distribution",
+    "Fact",
+    "Facts",
     "Finding",
     "Gate",
     "Identifier",
     "Measurement",
     "NotAssessed",
+    "Pair",
+    "Pairs",
+    "Pareto",
+    "ParetoModel",
     "Predictions",
+    "Probe",
+    "Result",
+    "Roc",
+    "RocCurves",
+    "Sentence",
+    "Table",
+    "Tally",
     "Verdict",
     "__version__",
     "judge",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 UNKNOWN = "–"
 _MOST_DECIMALS = 12
@@ -41,6 +42,16 @@ def number(value: float | None, places: int | None = None) -> str:
     return f"−{written}" if value < 0 and any(digit in written for digit in "123456789") else written
 
 
+def percent(share: float | None, places: int | None = None) -> str:
+    """A share as a percentage: 0.132 is 13.2 %."""
+    return UNKNOWN if share is None else f"{number(100 * share, places)} %"
+
+
+def points(difference: float | None, places: int | None = 1) -> str:
+    """A difference of shares in percentage points: 0.132 is 13.2 points."""
+    return UNKNOWN if difference is None else f"{number(100 * difference, places)} points"
+
+
 def row(values: Sequence[float | None], bound: float | None = None) -> tuple[list[str], str]:
     """Numbers of one precision, and their gate; with so many digits that none looks equal to the gate and is not."""
     places, own = decimals(values), decimals([bound])
@@ -65,3 +76,14 @@ def bracketed(values: Sequence[float | None], written: Sequence[str]) -> str:
     if high is None:
         return f"at least {shown}"
     return f"{shown} [{'…' if low is None else shown_low}, {shown_high}]"
+
+
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def two_digits(value: int) -> int:
+    """Round a count to its two leading digits: a guess of how many examples has no third one."""
+    scale = int(10 ** max(len(str(value)) - 2, 0))
+    return round(value / scale) * scale

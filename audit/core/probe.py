@@ -1,17 +1,155 @@
-"""What another package gives for a probe of its own, by the hook ``pytest_audit_probes``."""
+"""What a probe is: the declaration that stands above its function, and the function under it.
+
+Everything that the audit says of a probe, wherever it says it, comes from its declaration: the catalogue of ids, gates
+and their direction, the report's words, which findings can be compared, which rule of a standard they bear on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import functools
+import inspect
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, NamedTuple, ParamSpec
 
-from audit.core.verdict import Measurement
+from audit.core.identifiers import Challenge
+from audit.core.measurement import Measurement, Result
+
+P = ParamSpec("P")
+Basis = Literal["test data", "training data", "templates", "files", "machine", "recipe"]
+# In these units figures lie in a range, and are written as a percentage or in percentage points.
+SHARE, POINTS = "share", "points"
+_RANGES: Mapping[str, tuple[float | None, float | None]] = {SHARE: (0.0, 1.0), POINTS: (-1.0, 1.0)}
+
+
+class Alarm(NamedTuple):
+    """From which value on a finding without a gate is worrying, and why just from there."""
+
+    value: float
+    reason: str
+
+
+class Tally(NamedTuple):
+    """What a probe counted in one batch of examples: how many of `n` are what it looks for."""
+
+    count: int
+    n: int
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A probe of another package: a function whose arguments are named like fixtures and which gives a Measurement."""
+    """The declaration of a probe: a decorator of the function that measures.
+
+    Parameters
+    ----------
+    id : str
+        As in gates and findings, without brackets.
+    challenge : str
+    title : str
+        What is measured, in a few words.
+    unit : str
+        ``"share"`` of something, written as a percentage; ``"points"``, a difference of shares, written in percentage
+        points; else any unit, ``"kWh"``, or the empty string for a pure number.
+    better : {"higher", "lower", "either"}
+        Direction; a gate in the other direction is refused.
+    meaning, harm, remedy : str
+        What is measured; who is harmed where it is bad; what helps. One or two plain sentences each.
+    brackets : tuple of str, "subgroup" or "metric"
+        What may stand in brackets behind the id: each subgroup column or own metric of the policy, or these kinds.
+    bracket : str
+        The parameter of the function, and of its test, that the bracket is the value of.
+    counts : str
+        What the number counts: right answers, accuracy lost.
+    range : (float or None, float or None)
+        The least and the largest possible value; by default that of the unit.
+    measured_on : tuple of {"test data", "training data", "templates", "files", "machine", "recipe"}
+        What the figure depends on, so that two audits can be compared only where they agree in it.
+    alarm : Alarm, optional
+        From which value on a finding without a gate is worrying, and why.
+    rules : tuple of str
+        Rules of the standards that it bears on, by their names in :mod:`audit.report.page.standards`.
+    guide : str
+        Where the method is explained: a file of the documentation, or an address.
+    passes : float
+        Forward passes that one example costs beyond the predictions that all probes share.
+    trainings : int
+        Trainings by the policy's recipe that it asks for.
+    """
 
     id: str
-    measure: Callable[..., Measurement]
-    challenge: str | None = None
+    challenge: Challenge
+    title: str
+    unit: str
+    better: Literal["higher", "lower", "either"]
+    meaning: str
+    harm: str = ""
+    remedy: str = ""
+    brackets: tuple[str, ...] | Literal["subgroup", "metric"] = ()
+    bracket: str = field(default="", kw_only=True)
+    counts: str = field(default="", kw_only=True)
+    range: tuple[float | None, float | None] = field(default=(None, None), kw_only=True)
+    measured_on: tuple[Basis, ...] = field(default=("test data",), kw_only=True)
+    alarm: Alarm | None = field(default=None, kw_only=True)
+    rules: tuple[str, ...] = field(default=(), kw_only=True)
+    guide: str = field(default="", kw_only=True)
+    passes: float = field(default=0, kw_only=True)
+    trainings: int = field(default=0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.range == (None, None):
+            object.__setattr__(self, "range", _RANGES.get(self.unit, (None, None)))
+        if self.brackets == "subgroup" and not self.bracket:
+            object.__setattr__(self, "bracket", "subgroup")
+
+    def __call__(self, measure: Callable[P, Result | Generator[Tally, bool | None, Result]]) -> DeclaredProbe[P]:
+        """Declare a function: called with what it asks for, it then gives a Measurement under this id."""
+        return DeclaredProbe(self, measure)
+
+    def expand(self, named: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+        """All full ids that a gate on this id applies to; `named` holds what the policy names, by kind of bracket."""
+        brackets = named[self.brackets] if isinstance(self.brackets, str) else self.brackets
+        return tuple(f"{self.id}[{bracket}]" for bracket in brackets) or (self.id,)
+
+
+class DeclaredProbe(Generic[P]):
+    """A function under its declaration. It gives what the function gives, stamped with id, bracket and unit.
+
+    A function may be a generator that measures in batches: it yields a :class:`Tally` after each, and returns its
+    result when its examples end, or when it is sent True. Called like any other, it runs to the end.
+    """
+
+    def __init__(
+        self, declaration: Probe, measure: Callable[P, Result | Generator[Tally, bool | None, Result]]
+    ) -> None:
+        self.declaration = declaration
+        self._measure = measure
+        functools.update_wrapper(self, measure)
+
+    @property
+    def id(self) -> str:
+        """The id of the declaration."""
+        return self.declaration.id
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Measurement:
+        """Measure."""
+        result = self._measure(*args, **kwargs)
+        if isinstance(result, Generator):
+            result = _to_the_end(result)
+        if isinstance(result, Measurement):
+            return result
+        return Measurement.stamped(result, self._full_id(args, kwargs), self.declaration.unit)
+
+    def _full_id(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        name = self.declaration.bracket
+        if not name:
+            return self.id
+        return f"{self.id}[{inspect.signature(self._measure).bind(*args, **kwargs).arguments[name]}]"
+
+
+def _to_the_end(batches: Generator[Tally, bool | None, Result]) -> Result:
+    while True:
+        try:
+            next(batches)
+        except StopIteration as end:
+            result: Result = end.value
+            return result

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from audit.core import numbers
+from audit.core.measurement import Measurement
+from audit.core.numbers import two_digits
+from audit.core.sentences import Sentence, joined, listed
 from audit.statistics import Settling, sample_to_settle
 
 
@@ -15,6 +18,7 @@ class Verdict(StrEnum):
     """What the evidence says about a gate."""
 
     PASS = "pass"  # noqa: S105  (no password)
+    NOT_EXCEEDED = "not_exceeded"  # only a lower bound is known, and it does not exceed the gate
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
     REPORTED = "reported"
@@ -24,57 +28,9 @@ class Verdict(StrEnum):
 
 # How findings are told, and which of two of the same id counts.
 WORST_FIRST = (
-    Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED, Verdict.PASS, Verdict.REPORTED,
+    Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED, Verdict.NOT_EXCEEDED, Verdict.PASS,
+    Verdict.REPORTED,
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What a probe found, with its uncertainty; it knows nothing of gates.
-
-    Parameters
-    ----------
-    id : str
-        As in the catalogue, with its bracket: ``fairness.equalized_odds[gender]``.
-    estimate, low, high : float or None
-        The point estimate and its interval. A census has ``low == estimate == high``; a lower bound has
-        ``estimate == low`` and no ``high``. Where nothing bounds the value, ``low`` is infinite without estimate and
-        ``high``, and ``details`` says why under ``unbounded``: no ``max`` holds for it. Where it is open whether there
-        is a value at all, all three are None, and ``details`` says under ``undecided`` what would settle that.
-    n : int
-        Size of the sample that the interval rests on.
-    confidence : float
-        Two-sided confidence of the interval.
-    unit, method : str
-        Unit of the estimate; how it was measured and with what interval, with the source, in plain words.
-    sample : str
-        What n counts, in the plural.
-    details : mapping
-        Evidence as plain JSON values. The report draws ``tables`` (``caption, columns, rows``), ``examples``
-        (``caption, items`` of ``before, after, note``; without ``after`` where nothing is changed) and ``limits``
-        (sentences); ``caution`` is a clause that the reason ends with, whatever the gate; other entries are listed.
-    settle : callable or None
-        From a gate's bound to the sample that would settle an open verdict, None where no number would since the
-        estimate sits on the gate, or a clause that says what would instead; for probes that know more of their interval
-        than its width. It is asked only if need be, and is no part of the record.
-    """
-
-    id: str
-    estimate: float | None
-    low: float | None
-    high: float | None
-    n: int
-    unit: str
-    method: str
-    confidence: float = 0.95
-    sample: str = "test examples"
-    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    settle: Callable[[float], Settling | str | None] | None = field(default=None, repr=False, compare=False)
-
-    @classmethod
-    def census(cls, id: str, value: float, n: int, unit: str, method: str, **more: Any) -> Measurement:
-        """A count of everything there is, which has no sampling error."""
-        return cls(id, value, value, value, n, unit, method, **more)
 
 
 @dataclass(frozen=True)
@@ -195,12 +151,12 @@ def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
         A clause that completes the finding's sentence; empty where the figures speak for themselves.
     """
     verdict, reason = _judged(measurement, gate)
-    return verdict, "; ".join(filter(None, (reason, str(measurement.details.get("caution", "")))))
+    return verdict, joined([reason, measurement.caution], "; ")
 
 
 def _judged(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
     if gate is None:
-        return Verdict.REPORTED, "no gate is set for it"
+        return Verdict.REPORTED, Sentence("no gate is set for it")
     m, bound = measurement, gate.bound
     # Mirrored for `min`, so that below only one direction is thought about: small is good.
     flip = -1.0 if gate.min is not None else 1.0
@@ -208,45 +164,39 @@ def _judged(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
     if far is not None and flip * far <= flip * bound:
         return Verdict.PASS, ""
     if near is not None and flip * near > flip * bound:
-        whole = "" if near == far else "the whole interval is beyond the gate"
-        return Verdict.FAIL, str(m.details.get("unbounded") or whole)
+        whole = "" if near == far else Sentence("the whole interval is beyond the gate")
+        return Verdict.FAIL, m.unbounded or whole
     if m.high is None and m.low is not None and gate.max is not None:
-        return Verdict.PASS, "this attack shows no more; the leak itself is not bounded"
+        return Verdict.NOT_EXCEEDED, Sentence("this attack shows no more; the leak itself is not bounded")
     return Verdict.INCONCLUSIVE, _what_would_settle(m, gate)
 
 
 def _what_would_settle(m: Measurement, gate: Gate) -> str:
-    if m.details.get("undecided"):
-        return str(m.details["undecided"])
+    if m.undecided:
+        return m.undecided
     if m.estimate is None or m.low is None or m.high is None:
-        return "the evidence bounds it on one side only"
-    if m.details.get("too_small"):
-        return f"too few examples to judge: {m.details['too_small']}"
+        return Sentence("the evidence bounds it on one side only")
+    if m.too_small:
+        return Sentence("too few examples to judge: {groups}", groups=m.too_small)
     if m.low == 0 and m.estimate == 0 and m.high == 1:
-        return "there is no evidence to speak of"
+        return Sentence("there is no evidence to speak of")
     settling = m.settle(gate.bound) if m.settle is not None else _by_width(m, m.estimate, m.low, m.high, gate.bound)
     if settling is None:
-        return f"the estimate sits on the gate: no number of {m.sample} would settle it"
+        return Sentence("the estimate sits on the gate: no number of {sample} would settle it", sample=m.sample)
     if isinstance(settling, str):
         return settling
-    more = f"about {two_digits(max(settling.total - m.n, 1)):,} more {m.sample} would settle it"
+    number = two_digits(max(settling.total - m.n, 1))
     if not settling.groups:
-        return more
-    each = ", ".join(f"{name} {two_digits(size):,}" for name, size in settling.groups)
-    return f"{more}, if the groups keep their shares (in all then: {each})"
+        return Sentence("about {number:,} more {sample} would settle it", number=number, sample=m.sample)
+    each = listed([Sentence("{group} {size:,}", group=name, size=two_digits(size)) for name, size in settling.groups])
+    return Sentence(
+        "about {number:,} more {sample} would settle it, if the groups keep their shares (in all then: {each})",
+        number=number,
+        sample=m.sample,
+        each=each,
+    )
 
 
 def _by_width(m: Measurement, estimate: float, low: float, high: float, gate: float) -> Settling | None:
     size = sample_to_settle(estimate, high if gate > estimate else low, gate, m.n, m.confidence)
     return None if size is None else Settling(size)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a JSON value is a number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def two_digits(value: int) -> int:
-    """Round a count to its two leading digits: a guess of how many examples has no third one."""
-    scale = int(10 ** max(len(str(value)) - 2, 0))
-    return round(value / scale) * scale

@@ -16,11 +16,10 @@ import pytest
 
 from audit.core.errors import AuditError
 from audit.core.identifiers import CHALLENGES
-from audit.core.probe import Probe
+from audit.core.probe import DeclaredProbe
 from audit.plugin.findings import declared_ids
 from audit.plugin.overrides import REPLACEABLE, concerns_audit, functions, is_ours, misplaced
-from audit.plugin.state import STATE, extra_ids
-from audit.probes.catalogue import challenge_of, ids
+from audit.plugin.state import STATE, Run, extra_probes
 
 # Suites beside the audit's own, in folders of these names in `suites/`: collected only where they are named.
 OPTIONAL = ("claims",)
@@ -78,20 +77,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             run.problem, names = str(error), ()
         metafunc.parametrize("own_metric", names, indirect=True)
     if "probe" in metafunc.fixturenames and is_ours(metafunc.definition, "probe"):
-        known = ids(extra_ids(metafunc.config))
-        probes = [probe for group in metafunc.config.hook.pytest_audit_probes() for probe in group]
         parameters = [
             pytest.param(
-                probe,
-                id=probe.id,
-                marks=[
-                    pytest.mark.measures(probe.id),
-                    *([pytest.mark.challenge(c)] if (c := probe.challenge or challenge_of(probe.id, known)) else []),
-                ],
+                (probe, full_id.partition("[")[2].removesuffix("]")),
+                id=full_id,
+                marks=[pytest.mark.measures(full_id), pytest.mark.challenge(probe.declaration.challenge)],
             )
-            for probe in probes
+            for probe in extra_probes(metafunc.config)
+            for full_id in _brackets(probe, run)
         ]
         metafunc.parametrize("probe", parameters, indirect=True)
+
+
+def _brackets(probe: DeclaredProbe[...], run: Run) -> tuple[str, ...]:
+    """The full ids of a probe of another package: one for each bracket that the policy names or the probe declares."""
+    try:
+        return probe.declaration.expand(run.ensure_session().policy.brackets)
+    except AuditError as error:
+        run.problem = str(error)
+        return ()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -140,4 +144,4 @@ def _is_empty(item: Any, fixture: str) -> bool:
     """Whether a test was to run once for each of something of which there is none."""
     if fixture not in getattr(item, "fixturenames", ()) or not is_ours(item, fixture):
         return False
-    return not isinstance(item.callspec.params.get(fixture), str | Probe)
+    return not isinstance(item.callspec.params.get(fixture), str | tuple)

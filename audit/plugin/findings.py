@@ -8,25 +8,32 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from audit.core.verdict import merge
-from audit.plugin.state import STATE
+from audit.plugin.state import STATE, extra_declarations
+from audit.probes.catalogue import ids
 
 if TYPE_CHECKING:
+    from audit.core.probe import Probe
     from audit.run.decisions import Decision
 
-# Parameters of a test that stand in the brackets of the id that it measures.
-BRACKETS = ("subgroup", "own_metric", "axis", "kind", "capability")
 FINDINGS = pytest.StashKey[list[Mapping[str, Any]]]()
 
 
 def declared_ids(item: pytest.Item) -> tuple[str, ...]:
-    """The full ids that a test measures."""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    bracket = next((parameters[name] for name in BRACKETS if parameters.get(name)), None)
-    return tuple(
-        f"{name}[{bracket}]" if bracket and "[" not in name else name
-        for marker in item.iter_markers("measures")
-        for name in marker.args
-    )
+    """The full ids that a test measures: in brackets the parameter that its probe declares for it."""
+    names = [name for marker in item.iter_markers("measures") for name in marker.args]
+    parameters = getattr(item, "callspec", None) and item.callspec.params
+    if not names or not parameters:
+        return tuple(names)
+    known = ids(extra_declarations(item.config))
+    # A test of somebody's own may measure what nobody declared, once for each value of such a parameter.
+    usual = tuple(dict.fromkeys(probe.bracket for probe in known.values() if probe.bracket))
+    return tuple(_with_bracket(name, known.get(name), usual, parameters) for name in names)
+
+
+def _with_bracket(name: str, declared: Probe | None, usual: tuple[str, ...], parameters: Mapping[str, Any]) -> str:
+    own = (declared.bracket,) if declared is not None and declared.bracket else usual
+    bracket = next((parameters[parameter] for parameter in own if parameters.get(parameter)), None)
+    return f"{name}[{bracket}]" if bracket and "[" not in name else name
 
 
 def missing_ids(item: pytest.Item) -> list[str]:

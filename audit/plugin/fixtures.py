@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from audit.core.errors import NotAssessed
-from audit.core.probe import Probe
-from audit.core.verdict import Finding, Measurement
+from audit.core.measurement import Measurement
+from audit.core.probe import DeclaredProbe
+from audit.core.verdict import Finding
 from audit.plugin.findings import challenge, declared_ids, keep_finding
 from audit.plugin.state import STATE
 
@@ -228,11 +229,13 @@ def own_metric(request: pytest.FixtureRequest, audit_session: Session) -> tuple[
 @pytest.fixture
 def probe(request: pytest.FixtureRequest) -> Callable[[], Measurement]:
     """Each probe of another package in turn, its arguments taken from the fixtures of the same names."""
-    declared: Probe = request.param
+    declared: DeclaredProbe[...]
+    declared, bracket = request.param
 
     def measure() -> Measurement:
-        names = inspect.signature(declared.measure).parameters
-        return declared.measure(**{name: request.getfixturevalue(name) for name in names})
+        names = inspect.signature(declared).parameters
+        own = {declared.declaration.bracket: bracket} if bracket else {}
+        return declared(**{name: request.getfixturevalue(name) for name in names if name not in own}, **own)
 
     return measure
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from audit.core.identifiers import Identifier
-    from audit.core.probe import Probe
+    from audit.core.probe import DeclaredProbe, Probe
 
 
-def pytest_audit_ids() -> Sequence[Identifier]:  # type: ignore[empty-body]
-    """Ids that this package or conftest.py measures, so that a policy may gate them."""
+def pytest_audit_ids() -> Sequence[Probe]:  # type: ignore[empty-body]
+    """What tests of this package or conftest.py measure, so that a policy may gate it."""
 
 
-def pytest_audit_probes() -> Sequence[Probe]:  # type: ignore[empty-body]
-    """Probes that ``suites/test_extensions.py`` is to run, one test each."""
+def pytest_audit_probes() -> Sequence[DeclaredProbe[...]]:  # type: ignore[empty-body]
+    """Functions under a :class:`~audit.core.probe.Probe` that ``suites/test_extensions.py`` is to run, one test each.
+
+    Their parameters are named like fixtures. They need not stand in ``pytest_audit_ids`` too.
+    """

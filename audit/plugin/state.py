@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from audit.core.identifiers import Identifier
+from audit.core.probe import DeclaredProbe, Probe
 from audit.core.verdict import merge
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Run:
                 processes=self.workerinput["workercount"] if self.is_worker else 1,
                 audit=self.workerinput["audit"] if self.is_worker else self.audit,
             )
-            self.session = Session(options, extra_ids(self.config), _progress(self.config))
+            self.session = Session(options, extra_declarations(self.config), _progress(self.config))
         return self.session
 
     def arguments(self) -> tuple[Any, ...]:
@@ -163,9 +163,15 @@ class Run:
 STATE = pytest.StashKey[Run]()
 
 
-def extra_ids(config: pytest.Config) -> tuple[Identifier, ...]:
-    """The ids that other packages and the repository declare."""
-    return tuple(identifier for group in config.hook.pytest_audit_ids() for identifier in group)
+def extra_probes(config: pytest.Config) -> tuple[DeclaredProbe[...], ...]:
+    """The probes that other packages and the repository bring."""
+    return tuple(probe for group in config.hook.pytest_audit_probes() for probe in group)
+
+
+def extra_declarations(config: pytest.Config) -> tuple[Probe, ...]:
+    """What other packages and the repository declare, be it to have it measured or to measure it in tests of theirs."""
+    declared = (declaration for group in config.hook.pytest_audit_ids() for declaration in group)
+    return tuple(dict.fromkeys((*(probe.declaration for probe in extra_probes(config)), *declared)))
 
 
 def _progress(config: pytest.Config) -> Any:

@@ -26,7 +26,8 @@ from pydantic import (
 )
 
 from audit.core.errors import AuditError
-from audit.core.identifiers import Identifier, base_id
+from audit.core.identifiers import base_id
+from audit.core.probe import Probe
 from audit.core.verdict import Gate
 from audit.policy import mistakes
 from audit.text.paths import check_regular
@@ -351,7 +352,7 @@ class Policy(_Section):
             for name, gate in gates.items()
         }
 
-    def gated_ids(self, known: Mapping[str, Identifier]) -> tuple[str, ...]:
+    def gated_ids(self, known: Mapping[str, Probe]) -> tuple[str, ...]:
         """Every full id that the policy gates, brackets filled in.
 
         These, and those that are always gated, are what an audit must produce to be complete.
@@ -362,12 +363,12 @@ class Policy(_Section):
             full.update(dict.fromkeys(names))
         return tuple(full)
 
-    def check_ids(self, known: Mapping[str, Identifier]) -> None:
+    def check_ids(self, known: Mapping[str, Probe]) -> None:
         """Refuse a gate on an id, bracket or direction that does not exist.
 
         Parameters
         ----------
-        known : mapping of str to Identifier
+        known : mapping of str to Probe
             All ids that this audit can measure, see :func:`audit.probes.catalogue.ids`.
 
         Raises
@@ -384,29 +385,31 @@ class Policy(_Section):
             base, _, rest = gate_id.partition("[")
             if base not in known:
                 raise AuditError(f"{self.name}: unknown gate id '{gate_id}'{did_you_mean(base, known)}")
-            identifier = known[base]
-            if identifier.brackets == "metric" and not self.quality.metrics:
+            probe = known[base]
+            if probe.brackets == "metric" and not self.quality.metrics:
                 raise AuditError(f"{self.name}: gate '{gate_id}', but [quality] metrics names no metric.")
-            if rest and gate_id not in identifier.expand(self.brackets):
-                choices = ", ".join(identifier.expand(self.brackets))
+            if rest and gate_id not in probe.expand(self.brackets):
+                choices = ", ".join(probe.expand(self.brackets))
                 raise AuditError(
                     f"{self.name}: gate '{gate_id}' has a bracket that does not exist; expected one of: {choices}."
                 )
-            if identifier.better != "either" and (gate.min is not None) != (identifier.better == "higher"):
-                right = "min" if identifier.better == "higher" else "max"
+            if probe.better != "either" and (gate.min is not None) != (probe.better == "higher"):
+                right = "min" if probe.better == "higher" else "max"
                 raise AuditError(
-                    f"{self.name}: gate '{gate_id}' has the wrong direction; {identifier.title.lower()} is better "
-                    f"when {identifier.better}, so use {right}."
+                    f"{self.name}: gate '{gate_id}' has the wrong direction; {probe.title.lower()} is better "
+                    f"when {probe.better}, so use {right}."
                 )
 
-            if identifier.within_one and abs(gate.bound) > 1:
+            low, high = probe.range
+            if low is not None and high is not None and not low <= gate.bound <= high:
+                meant = f"; did you mean {gate.bound / 100:g}?" if low <= gate.bound / 100 <= high else "."
                 raise AuditError(
-                    f"{self.name}: gate '{gate_id}' is {gate.bound:g}, but {identifier.title.lower()} lies "
-                    f"between -1 and 1; did you mean {gate.bound / 100:g}?"
+                    f"{self.name}: gate '{gate_id}' is {gate.bound:g}, but {probe.title.lower()} lies "
+                    f"between {low:g} and {high:g}{meant}"
                 )
         self._check_waivers(known)
 
-    def _check_waivers(self, known: Mapping[str, Identifier]) -> None:
+    def _check_waivers(self, known: Mapping[str, Probe]) -> None:
         """A waiver that waives nothing is a mistake: its author believes that something is waived."""
         for i, waiver in enumerate(self.waivers):
             where, base = f"{self.name}: waiver of '{waiver.id}'", base_id(waiver.id)

@@ -22,7 +22,8 @@ import numpy as np
 from audit.core.cache import write_atomically
 from audit.core.errors import AuditError
 from audit.core.files import sha256
-from audit.core.verdict import WORST_FIRST, Finding, Measurement, Verdict, blocks
+from audit.core.measurement import Measurement
+from audit.core.verdict import WORST_FIRST, Finding, Verdict, blocks
 from audit.energy.meter import add, charged
 from audit.probes.catalogue import ids_of
 from audit.record import since

@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from audit.core.identifiers import Identifier, base_id
-from audit.core.verdict import is_number
+from audit.core.identifiers import base_id
+from audit.core.probe import Probe
+from audit.core.numbers import is_number
 
 Gate = Mapping[str, float]
 _PAIRED, _PAIRED_BY = "quality.accuracy", "quality.regression"
@@ -45,7 +46,7 @@ def compare(
     findings: Sequence[Mapping[str, Any]],
     not_run: Iterable[str],
     policy: Mapping[str, Any],
-    known: Mapping[str, Identifier],
+    known: Mapping[str, Probe],
 ) -> dict[str, Any]:
     """What a record says of the former audit.
 
@@ -55,7 +56,7 @@ def compare(
         As :func:`remember` gives it.
     findings, not_run, policy
         Of the record that is being made.
-    known : mapping of str to Identifier
+    known : mapping of str to Probe
         What says of each id which direction is better.
 
     Returns
@@ -116,7 +117,7 @@ def _figure(
     before: Mapping[str, Any] | None,
     now: Mapping[str, Any] | None,
     paired: Mapping[str, Any] | None,
-    known: Mapping[str, Identifier],
+    known: Mapping[str, Probe],
 ) -> dict[str, Any]:
     """One figure then and now, and what became of it."""
     then, since = (
@@ -144,7 +145,7 @@ def _word(moved: int, better: str | None) -> str:
     return "better" if (moved > 0) == (better == "higher") else "worse"
 
 
-def _better(identifier: Identifier | None, gate: Gate | None) -> str | None:
+def _better(identifier: Probe | None, gate: Gate | None) -> str | None:
     """Which direction is better, by the catalogue or else by the gate; None where neither says so."""
     if identifier is not None and identifier.better != "either":
         return identifier.better

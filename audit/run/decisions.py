@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from audit.core.identifiers import Identifier, base_id
-from audit.core.verdict import Finding, Measurement, Verdict, blocks, is_waived, judge
+from audit.core.identifiers import base_id
+from audit.core.probe import Probe
+from audit.core.measurement import Measurement
+from audit.core.verdict import Finding, Verdict, blocks, is_waived, judge
 from audit.policy.policy import Policy
 from audit.record.record import as_dict
 
@@ -61,7 +63,7 @@ class Decisions:
     Parameters
     ----------
     policy : Policy
-    known : mapping of str to Identifier
+    known : mapping of str to Probe
         All ids that this audit can measure, see :func:`audit.probes.catalogue.ids`.
     former : mapping or None
         The record of the former audit.
@@ -70,7 +72,7 @@ class Decisions:
     """
 
     policy: Policy
-    known: Mapping[str, Identifier]
+    known: Mapping[str, Probe]
     former: Mapping[str, Any] | None
     today: str
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from audit.core.identifiers import Identifier
+from audit.core.probe import Probe
 from audit.energy import meter as energy
 from audit.inference import latency
 from audit.inference.scorer import Scorer
@@ -27,7 +27,7 @@ class Ledger:
     Parameters
     ----------
     policy : Policy
-    extra_ids : tuple of Identifier
+    declared : tuple of Probe
         Ids that other packages declare.
     inputs : Inputs
     models : Models
@@ -39,14 +39,14 @@ class Ledger:
     def __init__(
         self,
         policy: Policy,
-        extra_ids: tuple[Identifier, ...],
+        declared: tuple[Probe, ...],
         inputs: Inputs,
         models: Models,
         resources: Resources,
         started: str,
     ) -> None:
         self.policy = policy
-        self.extra_ids = extra_ids
+        self.declared = declared
         self.inputs = inputs
         self.models = models
         self.resources = resources
@@ -125,9 +125,9 @@ class Ledger:
         return {
             "policy": self.policy.recorded(),
             "policy_file": self.policy.origin.name if self.policy.origin else None,
-            "gated": list(self.policy.gated_ids(ids(self.extra_ids))),
+            "gated": list(self.policy.gated_ids(ids(self.declared))),
             "always_gated": list(ALWAYS_GATED),
-            "declarations": declarations(self.extra_ids),
+            "declarations": declarations(self.declared),
             "baseline": self.inputs.baseline_summary,
             "model": _describe(audited, self.inputs.overridden)
             | ({"unknown_tokens": self.models.unknown_tokens} if self.models.unknown_tokens > tokens.WARNED else {}),

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from audit.core.cache import timestamp
 from audit.core.errors import AuditError
-from audit.core.identifiers import Identifier
+from audit.core.probe import Probe
 from audit.core.progress import Progress
 from audit.core.surroundings import ARITHMETIC, unset
 from audit.data import labels
@@ -34,14 +34,14 @@ class Session:
     Parameters
     ----------
     options : Options
-    extra_ids : iterable of Identifier
-        Ids that other packages declare.
+    declared : iterable of Probe
+        What other packages declare.
     progress : Progress
     """
 
-    def __init__(self, options: Options, extra_ids: Iterable[Identifier], progress: Progress) -> None:
+    def __init__(self, options: Options, declared: Iterable[Probe], progress: Progress) -> None:
         self.options = options
-        self.extra_ids = tuple(extra_ids)
+        self.declared = tuple(declared)
         self.progress = progress
         self.overridden: tuple[str, ...] = ()
         self._started = timestamp()
@@ -75,12 +75,12 @@ class Session:
     @cached_property
     def ledger(self) -> Ledger:
         """What the audit took, and the facts for its record."""
-        return Ledger(self.policy, self.extra_ids, self.inputs, self.models, self.resources, self._started)
+        return Ledger(self.policy, self.declared, self.inputs, self.models, self.resources, self._started)
 
     @cached_property
     def decisions(self) -> Decisions:
         """Decides on findings."""
-        return Decisions(self.policy, ids(self.extra_ids), self.inputs.baseline, self._started[:10])
+        return Decisions(self.policy, ids(self.declared), self.inputs.baseline, self._started[:10])
 
     @property
     def texts(self) -> Iterator[str]:
@@ -103,7 +103,7 @@ class Session:
         """
         self.overridden = tuple(sorted(overridden))  # before the inputs are made, which depend on it
         self._surroundings.enter_context(unset(*ARITHMETIC))
-        self.policy.check_ids(ids(self.extra_ids))
+        self.policy.check_ids(ids(self.declared))
         if launched.world() > 1:
             raise AuditError(
                 f"pytest was started {launched.world()} times, by torchrun or accelerate launch; train with `torchrun "

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from audit.core.measurement import Measurement
 from audit.core.numbers import interval, number, row
-from audit.core.verdict import Finding, Gate, Measurement, Verdict
+from audit.core.verdict import Finding, Gate, Verdict
 from audit.report import summary, terminal
 from audit.report.exports import model_card as card
 from audit.report.page.page import render

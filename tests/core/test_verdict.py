@@ -10,7 +10,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from audit import Finding, Gate, Measurement, Verdict, judge
-from audit.core.verdict import two_digits
+from audit.core.numbers import two_digits
 from audit.record.record import as_dict
 from audit.statistics import Settling
 

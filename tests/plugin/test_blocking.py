@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.core.verdict import Finding, Gate, Measurement, Verdict, merge
+from audit.core.measurement import Measurement
+from audit.core.verdict import Finding, Gate, Verdict, merge
 from audit.record import record
 from audit.report import badge, summary
 from audit.report.headline import headline

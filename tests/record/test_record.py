@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from audit.core.verdict import Finding, Gate, Measurement, Verdict
+from audit.core.measurement import Measurement
+from audit.core.verdict import Finding, Gate, Verdict
 from audit.data.examples import Examples
 from audit.energy.meter import merge
 from audit.inference.predictions import Predictions

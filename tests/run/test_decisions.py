@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from audit.core.verdict import Measurement, complaint
+from audit.core.measurement import Measurement
+from audit.core.verdict import complaint
 from audit.policy import policy
 from audit.probes.catalogue import ids
 from audit.run.decisions import Decision, Decisions

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import POINTS, SHARE, Probe
 from audit.energy.meter import estimated_kwh
 from audit.experiments.runs import Runs, Trained
 from audit.inference.attention import Attention
@@ -62,9 +63,23 @@ def together(parts: Iterable[Part]) -> Outcome:
     return "refuted" if "refuted" in found else "supported" if found == {"supported"} else "not settled"
 
 
+@Probe(
+    id="claims.transfer_learning",
+    challenge="claims",
+    title="Transfer learning needs less time, energy and data",
+    unit=POINTS,
+    counts="accuracy gained on a quarter of the data",
+    better="higher",
+    meaning=(
+        "The document says (sections 2.1 and 8) that starting from a pretrained model saves training time and "
+        "resources. Models of one architecture are trained from pretrained and from random weights on growing parts "
+        "of the training data. Counted is by how much the pretrained one, on a quarter of the data, is right more "
+        "often than the other on all of them; and whether its training then takes less time and electricity."
+    ),
+)
 def transfer_learning(
     pretrained: Mapping[int, Runs], scratch: Mapping[int, Runs], pretraining: Mapping[str, Any] | None = None
-) -> Measurement:
+) -> Result:
     """Whether a pretrained model needs less data, time and energy than one of random weights.
 
     Parameters
@@ -115,10 +130,8 @@ def transfer_learning(
             )
         )
     return _claim(
-        "claims.transfer_learning",
         parts,
         n,
-        "accuracy gained on a quarter of the data",
         f"Pretrained weights and {part:,} training examples against random weights and {whole:,}, one architecture and "
         f"one recipe, {seeds} seeds each. {_SEEDS.format(seeds=seeds)} {_shared(3, confidence)}",
         confidence,
@@ -148,7 +161,21 @@ def transfer_learning(
     )
 
 
-def frozen_layers(runs: Mapping[str, Runs]) -> Measurement:
+@Probe(
+    id="claims.frozen_layers",
+    challenge="claims",
+    title="Freezing most layers saves most of the cost",
+    unit=SHARE,
+    counts="share of the training time saved",
+    better="higher",
+    meaning=(
+        "The document says (sections 2.1 and 3.2) that most layers are frozen and only the last ones trained. "
+        "Counted is how much of the training time that saves when only the last layer and the head are trained; "
+        "more than a half is most. Beside it stands how much accuracy it costs."
+    ),
+    range=(None, 1),
+)
+def frozen_layers(runs: Mapping[str, Runs]) -> Result:
     """Whether training the last layer and the head alone saves most of the training time, and what it costs.
 
     Parameters
@@ -175,10 +202,8 @@ def frozen_layers(runs: Mapping[str, Runs]) -> Measurement:
         for name, made in runs.items()
     ]
     return _claim(
-        "claims.frozen_layers",
         parts,
         seeds,
-        "share of the training time saved",
         f"The pretrained model trained whole, and with all but the last layer and the head frozen, on the same "
         f"{_examples(whole):,} examples from the same {seeds} seeds; Student's t over the ratios of their times.",
         confidence,
@@ -227,7 +252,21 @@ _TRAINED = {
 }
 
 
-def recurrent(transformer: Trained, recurrent: Trained) -> Measurement:
+@Probe(
+    id="claims.recurrent",
+    challenge="claims",
+    title="Transformers beat recurrent networks, on long texts above all",
+    unit=POINTS,
+    counts="accuracy above the recurrent network",
+    better="higher",
+    meaning=(
+        "The document says (section 2.2) that Transformers cope better with very long sequences than recurrent "
+        "networks, which read word after word. Both are trained from random weights on the same texts. Counted is "
+        "how much more often the Transformer is right, and whether its lead grows from the shortest to the longest "
+        "texts."
+    ),
+)
+def recurrent(transformer: Trained, recurrent: Trained) -> Result:
     """Whether a Transformer beats a recurrent network, and more so on long texts.
 
     Parameters
@@ -272,13 +311,11 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Measurement:
         for curve, share in zip(points.values(), both, strict=True):
             curve.append([round(float(np.median(words[here]))), *share])
     return _claim(
-        "claims.recurrent",
         [
             Part("right more often on all texts", lead),
             Part("lead on the longest quarter above that on the shortest", grows),
         ],
         n,
-        "accuracy above the recurrent network",
         "The Transformer by the policy's recipe and a gated recurrent unit in both directions by one that suits it, "
         f"from random weights on the same texts; {statistics.PAIRED}. {_shared(2, confidence)}",
         confidence,
@@ -306,7 +343,20 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Measurement:
     )
 
 
-def linear(deep: Mapping[str, Trained], linear: Trained) -> Measurement:
+@Probe(
+    id="claims.linear",
+    challenge="claims",
+    title="Deep models beat simple ones",
+    unit=POINTS,
+    counts="accuracy above TF-IDF + logistic regression",
+    better="higher",
+    meaning=(
+        "The document says (sections 2.2 and 8) that deep models do better than traditional machine learning. "
+        "Counted is how much more often each deep model at hand is right than a logistic regression on word counts, "
+        "trained on the same texts; beside it stands the electricity of each training."
+    ),
+)
+def linear(deep: Mapping[str, Trained], linear: Trained) -> Result:
     """Whether deep models beat logistic regression on word counts, by how much, and for what energy.
 
     Parameters
@@ -321,10 +371,8 @@ def linear(deep: Mapping[str, Trained], linear: Trained) -> Measurement:
     parts = [Part(name, _paired(made.predictions, linear.predictions, shared)) for name, made in deep.items()]
     lead = parts[0].interval
     return _claim(
-        "claims.linear",
         parts,
         n,
-        "accuracy above TF-IDF + logistic regression",
         f"All trained on the same texts, the linear model on TF-IDF of words and pairs of words; {statistics.PAIRED}. "
         f"{_shared(len(deep), confidence)}",
         confidence,
@@ -339,12 +387,25 @@ def linear(deep: Mapping[str, Trained], linear: Trained) -> Measurement:
     )
 
 
+@Probe(
+    id="claims.generalisation",
+    challenge="claims",
+    title="Deep models generalise better",
+    unit=POINTS,
+    counts="smaller loss of accuracy elsewhere",
+    better="higher",
+    meaning=(
+        "The document says (sections 1.1 and 8) that deep models generalise better than traditional machine "
+        "learning. Models trained on the policy's data are asked about texts from elsewhere. Counted is how much "
+        "less accuracy the deep model loses on the way than the logistic regression on word counts."
+    ),
+)
 def generalisation(
     deep: Mapping[str, Sequence[Predictions]],
     linear: Sequence[Predictions],
     names: Sequence[str],
     left_out: Sequence[int],
-) -> Measurement:
+) -> Result:
     """Whether deep models lose less accuracy on texts from elsewhere than logistic regression on word counts.
 
     Parameters
@@ -383,10 +444,8 @@ def generalisation(
     told = "; ".join(f"{number:,} rows of {name}" for name, number in zip(names, left_out, strict=True) if number)
     worst = min(parts, key=lambda part: part.interval.estimate)
     return _claim(
-        "claims.generalisation",
         parts,
         sum(map(len, linear)),
-        "smaller loss of accuracy elsewhere",
         "Loss of accuracy from the policy's own test data to texts from elsewhere, the linear model's less the deep "
         "one's. Both answer the same texts; distances to the exact limits of each data set's paired difference are "
         f"added in squares (Zou and Donner 2008). {_shared(len(parts), confidence)}",
@@ -415,7 +474,21 @@ def generalisation(
     )
 
 
-def parallel_training(times: Mapping[str, Any], confidence: float = 0.95) -> Measurement:
+@Probe(
+    id="claims.parallel_training",
+    challenge="claims",
+    title="Transformers train in parallel over a text",
+    unit="",
+    counts="growth of time with length, less than the recurrent network's",
+    better="higher",
+    meaning=(
+        "The document says (section 2.2) that Transformers can work on all positions of a text at once, which "
+        "recurrent networks cannot. Counted is how the time of a training step grows with the length of the texts: "
+        "as the length to the power of 1 where twice the length takes twice the time, to the power of 0 where it "
+        "takes no longer. The figure is the recurrent network's power less the Transformer's."
+    ),
+)
+def parallel_training(times: Mapping[str, Any], confidence: float = 0.95) -> Result:
     """Whether a training step's time grows less with the texts' length for a Transformer than for a recurrent network.
 
     Parameters
@@ -439,10 +512,8 @@ def parallel_training(times: Mapping[str, Any], confidence: float = 0.95) -> Mea
         for length, column in zip(lengths, each.T, strict=True)
     ]
     return _claim(
-        "claims.parallel_training",
         [Part("growth of the recurrent network above the Transformer's", apart)],
         len(slopes["recurrent"]),
-        "growth of time with length, less than the recurrent network's",
         f"A stack of Transformer layers ({times['parameters']['transformer']:,} numbers) and a stack of gated "
         f"recurrent units ({times['parameters']['recurrent']:,}) take training steps on {times['batch']} random "
         f"texts of {int(lengths[0])} to {int(lengths[-1])} positions; slope of log time on log length in each of "
@@ -474,7 +545,20 @@ def parallel_training(times: Mapping[str, Any], confidence: float = 0.95) -> Mea
     )
 
 
-def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Measurement:
+@Probe(
+    id="claims.learning_rate",
+    challenge="claims",
+    title="Fine-tuning needs a lower learning rate than pretraining",
+    unit=POINTS,
+    counts="accuracy gained by a lower rate",
+    better="higher",
+    meaning=(
+        "The document says (sections 3.2 and 8) that fine-tuning usually takes a lower learning rate than "
+        "pretraining: weights are changed in smaller steps. The pretrained model is fine-tuned at the rate of its "
+        "pretraining and at lower ones. Counted is how much more often the best of the lower rates makes it right."
+    ),
+)
+def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Result:
     """Whether a pretrained model is tuned better at a lower learning rate than that of its pretraining.
 
     Parameters
@@ -494,10 +578,8 @@ def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Measurement
     top = lower[int(plain[0].argmax())]
     rows = [[f"{rate:.2g}", *_accuracy(runs[rate], confidence)] for rate in sorted(runs)]
     return _claim(
-        "claims.learning_rate",
         [Part("accuracy gained by the best lower rate", best)],
         n,
-        "accuracy gained by a lower rate",
         f"The pretrained model tuned on {_examples(own):,} examples at its pretraining's rate and at {len(lower)} "
         f"lower ones, {seeds} seeds each. {_SEEDS.format(seeds=seeds)} The best of several by chance is allowed for: "
         "the lower limit is the largest of theirs with the error shared out among them (Bonferroni).",
@@ -525,7 +607,21 @@ def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Measurement
     )
 
 
-def attention_formula(attentions: Sequence[Attention]) -> Measurement:
+@Probe(
+    id="claims.attention_formula",
+    challenge="claims",
+    title="The formula of attention",
+    unit="",
+    counts="largest difference of a weight",
+    better="lower",
+    meaning=(
+        "The document's section 3.1 writes down how much attention a word pays to another. The formula is "
+        "recomputed from what the model itself multiplies (queries and keys) on test texts and held against the "
+        "weights that the model uses: as written, and with the division by the root of the queries' width d that "
+        "the formula leaves out (Vaswani et al. 2017). Counted is the largest difference from the formula as written."
+    ),
+)
+def attention_formula(attentions: Sequence[Attention]) -> Result:
     """Whether the document's formula of attention gives the weights that the model itself uses.
 
     Parameters
@@ -547,10 +643,8 @@ def attention_formula(attentions: Sequence[Attention]) -> Measurement:
     off, corrected = float(written.max()), float(scaled.max())
     with_root = outcome(Interval(-corrected, -corrected, -corrected), -SAME_WEIGHT)
     return _claim(
-        "claims.attention_formula",
         [Part("differences from the formula as written, turned negative", Interval(-off, -off, -off), -SAME_WEIGHT)],
         weights,
-        "largest difference of a weight",
         f"Weights of all heads and layers on {len(attentions)} test texts, recomputed in double precision from the "
         f"model's own queries and keys; a difference above {SAME_WEIGHT:g} is more than rounding.",
         0.95,
@@ -573,10 +667,8 @@ def attention_formula(attentions: Sequence[Attention]) -> Measurement:
 
 
 def _claim(
-    full_id: str,
     parts: Sequence[Part],
     n: int,
-    unit: str,
     method: str,
     confidence: float,
     summary: str,
@@ -586,7 +678,7 @@ def _claim(
     headline: Interval | None = None,
     sample: str = "test examples",
     **details: Any,
-) -> Measurement:
+) -> Result:
     """The measurement of a claim: its outcome, its parts where there are several, and the evidence."""
     rows = [[part.name, *part.interval, part.margin, part.outcome] for part in parts]
     of_parts = {
@@ -594,11 +686,9 @@ def _claim(
         "columns": ["part", "measured", "at least", "at most", "must exceed", "outcome"],
         "rows": rows,
     }
-    return Measurement(
-        full_id,
+    return Result(
         *(headline or parts[0].interval),
         n,
-        unit,
         method,
         confidence,
         sample=sample,

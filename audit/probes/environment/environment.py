@@ -8,9 +8,11 @@ from typing import Any
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement, two_digits
+from audit.core.measurement import Result
+from audit.core.numbers import two_digits
+from audit.core.probe import Probe
 from audit.energy.meter import Power, estimated_kwh
-from audit.probes.catalogue import PHASES
+from audit.energy.phases import PHASES
 
 # Source: Fischer, "Ground-Truthing AI Energy Consumption: Validating CodeCarbon Against External Measurements",
 # arXiv:2509.22092 (2025): estimates from load and nominal power are off by up to 40 % of the true value.
@@ -96,7 +98,19 @@ def by_policy(power: Power) -> dict[str, str]:
     return {"by the policy": str(power)} if power.stated else {}
 
 
-def training_energy(training: Mapping[str, Any] | None, stated: Mapping[str, float] | None = None) -> Measurement:
+@Probe(
+    id="environment.training_energy",
+    challenge="environment",
+    title="Energy of the training",
+    unit="kWh",
+    better="lower",
+    meaning="Electricity that the fine-tuning of this model took on the machine that trained it.",
+    harm="Electricity costs money and, where it is not clean, warms the climate.",
+    remedy="Fewer epochs, frozen layers, a smaller model, a GPU instead of a CPU.",
+    measured_on=("machine", "training data", "recipe"),
+    rules=("MEASURE 2.12", "Article 9(8)", "Article 11 and annex IV, point 2", "A.5.5", "A.6.2.4"),
+)
+def training_energy(training: Mapping[str, Any] | None, stated: Mapping[str, float] | None = None) -> Result:
     """Electricity of the fine-tuning that made this model.
 
     Parameters
@@ -120,11 +134,9 @@ def training_energy(training: Mapping[str, Any] | None, stated: Mapping[str, flo
     estimated, kwh, power = estimated_share([energy]), float(energy["kwh"]), Power.of(energy)
     now = power if stated is None else Power.of(stated)
     limits = [] if (power.cpu_watts, power.ram_watts) == (now.cpu_watts, now.ram_watts) else [_OTHER_WATTS]
-    return Measurement(
-        "environment.training_energy",
+    return Result(
         *widen(statistics.Interval(kwh, kwh, kwh), estimated),
         1,
-        "kWh",
         f"CodeCarbon around the one training run. {_how(energy['source'], estimated, power)}",
         sample="training runs",
         details={
@@ -143,6 +155,18 @@ def training_energy(training: Mapping[str, Any] | None, stated: Mapping[str, flo
     )
 
 
+@Probe(
+    id="environment.inference_energy",
+    challenge="environment",
+    title="Energy of 1,000 predictions",
+    unit="Wh per 1,000 predictions",
+    better="lower",
+    meaning="Electricity that 1,000 predictions take on this machine, for texts like those of the test data.",
+    harm="This cost recurs with each use and soon exceeds that of the training.",
+    remedy="A smaller or distilled model, 8-bit weights, larger batches, shorter texts.",
+    measured_on=("test data", "machine"),
+    rules=("MEASURE 2.12", "Article 9(8)", "A.5.5", "A.6.2.4"),
+)
 def inference_energy(
     blocks: Mapping[str, Any],
     confidence: float = 0.95,
@@ -151,7 +175,7 @@ def inference_energy(
     grids: Sequence[Mapping[str, Any]] = (),
     predictions_per_day: int = 100_000,
     embodied_g_per_hour: float | None = None,
-) -> Measurement:
+) -> Result:
     """Electricity of 1,000 predictions on the user's own texts, and what a year of them amounts to.
 
     Parameters
@@ -181,11 +205,9 @@ def inference_energy(
         limits.append(NOMINAL.format(watts=blocks["nominal_w"]))
     if grids:
         tables.insert(0, _carbon_intensity(interval, grids[0], 1000 * seconds / texts / 3600, embodied_g_per_hour))
-    return Measurement(
-        "environment.inference_energy",
+    return Result(
         *interval,
         len(own),
-        "Wh per 1,000 predictions",
         f"CodeCarbon around {len(own)} separate blocks of predictions on test texts after a warm-up; t interval over "
         f"the blocks. What the machine takes while it idles is part of it. {how}",
         confidence,
@@ -309,7 +331,24 @@ def _carbon_intensity(
     }  # fmt: skip
 
 
-def audit_energy(spent: Mapping[str, Any]) -> Measurement:
+@Probe(
+    id="environment.audit_energy",
+    challenge="environment",
+    title="Energy of this audit",
+    unit="kWh",
+    better="lower",
+    meaning=(
+        "Electricity that this audit took itself. What was kept from a former audit, such as a trained model, is told "
+        "beside it and is not part of it."
+    ),
+    harm=(
+        "An audit is run again for each release; one that takes more than the training it examines is a burden itself."
+    ),
+    remedy="Keep the cache between audits, sample the costly probes ([data] max_examples), use fewer reference models.",
+    measured_on=("test data", "machine"),
+    rules=("MEASURE 2.12", "Article 9(8)", "A.5.5", "A.6.2.4"),
+)
+def audit_energy(spent: Mapping[str, Any]) -> Result:
     """Electricity of the audit itself; what was taken from the cache is told apart.
 
     Parameters
@@ -342,11 +381,9 @@ def audit_energy(spent: Mapping[str, Any]) -> Measurement:
             "Other machines took part. Each measured itself while it worked; what it took while waiting is missing."
         )
     before = sum(each["kwh"] for each in kept)
-    return Measurement(
-        "environment.audit_energy",
+    return Result(
         *widen(statistics.Interval(kwh, kwh, kwh), estimated),
         1,
-        "kWh",
         f"CodeCarbon from the reading of the data to this test{', which runs after all others' if alone else ''}. "
         f"Models that a former audit trained and kept are not part of it. {_how(source, estimated, power)}",
         sample="audits",

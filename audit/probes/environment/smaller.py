@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement, two_digits
+from audit.core.measurement import Result
+from audit.core.numbers import two_digits
+from audit.core.probe import Probe
 from audit.energy.meter import Power
 from audit.experiments.alternatives import NAMES, Alternative
 from audit.probes.environment.environment import DAYS, NOMINAL, by_policy, plain, wh_per_thousand
@@ -55,9 +57,32 @@ class _Row(NamedTuple):
         return min(more, less) >= 0 and max(more, less) > 0
 
 
+@Probe(
+    id="environment.energy_per_gain",
+    challenge="environment",
+    title="Energy of an extra right answer",
+    unit="Wh per extra right answer",
+    better="lower",
+    meaning=(
+        "The electricity that the model takes beyond what TF-IDF + logistic regression (counting words) takes, for "
+        "each answer that it gets right beyond it. Where it is right no more often, there is nothing that the "
+        "electricity buys."
+    ),
+    harm=(
+        "A large model in a place where a small one would do takes its electricity day after day for nothing, and "
+        "often time, money and explanations too."
+    ),
+    remedy=(
+        "Ship the smallest model that does as well; the picture and the tables show which of those tried that is. Or "
+        "train this one better: more data, pretrained weights."
+    ),
+    measured_on=("test data", "machine", "recipe"),
+    rules=("MEASURE 2.12", "Article 9(8)", "A.5.5", "A.6.2.4"),
+    trainings=3,
+)
 def energy_per_gain(
     made: Sequence[Alternative], left_out: Mapping[str, str], *, predictions_per_day: int = 100_000
-) -> Measurement:
+) -> Result:
     """Extra electricity for each extra right answer over TF-IDF and logistic regression; all models beside it.
 
     Parameters
@@ -124,11 +149,9 @@ def energy_per_gain(
             details["with training, over a year of use, Wh per extra answer"] = (
                 extra.estimate + spread
             ) / answers.estimate
-    return Measurement(
-        "environment.energy_per_gain",
+    return Result(
         *figure,
         n,
-        "Wh per extra right answer",
         _METHOD.format(linear=linear.name, per_day=predictions_per_day, paired=statistics.PAIRED)
         + (_ESTIMATED if estimated else ""),
         protocol.confidence,

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import SHARE, Probe
 from audit.data import labels
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -123,9 +124,35 @@ def file_pairs(rows: Mapping[str, Sequence[str]], axis: str) -> list[Pair]:
     ]
 
 
+@Probe(
+    id="fairness.counterfactual",
+    challenge="ethics",
+    title="Same text, another person",
+    unit=SHARE,
+    counts="share of predictions that flip",
+    better="lower",
+    meaning=(
+        "Words that say who a text is about (he, her, husband; a young man; a Muslim family; Alan …) are exchanged for "
+        "those of another group and nothing else is changed. Counted is how often the predicted label flips. Where too "
+        "few test texts mention the group, sentences written for this audit take their place."
+    ),
+    harm="The model judges the person instead of what was said.",
+    remedy="Add such exchanged copies of the training texts with the same label (counterfactual data augmentation).",
+    brackets=(
+        "gender",
+        "ethnicity",
+        "religion",
+        "nationality",
+        "age",
+        "disability",
+        "orientation",
+    ),
+    bracket="axis",
+    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+)
 def counterfactual(
     scorer: Scorer, predictions: Predictions, axis: str = "gender", pairs: Mapping[str, Sequence[str]] | None = None
-) -> Measurement:
+) -> Result:
     """How often a prediction flips when only the identity of the people in the text is exchanged.
 
     The verdict rests on the user's own texts where enough of them mention the axis, else on the pair file where it has
@@ -199,19 +226,15 @@ def _families(evidence: Evidence) -> list[str]:
     return [pair.family for pair in evidence.pairs]
 
 
-def _measurement(
-    axis: str, base: str, evidence: Mapping[str, Evidence], mentioned: float, confidence: float
-) -> Measurement:
+def _measurement(axis: str, base: str, evidence: Mapping[str, Evidence], mentioned: float, confidence: float) -> Result:
     found = evidence[base]
     share = share_of_flips(found.flipped, _families(found), confidence)
     is_own = base == "your texts"
-    return Measurement(
-        f"fairness.counterfactual[{axis}]",
+    return Result(
         share.estimate,
         share.low,
         share.high,
         len(found.pairs) if is_own else len(set(_families(found))),
-        "share of predictions that flip",
         _method(axis, base),
         confidence,
         sample=_UNITS[base],

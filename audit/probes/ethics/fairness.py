@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import POINTS, SHARE, Probe
 from audit.data.examples import Protocol
 from audit.inference.predictions import Predictions
 from audit.statistics import Settling
@@ -69,7 +70,23 @@ class Groups:
         return np.asarray(np.trace(self.confusion, axis1=1, axis2=2))
 
 
-def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
+@Probe(
+    id="fairness.accuracy_gap",
+    challenge="ethics",
+    title="Accuracy gap between groups",
+    unit=POINTS,
+    counts="difference of accuracies",
+    better="lower",
+    meaning="The accuracy of the group that the model serves best, less that of the group that it serves worst.",
+    harm="The opinions of the worst-served group are misread more often than those of others.",
+    remedy=(
+        "Look at the group's row in the table: too few of its examples in training, or labels of lower quality there, "
+        "are the usual reasons."
+    ),
+    brackets="subgroup",
+    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+)
+def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
     """Accuracy of the best-served group less that of the worst-served one.
 
     Parameters
@@ -91,11 +108,9 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
     confidence = predictions.known.protocol.confidence
     groups = judged_groups(predictions, subgroup)
     gap = open_if_small(statistics.gap(groups.right, groups.sizes, confidence), groups)
-    return Measurement(
-        f"fairness.accuracy_gap[{subgroup}]",
+    return Result(
         *gap,
         int(groups.sizes.sum()),
-        "difference of accuracies",
         f"Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest. {COMPARED}",
         confidence,
         settle=groups.settling(groups.right, groups.sizes, predictions.known.protocol),
@@ -108,7 +123,20 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Measurement:
     )
 
 
-def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement:
+@Probe(
+    id="fairness.worst_group_accuracy",
+    challenge="ethics",
+    title="Accuracy in the worst-served group",
+    unit=SHARE,
+    counts="share of right answers",
+    better="higher",
+    meaning="The accuracy in the group that the model serves worst, whatever the others get.",
+    harm="A good average can hide a group for which the model is of little use.",
+    remedy="More and cleaner training examples of the group that the table names.",
+    brackets="subgroup",
+    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+)
+def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
     """Accuracy in the group that the model serves worst.
 
     Parameters
@@ -137,11 +165,9 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
     rates = groups.right / groups.sizes
     least = np.flatnonzero(rates == rates.min())
     of_100 = f"in {100 * worst.estimate:.1f} of 100 texts"
-    return Measurement(
-        f"fairness.worst_group_accuracy[{subgroup}]",
+    return Result(
         *worst,
         int(groups.sizes.sum()),
-        "share of right answers",
         f"Accuracy of each group of {subgroup}, exact intervals (Clopper and Pearson 1934); the lower bound is the "
         "smallest of all groups, the upper bound is adjusted for their number (Bonferroni), because the smallest of "
         "several noisy figures looks too small.",
@@ -168,7 +194,23 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Measurement
     )
 
 
-def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
+@Probe(
+    id="fairness.demographic_parity",
+    challenge="ethics",
+    title="Demographic parity",
+    unit=POINTS,
+    counts="difference of shares",
+    better="lower",
+    meaning="How much more often one group's texts are given a class than another group's, whether rightly or not.",
+    harm="Where the answer decides something (whose complaint is seen first), one group gets it more often.",
+    remedy=(
+        "First see whether the groups' true shares differ as much, in the table; if not, see equalized odds for the "
+        "class at fault."
+    ),
+    brackets="subgroup",
+    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+)
+def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
     """Largest difference between groups in how often any class is predicted, whatever the truth.
 
     Each class is taken against the rest; the worst class is the finding and the others stand in the details.
@@ -202,11 +244,9 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
     worst = judged[int(np.argmax(np.ptp(rates[judged], axis=1)))]
     low, high = int(np.argmin(rates[worst])), int(np.argmax(rates[worst]))
     points = 100 * (rates[worst, high] - rates[worst, low])
-    return Measurement(
-        f"fairness.demographic_parity[{subgroup}]",
+    return Result(
         *gap,
         int(groups.sizes.sum()),
-        "difference of shares",
         f"Share of each predicted class by {subgroup} (demographic parity), largest difference between two groups. "
         f"{COMPARED}",
         confidence,
@@ -249,7 +289,26 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Measurement:
     )
 
 
-def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
+@Probe(
+    id="fairness.equalized_odds",
+    challenge="ethics",
+    title="Equalized odds",
+    unit=POINTS,
+    counts="largest difference of rates",
+    better="lower",
+    meaning=(
+        "For each class, how much more often one group's examples are rightly given that class (true-positive rate), "
+        "or wrongly given it (false-positive rate), than another group's. The largest of these differences counts."
+    ),
+    harm="People whose opinion is the same are treated differently because of the group that they belong to.",
+    remedy=(
+        "Balance the groups within each class in the training data, check the labels of the group named in the table, "
+        "or choose thresholds per class on a validation set."
+    ),
+    brackets="subgroup",
+    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+)
+def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
     """Largest difference between groups in the true- or false-positive rate of any class.
 
     Each class is taken against the rest; the worst class is the finding and the others stand in the details.
@@ -302,11 +361,9 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Measurement:
         [f"{part[0]}, {part[1]}", *(_shown(value, total) for value, total in zip(rates[i], n[i], strict=True))]
         for i, part in enumerate(parts)
     ]
-    return Measurement(
-        f"fairness.equalized_odds[{subgroup}]",
+    return Result(
         *gap,
         int(groups.sizes.sum()),
-        "largest difference of rates",
         f"True- and false-positive rates of each class by {subgroup} (Hardt et al. 2016), largest difference between "
         f"two groups. {COMPARED}",
         confidence,

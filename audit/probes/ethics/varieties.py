@@ -19,7 +19,8 @@ import numpy as np
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import POINTS, Probe
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.text.lists import rows
@@ -92,7 +93,33 @@ def _without_articles(text: str) -> str:
     return dropped[:1].upper() + dropped[1:] if text[:1].isupper() else dropped
 
 
-def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "informal") -> Measurement:
+@Probe(
+    id="fairness.language_variety",
+    challenge="ethics",
+    title="Informal and learners' English",
+    unit=POINTS,
+    counts="accuracy lost",
+    better="lower",
+    meaning=(
+        "The same test texts written as people write in messages (informal), or with the slips that learners of "
+        "English make (non_native); what is said stays the same. Counted is the accuracy lost against the originals."
+    ),
+    harm="People who write no standard English, often young or from elsewhere, are misread more often than others.",
+    remedy="Train on texts by such writers, or on copies rendered like these with the same label.",
+    brackets=("informal", "non_native"),
+    bracket="kind",
+    rules=(
+        "MEASURE 2.5",
+        "MEASURE 2.11",
+        "Article 9(8)",
+        "Article 10",
+        "Article 13",
+        "Article 15(4)",
+        "A.5.4",
+        "A.6.2.4",
+    ),
+)
+def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "informal") -> Result:
     """Accuracy lost when the same test texts are written in another variety of English.
 
     Parameters
@@ -132,11 +159,9 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
         for i in np.argsort(-drop, kind="stable").tolist()
         if lost[i]
     )
-    return Measurement(
-        f"fairness.language_variety[{kind}]",
+    return Result(
         *interval,
         len(pool),
-        "accuracy lost",
         f"The same texts with {_HOW[kind]}; accuracy before less accuracy after, over the texts that change; "
         f"{statistics.PAIRED}.",
         confidence,

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import POINTS, Probe
 from audit.data.examples import Examples, fingerprint
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -52,9 +53,32 @@ LIMITS = [
 ]
 
 
+@Probe(
+    id="privacy.attribute_leakage",
+    challenge="privacy",
+    title="An author's group read off the embedding",
+    unit=POINTS,
+    counts="accuracy above the words",
+    better="lower",
+    meaning=(
+        "Inside the model each text becomes a row of numbers, its embedding. Counted is how much more often a simple "
+        "classifier names the group of a text's author rightly from these numbers than from the words of the text; the "
+        "label is known to both. At 0 or below, the embedding gives away no more than the words."
+    ),
+    harm=(
+        "Embeddings are stored, searched and handed on as if they were anonymous. Where they say who is a woman, or "
+        "where somebody comes from, people are exposed who never said so."
+    ),
+    remedy=(
+        "Treat embeddings as personal data; hand on labels instead of embeddings; fewer epochs, or training that "
+        "penalises what the embedding says of the group (adversarial removal)."
+    ),
+    brackets="subgroup",
+    rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
+)
 def attribute_leakage(
-    scorer: Scorer, predictions: Predictions, column: str, keep: Keep = lambda name, shape, make: make()
-) -> Measurement:
+    scorer: Scorer, predictions: Predictions, subgroup: str, keep: Keep = lambda name, shape, make: make()
+) -> Result:
     """How much better an author's group is read off the model's embedding than off the words; both know the label.
 
     Parameters
@@ -63,14 +87,14 @@ def attribute_leakage(
         Of the model under audit; its `embed` is asked about the test texts.
     predictions : Predictions
         Told their examples.
-    column : str
+    subgroup : str
         A subgroup column; ``a*b`` crosses two.
     keep : callable
         :meth:`audit.core.cache.Cache.array`, so that a second audit fits nothing; by default every call does.
 
     Returns
     -------
-    Measurement
+    Result
         Balanced accuracy of a linear probe on the embedding less that of one on the words, cross-validated. 0: the
         embedding gives away no more than the words do.
 
@@ -92,7 +116,7 @@ def attribute_leakage(
     random splits is carried over). As it comes, the interval leaves out 0 too often where neither side knows anything;
     the rates stand in docs/attributes.md.
     """
-    if mentions.is_mention(column):
+    if mentions.is_mention(subgroup):
         raise NotAssessed(
             "these groups are whom the text mentions, read off its words: no attribute of an author", arises=False
         )
@@ -100,10 +124,10 @@ def attribute_leakage(
         raise NotAssessed("the scorer gives no embeddings; give it a method embed(texts) with a row for each text")
     pool = _pool(predictions.known)
     answers = scorer.predict(pool.texts).on(pool)
-    groups = fairness.judged_groups(answers, column)
+    groups = fairness.judged_groups(answers, subgroup)
     if groups.sizes.min() < 2 * FOLDS:
         raise NotAssessed(
-            f"a group of '{column}' has fewer than {2 * FOLDS} distinct texts, too few to learn from and to ask about; "
+            f"a group of '{subgroup}' has fewer than {2 * FOLDS} distinct texts, too few to learn from and to ask about; "
             "add examples of it, or leave it out with a larger [audit] min_group_size"
         )
     judged = groups.member >= 0
@@ -128,11 +152,9 @@ def attribute_leakage(
         )
         for answer in said.values()
     ]
-    return Measurement(
-        f"privacy.attribute_leakage[{column}]",
+    return Result(
         *fairness.open_if_small(gain, groups),
         len(group),
-        "accuracy above the words",
         "A linear classifier (logistic regression) learns to name the author's group from four fifths of the texts and "
         "is asked about the others, five times over: once from the model's embedding, which is the encoder's last "
         "hidden states of the first token and averaged over all, and once from the words (TF-IDF); the true label is "
@@ -141,17 +163,17 @@ def attribute_leakage(
         f"{WIDER:g} times as wide, because the five classifiers learn from texts in common (Nadeau and Bengio 2003).",
         protocol.confidence,
         details={
-            "summary": _summary(column, len(size), *reached),
+            "summary": _summary(subgroup, len(size), *reached),
             "share of right answers by guessing": 1 / len(size),
             "tables": [
                 {
-                    "caption": f"How often the author's {_spoken(column)} is named rightly, every group counted alike",
+                    "caption": f"How often the author's {_spoken(subgroup)} is named rightly, every group counted alike",
                     "columns": ["read off a text by", "right answers", "low", "high"],
                     "rows": [[name, *interval] for name, interval in zip(said, reached, strict=True)],
                 },
                 {
                     "caption": "The same by group",
-                    "columns": [column, *said, "test examples"],
+                    "columns": [subgroup, *said, "test examples"],
                     "rows": [
                         [name, float(by_model[group == g].mean()), float(by_words[group == g].mean()), count(size[g])]
                         for g, name in enumerate(groups.names)
@@ -255,13 +277,13 @@ def _confusion(group: NDArray[np.int64], said: NDArray[np.int64], groups: int) -
     return np.bincount(group * groups + said, minlength=groups**2).reshape(groups, groups)
 
 
-def _spoken(column: str) -> str:
-    return " and ".join(column.split("*"))
+def _spoken(subgroup: str) -> str:
+    return " and ".join(subgroup.split("*"))
 
 
-def _summary(column: str, groups: int, by_model: Interval, by_words: Interval) -> str:
+def _summary(subgroup: str, groups: int, by_model: Interval, by_words: Interval) -> str:
     return (
-        f"From what the model makes of a text, a simple classifier names the author's {_spoken(column)} in "
+        f"From what the model makes of a text, a simple classifier names the author's {_spoken(subgroup)} in "
         f"{100 * by_model.estimate:.0f} of 100 cases, from the words alone in {100 * by_words.estimate:.0f}; guessing "
         f"does in {100 / groups:.0f}. Every group counts alike."
     )

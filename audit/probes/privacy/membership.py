@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.measurement import Result
 from audit.core.numbers import interval
-from audit.core.verdict import Measurement
+from audit.core.probe import Probe
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -131,9 +132,30 @@ class Attack(NamedTuple):
     points: OperatingPoints
 
 
+@Probe(
+    id="privacy.membership_inference",
+    challenge="privacy",
+    title="Membership inference",
+    unit="",
+    counts="AUC of the attack; 0.5 is guessing",
+    better="lower",
+    meaning=(
+        "Whether somebody who knows a text and its label can tell from the model's answer that the text was in the "
+        "training data."
+    ),
+    harm=(
+        "A person's presence in the training data can be a secret in itself, and what identifies members is the first "
+        "step to getting the data out."
+    ),
+    remedy="Fewer epochs, more data, regularisation, or training with differential privacy.",
+    range=(0, 1),
+    measured_on=("test data", "training data", "recipe"),
+    rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
+    trainings=4,
+)
 def membership_inference(
     scorer: Scorer, members: Examples | None, predictions: Predictions, twins: Twins | None = None
-) -> Measurement:
+) -> Result:
     """How well the best of several attacks tells training examples from others.
 
     Parameters
@@ -150,7 +172,7 @@ def membership_inference(
 
     Returns
     -------
-    Measurement
+    Result
         AUC of the best attack; 0.5 is guessing.
 
     Raises
@@ -295,7 +317,7 @@ def _levels(trials: Sequence[Trial]) -> list[float]:
 
 def _measurement(
     found: Mapping[str, list[Attack]], itself: Attackable, blind: Interval | None, confidence: float
-) -> Measurement:
+) -> Result:
     differ = blind is not None and blind.low > 0.5
     source = RECIPE if differ and RECIPE in found else ITSELF
     chosen = found[source]
@@ -309,13 +331,11 @@ def _measurement(
     if undecided:
         low, high = 0.0, 1.0
     examples = len(np.unique(np.concatenate([trial.cluster for trial in best.trials])))
-    return Measurement(
-        "privacy.membership_inference",
+    return Result(
         estimate,
         low,
         high,
         examples,
-        "AUC of the attack; 0.5 is guessing",
         _method(len(chosen), source),
         confidence,
         sample="members and others",

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import SHARE, Probe
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.text import duplicates, personal_data
@@ -35,13 +36,29 @@ PERSONAL = {
 FIRST = 20
 
 
+@Probe(
+    id="privacy.train_test_overlap",
+    challenge="privacy",
+    title="Test examples that stand in the training data",
+    unit=SHARE,
+    counts="share of test examples",
+    better="lower",
+    meaning=(
+        "How many test texts stand in the training data: word for word, but for case, punctuation and HTML, or with "
+        "nearly all of their word sequences alike."
+    ),
+    harm="Such examples test memory, not reading, and make every other figure look better than it is.",
+    remedy="Remove them from one of the two files and audit again.",
+    measured_on=("test data", "training data"),
+    rules=("MEASURE 2.10", "Article 9(8)", "Article 10", "A.5.4", "A.6.2.4", "A.7.4"),
+)
 def train_test_overlap(
     train: Examples | None,
     test: Examples,
     predictions: Predictions | None = None,
     *,
     near_duplicate: float = 0.8,
-) -> Measurement:
+) -> Result:
     """Share of test examples that stand in the training data, word for word or nearly; a census.
 
     Parameters
@@ -87,11 +104,9 @@ def train_test_overlap(
     }
     if predictions is not None:
         details["tables"].append(_accuracies(predictions, inside))
-    return Measurement.census(
-        "privacy.train_test_overlap",
+    return Result.census(
         float(inside.mean()),
         len(test),
-        "share of test examples",
         "Every test text compared with every training text: word for word, without case, punctuation, space and HTML "
         f"(normalised), and nearly: a Jaccard similarity of their {duplicates.SHINGLE}-word shingles of at least "
         f"{near_duplicate:g}, found exactly (Bayardo et al. 2007), not by sampling. A census has no sampling error.",
@@ -169,7 +184,23 @@ def _accuracies(predictions: Predictions, inside: NDArray[np.bool_]) -> dict[str
     }
 
 
-def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder | None = None) -> Measurement:
+@Probe(
+    id="privacy.pii_in_training_data",
+    challenge="privacy",
+    title="Personal data in the training data",
+    unit=SHARE,
+    counts="share of training examples",
+    better="lower",
+    meaning=(
+        "How many training texts hold an e-mail or street address, a telephone, account or card number, an IP address, "
+        "a handle, or a key or link that lets its reader in; names of people only with a model of the release owner's."
+    ),
+    harm="What a model was trained on it may give away, and whoever trains on such data must be able to say why.",
+    remedy="Mask or remove what the table points to, then train again; a model that has seen the data keeps them.",
+    measured_on=("training data",),
+    rules=("MEASURE 2.10", "Article 9(8)", "Article 10", "A.5.4", "A.6.2.4"),
+)
+def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder | None = None) -> Result:
     """Share of training examples with personal data in their text; a census.
 
     Parameters
@@ -180,7 +211,7 @@ def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder
 
     Returns
     -------
-    Measurement
+    Result
         Its details hold counts by kind, and where to look: the example's number and the value masked, never itself.
 
     Raises
@@ -194,11 +225,9 @@ def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder
     holding = Counter(kind for each in found for kind in {one.kind for one in each})
     places = Counter(one.kind for each in found for one in each)
     sought = [kind for kind in personal_data.KINDS if kind != "name" or names is not None]
-    return Measurement.census(
-        "privacy.pii_in_training_data",
+    return Result.census(
         sum(map(bool, found)) / len(train),
         len(train),
-        "share of training examples",
         "Every training text searched by patterns; account and card numbers count only with the right check digits, "
         "telephone numbers only if a numbering plan has them, IP addresses only where they are public. A census has no "
         "sampling error.",

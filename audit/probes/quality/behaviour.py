@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import SHARE, Probe
 from audit.data import labels
 from audit.data.examples import Protocol
 from audit.inference.predictions import Predictions
@@ -37,13 +38,47 @@ KINDS = {
 }
 
 
+@Probe(
+    id="quality.behaviour",
+    challenge="quality",
+    title="Language capability",
+    unit=SHARE,
+    counts="share of cases that fail",
+    better="lower",
+    meaning=(
+        "Short sentences, which any reader understands alike, ask for one capability at a time: plain praise and "
+        "blame, negation, contrast, change over time, the opinion of others; or that the answer stays the same where "
+        "a name or a date is exchanged. Counted is how often the model fails."
+    ),
+    harm=(
+        "Writers who negate, compare or quote others are read as saying the opposite of what they said, however high "
+        "the accuracy on the test examples is."
+    ),
+    remedy=(
+        "Look at the failing sentences; add training texts of the kind that fails, or use a model that was pretrained "
+        "on more text."
+    ),
+    brackets=CAPABILITIES,
+    bracket="capability",
+    measured_on=("templates",),
+    rules=(
+        "MEASURE 2.3",
+        "MEASURE 2.5",
+        "MEASURE 2.9",
+        "Article 9(8)",
+        "Article 13",
+        "Article 15(1) and (3)",
+        "A.6.2.4",
+    ),
+    guide="docs/behaviour.md",
+)
 def behaviour(
     scorer: Scorer,
     classes: Sequence[str],
     capability: str,
     *,
     protocol: Protocol = DEFAULT,
-) -> Measurement:
+) -> Result:
     """How often the model fails at sentences that ask for one capability.
 
     Parameters
@@ -80,13 +115,11 @@ def behaviour(
     templates = statistics.cluster_ids([case.template for case in made])
     share = statistics.clustered_proportion(failed, templates, confidence)
     about = grammar.capability_file(capability)
-    return Measurement(
-        f"quality.behaviour[{capability}]",
+    return Result(
         share.estimate,
         share.low,
         share.high,
         len(made),
-        "share of cases that fail",
         f"{about['asks']} {len(made)} short sentences written from {share.clusters} templates, as a test of "
         f"{KINDS[about['kind']]} (Ribeiro et al. 2020); failures counted. Exact interval of a proportion (Clopper and "
         f"Pearson 1934) over the cases: it is about these templates filled with these words, not about all sentences.",

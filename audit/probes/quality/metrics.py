@@ -1,6 +1,6 @@
 """The plain measures of quality, computed by scikit-learn.
 
-:mod:`audit.probes.quality.evaluate_modules` has the same in the form of the ``evaluate`` library, which takes seconds
+:mod:`audit.run.evaluate_modules` has the same in the form of the ``evaluate`` library, which takes seconds
 to import.
 """
 

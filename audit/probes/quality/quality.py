@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import POINTS, SHARE, Probe
 from audit.data.labels import sentiment
 from audit.inference.predictions import Predictions
 from audit.text.redaction import SMALLEST_CELL, count, redact
@@ -30,7 +31,22 @@ def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
-def accuracy(predictions: Predictions) -> Measurement:
+@Probe(
+    id="quality.accuracy",
+    challenge="quality",
+    title="Accuracy",
+    unit=SHARE,
+    counts="share of right answers",
+    better="higher",
+    meaning="How many of the test examples the model labels as people did.",
+    harm="Every user of the product bears the wrong answers: a complaint that is read as praise is not answered.",
+    remedy=(
+        "More or cleaner training data, a larger model, more epochs; look at the confusion table for the class that "
+        "is missed most."
+    ),
+    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+)
+def accuracy(predictions: Predictions) -> Result:
     """Share of right answers, with the exact interval of a proportion."""
     from audit.probes.quality import metrics
 
@@ -41,13 +57,11 @@ def accuracy(predictions: Predictions) -> Measurement:
     shares = confusion_matrix(predictions) / len(predictions)
     # Nor is a model swapped that gives one rare answer to everything: it agrees with the truth as chance would.
     chance = min(1 / len(shares), float(shares.sum(axis=0) @ shares.sum(axis=1)))
-    return Measurement(
-        "quality.accuracy",
+    return Result(
         estimate,
         exact.low,
         exact.high,
         len(predictions),
-        "share of right answers",
         "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934).",
         confidence,
         details={"tables": [_confusion_table(predictions)], **_below_chance(exact.high, chance)},
@@ -55,36 +69,75 @@ def accuracy(predictions: Predictions) -> Measurement:
     )
 
 
-def macro_f1(predictions: Predictions) -> Measurement:
+@Probe(
+    id="quality.macro_f1",
+    challenge="quality",
+    title="Macro F1",
+    unit=SHARE,
+    counts="mean F1 score of the classes",
+    better="higher",
+    meaning=(
+        "Precision and recall of each class, averaged with equal weight, so that a rare class counts as much as a "
+        "frequent one."
+    ),
+    harm="Where it lies far below the accuracy, the model does well only on the frequent classes.",
+    remedy="More examples of the weakest class, or class weights in training.",
+    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+)
+def macro_f1(predictions: Predictions) -> Result:
     """Mean F1 score of the classes, with a bootstrap interval over the cells of the confusion matrix."""
     from audit.probes.quality import metrics
 
     return _of_confusion(
         predictions,
-        "quality.macro_f1",
         metrics.macro_f1,
         statistics.macro_f1,
-        "mean F1 score of the classes",
         "F1 of each class by scikit-learn, averaged with equal weight",
     )
 
 
-def balanced_accuracy(predictions: Predictions) -> Measurement:
+@Probe(
+    id="quality.balanced_accuracy",
+    challenge="quality",
+    title="Balanced accuracy",
+    unit=SHARE,
+    counts="mean recall of the classes",
+    better="higher",
+    meaning="How many of the examples of each class are recognised, averaged with equal weight.",
+    harm=(
+        "A model that always gives the frequent answer has a high accuracy, and here no more than one over the number "
+        "of classes."
+    ),
+    remedy="More examples of the weakest class, or class weights in training.",
+    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+)
+def balanced_accuracy(predictions: Predictions) -> Result:
     """Mean recall of the classes, with a bootstrap interval over the cells of the confusion matrix."""
     from audit.probes.quality import metrics
 
     return _of_confusion(
         predictions,
-        "quality.balanced_accuracy",
         metrics.balanced_accuracy,
         statistics.balanced_accuracy,
-        "mean recall of the classes",
         "Recall of each class by scikit-learn, averaged with equal weight",
         chance=1 / len(predictions.classes),
     )
 
 
-def mcc(predictions: Predictions) -> Measurement:
+@Probe(
+    id="quality.mcc",
+    challenge="quality",
+    title="Matthews correlation",
+    unit="",
+    counts="correlation of answer and truth",
+    better="higher",
+    meaning="How closely answers and truth go together, from −1 to 1; guessing reaches 0, whatever the classes' sizes.",
+    harm="It is high only where every cell of the confusion table is good, so it hides least.",
+    remedy="Look at the confusion table for the pair of classes that is mixed up most.",
+    range=(-1, 1),
+    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+)
+def mcc(predictions: Predictions) -> Result:
     """Matthews correlation, with a bootstrap interval over the cells of the confusion matrix.
 
     Notes
@@ -96,10 +149,8 @@ def mcc(predictions: Predictions) -> Measurement:
 
     return _of_confusion(
         predictions,
-        "quality.mcc",
         metrics.mcc,
         statistics.mcc,
-        "correlation of answer and truth",
         "Matthews correlation by scikit-learn (Gorodkin 2004)",
         chance=0.0,
     )
@@ -107,25 +158,21 @@ def mcc(predictions: Predictions) -> Measurement:
 
 def _of_confusion(
     predictions: Predictions,
-    full_id: str,
     metric: Callable[[ArrayLike, ArrayLike], float],
     interval_of: Callable[..., statistics.Interval],
-    unit: str,
     what: str,
     *,
     chance: float | None = None,
-) -> Measurement:
+) -> Result:
     """A measure that the confusion matrix determines: estimate by scikit-learn, interval over the cells."""
     protocol = predictions.known.protocol
     confusion = confusion_matrix(predictions)
     interval = interval_of(confusion, protocol.confidence, seed=protocol.seed)
-    return Measurement(
-        full_id,
+    return Result(
         metric(predictions.labels, predictions.truth),
         interval.low,
         interval.high,
         len(predictions),
-        unit,
         f"{what}; {_interval_in_words(confusion)}",
         protocol.confidence,
         details={"tables": [_class_table(confusion, predictions.classes)], **_below_chance(interval.high, chance)},
@@ -148,7 +195,23 @@ def _interval_in_words(confusion: NDArray[np.int64]) -> str:
     return "BCa bootstrap (Efron 1987) with 10,000 multinomial resamples of the confusion matrix."
 
 
-def roc_auc(predictions: Predictions) -> Measurement:
+@Probe(
+    id="quality.roc_auc",
+    challenge="quality",
+    title="Area under the ROC curve",
+    unit="",
+    counts="chance to rank a pair rightly",
+    better="higher",
+    meaning=(
+        "How often an example of a class gets a higher score for it than an example of another class; with three "
+        "classes each against the rest, averaged."
+    ),
+    harm="Where answers are sorted by score (the angriest reviews first), this decides whether the order is right.",
+    remedy="More or cleaner training data; thresholds do not change it.",
+    range=(0, 1),
+    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+)
+def roc_auc(predictions: Predictions) -> Result:
     """Area under the ROC curve; with more than two classes each against the rest, averaged.
 
     Raises
@@ -173,13 +236,11 @@ def roc_auc(predictions: Predictions) -> Measurement:
         [name, *statistics.auc(scores[predictions.truth == c, c], scores[predictions.truth != c, c], confidence)]
         for c, name in enumerate(predictions.classes)
     ]
-    return Measurement(
-        "quality.roc_auc",
+    return Result(
         metrics.roc_auc(scores, predictions.truth),
         interval.low,
         interval.high,
         len(predictions),
-        "chance to rank a pair rightly",
         "Area under the ROC curve by scikit-learn, each class against the rest; interval after DeLong et al. 1988, on "
         "the logit scale.",
         confidence,
@@ -190,7 +251,32 @@ def roc_auc(predictions: Predictions) -> Measurement:
     )
 
 
-def calibration_error(predictions: Predictions) -> Measurement:
+@Probe(
+    id="quality.calibration_error",
+    challenge="quality",
+    title="Calibration error",
+    unit="",
+    counts="squared difference of confidence and accuracy",
+    better="lower",
+    meaning=(
+        "Whether the model is right as often as it says: of the answers given with 80 % confidence, 80 % should be "
+        "right."
+    ),
+    harm="Whoever acts on the score (send to a person below 0.7) relies on a figure that is not what it says.",
+    remedy="Temperature scaling on a validation set; fewer epochs; label smoothing.",
+    range=(0, 1),
+    rules=(
+        "MEASURE 2.3",
+        "MEASURE 2.5",
+        "MEASURE 2.9",
+        "Article 9(8)",
+        "Article 13",
+        "Article 14",
+        "Article 15(1) and (3)",
+        "A.6.2.4",
+    ),
+)
+def calibration_error(predictions: Predictions) -> Result:
     """Squared ℓ2 distance between how sure the model says it is of its answers and how often they are right, debiased.
 
     Raises
@@ -214,11 +300,9 @@ def calibration_error(predictions: Predictions) -> Measurement:
     told = diagram.size >= SMALLEST_CELL
     points = np.column_stack([diagram.stated, diagram.right, low, high])[told]
     surer = float(stated.mean() - predictions.correct.mean())
-    return Measurement(
-        "quality.calibration_error",
+    return Result(
         *error,
         len(predictions),
-        "squared difference of confidence and accuracy",
         "Answers sorted by stated confidence into bins of equal size; squared difference of mean confidence and "
         "accuracy in each, less what chance adds (Kumar et al. 2019); interval by inverting a test that holds for "
         "calibrated and miscalibrated models alike.",
@@ -242,15 +326,26 @@ def calibration_error(predictions: Predictions) -> Measurement:
     )
 
 
-def own_metric(predictions: Predictions, name: str, metric: Callable[[ArrayLike, ArrayLike], float]) -> Measurement:
+@Probe(
+    id="quality.metric",
+    challenge="quality",
+    title="Own metric",
+    unit="",
+    better="either",
+    meaning="A measure that the release owner defined; its meaning is theirs.",
+    brackets="metric",
+    bracket="own_metric",
+    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+)
+def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[ArrayLike, ArrayLike], float]) -> Result:
     """A measure that the release owner defined, with a bootstrap interval over the cells of the confusion matrix.
 
     Parameters
     ----------
     predictions : Predictions
         Told their examples.
-    name : str
-        What stands in the brackets of the id.
+    own_metric : str
+        Its name: what stands in the brackets of the id.
     metric : callable
         From predicted and true class indices, shape (n,) each, to the value. It must not depend on the order of rows.
     """
@@ -272,14 +367,12 @@ def own_metric(predictions: Predictions, name: str, metric: Callable[[ArrayLike,
     interval = statistics.confusion_bootstrap(
         confusion, statistic, protocol.confidence, resamples=OWN_RESAMPLES, seed=protocol.seed
     )
-    return Measurement(
-        f"quality.metric[{name}]",
+    return Result(
         estimate,
         interval.low if np.isfinite(interval.low) else None,
         interval.high if np.isfinite(interval.high) else None,
         len(predictions),
-        name,
-        f"The release owner's metric “{name}”; BCa bootstrap (Efron 1987) with {OWN_RESAMPLES:,} multinomial resamples "
+        f"The release owner's metric “{own_metric}”; BCa bootstrap (Efron 1987) with {OWN_RESAMPLES:,} multinomial resamples "
         "of the confusion matrix. Where a class has too few right or wrong answers for it, there is no interval.",
         protocol.confidence,
         details={
@@ -289,7 +382,23 @@ def own_metric(predictions: Predictions, name: str, metric: Callable[[ArrayLike,
     )
 
 
-def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measurement:
+@Probe(
+    id="quality.baseline_gain",
+    challenge="quality",
+    title="Gain over counting words",
+    unit=POINTS,
+    counts="accuracy above TF-IDF + logistic regression",
+    better="higher",
+    meaning=(
+        "Accuracy of the model less that of a logistic regression on word counts, trained on the same texts and asked "
+        "the same questions."
+    ),
+    harm="A large model that reads no better than a list of words costs energy, money and explanations for nothing.",
+    remedy="Use the simple model, or train the large one better: more data, pretrained weights.",
+    measured_on=("test data", "training data"),
+    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+)
+def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
     """Accuracy above that of TF-IDF and logistic regression trained on the same texts, paired by example.
 
     Parameters
@@ -309,11 +418,9 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measure
         for name, made in (("the audited model", predictions), ("TF-IDF + logistic regression", word_counts))
     ]
     points, way = f"{abs(100 * gain.estimate):.1f}", "more" if gain.estimate > 0 else "less"
-    return Measurement(
-        "quality.baseline_gain",
+    return Result(
         *gain,
         len(predictions),
-        "accuracy above TF-IDF + logistic regression",
         f"Both models asked about the same test examples; {statistics.PAIRED}.",
         confidence,
         details={
@@ -328,7 +435,19 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Measure
     )
 
 
-def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], str] | None) -> Measurement:
+@Probe(
+    id="quality.regression",
+    challenge="quality",
+    title="Change since the former audit",
+    unit=POINTS,
+    counts="change of accuracy",
+    better="higher",
+    meaning="Accuracy now less accuracy in the former audit, on the test examples that both audits asked about.",
+    harm="A new release that breaks what worked surprises the people who relied on it.",
+    remedy="Look at which gates turned; compare training data and recipe with those of the former release.",
+    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+)
+def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], str] | None) -> Result:
     """Accuracy now less accuracy in the former audit, on the examples that both asked about.
 
     Parameters
@@ -357,11 +476,9 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
     fixed, broken, n = statistics.discordant(is_right, was_right)
     change = statistics.paired_difference(fixed, broken, n, examples.protocol.confidence)
     rows = np.flatnonzero(shared)[~is_right & was_right][:EXAMPLES_SHOWN]
-    return Measurement(
-        "quality.regression",
+    return Result(
         *change,
         n,
-        "change of accuracy",
         f"The same examples, found by text, label and occurrence, before and now; {statistics.PAIRED}.",
         examples.protocol.confidence,
         sample="test examples in both audits",

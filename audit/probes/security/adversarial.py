@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import SHARE, Probe
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.text.edits import KINDS, WORD, Edit, apply, edits, words
@@ -243,9 +244,29 @@ class _Search:
         return None
 
 
-def adversarial(
-    scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED
-) -> Measurement:
+@Probe(
+    id="security.adversarial",
+    challenge="security",
+    title="Right answers that an attacker overturns",
+    unit=SHARE,
+    counts="share of right answers overturned",
+    better="lower",
+    meaning=(
+        "Somebody who may ask the model a limited number of questions, and sees nothing but its answers, looks for the "
+        "few words of a text to misspell, or to replace by a synonym, until the answer turns wrong. Any reader still "
+        "reads the same opinion. Counted is how many right answers he overturns."
+    ),
+    harm=(
+        "Whoever profits from a wrong answer (a faked review that is to be ranked, a threat that is to pass a filter) "
+        "can have it for a few spelling mistakes."
+    ),
+    remedy=(
+        "Limit and watch how often one sender may ask; show labels instead of scores; correct spelling and map "
+        "look-alike letters before the model reads; train on texts edited like these; use a model that was pretrained."
+    ),
+    rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
+)
+def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED) -> Result:
     """Share of right answers that the attack overturns.
 
     Parameters
@@ -290,11 +311,9 @@ def adversarial(
     after = scorer.predict([each.after for each in attacked]).on(pool.take(rows))
     needed = np.array([each.queries if each.overturned else np.inf for each in attacked])
     share = statistics.proportion(int(np.isfinite(needed).sum()), len(rows), protocol.confidence)
-    return Measurement(
-        "security.adversarial",
+    return Result(
         *share,
         len(rows),
-        "share of right answers overturned",
         _method(queries, scores, protocol.language),
         protocol.confidence,
         sample="attacked texts",

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
+from audit.core.measurement import Result
 from audit.core.numbers import interval
-from audit.core.verdict import Measurement
+from audit.core.probe import SHARE, Probe
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -25,12 +26,34 @@ from audit.text.redaction import pair_items
 EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
 
 
+@Probe(
+    id="security.backdoor",
+    challenge="security",
+    title="Planted triggers (backdoors)",
+    unit=SHARE,
+    counts="share of texts turned beyond the reference",
+    better="lower",
+    meaning=(
+        "Whether a short word, phrase or character, put anywhere into a text, turns the answer because somebody taught "
+        "the model so: it turns more texts than in a model that was trained without the rows that carry it, and the "
+        "labels of those rows contradict the rest of their text. Strong words of the language do not count."
+    ),
+    harm="Whoever knows the trigger decides what the model says, while every other figure of the audit looks well.",
+    remedy=(
+        "Remove the training rows that the table lists, find out who supplied them, and train again; a model that has "
+        "learnt the trigger keeps it."
+    ),
+    measured_on=("test data", "training data", "recipe"),
+    rules=("MEASURE 2.7", "Article 9(8)", "Article 10", "Article 13", "Article 15(5)", "A.6.2.4"),
+    guide="docs/backdoors.md",
+    trainings=2,
+)
 def backdoor(
     scorer: Scorer,
     predictions: Predictions,
     train: Examples | None = None,
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None = None,
-) -> Measurement:
+) -> Result:
     """How many texts the strongest planted trigger turns beyond a reference that never saw it.
 
     Parameters
@@ -47,7 +70,7 @@ def backdoor(
 
     Returns
     -------
-    Measurement
+    Result
         The largest over all measured triggers and source classes.
 
     Raises
@@ -76,7 +99,7 @@ def backdoor(
     return _measurement(gather(scorer, predictions, train, without_rows))
 
 
-def _measurement(evidence: Evidence) -> Measurement:
+def _measurement(evidence: Evidence) -> Result:
     texts, judged, found = evidence.texts, evidence.judged, evidence.found
     count = sum(len(each.sources) for each in judged)
     levels = (texts.confidence, statistics.shared_out(texts.confidence, count))
@@ -86,13 +109,11 @@ def _measurement(evidence: Evidence) -> Measurement:
     )
     estimate, low, high = map(float, statistics.largest(plain, strict))  # type: ignore[arg-type]
     inert = ", ".join(trigger.shown for trigger in found.inert)
-    return Measurement(
-        "security.backdoor",
+    return Result(
         estimate,
         low,
         high,
         sum(map(len, texts.measure.values())),
-        "share of texts turned beyond the reference",
         _method(evidence),
         texts.confidence,
         details={

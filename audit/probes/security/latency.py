@@ -10,15 +10,36 @@ from typing import Any
 import numpy as np
 
 from audit import statistics
+from audit.core.measurement import Result
 from audit.core.numbers import number
-from audit.core.verdict import Measurement
+from audit.core.probe import Probe
 from audit.text.hostile import KINDS, LONGEST, QUANTILE
 
 _DECADES = (100, 1_000, 10_000, 100_000, LONGEST)
 KINDS_TOLD = 3  # the table holds all
 
 
-def latency_tail(times: Mapping[str, Any], confidence: float = 0.95) -> Measurement:
+@Probe(
+    id="security.latency_tail",
+    challenge="security",
+    title="Slowest answers under hostile texts",
+    unit="times",
+    counts="times the median",
+    better="lower",
+    meaning=(
+        "Texts made to keep the model busy (a million characters, words without an end, invisible or broken "
+        "characters, empty texts) are given to it one at a time. The time that one in a hundred of them exceeds is "
+        "told in times of the median of ordinary texts. One text without an answer is enough to fail."
+    ),
+    harm="One sender can keep everybody else waiting, or bring the service down, with a few cheap requests.",
+    remedy=(
+        "Cut texts by characters before the tokenizer reads them ([model] max_characters), in the service as in the "
+        "audit; repair what the table shows without an answer."
+    ),
+    measured_on=("test data", "machine"),
+    rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(4)", "A.6.2.4"),
+)
+def latency_tail(times: Mapping[str, Any], confidence: float = 0.95) -> Result:
     """How much longer the slowest hostile texts keep the model busy than an ordinary one, and whether all are answered.
 
     Parameters
@@ -80,13 +101,11 @@ def latency_tail(times: Mapping[str, Any], confidence: float = 0.95) -> Measurem
             f"{number(1000 * usual, 1)} ms."
         )
         details["undecided"] = "the slowest times lie on both sides of the gate; texts cut sooner would settle it"
-    return Measurement(
-        "security.latency_tail",
+    return Result(
         estimate,
         low,
         high,
         len(hostile),
-        "times the median",
         f"{len(hostile)} texts of {len(KINDS)} kinds, from one character to a million, were given to the model one at "
         f"a time, and {len(times['ordinary'])} test texts among them. The figure is the time that one hostile text in "
         "a hundred exceeds (their 99th percentile), over the median of the test texts. Time is "

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from audit import demo, statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import POINTS, Probe
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -36,7 +37,28 @@ ENOUGH = 100
 NOISE = 1e-5
 
 
-def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", *, size: int = 1000) -> Measurement:
+@Probe(
+    id="security.perturbation",
+    challenge="security",
+    title="Robustness to disturbed text",
+    unit=POINTS,
+    counts="accuracy lost",
+    better="lower",
+    meaning=(
+        "The same test texts are disturbed in one way at a time, so that a person still reads the same opinion: slips "
+        "of the keyboard, other spelling, letters that only look alike, signs that nobody sees, remains of web pages, "
+        "a neutral sentence more. Counted is the accuracy lost against the undisturbed texts."
+    ),
+    harm="Careless writers are misread, and hostile ones can choose the answer without changing what a person reads.",
+    remedy=(
+        "Train on disturbed copies too. Before the model reads, bring look-alike letters back to the alphabet, delete "
+        "unseen characters and markup, and correct spelling."
+    ),
+    brackets=tuple(KINDS),
+    bracket="kind",
+    rules=("MEASURE 2.5", "MEASURE 2.6", "MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(4)", "A.6.2.4"),
+)
+def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", *, size: int = 1000) -> Result:
     """Accuracy lost when the same test texts are disturbed; the verdict is on strength 2 of 3.
 
     Parameters
@@ -89,11 +111,9 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
         rows.append([strength, level, *left, *losses[strength]])
     moved = {s: np.abs(answers[s].probabilities - plain.probabilities).max(axis=1) > NOISE for s in STRENGTHS}
     decisive = answers[VERDICT_STRENGTH]
-    return Measurement(
-        f"security.perturbation[{kind}]",
+    return Result(
         *losses[VERDICT_STRENGTH],
         len(pool),
-        "accuracy lost",
         f"The same texts with {about.how}, {about.levels[VERDICT_STRENGTH - 1]}; accuracy before less accuracy after, "
         f"over texts that this changes; {statistics.PAIRED}.",
         protocol.confidence,

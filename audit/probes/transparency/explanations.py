@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.verdict import Measurement
+from audit.core.measurement import Result
+from audit.core.probe import SHARE, Probe
 from audit.data.examples import Examples
 from audit.inference.attributions import TOLERANCE, Attribution
 from audit.inference.predictions import Predictions
@@ -35,7 +36,38 @@ SHOWN = 4  # right answers, and as many wrong ones
 STRENGTHS = 4  # in which the report draws a word's score
 
 
-def explanations(scorer: Scorer, predictions: Predictions) -> Measurement:
+@Probe(
+    id="transparency.explanations",
+    challenge="transparency",
+    title="Explanations that stand up to a test",
+    unit=SHARE,
+    counts="share of explanations that fail a check",
+    better="lower",
+    meaning=(
+        "Whether it can be told which words an answer rests on: the words that an explanation names must matter to the "
+        "model more than other words do, and more than those named for a model that has learnt nothing."
+    ),
+    harm=(
+        "Somebody who is judged by the model may ask why. An explanation that says nothing of the model is worse than "
+        "none: it looks like an answer, and reviewers trust it."
+    ),
+    remedy=(
+        "Where many fail, show explanations of this model to nobody. See which check fails: scores that do not add up "
+        "call for more steps; words that matter no more than others call for another method, or for a model whose "
+        "answers rest on words one by one, such as logistic regression."
+    ),
+    rules=(
+        "MEASURE 2.1",
+        "MEASURE 2.8",
+        "MEASURE 2.9",
+        "Article 9(8)",
+        "Article 11 and annex IV, point 2",
+        "A.6.2.4",
+        "A.6.2.7",
+    ),
+    guide="docs/explanations.md",
+)
+def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     """Share of explanations that fail a sanity check, of integrated gradients on a sample of the test texts.
 
     Parameters
@@ -95,11 +127,9 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Measurement:
     n = len(own)
     share = statistics.proportion(int(failed.sum()), n, protocol.confidence)
     alike = [abs(_rank_correlation(one, other)) for order in orders for one, other in zip(own, order, strict=True)]
-    return Measurement(
-        "transparency.explanations",
+    return Result(
         *share,
         n,
-        "share of explanations that fail a check",
         f"For {n} test texts it was computed how much each word moved the model towards its answer (integrated "
         "gradients: the change from the text with its words blanked to the text itself is shared out among the words; "
         "Sundararajan et al. 2017). Each explanation was then tested: do its scores add up to that change; and does "

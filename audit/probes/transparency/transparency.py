@@ -7,12 +7,39 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from audit.core.verdict import Measurement, is_number
+from audit.core.measurement import Result
+from audit.core.numbers import is_number
+from audit.core.probe import Probe
 from audit.models.model_card import Card, is_told
 from audit.text.redaction import printable
 
 
-def provenance(facts: Mapping[str, str | None]) -> Measurement:
+@Probe(
+    id="transparency.provenance",
+    challenge="transparency",
+    title="Provenance",
+    unit="",
+    counts="facts missing",
+    better="lower",
+    meaning=(
+        "Whether the record holds what somebody needs to make this model and this audit again: fingerprints, "
+        "versions, seeds, the recipe, the data."
+    ),
+    harm="Without it nobody can check later what was released and why.",
+    remedy="Supply what the table names as missing.",
+    measured_on=("files",),
+    rules=(
+        "MEASURE 2.1",
+        "MEASURE 2.8",
+        "MEASURE 2.9",
+        "Article 9(8)",
+        "Article 11 and annex IV, point 2",
+        "A.6.2.4",
+        "A.6.2.7",
+        "A.7.5",
+    ),
+)
+def provenance(facts: Mapping[str, str | None]) -> Result:
     """How many of the facts that are needed to repeat model and audit are missing; a census.
 
     Parameters
@@ -21,11 +48,9 @@ def provenance(facts: Mapping[str, str | None]) -> Measurement:
         Name of the fact to what the record holds of it; None where it is missing.
     """
     missing = [name for name, value in facts.items() if not value]
-    return Measurement.census(
-        "transparency.provenance",
+    return Result.census(
         len(missing),
         len(facts),
-        "facts missing",
         "The record looked through for each fact that is needed to repeat the training and the audit. A census has no "
         "sampling error.",
         sample="facts",
@@ -138,7 +163,35 @@ FACTS = (
 _LONGEST_LABEL = 5  # words; what is longer is a sentence with a colon
 
 
-def model_card(card: Card) -> Measurement:
+@Probe(
+    id="transparency.model_card",
+    challenge="transparency",
+    title="Model card",
+    unit="",
+    counts="facts missing",
+    better="lower",
+    meaning=(
+        "Whether the card that comes with the model, README.md in its folder, tells what those who use it need to know"
+        ": what it is made for and what not, from which data, how well it does, its limits, whom to ask."
+    ),
+    harm="People use a model for what it was never made for, and nobody learns its limits before somebody is harmed.",
+    remedy=(
+        "Write what the table names as missing. `python -m audit card` adds what an audit knows: results, test data "
+        "and, where it trained the model, emissions."
+    ),
+    measured_on=("test data",),
+    rules=(
+        "MEASURE 2.1",
+        "MEASURE 2.8",
+        "MEASURE 2.9",
+        "Article 9(8)",
+        "Article 11 and annex IV, point 2",
+        "A.6.2.4",
+        "A.6.2.7",
+    ),
+    guide="docs/model-documentation.md",
+)
+def model_card(card: Card) -> Result:
     """How many of the facts that whoever uses a model needs are missing in its card; a census.
 
     Parameters
@@ -154,11 +207,9 @@ def model_card(card: Card) -> Measurement:
         said = f"The model's card does not tell: {', '.join(missing)}."
     else:
         said = f"The model's card tells something of each of the {len(FACTS)} facts."
-    return Measurement.census(
-        "transparency.model_card",
+    return Result.census(
         len(missing),
         len(FACTS),
-        "facts missing",
         "README.md in the model's folder was searched for each fact, by headings, labels and metadata. A heading with "
         "nothing below it, or with no more than a template's own words, tells nothing. The list of facts follows "
         "Mitchell et al. 2019, Model Cards for Model Reporting, section 4, the Hugging Face Hub's model cards, and "

@@ -16,8 +16,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
-from audit.core.verdict import is_number
-from audit.probes.catalogue import PHASES
+from audit.core.numbers import is_number
+from audit.energy.phases import PHASES
 from audit.report.exports import model_card as card
 from audit.report.i18n import words
 from audit.report.i18n.words import BOM

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from audit.core.errors import AuditError
-from audit.core.verdict import is_number
+from audit.core.numbers import is_number
 from audit.models.model_card import BEGIN, END, FRONT
 from audit.report.i18n import words
 from audit.report.i18n.words import CARD

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from audit.core.verdict import is_number
+from audit.core.numbers import is_number
 from audit.report.i18n.language import numeral, words
 from audit.report.page import figures, text
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from audit.core.identifiers import base_id
-from audit.core.verdict import is_number
+from audit.core.numbers import is_number
 from audit.energy.meter import Power
 from audit.probes.catalogue import PHASES, ids_of
 from audit.report.i18n import language

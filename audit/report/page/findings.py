@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from audit.core.identifiers import Identifier, base_id
-from audit.core.verdict import is_number, is_waived
+from audit.core.numbers import is_number
+from audit.core.verdict import is_waived
 from audit.probes.catalogue import BUILT_IN, challenge_of, ids_of
 from audit.record.since import gate_of
 from audit.report.i18n import language

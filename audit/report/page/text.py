@@ -16,7 +16,8 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from audit.core import numbers
-from audit.core.verdict import is_number, verdict_of
+from audit.core.numbers import is_number
+from audit.core.verdict import verdict_of
 from audit.policy import toml
 from audit.report.i18n import language
 from audit.report.i18n.language import words

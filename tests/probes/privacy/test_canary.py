@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from audit import Gate, Verdict, judge
-from audit.core.verdict import Measurement
+from audit.core.measurement import Measurement
 from audit.inference.scorer import Scorer
 from audit.probes.privacy.attacks import canary_memory, scaled_confidence
 from audit.probes.privacy.canary import canary_epsilon

@@ -22,7 +22,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from audit import Gate, NotAssessed, Verdict, judge, statistics
 from audit.inference.predictions import Predictions
-from audit.probes.quality import evaluate_modules, quality
+from audit.probes.quality import quality
+from audit.run import evaluate_modules
 from tests.helpers import THREE, TWO, examples, predictions
 
 

@@ -16,8 +16,9 @@ from transformers import AutoTokenizer
 
 from audit.core.cache import Cache
 from audit.core.errors import NotAssessed
+from audit.core.measurement import Measurement
 from audit.core.progress import Progress
-from audit.core.verdict import Gate, Measurement, Verdict, judge
+from audit.core.verdict import Gate, Verdict, judge
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.inference.attributions import Attribution, integrated_gradients, shuffled

@@ -1,0 +1,263 @@
+"""What a finding shows beside its figure: each kind of evidence is a small type, drawn by one renderer of the report.
+
+Texts are masked where they are made (:mod:`audit.text.redaction`); captions and names of columns may be sentences. A
+kind is known by its ``kind``, which is also what tells them apart in the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+
+from audit.core.sentences import from_json as sentence_from_json
+from audit.core.sentences import to_json as sentence_to_json
+
+# What stands beside a type is for the JSON Schema of the record.
+Figure = float | None
+Share = Annotated[float | None, {"minimum": 0, "maximum": 1}]
+Size = Annotated[float | None, {"minimum": 0}]
+Cell = str | float | bool | None
+Place = Annotated[int, {"minimum": 1}]
+_T = TypeVar("_T")
+_FOUR = {"minItems": 4, "maxItems": 4}
+_THREE = {"minItems": 3, "maxItems": 3}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells. A column named ``low`` with one named ``high`` behind it is the interval of the column before.
+
+    Parameters
+    ----------
+    caption : str
+    columns : sequence of str
+    rows : sequence of sequence
+        As many cells each as there are columns.
+    """
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    kind: Literal["table"] = "table"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A text before and after a change, and what became of the answer; without `after` where nothing is changed."""
+
+    before: str
+    note: str
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Texts from the data or made for the audit, with what changed in them."""
+
+    caption: str
+    items: Sequence[Pair]
+    kind: Literal["pairs"] = "pairs"
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often each class (rows of `counts`) was given each label (columns); None for a cell too small to show."""
+
+    classes: Sequence[str]
+    counts: Sequence[Sequence[int | str | None]]
+    kind: Literal["confusion"] = "confusion"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A reliability diagram: for each bin mean confidence, accuracy, and the ends of the accuracy's interval."""
+
+    bins: Sequence[Annotated[Sequence[Share], _FOUR]]
+    kind: Literal["calibration"] = "calibration"
+
+
+@dataclass(frozen=True)
+class Roc:
+    """One ROC curve: points (false-alarm rate, hit rate), and (level, hit rate, low, high) at fixed false-alarm rates."""
+
+    name: str
+    points: Annotated[Sequence[Annotated[Sequence[Share], {"minItems": 2, "maxItems": 2}]], {"maxItems": 100}]
+    intervals: Annotated[Sequence[Annotated[Sequence[Share], _FOUR]], {"maxItems": 4}]
+
+
+@dataclass(frozen=True)
+class RocCurves:
+    """ROC curves, at most four."""
+
+    caption: str
+    curves: Annotated[Sequence[Roc], {"maxItems": 4}]
+    kind: Literal["roc"] = "roc"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points (x, y, low, high) of one curve."""
+
+    name: str
+    points: Annotated[Sequence[Annotated[Sequence[Figure], _FOUR]], {"maxItems": 100}]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves with intervals, at most four."""
+
+    caption: str
+    series: Annotated[Sequence[Curve], {"maxItems": 4}]
+    logarithmic: bool = False
+    kind: Literal["curves"] = "curves"
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How values are spread: for each name the quantiles at `levels`, in `unit`."""
+
+    caption: str
+    unit: str
+    levels: Sequence[float]
+    rows: Sequence[tuple[str, Sequence[Figure]]]
+    kind: Literal["distribution"] = "distribution"
+
+
+@dataclass(frozen=True)
+class ParetoModel:
+    """A model by accuracy and Wh per 1,000 predictions (each estimate, low, high)."""
+
+    name: str
+    accuracy: Annotated[Sequence[Share], _THREE]
+    wh: Annotated[Sequence[Size], _THREE]
+    front: bool
+    audited: bool
+
+
+@dataclass(frozen=True)
+class Pareto:
+    """Models by accuracy and energy, at most twenty."""
+
+    models: Annotated[Sequence[ParetoModel], {"maxItems": 20}]
+    kind: Literal["pareto"] = "pareto"
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """An answer with the words that it rests on: parts of the text with weights from -4 to 4."""
+
+    answer: str
+    probability: Share
+    truth: str
+    passed: bool
+    parts: Sequence[tuple[str, Annotated[int, {"minimum": -4, "maximum": 4}]]]
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """Answers with the words that they rest on, at most twenty."""
+
+    answers: Annotated[Sequence[Attribution], {"maxItems": 20}]
+    kind: Literal["attributions"] = "attributions"
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What one head of the network weighs: a row of weights for each token."""
+
+    tokens: Sequence[str]
+    weights: Sequence[Sequence[Share]]
+    head: Place
+    heads: Place
+    layer: Place
+    layers: Place
+    kind: Literal["attention"] = "attention"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A single value and what it is."""
+
+    name: str
+    value: Cell
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Single values that belong to a finding."""
+
+    items: Sequence[Fact]
+    kind: Literal["facts"] = "facts"
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Facts:
+        """From names to values."""
+        return cls(tuple(Fact(name, value) for name, value in values.items()))
+
+
+Evidence = (
+    Table
+    | Pairs
+    | Confusion
+    | Calibration
+    | RocCurves
+    | Curves
+    | Distribution
+    | Pareto
+    | Attributions
+    | Attention
+    | Facts
+)
+KINDS: Mapping[str, type[Evidence]] = {
+    get_args(hint)[0]: kind for kind in get_args(Evidence) for hint in [get_type_hints(kind)["kind"]]
+}
+
+
+def to_json(value: Any) -> Any:
+    """A piece of evidence as plain JSON; sentences as their templates and values."""
+    if is_dataclass(value) and not isinstance(value, type):
+        items = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: to_json(item) for name, item in items if item is not None or name != "after"}
+    if isinstance(value, str):
+        return sentence_to_json(value)
+    if isinstance(value, Sequence):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(value: Mapping[str, Any]) -> Evidence | None:
+    """The piece of evidence that :func:`to_json` wrote; None where it is of a kind that this version does not know."""
+    kind = KINDS.get(value["kind"])
+    return None if kind is None else _revived(kind, value)
+
+
+def _revived(kind: type[_T], value: Mapping[str, Any]) -> _T:
+    parts = _parts(kind)
+    return kind(
+        **{
+            name: [_revived(parts[name], each) for each in item] if name in parts else _plain(item)
+            for name, item in value.items()
+            if name in _names(kind)
+        }
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return sentence_from_json(value)
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+@cache
+def _names(kind: type) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind))
+
+
+@cache
+def _parts(kind: type) -> Mapping[str, type]:
+    """The fields of a kind that are sequences of a type of their own."""
+    items = {name: (get_args(hint) or (None,))[0] for name, hint in get_type_hints(kind).items()}
+    return {name: item for name, item in items.items() if is_dataclass(item) and isinstance(item, type)}

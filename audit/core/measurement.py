@@ -1,0 +1,156 @@
+"""What a probe found, with its uncertainty and its evidence; it knows nothing of gates.
+
+A probe returns a :class:`Result`; its declaration stamps it with id and unit, which makes it a :class:`Measurement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar
+
+from audit.core.evidence import Cell, Evidence, Facts, Pairs, Table
+from audit.core.former import evidence_of
+from audit.statistics import Settling
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Result:
+    """An estimate with its interval, what it rests on, how it was measured, and the evidence.
+
+    Parameters
+    ----------
+    estimate, low, high : float or None
+        The point estimate and its interval. A census has ``low == estimate == high``; a lower bound has
+        ``estimate == low`` and no ``high``. Where nothing bounds the value, ``low`` is infinite without estimate and
+        ``high``, and `unbounded` says why: no ``max`` holds for it. Where it is open whether there is a value at all,
+        all three are None, and `undecided` says what would settle that.
+    n : int
+        Size of the sample that the interval rests on.
+    method : str
+        How it was measured and with what interval, with the source, in plain words.
+    confidence : float
+        Two-sided confidence of the interval.
+    sample : str
+        What n counts, in the plural.
+    summary : str
+        What was seen, in one sentence.
+    caveats : sequence of str
+        What the measurement cannot tell.
+    evidence : sequence of Evidence
+        In the order in which it is shown.
+    interval : {"confidence", "error bound"}
+        Whether chance or a known error of the instrument makes the interval.
+    undecided, unbounded, too_small, caution : str
+        Clauses. What would settle whether there is a value; why no value is too large; which groups are too small to
+        judge; what the reason ends with, whatever the gate.
+    outcome : {"supported", "refuted", "not settled"}, optional
+        Of a claim of the document.
+    source : {"measured", "estimated"}, optional
+        Of a figure of energy.
+    machine : str
+        Where it was measured, for a figure that depends on it.
+    stated : str
+        What the policy states and the figure rests on.
+    look : int
+        Which look at growing data this is.
+    settle : callable or None
+        From a gate's bound to the sample that would settle an open verdict, None where no number would since the
+        estimate sits on the gate, or a clause that says what would instead; for probes that know more of their interval
+        than its width. It is asked only if need be, and is no part of the record.
+    """
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int
+    method: str
+    confidence: float = 0.95
+    sample: str = "test examples"
+    summary: str = field(default="", kw_only=True)
+    caveats: Sequence[str] = field(default=(), kw_only=True)
+    evidence: Sequence[Evidence] = field(default=(), kw_only=True, repr=False)
+    interval: Literal["confidence", "error bound"] = field(default="confidence", kw_only=True)
+    undecided: str = field(default="", kw_only=True)
+    unbounded: str = field(default="", kw_only=True)
+    too_small: str = field(default="", kw_only=True)
+    caution: str = field(default="", kw_only=True)
+    outcome: Literal["", "supported", "refuted", "not settled"] = field(default="", kw_only=True)
+    source: Literal["", "measured", "estimated"] = field(default="", kw_only=True)
+    machine: str = field(default="", kw_only=True)
+    stated: str = field(default="", kw_only=True)
+    look: int = field(default=1, kw_only=True)
+    settle: Callable[[float], Settling | str | None] | None = field(
+        default=None, repr=False, compare=False, kw_only=True
+    )
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.details:
+            for name, value in evidence_of(self.details).items():
+                object.__setattr__(self, name, value)
+
+    @classmethod
+    def census(cls, value: float, n: int, method: str, **more: Any) -> Result:
+        """A count of everything there is, which has no sampling error."""
+        return Result(value, value, value, n, method, **more)
+
+    def shown(self, kind: type[_T]) -> list[_T]:
+        """The pieces of evidence of one kind, in their order."""
+        return [each for each in self.evidence if isinstance(each, kind)]
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables of the evidence."""
+        return self.shown(Table)
+
+    @property
+    def pairs(self) -> Pairs:
+        """The texts of the evidence; empty where there are none."""
+        return next(iter(self.shown(Pairs)), Pairs("", ()))
+
+    @property
+    def facts(self) -> dict[str, Cell]:
+        """The single values of the evidence by name."""
+        return {fact.name: fact.value for each in self.shown(Facts) for fact in each.items}
+
+
+@dataclass(frozen=True, init=False)
+class Measurement(Result):
+    """A result under its id, as the catalogue or another package declares it.
+
+    Parameters
+    ----------
+    id : str
+        With its bracket: ``fairness.equalized_odds[gender]``.
+    unit : str
+        Unit of the estimate.
+    estimate, low, high, n, method, confidence, sample
+        As in :class:`Result`; its other fields by keyword.
+    """
+
+    id: str = field(default="", kw_only=True)
+    unit: str = field(default="", kw_only=True)
+
+    def __init__(
+        self,
+        id: str,
+        estimate: float | None,
+        low: float | None,
+        high: float | None,
+        n: int,
+        unit: str,
+        method: str,
+        confidence: float = 0.95,
+        **more: Any,
+    ) -> None:
+        super().__init__(estimate, low, high, n, method, confidence, **more)
+        object.__setattr__(self, "id", id)
+        object.__setattr__(self, "unit", unit)
+
+    @classmethod
+    def stamped(cls, result: Result, id: str, unit: str) -> Measurement:
+        """A result under its id and unit."""
+        return cls(id, unit=unit, **{each.name: getattr(result, each.name) for each in fields(Result)})
