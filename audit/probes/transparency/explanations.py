@@ -18,7 +18,7 @@ from audit import statistics
 from audit.core.errors import NotAssessed
 from audit.core.verdict import Measurement
 from audit.data.examples import Examples
-from audit.inference.attributions import TOLERANCE, Attribution
+from audit.inference.feature_attributions import TOLERANCE, Attribution
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.text.redaction import redact, redact_parts, withheld
