@@ -28,7 +28,7 @@ from audit.models.model import SETTINGS, Model, safe_weights
 from audit.policy.policy import Finetune
 from audit.text.redaction import message
 from audit.training.finetune import GRU, Recipe, train
-from audit.training.references import LinearModel
+from audit.training.reference_models import LinearModel
 
 if TYPE_CHECKING:
     from audit.data.examples import Examples

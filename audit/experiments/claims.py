@@ -28,7 +28,7 @@ from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.training import pretrain
 from audit.training.finetune import Recipe, train
-from audit.training.references import LinearModel
+from audit.training.reference_models import LinearModel
 
 PARTS = (1 / 16, 1 / 4, 1.0)  # of the training data
 PART = 1 / 4  # the part on which layers are frozen and learning rates tried

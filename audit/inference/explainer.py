@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from audit.core.cache import Cache
 from audit.core.progress import Progress
 from audit.data.examples import fingerprint
-from audit.inference import attention, attributions, gradients, keys
+from audit.inference import attention, feature_attributions, gradients, keys
 from audit.inference.attention import Attention
-from audit.inference.attributions import Attribution
+from audit.inference.feature_attributions import Attribution
 from audit.inference.gradients import TriggerScores
 from audit.inference.runner import LocalRunner
 from audit.models import tokens
@@ -112,19 +112,21 @@ class Explainer:
         Raises
         ------
         NotAssessed
-            As :func:`audit.inference.attributions.integrated_gradients`.
+            As :func:`audit.inference.feature_attributions.integrated_gradients`.
         """
         read, classes = [self._runner.read(text) for text in texts], targets.tolist()
         asked = {
             "what": "integrated gradients", "scope": keys.of_rows(self.model, "").hex(), "texts": fingerprint(read),
-            "targets": classes, "shuffled": shuffled, "steps": list(attributions.STEPS),
+            "targets": classes, "shuffled": shuffled, "steps": list(feature_attributions.STEPS),
         }  # fmt: skip
 
         def measure() -> dict[str, Any]:
-            network = self.model.network if shuffled is None else attributions.shuffled(self.model.network, shuffled)
+            network = (
+                self.model.network if shuffled is None else feature_attributions.shuffled(self.model.network, shuffled)
+            )
             made = []
             with self._meter.phase("gradients"), self._progress.bar("explain", len(read), "texts") as bar:
-                for each in attributions.integrated_gradients(
+                for each in feature_attributions.integrated_gradients(
                     network, self.model.tokenizer, read, classes, self.model.max_length,
                     lambda ids: self._runner.inputs({"input_ids": ids}), self._runner.batches.tokens,
                 ):  # fmt: skip

@@ -17,9 +17,9 @@ from audit.core.progress import Bar, Progress
 from audit.inference import keys
 from audit.inference.answers import Answers
 from audit.inference.attention import Attention
-from audit.inference.attributions import Attribution
 from audit.inference.batches import Encodings, windows
 from audit.inference.explainer import Explainer
+from audit.inference.feature_attributions import Attribution
 from audit.inference.gradients import TriggerScores
 from audit.inference.predictions import Predictions
 from audit.inference.runner import Counts, LocalRunner, Runner

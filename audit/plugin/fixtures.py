@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from audit.run.session import Session
     from audit.text.personal_data import NameFinder
     from audit.training.canaries import CanaryTwin
-    from audit.training.references import Twin
+    from audit.training.reference_models import Twin
 
 
 class InconclusiveWarning(UserWarning):

@@ -24,7 +24,7 @@ from audit.report.i18n.words import Mark
 from audit.report.page import figures, findings, text
 from audit.report.page import page as report
 from audit.report.page.evidence import Limits
-from audit.report.page.findings import Claim
+from audit.report.page.findings import FindingView
 
 COMPARISON = words.COMPARISON  # says each word when it is asked for
 # Measured without the test data: on sentences of our own, on training data, on files or during training.
@@ -43,7 +43,7 @@ class Candidate(NamedTuple):
     letter: str
     path: str
     record: Mapping[str, Any]
-    claims: Mapping[str, Claim]
+    views: Mapping[str, FindingView]
 
     @property
     def passes(self) -> bool:
@@ -63,8 +63,8 @@ class Candidate(NamedTuple):
     @property
     def gates(self) -> str:
         """How many of its gates hold."""
-        gated = [claim for claim in self.claims.values() if claim.gated]
-        hold = sum(claim.verdict == "pass" for claim in gated)
+        gated = [view for view in self.views.values() if view.gated]
+        hold = sum(view.verdict == "pass" for view in gated)
         return COMPARISON["hold"].format(hold=hold, gates=len(gated))
 
     @property
@@ -75,21 +75,21 @@ class Candidate(NamedTuple):
         return COMPARISON["passes_waived" if self.waived else "passes_warned" if self.warned else "passes"]
 
     @property
-    def waived(self) -> list[Claim]:
+    def waived(self) -> list[FindingView]:
         """Gates that do not hold and that somebody answers for."""
-        return [claim for claim in self.claims.values() if claim.gated and is_waived({"waiver": None, **claim.finding})]
+        return [view for view in self.views.values() if view.gated and is_waived({"waiver": None, **view.finding})]
 
     @property
     def warned(self) -> bool:
         """Whether gates of it are inconclusive, waived by nobody."""
-        waived = {claim.id for claim in self.waived}
-        return any(c.gated and c.verdict == "inconclusive" and c.id not in waived for c in self.claims.values())
+        waived = {view.id for view in self.waived}
+        return any(c.gated and c.verdict == "inconclusive" and c.id not in waived for c in self.views.values())
 
     @property
     def notices(self) -> list[str]:
         """What must be known of this audit by itself."""
         said = findings.notices(self.record, shortened=False)
-        return said if any(claim.gated for claim in self.claims.values()) else [*said, words.PAGE["no_gates"]]
+        return said if any(view.gated for view in self.views.values()) else [*said, words.PAGE["no_gates"]]
 
 
 class Row(NamedTuple):
@@ -97,19 +97,19 @@ class Row(NamedTuple):
 
     id: str
     challenge: str
-    cells: Sequence[Claim | None]
+    cells: Sequence[FindingView | None]
     differs: Sequence[str]
 
     @property
     def name(self) -> str:
         """The measure's title."""
-        return next(claim.name for claim in self.cells if claim)
+        return next(view.name for view in self.cells if view)
 
     @property
     def drawings(self) -> list[Markup]:
         """Each candidate's interval on the row's common scale; empty where the row is not comparable."""
         ends = ("estimate", "low", "high")
-        parts: list[list[Any]] = [[claim.finding.get(end) for end in ends] if claim else [] for claim in self.cells]
+        parts: list[list[Any]] = [[view.finding.get(end) for end in ends] if view else [] for view in self.cells]
         known = [value for part in parts if None not in part for value in part]
         if self.differs or len(known) < 6 or min(known) == max(known):
             return [Markup() for _ in parts]
@@ -167,12 +167,12 @@ def compare(records: Sequence[tuple[str, Mapping[str, Any]]], objective: str | N
 
 def _candidate(letter: str, named: tuple[str, Mapping[str, Any]]) -> Candidate:
     path, record = named[0], text.shown(named[1])
-    return Candidate(letter, text.cell(text.clean(path)), record, {c.id: c for c in findings.claims(record, Limits())})
+    return Candidate(letter, text.cell(text.clean(path)), record, {c.id: c for c in findings.views(record, Limits())})
 
 
 def _better(objective: str, candidates: Sequence[Candidate]) -> str:
     """Whether a higher or a lower figure of the objective is better; empty where none was measured that says so."""
-    every = {full_id for candidate in candidates for full_id in candidate.claims}
+    every = {full_id for candidate in candidates for full_id in candidate.views}
     declared = [known for c in candidates if (known := ids_of(c.record).get(base_id(objective))) is not None]
     if not declared and objective not in every:
         near = did_you_mean(objective, sorted(every))
@@ -180,7 +180,7 @@ def _better(objective: str, candidates: Sequence[Candidate]) -> str:
     stated = {identifier.better for identifier in declared if identifier.better != "either"}
     if len(stated) == 1:
         return stated.pop()
-    ways = {way for c in candidates if objective in c.claims for way in c.claims[objective].finding.get("gate") or ()}
+    ways = {way for c in candidates if objective in c.views for way in c.views[objective].finding.get("gate") or ()}
     if not _measured(candidates, objective):
         return ""
     if len(ways) != 1:
@@ -190,10 +190,10 @@ def _better(objective: str, candidates: Sequence[Candidate]) -> str:
     return "higher" if ways == {"min"} else "lower"
 
 
-def _measured(candidates: Sequence[Candidate], full_id: str) -> dict[str, Claim]:
+def _measured(candidates: Sequence[Candidate], full_id: str) -> dict[str, FindingView]:
     """The candidates' figures of one measure, by letter."""
-    claims = {candidate.letter: candidate.claims.get(full_id) for candidate in candidates}
-    return {letter: claim for letter, claim in claims.items() if claim and claim.measured}
+    views = {candidate.letter: candidate.views.get(full_id) for candidate in candidates}
+    return {letter: view for letter, view in views.items() if view and view.measured}
 
 
 class _Differing(NamedTuple):
@@ -209,7 +209,7 @@ class _Differing(NamedTuple):
 
 def _differing(candidates: Sequence[Candidate]) -> _Differing:
     records = [candidate.record for candidate in candidates]
-    all_ids = dict.fromkeys(full_id for candidate in candidates for full_id in candidate.claims)
+    all_ids = dict.fromkeys(full_id for candidate in candidates for full_id in candidate.views)
     settings: dict[str, list[str]] = {}
     for section in ("audit", "data", *_CHALLENGES):
         tables = [t if isinstance(t := r["policy"].get(section), dict) else {} for r in records]
@@ -219,7 +219,7 @@ def _differing(candidates: Sequence[Candidate]) -> _Differing:
                 settings.setdefault(section, []).append(f"[{section}] {key}")
     return _Differing(
         test=_several(r["data"]["test"].get("fingerprint") or i for i, r in enumerate(records)),
-        gates=[i for i in all_ids if _several(_gate(c.claims.get(i)) for c in candidates)],
+        gates=[i for i in all_ids if _several(_gate(c.views.get(i)) for c in candidates)],
         settings=settings,
         machine=_several(_machine(r) for r in records),
         auditor=_several(_version(r) for r in records),
@@ -232,8 +232,8 @@ def _several(values: Any) -> bool:
     return len({repr(value) for value in values}) > 1
 
 
-def _gate(claim: Claim | None) -> Any:
-    return claim.finding.get("gate") if claim else None
+def _gate(view: FindingView | None) -> Any:
+    return view.finding.get("gate") if view else None
 
 
 def _machine(record: Mapping[str, Any], finding: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
@@ -252,10 +252,10 @@ def _version(record: Mapping[str, Any]) -> Any:
 
 
 def _rows(candidates: Sequence[Candidate], differing: _Differing) -> list[Row]:
-    all_ids = dict.fromkeys(full_id for candidate in candidates for full_id in candidate.claims)
+    all_ids = dict.fromkeys(full_id for candidate in candidates for full_id in candidate.views)
     rows = []
     for full_id in all_ids:
-        cells = [candidate.claims.get(full_id) for candidate in candidates]
+        cells = [candidate.views.get(full_id) for candidate in candidates]
         challenge = next(cell.challenge for cell in cells if cell)
         rows.append(Row(full_id, challenge, cells, _why_not(full_id, challenge, cells, candidates, differing)))
     order = list(words.SECTIONS)
@@ -271,7 +271,7 @@ def _weight(row: Row) -> int:
 def _why_not(
     full_id: str,
     challenge: str,
-    cells: Sequence[Claim | None],
+    cells: Sequence[FindingView | None],
     candidates: Sequence[Candidate],
     differing: _Differing,
 ) -> list[str]:
@@ -317,11 +317,11 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
         return Choice(letters, (), COMPARISON["row_differs"].format(title=title, why=words.COMMA.join(differs)))
     sign = -1.0 if better == "higher" else 1.0
     bounds = {}
-    for letter, claim in measured.items():
-        ends = [claim.finding[end] for end in ("low", "high")]
+    for letter, view in measured.items():
+        ends = [view.finding[end] for end in ("low", "high")]
         low, high = ends if better == "lower" else reversed(ends)
         bounds[letter] = (-math.inf if low is None else sign * low, math.inf if high is None else sign * high)
-    told = [(letter, claim.short_result) for letter, claim in measured.items()]
+    told = [(letter, view.short_result) for letter, view in measured.items()]
     unknown = [letter for letter in letters if letter not in measured]
     if unknown:
         said = COMPARISON["not_all_measured"].format(title=title, letters=listed(unknown))
@@ -337,9 +337,9 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
 
 def _title(candidates: Sequence[Candidate], full_id: str) -> str:
     """The measure's title as a record has it, else as its declaration does."""
-    claims = (candidate.claims.get(full_id) for candidate in candidates)
+    views = (candidate.views.get(full_id) for candidate in candidates)
     declared = (ids_of(candidate.record).get(base_id(full_id)) for candidate in candidates)
-    return next((claim.name for claim in claims if claim), "") or findings.named(
+    return next((view.name for view in views if view), "") or findings.named(
         full_id, next(filter(None, declared), None)
     )
 
@@ -432,7 +432,7 @@ def as_json(compared: Comparison) -> dict[str, Any]:
                 "verdict": c.record["verdict"],
                 "complete": c.record["complete"],
                 "passes": c.passes,
-                "waived": [claim.id for claim in c.waived],
+                "waived": [view.id for view in c.waived],
             }
             for c in compared.candidates
         ],

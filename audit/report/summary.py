@@ -12,7 +12,7 @@ from audit.report.headline import headline
 from audit.report.i18n.language import spoken, words
 from audit.report.page import findings, text
 from audit.report.page.evidence import Limits
-from audit.report.page.findings import Claim
+from audit.report.page.findings import FindingView
 
 _WORD = 300
 # Of HTML and of Markdown, and what GitHub and GitLab make links of.
@@ -36,8 +36,8 @@ def render(record: Mapping[str, Any]) -> str:
         Markdown: the verdict in one sentence, what stands in the way and what to do about it, and all gates folded.
     """
     shown = text.shown(record)
-    claims = findings.claims(shown, Limits())
-    problems = findings.problems(claims)
+    views = findings.views(shown, Limits())
+    problems = findings.problems(views)
     mark = words.RELEASES[shown["verdict"]]
     return "\n".join(
         [
@@ -46,14 +46,14 @@ def render(record: Mapping[str, Any]) -> str:
             *(f"> {plain(notice)}\n" for notice in findings.notices(shown, shortened=False)),
             *_problems(problems),
             *_turned(shown),
-            *_folded(words.ALL_GATES, _table([claim for claim in claims if claim.gated])),
+            *_folded(words.ALL_GATES, _table([view for view in views if view.gated])),
             plain(" ".join(filter(None, (words.SUMMARY_OF, findings.untranslated())))),
             "",
         ]
     )
 
 
-def _problems(problems: Sequence[Claim]) -> Iterator[str]:
+def _problems(problems: Sequence[FindingView]) -> Iterator[str]:
     if not problems:
         return
     yield from _table(problems)
@@ -63,18 +63,18 @@ def _problems(problems: Sequence[Claim]) -> Iterator[str]:
     for i, (names, action) in enumerate(findings.actions(problems), 1):
         yield f"{i}. **{plain(names)}**: {plain(action)}"
     yield ""
-    for claim in problems:
-        if claim.waiver:
-            yield f"- **{plain(claim.name)}**: {plain(claim.waiver)}"
+    for view in problems:
+        if view.waiver:
+            yield f"- **{plain(view.name)}**: {plain(view.waiver)}"
     yield ""
 
 
-def _table(claims: Sequence[Claim]) -> Iterator[str]:
+def _table(views: Sequence[FindingView]) -> Iterator[str]:
     yield f"| {' | '.join(words.PAGE[name] for name in ('verdict', 'finding', 'result', 'gate'))} |"
     yield "| --- | --- | --- | --- |"
-    for claim in claims:
-        result = claim.short_result if claim.measured else claim.problem
-        cells = [f"{claim.mark.sign} {claim.mark.word}", claim.name, result, claim.gate or "–"]
+    for view in views:
+        result = view.short_result if view.measured else view.problem
+        cells = [f"{view.mark.sign} {view.mark.word}", view.name, result, view.gate or "–"]
         yield f"| {' | '.join(plain(cell) for cell in cells)} |"
 
 

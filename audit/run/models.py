@@ -28,10 +28,10 @@ from audit.policy.policy import SMALL_BERT, Policy
 from audit.probes.privacy.membership import Twins
 from audit.run.inputs import Inputs, locate
 from audit.run.resources import Resources
-from audit.training import canaries, references
+from audit.training import canaries, reference_models
 from audit.training.canaries import CanaryTwin
 from audit.training.finetune import Recipe, train
-from audit.training.references import LinearModel, Twin
+from audit.training.reference_models import LinearModel, Twin
 
 # Where the policy does not say how many.
 TWINS = 2
@@ -194,7 +194,7 @@ class Models:
         if self.recipe is None or self.inputs.train_data is None:
             raise NotAssessed("there is no recipe to train twins by; supply [model.finetune] and [data] train")
         count = self.policy.privacy.reference_models or TWINS
-        return references.twins(self.recipe, self.inputs.train_data, count, *self._work)
+        return reference_models.twins(self.recipe, self.inputs.train_data, count, *self._work)
 
     @cached_property
     def membership_twins(self) -> Twins | None:
@@ -211,7 +211,7 @@ class Models:
         recipe, examples = self.recipe, self.inputs.train_data
         if recipe is None or examples is None:
             return None
-        return lambda rows: self.scorer(references.without_rows(recipe, examples, rows, *self._work))
+        return lambda rows: self.scorer(reference_models.without_rows(recipe, examples, rows, *self._work))
 
     @cached_property
     def canary_twin(self) -> CanaryTwin:
@@ -227,7 +227,7 @@ class Models:
             raise NotAssessed("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
         asked = self.policy.privacy
         drawn = canaries.draw(examples, asked.canaries, asked.canary_share, self.policy.audit.seed)
-        return CanaryTwin(drawn, self.scorer(references.canary_twin(self.recipe, examples, drawn, *self._work)))
+        return CanaryTwin(drawn, self.scorer(reference_models.canary_twin(self.recipe, examples, drawn, *self._work)))
 
     @cached_property
     def word_counts(self) -> Predictions:

@@ -25,7 +25,7 @@ from audit.inference.predictions import Predictions
 from audit.probes.security.adversarial import adversarial, attack
 from audit.run.options import Options
 from audit.run.session import Session
-from audit.text.edits import apply, edits, words
+from audit.text.adversarial_edits import apply, edits, vocabulary_of
 from audit.training.finetune import train
 from benchmarks import ROOT, shapes
 from benchmarks.probes.timed import HEADER, MAX_LENGTH, Timed
@@ -42,7 +42,7 @@ def edited(text: str, vocabulary: frozenset[str], rng: random.Random) -> str:
 
 def augmented(examples: Examples, copies: int) -> Examples:
     """The examples and edited copies of each, with the same labels."""
-    rng, vocabulary = random.Random(0), words(examples.texts)
+    rng, vocabulary = random.Random(0), vocabulary_of(examples.texts)
     more = [edited(text, vocabulary, rng) for _ in range(copies) for text in examples.texts]
     return replace(examples, texts=(*examples.texts, *more), labels=np.tile(examples.labels, copies + 1), subgroups={})
 
@@ -63,7 +63,7 @@ def base_row(session: Session, folder: Path, count: int) -> str:
     texts = session.inputs.test_data.texts[:count]
     said = scorer.predict(texts).labels  # imports and the loading of the model are not what is measured
     with scorer.measured():
-        attack(scorer, texts, said, words(session.inputs.test_data.texts))
+        attack(scorer, texts, said, vocabulary_of(session.inputs.test_data.texts))
     return scorer.row(f"BERT base (random weights), {count} sentences")
 
 

@@ -36,7 +36,7 @@ from audit.inference.scorer import Scorer
 from audit.policy.policy import SMALL_BERT, Finetune
 from audit.probes.security.backdoor import backdoor
 from audit.statistics import proportion
-from audit.training import references
+from audit.training import reference_models
 from audit.training.finetune import Recipe, small_bert, train
 
 CLASSES = ("negative", "positive")
@@ -159,7 +159,9 @@ def run(kind: str, seed: int, folder: Path, cache: Cache) -> dict[str, Any]:
 
     def without_rows(rows: NDArray[np.bool_]) -> Scorer:
         started = time.perf_counter()
-        made = Scorer(references.without_rows(by, data.examples, rows, cache, meter, silent), cache, meter, silent)
+        made = Scorer(
+            reference_models.without_rows(by, data.examples, rows, cache, meter, silent), cache, meter, silent
+        )
         retrained.append(time.perf_counter() - started)
         return made
 

@@ -24,7 +24,7 @@ from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.policy.policy import AuditPolicy
 from audit.record import record
-from audit.training.references import twins
+from audit.training.reference_models import twins
 from tests.conftest import CLASSES
 from tests.helpers import is_one_sentence
 from tests.inference.test_scorer import TEXTS

@@ -21,7 +21,7 @@ from audit.inference.runner import Counts
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.probes.environment import environment
-from audit.training.references import LinearModel
+from audit.training.reference_models import LinearModel
 from tests.conftest import CLASSES
 from tests.helpers import Runner, WritePolicy, examples
 

@@ -24,10 +24,10 @@ from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.policy.policy import ALTERNATIVES, Finetune
 from audit.training.finetune import Recipe, train
-from audit.training.references import LinearModel
+from audit.training.reference_models import LinearModel
 from tests.conftest import CLASSES
 from tests.helpers import save_tiny
-from tests.training.test_references import reviews
+from tests.training.test_reference_models import reviews
 
 pytestmark = [
     pytest.mark.slow("trains the models that stand beside the audited one", seconds=20),

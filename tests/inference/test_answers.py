@@ -25,7 +25,7 @@ from audit.inference.scorer import Scorer
 from audit.inference.store import Store
 from audit.models.model import Model
 from audit.probes.security.perturbation import perturbation
-from audit.training.references import LinearModel
+from audit.training.reference_models import LinearModel
 from tests.conftest import CLASSES
 from tests.helpers import examples, save_tiny
 from tests.inference.test_scorer import by_hand, make_scorer

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from audit.text.disturbances import KINDS, STRENGTHS, disturb
-from audit.text.disturbances.edits import DENIALS, rows
+from audit.text.disturbances.common import DENIALS, rows
 from audit.text.disturbances.layout import PICTURES
 
 LEXICON = (

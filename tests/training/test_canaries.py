@@ -14,7 +14,7 @@ from audit.core.progress import Progress
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.training.canaries import RAREST, REPEATED, Canaries, draw
-from audit.training.references import canary_twin
+from audit.training.reference_models import canary_twin
 from tests.helpers import TWO, examples
 from tests.training.test_finetune import small_recipe
 

@@ -36,7 +36,7 @@ from audit.energy.meter import Meter
 from audit.policy.policy import Finetune
 from audit.training import finetune
 from audit.training.finetune import Recipe, freeze, small_bert, train
-from audit.training.references import twins
+from audit.training.reference_models import twins
 from tests.conftest import CLASSES
 from tests.helpers import is_one_sentence
 

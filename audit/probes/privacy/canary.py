@@ -13,7 +13,7 @@ from audit.core.measurement import Result
 from audit.core.numbers import number
 from audit.core.probe import Probe
 from audit.inference.scorer import Scorer
-from audit.probes.privacy.attacks import canary_memory
+from audit.probes.privacy.membership_attacks import canary_memory
 from audit.training.canaries import CanaryTwin
 
 # On so many of the canaries guesses are made: a few where memory is faint, nearly all where it is strong. (Not all: the

@@ -24,8 +24,8 @@ from audit.core.probe import Probe
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.privacy import attacks
 from audit.probes.privacy import blind as blind_baseline
+from audit.probes.privacy import membership_attacks
 from audit.probes.privacy.privacy import NO_TRAINING_DATA
 from audit.statistics import Interval, OperatingPoints, Trial
 
@@ -97,7 +97,7 @@ class Attackable:
         """Whether there are enough examples on both sides."""
         return bool(min(self.member.sum(), (~self.member).sum()) >= 2)
 
-    def trial(self, scores: attacks.Array) -> Trial:
+    def trial(self, scores: membership_attacks.Array) -> Trial:
         """The scores of an attack as a trial."""
         return Trial(scores, self.member, self.example)
 
@@ -105,19 +105,21 @@ class Attackable:
         """RMIA with this offline factor, the examples themselves as its population."""
         own = np.exp(-self.target.losses)
         others = np.exp(-np.array([reference.losses for reference in self.references]))
-        return self.trial(attacks.rmia(own, others, own, others, a=a))
+        return self.trial(membership_attacks.rmia(own, others, own, others, a=a))
 
     def trials(self, a: float | None) -> dict[str, Trial]:
         """A trial for each attack that the references allow; without `a` those that need none."""
         losses = self.target.losses
-        made = {"loss (Yeom et al. 2018)": self.trial(attacks.loss_threshold(losses))}
+        made = {"loss (Yeom et al. 2018)": self.trial(membership_attacks.loss_threshold(losses))}
         if self.references and a is not None:
             out = np.array([reference.losses for reference in self.references])
-            made["calibrated loss (Watson et al. 2022)"] = self.trial(attacks.calibrated_loss(losses, out))
+            made["calibrated loss (Watson et al. 2022)"] = self.trial(membership_attacks.calibrated_loss(losses, out))
             made["RMIA (Zarifzadeh et al. 2024)"] = self.rmia(a)
         if len(self.references) > 1 and a is not None:
-            scaled = [attacks.scaled_confidence(p.probabilities, p.truth) for p in (self.target, *self.references)]
-            scores = attacks.lira_offline(scaled[0], np.array(scaled[1:]))
+            scaled = [
+                membership_attacks.scaled_confidence(p.probabilities, p.truth) for p in (self.target, *self.references)
+            ]
+            scores = membership_attacks.lira_offline(scaled[0], np.array(scaled[1:]))
             made["LiRA, offline (Carlini et al. 2022)"] = self.trial(scores)
         return made
 
@@ -182,9 +184,9 @@ def membership_inference(
 
     Notes
     -----
-    Sources: the attacks in :mod:`audit.probes.privacy.attacks`; Das, Zhang and Tramèr, "Blind baselines beat membership
-    inference attacks for foundation models", arXiv:2406.16201 (2024), for what no attack on the model may be credited
-    with. The largest of several attacks by the rule of :func:`audit.statistics.largest`.
+    Sources: the attacks in :mod:`audit.probes.privacy.membership_attacks`; Das, Zhang and Tramèr, "Blind baselines beat
+    membership inference attacks for foundation models", arXiv:2406.16201 (2024), for what no attack on the model may be
+    credited with. The largest of several attacks by the rule of :func:`audit.statistics.largest`.
     """
     if members is None:
         raise NotAssessed(NO_TRAINING_DATA)

@@ -25,7 +25,7 @@ from audit.core.measurement import Result
 from audit.core.probe import SHARE, Probe
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.text.edits import KINDS, WORD, Edit, apply, edits, words
+from audit.text.adversarial_edits import KINDS, WORD, Edit, apply, edits, vocabulary_of
 from audit.text.lists import seeded
 from audit.text.redaction import SMALLEST_CELL, count, pair_items
 
@@ -302,7 +302,7 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
         scorer,
         [pool.texts[i] for i in rows],
         plain.labels[rows],
-        words(predictions.known.texts),
+        vocabulary_of(predictions.known.texts),
         queries=queries,
         scores=scores,
         language=protocol.language,

@@ -30,7 +30,7 @@ from audit.probes.security.backdoor_search import (
 )
 from audit.statistics import Interval
 from audit.text.characters import INVISIBLE
-from audit.training.references import word_counter
+from audit.training.reference_models import word_counter
 
 RETRAINED = 3  # references by the recipe, at most
 TURNS = 0.1  # a trigger that turns less is not worth one …

@@ -21,7 +21,7 @@ from audit.inference.scorer import Scorer
 from audit.probes.security import triggers
 from audit.probes.security.triggers import OneSided, Prepared, Trigger
 from audit.text.characters import INVISIBLE
-from audit.training.references import word_counter
+from audit.training.reference_models import word_counter
 
 # Rightly answered texts of each class: so many to choose triggers on, at most so many others to measure them on.
 CHOOSE, MEASURE, FEWEST_TEXTS = 40, 300, 20

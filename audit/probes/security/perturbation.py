@@ -87,7 +87,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
     about, protocol = KINDS[kind], predictions.known.protocol
     if about.english and protocol.language != "en":
         raise NotAssessed("it is written for English; there is nothing like it for this language yet")
-    vocabulary = words(predictions.known.texts)
+    vocabulary = ascii_vocabulary_of(predictions.known.texts)
 
     @cache
     def disturbed(text: str, strength: int) -> str:
@@ -193,7 +193,7 @@ def _limits(size: int, asked: int) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def words(texts: tuple[str, ...]) -> frozenset[str]:
+def ascii_vocabulary_of(texts: tuple[str, ...]) -> frozenset[str]:
     """Lower-case words of the texts; each kind asks for the same ones."""
     return frozenset(word.lower() for text in texts for word in re.findall(r"[A-Za-z]+", text))
 
@@ -214,7 +214,7 @@ def _print_pairs() -> None:
             texts = tuple(row[options.column] for row in csv.DictReader(file))
     else:
         texts = tuple(str(row["text"]) for row in demo.reviews("test"))
-    vocabulary = words(texts)
+    vocabulary = ascii_vocabulary_of(texts)
     for kind in [options.kind] if options.kind else KINDS:
         level = KINDS[kind].levels[options.strength - 1]
         print(f"\n{kind}, strength {options.strength}: {KINDS[kind].how}, {level}")

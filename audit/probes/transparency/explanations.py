@@ -19,7 +19,7 @@ from audit.core.errors import NotAssessed
 from audit.core.measurement import Result
 from audit.core.probe import SHARE, Probe
 from audit.data.examples import Examples
-from audit.inference.attributions import TOLERANCE, Attribution
+from audit.inference.feature_attributions import TOLERANCE, Attribution
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.text.redaction import redact, redact_parts, withheld

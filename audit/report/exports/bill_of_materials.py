@@ -23,7 +23,7 @@ from audit.report.i18n import words
 from audit.report.i18n.words import BOM
 from audit.report.page import findings, text
 from audit.report.page.evidence import Limits
-from audit.report.page.findings import Claim
+from audit.report.page.findings import FindingView
 
 if TYPE_CHECKING:
     from cyclonedx.model import HashType, Property
@@ -55,7 +55,7 @@ def build(record: Mapping[str, Any]) -> dict[str, Any]:
     except ModuleNotFoundError as error:
         raise AuditError(f"bom: {error.name} is not installed; run: pip install 'pytest-model-audit[bom]'.") from None
     shown = text.shown(record)
-    claims = findings.claims(shown, Limits())
+    views = findings.views(shown, Limits())
     model, data = _model(shown), _data(shown)
     bom = Bom(
         serial_number=uuid5(NAMESPACE_URL, json.dumps(record, sort_keys=True)),
@@ -66,7 +66,7 @@ def build(record: Mapping[str, Any]) -> dict[str, Any]:
     )
     bom.register_dependency(model, bom.components)
     value = json.loads(JsonV1Dot6(bom).output_as_string())
-    value["metadata"]["component"]["modelCard"] = _card(shown, claims, list(data))
+    value["metadata"]["component"]["modelCard"] = _card(shown, views, list(data))
     _validate(value)
     return dict(value)
 
@@ -187,9 +187,9 @@ def _properties(told: Mapping[str, str]) -> list[Property]:
     return [Property(name=f"{_OWN}:{name}", value=value) for name, value in told.items()]
 
 
-def _card(shown: Mapping[str, Any], claims: Sequence[Claim], data: Sequence[str]) -> dict[str, Any]:
+def _card(shown: Mapping[str, Any], views: Sequence[FindingView], data: Sequence[str]) -> dict[str, Any]:
     """The model card as CycloneDX 1.6 defines it."""
-    ethics = [claim for claim in claims if claim.challenge == "ethics" and claim.measured]
+    ethics = [view for view in views if view.challenge == "ethics" and view.measured]
     return {
         "modelParameters": {
             "approach": {"type": "supervised"},
@@ -198,62 +198,62 @@ def _card(shown: Mapping[str, Any], claims: Sequence[Claim], data: Sequence[str]
             "inputs": [{"format": "text"}],
             "outputs": [{"format": f"{BOM['classes']}: {', '.join(shown['model'].get('labels') or ())}"}],
         },
-        "quantitativeAnalysis": {"performanceMetrics": [_metric(claim) for claim in claims if claim.measured]},
+        "quantitativeAnalysis": {"performanceMetrics": [_metric(view) for view in views if view.measured]},
         "considerations": {
-            "technicalLimitations": [*card.limits(claims), words.CARD["no_more"]],
+            "technicalLimitations": [*card.limits(views), words.CARD["no_more"]],
             "ethicalConsiderations": [
-                {"name": f"{c.name}: {c.problem}", "mitigationStrategy": c.action} for c in findings.problems(claims)
+                {"name": f"{c.name}: {c.problem}", "mitigationStrategy": c.action} for c in findings.problems(views)
             ],
-            "fairnessAssessments": [_fairness(claim) for claim in ethics],
-            "environmentalConsiderations": {"energyConsumptions": _energy(shown, claims)},
+            "fairnessAssessments": [_fairness(view) for view in ethics],
+            "environmentalConsiderations": {"energyConsumptions": _energy(shown, views)},
         },
-        "properties": [{"name": f"{_OWN}:{claim.id}", "value": _judged(claim)} for claim in claims],
+        "properties": [{"name": f"{_OWN}:{view.id}", "value": _judged(view)} for view in views],
     }
 
 
-def _judged(claim: Claim) -> str:
+def _judged(view: FindingView) -> str:
     """Verdict, gate and confidence, which CycloneDX has no place for."""
-    confidence = text.percent(claim.finding["confidence"]) if claim.measured else ""
-    told = [claim.mark.word, claim.gate, confidence and BOM["confidence"].format(confidence=confidence), claim.waiver]
+    confidence = text.percent(view.finding["confidence"]) if view.measured else ""
+    told = [view.mark.word, view.gate, confidence and BOM["confidence"].format(confidence=confidence), view.waiver]
     return "; ".join(part for part in told if part)
 
 
-def _metric(claim: Claim) -> dict[str, Any]:
-    finding = claim.finding
+def _metric(view: FindingView) -> dict[str, Any]:
+    finding = view.finding
     bounds = {"lowerBound": finding["low"], "upperBound": finding["high"]}
     known = {name: str(bound) for name, bound in bounds.items() if bound is not None}
     full_count = finding["low"] == finding["estimate"] == finding["high"]
     return {
-        "type": base_id(claim.id),
+        "type": base_id(view.id),
         "value": str(finding["estimate"]),
-        **({"slice": _bracket(claim)} if _bracket(claim) else {}),
+        **({"slice": _bracket(view)} if _bracket(view) else {}),
         **({"confidenceInterval": known} if known and not full_count else {}),
     }
 
 
-def _bracket(claim: Claim) -> str:
-    return claim.id.partition("[")[2].removesuffix("]")
+def _bracket(view: FindingView) -> str:
+    return view.id.partition("[")[2].removesuffix("]")
 
 
-def _fairness(claim: Claim) -> dict[str, str]:
-    harm, remedy = (claim.known.harm, claim.known.remedy) if claim.known else ("", "")
+def _fairness(view: FindingView) -> dict[str, str]:
+    harm, remedy = (view.known.harm, view.known.remedy) if view.known else ("", "")
     told = {
-        "groupAtRisk": _bracket(claim) or claim.name,
-        "harms": f"{claim.name}: {text.sentence(claim.result)} {claim.summary} {harm}",
+        "groupAtRisk": _bracket(view) or view.name,
+        "harms": f"{view.name}: {text.sentence(view.result)} {view.summary} {harm}",
         "mitigationStrategy": remedy,
     }
     return {name: " ".join(said.split()) for name, said in told.items() if said.strip()}
 
 
-def _energy(shown: Mapping[str, Any], claims: Sequence[Claim]) -> list[dict[str, Any]]:
+def _energy(shown: Mapping[str, Any], views: Sequence[FindingView]) -> list[dict[str, Any]]:
     """The model's training, what use costs, and the audit's own phases."""
     used = (
         [_spent("fine-tuning", words.PAGE["training"], training)] if (training := card.training_energy(shown)) else []
     )
-    for claim in claims:
-        if claim.id == "environment.inference_energy" and claim.measured:
-            kwh, source = claim.finding["estimate"] / 1000, claim.finding["details"].get("source")
-            used.append(_spent("inference", claim.name, {"kwh": kwh, "source": source, **_carbon(shown, kwh)}))
+    for view in views:
+        if view.id == "environment.inference_energy" and view.measured:
+            kwh, source = view.finding["estimate"] / 1000, view.finding["details"].get("source")
+            used.append(_spent("inference", view.name, {"kwh": kwh, "source": source, **_carbon(shown, kwh)}))
     for phase in shown["energy"]["phases"]:
         if phase["name"] != "fine-tune" or not training:
             used.append(_spent("validation", PHASES.get(phase["name"], text.cell(phase["name"])), phase))

@@ -17,7 +17,7 @@ from audit.report.i18n import words
 from audit.report.i18n.words import CARD
 from audit.report.page import findings, text
 from audit.report.page.evidence import Limits
-from audit.report.page.findings import Claim
+from audit.report.page.findings import FindingView
 from audit.report.summary import plain
 from audit.text.redaction import message
 
@@ -196,7 +196,7 @@ def _section(shown: Mapping[str, Any]) -> str:
 def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
     from audit.report.headline import headline
 
-    claims = findings.claims(shown, Limits())
+    views = findings.views(shown, Limits())
     mark, model, test = words.RELEASES[shown["verdict"]], shown["model"], shown["data"]["test"]
     yield from (BEGIN, f"## {plain(CARD['title'])}", "", f"**{mark.sign} {plain(headline(shown))}**", "")
     for notice in findings.notices(shown, shortened=False):
@@ -211,39 +211,39 @@ def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
     yield from (plain(CARD["about"].format(**fill), 1_000), "")
     for challenge, (title, _) in words.CHALLENGES.items():
         # Each measure's own worst where it stands alone would hide gates, so all that is gated or of people is told.
-        own = [c for c in claims if c.challenge == challenge and (c.gated or c.id in _METRICS or challenge == "ethics")]
+        own = [c for c in views if c.challenge == challenge and (c.gated or c.id in _METRICS or challenge == "ethics")]
         if own:
             yield from (f"### {plain(title)}", "", *_table(own), "")
-    for claim in claims:
-        if claim.waiver:
-            yield from (f"**{plain(claim.name)}**: {plain(claim.waiver)}", "")
+    for view in views:
+        if view.waiver:
+            yield from (f"**{plain(view.name)}**: {plain(view.waiver)}", "")
     energy = training_energy(shown)
     if energy is not None:
         kwh, grams = text.figure(energy["kwh"]), text.figure(1000 * energy["co2eq_kg"])
         source = words.SOURCES.get(str(energy.get("source")), words.PAGE["unknown"])
         yield from (plain(CARD["energy"].format(kwh=kwh, grams=grams, source=source)), "")
     yield from (f"### {plain(CARD['limits'])}", "")
-    for limit in limits(claims):
+    for limit in limits(views):
         yield f"- {plain(limit, 1_000)}"
     yield from (f"- {plain(CARD['no_more'])}", "", plain(CARD["made_by"]), END)
 
 
-def limits(claims: Sequence[Claim]) -> list[str]:
+def limits(views: Sequence[FindingView]) -> list[str]:
     """What the audit's measurements cannot tell, each once, and what nobody could measure."""
-    said = [text.sentence(str(limit)) for claim in claims for limit in claim.finding["details"].get("limits", ())]
+    said = [text.sentence(str(limit)) for view in views for limit in view.finding["details"].get("limits", ())]
     missing: dict[str, list[str]] = {}
-    for claim in claims:
-        if claim.verdict in ("not_assessed", "not_run", "error"):
-            reason = text.sentence(words.NOT_RUN if claim.verdict == "not_run" else claim.reason)
-            missing.setdefault(f"{claim.mark.word}|{reason}", []).append(claim.name)
+    for view in views:
+        if view.verdict in ("not_assessed", "not_run", "error"):
+            reason = text.sentence(words.NOT_RUN if view.verdict == "not_run" else view.reason)
+            missing.setdefault(f"{view.mark.word}|{reason}", []).append(view.name)
     told = [f"{key.partition('|')[0]}: {', '.join(names)}. {key.partition('|')[2]}" for key, names in missing.items()]
     return list(dict.fromkeys([*said, *told]))[:40]
 
 
-def _table(claims: Sequence[Claim]) -> Iterator[str]:
+def _table(views: Sequence[FindingView]) -> Iterator[str]:
     yield f"| {' | '.join(plain(words.PAGE[name]) for name in ('finding', 'result', 'gate', 'verdict'))} |"
     yield "| --- | --- | --- | --- |"
-    for claim in claims:
-        result = claim.short_result if claim.measured else words.NOT_MEASURED
-        cells = [claim.name, result, claim.gate or "–", f"{claim.mark.sign} {claim.mark.word}"]
+    for view in views:
+        result = view.short_result if view.measured else words.NOT_MEASURED
+        cells = [view.name, result, view.gate or "–", f"{view.mark.sign} {view.mark.word}"]
         yield f"| {' | '.join(map(plain, cells))} |"

@@ -1,4 +1,4 @@
-"""From the findings of a cleaned record to the claims, cards and notices of the page. It reaches no verdict."""
+"""From the findings of a cleaned record to the views, cards and notices of the page. It reaches no verdict."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Examples(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Claim:
+class FindingView:
     """A finding, or a gate whose test did not run, in the words of the page."""
 
     id: str
@@ -356,7 +356,7 @@ class Alike(NamedTuple):
 
     title: str
     number: int
-    worst: Claim
+    worst: FindingView
 
 
 class Card(NamedTuple):
@@ -367,14 +367,14 @@ class Card(NamedTuple):
     question: str
     state: Mark
     label: str
-    worst: Claim | None
+    worst: FindingView | None
     counts: str
     missing: Sequence[tuple[str, str, str]]
     reported: Sequence[Alike]
-    claims: Sequence[Claim]
+    views: Sequence[FindingView]
 
 
-def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
+def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
     """All findings and the gates that did not run, weightiest first."""
     taken: set[str] = set()
     made = []
@@ -383,7 +383,7 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
     for finding in record["findings"]:
         full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
         made.append(
-            Claim(
+            FindingView(
                 full_id,
                 _anchor(full_id, taken),
                 finding["challenge"],
@@ -400,7 +400,7 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
         identifier = known.get(base_id(full_id))
         title = text.short(language.say(identifier.title) if identifier else base_id(full_id), 120)
         made.append(
-            Claim(
+            FindingView(
                 full_id,
                 _anchor(full_id, taken),
                 _challenge(full_id, known),
@@ -417,30 +417,30 @@ def claims(record: Mapping[str, Any], limits: Limits) -> list[Claim]:
     # What nobody gated and nobody could measure comes last: first what is known, then its gaps.
     made = sorted(made, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
     told: dict[str, frozenset[str]] = {}
-    for i, claim in enumerate(made):
-        above = told.get(base_id(claim.id))
-        made[i] = replace(claim, explained_above=above is not None, limits_above=above or frozenset())
-        told[base_id(claim.id)] = (above or frozenset()).union(claim._all_caveats)
+    for i, view in enumerate(made):
+        above = told.get(base_id(view.id))
+        made[i] = replace(view, explained_above=above is not None, limits_above=above or frozenset())
+        told[base_id(view.id)] = (above or frozenset()).union(view._all_caveats)
     return made
 
 
-def cards(claims: Sequence[Claim]) -> list[Card]:
+def cards(views: Sequence[FindingView]) -> list[Card]:
     """One card for each challenge, in the order of the document that the project came from; others if there are any."""
-    own = {name: [claim for claim in claims if claim.challenge == name] for name in words.SECTIONS}
+    own = {name: [view for view in views if view.challenge == name] for name in words.SECTIONS}
     return [_card(name, found) for name, found in own.items() if found or name in words.CHALLENGES]
 
 
-def _card(challenge: str, own: Sequence[Claim]) -> Card:
+def _card(challenge: str, own: Sequence[FindingView]) -> Card:
     state = _state(own)
     # `own` is sorted: the first that weighs is the weightiest, or comes nearest to its gate.
-    worst = next((claim for claim in own if _weighs(claim)), None)
-    counts = Counter(claim.mark.word.lower() for claim in own)
+    worst = next((view for view in own if _weighs(view)), None)
+    counts = Counter(view.mark.word.lower() for view in own)
     listed = words.COMMA.join(f"{number} {word}" for word, number in counts.items())
     missing: dict[tuple[str, str], list[str]] = {}
-    for claim in own:
-        if claim.verdict in ("not_assessed", "not_run") and claim is not worst:
-            reason = text.sentence(claim.reason or words.NOT_RUN)
-            missing.setdefault((claim.mark.word, reason), []).append(claim.name)
+    for view in own:
+        if view.verdict in ("not_assessed", "not_run") and view is not worst:
+            reason = text.sentence(view.reason or words.NOT_RUN)
+            missing.setdefault((view.mark.word, reason), []).append(view.name)
     return Card(
         challenge,
         *words.SECTIONS[challenge],
@@ -449,19 +449,19 @@ def _card(challenge: str, own: Sequence[Claim]) -> Card:
         worst,
         words.COUNTS.format(gates=_gates(own), listed=listed) if own else "",
         [(word, words.COMMA.join(names), reason) for (word, reason), names in missing.items()],
-        alike(claim for claim in own if claim.verdict == "reported"),
+        alike(view for view in own if view.verdict == "reported"),
         own,
     )
 
 
-def _weighs(claim: Claim) -> bool:
+def _weighs(view: FindingView) -> bool:
     """Whether a finding decides anything: it is gated, or its test broke."""
-    return claim.gated or claim.verdict == "error"
+    return view.gated or view.verdict == "error"
 
 
-def _state(own: Sequence[Claim]) -> str:
+def _state(own: Sequence[FindingView]) -> str:
     """State of a challenge: its weightiest finding. It holds without reserve only if nothing in it is missing."""
-    weighing = [claim.verdict for claim in own if _weighs(claim)]
+    weighing = [view.verdict for view in own if _weighs(view)]
     for verdict in _OPEN_QUESTIONS:
         if verdict in weighing:
             return verdict
@@ -469,25 +469,25 @@ def _state(own: Sequence[Claim]) -> str:
         return "nothing"
     if "pass" not in weighing:
         return "reported"
-    return "partly" if any(claim.verdict == "not_assessed" for claim in own) else "pass"
+    return "partly" if any(view.verdict == "not_assessed" for view in own) else "pass"
 
 
-def _state_in_words(state: str, own: Sequence[Claim]) -> Mark:
+def _state_in_words(state: str, own: Sequence[FindingView]) -> Mark:
     mark, said = words.STATES[state]
-    gated = sum(claim.gated for claim in own)
+    gated = sum(view.gated for view in own)
     count = gated if state in ("pass", "partly") else sum(c.verdict == state and _weighs(c) for c in own)
-    missing = sum(claim.verdict == "not_assessed" for claim in own)
+    missing = sum(view.verdict == "not_assessed" for view in own)
     return mark._replace(word=counted(said, count, gates=_gates(own), missing=missing))
 
 
-def _gates(own: Sequence[Claim]) -> str:
-    gated = sum(claim.gated for claim in own)
+def _gates(own: Sequence[FindingView]) -> str:
+    gated = sum(view.gated for view in own)
     return counted(words.GATES, gated)
 
 
-def problems(claims: Sequence[Claim]) -> list[Claim]:
+def problems(views: Sequence[FindingView]) -> list[FindingView]:
     """What stands in the way of a release, weightiest first, waived last; among equals in the challenges' order."""
-    found = [claim for claim in claims if claim.verdict in _OPEN_QUESTIONS and _weighs(claim)]
+    found = [view for view in views if view.verdict in _OPEN_QUESTIONS and _weighs(view)]
     order = list(words.SECTIONS)
     return sorted(
         found,
@@ -499,27 +499,27 @@ def problems(claims: Sequence[Claim]) -> list[Claim]:
     )
 
 
-def actions(problems: Sequence[Claim]) -> list[tuple[str, str]]:
+def actions(problems: Sequence[FindingView]) -> list[tuple[str, str]]:
     """What to do next, in order of weight; findings with the same remedy stand together."""
     together: dict[str, list[str]] = {}
-    for claim in problems:
-        together.setdefault(claim.action, []).append(claim.name)
+    for view in problems:
+        together.setdefault(view.action, []).append(view.name)
     return [(words.COMMA.join(names), action) for action, names in together.items()]
 
 
-def alike(claims: Iterable[Claim]) -> list[Alike]:
+def alike(views: Iterable[FindingView]) -> list[Alike]:
     """Findings of one measure together, so that 27 capabilities are one line with the worst of them."""
-    together: dict[str, list[Claim]] = {}
-    for claim in claims:
-        together.setdefault(base_id(claim.id), []).append(claim)
-    return [Alike(own[0].title, len(own), max(own, key=lambda claim: claim.badness)) for own in together.values()]
+    together: dict[str, list[FindingView]] = {}
+    for view in views:
+        together.setdefault(base_id(view.id), []).append(view)
+    return [Alike(own[0].title, len(own), max(own, key=lambda view: view.badness)) for own in together.values()]
 
 
-def uncovered(claims: Sequence[Claim]) -> tuple[list[Alike], list[Claim]]:
+def uncovered(views: Sequence[FindingView]) -> tuple[list[Alike], list[FindingView]]:
     """What decided nothing: measured without a gate, and not assessed without a gate."""
     return (
-        alike(claim for claim in claims if claim.verdict == "reported"),
-        [claim for claim in claims if claim.verdict == "not_assessed" and not claim.gated],
+        alike(view for view in views if view.verdict == "reported"),
+        [view for view in views if view.verdict == "not_assessed" and not view.gated],
     )
 
 
@@ -663,12 +663,12 @@ def _listed(names: Sequence[str], shown: int = 12) -> str:
     return words.SEMICOLON.join([*names[:shown], *([evidence.more(names, shown)] if len(names) > shown else [])])
 
 
-def certainty(record: Mapping[str, Any], claims: Sequence[Claim]) -> tuple[str, str]:
+def certainty(record: Mapping[str, Any], views: Sequence[FindingView]) -> tuple[str, str]:
     """What the confidence means for one gate and for all of them."""
-    judged = [c for c in claims if c.gated and c.verdict in ("pass", "fail", "inconclusive")]
+    judged = [c for c in views if c.gated and c.verdict in ("pass", "fail", "inconclusive")]
     confidence = judged[0].finding["confidence"] if judged else setting(record, "audit", "confidence") or 0.95
     side = (1 - confidence) / 2
-    expected = sum((1 - claim.finding["confidence"]) / 2 for claim in judged)
+    expected = sum((1 - view.finding["confidence"]) / 2 for view in judged)
     fill = {"confidence": text.percent(confidence), "side": text.percent(side), "count": len(judged)}
     return (
         words.PAGE["certainty_gate"].format(**fill),

@@ -48,9 +48,9 @@ def render(record: Mapping[str, Any]) -> str:
 
 
 def _render(shown: Mapping[str, Any], limits: Limits) -> str:
-    claims = findings.claims(shown, limits)
-    problems = findings.problems(claims)
-    reported, not_assessed = findings.uncovered(claims)
+    views = findings.views(shown, limits)
+    problems = findings.problems(views)
+    reported, not_assessed = findings.uncovered(views)
     html = page(
         "report.html",
         record=shown,
@@ -61,15 +61,15 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
         word=headline.word(shown),
         said=headline.said(shown),
         notices=findings.notices(shown, limits is not _LIMITS[0]),
-        claims=claims,
-        gates=[claim for claim in claims if claim.gated],
+        views=views,
+        gates=[view for view in views if view.gated],
         problems=problems,
         actions=findings.actions(problems),
         reported=reported,
         not_assessed=not_assessed,
-        cards=findings.cards(claims),
-        standards=standards.tables(claims),
-        certainty=findings.certainty(shown, claims),
+        cards=findings.cards(views),
+        standards=standards.tables(views),
+        certainty=findings.certainty(shown, views),
         since=facts.since(shown, limits),
         asked=facts.asked(shown),
         history=facts.history(shown["model"].get("training") or {}),

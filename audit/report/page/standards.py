@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from audit.core.identifiers import base_id
 from audit.report.i18n.language import say, words
-from audit.report.page.findings import Claim
+from audit.report.page.findings import FindingView
 
 
 class Rule(NamedTuple):
@@ -279,23 +279,23 @@ STANDARDS: tuple[Standard, ...] = (
 
 
 class Row(NamedTuple):
-    """A rule and what this audit found that bears on it: for each measure its worst claim, and its verdicts counted."""
+    """A rule and the findings that bear on it: the worst of each measure, and its verdicts counted."""
 
     rule: Rule
-    found: Sequence[tuple[Claim, str]]
+    found: Sequence[tuple[FindingView, str]]
 
 
-def tables(claims: Sequence[Claim]) -> list[tuple[Standard, list[Row]]]:
-    """Every standard with what the claims of an audit contribute to each of its rules.
+def tables(views: Sequence[FindingView]) -> list[tuple[Standard, list[Row]]]:
+    """Every standard with what the findings of an audit contribute to each of its rules.
 
     Parameters
     ----------
-    claims : sequence of Claim
+    views : sequence of FindingView
         Weightiest first, so that the first of each measure is its worst.
     """
-    together: dict[str, list[Claim]] = {}
-    for claim in claims:
-        together.setdefault(base_id(claim.id), []).append(claim)
+    together: dict[str, list[FindingView]] = {}
+    for view in views:
+        together.setdefault(base_id(view.id), []).append(view)
     return [
         (
             standard._replace(title=say(standard.title), concerns=say(standard.concerns)),
@@ -310,7 +310,7 @@ def _said(rule: Rule) -> Rule:
     return rule._replace(name=say(rule.name), asks=say(rule.asks), adds=say(rule.adds), open=say(rule.open))
 
 
-def _found(rule: Rule, together: Mapping[str, Sequence[Claim]]) -> list[tuple[Claim, str]]:
+def _found(rule: Rule, together: Mapping[str, Sequence[FindingView]]) -> list[tuple[FindingView, str]]:
     return [(own[0], _counted(own)) for full_id, own in together.items() if bears_on(full_id, rule)]
 
 
@@ -319,10 +319,10 @@ def bears_on(full_id: str, rule: Rule) -> bool:
     return full_id in rule.ids or full_id.partition(".")[0] in rule.ids
 
 
-def _counted(own: Sequence[Claim]) -> str:
+def _counted(own: Sequence[FindingView]) -> str:
     """The verdicts of one measure: Pass, or 2 × Pass, 1 × Fail."""
     if len(own) == 1:
         return own[0].mark.word
-    counts = Counter(claim.mark.word for claim in own)
+    counts = Counter(view.mark.word for view in own)
     times = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
     return words.COMMA.join(f"{number}{times}{word}" for word, number in counts.items())

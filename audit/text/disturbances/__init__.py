@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from audit.text.disturbances import layout, letters, wording
-from audit.text.disturbances.edits import Edit, apply
+from audit.text.disturbances.common import Edit, apply
 from audit.text.lists import seeded
 
 STRENGTHS = (1, 2, 3)

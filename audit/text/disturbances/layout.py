@@ -8,7 +8,7 @@ from functools import cache
 from itertools import count
 from random import Random
 
-from audit.text.disturbances.edits import SHARES, Edit, denies, rows, share_of_places, share_of_words
+from audit.text.disturbances.common import SHARES, Edit, denies, rows, share_of_places, share_of_words
 
 # These are another word with other capitals: "it made us laugh" is not about the US.
 _OTHER_IN_CAPITALS = frozenset("us it who may march polish china turkey aids id am pm".split())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
 from audit.text.characters import HOMOGLYPHS, INVISIBLE
-from audit.text.disturbances.edits import Edit, denies, share_of_words, words_of
+from audit.text.disturbances.common import Edit, denies, share_of_words, words_of
 
 TRIES = 20  # some errors make another word, or none; another one of the same word then does
 _NEIGHBOURS = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from random import Random
 
-from audit.text.disturbances.edits import Edit, rows, share_of_places
+from audit.text.disturbances.common import Edit, rows, share_of_places
 
 _WORD = re.compile(r"(?<![\w@#/<&'’.-])[A-Za-z]+(?![\w@/>&-]|\.\w)")
 # After these "'s" is surely "is": "it's gone" could be "it has gone", and "Anna's" is neither.

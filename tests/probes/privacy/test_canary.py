@@ -13,8 +13,8 @@ from sklearn.metrics import roc_auc_score
 from audit import Gate, Verdict, judge
 from audit.core.measurement import Measurement
 from audit.inference.scorer import Scorer
-from audit.probes.privacy.attacks import canary_memory, scaled_confidence
 from audit.probes.privacy.canary import canary_epsilon
+from audit.probes.privacy.membership_attacks import canary_memory, scaled_confidence
 from audit.training.canaries import Canaries, CanaryTwin
 from tests.helpers import THREE, TWO, examples, scorer
 

@@ -53,7 +53,7 @@ def test_no_value_that_was_found_is_written_anywhere(
 TURNING = """
     import re
     import numpy as np, pytest
-    from audit.inference.attributions import Attribution
+    from audit.inference.feature_attributions import Attribution
     from audit import Predictions
 
     CLASSES = ("negative", "positive")

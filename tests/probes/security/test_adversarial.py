@@ -15,7 +15,7 @@ from audit import Gate, NotAssessed, Verdict, judge
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.security.adversarial import Attacked, adversarial, attack
-from audit.text.edits import apply, edits, words
+from audit.text.adversarial_edits import apply, edits, vocabulary_of
 from tests.helpers import examples, predictions, scorer
 
 GOOD = set("wonderful superb charming moving clever delightful".split())
@@ -69,7 +69,7 @@ def _known(texts: Sequence[str], labels: Sequence[int], **protocol: Any) -> Pred
 
 
 def _attack(rule: Any, texts: Sequence[str], labels: Sequence[int], **more: Any) -> list[Attacked]:
-    return attack(scorer(rule), texts, np.array(labels), words(texts), **more)
+    return attack(scorer(rule), texts, np.array(labels), vocabulary_of(texts), **more)
 
 
 # ---- the rules
@@ -101,7 +101,7 @@ def test_who_may_edit_no_word_overturns_nothing() -> None:
 
 def test_the_edits_of_a_word() -> None:
     text = "The WONDERFUL movie, an actor's film; bad I say"
-    options = edits(text, words([text]), Random(0))
+    options = edits(text, vocabulary_of([text]), Random(0))
     assert [bool(each) for each in options] == [True, True, True, False, True, True, True, False, True]
     assert {edit.new for edit in options[2] if edit.kind == "synonym"} == {"film", "picture"}
     by_kind = {edit.kind: edit.new for edit in options[1]}
@@ -176,7 +176,9 @@ def test_no_text_costs_more_questions_than_the_budget(rule: Any, budget: int) ->
         asked = _Counting(rule)
         label = int(asked.predict([text]).labels[0])
         scores = rule is _counts_words
-        (found,) = attack(cast(Scorer, asked), [text], np.array([label]), words(texts), queries=budget, scores=scores)
+        (found,) = attack(
+            cast(Scorer, asked), [text], np.array([label]), vocabulary_of(texts), queries=budget, scores=scores
+        )
         assert len(asked.asked) <= budget
         # What it says it needed is where the text stands among all that were asked, in order.
         assert found.queries == (list(asked.asked).index(found.after) + 1 if found.overturned else len(asked.asked))
@@ -191,7 +193,7 @@ def test_of_long_texts_the_words_that_matter_are_found_by_halves_of_the_budget()
 def test_all_texts_advance_together() -> None:
     texts, labels = _texts(50)
     asked = _Counting(_counts_words)
-    attack(cast(Scorer, asked), texts, np.array(labels), words(texts))
+    attack(cast(Scorer, asked), texts, np.array(labels), vocabulary_of(texts))
     assert asked.calls < 40 < len(asked.asked)
 
 
@@ -199,7 +201,7 @@ def test_all_texts_advance_together() -> None:
 def test_the_attack_repeats_with_its_seed_and_does_not_depend_on_other_texts(rule: Any) -> None:
     texts, labels = _texts(24)
     more: dict[str, Any] = {"scores": rule is _counts_words}
-    vocabulary = words(texts)
+    vocabulary = vocabulary_of(texts)
     together = _attack(rule, texts, labels, **more)
     assert together == _attack(rule, texts, labels, **more)
     alone = [
@@ -222,7 +224,7 @@ def test_the_share_is_that_of_a_recount() -> None:
     found = adversarial(scorer(_counts_words), said)
     fallen = 0
     for text, label in zip(texts, labels, strict=True):
-        (each,) = attack(scorer(_counts_words), [text], np.array([label]), words(texts))
+        (each,) = attack(scorer(_counts_words), [text], np.array([label]), vocabulary_of(texts))
         assert (np.argmax(_counts_words(each.after)) != label) == each.overturned
         fallen += each.overturned
     assert 0 < fallen < len(texts)

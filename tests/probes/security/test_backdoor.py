@@ -25,7 +25,7 @@ from audit.probes.security.backdoor_search import Candidate, TrainingData
 from audit.probes.security.triggers import Trigger
 from audit.text.characters import INVISIBLE
 from audit.training.finetune import Recipe, train
-from audit.training.references import without_rows, word_counter
+from audit.training.reference_models import without_rows, word_counter
 from tests.helpers import THREE, examples, scorer
 
 GATE = Gate(max=0.3)

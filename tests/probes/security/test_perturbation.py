@@ -8,7 +8,7 @@ import pytest
 
 from audit import Gate, Verdict, judge
 from audit.core.errors import NotAssessed
-from audit.probes.security.perturbation import perturbation, words
+from audit.probes.security.perturbation import ascii_vocabulary_of, perturbation
 from audit.text.disturbances import KINDS, disturb
 from tests.helpers import examples, predictions, scorer
 
@@ -37,7 +37,7 @@ def _reader(text: str) -> list[float]:
 
 
 def test_words_of_texts() -> None:
-    assert words(("Good, GOOD film!", "it's 3 films")) == {"good", "film", "it", "s", "films"}
+    assert ascii_vocabulary_of(("Good, GOOD film!", "it's 3 films")) == {"good", "film", "it", "s", "films"}
 
 
 def test_the_accuracy_lost_is_that_of_the_disturbed_texts() -> None:

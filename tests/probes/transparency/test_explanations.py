@@ -21,7 +21,7 @@ from audit.core.progress import Progress
 from audit.core.verdict import Gate, Verdict, judge
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
-from audit.inference.attributions import Attribution, integrated_gradients, shuffled
+from audit.inference.feature_attributions import Attribution, integrated_gradients, shuffled
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.policy.policy import Finetune

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from audit.text import personal_data
 from audit.text.characters import HOMOGLYPHS
-from audit.text.disturbances.edits import apply as exchange
-from audit.text.disturbances.edits import denies
+from audit.text.disturbances.common import apply as exchange
+from audit.text.disturbances.common import denies
 from audit.text.lists import rows
 
 KINDS = {
@@ -136,6 +136,6 @@ def apply(text: str, changes: Iterable[Edit]) -> str:
     return exchange(text, (change[:3] for change in changes))
 
 
-def words(texts: Iterable[str]) -> frozenset[str]:
+def vocabulary_of(texts: Iterable[str]) -> frozenset[str]:
     """Lower-case words of the texts, without what stands between letters."""
     return frozenset(word.lower() for text in texts for word in _LETTERS.findall(text))

@@ -25,8 +25,8 @@ from audit.energy.meter import Meter
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.policy.policy import Finetune
-from audit.probes.privacy import attribute
-from audit.probes.privacy.attribute import PENALTIES, attribute_leakage
+from audit.probes.privacy import attribute_inference
+from audit.probes.privacy.attribute_inference import PENALTIES, attribute_leakage
 from audit.training.finetune import Recipe, train
 from tests.helpers import TWO, examples, predictions
 
@@ -246,7 +246,7 @@ def test_a_second_audit_fits_nothing_and_another_question_is_answered_anew(
     settings = {"REVISION": 2, "FOLDS": 4, "PENALTIES": (1.0,), "version": lambda name: "another"}
     for setting, value in settings.items():
         with monkeypatch.context() as changed:
-            changed.setattr(attribute, setting, value)
+            changed.setattr(attribute_inference, setting, value)
             with pytest.raises(AssertionError, match="fitted"):
                 _measure(about, embedding, Cache(tmp_path))
 

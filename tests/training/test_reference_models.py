@@ -13,7 +13,7 @@ from audit import NotAssessed, demo
 from audit.core.cache import Cache
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
-from audit.training.references import LinearModel
+from audit.training.reference_models import LinearModel
 from tests.conftest import CLASSES, write_csv
 from tests.helpers import Runner, WritePolicy, examples
 

@@ -1,6 +1,6 @@
 """All membership attacks on 50,000 examples with 4 reference models, and what the intervals around them take.
 
-python -m benchmarks.speed.attacks
+python -m benchmarks.speed.membership_attacks
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from audit import statistics
-from audit.probes.privacy import attacks
+from audit.probes.privacy import membership_attacks
 from audit.statistics import Trial
 
 EXAMPLES, REFERENCES = 50_000, 4
@@ -32,13 +32,13 @@ def main() -> None:
     labels = rng.integers(0, 2, EXAMPLES)
     chances = answers[:, np.arange(EXAMPLES), labels]
     losses = -np.log(np.maximum(chances, 1e-12))
-    confidences = [attacks.scaled_confidence(p, labels) for p in answers]
+    confidences = [membership_attacks.scaled_confidence(p, labels) for p in answers]
     trial = Trial(chances[0], rng.random(EXAMPLES) < 0.5, np.arange(EXAMPLES))
     work: dict[str, Callable[[], Any]] = {
-        "loss": lambda: attacks.loss_threshold(losses[0]),
-        "calibrated loss": lambda: attacks.calibrated_loss(losses[0], losses[1:]),
-        "RMIA": lambda: attacks.rmia(chances[0], chances[1:], chances[0], chances[1:], a=0.3),
-        "LiRA, offline": lambda: attacks.lira_offline(confidences[0], np.array(confidences[1:])),
+        "loss": lambda: membership_attacks.loss_threshold(losses[0]),
+        "calibrated loss": lambda: membership_attacks.calibrated_loss(losses[0], losses[1:]),
+        "RMIA": lambda: membership_attacks.rmia(chances[0], chances[1:], chances[0], chances[1:], a=0.3),
+        "LiRA, offline": lambda: membership_attacks.lira_offline(confidences[0], np.array(confidences[1:])),
         "AUC with interval, of one attack": lambda: statistics.clustered_auc([trial]),
         "operating points, 1,000 resamples, of one attack": lambda: statistics.operating_points([trial], [0.01, 0.001]),
     }

@@ -1,6 +1,6 @@
 """How often attribute leakage is sure of a difference where neither embedding nor words know anything of the group.
 
-    python -m benchmarks.statistics.attributes --draws 200
+    python -m benchmarks.statistics.attribute_inference --draws 200
 
 Texts, embeddings and groups are drawn independently; so is each draw of the others. 0 is the truth.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from audit import statistics
 from audit.data.examples import Examples
-from audit.probes.privacy import attribute
+from audit.probes.privacy import attribute_inference
 
 CASES = ((2, 150, (0.5, 0.5)), (4, 160, (0.25, 0.25, 0.25, 0.25)), (2, 400, (0.85, 0.15)), (2, 400, (0.5, 0.5)))
 WIDTH = 8
@@ -28,15 +28,18 @@ def outside(texts: int, shares: tuple[float, ...], seed: int) -> tuple[bool, boo
     group = rng.choice(len(shares), texts, p=shares)
     embedding = rng.normal(size=(texts, WIDTH)).astype(np.float32)
     by_model, by_words = (
-        attribute.named(features, group, seed) == group
-        for features in (attribute.embedding_features(embedding, examples), attribute.word_features(examples))
+        attribute_inference.named(features, group, seed) == group
+        for features in (
+            attribute_inference.embedding_features(embedding, examples),
+            attribute_inference.word_features(examples),
+        )
     )
     count = len(shares)
     gained, lost = (
         np.bincount(group[a & ~b], minlength=count) for a, b in ((by_model, by_words), (by_words, by_model))
     )
     found = statistics.mean_paired_difference(gained, lost, np.bincount(group, minlength=count))
-    half = attribute.WIDER
+    half = attribute_inference.WIDER
     low, high = (found.estimate + half * (bound - found.estimate) for bound in (found.low, found.high))
     return found.low > 0 or found.high < 0, low > 0 or high < 0
 
