@@ -80,7 +80,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Roc:
-    """One ROC curve: points (false-alarm rate, hit rate), and (level, hit rate, low, high) at fixed false-alarm rates."""
+    """One ROC curve: points (false-alarm rate, hit rate), and (level, hit rate, low, high) at some false-alarm rates."""
 
     name: str
     points: Annotated[Sequence[Annotated[Sequence[Share], {"minItems": 2, "maxItems": 2}]], {"maxItems": 100}]

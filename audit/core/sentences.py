@@ -24,8 +24,8 @@ class Sentence(str):
     ----------
     template : str
         English, with ``{name}`` or ``{name:form}`` where a value stands. Written as a literal where it is used, so that
-        translators find it. Forms: ``,`` (thousands marked), ``.1f``, ``.3g``, ``,.1f``, ``%`` and ``.1%`` (a share as a
-        percentage), ``percent`` and ``points`` (a share, or a difference of shares, as :mod:`audit.core.numbers`
+        translators find it. Forms: ``,`` (thousands marked), ``.1f``, ``.3g``, ``,.1f``, ``%`` and ``.1%`` (a share as
+        a percentage), ``percent`` and ``points`` (a share, or a difference of shares, as :mod:`audit.core.numbers`
         writes it). A number without form is written as :func:`audit.core.numbers.number` does.
     values : str, int, float or Sentence
         What is filled in. A string stays as it is in every language: a name of the user's, a text. A `Sentence` is

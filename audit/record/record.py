@@ -13,20 +13,23 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit.core import evidence
 from audit.core.cache import write_atomically
 from audit.core.errors import AuditError
 from audit.core.files import sha256
+from audit.core.identifiers import base_id
 from audit.core.measurement import Measurement
+from audit.core.sentences import to_json
 from audit.core.verdict import WORST_FIRST, Finding, Verdict, blocks
 from audit.energy.meter import add, charged
-from audit.probes.catalogue import ids_of
-from audit.record import since
+from audit.record import declarations, former, since
+from audit.record.schema import NAME as SCHEMA
+from audit.record.schema import schema
 from audit.text.paths import check_regular
 from audit.text.redaction import masked, message, withheld
 
@@ -44,17 +47,23 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def as_dict(finding: Finding) -> dict[str, Any]:
-    """A finding as plain JSON values; without its examples where no text from the data is to be shown.
+# The fields of a result that a finding holds where there is something in them.
+_OPTIONAL = (
+    "summary", "caveats", "interval", "undecided", "unbounded", "too_small", "caution", "outcome", "source", "machine",
+    "stated", "look",
+)  # fmt: skip
+_DEFAULTS = {"interval": "confidence", "look": 1}
 
-    Examples were masked where they were made. In all else, which a package of somebody else's may have written, what is
+
+def as_dict(finding: Finding) -> dict[str, Any]:
+    """A finding as plain JSON values; without its texts where no text from the data is to be shown.
+
+    Those were masked where they were made. In all else, which a package of somebody else's may have written, what is
     surely personal data is masked here.
     """
-    m = finding.measurement or Measurement(finding.id, None, None, None, 0, "", "")
+    m = finding.measurement or Measurement(finding.id, None, None, None, 0, "", "", sample="")
     gate = finding.gate
-    details = {name: part if name == "examples" else _masked(part) for name, part in m.details.items()}
-    if withheld():
-        details.pop("examples", None)
+    parts = {name: getattr(m, name) for name in _OPTIONAL}
     value = {
         "id": finding.id,
         "challenge": finding.challenge,
@@ -65,19 +74,29 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "high": m.high,
         "confidence": m.confidence,
         "n": int(m.n),
+        "sample": m.sample,
         "unit": m.unit,
         "gate": None if gate is None else {"min": gate.min} if gate.min is not None else {"max": gate.max},
         "waiver": finding.waiver,
-        "method": m.method,
-        "reason": masked(finding.reason),
-        "details": {**details, "sample": m.sample} if finding.measurement else {},
+        "method": _masked(to_json(m.method)),
+        "reason": _masked(to_json(finding.reason)),
+        "evidence": [
+            evidence.to_json(each) if isinstance(each, evidence.Pairs) else _masked(evidence.to_json(each))
+            for each in m.evidence
+            if not (isinstance(each, evidence.Pairs) and withheld())
+        ],
+        **{
+            name: _masked(evidence.to_json(part))
+            for name, part in parts.items()
+            if part and part != _DEFAULTS.get(name)
+        },
         **({"tolerated": finding.tolerated} if finding.verdict is Verdict.INCONCLUSIVE else {}),
     }
     return dict(_plain(value))
 
 
 def _masked(value: Any) -> Any:
-    """A part of the details with what is surely personal data masked in its texts."""
+    """A JSON value with what is surely personal data masked in its texts."""
     if isinstance(value, Mapping):
         return {key: _masked(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -132,11 +151,14 @@ def build(
     complete = not not_run and not interrupted
     # The gates that no policy has to set decide nothing by themselves.
     holds = "pass" if complete and first["gated"] else "incomplete"
-    former, declared = first.get("baseline"), first.get("declarations", [])
+    baseline = first.get("baseline")
+    shown = {base_id(full_id) for full_id in (*have, *not_run, *((baseline or {}).get("findings", ())))}
+    declared = [each for each in first["declarations"] if each["id"] in shown]
+    known = declarations.of_record({"declarations": declared})
     return dict(
         _plain(
             {
-                "schema_version": 1,
+                "schema_version": 2,
                 "verdict": "fail" if failed or any(map(blocks, findings)) else holds,
                 "complete": complete,
                 "interrupted": interrupted,
@@ -150,15 +172,19 @@ def build(
                     for role in ("test", "train")
                 },
                 "policy": first["policy"],
-                # Words for ids that are not the audit's own: whoever makes a report later need not have their package.
-                **({"declarations": declared} if declared else {}),
+                # The words of this audit: whoever makes a report later may have another version, or lack a package.
+                "declarations": declared,
                 **(
                     {
                         "baseline": since.compare(
-                            former, findings, not_run, first["policy"], ids_of({"declarations": declared})
+                            baseline,
+                            findings,
+                            not_run,
+                            first["policy"],
+                            declarations.of_record({"declarations": declared}),
                         )
                     }
-                    if former
+                    if baseline
                     else {}
                 ),
                 "findings": sorted(findings, key=lambda f: (WORST_FIRST.index(f["verdict"]), f["challenge"], f["id"])),
@@ -185,24 +211,17 @@ def distinct(kept: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @cache
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a record; it ships with the package."""
-    text = files("audit.record").joinpath("record.schema.json").read_text("utf-8")
-    return dict(json.loads(text))
-
-
-@cache
-def _validator() -> Any:
+def _validator(name: str) -> Any:
     from jsonschema.validators import validator_for
 
-    return validator_for(schema())(schema())
+    return validator_for(schema(name))(schema(name))
 
 
-def _validate(value: Any) -> None:
+def _validate(value: Any, name: str = SCHEMA) -> None:
     """As :func:`jsonschema.validate`, which would hold our own schema against the schema of schemas each time."""
     from jsonschema.exceptions import best_match
 
-    error = best_match(_validator().iter_errors(value))
+    error = best_match(_validator(name).iter_errors(value))
     if error is not None:
         raise error
 
@@ -251,7 +270,8 @@ def read(path: Path, shown: Path | None = None) -> dict[str, Any]:
     check_regular(source, str(path))
     try:
         value = json.loads(source.read_text("utf-8"))
-        _validate(value)
+        is_former = isinstance(value, dict) and value.get("schema_version") == 1
+        _validate(value, former.SCHEMA if is_former else SCHEMA)
     except OSError as error:
         raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):
@@ -259,16 +279,16 @@ def read(path: Path, shown: Path | None = None) -> dict[str, Any]:
     except jsonschema.ValidationError as error:
         where = "/".join(map(str, error.absolute_path)) or "the whole"
         said = f"{where}: {message(error.message, 120)}"
-        raise AuditError(f"{path}: not a record of schema version 1 ({said}).") from None
-    return dict(value)
+        raise AuditError(f"{path}: not a record of schema version {1 if is_former else 2} ({said}).") from None
+    return former.lifted(value) if is_former else dict(value)
 
 
-def mark_incomplete(former: Path, out: Path) -> dict[str, Any] | None:
+def mark_incomplete(folder: Path, out: Path) -> dict[str, Any] | None:
     """Write the record of one folder into another without its verdict; gives that, None where it is no record."""
-    if not (former / NAME).is_file():
+    if not (folder / NAME).is_file():
         return None
     try:
-        value = dict(json.loads((former / NAME).read_text("utf-8")))
+        value = dict(json.loads((folder / NAME).read_text("utf-8")))
         value |= {"verdict": "incomplete", "complete": False, "restarted": True}
         # Before it is checked, which imports a lot: killed in that time, the folder shall have its record.
         write_atomically(out / NAME, _json(value))

@@ -19,6 +19,7 @@ from audit.core.evidence import KINDS
 from audit.core.probe import Probe
 
 NAME = "record.schema.json"
+SENTENCE = {"$ref": "#/$defs/sentence"}
 _SIMPLE = {bool: "boolean", int: "integer", float: "number", types.NoneType: "null"}
 
 
@@ -31,9 +32,15 @@ def schema(name: str = NAME) -> dict[str, Any]:
 def renewed(written: dict[str, Any]) -> dict[str, Any]:
     """A schema with the parts that follow from types as they are now."""
     evidence = {f"evidence_{name}": _of(kind) for name, kind in KINDS.items()}
-    choice = {"evidence": {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in evidence]}}
+    # By cases and not as `oneOf`, so that a mistake is told where it is.
+    cases = [
+        {"if": {"properties": {"kind": {"const": name}}}, "then": {"$ref": f"#/$defs/evidence_{name}"}}
+        for name in KINDS
+    ]
+    kinds = {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": list(KINDS)}}, "allOf": cases}
     own = {name: part for name, part in written["$defs"].items() if not name.startswith("evidence")}
-    return {**written, "$defs": {**own, "declaration": _of(Probe), **choice, **evidence}}
+    declaration = _of(Probe, {"type": "string"})
+    return {**written, "$defs": {**own, "declaration": declaration, "evidence": kinds, **evidence}}
 
 
 def as_text(value: dict[str, Any]) -> str:
@@ -41,35 +48,35 @@ def as_text(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def _of(hint: Any) -> dict[str, Any]:
-    """The schema of a type: of a dataclass, of what its fields may hold."""
+def _of(hint: Any, text: dict[str, Any] = SENTENCE) -> dict[str, Any]:
+    """The schema of a type: of a dataclass, of what its fields may hold; texts are sentences unless told otherwise."""
     origin, inside = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _of(inside[0]) | inside[1]
+        return _of(inside[0], text) | hint.__metadata__[0]
     if hint is str:
-        return {"$ref": "#/$defs/sentence"}
-    if hint in _SIMPLE:
+        return text
+    if isinstance(hint, type) and hint in _SIMPLE:
         return {"type": _SIMPLE[hint]}
     if origin is Literal:
         return {"enum": list(inside)}
     if origin in (Union, types.UnionType):
-        parts = [_of(part) for part in inside]
+        parts = [_of(part, text) for part in inside]
         plain = [part["type"] for part in parts if set(part) == {"type"}]
         others = [part for part in parts if set(part) != {"type"}]
         types_ = [{"type": plain[0] if len(plain) == 1 else plain}] if plain else []
         return types_[0] if types_ and not others else {"anyOf": [*types_, *others]}
     if origin is tuple and len(inside) > 1 and inside[1] is not Ellipsis:
-        items = [_of(part) for part in inside]
+        items = [_of(part, text) for part in inside]
         return {"type": "array", "minItems": len(items), "maxItems": len(items), "prefixItems": items}
     if origin in (Sequence, tuple):
-        return {"type": "array", "items": _of(inside[0])}
+        return {"type": "array", "items": _of(inside[0], text)}
     if hasattr(hint, "_fields"):
         hints = get_type_hints(hint)
-        return _object({name: _of(hints[name]) for name in hint._fields}, list(hint._fields))
+        return _object({name: _of(hints[name], text) for name in hint._fields}, list(hint._fields))
     assert is_dataclass(hint), hint
     hints = get_type_hints(hint, include_extras=True)
     required = [f.name for f in fields(hint) if f.default is MISSING or f.name == "kind"]
-    return _object({field.name: _of(hints[field.name]) for field in fields(hint)}, required)
+    return _object({field.name: _of(hints[field.name], text) for field in fields(hint)}, required)
 
 
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:

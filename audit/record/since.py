@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from audit.core.identifiers import base_id
-from audit.core.probe import Probe
 from audit.core.numbers import is_number
+from audit.core.probe import Probe
 
 Gate = Mapping[str, float]
 _PAIRED, _PAIRED_BY = "quality.accuracy", "quality.regression"

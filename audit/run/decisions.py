@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from audit.core.identifiers import base_id
-from audit.core.probe import Probe
 from audit.core.measurement import Measurement
+from audit.core.probe import Probe
+from audit.core.sentences import Sentence, joined
 from audit.core.verdict import Finding, Verdict, blocks, is_waived, judge
 from audit.policy.policy import Policy
 from audit.record.record import as_dict
@@ -90,11 +91,14 @@ class Decisions:
         verdict, reason = judge(measurement, gate)
         look, planned = self._look(full_id), self.policy.audit.looks
         if gate is not None and max(look, planned) > 1:
-            measurement = replace(measurement, details={**measurement.details, "look": look})
-            reason = f"{reason}; this is {_nth(look, planned)}" if reason else _nth(look, planned)
+            measurement = replace(measurement, look=look)
+            nth = _nth(look, planned)
+            reason = Sentence("{reason}; this is {look}", reason=reason, look=nth) if reason else nth
         tolerated = verdict is Verdict.INCONCLUSIVE and self.policy.audit.inconclusive == "warn"
         if tolerated and self._passed_before(full_id):
-            tolerated, reason = False, f"{reason}; it passed in the former audit, and no gate that passed may turn"
+            tolerated = False
+            turned = Sentence("it passed in the former audit, and no gate that passed may turn")
+            reason = joined([reason, turned], "; ")
         finding = self._finding(full_id, challenge, verdict, reason, measurement)
         return Decision(replace(finding, tolerated=tolerated))
 
@@ -143,13 +147,16 @@ class Decisions:
         """Which look at growing data this is: one more where the former audit left the gate inconclusive."""
         for finding in self.former["findings"] if self.former else ():
             if finding["id"] == full_id and finding["verdict"] == "inconclusive":
-                before = finding["details"].get("look", 1)
-                return before + 1 if isinstance(before, int) else 2
+                return int(finding.get("look", 1)) + 1
         return 1
 
 
 def _nth(look: int, planned: int) -> str:
     """Which look at growing data it is; to look until a gate settles is optional stopping, unless it was planned."""
     if look > planned:
-        return f"look {look}, more than the {planned} planned: chance errs more often now than the confidence says"
-    return f"look {look} of {planned} planned"
+        return Sentence(
+            "look {look}, more than the {planned} planned: chance errs more often now than the confidence says",
+            look=look,
+            planned=planned,
+        )
+    return Sentence("look {look} of {planned} planned", look=look, planned=planned)

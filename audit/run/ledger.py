@@ -13,8 +13,8 @@ from audit.inference.scorer import Scorer
 from audit.models import tokens
 from audit.models.model import Model
 from audit.policy.policy import ALWAYS_GATED, Policy
-from audit.probes.catalogue import declarations, ids
-from audit.record import record
+from audit.probes.catalogue import ids
+from audit.record import declarations, record
 from audit.run.inputs import Inputs
 from audit.run.models import Models
 from audit.run.resources import Resources
@@ -127,7 +127,7 @@ class Ledger:
             "policy_file": self.policy.origin.name if self.policy.origin else None,
             "gated": list(self.policy.gated_ids(ids(self.declared))),
             "always_gated": list(ALWAYS_GATED),
-            "declarations": declarations(self.declared),
+            "declarations": declarations.to_json(ids(self.declared).values()),
             "baseline": self.inputs.baseline_summary,
             "model": _describe(audited, self.inputs.overridden)
             | ({"unknown_tokens": self.models.unknown_tokens} if self.models.unknown_tokens > tokens.WARNED else {}),

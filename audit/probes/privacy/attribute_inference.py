@@ -127,8 +127,8 @@ def attribute_leakage(
     groups = fairness.judged_groups(answers, subgroup)
     if groups.sizes.min() < 2 * FOLDS:
         raise NotAssessed(
-            f"a group of '{subgroup}' has fewer than {2 * FOLDS} distinct texts, too few to learn from and to ask about; "
-            "add examples of it, or leave it out with a larger [audit] min_group_size"
+            f"a group of '{subgroup}' has fewer than {2 * FOLDS} distinct texts, too few to learn from and to ask "
+            "about; add examples of it, or leave it out with a larger [audit] min_group_size"
         )
     judged = groups.member >= 0
     examples, group = pool.take(judged), groups.member[judged]
@@ -167,7 +167,8 @@ def attribute_leakage(
             "share of right answers by guessing": 1 / len(size),
             "tables": [
                 {
-                    "caption": f"How often the author's {_spoken(subgroup)} is named rightly, every group counted alike",
+                    "caption": f"How often the author's {_spoken(subgroup)} is named rightly, every group counted "
+                    "alike",
                     "columns": ["read off a text by", "right answers", "low", "high"],
                     "rows": [[name, *interval] for name, interval in zip(said, reached, strict=True)],
                 },

@@ -1,0 +1,35 @@
+"""What a record holds of the declarations of its findings, so that its reports use the words of its audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from audit.core.probe import Alarm, Probe
+
+_FIELDS = {field.name: field for field in fields(Probe)}
+
+
+def to_json(declared: Iterable[Probe]) -> list[dict[str, Any]]:
+    """Declarations as plain values; what is as usual is left out."""
+    return [
+        {
+            name: value._asdict() if isinstance(value, Alarm) else list(value) if isinstance(value, tuple) else value
+            for name, field in _FIELDS.items()
+            if (value := getattr(each, name)) != field.default
+        }
+        for each in declared
+    ]
+
+
+def of_record(record: Mapping[str, Any]) -> Mapping[str, Probe]:
+    """The declarations that a record holds, by id."""
+    return {each["id"]: _declaration(each) for each in record["declarations"]}
+
+
+def _declaration(value: Mapping[str, Any]) -> Probe:
+    known: dict[str, Any] = {name: item for name, item in value.items() if name in _FIELDS}
+    if known.get("alarm"):
+        known["alarm"] = Alarm(**known["alarm"])
+    return Probe(**{name: tuple(item) if isinstance(item, list) else item for name, item in known.items()})
