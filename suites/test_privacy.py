@@ -23,7 +23,7 @@ def test_canary_epsilon(audit, canary_twin, scorer, policy):
 @pytest.mark.measures("privacy.attribute_leakage")
 def test_attribute_leakage(audit, scorer, predictions, subgroup):
     """What the model makes of a text says no more of its author than the words do."""
-    audit.check(attribute_inference.attribute_leakage(scorer, predictions, subgroup, audit.kept))
+    audit.check(attribute_inference.attribute_leakage(scorer, predictions, subgroup, audit.cached))
 
 
 @pytest.mark.measures("privacy.train_test_overlap")

@@ -275,9 +275,13 @@ class Audit:
             warnings.warn(InconclusiveWarning(decision.message), stacklevel=2)
         return decision.finding
 
-    def kept(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def cached(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """An array from the cache, made where no audit made it yet; see :meth:`audit.core.cache.Cache.array`."""
         return self._session.resources.cache.array(name, shape, make)
+
+    def kept(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Deprecated: the former name of :meth:`cached`."""
+        return self.cached(name, shape, make)
 
     def not_assessed(self, reason: str) -> None:
         """Say that the evidence is missing and what to supply; the test skips, or fails where the policy gates it."""

@@ -74,16 +74,16 @@ class Ledger:
         """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""
         return energy.grids(self.policy.audit.country)
 
-    def kept(self) -> list[dict[str, Any]]:
-        """What this audit took from the cache instead of making it: its energy and date of then, by phase."""
-        kept = [{**each["energy"], "created": each["created"]} for each in self.models.trainings]
+    def cached_phases(self) -> list[dict[str, Any]]:
+        """Phases whose result came from the cache, with the energy and the date of the audit that ran them."""
+        phases = [{**each["energy"], "created": each["created"]} for each in self.models.trainings]
         beside = [each.inference for each in self.models.beside]
         for measured in ([self._blocks] if self._blocks else [], beside):
             if measured:
                 blocks = [block for each in measured for block in each["blocks"]]
                 (figures,) = energy.merge([[measured[0]["idle"], *blocks]])
-                kept.append({**figures, "created": measured[0]["created"]})
-        return [each for each in record.distinct(kept) if each["created"] < self._started]
+                phases.append({**figures, "created": measured[0]["created"]})
+        return [each for each in record.distinct(phases) if each["created"] < self._started]
 
     def spent(self) -> dict[str, Any]:
         """The energy of this audit until now, as :func:`audit.probes.environment.environment.audit_energy` takes it."""
@@ -92,7 +92,7 @@ class Ledger:
         return {
             "phases": phases + elsewhere,
             "elsewhere": bool(elsewhere),
-            "kept": self.kept(),
+            "kept": self.cached_phases(),
             "processes": self.inputs.options.processes,
         }
 
@@ -134,7 +134,7 @@ class Ledger:
             "data": {role: examples.describe() if (examples := splits.get(role)) else {} for role in ("test", "train")},
             "energy": [phase.record() for phase in self.resources.meter.phases] if self.resources.has_meter else [],
             "elsewhere": cluster.elsewhere if cluster else [],
-            "kept": self.kept(),
+            "kept": self.cached_phases(),
             "grids": self.grids,
             "scoring": {
                 name: sum(getattr(count, name) for count in counts)

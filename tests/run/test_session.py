@@ -44,11 +44,11 @@ def test_references_trained_for_the_backdoor_search_are_told_once_when_they_come
         return made
 
     first = audited()
-    assert first.ledger.kept() == []
+    assert first.ledger.cached_phases() == []
     monkeypatch.setattr(session, "timestamp", lambda: "2999-01-01T00:00:00Z")
     again = audited()
     trained = {phase.name: phase.kwh for phase in first.resources.meter.phases}
     assert set(trained) == {"fine-tune", "references"}
-    assert {each["name"]: each["kwh"] for each in again.ledger.kept()} == trained
-    assert len(again.ledger.kept()) == 2
+    assert {each["name"]: each["kwh"] for each in again.ledger.cached_phases()} == trained
+    assert len(again.ledger.cached_phases()) == 2
     assert again.resources.meter.phases == []
