@@ -1,7 +1,8 @@
 """pytest-model-audit: the test suite that decides whether a sentiment model may ship.
 
 The public face: what a probe of one's own declares and returns, values of a verdict, what a scorer of one's own
-answers, and the two exceptions that such a probe may raise. Everything else is in the folder that is named after its stage.
+answers, and the two exceptions that such a probe may raise. Everything else is in the folder that is named
+after its stage.
 """
 
 from typing import TYPE_CHECKING

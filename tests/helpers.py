@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from audit.data.examples import Examples, Protocol
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.record import record
+from audit.record.schema import schema
 
 ROOT = Path(__file__).parent.parent
 TWO = ("negative", "positive")
@@ -89,9 +89,9 @@ def predictions(said: ArrayLike, about: Examples) -> Predictions:
 
 @cache
 def _validator() -> Any:
-    kind = validator_for(record.schema())
-    kind.check_schema(record.schema())
-    return kind(record.schema())
+    kind = validator_for(schema())
+    kind.check_schema(schema())
+    return kind(schema())
 
 
 def fits_the_schema(value: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from audit.core.sentences import from_json as sentence_from_json
@@ -80,7 +79,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Roc:
-    """One ROC curve: points (false-alarm rate, hit rate), and (level, hit rate, low, high) at some false-alarm rates."""
+    """One ROC curve: points (false-alarm rate, hit rate), and (level, hit rate, low, high) at some of the rates."""
 
     name: str
     points: Annotated[Sequence[Annotated[Sequence[Share], {"minItems": 2, "maxItems": 2}]], {"maxItems": 100}]
@@ -251,12 +250,10 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-@cache
 def _names(kind: type) -> frozenset[str]:
     return frozenset(field.name for field in fields(kind))
 
 
-@cache
 def _parts(kind: type) -> Mapping[str, type]:
     """The fields of a kind that are sequences of a type of their own."""
     items = {name: (get_args(hint) or (None,))[0] for name, hint in get_type_hints(kind).items()}

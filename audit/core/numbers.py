@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeGuard
 
 UNKNOWN = "–"
 _MOST_DECIMALS = 12
@@ -78,7 +78,7 @@ def bracketed(values: Sequence[float | None], written: Sequence[str]) -> str:
     return f"{shown} [{'…' if low is None else shown_low}, {shown_high}]"
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a JSON value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

@@ -32,7 +32,7 @@ class Alarm(NamedTuple):
 class Tally(NamedTuple):
     """What a probe counted in one batch of examples: how many of `n` are what it looks for."""
 
-    count: int
+    hits: int
     n: int
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from audit.core import numbers
 from audit.core.measurement import Measurement
 from audit.core.numbers import two_digits
-from audit.core.sentences import Sentence, joined, listed
+from audit.core.sentences import Sentence, from_json, joined, listed
 from audit.statistics import Settling, sample_to_settle
 
 
@@ -109,11 +109,12 @@ def blocks(finding: Mapping[str, Any]) -> bool:
 
 def complaint(finding: Mapping[str, Any]) -> str:
     """Why a finding, as it is recorded, forbids the release."""
+    reason = from_json(finding["reason"])
     if finding["verdict"] == Verdict.NOT_ASSESSED:
-        return f"{finding['id']}: not assessed, yet the policy gates it; {finding['reason']}"
+        return f"{finding['id']}: not assessed, yet the policy gates it; {reason}"
     if finding["verdict"] == Verdict.ERROR:
-        return f"{finding['id']}: {finding['reason']}"
-    return " ".join(filter(None, (f"{finding['id']}: {finding['verdict']};", finding["reason"])))
+        return f"{finding['id']}: {reason}"
+    return " ".join(filter(None, (f"{finding['id']}: {finding['verdict']};", reason)))
 
 
 def worse(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:

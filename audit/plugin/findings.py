@@ -21,7 +21,7 @@ FINDINGS = pytest.StashKey[list[Mapping[str, Any]]]()
 def declared_ids(item: pytest.Item) -> tuple[str, ...]:
     """The full ids that a test measures: in brackets the parameter that its probe declares for it."""
     names = [name for marker in item.iter_markers("measures") for name in marker.args]
-    parameters = getattr(item, "callspec", None) and item.callspec.params
+    parameters: Mapping[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     if not names or not parameters:
         return tuple(names)
     known = ids(extra_declarations(item.config))

@@ -32,4 +32,5 @@ def _declaration(value: Mapping[str, Any]) -> Probe:
     known: dict[str, Any] = {name: item for name, item in value.items() if name in _FIELDS}
     if known.get("alarm"):
         known["alarm"] = Alarm(**known["alarm"])
-    return Probe(**{name: tuple(item) if isinstance(item, list) else item for name, item in known.items()})
+    known |= {name: tuple(item) for name, item in known.items() if isinstance(item, list)}
+    return Probe(**known)

@@ -175,17 +175,7 @@ def build(
                 # The words of this audit: whoever makes a report later may have another version, or lack a package.
                 "declarations": declared,
                 **(
-                    {
-                        "baseline": since.compare(
-                            baseline,
-                            findings,
-                            not_run,
-                            first["policy"],
-                            declarations.of_record({"declarations": declared}),
-                        )
-                    }
-                    if baseline
-                    else {}
+                    {"baseline": since.compare(baseline, findings, not_run, first["policy"], known)} if baseline else {}
                 ),
                 "findings": sorted(findings, key=lambda f: (WORST_FIRST.index(f["verdict"]), f["challenge"], f["id"])),
                 "energy": {

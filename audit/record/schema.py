@@ -52,7 +52,8 @@ def _of(hint: Any, text: dict[str, Any] = SENTENCE) -> dict[str, Any]:
     """The schema of a type: of a dataclass, of what its fields may hold; texts are sentences unless told otherwise."""
     origin, inside = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _of(inside[0], text) | hint.__metadata__[0]
+        constraints: dict[str, Any] = hint.__metadata__[0]
+        return _of(inside[0], text) | constraints
     if hint is str:
         return text
     if isinstance(hint, type) and hint in _SIMPLE:

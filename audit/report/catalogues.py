@@ -11,14 +11,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from audit.probes.catalogue import BUILT_IN, PHASES
+from audit.energy.phases import PHASES
+from audit.probes.catalogue import built_in
 from audit.report.i18n import words
-from audit.report.i18n.language import ENGLISH, EXPLAINED, TAGS, place
+from audit.report.i18n.language import ENGLISH, TAGS, place
 from audit.report.i18n.words import Counted, Mark
 from audit.report.page import standards
 
 # A model card and a bill of materials are for the Hub and for machines, which read English.
 _ENGLISH_ONLY = ("CARD", "BOM")
+_OF_A_PROBE = ("title", "unit", "counts", "meaning", "harm", "remedy")
 
 
 def messages() -> list[str | Counted]:
@@ -27,9 +29,9 @@ def messages() -> list[str | Counted]:
     for name, value in vars(words).items():
         if name.isupper() and name not in _ENGLISH_ONLY:
             found.update(dict.fromkeys(_texts(value)))
-    for identifier in BUILT_IN:
-        brackets = () if isinstance(identifier.brackets, str) else identifier.brackets
-        found.update(dict.fromkeys(getattr(identifier, name) for name in EXPLAINED))
+    for declared in built_in():
+        brackets = () if isinstance(declared.brackets, str) else declared.brackets
+        found.update(dict.fromkeys(getattr(declared, name) for name in _OF_A_PROBE))
         found.update(dict.fromkeys(bracket.replace("_", " ") for bracket in brackets))
     found.update(dict.fromkeys(PHASES.values()))
     for standard in standards.STANDARDS:

@@ -17,9 +17,9 @@ from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.verdict import is_waived
 from audit.policy.policy import OBJECTIVE, did_you_mean
-from audit.probes.catalogue import ids_of
+from audit.record.declarations import of_record
 from audit.report.i18n import language
-from audit.report.i18n.language import words
+from audit.report.i18n.language import counted, words
 from audit.report.i18n.words import Mark
 from audit.report.page import figures, findings, text
 from audit.report.page import page as report
@@ -65,7 +65,9 @@ class Candidate(NamedTuple):
         """How many of its gates hold."""
         gated = [view for view in self.views.values() if view.gated]
         hold = sum(view.verdict == "pass" for view in gated)
-        return COMPARISON["hold"].format(hold=hold, gates=len(gated))
+        unexceeded = sum(view.verdict == "not_exceeded" for view in gated)
+        aside = [counted(words.NOT_EXCEEDED, unexceeded)] if unexceeded else []
+        return words.COMMA.join([COMPARISON["hold"].format(hold=hold, gates=len(gated)), *aside])
 
     @property
     def passing(self) -> str:
@@ -173,7 +175,7 @@ def _candidate(letter: str, named: tuple[str, Mapping[str, Any]]) -> Candidate:
 def _better(objective: str, candidates: Sequence[Candidate]) -> str:
     """Whether a higher or a lower figure of the objective is better; empty where none was measured that says so."""
     every = {full_id for candidate in candidates for full_id in candidate.views}
-    declared = [known for c in candidates if (known := ids_of(c.record).get(base_id(objective))) is not None]
+    declared = [known for c in candidates if (known := of_record(c.record).get(base_id(objective))) is not None]
     if not declared and objective not in every:
         near = did_you_mean(objective, sorted(every))
         raise AuditError(f"compare: the objective '{text.cell(objective)}' is no id of these records{near}")
@@ -238,9 +240,8 @@ def _gate(view: FindingView | None) -> Any:
 
 def _machine(record: Mapping[str, Any], finding: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
     """Where a figure was measured, as far as a record tells: by the finding itself, else by the whole audit."""
-    told = finding["details"] if finding else {}
-    if told.get("machine"):
-        return told["machine"], told.get("source")
+    if finding and finding.get("machine"):
+        return finding["machine"], finding.get("source")
     made = record["provenance"]
     versions = made.get("versions")
     return made.get("device"), versions.get("system") if isinstance(versions, dict) else None
@@ -338,7 +339,7 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
 def _title(candidates: Sequence[Candidate], full_id: str) -> str:
     """The measure's title as a record has it, else as its declaration does."""
     views = (candidate.views.get(full_id) for candidate in candidates)
-    declared = (ids_of(candidate.record).get(base_id(full_id)) for candidate in candidates)
+    declared = (of_record(candidate.record).get(base_id(full_id)) for candidate in candidates)
     return next((view.name for view in views if view), "") or findings.named(
         full_id, next(filter(None, declared), None)
     )

@@ -43,12 +43,15 @@ def said(record: Mapping[str, Any]) -> str:
         parts.append(counted(words.LEFT_OUT, len(record["not_run"])))
     if record.get("interrupted"):
         parts.append(words.ENDED_EARLY)
+    unexceeded = counts["not_exceeded"]
     aside = counted(words.ARE_WAIVED, waived) if waived else ""
     if verdict == "pass":
         if parts:
             return words.PASSES_ALL_THE_SAME.format(parts=_listed(parts, aside))
-        if waived:
-            return counted(words.HOLD_OF, gated - waived, gated=gated, aside=aside)
+        if waived or unexceeded:
+            not_exceeded = [counted(words.NOT_EXCEEDED, unexceeded)] if unexceeded else []
+            asides = _listed(not_exceeded, aside)
+            return counted(words.HOLD_OF, gated - waived - unexceeded, gated=gated, aside=asides)
         return counted(words.ALL_HOLD, gated) if gated else words.NO_GATE_HOLDS
     if not parts:
         open_end = words.NOTHING_DECIDED if record["complete"] else words.NOT_ENDED

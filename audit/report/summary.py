@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from audit.core.identifiers import base_id
-from audit.probes.catalogue import ids_of
+from audit.record.declarations import of_record
 from audit.report.headline import headline
 from audit.report.i18n.language import spoken, words
 from audit.report.page import findings, text
@@ -80,7 +80,7 @@ def _table(views: Sequence[FindingView]) -> Iterator[str]:
 
 def _turned(record: Mapping[str, Any]) -> Iterator[str]:
     """The verdicts that are others than in the former audit."""
-    turned, known = record.get("baseline", {}).get("turned", ()), ids_of(record)
+    turned, known = record.get("baseline", {}).get("turned", ()), of_record(record)
     for each in turned:
         before, now = (words.VERDICTS[each[when]].word for when in ("before", "now"))
         yield f"- {plain(findings.named(each['id'], known.get(base_id(each['id']))))}: {before} → {now}"

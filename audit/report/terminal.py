@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.core import numbers
+from audit.core.sentences import from_json
 from audit.core.verdict import Gate
 from audit.policy.policy import ALWAYS_GATED
 from audit.report.page.findings import of_model, reading
 
 STYLES: Mapping[str, dict[str, bool]] = {
     "pass": {"green": True},
+    "not_exceeded": {"green": True},
     "fail": {"red": True},
     "error": {"red": True},
     "inconclusive": {"yellow": True},
@@ -59,12 +61,12 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
         word = finding["verdict"].upper().replace("_", " ")
         figure, gate = _figure(finding)
         text = f"{word:<13} {finding['id']:<{width}}  {figure:<24} {gate:<13}"
-        if outcome := finding["details"].get("outcome"):
+        if outcome := finding.get("outcome"):
             text += f" {outcome}"
-        if stated := finding["details"].get("by the policy"):
+        if stated := finding.get("stated"):
             text += f" with {stated}"
-        if (finding["verdict"] not in ("pass", "reported") or "caution" in finding["details"]) and finding["reason"]:
-            text += f" {finding['reason']}"
+        if (finding["verdict"] not in ("pass", "reported") or finding.get("caution")) and finding["reason"]:
+            text += f" {from_json(finding['reason'])}"
         style = STYLES[finding["verdict"]]
         if waiver := finding["waiver"]:
             said = "waived" if waiver["valid"] else "no longer waived"

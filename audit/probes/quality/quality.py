@@ -373,7 +373,8 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
         interval.high if np.isfinite(interval.high) else None,
         len(predictions),
         f"The release owner's metric “{own_metric}”; BCa bootstrap (Efron 1987) with {OWN_RESAMPLES:,} multinomial "
-        "resamples of the confusion matrix. Where a class has too few right or wrong answers for it, there is no interval.",
+        "resamples of the confusion matrix. Where a class has too few right or wrong answers for it, there is no "
+        "interval.",
         protocol.confidence,
         details={
             "tables": [_confusion_table(predictions)],

@@ -252,7 +252,7 @@ def _energy(shown: Mapping[str, Any], views: Sequence[FindingView]) -> list[dict
     )
     for view in views:
         if view.id == "environment.inference_energy" and view.measured:
-            kwh, source = view.finding["estimate"] / 1000, view.finding["details"].get("source")
+            kwh, source = view.finding["estimate"] / 1000, view.finding.get("source")
             used.append(_spent("inference", view.name, {"kwh": kwh, "source": source, **_carbon(shown, kwh)}))
     for phase in shown["energy"]["phases"]:
         if phase["name"] != "fine-tune" or not training:

@@ -11,21 +11,18 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from datetime import date
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
-from audit.core.identifiers import Identifier
 from audit.report.i18n import words as english
 from audit.report.i18n.words import Counted, Mark
 
 ENGLISH = "en"
 # Of each language the tag of a page (BCP 47), and the locale whose numbers and dates are used.
 TAGS: Mapping[str, tuple[str, str]] = {ENGLISH: ("en", "en_GB"), "de": ("de", "de"), "zh": ("zh-Hans", "zh_Hans")}
-EXPLAINED = ("title", "unit", "meaning", "harm", "remedy")
 _now: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
@@ -70,12 +67,6 @@ def say(text: str) -> str:
 def counted(forms: Counted, count: int, **fill: object) -> str:
     """A text that depends on a number, in the form that the language has for it."""
     return _catalogue(current()).ngettext(*forms, count).format(count=count, **fill)
-
-
-def explained(identifier: Identifier) -> Identifier:
-    """An entry of the catalogue in the language that is spoken."""
-    said: dict[str, Any] = {name: say(getattr(identifier, name)) for name in EXPLAINED}
-    return replace(identifier, **said)
 
 
 def tag() -> str:

@@ -40,6 +40,7 @@ VERDICTS: Mapping[str, Mark] = {
     "inconclusive": Mark("Inconclusive", "?", "open"),
     "not_assessed": Mark("Not assessed", "–", "open"),
     "not_run": Mark("Not run", "–", "open"),
+    "not_exceeded": Mark("Not exceeded", "○", "holds"),
     "pass": Mark("Pass", "✓", "holds"),
     "reported": Mark("Reported", "•", "plain"),
 }
@@ -56,6 +57,10 @@ STATES: Mapping[str, tuple[Mark, Counted]] = {
         Counted("{count} of {gates} could not be assessed", "{count} of {gates} could not be assessed"),
     ),
     "not_run": (Mark("", "–", "open"), Counted("{count} of {gates} did not run", "{count} of {gates} did not run")),
+    "not_exceeded": (
+        Mark("", "○", "partly"),
+        Counted("{hold} of {gates} holds, {unexceeded}", "{hold} of {gates} hold, {unexceeded}"),
+    ),
     "pass": (Mark("", "✓", "holds"), Counted("The one gate holds", "All {gates} hold")),
     "partly": (
         Mark("", "✓", "partly"),
@@ -93,9 +98,9 @@ OUTCOME_MEANINGS: Mapping[str, str] = {
     "not settled": "The claim is not settled: the intervals neither support nor refute it.",
 }
 MEANINGS: Mapping[str, str] = {
-    "pass": "The whole interval lies on the allowed side of the gate, or in a full count the figure "
-    "itself. Where an attack gives a lower bound only, a pass says that this attack found no more; the "
-    "finding then says so.",
+    "pass": "The whole interval lies on the allowed side of the gate, or in a full count the figure itself.",
+    "not_exceeded": "An attack shows a lower bound only, and that does not exceed the gate. It found no more, which is "
+    "no proof that there is no more; it does not block the release, and is not counted among the gates that hold.",
     "fail": "The whole interval lies beyond the gate, or in a full count the figure itself. Chance alone "
     "does not plausibly explain it.",
     "inconclusive": "The interval lies on both sides of the gate: the evidence supports neither a pass nor "
@@ -249,6 +254,7 @@ ARE_WAIVED = Counted("{count} is waived", "{count} are waived")
 PASSES_ALL_THE_SAME = "{parts}; the policy lets that pass."
 HOLD_OF = Counted("{count} of {gated} gates holds, {aside}.", "{count} of {gated} gates hold, {aside}.")
 ALL_HOLD = Counted("its one gate holds.", "all {count} gates hold.")
+NOT_EXCEEDED = Counted("{count} not exceeded", "{count} not exceeded")
 NO_GATE_HOLDS = "the policy sets no gate."
 FAILED_OUTSIDE = "a test outside the audit failed"
 NOT_ENDED = "it did not come to its end"
@@ -481,6 +487,7 @@ ALL_GATES = "All gates"
 SUMMARY_OF = "The evidence is in report.html, beside this summary."
 BADGE_LABEL = "model audit"
 BADGE = "{word}, {hold} of {gates} gates hold"
+BADGE_NOT_EXCEEDED = ", {count} not exceeded"
 BADGE_WAIVED = ", {count} waived"
 MORE = "… and {count} more; the record holds all of them."
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 from markupsafe import Markup
 
+from audit.core import evidence as core
 from audit.core.numbers import is_number
+from audit.core.sentences import Sentence
+from audit.report.i18n import language
 from audit.report.i18n.language import numeral, words
 from audit.report.page import figures, text
 
+_ON_PAPER = 3  # texts of a finding that decided nothing or holds; of the others all are printed
+_MOST_MODELS = 20
 # How the column of an interval's lower end is called.
 _LOWEST = ("low", "at least")
 
@@ -26,17 +32,19 @@ class Limits(NamedTuple):
     cell: int = text.CELL
 
 
-class Pair(NamedTuple):
-    """A text before and after a change, the changed words marked; `after` is None where one text is all there is."""
+@dataclass(frozen=True)
+class View:
+    """A piece of evidence, ready to show. `kind` names the macro that lays it out."""
 
-    before: Markup
-    after: Markup | None
-    note: str
+    kind: ClassVar[str]
+    is_picture: ClassVar[bool] = False
 
 
-class Table(NamedTuple):
-    """A table of the evidence."""
+@dataclass(frozen=True)
+class Table(View):
+    """A table of the evidence; `lang` is set where its words are in another language than the page."""
 
+    kind = "table"
     caption: str
     columns: Sequence[str]
     numeric: Sequence[bool]
@@ -44,29 +52,32 @@ class Table(NamedTuple):
     drawings: Sequence[Markup]
     scale: str
     more: str
+    lang: str
 
 
-def table(raw: Mapping[str, Any], limits: Limits) -> Table:
-    """A table of the record, ready to show."""
-    columns = [text.short(name, text.HEADER) for name in raw["columns"][: limits.columns]]
+def table(raw: core.Table, limits: Limits, *, is_own: bool = False) -> Table:
+    """A table, ready to show; `is_own` where its words are in the language of the page already."""
+    is_foreign = not is_own and text.is_english(text.said(raw.caption)) and language.current() != language.ENGLISH
+    lang = language.ENGLISH if is_foreign else ""
+    say: Callable[[Any], str] = str if is_own or lang else text.said
+    columns = [text.short(say(name), text.HEADER) for name in raw.columns[: limits.columns]]
+    keys = [str(name) for name in raw.columns[: limits.columns]]
     width = len(columns)
-    rows = [[*row[:width], *[None] * (width - len(row))] for row in raw["rows"][: limits.rows]]
+    rows = [[*row[:width], *[None] * (width - len(row))] for row in raw.rows[: limits.rows]]
     numeric = [any(is_number(row[i]) for row in rows) for i in range(width)]
-    drawings, scale = _spans(columns, rows)
-    return Table(
-        text.short(raw["caption"]), columns, numeric,
-        [[text.short(value, limits.cell) for value in _cells(columns, row)] for row in rows], drawings, scale,
-        more(raw["rows"], limits.rows),
-    )  # fmt: skip
+    drawings, scale = _spans(keys, rows)
+    cells = [[text.short(value, limits.cell) for value in _cells(keys, row, say)] for row in rows]
+    shown = text.short(say(raw.caption))
+    return Table(shown, columns, numeric, cells, drawings, scale, more(raw.rows, limits.rows), lang)
 
 
-def _cells(columns: Sequence[str], row: Sequence[Any]) -> list[str]:
+def _cells(columns: Sequence[str], row: Sequence[core.Cell], say: Callable[[Any], str]) -> list[str]:
     """The cells of a row in words; a figure and the ends of its interval, which stand behind it, in one precision."""
-    cells = list(map(text.cell, row))
+    cells = [say(value) if isinstance(value, Sentence) else text.cell(value) for value in row]
     for i, name in enumerate(columns):
         own = slice(i - 1, i + 2)
         if 0 < i < len(row) - 1 and name.endswith(_LOWEST) and all(is_number(v) or v is None for v in row[own]):
-            cells[own] = text.figures(row[own], None)[0]
+            cells[own] = text.figures([v if is_number(v) else None for v in row[own]], None)[0]
     return cells
 
 
@@ -87,56 +98,62 @@ def _spans(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[
     return drawings, " – ".join(text.figures([start, end], None)[0])
 
 
-class Roc(NamedTuple):
+@dataclass(frozen=True)
+class Roc(View):
     """ROC curves: what they are of, the drawing, and for each curve a piece of its line, its name and its rates."""
 
+    kind = "roc"
+    is_picture = True
     caption: str
     drawing: Markup
     legend: Sequence[tuple[Markup, str, str]]
 
 
-def roc(raw: Mapping[str, Any], confidence: float) -> Roc | None:
-    """The ROC curves of the record, ready to show; None where it holds no point that can be drawn."""
+def roc(raw: core.RocCurves, confidence: float) -> Roc | None:
+    """ROC curves, ready to show; None where there is no point that can be drawn."""
     curves = []
-    for curve in raw["curves"][: len(figures.LINES)]:
-        points = sorted((x, y) for x, y in known(curve["points"]) if x > 0)
+    for curve in raw.curves[: len(figures.LINES)]:
+        points = sorted((x, y) for x, y in known(curve.points) if x > 0)
         if points:
-            curves.append((text.short(curve["name"], text.HEADER), points, known(curve["intervals"])))
+            curves.append((text.short(text.said(curve.name), text.HEADER), points, known(curve.intervals)))
     if not curves:
         return None
-    said = [(name, "; ".join(_rate(*interval) for interval in intervals)) for name, _, intervals in curves]
+    rates = [(name, "; ".join(_rate(*interval) for interval in intervals)) for name, _, intervals in curves]
     label = words.ROC_LABEL.format(confidence=text.percent(confidence))
-    told = " ".join(text.sentence(f"{name}: {rates}") for name, rates in said if rates)
-    drawing = figures.roc([points for _, points, _ in curves], curves[0][2], f"{label} {told}".strip())
-    legend = [
-        (figures.key(kind), text.english(name), rates) for kind, (name, rates) in zip(figures.LINES, said, strict=False)
-    ]
-    return Roc(text.english(text.short(raw["caption"])), drawing, legend)
+    read = " ".join(text.sentence(f"{text.unvoiced(name)}: {shown}") for name, shown in rates if shown)
+    drawing = figures.roc([points for _, points, _ in curves], curves[0][2], f"{label} {read}".strip())
+    legend = [(figures.key(kind), name, shown) for kind, (name, shown) in zip(figures.LINES, rates, strict=False)]
+    return Roc(text.short(text.said(raw.caption)), drawing, legend)
 
 
-class Pareto(NamedTuple):
+@dataclass(frozen=True)
+class Pareto(View):
     """Models by accuracy and energy: the drawing, and for each its mark, its name and its figures."""
+
+    kind = "pareto"
+    is_picture = True
 
     drawing: Markup
     legend: Sequence[tuple[Markup, str, str]]
 
 
-def pareto(raw: Sequence[Mapping[str, Any]], confidence: float) -> Pareto | None:
-    """The models of the record, ready to show; None where it holds none that can be drawn."""
+def pareto(raw: core.Pareto, confidence: float) -> Pareto | None:
+    """Models, ready to show; None where there is none that can be drawn."""
     points = [
-        figures.Point(text.short(each["name"]), each["accuracy"], each["wh"], each["front"], each["audited"])
-        for each in raw
-        if len(known([each["accuracy"], each["wh"]])) == 2 and each["wh"][0] > 0
+        figures.Point(text.short(text.unvoiced(text.said(each.name))), whole[0], whole[1], each.front, each.audited)
+        for each in raw.models[:_MOST_MODELS]
+        if len(whole := known([each.accuracy, each.wh])) == 2 and whole[1][0] > 0
     ]
     if not points:
         return None
-    said = [(f"{number} {point.name}", _model(point)) for number, point in enumerate(points, 1)]
+    shown = [(f"{number} {point.name}", _model(point)) for number, point in enumerate(points, 1)]
     label = words.PARETO_LABEL.format(confidence=text.percent(confidence))
-    told = " ".join(text.sentence(f"{name}: {shown}") for name, shown in said)
+    read = " ".join(text.sentence(f"{name}: {figure}") for name, figure in shown)
     legend = [
-        (figures.model_key(point), text.english(name), shown) for point, (name, shown) in zip(points, said, strict=True)
+        (figures.model_key(point), text.english(name), figure)
+        for point, (name, figure) in zip(points, shown, strict=True)
     ]
-    return Pareto(figures.pareto(points, f"{label} {told}"), legend)
+    return Pareto(figures.pareto(points, f"{label} {read}"), legend)
 
 
 def _model(point: figures.Point) -> str:
@@ -156,13 +173,22 @@ class Explained(NamedTuple):
     told: str
 
 
-def explained(raw: Sequence[Mapping[str, Any]], limits: Limits) -> list[Explained]:
-    """The explanations of the record, ready to show."""
-    return [_explained(each) for each in raw[: limits.examples]]
+@dataclass(frozen=True)
+class Attributions(View):
+    """Answers with the words that they rest on."""
+
+    kind = "attributions"
+    is_picture = True
+    answers: Sequence[Explained]
 
 
-def _explained(raw: Mapping[str, Any]) -> Explained:
-    parts: list[tuple[str, int]] = raw["parts"]
+def attributions(raw: core.Attributions, limits: Limits) -> Attributions | None:
+    """Explanations, ready to show; None where there are none."""
+    return Attributions([_explained(each) for each in raw.answers[: limits.examples]]) if raw.answers else None
+
+
+def _explained(raw: core.Attribution) -> Explained:
+    parts = [(str(part), weight) for part, weight in raw.parts]
     said = Markup().join(
         Markup('<span class="{}{}">{}</span>').format("for" if weight > 0 else "against", abs(weight), part)
         if weight
@@ -174,63 +200,178 @@ def _explained(raw: Mapping[str, Any]) -> Explained:
         for form, sign in ((words.EXPLAINED_FOR, 1), (words.EXPLAINED_AGAINST, -1))
         if (foremost := [part for part, weight in sorted(parts, key=lambda p: -sign * p[1]) if sign * weight > 1][:5])
     ]
-    form = words.EXPLAINED_RIGHT if raw["answer"] == raw["truth"] else words.EXPLAINED_WRONG
-    names = {name: text.short(str(raw[name]), text.HEADER) for name in ("answer", "truth")}
-    share = raw["probability"] if is_number(raw["probability"]) else 0.0
-    head = form.format(**names, probability=text.percent(float(f"{share:.3g}")))
-    return Explained(head if raw["passed"] else f"{head} {words.EXPLAINED_FAILED}", said, " ".join(ways))
+    form = words.EXPLAINED_RIGHT if raw.answer == raw.truth else words.EXPLAINED_WRONG
+    names = {"answer": text.short(raw.answer, text.HEADER), "truth": text.short(raw.truth, text.HEADER)}
+    head = form.format(**names, probability=text.percent(float(f"{raw.probability or 0.0:.3g}")))
+    return Explained(head if raw.passed else f"{head} {words.EXPLAINED_FAILED}", said, " ".join(ways))
 
 
-class Attended(NamedTuple):
+@dataclass(frozen=True)
+class Attention(View):
     """What a head of the network weighs: what it is of, and the drawing."""
 
+    kind = "attention"
+    is_picture = True
     caption: str
     drawing: Markup
 
 
-def attended(raw: Mapping[str, Any]) -> Attended | None:
-    """The attention of the record, ready to show; None where it holds none that can be drawn."""
-    tokens = [text.short(str(token), 20) for token in raw["tokens"][: figures.MOST_TOKENS]]
-    weights = [row[: len(tokens)] for row in raw["weights"][: len(tokens)]]
+def attention(raw: core.Attention) -> Attention | None:
+    """The attention of one head, ready to show; None where it cannot be drawn."""
+    tokens = [text.short(str(token), 20) for token in raw.tokens[: figures.MOST_TOKENS]]
+    weights = [row[: len(tokens)] for row in raw.weights[: len(tokens)]]
     if len(weights) != len(tokens) or any(len(known([row])) != 1 or len(row) != len(tokens) for row in weights):
         return None
-    places = {name: text.figure(raw[name]) for name in ("head", "heads", "layer", "layers")}
+    places = {name: text.figure(getattr(raw, name)) for name in ("head", "heads", "layer", "layers")}
     caption = words.ATTENTION_CAPTION.format(**places)
-    largest = max(((weight, i, j) for i, row in enumerate(weights) for j, weight in enumerate(row)), default=None)
+    placed = ((weight or 0.0, i, j) for i, row in enumerate(weights) for j, weight in enumerate(row))
+    largest = max(placed, default=None)
     if largest is None:
         return None
     weight, i, j = largest
     most = words.ATTENTION_MOST.format(reader=tokens[i], read=tokens[j], weight=text.percent(float(f"{weight:.2g}")))
-    return Attended(caption, figures.heat(tokens, weights, f"{caption} {most}"))
+    return Attention(caption, figures.heat(tokens, known(weights), f"{caption} {most}"))
 
 
-class Lines(NamedTuple):
+@dataclass(frozen=True)
+class Curves(View):
     """Curves with intervals: what they are of, the drawing, and for each a piece of its line and its name."""
 
+    kind = "curves"
+    is_picture = True
     caption: str
     drawing: Markup
     legend: Sequence[tuple[Markup, str]]
 
 
-def lines(raw: Mapping[str, Any]) -> Lines | None:
-    """The curves of the record, ready to show; None where it holds no point that can be drawn."""
-    logarithmic = bool(raw.get("logarithmic"))
-    curves = []
-    for each in raw["series"][: len(figures.LINES)]:
-        points = [point for point in known(each["points"]) if point[0] > 0 and (min(point) > 0 or not logarithmic)]
+def curves(raw: core.Curves) -> Curves | None:
+    """Curves, ready to show; None where there is no point that can be drawn."""
+    drawn = []
+    for each in raw.series[: len(figures.LINES)]:
+        points = [point for point in known(each.points) if point[0] > 0 and (min(point) > 0 or not raw.logarithmic)]
         if points:
-            curves.append((text.short(each["name"], text.HEADER), sorted(points, key=lambda point: point[0])))
-    if not curves:
+            name = text.short(text.said(each.name), text.HEADER)
+            drawn.append((name, sorted(points, key=lambda point: point[0])))
+    if not drawn:
         return None
-    caption = text.short(raw["caption"])
-    drawing = figures.lines([points for _, points in curves], caption, logarithmic=logarithmic)
-    legend = [(figures.key(kind), text.english(name)) for kind, (name, _) in zip(figures.LINES, curves, strict=False)]
-    return Lines(text.english(caption), drawing, legend)
+    caption = text.short(text.said(raw.caption))
+    drawing = figures.lines([points for _, points in drawn], text.unvoiced(caption), logarithmic=raw.logarithmic)
+    legend = [(figures.key(kind), name) for kind, (name, _) in zip(figures.LINES, drawn, strict=False)]
+    return Curves(caption, drawing, legend)
 
 
-def known(rows: Sequence[Sequence[Any]]) -> list[Sequence[float]]:
+@dataclass(frozen=True)
+class Calibration(View):
+    """The reliability diagram."""
+
+    kind = "calibration"
+    is_picture = True
+    drawing: Markup
+
+
+def calibration(raw: core.Calibration) -> Calibration | None:
+    """A reliability diagram, ready to show; None where no bin can be drawn."""
+    bins = known(raw.bins)[:100]
+    return Calibration(figures.reliability(bins, words.RELIABILITY)) if bins else None
+
+
+def confusion(raw: core.Confusion, limits: Limits) -> Table:
+    """A confusion matrix, ready to show."""
+    caption = Sentence("What the model said (columns) of examples of each class (rows)")
+    columns = [Sentence("true class"), *(f"→ {name}" for name in raw.classes)]
+    rows = [[name, *counts] for name, counts in zip(raw.classes, raw.counts, strict=False)]
+    return table(core.Table(caption, columns, rows), limits)
+
+
+def distribution(raw: core.Distribution, limits: Limits) -> Table:
+    """Quantiles, ready to show."""
+    levels = [Sentence("{level} quantile", level=text.percent(level)) for level in raw.levels]
+    rows = [[name, *values] for name, values in raw.rows]
+    return table(core.Table(raw.caption, [raw.unit, *levels], rows), limits)
+
+
+class Pair(NamedTuple):
+    """A text before and after a change, the changed words marked; `after` is None where one text is all there is."""
+
+    before: Markup
+    after: Markup | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Pairs(View):
+    """Texts of the evidence: what they show, so many as the screen and as paper take, and how many more there are."""
+
+    kind = "pairs"
+    caption: str
+    pairs: Sequence[Pair]
+    more: str
+    on_paper: int
+    more_on_paper: str
+
+
+def pairs(raw: core.Pairs, limits: Limits, *, is_open: bool) -> Pairs | None:
+    """Texts with what changed marked; None where there are none."""
+    shown = [_pair(item) for item in raw.items[: limits.examples]]
+    if not shown:
+        return None
+    on_paper = len(shown) if is_open else min(len(shown), _ON_PAPER)
+    left_out, left_out_on_paper = (more(raw.items, number) for number in (len(shown), on_paper))
+    return Pairs(text.short(text.said(raw.caption)), shown, left_out, on_paper, left_out_on_paper)
+
+
+def _pair(item: core.Pair) -> Pair:
+    before, after = text.marked(item.before, item.before if item.after is None else item.after)
+    note = item.note if isinstance(item.note, Sentence) else text.cell(item.note)
+    return Pair(before, None if item.after is None else after, text.said(note))
+
+
+@dataclass(frozen=True)
+class Facts(View):
+    """Single values and what they are."""
+
+    kind = "facts"
+    rows: Sequence[tuple[str, str]]
+
+
+def facts(raw: core.Facts, limits: Limits) -> Facts | None:
+    """Single values, ready to show; None where there are none."""
+    rows = [
+        (text.short(text.said(fact.name), text.HEADER + 2), text.short(_value(fact), limits.cell))
+        for fact in raw.items[: limits.figures]
+    ]
+    left_out = more(raw.items, limits.figures)
+    return Facts([*rows, ("…", left_out)] if left_out else rows) if rows else None
+
+
+def _value(fact: core.Fact) -> str:
+    value = text.said(fact.value) if isinstance(fact.value, Sentence) else single(fact.value)
+    return f"{value} {fact.unit}" if fact.unit else value
+
+
+def views(
+    evidence: Iterable[core.Evidence], limits: Limits, *, confidence: float = 0.95, is_open: bool = False
+) -> list[View]:
+    """Pieces of evidence, ready to show in their order; without those of which nothing can be shown."""
+    renderers: Mapping[type, Callable[[Any], View | None]] = {
+        core.Table: lambda raw: table(raw, limits) if raw.rows else None,
+        core.Pairs: lambda raw: pairs(raw, limits, is_open=is_open),
+        core.Confusion: lambda raw: confusion(raw, limits),
+        core.Calibration: calibration,
+        core.RocCurves: lambda raw: roc(raw, confidence),
+        core.Curves: curves,
+        core.Distribution: lambda raw: distribution(raw, limits),
+        core.Pareto: lambda raw: pareto(raw, confidence),
+        core.Attributions: lambda raw: attributions(raw, limits),
+        core.Attention: attention,
+        core.Facts: lambda raw: facts(raw, limits),
+    }
+    return [view for each in evidence if (view := renderers[type(each)](each)) is not None]
+
+
+def known(rows: Iterable[Sequence[float | None]]) -> list[Sequence[float]]:
     """The rows in which every number is known."""
-    return [row for row in rows if all(map(is_number, row))]
+    return [row for row in rows if all(map(is_number, row))]  # type: ignore[misc]
 
 
 def _rate(level: float, rate: float, low: float, high: float) -> str:
@@ -240,7 +381,7 @@ def _rate(level: float, rate: float, low: float, high: float) -> str:
 
 
 def label(key: str) -> str:
-    """A key of the evidence as words."""
+    """A key of the record as words."""
     return text.short(key.replace("_", " "), text.HEADER)
 
 

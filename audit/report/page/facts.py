@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from audit.core.evidence import Table as Rows
 from audit.core.identifiers import base_id
 from audit.core.numbers import is_number
 from audit.energy.meter import Power
-from audit.probes.catalogue import PHASES, ids_of
+from audit.energy.phases import PHASES
+from audit.record.declarations import of_record
 from audit.report.i18n import language
 from audit.report.i18n.language import words
 from audit.report.page import figures, text
@@ -28,11 +30,11 @@ def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, 
     if not entries:
         return None, []
     names = list(dict.fromkeys(name for entry in entries for name in entry))[:8]
-    raw = {
-        "caption": words.PAGE["by_epoch"],
-        "columns": [words.HISTORY.get(name, name) for name in names],
-        "rows": [[entry.get(name) for name in names] for entry in entries],
-    }
+    raw = Rows(
+        caption=words.PAGE["by_epoch"],
+        columns=[words.HISTORY.get(name, name) for name in names],
+        rows=[[entry.get(name) for name in names] for entry in entries],
+    )
     curves = []
     for name in ("validation_accuracy", "loss"):
         values = [entry[name] for entry in entries if is_number(entry.get(name))]
@@ -42,7 +44,7 @@ def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, 
                 name=words.HISTORY[name], first=first, last=last, smallest=smallest, largest=largest
             )
             curves.append((label, figures.curve(values, label)))
-    return table(raw, Limits(rows=200)), curves
+    return table(raw, Limits(rows=200), is_own=True), curves
 
 
 def recipe(training: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -102,16 +104,16 @@ def grids(record: Mapping[str, Any], limits: Limits) -> Table | None:
     if not known:
         return None
     kwh = sum(phase["kwh"] or 0 for phase in record["energy"]["phases"])
-    raw = {
-        "caption": PAGE["grids"],
-        "columns": [PAGE[name] for name in ("grid", "grid_year", "grid_intensity", "co2")],
-        "rows": [
+    raw = Rows(
+        caption=PAGE["grids"],
+        columns=[PAGE[name] for name in ("grid", "grid_year", "grid_intensity", "co2")],
+        rows=[
             [grid["name"] or f"{grid['country']}: {PAGE['grid_world']}", str(grid["year"] or PAGE["unknown"]),
              grid["g_per_kwh"], kwh * (grid["g_per_kwh"] or 0)]
             for grid in known
         ],
-    }  # fmt: skip
-    return table(raw, limits)
+    )  # fmt: skip
+    return table(raw, limits, is_own=True)
 
 
 def training(record: Mapping[str, Any]) -> Facts:
@@ -186,7 +188,7 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
     if not former["turned"]:
         said.append(PAGE["since_same"])
     gates = [each for change in words.CHANGES for each in former.get("gates", ()) if each["change"] == change]
-    columns, known = [PAGE["then"], PAGE["now"]], ids_of(record)
+    columns, known = [PAGE["then"], PAGE["now"]], of_record(record)
 
     def name(each: Mapping[str, Any]) -> str:
         return named(each["id"], known.get(base_id(each["id"])))
@@ -206,11 +208,7 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
     ]  # fmt: skip
     return Since(
         said,
-        [
-            table({"caption": caption, "columns": columns, "rows": rows}, limits)
-            for caption, columns, rows in tables
-            if rows
-        ],
+        [table(Rows(caption, columns, rows), limits, is_own=True) for caption, columns, rows in tables if rows],
     )
 
 
@@ -241,12 +239,12 @@ def model(record: Mapping[str, Any]) -> Facts:
 def model_files(record: Mapping[str, Any], limits: Limits) -> Table:
     """The files that the fingerprint covers."""
     hashes = record["model"].get("files") or {}
-    raw = {
-        "caption": PAGE["files"],
-        "columns": [PAGE["file"], PAGE["sha256"]],
-        "rows": [list(item) for item in hashes.items()],
-    }
-    return table(raw, limits)
+    raw = Rows(
+        caption=PAGE["files"],
+        columns=[PAGE["file"], PAGE["sha256"]],
+        rows=[list(item) for item in hashes.items()],
+    )
+    return table(raw, limits, is_own=True)
 
 
 def data(record: Mapping[str, Any]) -> list[tuple[str, Facts]]:

@@ -13,32 +13,35 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from audit.core.identifiers import Identifier, base_id
+from audit.core.evidence import Fact, Facts, from_json
+from audit.core.identifiers import base_id
 from audit.core.numbers import is_number
+from audit.core.probe import POINTS, SHARE, Probe
 from audit.core.verdict import is_waived
-from audit.probes.catalogue import BUILT_IN, challenge_of, ids_of
+from audit.probes.catalogue import challenge_of
+from audit.record.declarations import of_record
 from audit.record.since import gate_of
 from audit.report.i18n import language
 from audit.report.i18n.language import counted, words
 from audit.report.i18n.words import Mark
 from audit.report.page import evidence, figures, text
-from audit.report.page.evidence import Attended, Explained, Limits, Lines, Pair, Pareto, Roc, Table
+from audit.report.page.evidence import Limits, View
 
-_SHOWN_ELSEWHERE = {
-    "sample", "summary", "tables", "examples", "limits", "reliability", "roc", "pareto", "undecided", "unbounded",
-    "outcome", "caution", "lines", "explained", "attention",
-}  # fmt: skip
 _PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
-_ON_PAPER = 3  # texts of a finding that decided nothing or holds; of the others all are printed
+# What a figure depends on besides its sample, and what that is called.
+_BASIS = (
+    ("source", "source"), ("machine", "machine"), ("stated", "by the policy"), ("too_small", "too small"),
+    ("look", "look"),
+)  # fmt: skip
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 
 
-def named(full_id: str, identifier: Identifier | None, title: str = "") -> str:
+def named(full_id: str, declared: Probe | None, title: str = "") -> str:
     """Title and, where there is one, the group or kind that the id is about."""
     bracket = full_id.partition("[")[2].removesuffix("]")
-    if identifier and bracket in identifier.brackets and not isinstance(identifier.brackets, str):
+    if declared and bracket in declared.brackets and not isinstance(declared.brackets, str):
         bracket = language.say(bracket.replace("_", " "))  # our own name, not a column of the user's
-    title = title or text.short(language.say(identifier.title) if identifier else base_id(full_id), 120)
+    title = title or text.short(language.say(declared.title) if declared else base_id(full_id), 120)
     return words.NAMED.format(title=title, bracket=text.short(bracket, text.HEADER)) if bracket else title
 
 
@@ -47,22 +50,10 @@ def shown(figure: Mapping[str, Any] | None, bound: float | None = None) -> str:
     return text.interval([(figure or {}).get(name) for name in ("estimate", "low", "high")], bound)
 
 
-def explained(identifier: Identifier) -> Identifier:
-    """An entry of the catalogue in the language of the page; what another package says is marked as English there."""
-    if identifier in BUILT_IN:
-        return language.explained(identifier)
-    said: dict[str, Any] = {name: text.english(getattr(identifier, name)) for name in ("meaning", "harm", "remedy")}
-    return replace(identifier, **said)
-
-
-class Examples(NamedTuple):
-    """Texts of the evidence: what they show, so many as the screen and as paper take, and how many more there are."""
-
-    caption: str
-    pairs: Sequence[Pair]
-    more: str
-    on_paper: int
-    more_on_paper: str
+def explained(declared: Probe) -> Probe:
+    """A declaration in the language of the page; what its catalogue does not have is marked as English."""
+    words_of: dict[str, Any] = {name: text.told(getattr(declared, name)) for name in ("meaning", "harm", "remedy")}
+    return replace(declared, **words_of)
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ class FindingView:
     finding: Mapping[str, Any]
     origin: str
     limits: Limits
-    identifier: Identifier | None = None
+    declared: Probe | None = None
     former: Mapping[str, Any] | None = None
     explained_above: bool = False
     limits_above: frozenset[str] = frozenset()
@@ -85,7 +76,7 @@ class FindingView:
     @property
     def name(self) -> str:
         """Title and, where there is one, the group or kind that it is about."""
-        return named(self.id, self.identifier, self.title)
+        return named(self.id, self.declared, self.title)
 
     @property
     def mark(self) -> Mark:
@@ -98,7 +89,7 @@ class FindingView:
     @property
     def outcome(self) -> str:
         """What became of a claim of the document; empty for all else."""
-        return str(self.finding["details"].get("outcome", ""))
+        return str(self.finding.get("outcome", ""))
 
     @property
     def explained(self) -> bool:
@@ -136,6 +127,8 @@ class FindingView:
             return ""
         (estimate, low, high), _ = self._figures
         unit = finding["unit"]
+        if self.known and self.known.counts and unit in ("", SHARE, POINTS):
+            unit = self.known.counts
         if unit:
             plain = unit.split()[0] in _PLAIN_UNITS
             said = unit if unit in _PLAIN_UNITS else text.told(unit)
@@ -151,7 +144,7 @@ class FindingView:
             estimate = words.AT_MOST.format(figure=estimate)
             said = f"{estimate}{unit}, {words.UPPER_ONLY.format(confidence=confidence)}"
         else:
-            form = words.BOUNDED if finding["details"].get("interval") == "error bound" else words.BETWEEN
+            form = words.BOUNDED if finding.get("interval") == "error bound" else words.BETWEEN
             between = form.format(confidence=confidence, low=low, high=high)
             said = f"{estimate}{unit}, {between}"
         return f"{said}; {self.basis}" if self.basis else said
@@ -159,8 +152,8 @@ class FindingView:
     @property
     def basis(self) -> str:
         """How much the figure rests on: 1,821 test examples."""
-        sample = self.finding["details"].get("sample")
-        if not isinstance(sample, str) or not sample:
+        sample = self.finding.get("sample")
+        if not sample:
             return ""
         n = self.finding["n"]
         if sample in words.SAMPLES:
@@ -182,7 +175,7 @@ class FindingView:
     @property
     def reason(self) -> str:
         """Why the verdict is what it is, as the record says it."""
-        return text.english(str(self.finding.get("reason", "")).strip().rstrip("."))
+        return text.said(self.finding.get("reason", "")).strip().rstrip(".")
 
     @property
     def waiver(self) -> str:
@@ -229,9 +222,9 @@ class FindingView:
         return self.known.remedy if self.known and self.known.remedy else words.DO_UNKNOWN
 
     @cached_property
-    def known(self) -> Identifier | None:
-        """What the catalogue says of the id."""
-        return explained(self.identifier) if self.identifier else None
+    def known(self) -> Probe | None:
+        """What the id's declaration says of it."""
+        return explained(self.declared) if self.declared else None
 
     @cached_property
     def drawing(self) -> Markup:
@@ -260,95 +253,43 @@ class FindingView:
     @property
     def summary(self) -> str:
         """The evidence in one sentence, where the probe wrote one."""
-        summary = self.finding["details"].get("summary")
-        return text.english(summary) if isinstance(summary, str) else ""
+        return text.said(self.finding.get("summary", ""))
 
     @property
     def caveats(self) -> Sequence[str]:
         """What the measurement cannot tell, but for what was told of the same measure above."""
-        return [text.english(limit) for limit in self._all_caveats if limit not in self.limits_above]
+        return [caveat for caveat in self._all_caveats if caveat not in self.limits_above]
 
     @property
     def _all_caveats(self) -> Sequence[str]:
-        return list(islice(self.finding["details"].get("limits", ()), self.limits.figures))
+        return [text.said(caveat) for caveat in islice(self.finding.get("caveats", ()), self.limits.figures)]
 
     @property
     def method(self) -> str:
         """How it was measured."""
-        return text.english(str(self.finding.get("method", "")))
+        return text.said(self.finding.get("method", ""))
 
     @cached_property
-    def tables(self) -> Sequence[Table]:
-        """Tables of the evidence that have rows."""
-        return [
-            evidence.table(each, self.limits)
-            for each in islice(self.finding["details"].get("tables", ()), self.limits.figures)
-            if each["rows"]
-        ]
+    def _evidence(self) -> Sequence[View]:
+        pieces = [piece for each in self.finding["evidence"] if (piece := from_json(each)) is not None]
+        basis = [Fact(name, self.finding[key]) for key, name in _BASIS if self.finding.get(key)]
+        facts = [*basis, *(fact for piece in pieces if isinstance(piece, Facts) for fact in piece.items)]
+        return evidence.views(
+            [*(piece for piece in pieces[: self.limits.figures] if not isinstance(piece, Facts)), Facts(facts)],
+            self.limits,
+            confidence=self.finding.get("confidence", 0.95),
+            is_open=self.open,
+        )
 
-    @cached_property
-    def reliability(self) -> Markup:
-        """The reliability diagram; empty where the evidence holds none."""
-        points = evidence.known(self.finding["details"].get("reliability") or [])
-        return figures.reliability(points[:100], words.RELIABILITY) if points else Markup()
+    @property
+    def pictures(self) -> Sequence[View]:
+        """The evidence that is shown at once, in its order."""
+        return [view for view in self._evidence if view.is_picture]
 
-    @cached_property
-    def roc(self) -> Roc | None:
-        """The ROC curves; None where the evidence holds none."""
-        raw = self.finding["details"].get("roc")
-        return evidence.roc(raw, self.finding["confidence"]) if raw else None
-
-    @cached_property
-    def pareto(self) -> Pareto | None:
-        """The models by accuracy and energy; None where the evidence holds none."""
-        raw = self.finding["details"].get("pareto")
-        return evidence.pareto(raw, self.finding["confidence"]) if raw else None
-
-    @cached_property
-    def lines(self) -> Lines | None:
-        """Curves with intervals; None where the evidence holds none."""
-        raw = self.finding["details"].get("lines")
-        return evidence.lines(raw) if raw else None
-
-    @cached_property
-    def explained_answers(self) -> Sequence[Explained]:
-        """Answers with the words that they rest on."""
-        return evidence.explained(self.finding["details"].get("explained") or (), self.limits)
-
-    @cached_property
-    def attended(self) -> Attended | None:
-        """What a head of the network weighs; None where the evidence holds none."""
-        raw = self.finding["details"].get("attention")
-        return evidence.attended(raw) if raw else None
-
-    @cached_property
-    def examples(self) -> Examples | None:
-        """Texts with what changed marked; None where the evidence holds none."""
-        examples = self.finding["details"].get("examples")
-        if not examples or not examples["items"]:
-            return None
-        items = examples["items"]
-        pairs = [_pair(item) for item in items[: self.limits.examples]]
-        on_paper = len(pairs) if self.open else min(len(pairs), _ON_PAPER)
-        more, more_on_paper = (evidence.more(items, shown) for shown in (len(pairs), on_paper))
-        return Examples(text.english(text.short(examples["caption"])), pairs, more, on_paper, more_on_paper)
-
-    @cached_property
-    def further(self) -> Sequence[tuple[str, str]]:
-        """All other entries of the evidence."""
-        details = self.finding["details"]
-        entries = [(key, value) for key, value in details.items() if key not in _SHOWN_ELSEWHERE]
-        shown = [
-            (text.english(evidence.label(key)), text.short(evidence.single(value), self.limits.cell))
-            for key, value in entries[: self.limits.figures]
-        ]
-        more = evidence.more(entries, self.limits.figures)
-        return [*shown, ("…", more)] if more else shown
-
-
-def _pair(item: Mapping[str, Any]) -> Pair:
-    before, after = text.marked(item["before"], item.get("after", item["before"]))
-    return Pair(before, after if "after" in item else None, text.english(text.cell(item["note"])))
+    @property
+    def folded(self) -> Sequence[View]:
+        """The evidence that is shown on demand, in its order."""
+        return [view for view in self._evidence if not view.is_picture]
 
 
 class Alike(NamedTuple):
@@ -378,7 +319,7 @@ def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
     """All findings and the gates that did not run, weightiest first."""
     taken: set[str] = set()
     made = []
-    known = ids_of(record)
+    known = of_record(record)
     former = {each["id"]: each for each in record.get("baseline", {}).get("compared", ())}
     for finding in record["findings"]:
         full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
@@ -397,8 +338,8 @@ def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
             )
         )
     for full_id in record["not_run"]:
-        identifier = known.get(base_id(full_id))
-        title = text.short(language.say(identifier.title) if identifier else base_id(full_id), 120)
+        declared = known.get(base_id(full_id))
+        title = text.short(language.say(declared.title) if declared else base_id(full_id), 120)
         made.append(
             FindingView(
                 full_id,
@@ -406,10 +347,10 @@ def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
                 _challenge(full_id, known),
                 title,
                 "not_run",
-                {"gate": gate_of(full_id, record["policy"]), "details": {}},
+                {"gate": gate_of(full_id, record["policy"]), "evidence": []},
                 _origin(full_id, record),
                 limits,
-                identifier,
+                declared,
                 former.get(full_id),
             )
         )
@@ -445,7 +386,7 @@ def _card(challenge: str, own: Sequence[FindingView]) -> Card:
         challenge,
         *words.SECTIONS[challenge],
         _state_in_words(state, own),
-        words.NEAREST if state in ("pass", "partly") else words.WORST,
+        words.NEAREST if state in ("pass", "partly", "not_exceeded") else words.WORST,
         worst,
         words.COUNTS.format(gates=_gates(own), listed=listed) if own else "",
         [(word, words.COMMA.join(names), reason) for (word, reason), names in missing.items()],
@@ -467,6 +408,8 @@ def _state(own: Sequence[FindingView]) -> str:
             return verdict
     if not own:
         return "nothing"
+    if "not_exceeded" in weighing:
+        return "not_exceeded"
     if "pass" not in weighing:
         return "reported"
     return "partly" if any(view.verdict == "not_assessed" for view in own) else "pass"
@@ -475,9 +418,12 @@ def _state(own: Sequence[FindingView]) -> str:
 def _state_in_words(state: str, own: Sequence[FindingView]) -> Mark:
     mark, said = words.STATES[state]
     gated = sum(view.gated for view in own)
-    count = gated if state in ("pass", "partly") else sum(c.verdict == state and _weighs(c) for c in own)
+    counts = Counter(view.verdict for view in own if _weighs(view))
+    hold, unexceeded = counts["pass"], counted(words.NOT_EXCEEDED, counts["not_exceeded"])
+    count = gated if state in ("pass", "partly") else hold if state == "not_exceeded" else counts[state]
     missing = sum(view.verdict == "not_assessed" for view in own)
-    return mark._replace(word=counted(said, count, gates=_gates(own), missing=missing))
+    fill = {"gates": _gates(own), "missing": missing, "hold": hold, "unexceeded": unexceeded}
+    return mark._replace(word=counted(said, count, **fill))
 
 
 def _gates(own: Sequence[FindingView]) -> str:
@@ -532,7 +478,7 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         said.append(words.RESTARTED.format(date=text.date(record["created"])))
     elif not record["complete"]:
         said.append(words.NOT_COMPLETE)
-    said += _laxer(record.get("baseline", {}), ids_of(record))
+    said += _laxer(record.get("baseline", {}), of_record(record))
     if record["model"].get("overridden"):
         said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
     said += of_model(record)
@@ -575,13 +521,13 @@ def _rows_left_out(data: Mapping[str, Any]) -> Iterator[str]:
             for reason, rows in skipped.items()
         ]
         count = sum(skipped.values())
-        yield counted(form, count, rows=text.figure((of.get("rows") or 0) + count), reasons=_first(reasons))
+        yield counted(form, int(count), rows=text.figure((of.get("rows") or 0) + count), reasons=_first(reasons))
 
 
 def _rows_absent(test: Mapping[str, Any]) -> Iterator[str]:
     count: Any = test.get("absent")
     if is_number(count):
-        yield counted(words.ROWS_ABSENT, count, rows=text.figure(test.get("rows") or 0))
+        yield counted(words.ROWS_ABSENT, int(count), rows=text.figure(test.get("rows") or 0))
 
 
 def _groups_read(groups: Mapping[str, Any]) -> Iterator[str]:
@@ -618,7 +564,7 @@ def untranslated() -> str:
     return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
 
 
-def _laxer(former: Mapping[str, Any], known: Mapping[str, Identifier]) -> Iterator[str]:
+def _laxer(former: Mapping[str, Any], known: Mapping[str, Probe]) -> Iterator[str]:
     """What guards less than in the former audit: a release must not pass by a gate that was quietly loosened."""
     changed = former.get("gates", ())
     for change, form in words.LAXER.items():
@@ -684,7 +630,7 @@ def _anchor(full_id: str, taken: set[str]) -> str:
     return anchor
 
 
-def _challenge(full_id: str, known: Mapping[str, Identifier]) -> str:
+def _challenge(full_id: str, known: Mapping[str, Probe]) -> str:
     prefix = full_id.split(".", 1)[0]
     return challenge_of(full_id, known) or (prefix if prefix in words.SECTIONS else "quality")
 

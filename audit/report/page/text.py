@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from audit.core import numbers
 from audit.core.numbers import is_number
+from audit.core.sentences import Sentence, fill, from_json
 from audit.core.verdict import verdict_of
 from audit.policy import toml
 from audit.report.i18n import language
@@ -24,7 +25,8 @@ from audit.report.i18n.language import words
 from audit.text.characters import visible
 
 CELL, HEADER, LONGEST = 300, 60, 2_000
-_DEEPEST = 12
+_DEEPEST = 24
+_IN_FIELD = re.compile(r"\{[^}]*\}")
 _NBSP = "\N{NO-BREAK SPACE}"
 # Around what is English on a page in another language; Unicode keeps them for inner uses, and no text brings them in.
 _ENGLISH, _ENDS = "\ufdd0", "\ufdd1"
@@ -70,6 +72,29 @@ def short(text: str, length: int = CELL) -> str:
 def english(said: str) -> str:
     """What the record says in English, so that the page can mark it as such where it is in another language."""
     return said if not said or language.current() == language.ENGLISH else f"{_ENGLISH}{said}{_ENDS}"
+
+
+def is_english(said: str) -> bool:
+    """Whether a text is English, on a page in any language."""
+    return language.current() == language.ENGLISH or said.startswith(_ENGLISH)
+
+
+def said(value: Any) -> str:
+    """A sentence, as the record or a piece of evidence holds it, in the language of the page; else marked as English.
+
+    Whoever reads it aloud needs to know its language; so the whole is English where its template has no translation.
+    """
+    sentence = from_json(value) if isinstance(value, Mapping) else value
+    if not isinstance(sentence, Sentence) or language.current() == language.ENGLISH:
+        return english(str(sentence))
+    template = language.say(sentence.template)
+    if template == sentence.template and re.search("[A-Za-z]{2}", _IN_FIELD.sub("", template)):
+        return english(str(sentence))
+    return fill(template, sentence.values, _part, language.numeral)
+
+
+def _part(value: str) -> str:
+    return said(value) if isinstance(value, Sentence) else value
 
 
 def told(said: str) -> str:

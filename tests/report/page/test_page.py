@@ -17,6 +17,7 @@ import pytest
 
 from audit.core.errors import AuditError
 from audit.probes.catalogue import ids
+from audit.record import former
 from audit.record import record as records
 from audit.report import files as report_files
 from audit.report.headline import headline
@@ -122,9 +123,9 @@ def record(*findings: dict[str, Any], verdict: str = "pass", **more: Any) -> dic
             "versions": {"pytest-model-audit": "0.1.0"},
         },
     }
-    value |= more
-    fits_the_schema(value)
-    return value
+    lifted = former.lifted(value | more)
+    fits_the_schema(lifted)
+    return lifted
 
 
 def phase(name: str, source: str = "estimated") -> dict[str, Any]:
