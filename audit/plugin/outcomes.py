@@ -73,15 +73,15 @@ def pytest_runtest_makereport(
         for name in missing_ids(item):
             reason = "the test ended without measuring it"
             keep_finding(item, run.session.decisions.error(name, reason, challenge(item)))
-    found = item.stash.get(FINDINGS, [])
-    blocking = [finding for finding in found if blocks(finding)]
+    findings = item.stash.get(FINDINGS, [])
+    blocking = [finding for finding in findings if blocks(finding)]
     if blocking and (not report.failed or hasattr(report, "wasxfail")):
         # Whatever became of the exception, or was expected of the test: its findings decide.
         report.outcome, report.longrepr = "failed", "\n".join(map(complaint, blocking))
         vars(report).pop("wasxfail", None)
-    if found:
-        report.audit_findings = found  # type: ignore[attr-defined]
-        item.user_properties.extend(_properties(found))
+    if findings:
+        report.audit_findings = findings  # type: ignore[attr-defined]
+        item.user_properties.extend(_properties(findings))
         item.stash[FINDINGS] = []
     if report.when == "teardown":
         report.audit_facts = run.session.ledger.facts(run.model, run.scorers)  # type: ignore[attr-defined]

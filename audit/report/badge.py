@@ -33,11 +33,11 @@ def render(record: Mapping[str, Any]) -> str:
     mark = words.RELEASES[verdict_of(record)]
     gated = [finding for finding in record["findings"] if finding["gate"]]
     hold = sum(finding["verdict"] == "pass" for finding in gated)
-    said = words.BADGE.format(word=mark.word.lower(), hold=hold, gates=len(gated) + len(record["not_run"]))
+    caption = words.BADGE.format(word=mark.word.lower(), hold=hold, gates=len(gated) + len(record["not_run"]))
     waived = sum(map(is_waived, gated))
     if waived:
-        said += words.BADGE_WAIVED.format(count=waived)
-    text_left, text_right = map(_width, (words.BADGE_LABEL, said))
+        caption += words.BADGE_WAIVED.format(count=waived)
+    text_left, text_right = map(_width, (words.BADGE_LABEL, caption))
     left, right = text_left + 2 * _EDGE, text_right + 2 * _EDGE
     return _DRAWING.format(
         width=left + right,
@@ -50,9 +50,9 @@ def render(record: Mapping[str, Any]) -> str:
         text_left=text_left,
         text_right=text_right,
         label=words.BADGE_LABEL,
-        said=said,
+        said=caption,
     )
 
 
-def _width(said: str) -> int:
-    return round(sum(_WIDER if unicodedata.east_asian_width(letter) in "WF" else _WIDE for letter in said))
+def _width(caption: str) -> int:
+    return round(sum(_WIDER if unicodedata.east_asian_width(letter) in "WF" else _WIDE for letter in caption))

@@ -148,9 +148,9 @@ def pairwise(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bo
         return (estimate[columns], low[columns], high[columns]), (estimate[rows], low[rows], high[rows])
 
     few, unseen = _fewest(x, total) < FEW, total == 0
-    found = _compared(sides, few[columns] | few[rows], unseen[columns] | unseen[rows], confidence)
+    bounds = _compared(sides, few[columns] | few[rows], unseen[columns] | unseen[rows], confidence)
     ordered = ~np.eye(x.shape[-1], dtype=bool)
-    estimate, low, high = (bound[..., ordered] for bound in found)
+    estimate, low, high = (bound[..., ordered] for bound in bounds)
     return estimate, low, high
 
 

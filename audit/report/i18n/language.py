@@ -58,8 +58,8 @@ def spoken(make: Callable[[Mapping[str, Any]], str]) -> Callable[..., str]:
 def named(record: Mapping[str, Any]) -> str:
     """The language that the policy of a record names; English where it names none that there is."""
     section = record["policy"].get("report")
-    asked = str(section.get("language")) if isinstance(section, Mapping) else ENGLISH
-    return asked if asked in TAGS else ENGLISH
+    requested = str(section.get("language")) if isinstance(section, Mapping) else ENGLISH
+    return requested if requested in TAGS else ENGLISH
 
 
 def say(text: str) -> str:
@@ -74,8 +74,8 @@ def counted(forms: Counted, count: int, **fill: object) -> str:
 
 def explained(identifier: Identifier) -> Identifier:
     """An entry of the catalogue in the language that is spoken."""
-    said: dict[str, Any] = {name: say(getattr(identifier, name)) for name in EXPLAINED}
-    return replace(identifier, **said)
+    translations: dict[str, Any] = {name: say(getattr(identifier, name)) for name in EXPLAINED}
+    return replace(identifier, **translations)
 
 
 def tag() -> str:

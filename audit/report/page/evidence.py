@@ -104,12 +104,13 @@ def roc(raw: Mapping[str, Any], confidence: float) -> Roc | None:
             curves.append((text.short(curve["name"], text.HEADER), points, known(curve["intervals"])))
     if not curves:
         return None
-    said = [(name, "; ".join(_rate(*interval) for interval in intervals)) for name, _, intervals in curves]
+    labelled = [(name, "; ".join(_rate(*interval) for interval in intervals)) for name, _, intervals in curves]
     label = words.ROC_LABEL.format(confidence=text.percent(confidence))
-    told = " ".join(text.sentence(f"{name}: {rates}") for name, rates in said if rates)
-    drawing = figures.roc([points for _, points, _ in curves], curves[0][2], f"{label} {told}".strip())
+    description = " ".join(text.sentence(f"{name}: {rates}") for name, rates in labelled if rates)
+    drawing = figures.roc([points for _, points, _ in curves], curves[0][2], f"{label} {description}".strip())
     legend = [
-        (figures.key(kind), text.english(name), rates) for kind, (name, rates) in zip(figures.LINES, said, strict=False)
+        (figures.key(kind), text.english(name), rates)
+        for kind, (name, rates) in zip(figures.LINES, labelled, strict=False)
     ]
     return Roc(text.english(text.short(raw["caption"])), drawing, legend)
 
@@ -130,30 +131,31 @@ def pareto(raw: Sequence[Mapping[str, Any]], confidence: float) -> Pareto | None
     ]
     if not points:
         return None
-    said = [(f"{number} {point.name}", _model(point)) for number, point in enumerate(points, 1)]
+    labelled = [(f"{number} {point.name}", _model(point)) for number, point in enumerate(points, 1)]
     label = words.PARETO_LABEL.format(confidence=text.percent(confidence))
-    told = " ".join(text.sentence(f"{name}: {shown}") for name, shown in said)
+    description = " ".join(text.sentence(f"{name}: {shown}") for name, shown in labelled)
     legend = [
-        (figures.model_key(point), text.english(name), shown) for point, (name, shown) in zip(points, said, strict=True)
+        (figures.model_key(point), text.english(name), shown)
+        for point, (name, shown) in zip(points, labelled, strict=True)
     ]
-    return Pareto(figures.pareto(points, f"{label} {told}"), legend)
+    return Pareto(figures.pareto(points, f"{label} {description}"), legend)
 
 
 def _model(point: figures.Point) -> str:
     """What is to be read off the drawing of one model."""
     right, low, high = (words.PERCENT.format(number=numeral(f"{100 * share:.1f}")) for share in point.right)
     wh, wh_low, wh_high = text.figures(point.wh, None)[0]
-    said = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
+    figure_text = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
     also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]
-    return "; ".join([said, *also])
+    return "; ".join([figure_text, *also])
 
 
 class Explained(NamedTuple):
     """An answer with the words that it rests on: what the model and people said, the text, and the words in words."""
 
     head: str
-    said: Markup
-    told: str
+    passage: Markup
+    description: str
 
 
 def explained(raw: Sequence[Mapping[str, Any]], limits: Limits) -> list[Explained]:
@@ -163,7 +165,7 @@ def explained(raw: Sequence[Mapping[str, Any]], limits: Limits) -> list[Explaine
 
 def _explained(raw: Mapping[str, Any]) -> Explained:
     parts: list[tuple[str, int]] = raw["parts"]
-    said = Markup().join(
+    passage = Markup().join(
         Markup('<span class="{}{}">{}</span>').format("for" if weight > 0 else "against", abs(weight), part)
         if weight
         else Markup("{}").format(part)
@@ -178,7 +180,7 @@ def _explained(raw: Mapping[str, Any]) -> Explained:
     names = {name: text.short(str(raw[name]), text.HEADER) for name in ("answer", "truth")}
     share = raw["probability"] if is_number(raw["probability"]) else 0.0
     head = form.format(**names, probability=text.percent(float(f"{share:.3g}")))
-    return Explained(head if raw["passed"] else f"{head} {words.EXPLAINED_FAILED}", said, " ".join(ways))
+    return Explained(head if raw["passed"] else f"{head} {words.EXPLAINED_FAILED}", passage, " ".join(ways))
 
 
 class Attended(NamedTuple):

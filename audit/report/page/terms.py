@@ -37,12 +37,12 @@ def _section(html: str, entries: Mapping[str, str], pattern: re.Pattern[str]) ->
         return html
     used: set[str] = set()
 
-    def link(found: re.Match[str]) -> str:
-        name = entries[_plain(found[0])]
+    def link(match: re.Match[str]) -> str:
+        name = entries[_plain(match[0])]
         if name in used:
-            return found[0]
+            return match[0]
         used.add(name)
-        return f'<a class="term" href="#{anchor(name)}">{found[0]}</a>'
+        return f'<a class="term" href="#{anchor(name)}">{match[0]}</a>'
 
     pieces, around = re.split("(<[^>]*>)", html), 0
     for i, piece in enumerate(pieces):

@@ -44,14 +44,14 @@ def apply(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def share_of_words(text: str, strength: int, found: Iterator[T]) -> Iterator[T]:
+def share_of_words(text: str, strength: int, places: Iterator[T]) -> Iterator[T]:
     """So many of what was found as 5, 10 or 20 % of the text's words are, at least one."""
-    return islice(found, max(1, round(SHARES[strength] * len(text.split()))))
+    return islice(places, max(1, round(SHARES[strength] * len(text.split()))))
 
 
-def share_of_places(strength: int, found: Sequence[T]) -> Sequence[T]:
+def share_of_places(strength: int, places: Sequence[T]) -> Sequence[T]:
     """One of what was found, the larger half, or all."""
-    return found[: {1: 1, 2: (len(found) + 1) // 2, 3: len(found)}[strength]]
+    return places[: {1: 1, 2: (len(places) + 1) // 2, 3: len(places)}[strength]]
 
 
 @cache

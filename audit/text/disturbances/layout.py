@@ -141,8 +141,8 @@ def truncation(text: str, strength: int, rng: Random, vocabulary: frozenset[str]
         return
     if len(_tells().findall(text, 0, ends[-1])) < TELLS_KEPT:
         return
-    kept = words[-_cut_words(len(words), strength) - 1].end()
-    yield Edit(kept, len(text), "")
+    end = words[-_cut_words(len(words), strength) - 1].end()
+    yield Edit(end, len(text), "")
 
 
 def _cut_words(words: int, strength: int) -> int:
