@@ -51,13 +51,13 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and hasattr(report.longrepr, "reprtraceback"):
         report.longrepr = _frames(item, run, call.excinfo)
     if run.watchdog is not None and run.watchdog.left < 0 and report.when != "teardown":
-        # Also where the test took no notice of it.
+        # The limit counts even where the test caught the exception that the watchdog raised in it.
         from audit.run.watchdog import too_long
 
         for name in declared_ids(item):
             keep_finding(item, run.session.decisions.error(name, too_long(run.watchdog.limit), challenge(item)))
     if isinstance(error, AuditError):
-        # Found out only now, when the model was loaded; the audit could not really start.
+        # Such a mistake shows only when the model is loaded; the audit ends as if it had not started.
         run.problem = run.problem or str(error)
         if run.is_worker:
             run.workeroutput["audit_problem"] = run.problem
@@ -76,7 +76,7 @@ def pytest_runtest_makereport(
     findings = item.stash.get(FINDINGS, [])
     blocking = [finding for finding in findings if blocks(finding)]
     if blocking and (not report.failed or hasattr(report, "wasxfail")):
-        # Whatever became of the exception, or was expected of the test: its findings decide.
+        # A blocking finding fails the test even if the exception was swallowed or the test is marked xfail.
         report.outcome, report.longrepr = "failed", "\n".join(map(complaint, blocking))
         vars(report).pop("wasxfail", None)
     if findings:

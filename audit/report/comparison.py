@@ -308,7 +308,7 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
         return Choice((), (), COMPARISON["none_passes"].format(count=len(candidates)))
     if len(passing) == 1:
         return Choice(letters, letters, _with_waivers(COMPARISON["one_passes"].format(count=len(candidates)), passing))
-    # Of what does not pass, nothing keeps the others from being compared.
+    # Only the passing candidates must be comparable; differences of the others do not matter.
     differing = _differing(passing)
     if differing.gates or differing.inconclusive:
         return Choice(letters, (), _with_waivers(COMPARISON["gates_differ"], passing))

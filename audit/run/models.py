@@ -134,7 +134,7 @@ class Models:
         arguments = audited, self.resources.cache, self.resources.meter, self.resources.progress
         scorer = Scorer(*arguments, max_characters=cut)
         cluster = self.resources.cluster
-        # What a fixture of the user's own made of a model, or we of its weights, is not in its folder.
+        # Overridden or quantised models have no files to ship to workers.
         if cluster is not None and "model" not in self.inputs.overridden and type(audited) is Model:
             scorer = ClusterScorer(*arguments, cluster, max_characters=cut)
         if own:
@@ -298,7 +298,7 @@ class Models:
         """How each model of this audit was trained, as the cache holds it; those that were only loaded have none."""
         built = self.__dict__
         models = [built.get("model"), *(twin.model for twin in built.get("twins", ()))]
-        # The canary twin's scorer and those of references without some rows are among them.
+        # The scorers include those of the canary twin and of the models trained without suspicious rows.
         models += [scorer.model for scorer in self.scorers]
         trainings = [training for model in (*models, *self.beside) if (training := getattr(model, "training", None))]
         return trainings + (self._experiments.used if self._experiments else [])

@@ -17,7 +17,7 @@ from audit.core.errors import AuditError
 from audit.policy.policy import Policy, metric_name
 from audit.text.redaction import message
 
-# From predicted and true class indices to the value.
+# Predicted and true class indices in, the metric's value out.
 OwnMetric = Callable[[ArrayLike, ArrayLike], float]
 
 

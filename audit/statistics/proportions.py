@@ -15,7 +15,7 @@ from audit.statistics.intervals import Array, Bounds, Interval, as_interval, nor
 FEW = 10
 
 
-# How paired_difference is told in a probe's method.
+# The sentence on paired_difference in a probe's method.
 PAIRED = "exact limits of the shares gained and lost, their distances added in squares (Zou and Donner 2008)"
 
 

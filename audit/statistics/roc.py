@@ -57,7 +57,7 @@ class Trial:
         w, positive = weights[self.order], self.positive[self.order]
         hits = np.append(0.0, np.cumsum(w * positive)[self.ends])
         alarms = np.append(0.0, np.cumsum(w * ~positive)[self.ends])
-        # A hair more than the level, since a share of counts is rounded.
+        # Tolerance for floating point: a share of counts that equals the level must not exceed it.
         at = np.searchsorted(alarms, levels * alarms[-1] * (1 + 1e-9), side="right") - 1
         return np.asarray(hits[at] / hits[-1])
 
@@ -157,7 +157,7 @@ def operating_points(
     rows = [np.searchsorted(names, trial.cluster) for trial in trials]
     drawn = np.empty((resamples + 1, 1 + len(rates)))
     for i in range(resamples + 1):
-        # The first is no resample but the examples themselves.
+        # Row 0 is the estimate from the examples themselves, not a resample.
         times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names)) if i else np.ones(len(names))
         drawn[i] = _points(trials, [times[r].astype(float) for r in rows], rates)
     tail = (1 - confidence) / 2

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 
 # Source: Unicode Technical Standard 39, confusables.txt; only twins that fonts draw alike.
 HOMOGLYPHS = dict(zip("aceiopsxyjABCEHIKMOPSTXJ", "асеіорѕхујАВСЕНІКМОРЅТХЈ", strict=True))
-# Characters without any width, as a reader is told of them.
+# Names of zero-width characters, as shown to readers.
 INVISIBLE = {
     "\u200b": "zero-width space",
     "\u200c": "zero-width non-joiner",

@@ -89,7 +89,7 @@ def _shingles(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint64], NDA
     lengths = np.empty(len(texts), dtype=np.int64)
     codes = array("i")
     for i, text in enumerate(texts):
-        # Number 0 fills up what is shorter than a shingle.
+        # Texts shorter than a shingle are padded with 0, which is no word's number.
         words = [numbers.setdefault(word, len(numbers) + 1) for word in text.split()]
         codes.extend(words + [0] * (width - len(words)))
         lengths[i] = max(len(words), width)

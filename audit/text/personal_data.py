@@ -88,7 +88,7 @@ _STREET = re.compile(
     r"|\b[A-ZÄÖÜ][a-zäöüß]+(?:straße|strasse|str\.|gasse|allee|platz) \d{1,4} ?[a-z]?\b"
 )
 _HANDLE = re.compile(r"(?<![\w@/])@(?!\d{1,2}(?:[ap]m|h)?\b)(?=\w*[^\W\d_])\w{2,}")
-# What is hidden where it could be personal data.
+# Patterns that mask on suspicion, for texts that are shown.
 _LIKE_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LIKE_HANDLE = re.compile(r"(?<!\w)@\w+")
 _LONG_NUMBER = re.compile(r"\+?\(?\d[\d ()./-]{5,}\d")

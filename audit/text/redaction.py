@@ -31,7 +31,7 @@ LONGEST = 280
 _LEAD = 80  # characters shown before the first change
 # Cells of fewer people are not shown: a figure on three people is about those three.
 SMALLEST_CELL = 10
-# What others print quotes the data where it holds so many bytes of a text, in their order.
+# Output of other libraries counts as quoting the data if it holds this many consecutive bytes of a text.
 _CHUNK = 20
 _SHORTEST = 8
 _IN_QUOTES = re.compile(r"'([^'\n]{8,})'|\"([^\"\n]{8,})\"")

@@ -212,7 +212,7 @@ def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
     }
     yield from (plain(CARD["about"].format(**fill), 1_000), "")
     for challenge, (title, _) in words.CHALLENGES.items():
-        # Each measure's own worst where it stands alone would hide gates, so all that is gated or of people is told.
+        # Only the worst finding of each measure would hide gates: all gated and all ethics findings are listed.
         own = [c for c in views if c.challenge == challenge and (c.gated or c.id in _METRICS or challenge == "ethics")]
         if own:
             yield from (f"### {plain(title)}", "", *_table(own), "")

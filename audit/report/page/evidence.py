@@ -12,7 +12,7 @@ from audit.core.verdict import is_number
 from audit.report.i18n.language import numeral, words
 from audit.report.page import figures, text
 
-# How the column of an interval's lower end is called.
+# Names that the column of an interval's lower end may have.
 _LOWEST = ("low", "at least")
 
 

@@ -70,7 +70,7 @@ def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None
     known = [key for key in ("seconds", "co2eq_kg", *_PARTS) if all(is_number(phase.get(key)) for phase in own)]
     total = {key: sum(phase[key] for phase in own) for key in known}
     sources = {phase["source"] for phase in own}
-    # A sum is only as good as its worst part.
+    # The sum takes the source of its least reliable part.
     total |= {"name": words.PAGE["sum"], "source": "estimated" if "estimated" in sources else "measured"}
     rows = [_phase(phase) for phase in own]
     return rows, _phase(total) if len(rows) > 1 else None, [_phase(each) for each in record["energy"].get("kept", ())]

@@ -415,7 +415,7 @@ def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
             )
         )
     order = list(words.VERDICTS)
-    # What nobody gated and nobody could measure comes last: first what is known, then its gaps.
+    # Ungated findings that could not be assessed come last.
     presented = sorted(presented, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
     caveats_above: dict[str, frozenset[str]] = {}
     for i, view in enumerate(presented):

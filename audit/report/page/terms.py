@@ -14,7 +14,7 @@ from audit.report.i18n.language import words
 
 GLOSSARY = "words"  # the section that holds the entries
 _LEFT_ALONE = frozenset("a bdi caption code dt h1 h2 h3 h4 pre q style summary svg th title".split())
-# What may not stand at either side of a word: letters, digits and hyphens; Chinese is written without spaces.
+# A term must not be part of a longer word: no letter, digit or hyphen beside it. Chinese is written without spaces.
 _JOINED = "[^\\W\u2e80-\u9fff]|-"
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from audit.text import lists
 
 SHARES = {1: 0.05, 2: 0.10, 3: 0.20}
-# An error in one of these could turn the meaning.
+# Negations are never disturbed: an error in one could reverse the meaning.
 DENIALS = frozenset(
     "not no nor never none nothing nobody no-one neither nowhere without hardly barely scarcely rarely seldom cannot "
     "cant dont doesnt didnt isnt arent wasnt werent wont wouldnt couldnt shouldnt havent hasnt hadnt".split()
