@@ -29,12 +29,12 @@ def register_conftest(config: pytest.Config) -> None:
     """Have the conftest.py beside the policy count for suites that are installed: pytest takes it for that folder's."""
     policy = config.invocation_params.dir / Path(config.option.audit_policy or "audit.toml").expanduser()
     path = policy.parent / "conftest.py"
-    # One in pytest's root counts everywhere already; twice, a fixture that wraps the one before it would wrap itself.
+    # A conftest in the root applies everywhere already; twice, its overriding fixtures would wrap themselves.
     if not policy.is_file() or path.parent == config.rootpath:
         return
     module = config.pluginmanager.get_plugin(str(path))
     if module is not None:
-        # Its hooks count already.
+        # pytest has registered its hooks; only the fixtures are registered for the suites.
         fixture = type(pytest.fixture(lambda: None))
         loaded, module = module, types.ModuleType("audit_conftest")
         vars(module).update({name: each for name, each in vars(loaded).items() if isinstance(each, fixture)})
@@ -111,7 +111,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # Without own metrics or probes of other packages, pytest would show the tests that run them as skipped.
     items[:] = [item for item in items if not any(_is_empty(item, name) for name in ("probe", "own_metric"))]
     yield
-    # What the audit took itself is known best at its end.
+    # The audit's own energy is measured last, when nearly all of it has been spent.
     items.sort(key=lambda item: "environment.audit_energy" in declared_ids(item))
     run = config.stash[STATE]
     concerned = [item for item in items if concerns_audit(item)]
@@ -127,7 +127,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         if run.problem is None:
             run.ensure_session().start(run.overridden)
-            # The libraries and the data stay to the end; the collector would look through them again and again.
+            # Libraries and data live to the end: freeze them, so that the garbage collector does not scan them again.
             gc.freeze()
     except AuditError as error:
         run.problem = str(error)

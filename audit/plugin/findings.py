@@ -51,5 +51,5 @@ def challenge(item: pytest.Item) -> str | None:
 def keep_finding(item: pytest.Item, decision: Decision) -> None:
     """Have the test's report carry the finding."""
     item.stash[FINDINGS] = merge([*item.stash.get(FINDINGS, []), decision.recorded])
-    # A test that ends the whole run has no report that could carry its findings.
+    # A test that ends the whole run gets no report, so the finding goes to the plugin's state as well.
     item.config.stash[STATE].collect([decision.recorded])

@@ -114,9 +114,9 @@ def scorer(audit_session: Session, model: Model) -> Scorer:
 @pytest.fixture(scope="session")
 def predictions(audit_session: Session, scorer: Scorer, test_data: Examples) -> Predictions:
     """What the model says of the test data."""
-    made = scorer.predict(test_data.texts).on(test_data)
-    audit_session.output.keep_predictions(made)
-    return made
+    answers = scorer.predict(test_data.texts).on(test_data)
+    audit_session.output.keep_predictions(answers)
+    return answers
 
 
 @pytest.fixture(scope="session")

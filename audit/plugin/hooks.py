@@ -93,7 +93,7 @@ class _Collector:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        # By `pytest.exit` too, which may ask for any exit status.
+        # `pytest.exit` ends here too, with an exit status of the caller's choice.
         self._run.interrupted = True
         if self._run.active:  # with --full-trace pytest would show the arguments of each function
             frames = excinfo.traceback
@@ -139,7 +139,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             **reporting,
         )
 
-    # The record cannot hold what reporting took, so all is made twice; the second time is not counted.
+    # The record states the energy of its own report, so the report is rendered twice; only the first run is metered.
     own = run.session if run.active else None
     policy = facts[0]["policy"]
     meter = Meter(policy["audit"]["country"], Power.of(policy["environment"])) if own is None else own.resources.meter

@@ -51,13 +51,13 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and hasattr(report.longrepr, "reprtraceback"):
         report.longrepr = _frames(item, run, call.excinfo)
     if run.watchdog is not None and run.watchdog.left < 0 and report.when != "teardown":
-        # Also where the test took no notice of it.
+        # The limit counts even where the test caught the exception that the watchdog raised in it.
         from audit.run.watchdog import too_long
 
         for name in declared_ids(item):
             keep_finding(item, run.session.decisions.error(name, too_long(run.watchdog.limit), challenge(item)))
     if isinstance(error, AuditError):
-        # Found out only now, when the model was loaded; the audit could not really start.
+        # Such a mistake shows only when the model is loaded; the audit ends as if it had not started.
         run.problem = run.problem or str(error)
         if run.is_worker:
             run.workeroutput["audit_problem"] = run.problem
@@ -73,15 +73,15 @@ def pytest_runtest_makereport(
         for name in missing_ids(item):
             reason = "the test ended without measuring it"
             keep_finding(item, run.session.decisions.error(name, reason, challenge(item)))
-    found = item.stash.get(FINDINGS, [])
-    blocking = [finding for finding in found if blocks(finding)]
+    findings = item.stash.get(FINDINGS, [])
+    blocking = [finding for finding in findings if blocks(finding)]
     if blocking and (not report.failed or hasattr(report, "wasxfail")):
-        # Whatever became of the exception, or was expected of the test: its findings decide.
+        # A blocking finding fails the test even if the exception was swallowed or the test is marked xfail.
         report.outcome, report.longrepr = "failed", "\n".join(map(complaint, blocking))
         vars(report).pop("wasxfail", None)
-    if found:
-        report.audit_findings = found  # type: ignore[attr-defined]
-        item.user_properties.extend(_properties(found))
+    if findings:
+        report.audit_findings = findings  # type: ignore[attr-defined]
+        item.user_properties.extend(_properties(findings))
         item.stash[FINDINGS] = []
     if report.when == "teardown":
         report.audit_facts = run.session.ledger.facts(run.model, run.scorers)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from audit.plugin.terminal import short
 from audit.probes.catalogue import ids
 
 REPLACEABLE = ("model", "scorer")
-# What fixtures of the session ask for later than when they are made.
+# Fixtures that session fixtures request lazily, after their own setup.
 _LATER = {"experiments": ("scorer",)}
 _SCOPES = ("session", "package", "module", "class", "function")
 
@@ -76,7 +76,7 @@ def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Gen
     """Remember the model and the scorer that are really used, whoever made them."""
     run, name = request.config.stash[STATE], fixturedef.argname
     if run.active and name == "scorer" and _is_own(fixturedef):
-        # Ours runs whatever a `model` gives.
+        # The built-in scorer needs a whole `Model`, so a replaced `model` fixture must have these attributes.
         _check_replacement(run.replaced.get("model"), run.model, ("network", "tokenizer", "labels", "fingerprint"), run)
     value = yield
     if not run.active or name not in REPLACEABLE:

@@ -30,7 +30,7 @@ def watched(run: Run, item: pytest.Item) -> Iterator[None]:
         test=item.nodeid,
         limit=limit,
         running=[session.decisions.error(name, "", challenge(item)).recorded for name in declared],
-        # What a worker measured has reached the controller, which writes the record.
+        # A worker's findings have reached the controller, which writes the record.
         findings=[] if run.is_worker else run.findings,
         facts=[session.ledger.facts(run.model, run.scorers)],
         folder=str(run.output.folder),

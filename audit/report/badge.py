@@ -11,9 +11,9 @@ from markupsafe import Markup
 from audit.core.verdict import is_waived, verdict_of
 from audit.report.i18n.language import spoken, words
 
-# White stands out from each of them by at least 4.5 to 1 (WCAG 2.2, 1.4.3).
+# White text has a contrast of at least 4.5 to 1 on each of them (WCAG 2.2, 1.4.3).
 _COLOURS = {"holds": "#1a7f37", "fails": "#b42318", "open": "#8a5a00"}
-# Of a letter of 11 pixels in the fonts named below, of a Chinese one, of the sides, of the whole.
+# Pixels, at font size 11: width of a letter, width of a Chinese letter, padding at the sides, height of the badge.
 _WIDE, _WIDER, _EDGE, _HEIGHT = 6.6, 11, 8, 20
 _DRAWING = Markup(
     '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" aria-label="{label}: {said}">'
@@ -38,8 +38,8 @@ def render(record: Mapping[str, Any]) -> str:
         said += words.BADGE_NOT_EXCEEDED.format(count=unexceeded)
     waived = sum(map(is_waived, gated))
     if waived:
-        said += words.BADGE_WAIVED.format(count=waived)
-    text_left, text_right = map(_width, (words.BADGE_LABEL, said))
+        caption += words.BADGE_WAIVED.format(count=waived)
+    text_left, text_right = map(_width, (words.BADGE_LABEL, caption))
     left, right = text_left + 2 * _EDGE, text_right + 2 * _EDGE
     return _DRAWING.format(
         width=left + right,
@@ -52,9 +52,9 @@ def render(record: Mapping[str, Any]) -> str:
         text_left=text_left,
         text_right=text_right,
         label=words.BADGE_LABEL,
-        said=said,
+        said=caption,
     )
 
 
-def _width(said: str) -> int:
-    return round(sum(_WIDER if unicodedata.east_asian_width(letter) in "WF" else _WIDE for letter in said))
+def _width(caption: str) -> int:
+    return round(sum(_WIDER if unicodedata.east_asian_width(letter) in "WF" else _WIDE for letter in caption))

@@ -25,7 +25,7 @@ _OF_A_PROBE = ("title", "unit", "counts", "meaning", "harm", "remedy")
 
 def messages() -> list[str | Counted]:
     """Every English text that a page can say of its own accord, each once."""
-    found: dict[str | Counted, None] = {}
+    texts: dict[str | Counted, None] = {}
     for name, value in vars(words).items():
         if name.isupper() and name not in _ENGLISH_ONLY:
             found.update(dict.fromkeys(_texts(value)))
@@ -35,10 +35,10 @@ def messages() -> list[str | Counted]:
         found.update(dict.fromkeys(bracket.replace("_", " ") for bracket in brackets))
     found.update(dict.fromkeys(PHASES.values()))
     for standard in standards.STANDARDS:
-        found.update(dict.fromkeys((standard.title, standard.concerns)))
+        texts.update(dict.fromkeys((standard.title, standard.concerns)))
         for rule in standard.rules:
-            found.update(dict.fromkeys((rule.name, rule.asks, rule.adds, rule.open)))
-    return [text for text in found if text]
+            texts.update(dict.fromkeys((rule.name, rule.asks, rule.adds, rule.open)))
+    return [text for text in texts if text]
 
 
 def _texts(value: Any) -> Iterator[str | Counted]:
@@ -62,13 +62,13 @@ def update(folder: Path) -> None:
         path = folder.joinpath(*place(language))
         source = path.read_bytes()
         head = source.decode().partition("\n\n")[0]
-        former, made = read_po(BytesIO(source)), Catalog(TAGS[language][1])
+        former, catalog = read_po(BytesIO(source)), Catalog(TAGS[language][1])
         for text in messages():
             key = text if isinstance(text, str) else tuple(text)
-            kept = former.get(text if isinstance(text, str) else text.one)
-            made.add(key, kept.string if kept is not None and kept.id == key else None)
+            former_message = former.get(text if isinstance(text, str) else text.one)
+            catalog.add(key, former_message.string if former_message is not None and former_message.id == key else None)
         written = BytesIO()
-        write_po(written, made, width=120, omit_header=True)
+        write_po(written, catalog, width=120, omit_header=True)
         path.write_text(f"{head}\n\n{written.getvalue().decode().strip()}\n", "utf-8")
 
 

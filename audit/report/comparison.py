@@ -90,8 +90,8 @@ class Candidate(NamedTuple):
     @property
     def notices(self) -> list[str]:
         """What must be known of this audit by itself."""
-        said = findings.notices(self.record, shortened=False)
-        return said if any(view.gated for view in self.views.values()) else [*said, words.PAGE["no_gates"]]
+        sentences = findings.notices(self.record, shortened=False)
+        return sentences if any(view.gated for view in self.views.values()) else [*sentences, words.PAGE["no_gates"]]
 
 
 class Row(NamedTuple):
@@ -277,20 +277,20 @@ def _why_not(
     differing: _Differing,
 ) -> list[str]:
     """Why the figures of one row cannot be held against each other, in the words of the page."""
-    said = []
+    reasons = []
     if differing.test and base_id(full_id) not in _WITHOUT_TEST_DATA:
-        said.append(COMPARISON["other_test"])
+        reasons.append(COMPARISON["other_test"])
     timed = challenge == "environment" or base_id(full_id) == "security.latency_tail"
     measured = [(c.record, cell.finding) for c, cell in zip(candidates, cells, strict=True) if cell and cell.measured]
     if timed and _several(_machine(*each) for each in measured):
-        said.append(COMPARISON["other_machine"])
+        reasons.append(COMPARISON["other_machine"])
     if any(differing.settings.get(section) for section in (*_EVERYWHERE, challenge)):
-        said.append(COMPARISON["other_settings"])
+        reasons.append(COMPARISON["other_settings"])
     if _several(finding["unit"] for _, finding in measured):
-        said.append(COMPARISON["other_unit"])
+        reasons.append(COMPARISON["other_unit"])
     if full_id in differing.gates:
-        said.append(COMPARISON["other_gate"])
-    return said
+        reasons.append(COMPARISON["other_gate"])
+    return reasons
 
 
 def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Choice:
@@ -309,7 +309,7 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
         return Choice((), (), COMPARISON["none_passes"].format(count=len(candidates)))
     if len(passing) == 1:
         return Choice(letters, letters, _with_waivers(COMPARISON["one_passes"].format(count=len(candidates)), passing))
-    # Of what does not pass, nothing keeps the others from being compared.
+    # Only the passing candidates must be comparable; differences of the others do not matter.
     differing = _differing(passing)
     if differing.gates or differing.inconclusive:
         return Choice(letters, (), _with_waivers(COMPARISON["gates_differ"], passing))
@@ -322,18 +322,18 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
         ends = [view.finding[end] for end in ("low", "high")]
         low, high = ends if better == "lower" else reversed(ends)
         bounds[letter] = (-math.inf if low is None else sign * low, math.inf if high is None else sign * high)
-    told = [(letter, view.short_result) for letter, view in measured.items()]
+    results = [(letter, view.short_result) for letter, view in measured.items()]
     unknown = [letter for letter in letters if letter not in measured]
     if unknown:
-        said = COMPARISON["not_all_measured"].format(title=title, letters=listed(unknown))
-        return Choice(letters, (), said, told)
+        conclusion = COMPARISON["not_all_measured"].format(title=title, letters=listed(unknown))
+        return Choice(letters, (), conclusion, results)
     reach = min(high for _, high in bounds.values())
     best = [letter for letter, (low, _) in bounds.items() if low <= reach]
     first = next(iter(measured.values()))
     risk = COMPARISON["risk"].format(risk=text.percent(len(bounds) * (1 - first.finding["confidence"]) / 2))
     form = "one_best" if len(best) == 1 else "all_best" if len(best) == len(passing) else "several_best"
-    said = COMPARISON[form].format(title=title, way=COMPARISON[better], count=len(passing))
-    return Choice(letters, best, _with_waivers(said, passing), told, risk)
+    conclusion = COMPARISON[form].format(title=title, way=COMPARISON[better], count=len(passing))
+    return Choice(letters, best, _with_waivers(conclusion, passing), results, risk)
 
 
 def _title(candidates: Sequence[Candidate], full_id: str) -> str:
@@ -345,39 +345,39 @@ def _title(candidates: Sequence[Candidate], full_id: str) -> str:
     )
 
 
-def _with_waivers(said: str, passing: Sequence[Candidate]) -> str:
+def _with_waivers(conclusion: str, passing: Sequence[Candidate]) -> str:
     waived = [candidate.letter for candidate in passing if candidate.waived]
-    return said + (COMPARISON["with_waivers"].format(letters=listed(waived)) if waived else "")
+    return conclusion + (COMPARISON["with_waivers"].format(letters=listed(waived)) if waived else "")
 
 
 def _warnings(candidates: Sequence[Candidate], differing: _Differing, objective: str) -> list[str]:
     """What keeps the records from being compared, before anything else is read."""
-    said = []
+    warnings = []
     if not _measured(candidates, objective):
         title, full_id = _title(candidates, objective), text.short(objective, text.HEADER)
-        said.append(COMPARISON["objective_warning"].format(title=title, id=full_id))
+        warnings.append(COMPARISON["objective_warning"].format(title=title, id=full_id))
     if differing.test:
         tests = [c.record["data"]["test"] for c in candidates]
         names = [text.cell(test.get("path") or words.PAGE["unknown"]) for test in tests]
         if not _several(names):  # other data of the same name
             names = [text.fingerprint(test.get("fingerprint")) for test in tests]
-        told = words.SEMICOLON.join(f"{c.letter}: {name}" for c, name in zip(candidates, names, strict=True))
-        said.append(COMPARISON["test_warning"].format(told=told))
+        test_sets = words.SEMICOLON.join(f"{c.letter}: {name}" for c, name in zip(candidates, names, strict=True))
+        warnings.append(COMPARISON["test_warning"].format(told=test_sets))
     if differing.gates:
         shown = [text.short(full_id, text.HEADER) for full_id in differing.gates[:8]]
         if more := len(differing.gates) - len(shown):
             shown.append(COMPARISON["more"].format(count=more))
-        said.append(COMPARISON["gates_warning"].format(ids=words.COMMA.join(shown)))
+        warnings.append(COMPARISON["gates_warning"].format(ids=words.COMMA.join(shown)))
     if differing.inconclusive:
-        said.append(COMPARISON["inconclusive_warning"])
+        warnings.append(COMPARISON["inconclusive_warning"])
     if differing.settings:
         keys = words.COMMA.join(key for keys in differing.settings.values() for key in keys)
-        said.append(COMPARISON["settings_warning"].format(keys=text.cell(keys)))
+        warnings.append(COMPARISON["settings_warning"].format(keys=text.cell(keys)))
     if differing.machine:
-        said.append(COMPARISON["machine_warning"])
+        warnings.append(COMPARISON["machine_warning"])
     if differing.auditor:
-        said.append(COMPARISON["auditor_warning"])
-    return said
+        warnings.append(COMPARISON["auditor_warning"])
+    return warnings
 
 
 def render(

@@ -100,4 +100,4 @@ def _folded(title: str, lines: Iterator[str]) -> Iterator[str]:
 def plain(value: str, length: int = _WORD) -> str:
     """A text that Markdown shows as it is, on one line."""
     line = " ".join(text.short(text.unvoiced(value), length).split())
-    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", _CALLS.sub("\\1\N{WORD JOINER}", line))
+    return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", _CALLS.sub("\\1\N{WORD JOINER}", line))

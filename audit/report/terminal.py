@@ -69,8 +69,8 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
             text += f" {from_json(finding['reason'])}"
         style = STYLES[finding["verdict"]]
         if waiver := finding["waiver"]:
-            said = "waived" if waiver["valid"] else "no longer waived"
-            text += f"; {said} by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"
+            standing = "waived" if waiver["valid"] else "no longer waived"
+            text += f"; {standing} by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"
             style = {"yellow": True} if waiver["valid"] else style
         yield text.rstrip(), style
     for full_id in record["not_run"]:

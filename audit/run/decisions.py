@@ -18,7 +18,7 @@ from audit.core.verdict import Finding, Verdict, blocks, is_waived, judge
 from audit.policy.policy import Policy
 from audit.record.record import as_dict
 
-# A probe that broke says nothing that anybody could answer for.
+# An ERROR cannot be waived: there is no measurement to accept.
 _WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED)
 
 

@@ -98,17 +98,17 @@ class Inputs:
     @cached_property
     def loaded(self) -> Located | None:
         """The model that is loaded as it is; None where the recipe makes it."""
-        asked = self.policy.model
+        settings = self.policy.model
         if self.options.model is not None:
             source, path = self.options.model, self.options.folder / Path(self.options.model).expanduser()
-        elif asked.finetune is None:
-            source = asked.source
+        elif settings.finetune is None:
+            source = settings.source
             if source == SMALL_BERT:
                 raise AuditError(f"{self.policy.name}: 'small-bert' is always trained; add a [model.finetune] section.")
             path = self.policy.path(source, "[model] source")
         else:
             return None
-        revision = asked.revision if self.options.model is None else None
+        revision = settings.revision if self.options.model is None else None
         located = locate(self.policy, source, path, revision)
         model.check_classifier(located.folder, source)
         return located
@@ -116,12 +116,12 @@ class Inputs:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The model's class names in order; empty where only the data says them."""
-        asked = self.policy.model.labels
+        wanted = self.policy.model.labels
         if not {"model", "scorer"} & set(self.overridden):
             loaded = self.loaded
             if loaded is not None:
-                return model.labels_of(loaded.folder, loaded.source, asked)
-        return asked
+                return model.labels_of(loaded.folder, loaded.source, wanted)
+        return wanted
 
     @cached_property
     def train_data(self) -> Examples | None:

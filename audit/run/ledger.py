@@ -118,7 +118,7 @@ class Ledger:
 
     def facts(self, audited: Any, scorers: Iterable[Any]) -> dict[str, Any]:
         """What the record says besides the findings, as plain values that may cross processes."""
-        # Those made here, the twins' among them, and those of a user's own fixture.
+        # The audit's own scorers, the twins' included, and those of overridden fixtures; each counted once.
         every = {id(scorer): scorer for scorer in (*self.models.scorers, *scorers)}.values()
         cluster, splits = self.resources.cluster, self.inputs.splits
         counts = [scorer.counts for scorer in every if hasattr(scorer, "counts")]

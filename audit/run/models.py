@@ -61,12 +61,12 @@ class Models:
     @cached_property
     def recipe(self) -> Recipe | None:
         """How the policy's model is trained; None where it is only loaded."""
-        settings, asked = self.policy.model.finetune, self.policy.model
+        settings, model_policy = self.policy.model.finetune, self.policy.model
         if settings is None:
             return None
-        if asked.source == SMALL_BERT:
-            return Recipe(SMALL_BERT, None, None, True, settings, asked.max_length, self.resources.device)
-        return self._recipe_from(asked.source, asked.revision, "[model] source")
+        if model_policy.source == SMALL_BERT:
+            return Recipe(SMALL_BERT, None, None, True, settings, model_policy.max_length, self.resources.device)
+        return self._recipe_from(model_policy.source, model_policy.revision, "[model] source")
 
     def _recipe_from(self, source: str, revision: str | None, key: str) -> Recipe:
         """The policy's recipe, from this base model."""
@@ -102,8 +102,8 @@ class Models:
             source, base = self.recipe.source, self.recipe.base
             untrained = Model(source, base, self.inputs.classes, 4)
             self._read_by(Scorer(untrained, resources.cache, resources.meter, resources.progress))
-        made = train(self.recipe, self.inputs.train_data, resources.cache, resources.meter, resources.progress)
-        return replace(made, dtype=self.policy.audit.dtype)
+        tuned = train(self.recipe, self.inputs.train_data, resources.cache, resources.meter, resources.progress)
+        return replace(tuned, dtype=self.policy.audit.dtype)
 
     @property
     def audited(self) -> Model:
@@ -132,15 +132,15 @@ class Models:
         if audited.dtype != dtype:  # a twin: it is trained in float32, and asked as the model is
             audited = replace(audited, dtype=dtype)
         arguments = audited, self.resources.cache, self.resources.meter, self.resources.progress
-        made = Scorer(*arguments, max_characters=cut)
+        scorer = Scorer(*arguments, max_characters=cut)
         cluster = self.resources.cluster
-        # What a fixture of the user's own made of a model, or we of its weights, is not in its folder.
+        # Overridden or quantised models have no files to ship to workers.
         if cluster is not None and "model" not in self.inputs.overridden and type(audited) is Model:
-            made = ClusterScorer(*arguments, cluster, max_characters=cut)
+            scorer = ClusterScorer(*arguments, cluster, max_characters=cut)
         if own:
-            self.unknown_tokens = self._read_by(made)
-        self.scorers.append(made)
-        return made
+            self.unknown_tokens = self._read_by(scorer)
+        self.scorers.append(scorer)
+        return scorer
 
     def _read_by(self, scorer: Scorer) -> float:
         """Share of the test texts' tokens that a model's tokenizer does not know.
@@ -225,8 +225,8 @@ class Models:
         examples = self.inputs.train_data
         if self.recipe is None or examples is None:
             raise NotAssessed("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
-        asked = self.policy.privacy
-        drawn = canaries.draw(examples, asked.canaries, asked.canary_share, self.policy.audit.seed)
+        settings = self.policy.privacy
+        drawn = canaries.draw(examples, settings.canaries, settings.canary_share, self.policy.audit.seed)
         return CanaryTwin(drawn, self.scorer(reference_models.canary_twin(self.recipe, examples, drawn, *self._work)))
 
     @cached_property
@@ -256,18 +256,18 @@ class Models:
         audited : callable
             Gives the scorer of the audited model.
         """
-        asked, encoder, inputs, resources = self.policy.claims, None, self.inputs, self.resources
-        if asked.pretrained is not None and self.recipe is not None:
-            encoder = self._recipe_from(asked.pretrained, asked.revision, "[claims] pretrained")
+        settings, encoder, inputs, resources = self.policy.claims, None, self.inputs, self.resources
+        if settings.pretrained is not None and self.recipe is not None:
+            encoder = self._recipe_from(settings.pretrained, settings.revision, "[claims] pretrained")
             assert encoder.base is not None
-            length = min(encoder.max_length, model.positions(encoder.base, asked.pretrained))
+            length = min(encoder.max_length, model.positions(encoder.base, settings.pretrained))
             encoder = replace(encoder, max_length=length)
         elsewhere = [
             Elsewhere(*data.load_elsewhere(self.policy, each, inputs.test_data, ELSEWHERE, resources.cache.datasets))
-            for each in asked.transfer
+            for each in settings.transfer
         ]
         self._experiments = Experiments(
-            self.recipe, encoder, asked.pretraining_rate, inputs.members, inputs.test_data, self._linear, audited,
+            self.recipe, encoder, settings.pretraining_rate, inputs.members, inputs.test_data, self._linear, audited,
             self.scorer, elsewhere, resources.device, resources.cache, resources.meter, resources.progress,
         )  # fmt: skip
         return self._experiments
@@ -289,16 +289,16 @@ class Models:
             scorer, self.scorer, self._linear, self.recipe, self.inputs.members, self.inputs.test_data,
             self.resources.cache, self.resources.meter, self.resources.progress, self.policy.audit.seed,
         )  # fmt: skip
-        made = bench.alternatives(self.policy.environment.alternatives)
-        self.beside = made.made
-        return made
+        outcome = bench.alternatives(self.policy.environment.alternatives)
+        self.beside = outcome.made
+        return outcome
 
     @property
     def trainings(self) -> list[dict[str, Any]]:
         """How each model of this audit was trained, as the cache holds it; those that were only loaded have none."""
-        made = self.__dict__
-        models = [made.get("model"), *(twin.model for twin in made.get("twins", ()))]
-        # The canary twin's scorer and those of references without some rows are among them.
+        built = self.__dict__
+        models = [built.get("model"), *(twin.model for twin in built.get("twins", ()))]
+        # The scorers include those of the canary twin and of the models trained without suspicious rows.
         models += [scorer.model for scorer in self.scorers]
         trainings = [training for model in (*models, *self.beside) if (training := getattr(model, "training", None))]
         return trainings + (self._experiments.used if self._experiments else [])

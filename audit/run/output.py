@@ -23,7 +23,7 @@ except ImportError:  # Windows: the lock file still tells whose folder it is to 
     fcntl = None  # type: ignore[assignment]
 
 LOCK, FORMER, NEW = ".audit.lock", ".audit.former", ".audit.new"
-# The record is what scripts trust: it is the first to go and the last to come.
+# Scripts trust the record, so it is removed first and written last.
 FILES = (record.NAME, record.REPORT, record.SUMMARY, record.BADGE, record.PREDICTIONS)
 
 
@@ -67,7 +67,7 @@ class Output:
             except BaseException:
                 self.release()  # the audit's other processes wait for it
                 raise
-        # What was exclusive until the verdict was gone is shared now; a stranger may have slipped in between.
+        # Downgrade the exclusive lock to a shared one; another audit may have taken the folder in between.
         assert self._file is not None
         _lock(self._file, exclusive=False)
         if self._owner() != self._audit:

@@ -17,7 +17,7 @@ from audit.core.errors import AuditError
 from audit.policy.policy import Policy, metric_name
 from audit.text.redaction import message
 
-# From predicted and true class indices to the value.
+# Predicted and true class indices in, the metric's value out.
 OwnMetric = Callable[[ArrayLike, ArrayLike], float]
 
 
@@ -34,41 +34,43 @@ def load(policy: Policy, source: str) -> OwnMetric:
     AuditError
         If the file is missing or no metric, or a module of the Hub is neither allowed nor pinned.
     """
-    said = f"{policy.name}: [quality] metrics: '{source}'"
+    origin = f"{policy.name}: [quality] metrics: '{source}'"
     if source.endswith(".py"):
         path, revision = policy.path(source, "[quality] metrics"), None
         if not path.is_file():
-            raise AuditError(f"{said}: no such file ({path}); expected a module of the evaluate library.")
+            raise AuditError(f"{origin}: no such file ({path}); expected a module of the evaluate library.")
         where = str(path.resolve())
     else:
         where, _, revision = source.partition("@")
         if where not in policy.quality.allow_remote_metrics:
             raise AuditError(
-                f"{said} is code from the Hub, which runs only where [quality] allow_remote_metrics names it; "
+                f"{origin} is code from the Hub, which runs only where [quality] allow_remote_metrics names it; "
                 f"or give the path of a .py file."
             )
         if not re.fullmatch(r"[0-9a-f]{40}", revision):
-            raise AuditError(f"{said} is not pinned; write it as '{where}@' and the full commit.")
-    return _callable(_load(where, revision, said), metric_name(source), said)
+            raise AuditError(f"{origin} is not pinned; write it as '{where}@' and the full commit.")
+    return _callable(_load(where, revision, origin), metric_name(source), origin)
 
 
-def _load(where: str, revision: str | None, said: str) -> Any:
+def _load(where: str, revision: str | None, origin: str) -> Any:
     import evaluate
 
     try:
         return evaluate.load(where, revision=revision, keep_in_memory=True)
     except Exception as error:
-        raise AuditError(f"{said} cannot be loaded as a metric ({type(error).__name__}: {message(error)}).") from None
+        raise AuditError(f"{origin} cannot be loaded as a metric ({type(error).__name__}: {message(error)}).") from None
 
 
-def _callable(module: Any, name: str, said: str) -> OwnMetric:
+def _callable(module: Any, name: str, origin: str) -> OwnMetric:
     def value(predictions: ArrayLike, references: ArrayLike) -> float:
         # Its public `compute` writes each call to an Arrow table first, twenty times the work of most metrics.
-        found = module._compute(
+        results = module._compute(
             predictions=np.asarray(predictions).tolist(), references=np.asarray(references).tolist()
         )
-        if name not in found and len(found) != 1:
-            raise AuditError(f"{said} gives {', '.join(map(str, found))}; expected one value, or one named '{name}'.")
-        return float(found[name] if name in found else next(iter(found.values())))
+        if name not in results and len(results) != 1:
+            raise AuditError(
+                f"{origin} gives {', '.join(map(str, results))}; expected one value, or one named '{name}'."
+            )
+        return float(results[name] if name in results else next(iter(results.values())))
 
     return value

@@ -57,12 +57,12 @@ class Resources:
     @cached_property
     def cluster(self) -> Cluster | None:
         """Where forward passes and the trainings of twins run; None: here."""
-        asked = self.policy.audit
-        if asked.engine == "local":
+        settings = self.policy.audit
+        if settings.engine == "local":
             return None
         if self.options.processes > 1:
             raise AuditError("[audit] engine = 'ray' spreads the work by itself; leave out -n.")
-        return Cluster(asked, self.device, self.power)
+        return Cluster(settings, self.device, self.power)
 
     def close(self) -> None:
         """Stop the cluster and the energy tracker."""

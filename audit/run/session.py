@@ -109,7 +109,7 @@ class Session:
                 f"pytest was started {launched.world()} times, by torchrun or accelerate launch; train with `torchrun "
                 f"--nproc_per_node {launched.world()} -m audit train`, then run pytest once, which finds the model."
             )
-        # Before anything that takes time or memory: a run that dies in it must not leave the former pass behind.
+        # Before anything slow or large: a run that is killed must not leave the former record with its PASS.
         self.output.claim()
         inputs, resources = self.inputs, self.resources
         _ = resources.device, resources.cache

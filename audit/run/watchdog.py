@@ -52,7 +52,7 @@ class Watchdog:
         )
         self._hangup = signal.getsignal(signal.SIGHUP)
         if writes and self._hangup is signal.SIG_DFL:
-            # The C function itself is the handler, which needs no Python; SIGHUP is 1, and so is the exit status then.
+            # C's `_exit` is the handler: it works while Python is blocked, and exits with SIGHUP's number, 1.
             libc = ctypes.CDLL(None)
             libc.signal.argtypes, libc.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
             libc.signal(signal.SIGHUP, ctypes.cast(libc._exit, ctypes.c_void_p))
@@ -114,7 +114,7 @@ def _watch(pid: int, seconds: float, path: Path, *, writes: bool) -> None:
             _kill(pid, gently=writes)
         break
     if writes:
-        # The process that would have removed it may be gone.
+        # The process that removes the file in the usual case may have been killed.
         shutil.rmtree(path.parent, ignore_errors=True)
 
 
@@ -146,7 +146,7 @@ def _kill(pid: int, *, gently: bool) -> None:
     with contextlib.suppress(ProcessLookupError):
         if gently:
             os.kill(pid, signal.SIGHUP)
-            # Its end of the pipe closes with it.
+            # When the process ends, its end of the pipe closes and the select returns.
             if select.select([0], [], [], GRACE_S)[0]:
                 return
         os.kill(pid, signal.SIGKILL)
@@ -154,7 +154,7 @@ def _kill(pid: int, *, gently: bool) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Watch a process."""
-    # What ends the audited process by the keyboard lets it come to its own end.
+    # Ctrl-C goes to the whole process group; the watchdog survives it and ends with the audited process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pid, seconds, path, writes = arguments
     _watch(int(pid), float(seconds), Path(path), writes=writes == "1")

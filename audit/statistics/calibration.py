@@ -128,7 +128,7 @@ class _Law(NamedTuple):
         scale = self.variance / n
         squared = error * self.spread * n / (self.size @ self.spread)
         away = self.size * squared / self.variance  # noncentralities
-        # That the bins' shares are those of a sample adds a little variance where bins differ.
+        # The bins' shares are estimated from a sample too, which adds variance where the bins differ.
         between = (self.size @ squared**2 / n - error**2) / n
         second = (scale**2 * (1 + 2 * away)).sum() + between / 2
         third = (scale**3 * (1 + 3 * away)).sum()

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from audit.statistics.intervals import Array, Interval, shared_out
 from audit.statistics.proportions import proportion, proportions
 
-# With fewer clusters the variance between them cannot be told: a cluster bootstrap over 11 covers 85 % instead of 95 %.
+# With fewer clusters the variance between them is estimated badly: a cluster bootstrap over 11 covers 85 %, not 95 %.
 ENOUGH_CLUSTERS = 30
 
 
@@ -153,7 +153,7 @@ def clustered_mean(
     estimate = float(x.mean())
     half = float(t.ppf((1 + confidence) / 2, freedom)) * error
     if error == 0:
-        # As where all of so many independent draws agree: the others have a share of at most this.
+        # All clusters agree: as many independent draws that agree bound the share of deviating ones by this.
         rest = 1 - proportion(n if fixed else k, n if fixed else k, confidence).low
         low, high = estimate + rest * (possible[0] - estimate), estimate + rest * (possible[1] - estimate)
     else:

@@ -28,8 +28,8 @@ def balanced_accuracy_of(confusion: Array) -> Array:
 
 def macro_f1_of(confusion: Array) -> Array:
     """Unweighted mean of the classes' F1 scores, shape (..., classes, classes) to (...); a class unseen counts 0."""
-    hits, true, said = _margins(confusion)
-    f1 = np.divide(2 * hits, true + said, out=np.zeros_like(hits), where=true + said > 0)
+    hits, true, predicted = _margins(confusion)
+    f1 = np.divide(2 * hits, true + predicted, out=np.zeros_like(hits), where=true + predicted > 0)
     return np.asarray(f1.mean(axis=-1))
 
 
@@ -41,10 +41,10 @@ def mcc_of(confusion: Array) -> Array:
     Source: Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", Computational
     Biology and Chemistry 28 (2004).
     """
-    hits, true, said = _margins(confusion)
+    hits, true, predicted = _margins(confusion)
     n = true.sum(axis=-1)
-    above = n * hits.sum(axis=-1) - (true * said).sum(axis=-1)
-    below = np.sqrt((n**2 - (true**2).sum(axis=-1)) * (n**2 - (said**2).sum(axis=-1)))
+    above = n * hits.sum(axis=-1) - (true * predicted).sum(axis=-1)
+    below = np.sqrt((n**2 - (true**2).sum(axis=-1)) * (n**2 - (predicted**2).sum(axis=-1)))
     return np.asarray(np.divide(above, below, out=np.zeros_like(above), where=below > 0))
 
 
@@ -124,8 +124,8 @@ def confusion_bootstrap(
 
 def too_empty(confusion: ArrayLike) -> bool:
     """Whether some class has too few right or wrong answers for a bootstrap of the cells."""
-    hits, true, said = _margins(confusion)
-    return bool(min(hits.min(), (true - hits).min(), (said - hits).min()) < ENOUGH)
+    hits, true, predicted = _margins(confusion)
+    return bool(min(hits.min(), (true - hits).min(), (predicted - hits).min()) < ENOUGH)
 
 
 def _bca(counts: Array, statistic: Statistic, confidence: float, resamples: int, seed: int) -> tuple[float, float]:
@@ -178,8 +178,8 @@ def exact_macro_f1(confusion: Array, confidence: float) -> tuple[float, float]:
     class's F1 is ``2j / (1 + j)``. Exact limits of each class's share at the confidence shared out among the classes
     (Bonferroni) therefore bound the mean.
     """
-    hits, true, said = _margins(confusion)
-    _, low, high = proportions(hits, true + said - hits, shared_out(confidence, len(hits)))
+    hits, true, predicted = _margins(confusion)
+    _, low, high = proportions(hits, true + predicted - hits, shared_out(confidence, len(hits)))
     return float((2 * low / (1 + low)).mean()), float((2 * high / (1 + high)).mean())
 
 
@@ -194,12 +194,12 @@ def exact_mcc(confusion: Array, confidence: float) -> tuple[float, float]:
     the accuracy and the shares of each class among truths and predictions, whose limits bound the numerator and the
     denominator of Gorodkin's form; that is wide.
     """
-    hits, true, said = _margins(confusion)
+    hits, true, predicted = _margins(confusion)
     if len(hits) == 2:
-        rates = proportions(np.r_[hits, hits], np.r_[true, said], shared_out(confidence, 4))
+        rates = proportions(np.r_[hits, hits], np.r_[true, predicted], shared_out(confidence, 4))
         return _mcc_of_rates(rates[1]), _mcc_of_rates(rates[2])
     n = confusion.sum()
-    _, low, high = proportions(np.r_[hits.sum(), true, said], n, shared_out(confidence, 1 + 2 * len(hits)))
+    _, low, high = proportions(np.r_[hits.sum(), true, predicted], n, shared_out(confidence, 1 + 2 * len(hits)))
     k = len(hits)
     (right_low, true_low, said_low), (right_high, true_high, said_high) = (
         (bound[0], bound[1 : k + 1], bound[k + 1 :]) for bound in (low, high)

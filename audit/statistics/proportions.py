@@ -15,7 +15,7 @@ from audit.statistics.intervals import Array, Bounds, Interval, as_interval, nor
 FEW = 10
 
 
-# How paired_difference is told in a probe's method.
+# The sentence on paired_difference in a probe's method.
 PAIRED = "exact limits of the shares gained and lost, their distances added in squares (Zou and Donner 2008)"
 
 
@@ -148,9 +148,9 @@ def pairwise(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bo
         return (estimate[columns], low[columns], high[columns]), (estimate[rows], low[rows], high[rows])
 
     few, unseen = _fewest(x, total) < FEW, total == 0
-    found = _compared(sides, few[columns] | few[rows], unseen[columns] | unseen[rows], confidence)
+    bounds = _compared(sides, few[columns] | few[rows], unseen[columns] | unseen[rows], confidence)
     ordered = ~np.eye(x.shape[-1], dtype=bool)
-    estimate, low, high = (bound[..., ordered] for bound in found)
+    estimate, low, high = (bound[..., ordered] for bound in bounds)
     return estimate, low, high
 
 

@@ -57,7 +57,7 @@ class Trial:
         w, positive = weights[self.order], self.positive[self.order]
         hits = np.append(0.0, np.cumsum(w * positive)[self.ends])
         alarms = np.append(0.0, np.cumsum(w * ~positive)[self.ends])
-        # A hair more than the level, since a share of counts is rounded.
+        # Tolerance for floating point: a share of counts that equals the level must not exceed it.
         at = np.searchsorted(alarms, levels * alarms[-1] * (1 + 1e-9), side="right") - 1
         return np.asarray(hits[at] / hits[-1])
 
@@ -65,12 +65,12 @@ class Trial:
     def right(self) -> NDArray[np.bool_]:
         """Which rows are told rightly by a threshold that was chosen on the other half of them; shape (n,)."""
         half = np.arange(len(self.scores)) % 2
-        said = np.empty(len(half), dtype=bool)
+        guesses = np.empty(len(half), dtype=bool)
         for h in (0, 1):
-            said[half == h] = self.scores[half == h] >= _best_threshold(
+            guesses[half == h] = self.scores[half == h] >= _best_threshold(
                 self.scores[half != h], self.positive[half != h]
             )
-        return np.asarray(said == self.positive)
+        return np.asarray(guesses == self.positive)
 
 
 def _ends(falling: Array) -> NDArray[np.int64]:
@@ -152,18 +152,18 @@ def operating_points(
     resampled together, with all their rows, and each resample finds its own threshold: the threshold of a level is
     itself an estimate.
     """
-    rng, asked = np.random.default_rng(seed), np.asarray(levels, float)
+    rng, rates = np.random.default_rng(seed), np.asarray(levels, float)
     names = np.unique(np.concatenate([trial.cluster for trial in trials]))
     rows = [np.searchsorted(names, trial.cluster) for trial in trials]
-    drawn = np.empty((resamples + 1, 1 + len(asked)))
+    drawn = np.empty((resamples + 1, 1 + len(rates)))
     for i in range(resamples + 1):
-        # The first is no resample but the examples themselves.
+        # Row 0 is the estimate from the examples themselves, not a resample.
         times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names)) if i else np.ones(len(names))
-        drawn[i] = _points(trials, [times[r].astype(float) for r in rows], asked)
+        drawn[i] = _points(trials, [times[r].astype(float) for r in rows], rates)
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(drawn[1:], [tail, 1 - tail], axis=0)
-    found = [Interval(*map(float, parts)) for parts in zip(drawn[0], low, high, strict=True)]
-    return OperatingPoints(found[0], tuple(found[1:]))
+    intervals = [Interval(*map(float, parts)) for parts in zip(drawn[0], low, high, strict=True)]
+    return OperatingPoints(intervals[0], tuple(intervals[1:]))
 
 
 def _points(trials: Sequence[Trial], weights: Sequence[Array], levels: Array) -> Array:

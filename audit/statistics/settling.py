@@ -165,8 +165,8 @@ class _Rule(NamedTuple):
 
     def bound(self, side: int, successes: ArrayLike, n: ArrayLike) -> Array:
         """One of estimate, low and high of the extreme."""
-        found = self.parts(successes, n, self.levels[side])
-        return self.extreme(found, found)[side]
+        parts = self.parts(successes, n, self.levels[side])
+        return self.extreme(parts, parts)[side]
 
 
 def _groups_to_settle(

@@ -82,7 +82,7 @@ def edits(text: str, vocabulary: frozenset[str], rng: random.Random, language: s
     """
     forbidden = vocabulary | _OPINIONS
     private = [(start, end) for _, start, end in personal_data.suspects(text)]
-    before, made = "", []
+    before, options = "", []
     for match in WORD.finditer(text):
         start, end = match.span()
         word, own = match.group(), []
@@ -92,9 +92,9 @@ def edits(text: str, vocabulary: frozenset[str], rng: random.Random, language: s
             for new in _synonyms().get(word.lower(), ()) if language == "en" else ():
                 if before not in ("a", "an") or (new[0] in _VOWELS) == (before == "an"):
                     own.append(Edit(start, end, _in_case_of(word, new), "synonym"))
-        made.append(own)
+        options.append(own)
         before = word.lower()
-    return made
+    return options
 
 
 def _slips(word: str, forbidden: frozenset[str], rng: random.Random) -> Iterable[tuple[str, str]]:
@@ -112,8 +112,8 @@ def _slips(word: str, forbidden: frozenset[str], rng: random.Random) -> Iterable
             if word[i] in _LOOK_ALIKE and len(word) > 2
         ],
     }
-    for kind, found in slips.items():
-        for new in found:
+    for kind, candidates in slips.items():
+        for new in candidates:
             parts = {part.lower() for part in _LETTERS.findall(new)}
             if new != word and not (parts - known) & forbidden:
                 yield kind, new

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 
 # Source: Unicode Technical Standard 39, confusables.txt; only twins that fonts draw alike.
 HOMOGLYPHS = dict(zip("aceiopsxyjABCEHIKMOPSTXJ", "асеіорѕхујАВСЕНІКМОРЅТХЈ", strict=True))
-# Characters without any width, as a reader is told of them.
+# Names of zero-width characters, as shown to readers.
 INVISIBLE = {
     "\u200b": "zero-width space",
     "\u200c": "zero-width non-joiner",
@@ -47,7 +47,7 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _UNSEEN.sub(lambda found: found[0] if _is_spelling(text, found.start()) else code(found[0]), text)
+    return _UNSEEN.sub(lambda match: match[0] if _is_spelling(text, match.start()) else code(match[0]), text)
 
 
 def code(character: str) -> str:
@@ -123,9 +123,9 @@ class Plain:
 
 
 def _read(odd: re.Match[str]) -> str:
-    found = odd[0]
-    read = html.unescape(found) if len(found) > 1 else found
-    return found if len(found) > 1 and read == found else "".join(map(_plain, read))
+    reference = odd[0]
+    read = html.unescape(reference) if len(reference) > 1 else reference
+    return reference if len(reference) > 1 and read == reference else "".join(map(_plain, read))
 
 
 @lru_cache(maxsize=8192)

@@ -79,8 +79,8 @@ def near_pairs(texts: Sequence[str], threshold: float, shingle: int = SHINGLE) -
         near = (prefixes[start:end] @ transposed).tocoo()
         first, second = near.coords[0].astype(np.int64) + start, near.coords[1].astype(np.int64)
         small, large = np.minimum(sizes[first], sizes[second]), np.maximum(sizes[first], sizes[second])
-        kept = (first < second) & (small >= threshold * large - 1e-9)
-        yield from _verified(first[kept], second[kept], whole, sizes, threshold)
+        similar = (first < second) & (small >= threshold * large - 1e-9)
+        yield from _verified(first[similar], second[similar], whole, sizes, threshold)
 
 
 def _shingles(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
@@ -89,7 +89,7 @@ def _shingles(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint64], NDA
     lengths = np.empty(len(texts), dtype=np.int64)
     codes = array("i")
     for i, text in enumerate(texts):
-        # Number 0 fills up what is shorter than a shingle.
+        # Texts shorter than a shingle are padded with 0, which is no word's number.
         words = [numbers.setdefault(word, len(numbers) + 1) for word in text.split()]
         codes.extend(words + [0] * (width - len(words)))
         lengths[i] = max(len(words), width)
@@ -138,8 +138,8 @@ def _shared_shingles(
     shared = np.flatnonzero(frequency > 1)
     rarity = np.empty(len(frequency), dtype=np.int32)
     rarity[shared[np.argsort(frequency[shared], kind="stable")]] = np.arange(len(shared), dtype=np.int32)
-    kept = np.repeat(frequency > 1, frequency)
-    columns, rows = np.repeat(rarity, frequency)[kept], text_of[kept]
+    in_several = np.repeat(frequency > 1, frequency)
+    columns, rows = np.repeat(rarity, frequency)[in_several], text_of[in_several]
     whole = sparse.csr_array((np.ones(len(rows), np.int32), (rows, columns)), shape=(count, len(shared)))
     return whole, sizes
 
@@ -149,12 +149,12 @@ def _prefixes(whole: sparse.csr_array, sizes: Array, threshold: float) -> sparse
     from scipy import sparse
 
     whole.sort_indices()
-    kept = np.diff(whole.indptr)
+    lengths = np.diff(whole.indptr)
     longest = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
     # The unshared ones are the rarest of all and stand in the prefix first.
-    length = np.clip(longest - (sizes - kept), 0, kept)
-    place = np.arange(whole.nnz) - np.repeat(whole.indptr[:-1], kept)
-    chosen = place < np.repeat(length, kept)
+    length = np.clip(longest - (sizes - lengths), 0, lengths)
+    place = np.arange(whole.nnz) - np.repeat(whole.indptr[:-1], lengths)
+    chosen = place < np.repeat(length, lengths)
     pointers = np.concatenate([[0], np.cumsum(length)])
     return sparse.csr_array((whole.data[chosen], whole.indices[chosen], pointers), shape=whole.shape)
 
@@ -174,5 +174,5 @@ def _verified(
     for at in range(0, len(first), step):
         one, other = first[at : at + step], second[at : at + step]
         common = np.asarray(whole[one].multiply(whole[other]).sum(axis=1)).ravel()
-        kept = common / (sizes[one] + sizes[other] - common) >= threshold
-        yield one[kept], other[kept]
+        similar = common / (sizes[one] + sizes[other] - common) >= threshold
+        yield one[similar], other[similar]

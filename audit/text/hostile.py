@@ -12,7 +12,7 @@ from audit.text.characters import INVISIBLE
 
 QUANTILE = 0.99  # of the answers' times, which so many texts are to bound
 LONGEST = 1_000_000  # characters; about what a web server lets through unless it is told otherwise
-# Part of the key of kept times: raise it whenever the texts change.
+# Part of the cache key of latencies: raise it whenever the texts change.
 REVISION = 1
 
 
@@ -23,7 +23,7 @@ def _any_characters() -> str:
     return "".join(chr(code if code < 0xD800 else code + 0x800) for code in codes)
 
 
-# What each kind repeats until the text is long enough.
+# The pattern of each kind, repeated up to the wanted length.
 KINDS: Mapping[str, str] = {
     "empty text": "",
     "spaces": " ",

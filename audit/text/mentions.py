@@ -46,6 +46,6 @@ def mentions(texts: Sequence[str], axis: str) -> NDArray[np.object_]:
     return np.array([_only(identity.mentions(text, axis)) for text in texts], dtype=object)
 
 
-def _only(found: tuple[identity.Mention, ...]) -> str | None:
-    groups = {mention.group for mention in found}
+def _only(hits: tuple[identity.Mention, ...]) -> str | None:
+    groups = {mention.group for mention in hits}
     return groups.pop() if len(groups) == 1 else None

@@ -88,7 +88,7 @@ _STREET = re.compile(
     r"|\b[A-ZÄÖÜ][a-zäöüß]+(?:straße|strasse|str\.|gasse|allee|platz) \d{1,4} ?[a-z]?\b"
 )
 _HANDLE = re.compile(r"(?<![\w@/])@(?!\d{1,2}(?:[ap]m|h)?\b)(?=\w*[^\W\d_])\w{2,}")
-# What is hidden where it could be personal data.
+# Patterns that mask on suspicion, for texts that are shown.
 _LIKE_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _LIKE_HANDLE = re.compile(r"(?<!\w)@\w+")
 _LONG_NUMBER = re.compile(r"\+?\(?\d[\d ()./-]{5,}\d")
@@ -225,7 +225,7 @@ def _likely(text: str) -> Iterator[Found]:
 def joined(likely: Iterable[Found]) -> tuple[Found, ...]:
     """Spans in their order, those that overlap as one of the kind that stands first."""
     joined: list[Found] = []
-    for kind, start, end in sorted(likely, key=lambda found: (found.start, found.end)):
+    for kind, start, end in sorted(likely, key=lambda spans: (spans.start, spans.end)):
         if joined and start < joined[-1].end:
             last = joined.pop()
             joined.append(Found(min(last.kind, kind, key=KINDS.index), last.start, max(last.end, end)))
@@ -236,11 +236,11 @@ def joined(likely: Iterable[Found]) -> tuple[Found, ...]:
 
 def _settled(proposed: Iterable[Found]) -> tuple[Found, ...]:
     """Of spans that overlap, the one whose kind stands first."""
-    kept: list[Found] = []
+    disjoint: list[Found] = []
     for found in proposed:
-        if all(found.end <= other.start or other.end <= found.start for other in kept):
-            kept.append(found)
-    return tuple(sorted(kept, key=lambda found: found.start))
+        if all(found.end <= other.start or other.end <= found.start for other in disjoint):
+            disjoint.append(found)
+    return tuple(sorted(disjoint, key=lambda found: found.start))
 
 
 def _proposed(text: str, names: NameFinder | None) -> Iterator[Found]:

@@ -31,7 +31,7 @@ LONGEST = 280
 _LEAD = 80  # characters shown before the first change
 # Cells of fewer people are not shown: a figure on three people is about those three.
 SMALLEST_CELL = 10
-# What others print quotes the data where it holds so many bytes of a text, in their order.
+# Output of other libraries counts as quoting the data if it holds this many consecutive bytes of a text.
 _CHUNK = 20
 _SHORTEST = 8
 _IN_QUOTES = re.compile(r"'([^'\n]{8,})'|\"([^\"\n]{8,})\"")
@@ -101,15 +101,15 @@ def redact_parts(text: str, weighed: Sequence[tuple[tuple[int, int], int]]) -> l
 
 def _shortened(parts: list[list[str | int]]) -> list[list[str | int]]:
     """The parts up to the longest text that is shown."""
-    left, kept = LONGEST, []
+    left, shown = LONGEST, []
     for part, strength in parts:
-        kept.append([str(part)[:left], strength])
+        shown.append([str(part)[:left], strength])
         left -= len(str(part))
         if left < 0:
-            return [*kept, ["…", 0]]
+            return [*shown, ["…", 0]]
         if not left:
             break
-    return kept
+    return shown
 
 
 def redact_pair(before: str, after: str) -> tuple[str, str] | None:
@@ -124,9 +124,9 @@ def redact_pair(before: str, after: str) -> tuple[str, str] | None:
     if withheld():
         return None
     # What is known from one side is found in the other, whatever the change put between its characters.
-    found, found_after = hidden(before), hidden(after)
-    known = _kinds(before, found) | _kinds(after, found_after)
-    masks, masks_after = _masks(before, found, known), _masks(after, found_after, known)
+    spans, spans_after = hidden(before), hidden(after)
+    known = _kinds(before, spans) | _kinds(after, spans_after)
+    masks, masks_after = _masks(before, spans, known), _masks(after, spans_after, known)
     if _values(before, masks) != _values(after, masks_after):
         return None
     shown, shown_after = _shown(before, masks), _shown(after, masks_after)
@@ -205,7 +205,7 @@ def _folded(text: str) -> bytes:
     return _BETWEEN.sub(" ", plain(text).lower()).strip().encode("utf-8", "replace")
 
 
-def _masks(text: str, found: Sequence[Found], known: Mapping[str, str] = MappingProxyType({})) -> tuple[Found, ...]:
+def _masks(text: str, spans: Sequence[Found], known: Mapping[str, str] = MappingProxyType({})) -> tuple[Found, ...]:
     """What is to be masked in a text: what was found there, and wherever else one of its values stands.
 
     Parameters
@@ -215,19 +215,19 @@ def _masks(text: str, found: Sequence[Found], known: Mapping[str, str] = Mapping
     known : mapping of str to str
         Further values to look for, and the kind of each.
     """
-    read, sought = Plain(text), {**known, **_kinds(text, found)}
+    read, sought = Plain(text), {**known, **_kinds(text, spans)}
     again = (Found(kind, *span) for value, kind in sought.items() for span in read.occurrences(value))
-    return joined((*found, *again))
+    return joined((*spans, *again))
 
 
-def _values(text: str, found: Iterable[Found]) -> list[str]:
+def _values(text: str, spans: Iterable[Found]) -> list[str]:
     """The values that were found in a text, without what lies between their characters or ends the sentence."""
-    return [bare(text[start:end]).rstrip(_ENDS) for _, start, end in found]
+    return [bare(text[start:end]).rstrip(_ENDS) for _, start, end in spans]
 
 
-def _kinds(text: str, found: Sequence[Found]) -> dict[str, str]:
+def _kinds(text: str, spans: Sequence[Found]) -> dict[str, str]:
     """The kind of each of these values."""
-    return dict(zip(_values(text, found), (kind for kind, _, _ in found), strict=True))
+    return dict(zip(_values(text, spans), (kind for kind, _, _ in spans), strict=True))
 
 
 def _shown(text: str, masks: Iterable[Found]) -> str:
@@ -279,8 +279,8 @@ def printable(text: object, length: int = 120) -> str:
 
 def message(error: object, length: int = 200) -> str:
     """What a library says, such as an error, on one line: as a name, yet with all that could be personal masked."""
-    said = " ".join(str(error).split())[:_A_MESSAGE]
-    return _on_a_line(_shown(said, _masks(said, hidden(said))), length)
+    line = " ".join(str(error).split())[:_A_MESSAGE]
+    return _on_a_line(_shown(line, _masks(line, hidden(line))), length)
 
 
 def _on_a_line(shown: str, length: int) -> str:

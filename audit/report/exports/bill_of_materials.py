@@ -95,11 +95,11 @@ def _model(shown: Mapping[str, Any]) -> Component:
         Component(name=text.cell(name), type=ComponentType.FILE, bom_ref=f"file:{name}", hashes=_hashes(digest))
         for name, digest in (model.get("files") or {}).items()
     ]
-    told = {"verdict": shown["verdict"], "complete": str(shown["complete"]).lower(), "audited": shown["created"]}
+    properties = {"verdict": shown["verdict"], "complete": str(shown["complete"]).lower(), "audited": shown["created"]}
     if model.get("fingerprint"):
-        told |= {"fingerprint": model["fingerprint"], "fingerprint-of": BOM["fingerprint"]}
+        properties |= {"fingerprint": model["fingerprint"], "fingerprint-of": BOM["fingerprint"]}
     if is_number(model.get("parameters")):
-        told |= {"parameters": str(model["parameters"])}
+        properties |= {"parameters": str(model["parameters"])}
     return Component(
         name=card.published(model.get("source")),
         version=str(model.get("revision") or model.get("fingerprint") or words.PAGE["unknown"]),
@@ -108,7 +108,7 @@ def _model(shown: Mapping[str, Any]) -> Component:
         purl=_purl(model.get("source"), model.get("revision")),
         hashes=_hashes(model.get("fingerprint")),
         components=files,
-        properties=_properties(told),
+        properties=_properties(properties),
     )
 
 
@@ -129,21 +129,21 @@ def _data(shown: Mapping[str, Any]) -> dict[str, Component]:
     """The data sets by the names that the card refers to them with."""
     from cyclonedx.model.component import Component, ComponentType
 
-    made = {}
+    components = {}
     for role, of in shown["data"].items():
         if of:
-            told = {"role": BOM.get(role, role)} | {
+            properties = {"role": BOM.get(role, role)} | {
                 name: json.dumps(of[name]) for name in ("rows", "classes") if name in of
             }
-            made[f"data:{role}"] = Component(
+            components[f"data:{role}"] = Component(
                 name=card.published(of.get("path")),
                 version=of.get("fingerprint"),
                 type=ComponentType.DATA,
                 bom_ref=f"data:{role}",
                 hashes=_hashes(of.get("fingerprint")),
-                properties=_properties(told),
+                properties=_properties(properties),
             )
-    return made
+    return components
 
 
 def _software(shown: Mapping[str, Any]) -> list[Component]:
@@ -181,10 +181,10 @@ def _hashes(digest: Any) -> list[HashType]:
     return [HashType(alg=HashAlgorithm.SHA_256, content=content)] if re.fullmatch(r"[0-9a-f]{64}", content) else []
 
 
-def _properties(told: Mapping[str, str]) -> list[Property]:
+def _properties(properties: Mapping[str, str]) -> list[Property]:
     from cyclonedx.model import Property
 
-    return [Property(name=f"{_OWN}:{name}", value=value) for name, value in told.items()]
+    return [Property(name=f"{_OWN}:{name}", value=value) for name, value in properties.items()]
 
 
 def _card(shown: Mapping[str, Any], views: Sequence[FindingView], data: Sequence[str]) -> dict[str, Any]:
@@ -214,8 +214,8 @@ def _card(shown: Mapping[str, Any], views: Sequence[FindingView], data: Sequence
 def _judged(view: FindingView) -> str:
     """Verdict, gate and confidence, which CycloneDX has no place for."""
     confidence = text.percent(view.finding["confidence"]) if view.measured else ""
-    told = [view.mark.word, view.gate, confidence and BOM["confidence"].format(confidence=confidence), view.waiver]
-    return "; ".join(part for part in told if part)
+    parts = [view.mark.word, view.gate, confidence and BOM["confidence"].format(confidence=confidence), view.waiver]
+    return "; ".join(part for part in parts if part)
 
 
 def _metric(view: FindingView) -> dict[str, Any]:
@@ -237,12 +237,12 @@ def _bracket(view: FindingView) -> str:
 
 def _fairness(view: FindingView) -> dict[str, str]:
     harm, remedy = (view.known.harm, view.known.remedy) if view.known else ("", "")
-    told = {
+    values = {
         "groupAtRisk": _bracket(view) or view.name,
         "harms": f"{view.name}: {text.sentence(view.result)} {view.summary} {harm}",
         "mitigationStrategy": remedy,
     }
-    return {name: " ".join(said.split()) for name, said in told.items() if said.strip()}
+    return {name: " ".join(value.split()) for name, value in values.items() if value.strip()}
 
 
 def _energy(shown: Mapping[str, Any], views: Sequence[FindingView]) -> list[dict[str, Any]]:

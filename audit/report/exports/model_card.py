@@ -84,8 +84,10 @@ def _front(card: str, shown: Mapping[str, Any], name: str) -> str:
     from huggingface_hub import ModelCardData
     from huggingface_hub.utils import yaml_dump
 
-    found = FRONT.match(card)
-    head, block, tail = (found[1], found[2], found[3]) if found else ("---\n", "", "---\n\n")
+    front_matter = FRONT.match(card)
+    head, block, tail = (
+        (front_matter[1], front_matter[2], front_matter[3]) if front_matter else ("---\n", "", "---\n\n")
+    )
     try:
         known = yaml.safe_load(block) or {}
         data = ModelCardData(**known)
@@ -93,40 +95,40 @@ def _front(card: str, shown: Mapping[str, Any], name: str) -> str:
         if len(index) > 1:
             raise ValueError("its model-index is about more than one model")
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
-        said = message(error, 150)
-        raise AuditError(f"{name}: the metadata between its first '---' lines cannot be read ({said}).") from None
+        problem = message(error, 150)
+        raise AuditError(f"{name}: the metadata between its first '---' lines cannot be read ({problem}).") from None
     others = [r for r in data.eval_results or () if (r.metric_args or {}).get("measured_by") != _AUDITOR]
     model = index[0]["name"] if index else published(shown["model"].get("source"))
     results = [*others, *eval_results(shown)]
     ours: dict[str, Any] = {}
     if results:
-        made = ModelCardData(model_name=model, eval_results=results).to_dict()
-        ours["model-index"] = made["model-index"]
+        generated = ModelCardData(model_name=model, eval_results=results).to_dict()
+        ours["model-index"] = generated["model-index"]
     carbon = emissions(shown)
     if carbon:
         ours["co2_eq_emissions"] = carbon
     dropped = [key for key in _OURS if key in ours or key == "model-index"]
-    kept = _without(block, dropped)
-    if (yaml.safe_load(kept) or {}) != {
+    other_keys = _without(block, dropped)
+    if (yaml.safe_load(other_keys) or {}) != {
         key: value for key, value in yaml.safe_load(block or "{}").items() if key not in dropped
     }:
         raise AuditError(f"{name}: its {' and '.join(dropped)} cannot be replaced as they are written; remove them.")
     line_end = "\r\n" if "\r\n" in card else "\n"
     added = yaml_dump(ours, sort_keys=False, line_break=line_end) if ours else ""
-    kept = f"{kept.rstrip()}{line_end}" if kept.strip() else ""
-    rest = card[found.end() :] if found else card
-    return f"{head}{kept}{added}{tail}{rest}"
+    other_keys = f"{other_keys.rstrip()}{line_end}" if other_keys.strip() else ""
+    rest = card[front_matter.end() :] if front_matter else card
+    return f"{head}{other_keys}{added}{tail}{rest}"
 
 
 def _without(block: str, keys: Sequence[str]) -> str:
     """The metadata without these keys of its first level; every other line stays as it is."""
-    kept, inside = [], False
+    remaining, inside = [], False
     for line in block.splitlines(keepends=True):
         if re.match(r"[^\s#\-]", line):
             inside = bool(re.match(rf"[\"']?({'|'.join(map(re.escape, keys))})[\"']?\s*:", line))
         if not inside or line.startswith("#"):
-            kept.append(line)
-    return "".join(kept)
+            remaining.append(line)
+    return "".join(remaining)
 
 
 def eval_results(shown: Mapping[str, Any]) -> list[EvalResult]:
@@ -210,7 +212,7 @@ def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
     }
     yield from (plain(CARD["about"].format(**fill), 1_000), "")
     for challenge, (title, _) in words.CHALLENGES.items():
-        # Each measure's own worst where it stands alone would hide gates, so all that is gated or of people is told.
+        # Only the worst finding of each measure would hide gates: all gated and all ethics findings are listed.
         own = [c for c in views if c.challenge == challenge and (c.gated or c.id in _METRICS or challenge == "ethics")]
         if own:
             yield from (f"### {plain(title)}", "", *_table(own), "")
@@ -236,8 +238,8 @@ def limits(views: Sequence[FindingView]) -> list[str]:
         if view.verdict in ("not_assessed", "not_run", "error"):
             reason = text.sentence(words.NOT_RUN if view.verdict == "not_run" else view.reason)
             missing.setdefault(f"{view.mark.word}|{reason}", []).append(view.name)
-    told = [f"{key.partition('|')[0]}: {', '.join(names)}. {key.partition('|')[2]}" for key, names in missing.items()]
-    return list(dict.fromkeys([*said, *told]))[:40]
+    gaps = [f"{key.partition('|')[0]}: {', '.join(names)}. {key.partition('|')[2]}" for key, names in missing.items()]
+    return list(dict.fromkeys([*caveats, *gaps]))[:40]
 
 
 def _table(views: Sequence[FindingView]) -> Iterator[str]:

@@ -55,8 +55,8 @@ def spoken(make: Callable[[Mapping[str, Any]], str]) -> Callable[..., str]:
 def named(record: Mapping[str, Any]) -> str:
     """The language that the policy of a record names; English where it names none that there is."""
     section = record["policy"].get("report")
-    asked = str(section.get("language")) if isinstance(section, Mapping) else ENGLISH
-    return asked if asked in TAGS else ENGLISH
+    requested = str(section.get("language")) if isinstance(section, Mapping) else ENGLISH
+    return requested if requested in TAGS else ENGLISH
 
 
 def say(text: str) -> str:

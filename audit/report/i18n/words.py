@@ -45,7 +45,7 @@ VERDICTS: Mapping[str, Mark] = {
     "reported": Mark("Reported", "•", "plain"),
 }
 UNGATED = Mark("Not assessed", "–", "plain")
-# State of a challenge, by its weightiest finding: for one gate that is so, and for several.
+# State of a challenge, by its weightiest finding: with the singular and the plural form of its sentence.
 STATES: Mapping[str, tuple[Mark, Counted]] = {
     "fail": (Mark("", "✕", "fails"), Counted("{count} of {gates} fails", "{count} of {gates} fail")),
     "error": (Mark("", "!", "fails"), Counted("{count} test broke", "{count} tests broke")),
@@ -78,7 +78,7 @@ CHALLENGES: Mapping[str, tuple[str, str]] = {
     "quality": ("Quality", "Is the model right often enough to be used at all?"),
     "transparency": ("Transparency", "Could somebody else make this model and this audit again?"),
 }
-# What is told beside them where it was asked for; it weighs nothing in the verdict unless the policy gates it.
+# Optional sections: shown where their suite ran; they count for the verdict only where the policy gates them.
 SECTIONS: Mapping[str, tuple[str, str]] = {
     **CHALLENGES,
     "claims": (

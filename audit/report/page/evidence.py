@@ -160,17 +160,17 @@ def _model(point: figures.Point) -> str:
     """What is to be read off the drawing of one model."""
     right, low, high = (words.PERCENT.format(number=numeral(f"{100 * share:.1f}")) for share in point.right)
     wh, wh_low, wh_high = text.figures(point.wh, None)[0]
-    said = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
+    figure_text = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
     also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]
-    return "; ".join([said, *also])
+    return "; ".join([figure_text, *also])
 
 
 class Explained(NamedTuple):
     """An answer with the words that it rests on: what the model and people said, the text, and the words in words."""
 
     head: str
-    said: Markup
-    told: str
+    passage: Markup
+    description: str
 
 
 @dataclass(frozen=True)

@@ -72,18 +72,18 @@ def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None
     known = [key for key in ("seconds", "co2eq_kg", *_PARTS) if all(is_number(phase.get(key)) for phase in own)]
     total = {key: sum(phase[key] for phase in own) for key in known}
     sources = {phase["source"] for phase in own}
-    # A sum is only as good as its worst part.
+    # The sum takes the source of its least reliable part.
     total |= {"name": words.PAGE["sum"], "source": "estimated" if "estimated" in sources else "measured"}
     rows = [_phase(phase) for phase in own]
     return rows, _phase(total) if len(rows) > 1 else None, [_phase(each) for each in record["energy"].get("kept", ())]
 
 
 def _phase(phase: Mapping[str, Any]) -> list[str]:
-    name, source, made = str(phase["name"]), str(phase["source"]), phase.get("created")
+    name, source, created = str(phase["name"]), str(phase["source"]), phase.get("created")
     carbon = float(phase["co2eq_kg"]) if is_number(phase.get("co2eq_kg")) else None
     return [
         (language.say(PHASES[name]) if name in PHASES else text.cell(name))
-        + (f"{words.COMMA}{text.date(made)}" if made else ""),
+        + (f"{words.COMMA}{text.date(created)}" if created else ""),
         language.numeral(f"{phase['seconds']:,.1f}") if is_number(phase.get("seconds")) else "–",
         *(text.cell(phase.get(part)) for part in _PARTS),
         text.cell(None if carbon is None else 1000 * carbon),
@@ -118,34 +118,34 @@ def grids(record: Mapping[str, Any], limits: Limits) -> Table | None:
 
 def training(record: Mapping[str, Any]) -> Facts:
     """Base model, data and date of a training; empty where nothing was trained."""
-    made = record["model"].get("training") or {}
-    if not made:
+    training_facts = record["model"].get("training") or {}
+    if not training_facts:
         return []
-    base, revision = made.get("base"), made.get("base_revision")
-    trainable, all_ = made.get("trainable_parameters"), record["model"].get("parameters")
+    base, revision = training_facts.get("base"), training_facts.get("base_revision")
+    trainable, all_ = training_facts.get("trainable_parameters"), record["model"].get("parameters")
     trained = trainable
     if is_number(trainable) and is_number(all_):
         trained = words.OUT_OF.format(part=text.cell(trainable), whole=text.cell(all_))
     return _known(
         (PAGE["base"], f"{text.cell(base)} ({text.cell(revision)})" if base and revision else base),
-        (PAGE["trained"], made.get("created")),
-        (PAGE["trained_examples"], made.get("examples")),
-        (PAGE["validation_examples"], made.get("validation_examples")),
-        (PAGE["steps"], made.get("steps")),
+        (PAGE["trained"], training_facts.get("created")),
+        (PAGE["trained_examples"], training_facts.get("examples")),
+        (PAGE["validation_examples"], training_facts.get("validation_examples")),
+        (PAGE["steps"], training_facts.get("steps")),
         (PAGE["trainable"], trained),
-        (PAGE["device"], made.get("device")),
+        (PAGE["device"], training_facts.get("device")),
     )
 
 
 def run(record: Mapping[str, Any]) -> Facts:
     """How and when the audit was run."""
-    made, scoring = record["provenance"], record["scoring"]
+    provenance, scoring = record["provenance"], record["scoring"]
     return [
-        *_known((PAGE["command"], made.get("command")), (PAGE["created"], record["created"])),
+        *_known((PAGE["command"], provenance.get("command")), (PAGE["created"], record["created"])),
         (PAGE["duration"], f"{text.figure(round(record['duration_s']))} s"),
-        (PAGE["commit"], text.cell(made.get("commit") or PAGE["no_commit"])),
-        (PAGE["policy_file"], text.cell(made.get("policy_file") or PAGE["embedded"])),
-        *_known((PAGE["seed"], str(made.get("seed", ""))), (PAGE["device"], made.get("device"))),
+        (PAGE["commit"], text.cell(provenance.get("commit") or PAGE["no_commit"])),
+        (PAGE["policy_file"], text.cell(provenance.get("policy_file") or PAGE["embedded"])),
+        *_known((PAGE["seed"], str(provenance.get("seed", ""))), (PAGE["device"], provenance.get("device"))),
         *[
             (PAGE[name], text.figure(scoring[name]))
             for name in ("texts", "forward_passes", "cache_hits", "workers", "lost_workers")
@@ -157,7 +157,7 @@ def run(record: Mapping[str, Any]) -> Facts:
 class Since(NamedTuple):
     """What became of the former audit."""
 
-    said: Sequence[str]
+    sentences: Sequence[str]
     tables: Sequence[Table]
 
 
@@ -166,7 +166,7 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
     former = record.get("baseline")
     if not former:
         return None
-    said = [
+    sentences = [
         PAGE["since_text"].format(
             date=text.date(former["created"]),
             path=text.cell(former["path"]),
@@ -176,17 +176,17 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
     ]
     test = record["data"]["test"].get("fingerprint")
     if former.get("test") and test and former["test"] != test:
-        said.append(words.OTHER_TEST)
+        sentences.append(words.OTHER_TEST)
     compared = former.get("compared", ())
     clear = [each for change in words.CHANGES for each in compared if each["change"] == change]
     if compared:
-        said.append(PAGE["since_meaning"])
+        sentences.append(PAGE["since_meaning"])
         if not clear:
-            said.append(PAGE["since_none"])
+            sentences.append(PAGE["since_none"])
         if unclear := len(compared) - len(clear):
-            said.append(PAGE["since_unclear"].format(count=unclear))
+            sentences.append(PAGE["since_unclear"].format(count=unclear))
     if not former["turned"]:
-        said.append(PAGE["since_same"])
+        sentences.append(PAGE["since_same"])
     gates = [each for change in words.CHANGES for each in former.get("gates", ()) if each["change"] == change]
     columns, known = [PAGE["then"], PAGE["now"]], of_record(record)
 
@@ -265,10 +265,10 @@ def data(record: Mapping[str, Any]) -> list[tuple[str, Facts]]:
 
 def versions(record: Mapping[str, Any]) -> dict[str, str]:
     """Version of each package."""
-    found = record["provenance"].get("versions")
-    if not isinstance(found, dict):
+    recorded = record["provenance"].get("versions")
+    if not isinstance(recorded, dict):
         return {}
-    return {text.cell(name): text.cell(value) for name, value in islice(found.items(), 100)}
+    return {text.cell(name): text.cell(value) for name, value in islice(recorded.items(), 100)}
 
 
 def _counts(counts: Mapping[str, int]) -> str:

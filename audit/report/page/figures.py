@@ -256,7 +256,7 @@ def roc(curves: Sequence[Sequence[Sequence[float]]], intervals: Sequence[Sequenc
 
     drawn = list(zip(LINES, map(steps, curves), strict=False))
     lines = Markup().join(
-        # The first stands on top of the others.
+        # The first curve is drawn last, on top of the others.
         Markup('<path class="line {}" d="{}"/>').format(kind, path)
         for kind, path in reversed(drawn)
         if path
@@ -436,7 +436,7 @@ def pareto(points: Sequence[Point], label: str) -> Markup:
         path = f"M{across[0]:.1f} {level:.1f}H{across[1]:.1f}M{at:.1f} {up[0]:.1f}V{up[1]:.1f}{caps}"
         return Markup('<path class="whisker" d="{}"/>').format(path)
 
-    # As much as the cheapest offers, from its energy on, up to what the next one offers, and so on.
+    # A step line: each model on the front holds its accuracy from its own energy to that of the next one.
     steps = [(x(p.wh[0]), y(p.right[0])) for p in sorted(points, key=lambda p: p.wh[0]) if p.front]
     line = "".join(
         f"{'H' if i else 'M'}{at:.1f}{'' if i else f' {bottom:.1f}'}V{level:.1f}" for i, (at, level) in enumerate(steps)

@@ -131,23 +131,23 @@ class FindingView:
             unit = self.known.counts
         if unit:
             plain = unit.split()[0] in _PLAIN_UNITS
-            said = unit if unit in _PLAIN_UNITS else text.told(unit)
-            unit = f" {said}" if plain else f" ({said})"
+            unit_name = unit if unit in _PLAIN_UNITS else text.told(unit)
+            unit = f" {unit_name}" if plain else f" ({unit_name})"
         confidence = text.percent(finding["confidence"])
         if finding["low"] == finding["estimate"] == finding["high"]:
             full = words.FULL_COUNT.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
             return f"{estimate}{unit}: {full}"
         if finding["high"] is None:
             estimate = words.AT_LEAST.format(figure=estimate)
-            said = f"{estimate}{unit}, {words.LOWER_ONLY.format(confidence=confidence)}"
+            sentence = f"{estimate}{unit}, {words.LOWER_ONLY.format(confidence=confidence)}"
         elif finding["low"] is None:
             estimate = words.AT_MOST.format(figure=estimate)
-            said = f"{estimate}{unit}, {words.UPPER_ONLY.format(confidence=confidence)}"
+            sentence = f"{estimate}{unit}, {words.UPPER_ONLY.format(confidence=confidence)}"
         else:
             form = words.BOUNDED if finding.get("interval") == "error bound" else words.BETWEEN
             between = form.format(confidence=confidence, low=low, high=high)
-            said = f"{estimate}{unit}, {between}"
-        return f"{said}; {self.basis}" if self.basis else said
+            sentence = f"{estimate}{unit}, {between}"
+        return f"{sentence}; {self.basis}" if self.basis else sentence
 
     @property
     def basis(self) -> str:
@@ -184,16 +184,16 @@ class FindingView:
         if not waiver:
             return ""
         form = words.WAIVED if waiver["valid"] else words.WAIVED_NO_MORE
-        told = {name: text.cell(waiver[name]) for name in ("owner", "reason")}
-        return form.format(**told, expires=text.day(waiver["expires"]))
+        parts = {name: text.cell(waiver[name]) for name in ("owner", "reason")}
+        return form.format(**parts, expires=text.day(waiver["expires"]))
 
     @property
     def since(self) -> str:
         """What became of the figure since the former audit; empty where there is none to compare with."""
         if self.former is None:
             return ""
-        said = words.SINCE[self.former["change"]].format(then=shown(self.former["before"]))
-        return f"{said} {words.SINCE_PAIRED}" if self.former.get("paired") else said
+        sentence = words.SINCE[self.former["change"]].format(then=shown(self.former["before"]))
+        return f"{sentence} {words.SINCE_PAIRED}" if self.former.get("paired") else sentence
 
     @property
     def problem(self) -> str:
@@ -203,10 +203,10 @@ class FindingView:
             form = words.GATE_ALLOWS if self.open else words.NOTHING_KNOWN
             return f"{reason} {form.format(gate=self.gate) if self.gate else ''}".strip()
         way = "min" if self._gate["at_least"] else "max"
-        said = self.result
+        sentence = self.result
         if self.gate:
-            said = words.FAILS[way].format(result=said, figure=self._figures[1])
-        return f"{text.sentence(said)} {text.sentence(self.reason)}".strip()
+            sentence = words.FAILS[way].format(result=sentence, figure=self._figures[1])
+        return f"{text.sentence(sentence)} {text.sentence(self.reason)}".strip()
 
     @property
     def action(self) -> str:
@@ -323,7 +323,7 @@ def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
     former = {each["id"]: each for each in record.get("baseline", {}).get("compared", ())}
     for finding in record["findings"]:
         full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
-        made.append(
+        presented.append(
             FindingView(
                 full_id,
                 _anchor(full_id, taken),
@@ -355,20 +355,20 @@ def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
             )
         )
     order = list(words.VERDICTS)
-    # What nobody gated and nobody could measure comes last: first what is known, then its gaps.
-    made = sorted(made, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
-    told: dict[str, frozenset[str]] = {}
-    for i, view in enumerate(made):
-        above = told.get(base_id(view.id))
-        made[i] = replace(view, explained_above=above is not None, limits_above=above or frozenset())
-        told[base_id(view.id)] = (above or frozenset()).union(view._all_caveats)
-    return made
+    # Ungated findings that could not be assessed come last.
+    presented = sorted(presented, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
+    caveats_above: dict[str, frozenset[str]] = {}
+    for i, view in enumerate(presented):
+        above = caveats_above.get(base_id(view.id))
+        presented[i] = replace(view, explained_above=above is not None, limits_above=above or frozenset())
+        caveats_above[base_id(view.id)] = (above or frozenset()).union(view._all_caveats)
+    return presented
 
 
 def cards(views: Sequence[FindingView]) -> list[Card]:
     """One card for each challenge, in the order of the document that the project came from; others if there are any."""
     own = {name: [view for view in views if view.challenge == name] for name in words.SECTIONS}
-    return [_card(name, found) for name, found in own.items() if found or name in words.CHALLENGES]
+    return [_card(name, own_views) for name, own_views in own.items() if own_views or name in words.CHALLENGES]
 
 
 def _card(challenge: str, own: Sequence[FindingView]) -> Card:
@@ -416,7 +416,7 @@ def _state(own: Sequence[FindingView]) -> str:
 
 
 def _state_in_words(state: str, own: Sequence[FindingView]) -> Mark:
-    mark, said = words.STATES[state]
+    mark, phrase = words.STATES[state]
     gated = sum(view.gated for view in own)
     counts = Counter(view.verdict for view in own if _weighs(view))
     hold, unexceeded = counts["pass"], counted(words.NOT_EXCEEDED, counts["not_exceeded"])
@@ -433,10 +433,10 @@ def _gates(own: Sequence[FindingView]) -> str:
 
 def problems(views: Sequence[FindingView]) -> list[FindingView]:
     """What stands in the way of a release, weightiest first, waived last; among equals in the challenges' order."""
-    found = [view for view in views if view.verdict in _OPEN_QUESTIONS and _weighs(view)]
+    open_views = [view for view in views if view.verdict in _OPEN_QUESTIONS and _weighs(view)]
     order = list(words.SECTIONS)
     return sorted(
-        found,
+        open_views,
         key=lambda c: (
             is_waived({"waiver": None, **c.finding}),
             _OPEN_QUESTIONS.index(c.verdict),
@@ -471,32 +471,32 @@ def uncovered(views: Sequence[FindingView]) -> tuple[list[Alike], list[FindingVi
 
 def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
     """What a reader must know before anything else."""
-    said = []
+    sentences = []
     if record.get("interrupted"):
-        said.append(words.INTERRUPTED)
+        sentences.append(words.INTERRUPTED)
     elif record.get("restarted"):
-        said.append(words.RESTARTED.format(date=text.date(record["created"])))
+        sentences.append(words.RESTARTED.format(date=text.date(record["created"])))
     elif not record["complete"]:
         said.append(words.NOT_COMPLETE)
     said += _laxer(record.get("baseline", {}), of_record(record))
     if record["model"].get("overridden"):
-        said.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
-    said += of_model(record)
+        sentences.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
+    sentences += of_model(record)
     if setting(record, "data", "test") == "demo" or record["data"]["test"].get("path") == "demo":
-        said.append(words.DEMO)
-    said += reading(record["data"])
+        sentences.append(words.DEMO)
+    sentences += reading(record["data"])
     waived = [f for f in record["findings"] if is_waived(f)]
     if waived:
-        said.append(counted(words.SOME_WAIVED, len(waived)))
+        sentences.append(counted(words.SOME_WAIVED, len(waived)))
     if record["verdict"] == "pass" and any(
         f["verdict"] == "inconclusive" and not is_waived(f) for f in record["findings"]
     ):
-        said.append(words.WARNED)
+        sentences.append(words.WARNED)
     if shortened:
-        said.append(words.SHORTENED)
+        sentences.append(words.SHORTENED)
     if without_texts(record):
-        said.append(words.NO_TEXTS)
-    return said
+        sentences.append(words.NO_TEXTS)
+    return sentences
 
 
 _MOST = 8  # of a kind in one sentence
@@ -550,13 +550,13 @@ def _first(parts: list[str], between: str = "") -> str:
 
 def of_model(record: Mapping[str, Any]) -> list[str]:
     """What a reader must know of how the model read the texts."""
-    said, model, asked = [], record["model"], setting(record, "model", "max_length")
+    sentences, model, wanted = [], record["model"], setting(record, "model", "max_length")
     if share := model.get("unknown_tokens"):
-        said.append(words.UNKNOWN_TOKENS.format(share=text.percent(round(share, 2))))
+        sentences.append(words.UNKNOWN_TOKENS.format(share=text.percent(round(share, 2))))
     length = model.get("max_length")
-    if isinstance(length, int) and isinstance(asked, int) and length < asked:
-        said.append(words.CUT_SHORT.format(asked=text.figure(asked), count=text.figure(length)))
-    return said
+    if isinstance(length, int) and isinstance(wanted, int) and length < wanted:
+        sentences.append(words.CUT_SHORT.format(asked=text.figure(wanted), count=text.figure(length)))
+    return sentences
 
 
 def untranslated() -> str:

@@ -22,7 +22,7 @@ from audit.report.page import facts, findings, standards, terms, text
 from audit.report.page.evidence import Limits
 
 LARGEST = 2_000_000
-# Tried in turn until the page is small enough: all evidence that a person reads, its beginnings, hardly any.
+# Tried in turn until the page is small enough: full evidence, shortened evidence, almost none.
 _LIMITS = (
     Limits(),
     Limits(rows=20, columns=20, examples=4, figures=20, cell=100),

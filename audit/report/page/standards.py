@@ -282,7 +282,7 @@ class Row(NamedTuple):
     """A rule and the findings that bear on it: the worst of each measure, and its verdicts counted."""
 
     rule: Rule
-    found: Sequence[tuple[FindingView, str]]
+    related: Sequence[tuple[FindingView, str]]
 
 
 def tables(views: Sequence[FindingView]) -> list[tuple[Standard, list[Row]]]:
@@ -299,7 +299,7 @@ def tables(views: Sequence[FindingView]) -> list[tuple[Standard, list[Row]]]:
     return [
         (
             standard._replace(title=say(standard.title), concerns=say(standard.concerns)),
-            [Row(_said(rule), _found(rule, together)) for rule in standard.rules],
+            [Row(_said(rule), _related(rule, together)) for rule in standard.rules],
         )
         for standard in STANDARDS
     ]
@@ -310,7 +310,7 @@ def _said(rule: Rule) -> Rule:
     return rule._replace(name=say(rule.name), asks=say(rule.asks), adds=say(rule.adds), open=say(rule.open))
 
 
-def _found(rule: Rule, together: Mapping[str, Sequence[FindingView]]) -> list[tuple[FindingView, str]]:
+def _related(rule: Rule, together: Mapping[str, Sequence[FindingView]]) -> list[tuple[FindingView, str]]:
     return [(own[0], _counted(own)) for full_id, own in together.items() if bears_on(full_id, rule)]
 
 

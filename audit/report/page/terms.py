@@ -14,7 +14,7 @@ from audit.report.i18n.language import words
 
 GLOSSARY = "words"  # the section that holds the entries
 _LEFT_ALONE = frozenset("a bdi caption code dt h1 h2 h3 h4 pre q style summary svg th title".split())
-# What may not stand at either side of a word: letters, digits and hyphens; Chinese is written without spaces.
+# A term must not be part of a longer word: no letter, digit or hyphen beside it. Chinese is written without spaces.
 _JOINED = "[^\\W\u2e80-\u9fff]|-"
 
 
@@ -37,12 +37,12 @@ def _section(html: str, entries: Mapping[str, str], pattern: re.Pattern[str]) ->
         return html
     used: set[str] = set()
 
-    def link(found: re.Match[str]) -> str:
-        name = entries[_plain(found[0])]
+    def link(match: re.Match[str]) -> str:
+        name = entries[_plain(match[0])]
         if name in used:
-            return found[0]
+            return match[0]
         used.add(name)
-        return f'<a class="term" href="#{anchor(name)}">{found[0]}</a>'
+        return f'<a class="term" href="#{anchor(name)}">{match[0]}</a>'
 
     pieces, around = re.split("(<[^>]*>)", html), 0
     for i, piece in enumerate(pieces):

@@ -173,18 +173,18 @@ def cell(value: Any) -> str:
 
 def date(stamp: Any) -> str:
     """``2026-11-23T23:41:27Z`` as 23 November 2026, 23:41 UTC."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ", str(stamp))
-    said = day(found[1]) if found else None
-    return words.MOMENT.format(day=said, time=found[2]) if found and said != found[1] else cell(stamp)
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ", str(stamp))
+    day_text = day(match[1]) if match else None
+    return words.MOMENT.format(day=day_text, time=match[2]) if match and day_text != match[1] else cell(stamp)
 
 
 def day(stamp: Any) -> str:
     """``2027-01-31`` as 31 January 2027."""
     try:
-        said = language.day(*map(int, re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", str(stamp)).groups()))  # type: ignore[union-attr]
+        day_text = language.day(*map(int, re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", str(stamp)).groups()))  # type: ignore[union-attr]
     except (AttributeError, ValueError):
         return cell(stamp)
-    return said.replace(" ", _NBSP, 1)
+    return day_text.replace(" ", _NBSP, 1)
 
 
 def large(count: Any) -> str:

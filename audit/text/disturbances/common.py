@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from audit.text import lists
 
 SHARES = {1: 0.05, 2: 0.10, 3: 0.20}
-# An error in one of these could turn the meaning.
+# Negations are never disturbed: an error in one could reverse the meaning.
 DENIALS = frozenset(
     "not no nor never none nothing nobody no-one neither nowhere without hardly barely scarcely rarely seldom cannot "
     "cant dont doesnt didnt isnt arent wasnt werent wont wouldnt couldnt shouldnt havent hasnt hadnt".split()
@@ -44,14 +44,14 @@ def apply(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
     return "".join([*parts, text[at:]])
 
 
-def share_of_words(text: str, strength: int, found: Iterator[T]) -> Iterator[T]:
+def share_of_words(text: str, strength: int, places: Iterator[T]) -> Iterator[T]:
     """So many of what was found as 5, 10 or 20 % of the text's words are, at least one."""
-    return islice(found, max(1, round(SHARES[strength] * len(text.split()))))
+    return islice(places, max(1, round(SHARES[strength] * len(text.split()))))
 
 
-def share_of_places(strength: int, found: Sequence[T]) -> Sequence[T]:
+def share_of_places(strength: int, places: Sequence[T]) -> Sequence[T]:
     """One of what was found, the larger half, or all."""
-    return found[: {1: 1, 2: (len(found) + 1) // 2, 3: len(found)}[strength]]
+    return places[: {1: 1, 2: (len(places) + 1) // 2, 3: len(places)}[strength]]
 
 
 @cache

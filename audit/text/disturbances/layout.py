@@ -15,7 +15,7 @@ _OTHER_IN_CAPITALS = frozenset("us it who may march polish china turkey aids id 
 _CASED = re.compile(r"(?<![\w@#/<&\\.])[^\W\d_]+(?![\w@/>\\;]|\.\w|://)")
 _GAP = re.compile(r"(?<=\S)(?<!<br) (?=\S)")
 _JOINABLE = re.compile(r"(?<![\w'’])([^\W\d_]{3,}) (?=([^\W\d_]{3,})(?![\w'’]))")
-# Things that nobody rejoices at or is angry about.
+# Emoji without sentiment.
 PICTURES = "📅📎📏📐📁📌🧾🚌🚲🪑🚪📦🧮✈⌚🧷🪜🗂🖨🚏"
 _MARKUP = (" <br />", " <br>", " <br/><br/>", "</p><p>", " <p>", " <span>", " </span>", " <div>", " </div>", "&nbsp;")
 _COUNT = {1: 1, 2: 3, 3: 6}
@@ -27,7 +27,7 @@ _QUOTE = re.compile(r'"')
 _DASH = re.compile(r" (?:--|-|–|—) |(?<=\w)(?:--|—)(?=\w)")
 _COLON = re.compile(r"(?<=[A-Za-z])[;:](?= [A-Za-z])")
 
-# A cut leaves at least so many whole sentences, and in them so many words that may judge.
+# A cut leaves at least this many whole sentences, with at least this many words that may carry an opinion.
 SENTENCES_KEPT, TELLS_KEPT = 4, 5
 _SENTENCE_END = re.compile(r"[A-Za-z]{2} ?[.!?]+[\"'”’)]*(?=\s|<br)")
 
@@ -141,8 +141,8 @@ def truncation(text: str, strength: int, rng: Random, vocabulary: frozenset[str]
         return
     if len(_tells().findall(text, 0, ends[-1])) < TELLS_KEPT:
         return
-    kept = words[-_cut_words(len(words), strength) - 1].end()
-    yield Edit(kept, len(text), "")
+    end = words[-_cut_words(len(words), strength) - 1].end()
+    yield Edit(end, len(text), "")
 
 
 def _cut_words(words: int, strength: int) -> int:

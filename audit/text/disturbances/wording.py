@@ -31,13 +31,13 @@ def abbreviations(text: str, strength: int, rng: Random, vocabulary: frozenset[s
 def contractions(text: str, strength: int, rng: Random, vocabulary: frozenset[str]) -> Iterable[Edit]:
     """Short forms written out and full forms contracted; a denial stays one."""
     pattern, forms = _contractions()
-    found = [Edit(m.start(), m.end(), _like(forms[_plain(m.group())], m.group())) for m in pattern.finditer(text)]
-    found += [Edit(m.start(), m.end(), f"{m.group(1)} is") for m in _IS.finditer(text)]
-    return _some(text, strength, rng, found)
+    candidates = [Edit(m.start(), m.end(), _like(forms[_plain(m.group())], m.group())) for m in pattern.finditer(text)]
+    candidates += [Edit(m.start(), m.end(), f"{m.group(1)} is") for m in _IS.finditer(text)]
+    return _some(text, strength, rng, candidates)
 
 
-def _some(text: str, strength: int, rng: Random, found: Iterable[Edit]) -> Iterable[Edit]:
-    edits = list(found)
+def _some(text: str, strength: int, rng: Random, candidates: Iterable[Edit]) -> Iterable[Edit]:
+    edits = list(candidates)
     rng.shuffle(edits)
     return share_of_places(strength, edits)
 

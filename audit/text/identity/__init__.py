@@ -89,7 +89,7 @@ def mentions(text: str, axis: str) -> tuple[Mention, ...]:
     ValueError
         If there is no such axis.
     """
-    words, said = lexicon(axis), []
+    words, hits = lexicon(axis), []
     matches = list(found(text, words.index))
     taken = phrases_in(text) if matches else []
     for match in matches:
@@ -98,10 +98,10 @@ def mentions(text: str, axis: str) -> tuple[Mention, ...]:
             continue
         entry = _entry(text, start, end, words.entries[match.group().lower()])
         if entry is not None:
-            said.append(Mention(start, end, entry.word, entry.group, _others(text, start, end, entry)))
+            hits.append(Mention(start, end, entry.word, entry.group, _others(text, start, end, entry)))
     if axis == "age":
-        said += _ages(text)
-    return tuple(sorted(said, key=lambda mention: mention.start))
+        hits += _ages(text)
+    return tuple(sorted(hits, key=lambda mention: mention.start))
 
 
 def swaps(text: str, axis: str) -> tuple[Swap, ...]:
@@ -114,17 +114,17 @@ def swaps(text: str, axis: str) -> tuple[Swap, ...]:
     >>> [swap.text for swap in swaps("An old man and a young woman.", "age")]
     ['A young man and an old woman.']
     """
-    said = mentions(text, axis)
-    if not said or bound(axis).search(text):
+    hits = mentions(text, axis)
+    if not hits or bound(axis).search(text):
         return ()
-    first = said[0].group
-    left = _left_over(text, axis, said)
-    made = [
-        (other, _exchanged(text, said, first, other))
+    first = hits[0].group
+    left = _left_over(text, axis, hits)
+    exchanges = [
+        (other, _exchanged(text, hits, first, other))
         for other in groups(axis)
         if other != first and not left & {first, other}
     ]
-    return tuple(Swap(new, first, other) for other, new in made if new is not None and new != text)
+    return tuple(Swap(new, first, other) for other, new in exchanges if new is not None and new != text)
 
 
 def swap(text: str, axis: str) -> str:
@@ -132,17 +132,17 @@ def swap(text: str, axis: str) -> str:
 
     Of several groups one is chosen by a hash of the text, so that over many texts each has its share.
     """
-    made = chosen(text, axis)
-    return made.text if made else text
+    exchange = chosen(text, axis)
+    return exchange.text if exchange else text
 
 
 def chosen(text: str, axis: str) -> Swap | None:
     """The one of :func:`swaps` that :func:`swap` takes."""
-    made = swaps(text, axis)
-    if not made:
+    exchanges = swaps(text, axis)
+    if not exchanges:
         return None
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    return made[int.from_bytes(digest[:4], "big") % len(made)]
+    return exchanges[int.from_bytes(digest[:4], "big") % len(exchanges)]
 
 
 def swap_gender(text: str) -> str:
@@ -192,13 +192,13 @@ def _others(text: str, start: int, end: int, entry: Entry) -> Mapping[str, str]:
     return entry.others
 
 
-def _left_over(text: str, axis: str, said: tuple[Mention, ...]) -> frozenset[str]:
+def _left_over(text: str, axis: str, hits: tuple[Mention, ...]) -> frozenset[str]:
     """Groups that cannot be exchanged, because the text names them in other ways too and would contradict itself.
 
     A name that stays where a surname follows; for religion and orientation any word of the list ("a Jewish story about
     Christians"). Other axes bear it: an American film about a German man is one about a Polish man as well.
     """
-    starts, words = {mention.start for mention in said}, {mention.word for mention in said}
+    starts, words = {mention.start for mention in hits}, {mention.word for mention in hits}
     lists = lexicon(axis)
     rest = [match.group() for match in found(text, lists.index) if match.start() not in starts]
     if axis in _NAMED_ONCE and rest:
@@ -209,34 +209,34 @@ def _left_over(text: str, axis: str, said: tuple[Mention, ...]) -> frozenset[str
 
 def _ages(text: str) -> list[Mention]:
     """Ages of grown-ups in years: a fixed number of years is added or taken, so that twice is the original."""
-    said = []
+    hits = []
     for match in _AGE.finditer(text):
         years, rest = int(match["years"]), match["rest"]
         if YOUNGEST <= years <= OLDEST_YOUNG:
-            said.append(Mention(*match.span(), match.group(), "young", {"old": f"{years + BETWEEN}{rest}"}))
+            hits.append(Mention(*match.span(), match.group(), "young", {"old": f"{years + BETWEEN}{rest}"}))
         elif YOUNGEST + BETWEEN <= years <= OLDEST_YOUNG + BETWEEN:
-            said.append(Mention(*match.span(), match.group(), "old", {"young": f"{years - BETWEEN}{rest}"}))
-    return said
+            hits.append(Mention(*match.span(), match.group(), "old", {"young": f"{years - BETWEEN}{rest}"}))
+    return hits
 
 
-def _exchanged(text: str, said: tuple[Mention, ...], one: str, other: str) -> str | None:
+def _exchanged(text: str, hits: tuple[Mention, ...], one: str, other: str) -> str | None:
     """The text with two groups in each other's places; None where a word has no counterpart."""
     target = {one: other, other: one}
-    made, at = "", 0
-    for mention in said:
+    result, at = "", 0
+    for mention in hits:
         if mention.group not in target:
             continue
         new = mention.others.get(target[mention.group])
         if new is None:
             return None
-        made, at = made + text[at : mention.start], mention.end
+        result, at = result + text[at : mention.start], mention.end
         if new == DROPPED:
             # The space after it goes too, and the next word takes its place and its capital.
             at += 2
             new = text[at - 1]
         new = _in_case(new, text[mention.start : mention.end], mention.word, text.islower())
-        made = _with_article(made, new + text[at : at + 10]) + new
-    return made + text[at:]
+        result = _with_article(result, new + text[at : at + 10]) + new
+    return result + text[at:]
 
 
 def _with_article(before: str, following: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 from audit.text.identity.lexicon import NAME, NAME_ALONE, Entry, not_people_after, people
 
-# What ends a noun phrase or cannot belong to one.
+# Words that end a noun phrase or cannot belong to one.
 FUNCTION_WORDS = frozenset(
     "a about above across after again against ain all along already also although always am among an and any anyway "
     "are aren around as at away back be because been before behind being below beside besides between beyond both but "

@@ -127,14 +127,14 @@ def _name_entries(axis: str) -> list[Entry]:
             plain = [name.lstrip("=") for name in pair]
             for sex, name in enumerate(pair):
                 if axis == "gender":
-                    said, others = ("male", "female")[sex], {("female", "male")[sex]: plain[1 - sex]}
+                    person_group, others = ("male", "female")[sex], {("female", "male")[sex]: plain[1 - sex]}
                 elif group != "common":
-                    said = group
+                    person_group = group
                     others = {g: rows[i][sex].lstrip("=") for g, rows in columns.items() if g not in (group, "common")}
                 else:
                     continue
                 heading = NAME if axis == "gender" else NAME_ALONE
-                entries.append(Entry(plain[sex], said, heading, name.startswith("="), others))
+                entries.append(Entry(plain[sex], person_group, heading, name.startswith("="), others))
     return entries
 
 
@@ -212,12 +212,12 @@ def people() -> frozenset[str]:
 @cache
 def not_people_after() -> Mapping[str, frozenset[str]]:
     """Nouns for persons that make another phrase with an adjective of this word ("old friend"), by adjective."""
-    found: dict[str, set[str]] = {}
+    nouns_after: dict[str, set[str]] = {}
     for line in lines("people.txt"):
         if line.startswith("not after"):
             word, nouns = line.removeprefix("not after").split(":")
-            found.setdefault(word.strip().lower(), set()).update(nouns.split())
-    return {word: frozenset(nouns) for word, nouns in found.items()}
+            nouns_after.setdefault(word.strip().lower(), set()).update(nouns.split())
+    return {word: frozenset(nouns) for word, nouns in nouns_after.items()}
 
 
 @cache
