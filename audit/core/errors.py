@@ -19,6 +19,7 @@ class NotAssessed(Exception):  # noqa: N818  (it is an outcome, not an error)
     Parameters
     ----------
     reason : str
+        A :class:`~audit.core.sentences.Sentence`, so that reports can say it in other languages.
     arises : bool
         False where the question does not arise for this model (neutral sentences, of a model without a neutral class):
         then only a gate on this very id makes the test fail, not one on the id without bracket.
@@ -26,4 +27,5 @@ class NotAssessed(Exception):  # noqa: N818  (it is an outcome, not an error)
 
     def __init__(self, reason: str, *, arises: bool = True) -> None:
         super().__init__(reason)
+        self.reason = reason
         self.arises = arises

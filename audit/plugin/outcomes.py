@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from audit.core.errors import AuditError, NotAssessed
+from audit.core.sentences import Sentence
 from audit.core.verdict import Gate, blocks, complaint, is_waived
 from audit.plugin.findings import FINDINGS, challenge, declared_ids, keep_finding, missing_ids
 from audit.plugin.fixtures import Failed, InconclusiveWarning
@@ -64,14 +65,14 @@ def pytest_runtest_makereport(
         item.session.shouldstop = "the audit cannot go on"
         report.longrepr = str(error)
     if isinstance(error, NotAssessed):
-        _not_assessed(item, run.session, report, str(error), arises=error.arises)
+        _not_assessed(item, run.session, report, error.reason, arises=error.arises)
     elif isinstance(error, pytest.xfail.Exception) or (report.skipped and not hasattr(report, "wasxfail")):
         _not_assessed(item, run.session, report, _skip_reason(report), said_by_pytest=True)
     elif error is not None and not isinstance(error, KeyboardInterrupt) and report.when != "teardown":
         _broke(item, run, error)
     elif error is None and report.when == "call":
         for name in missing_ids(item):
-            reason = "the test ended without measuring it"
+            reason = Sentence("the test ended without measuring it")
             keep_finding(item, run.session.decisions.error(name, reason, challenge(item)))
     findings = item.stash.get(FINDINGS, [])
     blocking = [finding for finding in findings if blocks(finding)]
@@ -99,7 +100,7 @@ def _not_assessed(
 ) -> None:
     from audit.text.redaction import masked
 
-    waived, reason = [], masked(reason)
+    waived = []
     for name in missing_ids(item):
         decision = session.decisions.not_assessed(name, reason, challenge(item), arises=arises)
         keep_finding(item, decision)
@@ -111,14 +112,15 @@ def _not_assessed(
     elif not said_by_pytest:
         report.outcome = "skipped"
         path, line, _ = item.location
-        report.longrepr = (path, (line or 0) + 1, f"not assessed: {reason}")
+        report.longrepr = (path, (line or 0) + 1, f"not assessed: {masked(reason)}")
 
 
 def _broke(item: pytest.Item, run: Run, error: BaseException) -> None:
     assert run.session is not None
     # An error may quote the text that it arose from.
     what = " ".join(run.unquoted(_message(error)).split())[:200]
-    reason = f"the probe broke: {type(error).__name__}" + (f": {what}" if what else "")
+    error_text = f"{type(error).__name__}: {what}" if what else type(error).__name__
+    reason = Sentence("the probe broke: {error}", error=error_text)
     for name in missing_ids(item):
         keep_finding(item, run.session.decisions.error(name, reason, challenge(item)))
 

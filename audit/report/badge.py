@@ -33,9 +33,9 @@ def render(record: Mapping[str, Any]) -> str:
     mark = words.RELEASES[verdict_of(record)]
     gated = [finding for finding in record["findings"] if finding["gate"]]
     hold = sum(finding["verdict"] == "pass" for finding in gated)
-    said = words.BADGE.format(word=mark.word.lower(), hold=hold, gates=len(gated) + len(record["not_run"]))
+    caption = words.BADGE.format(word=mark.word.lower(), hold=hold, gates=len(gated) + len(record["not_run"]))
     if unexceeded := sum(finding["verdict"] == "not_exceeded" for finding in gated):
-        said += words.BADGE_NOT_EXCEEDED.format(count=unexceeded)
+        caption += words.BADGE_NOT_EXCEEDED.format(count=unexceeded)
     waived = sum(map(is_waived, gated))
     if waived:
         caption += words.BADGE_WAIVED.format(count=waived)

@@ -28,12 +28,12 @@ def messages() -> list[str | Counted]:
     texts: dict[str | Counted, None] = {}
     for name, value in vars(words).items():
         if name.isupper() and name not in _ENGLISH_ONLY:
-            found.update(dict.fromkeys(_texts(value)))
+            texts.update(dict.fromkeys(_texts(value)))
     for declared in built_in():
         brackets = () if isinstance(declared.brackets, str) else declared.brackets
-        found.update(dict.fromkeys(getattr(declared, name) for name in _OF_A_PROBE))
-        found.update(dict.fromkeys(bracket.replace("_", " ") for bracket in brackets))
-    found.update(dict.fromkeys(PHASES.values()))
+        texts.update(dict.fromkeys(getattr(declared, name) for name in _OF_A_PROBE))
+        texts.update(dict.fromkeys(bracket.replace("_", " ") for bracket in brackets))
+    texts.update(dict.fromkeys(PHASES.values()))
     for standard in standards.STANDARDS:
         texts.update(dict.fromkeys((standard.title, standard.concerns)))
         for rule in standard.rules:

@@ -232,7 +232,7 @@ def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
 
 def limits(views: Sequence[FindingView]) -> list[str]:
     """What the audit's measurements cannot tell, each once, and what nobody could measure."""
-    said = [text.sentence(text.said(caveat)) for view in views for caveat in view.finding.get("caveats", ())]
+    caveats = [text.sentence(text.said(caveat)) for view in views for caveat in view.finding.get("caveats", ())]
     missing: dict[str, list[str]] = {}
     for view in views:
         if view.verdict in ("not_assessed", "not_run", "error"):

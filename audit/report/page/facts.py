@@ -207,7 +207,7 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
         ]),
     ]  # fmt: skip
     return Since(
-        said,
+        sentences,
         [table(Rows(caption, columns, rows), limits, is_own=True) for caption, columns, rows in tables if rows],
     )
 

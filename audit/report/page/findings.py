@@ -318,7 +318,7 @@ class Card(NamedTuple):
 def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
     """All findings and the gates that did not run, weightiest first."""
     taken: set[str] = set()
-    made = []
+    presented = []
     known = of_record(record)
     former = {each["id"]: each for each in record.get("baseline", {}).get("compared", ())}
     for finding in record["findings"]:
@@ -340,7 +340,7 @@ def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
     for full_id in record["not_run"]:
         declared = known.get(base_id(full_id))
         title = text.short(language.say(declared.title) if declared else base_id(full_id), 120)
-        made.append(
+        presented.append(
             FindingView(
                 full_id,
                 _anchor(full_id, taken),
@@ -423,7 +423,7 @@ def _state_in_words(state: str, own: Sequence[FindingView]) -> Mark:
     count = gated if state in ("pass", "partly") else hold if state == "not_exceeded" else counts[state]
     missing = sum(view.verdict == "not_assessed" for view in own)
     fill = {"gates": _gates(own), "missing": missing, "hold": hold, "unexceeded": unexceeded}
-    return mark._replace(word=counted(said, count, **fill))
+    return mark._replace(word=counted(phrase, count, **fill))
 
 
 def _gates(own: Sequence[FindingView]) -> str:
@@ -477,8 +477,8 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
     elif record.get("restarted"):
         sentences.append(words.RESTARTED.format(date=text.date(record["created"])))
     elif not record["complete"]:
-        said.append(words.NOT_COMPLETE)
-    said += _laxer(record.get("baseline", {}), of_record(record))
+        sentences.append(words.NOT_COMPLETE)
+    sentences += _laxer(record.get("baseline", {}), of_record(record))
     if record["model"].get("overridden"):
         sentences.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
     sentences += of_model(record)

@@ -245,8 +245,8 @@ def test_every_target_exists_once_and_headings_are_in_order(name: str) -> None:
     targets |= {id for value in found.all("aria-labelledby") for id in value.split()}
     assert targets <= ids.keys()
     assert found.headings[0] == 1
-    for former, later in zip(found.headings, found.headings[1:], strict=False):
-        assert later <= former + 1
+    for above, later in zip(found.headings, found.headings[1:], strict=False):
+        assert later <= above + 1
 
 
 def test_policy_forbids_everything_but_the_pages_own_style() -> None:
