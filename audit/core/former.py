@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from audit.core.evidence import (
     Attribution,
     Attributions,
     Calibration,
+    Cell,
     Curve,
     Curves,
     Evidence,
@@ -61,5 +63,11 @@ def evidence_of(details: Mapping[str, Any]) -> dict[str, Any]:
     values = {field: details[word] for word, field in _FIELDS.items() if word in details}
     drawn = [each for word, make in _KINDS.items() if details.get(word) for each in make(details[word])]
     rest = {word: value for word, value in details.items() if word not in _FIELDS and word not in _KINDS}
-    facts = [Facts([Fact(word.replace("_", " "), value) for word, value in rest.items()])] if rest else []
+    facts = [Facts([Fact(word.replace("_", " "), _plain(value)) for word, value in rest.items()])] if rest else []
     return values | {"evidence": [*drawn, *facts]}
+
+
+def _plain(value: Any) -> Cell:
+    """A single value; what others nested is shown as JSON."""
+    is_single = value is None or isinstance(value, str | int | float)
+    return value if is_single else json.dumps(value, ensure_ascii=False)
