@@ -18,6 +18,9 @@ from filelock import FileLock
 from jsonschema.validators import validator_for
 from numpy.typing import ArrayLike, NDArray
 
+from audit.core.evidence import from_json
+from audit.core.measurement import Result
+from audit.core.sentences import from_json as sentence
 from audit.data.examples import Examples, Protocol
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -97,6 +100,24 @@ def _validator() -> Any:
 def fits_the_schema(value: Mapping[str, Any]) -> None:
     """Hold a record against the schema; ``jsonschema.validate`` would each time hold that against its own."""
     _validator().validate(value)
+
+
+def english(value: Any) -> Any:
+    """A part of a record with its sentences as an English reader sees them."""
+    if isinstance(value, Mapping):
+        if set(value) == {"template", "values"}:
+            return sentence(value)
+        return {name: english(part) for name, part in value.items()}
+    return [english(part) for part in value] if isinstance(value, list) else value
+
+
+def recorded(finding: Mapping[str, Any]) -> Result:
+    """What a probe found, as a record holds it."""
+    evidence = [piece for each in finding["evidence"] if (piece := from_json(each)) is not None]
+    figures = (finding[name] for name in ("estimate", "low", "high", "n"))
+    texts = {name: sentence(finding.get(name, "")) for name in ("summary", "too_small", "undecided", "unbounded")}
+    caveats = [sentence(each) for each in finding.get("caveats", ())]
+    return Result(*figures, sentence(finding["method"]), evidence=evidence, caveats=caveats, **texts)
 
 
 class _Rule:
@@ -186,5 +207,6 @@ class Runner:
         return dict(value)
 
     def finding(self, full_id: str) -> Mapping[str, Any]:
+        """A finding of the record, its sentences in English."""
         (found,) = [finding for finding in self.record["findings"] if finding["id"] == full_id]
-        return dict(found)
+        return dict(english(found))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from audit.core.probe import Probe
 from audit.plugin import collection, fixtures, hooks, hookspecs, outcomes, overrides, terminal, timeout
 from audit.plugin.fixtures import InconclusiveWarning
 
-__all__ = ["InconclusiveWarning", "Probe"]
+__all__ = ["InconclusiveWarning"]
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

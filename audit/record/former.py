@@ -23,10 +23,11 @@ def lifted(record: Mapping[str, Any]) -> dict[str, Any]:
     record; those of this version stand in for them.
     """
     known = ids()
-    findings = [_finding(finding, known) for finding in record["findings"]]
+    findings = [finding(each, known) for each in record["findings"]]
     own = record.get("declarations", [])
     concerned = {base_id(full_id) for full_id in (*(f["id"] for f in findings), *record["not_run"])}
-    concerned |= {base_id(each["id"]) for each in record.get("baseline", {}).get("compared", ())}
+    baseline = record.get("baseline", {})
+    concerned |= {base_id(each["id"]) for part in ("turned", "compared", "gates") for each in baseline.get(part, ())}
     built_in = [known[each] for each in sorted(concerned - {each["id"] for each in own}) if each in known]
     return {
         **record,
@@ -41,23 +42,26 @@ def _declaration(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: item for name, item in value.items() if name != "within_one"}
 
 
-def _finding(value: Mapping[str, Any], known: Mapping[str, Probe]) -> dict[str, Any]:
-    finding = {name: item for name, item in value.items() if name != "details"}
+def finding(value: Mapping[str, Any], known: Mapping[str, Probe] | None = None) -> dict[str, Any]:
+    """A finding of schema 1 as one of schema 2; one that has no details is of schema 2 already."""
+    if "details" not in value:
+        return dict(value)
+    lifted = {name: item for name, item in value.items() if name != "details"}
     details = {**value["details"]}
     sample = details.pop("sample", "")
     parts = {name: evidence.to_json(part) for name, part in evidence_of(details).items()}
-    declared = known.get(base_id(value["id"]))
+    declared = (ids() if known is None else known).get(base_id(value["id"]))
     if declared is not None and value["unit"] == declared.counts:
-        finding["unit"] = declared.unit
+        lifted["unit"] = declared.unit
     if _is_lower_bound(value):
-        finding["verdict"] = str(Verdict.NOT_EXCEEDED)
-    return {**finding, "sample": str(sample), "evidence": [], **parts}
+        lifted["verdict"] = str(Verdict.NOT_EXCEEDED)
+    return {**lifted, "sample": str(sample), "evidence": [], **parts}
 
 
-def _is_lower_bound(finding: Mapping[str, Any]) -> bool:
+def _is_lower_bound(value: Mapping[str, Any]) -> bool:
     return (
-        finding["verdict"] == Verdict.PASS
-        and finding["high"] is None
-        and finding["low"] is not None
-        and "max" in (finding["gate"] or {})
+        value["verdict"] == Verdict.PASS
+        and value["high"] is None
+        and value["low"] is not None
+        and "max" in (value["gate"] or {})
     )

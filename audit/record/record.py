@@ -152,7 +152,8 @@ def build(
     # The gates that no policy has to set decide nothing by themselves.
     holds = "pass" if complete and first["gated"] else "incomplete"
     baseline = first.get("baseline")
-    shown = {base_id(full_id) for full_id in (*have, *not_run, *((baseline or {}).get("findings", ())))}
+    before = (*baseline["findings"], *baseline["gates"]) if baseline else ()
+    shown = {base_id(full_id) for full_id in (*have, *not_run, *before)}
     declared = [each for each in first["declarations"] if each["id"] in shown]
     known = declarations.of_record({"declarations": declared})
     return dict(

@@ -6,20 +6,24 @@ what is to be translated, with nothing yet in its place, and removes what nobody
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import ast
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import audit
+from audit.core.sentences import Sentence
 from audit.energy.phases import PHASES
 from audit.probes.catalogue import built_in
 from audit.report.i18n import words
-from audit.report.i18n.language import ENGLISH, TAGS, place
+from audit.report.i18n.language import ENGLISH, PAGE, RECORD, TAGS, place
 from audit.report.i18n.words import Counted, Mark
 from audit.report.page import standards
 
 # A model card and a bill of materials are for the Hub and for machines, which read English.
 _ENGLISH_ONLY = ("CARD", "BOM")
+_HOME_OF_SENTENCES = "sentences.py"
 _OF_A_PROBE = ("title", "unit", "counts", "meaning", "harm", "remedy")
 
 
@@ -51,25 +55,48 @@ def _texts(value: Any) -> Iterator[str | Counted]:
             yield from _texts(each)
 
 
+def sentences() -> list[str]:
+    """Every template of a sentence that the audit writes into a record, each once."""
+    found: dict[str, None] = {}
+    for path in sorted(Path(audit.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == Sentence.__name__:
+                found[_literal(node, path)] = None
+    return [text for text in found if text]
+
+
+def _literal(call: ast.Call, path: Path) -> str:
+    template = call.args[0] if call.args else None
+    if isinstance(template, ast.Constant) and isinstance(template.value, str):
+        return template.value
+    if path.name == _HOME_OF_SENTENCES:
+        return ""
+    raise ValueError(f"{path}:{call.lineno}: the template of a Sentence must be a literal, for translators to find it")
+
+
 def update(folder: Path) -> None:
     """Bring the catalogues of a folder up to date with the words; what is to be translated is left empty there."""
-    from babel.messages.catalog import Catalog
-    from babel.messages.pofile import read_po, write_po
-
     for language in TAGS:
         if language == ENGLISH:
             continue
-        path = folder.joinpath(*place(language))
-        source = path.read_bytes()
-        head = source.decode().partition("\n\n")[0]
-        former, catalog = read_po(BytesIO(source)), Catalog(TAGS[language][1])
-        for text in messages():
-            key = text if isinstance(text, str) else tuple(text)
-            former_message = former.get(text if isinstance(text, str) else text.one)
-            catalog.add(key, former_message.string if former_message is not None and former_message.id == key else None)
-        written = BytesIO()
-        write_po(written, catalog, width=120, omit_header=True)
-        path.write_text(f"{head}\n\n{written.getvalue().decode().strip()}\n", "utf-8")
+        for domain, texts in ((PAGE, messages()), (RECORD, sentences())):
+            _update(folder.joinpath(*place(language, domain)), language, texts)
+
+
+def _update(path: Path, language: str, texts: Sequence[str | Counted]) -> None:
+    from babel.messages.catalog import Catalog
+    from babel.messages.pofile import read_po, write_po
+
+    source = path.read_bytes()
+    head = source.decode().partition("\n\n")[0]
+    former, catalogue = read_po(BytesIO(source)), Catalog(TAGS[language][1])
+    for text in texts:
+        key = text if isinstance(text, str) else tuple(text)
+        kept = former.get(text if isinstance(text, str) else text.one)
+        catalogue.add(key, kept.string if kept is not None and kept.id == key else None)
+    written = BytesIO()
+    write_po(written, catalogue, width=120, omit_header=True)
+    path.write_text(f"{head}\n\n{written.getvalue().decode().strip()}\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from audit import Finding, Gate, Measurement, Verdict, judge
+from audit import Finding, Gate, Measurement, Result, Verdict, judge
 from audit.core.numbers import two_digits
 from audit.record.record import as_dict
 from audit.statistics import Settling
@@ -20,9 +19,9 @@ def measured(
     estimate: float | None,
     high: float | None,
     n: int = 1000,
-    details: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> Measurement:
-    return Measurement("quality.accuracy", estimate, low, high, n, "share", "counted", details=details or {})
+    return Measurement("quality.accuracy", estimate, low, high, n, "share", "counted", **more)
 
 
 AT_MOST, AT_LEAST = Gate(max=0.10), Gate(min=0.90)
@@ -51,7 +50,7 @@ AT_MOST, AT_LEAST = Gate(max=0.10), Gate(min=0.90)
         (0.90, 0.90, 0.90, AT_LEAST, Verdict.PASS),
         (0.89, 0.89, 0.89, AT_LEAST, Verdict.FAIL),
         # Lower bounds.
-        (0.05, 0.05, None, AT_MOST, Verdict.PASS),
+        (0.05, 0.05, None, AT_MOST, Verdict.NOT_EXCEEDED),
         (0.15, 0.15, None, AT_MOST, Verdict.FAIL),
         # Nothing known above: no pass.
         (0.0, 0.0, 1.0, AT_MOST, Verdict.INCONCLUSIVE),
@@ -79,7 +78,7 @@ def test_a_lower_bound_passes_with_its_caveat() -> None:
     [
         (measured(None, None, None), "one side only"),
         (measured(0.0, 0.0, 1.0), "no evidence"),
-        (measured(0.02, 0.05, 1.0, details={"too_small": "groups below 30: b (n <10)"}), "b (n <10)"),
+        (measured(0.02, 0.05, 1.0, too_small="groups below 30: b (n <10)"), "b (n <10)"),
         (measured(0.05, 0.10, 0.15), "sits on the gate"),
         (measured(0.05, 0.11, 0.17), "more test examples would settle it"),
     ],
@@ -167,7 +166,7 @@ def test_findings_in_words(finding: Finding, text: str) -> None:
 
 
 def test_a_census_has_no_width() -> None:
-    found = Measurement.census("security.artifact", 2, 7, "problems", "looked at", sample="files")
+    found = Result.census(2, 7, "looked at", sample="files")
     assert (found.low, found.estimate, found.high, found.n, found.sample) == (2, 2, 2, 7, "files")
 
 

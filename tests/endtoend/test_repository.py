@@ -18,7 +18,7 @@ import pytest
 
 from audit import demo
 from tests.conftest import write_csv
-from tests.helpers import ROOT
+from tests.helpers import ROOT, english
 
 pytestmark = [
     pytest.mark.slow("installs the wheel and trains a model", seconds=56),
@@ -77,7 +77,7 @@ class Repository:
         reports = self.folder / "reports"
         summary = (reports / "summary.md").read_text("utf-8")
         assert self.step.read_text("utf-8") == summary
-        return done.returncode, json.loads((reports / "audit.json").read_text("utf-8")), summary
+        return done.returncode, english(json.loads((reports / "audit.json").read_text("utf-8"))), summary
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_scikit_learn_pipeline_is_audited_as_the_readme_says(repository: Repos
     )
     done = repository.run("pytest", "--pyargs", "audit.suites")
     assert done.returncode == 0, done.stdout + done.stderr
-    record = json.loads((folder / "reports" / "audit.json").read_text("utf-8"))
+    record = english(json.loads((folder / "reports" / "audit.json").read_text("utf-8")))
     assert (record["verdict"], record["complete"]) == ("pass", True)
     verdict = {finding["id"]: finding["verdict"] for finding in record["findings"]}
     assert "error" not in verdict.values()

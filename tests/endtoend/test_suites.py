@@ -22,7 +22,7 @@ from audit.policy import policy
 from audit.text import mentions
 from audit.training import canaries
 from tests.conftest import CLASSES, write_csv
-from tests.helpers import ROOT, Shared, fits_the_schema
+from tests.helpers import ROOT, Shared, english, fits_the_schema, recorded
 
 SUITES = ROOT / "suites"
 slow = partial(pytest.mark.slow, "audits trained models, in processes of their own")
@@ -69,7 +69,7 @@ def demo_audit(shared: Shared, cache: Path) -> tuple[Path, dict[str, Any]]:
         assert "the embedded policy applied, with the demo's texts" in done.stdout
 
     folder = shared("demo", run)
-    return folder, json.loads((folder / "reports" / "audit.json").read_text("utf-8"))
+    return folder, english(json.loads((folder / "reports" / "audit.json").read_text("utf-8")))
 
 
 @slow(seconds=400)
@@ -130,7 +130,7 @@ def test_without_a_cache_nothing_is_kept_and_one_worker_trains(tmp_path: Path, r
     environment.pop("HF_HOME", None)
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    value = json.loads((tmp_path / "reports" / "audit.json").read_text("utf-8"))
+    value = english(json.loads((tmp_path / "reports" / "audit.json").read_text("utf-8")))
     assert [phase["name"] for phase in value["energy"]["phases"]].count("fine-tune") == 1
     assert not list(home.rglob("*.safetensors"))
     assert not list(home.rglob("*.sqlite"))
@@ -168,7 +168,7 @@ def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, re
         assert done.returncode == 0, done.stdout + done.stderr
         (found,) = [f for f in value["findings"] if f["id"] == "privacy.membership_inference"]
         assert found["verdict"] == "reported"
-        assert len(found["details"]["tables"]) == tables
+        assert len(recorded(found).tables) == tables
         assert ("twins" in {phase["name"] for phase in value["energy"]["phases"]}) is bool(more)
         # The second time the model's own answers are kept already: these are the twins'.
         assert value["scoring"]["forward_passes"] > 0
@@ -194,7 +194,7 @@ def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_n
         drawn = canaries.draw(training, settings.canaries, settings.canary_share, 0)
         found = next(f for f in value["findings"] if f["id"] == "privacy.canary_epsilon")
         assert found["n"] == (drawn.copies == 1).sum()
-        assert found["details"]["planted"] == drawn.planted[drawn.copies == 1].sum()
+        assert recorded(found).facts["planted"] == drawn.planted[drawn.copies == 1].sum()
         written = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
         written += [done.stdout.encode(), done.stderr.encode()]
         # Not even three of its words in a row.
@@ -224,7 +224,7 @@ def test_reviews_against_sentences_are_told_apart_without_the_model_and_nobody_f
         (folder / "audit.toml").write_text(text, "utf-8")
         done, value = audit(folder, tmp_path / "cache", "-k", "membership", suites=suite)
         (found[name],) = (f for f in value["findings"] if f["id"] == "privacy.membership_inference")
-        blind = found[name]["details"]["blind baseline, AUC"]
+        blind = recorded(found[name]).facts["blind baseline, AUC"]
         assert float(blind.split()[0]) > 0.9, done.stdout
         # The next audit knows the model as a folder, and no recipe.
         trained = next(path for path in (tmp_path / "cache" / "models").iterdir() if path.is_dir())
@@ -256,7 +256,7 @@ def test_label_noise_planted_for_one_region_fails(tmp_path: Path, cache: Path) -
     assert found["fairness.accuracy_gap[region]"] == "fail"
     assert found["fairness.equalized_odds[region]"] == "fail"
     assert found["fairness.accuracy_gap[gender]"] == "pass"
-    summary = next(f for f in value["findings"] if f["id"] == "fairness.equalized_odds[region]")["details"]["summary"]
+    summary = recorded(next(f for f in value["findings"] if f["id"] == "fairness.equalized_odds[region]")).summary
     assert "“east”" in summary
 
 
@@ -282,8 +282,8 @@ def test_a_model_that_learnt_from_biased_labels_fails_and_the_same_without_bias_
     assert found["fair"]["verdict"] in ("pass", "inconclusive")
     assert found["fair"]["estimate"] < 0.1
     assert found["biased"]["verdict"] == "fail"
-    assert "“female”" in found["biased"]["details"]["summary"]
-    assert "not who wrote them" in found["biased"]["details"]["limits"][0]
+    assert "“female”" in recorded(found["biased"]).summary
+    assert "not who wrote them" in recorded(found["biased"]).caveats[0]
 
 
 @slow(seconds=21)
@@ -437,7 +437,7 @@ def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
     assert found["quality.behaviour[vocabulary_neutral]"] == "not_assessed"
     assert sum(name.startswith("quality.behaviour") for name in found) >= 15
     gender = next(f for f in value["findings"] if f["id"] == "fairness.counterfactual[gender]")
-    assert {row[0] for row in gender["details"]["tables"][0]["rows"]} == {"your texts", "templates", "pair file"}
+    assert {row[0] for row in recorded(gender).tables[0].rows} == {"your texts", "templates", "pair file"}
     assert value["data"]["test"]["path"] == "${AUDIT_TEST_DATA}/sst2_test.csv"
 
 
@@ -456,6 +456,6 @@ def test_airline(tmp_path: Path, cache: Path, real_data: Path) -> None:
     # Equal tweets fall into one split, but "thanks" and "Thanks!" need not: 1.3 % of the test tweets.
     assert found["privacy.train_test_overlap"] == "pass"
     gap = next(f for f in value["findings"] if f["id"] == "fairness.accuracy_gap[airline]")
-    assert {row[0] for row in gap["details"]["tables"][0]["rows"]} == {
+    assert {row[0] for row in recorded(gap).tables[0].rows} == {
         "American", "Delta", "Southwest", "US Airways", "United", "Virgin America",
     }  # fmt: skip

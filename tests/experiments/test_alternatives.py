@@ -26,7 +26,7 @@ from audit.policy.policy import ALTERNATIVES, Finetune
 from audit.training.finetune import Recipe, train
 from audit.training.reference_models import LinearModel
 from tests.conftest import CLASSES
-from tests.helpers import save_tiny
+from tests.helpers import english, save_tiny
 from tests.training.test_reference_models import reviews
 
 pytestmark = [
@@ -204,12 +204,12 @@ def test_a_suite_gets_those_that_the_policy_names(
     )
     options = ["-p", "no:cacheprovider", f"--audit-cache={tmp_path}"]
     pytester.runpytest(*options).assert_outcomes(passed=1)
-    record = json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8"))
+    record = english(json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8")))
     assert {"word counts", "measure inference", "measure latency"} <= {p["name"] for p in record["energy"]["phases"]}
     assert record["scoring"]["forward_passes"] > 0
     time.sleep(1.1)  # what is kept is told from what is made by the second
     pytester.runpytest(*options).assert_outcomes(passed=1)
-    record = json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8"))
+    record = english(json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8")))
     assert record["scoring"]["forward_passes"] == 0
     assert [each["name"] for each in record["energy"]["kept"]] == ["word counts", "measure inference"]
 

@@ -19,7 +19,7 @@ from audit.core.progress import Progress
 from audit.energy.meter import Meter
 from audit.experiments import steps
 from tests.conftest import CLASSES, write_csv
-from tests.helpers import ROOT, examples
+from tests.helpers import ROOT, english, examples
 
 SUITES = ROOT / "suites"
 WritePolicy = Callable[..., Path]
@@ -59,7 +59,7 @@ def audit(pytester: pytest.Pytester, cache: Path, *arguments: str) -> tuple[pyte
     done = pytester.runpytest_inprocess(
         str(SUITES / "claims"), "-p", "no:cacheprovider", f"--audit-cache={cache}", *arguments
     )
-    record = json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8"))
+    record = english(json.loads((pytester.path / "reports" / "audit.json").read_text("utf-8")))
     return done, {finding["id"].partition(".")[2]: finding for finding in record["findings"]} | {"record": record}
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from audit.cli import main
 from tests.conftest import CLASSES
-from tests.helpers import ARTIFACT, MADE, ROOT, Runner, WritePolicy
+from tests.helpers import ARTIFACT, MADE, ROOT, Runner, WritePolicy, english, recorded
 
 QUALITY = """
     import pytest
@@ -111,6 +111,7 @@ def test_texts_from_the_data_are_shown_or_left_out(
         MADE
         + """
     from dataclasses import replace
+    from audit import Pair, Pairs, Sentence, Table
     from audit.probes.privacy import privacy
     from audit.text.redaction import redact, redact_pair
 
@@ -119,12 +120,9 @@ def test_texts_from_the_data_are_shown_or_left_out(
     @pytest.mark.measures("quality.accuracy")
     def test_accuracy(audit):
         pair = redact_pair(PERSON, PERSON.upper()) or ("", "")
-        details = {
-            "summary": f"Such as {redact(PERSON)}.",
-            "tables": [{"caption": "Texts", "columns": ["text"], "rows": [[redact(PERSON)]]}],
-            "examples": {"caption": "Wrong", "items": [{"before": PERSON, "after": pair[1], "note": "x"}]},
-        }
-        audit.check(replace(measured("quality.accuracy", 0.8, 0.7, 0.9), details=details))
+        summary = Sentence("Such as {text}.", text=redact(PERSON))
+        evidence = (Table("Texts", ["text"], [[redact(PERSON)]]), Pairs("Wrong", [Pair(PERSON, "x", pair[1])]))
+        audit.check(replace(measured("quality.accuracy", 0.8, 0.7, 0.9), summary=summary, evidence=evidence))
 
     @pytest.mark.measures("privacy.pii_in_training_data")
     def test_personal_data(audit, train_data):
@@ -141,12 +139,12 @@ def test_texts_from_the_data_are_shown_or_left_out(
     assert {path.name for path in files} >= {"audit.json", "report.html", "summary.md", "badge.svg"}
     held = {path.name for path in files if re.search(rb"(?i)quixby|zebulon|hollow", path.read_bytes())}
     assert held == ({"audit.json", "report.html", "summary.md"} if shown else set())
-    details = run.finding("privacy.pii_in_training_data")["details"]
-    masked = {row[2] for row in details["tables"][1]["rows"]}
-    assert (masked == {"[left out]"}) is not shown
-    assert ("examples" in run.finding("quality.accuracy")["details"]) is shown
+    tables = [each for each in run.finding("privacy.pii_in_training_data")["evidence"] if each["kind"] == "table"]
+    assert ({row[2] for row in tables[1]["rows"]} == {"[left out]"}) is not shown
+    accuracy = run.finding("quality.accuracy")
+    assert ("pairs" in [each["kind"] for each in accuracy["evidence"]]) is shown
     assert run.finding("quality.macro_f1")["verdict"] == "error"
-    assert "[left out]" in run.finding("quality.accuracy")["details"]["summary"] or shown
+    assert accuracy["summary"]["values"]["text"] == "[left out]" or shown
 
 
 AUTHOR = "I am Zebulon Quixby of Hollow Lane, call +49 30 90182077 or write to z.quixby@example.org about the red lamp"
@@ -631,18 +629,15 @@ def test_a_probe_of_another_package_runs_in_the_suite(run: Runner, write_policy:
     write_policy(**{"gates.length": "mean = { max = 1000 }"})
     run.pytester.makeconftest(
         """
-        from audit import Identifier, Measurement
-        from audit.plugin import Probe
+        from audit import Probe, Result
 
+        @Probe("length.mean", "transparency", "Mean length", "characters", "lower", "Length.")
         def mean_length(test_data):
             value = sum(map(len, test_data.texts)) / len(test_data)
-            return Measurement.census("length.mean", value, len(test_data), "characters", "counted")
-
-        def pytest_audit_ids():
-            return [Identifier("length.mean", "transparency", "Mean length", "characters", "lower", "Length.")]
+            return Result.census(value, len(test_data), "counted")
 
         def pytest_audit_probes():
-            return [Probe("length.mean", mean_length, "transparency")]
+            return [mean_length]
         """
     )
     suite = ROOT / "suites" / "test_extensions.py"
@@ -653,25 +648,23 @@ def test_a_probe_of_another_package_runs_in_the_suite(run: Runner, write_policy:
 
 
 DECLARED = """
-    from audit import Identifier, Measurement
-    from audit.plugin import Probe
+    from audit import Identifier, Probe, Result
 
-    ANSWERED = Identifier(
-        "service.answered", "ethics", "Complaints answered", "share of complaints", "higher",
-        "How many complaints somebody answered.", "Whoever complains is left alone.", "Answer them within a week.",
-        ("email", "phone"),
-    )
     QUEUE = Identifier("service.queue", "privacy", "Queue", "people", "lower", "People in the queue.")
 
+    @Probe(
+        "service.answered", "ethics", "Complaints answered", "share of complaints", "higher",
+        "How many complaints somebody answered.", "Whoever complains is left alone.", "Answer them within a week.",
+        brackets=("email", "phone"), bracket="way",
+    )
     def answered(way):
-        name = f"service.answered[{{way}}]"
-        return lambda: Measurement(name, {estimate}, {low}, {high}, 500, "share of complaints", "counted")
+        return Result({estimate}, {low}, {high}, 500, "counted")
 
     def pytest_audit_ids():
-        return [ANSWERED, QUEUE]
+        return [QUEUE]
 
     def pytest_audit_probes():
-        return [Probe(f"service.answered[{{way}}]", answered(way)) for way in ("email", "phone")]
+        return [answered]
 """
 
 
@@ -987,10 +980,10 @@ def test_the_former_audit_is_compared_example_by_example(run: Runner, write_poli
     assert run.finding("quality.regression")["verdict"] == "not_assessed"
     second = run("-k", "accuracy or regression", "--audit-baseline", "reports", "--audit-out", "now")
     assert second.ret == 0
-    value = json.loads((run.pytester.path / "now" / "audit.json").read_text("utf-8"))
+    value = english(json.loads((run.pytester.path / "now" / "audit.json").read_text("utf-8")))
     (found,) = [f for f in value["findings"] if f["id"] == "quality.regression"]
     assert (found["verdict"], found["estimate"]) == ("pass", 0)
-    assert found["details"]["examples fixed"] == found["details"]["examples broken"] == 0
+    assert recorded(found).facts["examples fixed"] == recorded(found).facts["examples broken"] == 0
     assert found["n"] == value["data"]["test"]["rows"]
 
 
@@ -1162,10 +1155,10 @@ def test_xdist_energy_of_what_others_do_after_the_finding_is_in_the_record(
     )
     assert run("-n", "2").ret == 0
     found = run.finding("environment.audit_energy")
-    assert "only these are held against the gate" in found["details"]["summary"]
+    assert "only these are held against the gate" in recorded(found).summary
     phases = [phase for phase in run.record["energy"]["phases"] if phase["name"] != "report"]
     assert sum(phase["kwh"] for phase in phases) > found["estimate"]
-    assert sum(phase["seconds"] for phase in phases) > found["details"]["seconds"] + 4
+    assert sum(phase["seconds"] for phase in phases) > recorded(found).facts["seconds"] + 4
 
 
 @pytest.mark.forks

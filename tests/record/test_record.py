@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from audit.core.evidence import Facts
 from audit.core.measurement import Measurement
 from audit.core.verdict import Finding, Gate, Verdict
 from audit.data.examples import Examples
@@ -21,8 +22,9 @@ from audit.report.headline import headline
 from tests.helpers import fits_the_schema
 
 
-def finding(full_id: str = "quality.accuracy", verdict: Verdict = Verdict.PASS, **details: Any) -> dict[str, Any]:
-    measurement = Measurement(full_id, 0.9, 0.8, 0.95, 100, "share", "counted", details=details)
+def finding(full_id: str = "quality.accuracy", verdict: Verdict = Verdict.PASS, **facts: Any) -> dict[str, Any]:
+    evidence = (Facts.of(facts),) if facts else ()
+    measurement = Measurement(full_id, 0.9, 0.8, 0.95, 100, "share", "counted", evidence=evidence)
     return record.as_dict(Finding(full_id, "quality", "Accuracy", verdict, "", measurement, Gate(min=0.8)))
 
 
@@ -32,6 +34,7 @@ def facts(gated: tuple[str, ...] = ("quality.accuracy",), **scoring: int) -> dic
         "policy_file": None,
         "gated": list(gated),
         "always_gated": [],
+        "declarations": [],
         "model": {"source": "x"},
         "data": {"test": {}, "train": {}},
         "energy": [],
@@ -116,12 +119,13 @@ def test_what_other_machines_took_is_added_whole_and_lost_workers_are_told(tmp_p
 
 
 def test_values_that_json_does_not_know_are_written_plainly(tmp_path: Path) -> None:
-    hostile = finding(nan=float("nan"), array=np.float32(0.5), pair=(1, np.int64(2)), surrogate="\ud800", nul="a\x00b")
+    hostile = finding(nan=float("nan"), array=np.float32(0.5), count=np.int64(2), surrogate="\ud800", nul="a\x00b")
     record.write(tmp_path, build([hostile]))
-    details = record.read(tmp_path / "audit.json")["findings"][0]["details"]
-    assert details["nan"] is None
-    assert (details["array"], details["pair"], details["surrogate"]) == (0.5, [1, 2], "⟨U+D800⟩")
-    assert details["nul"] == "a⟨U+0000⟩b"
+    (evidence,) = record.read(tmp_path / "audit.json")["findings"][0]["evidence"]
+    facts = {fact["name"]: fact["value"] for fact in evidence["items"]}
+    assert facts["nan"] is None
+    assert (facts["array"], facts["count"], facts["surrogate"]) == (0.5, 2, "⟨U+D800⟩")
+    assert facts["nul"] == "a⟨U+0000⟩b"
 
 
 def test_what_does_not_fit_the_schema_is_not_written(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def outcome(decision: Decision) -> str:
     return only
 
 
-def former(verdict: str, **details: Any) -> Mapping[str, Any]:
-    return {"findings": [{"id": "quality.accuracy", "verdict": verdict, "details": details}]}
+def former(verdict: str, **more: Any) -> Mapping[str, Any]:
+    return {"findings": [{"id": "quality.accuracy", "verdict": verdict, **more}]}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_missing_evidence_fails_where_the_policy_gates_it(full_id: str, arises: 
 def test_an_open_gate_says_which_look_it_is(before: Mapping[str, Any] | None, look: str) -> None:
     decision = decisions(audit="looks = 2", former=before).judge(measured(OPEN))
     assert look in decision.finding.reason
-    assert f"look {decision.recorded['details']['look']}" in look
+    assert f"look {decision.recorded.get('look', 1)}" in look
 
 
 def test_a_gate_that_passed_before_may_not_become_open() -> None:

@@ -1,8 +1,8 @@
 """The language that a page is written in: English words looked up in gettext catalogues while it is made.
 
-The English words are the keys (:mod:`audit.report.i18n.words`, :mod:`audit.probes.catalogue`);
-``locale/*/LC_MESSAGES/audit.po`` hold what they are called elsewhere, and are read as they are, so that no compiled
-copy can differ from its source (:mod:`audit.report.catalogues` keeps them).
+The English words are the keys: those of the page (:mod:`audit.report.i18n.words`) and of the probes' declarations
+stand in ``locale/*/LC_MESSAGES/audit.po``, templates of the sentences in a record in ``record.po`` beside it. Both are read as
+they are, so that no compiled copy can differ from its source (:mod:`audit.report.catalogues` keeps them).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from audit.report.i18n import words as english
 from audit.report.i18n.words import Counted, Mark
 
 ENGLISH = "en"
+# The catalogues: of the words of the page itself, and of the sentences that probes and verdicts write into a record.
+PAGE, RECORD = "audit", "record"
 # Of each language the tag of a page (BCP 47), and the locale whose numbers and dates are used.
 TAGS: Mapping[str, tuple[str, str]] = {ENGLISH: ("en", "en_GB"), "de": ("de", "de"), "zh": ("zh-Hans", "zh_Hans")}
 _now: ContextVar[str] = ContextVar("language", default=ENGLISH)
@@ -115,16 +117,21 @@ def _catalogue(language: str) -> NullTranslations:
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
-    compiled = BytesIO()
-    with files("audit.report.i18n").joinpath(*place(language)).open("rb") as source:
-        write_mo(compiled, read_po(source))
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+    catalogue = NullTranslations()
+    for domain in (PAGE, RECORD):
+        compiled = BytesIO()
+        with files("audit.report.i18n").joinpath(*place(language, domain)).open("rb") as source:
+            write_mo(compiled, read_po(source))
+        compiled.seek(0)
+        own = GNUTranslations(compiled)
+        own.add_fallback(catalogue)
+        catalogue = own
+    return catalogue
 
 
-def place(language: str) -> tuple[str, ...]:
-    """Where the catalogue of a language lies in the folder of the report."""
-    return "locale", language, "LC_MESSAGES", "audit.po"
+def place(language: str, domain: str = PAGE) -> tuple[str, ...]:
+    """Where a catalogue of a language lies in the folder of the report."""
+    return "locale", language, "LC_MESSAGES", f"{domain}.po"
 
 
 def _translated(value: Any) -> Any:

@@ -100,7 +100,7 @@ OUTCOME_MEANINGS: Mapping[str, str] = {
 MEANINGS: Mapping[str, str] = {
     "pass": "The whole interval lies on the allowed side of the gate, or in a full count the figure itself.",
     "not_exceeded": "An attack shows a lower bound only, and that does not exceed the gate. It found no more, which is "
-    "no proof that there is no more; it does not block the release, and is not counted among the gates that hold.",
+    "no proof that there is no more, so it is not counted among the gates that hold.",
     "fail": "The whole interval lies beyond the gate, or in a full count the figure itself. Chance alone "
     "does not plausibly explain it.",
     "inconclusive": "The interval lies on both sides of the gate: the evidence supports neither a pass nor "

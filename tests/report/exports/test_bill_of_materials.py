@@ -17,7 +17,7 @@ from audit.core.verdict import Finding, Verdict
 from audit.probes.environment.environment import inference_energy
 from audit.record.record import as_dict
 from audit.report.exports import bill_of_materials as bom
-from tests.helpers import is_one_sentence
+from tests.helpers import is_one_sentence, recorded
 from tests.probes.environment.test_environment import blocks
 from tests.report.page.test_page import HOSTILE, finding, hostile_record, odds, phase, record
 
@@ -118,7 +118,7 @@ def test_energy_is_that_of_training_use_and_audit() -> None:
         ("validation", 0.00012, pytest.approx(5e-8)),
     ]
     # As the finding itself says of the electricity alone.
-    (terms,) = [table["rows"] for table in use["details"]["tables"] if "Carbon Intensity" in table["caption"]]
+    (terms,) = [table.rows for table in recorded(use).tables if "Carbon Intensity" in table.caption]
     assert terms[-1][1:3] == ["g CO2eq per 1,000 predictions", pytest.approx(0.762)]
     without = made(use)["metadata"]["component"]["modelCard"]["considerations"]["environmentalConsiderations"]
     assert "co2CostEquivalent" not in without["energyConsumptions"][1]

@@ -103,15 +103,20 @@ def strings(value: Any) -> tuple[str, ...]:
 
 
 def test_the_catalogues_are_as_the_tool_writes_them(tmp_path: Path) -> None:
-    for name in LANGUAGES:
-        copy = tmp_path.joinpath(*language.place(name))
-        copy.parent.mkdir(parents=True)
-        copy.write_bytes(FOLDER.joinpath(*language.place(name)).read_bytes())
+    files = [language.place(name, domain) for name in LANGUAGES for domain in (language.PAGE, language.RECORD)]
+    for place in files:
+        copy = tmp_path.joinpath(*place)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(FOLDER.joinpath(*place).read_bytes())
     catalogues.update(tmp_path)
-    for name in LANGUAGES:
-        assert (tmp_path.joinpath(*language.place(name))).read_text("utf-8") == FOLDER.joinpath(
-            *language.place(name)
-        ).read_text("utf-8")
+    for place in files:
+        assert tmp_path.joinpath(*place).read_text("utf-8") == FOLDER.joinpath(*place).read_text("utf-8")
+
+
+def test_every_template_of_a_sentence_is_found_for_translation() -> None:
+    templates = catalogues.sentences()
+    assert "the evidence bounds it on one side only" in templates
+    assert "about {number:,} more {sample} would settle it" in templates
 
 
 def test_templates_hold_no_words_of_their_own() -> None:

@@ -425,7 +425,7 @@ def test_a_waiver_that_has_ended_is_told_and_counts_no_more() -> None:
 
 
 def test_chance_over_all_gates_is_added_up() -> None:
-    assert "This report judges 5 gated measurements" in page(EVERYTHING).text
+    assert "This report judges 4 gated measurements" in page(EVERYTHING).text
     one = page(record(finding(), odds("pass", estimate=0.01, low=0, high=0.02))).text
     assert "at most 2 × 2.5 % = 0.05 of its verdicts" in one
 
@@ -713,11 +713,10 @@ def test_roc_curves_without_a_point_are_not_drawn(points: list[Any]) -> None:
     ],
 )  # fmt: skip
 def test_a_record_with_impossible_roc_curves_is_refused(curve: Any, tmp_path: Path) -> None:
-    value = record(finding()) | {"findings": [json.loads(json.dumps(finding()))]}
-    made = {"caption": "", "curves": [dict(zip(("name", "points", "intervals"), curve, strict=True))]}
-    value["findings"][0]["details"]["roc"] = made
+    value = record(roc(LOSS))
+    value["findings"][0]["evidence"][0]["curves"] = [dict(zip(("name", "points", "intervals"), curve, strict=True))]
     (tmp_path / "audit.json").write_text(json.dumps(value), "utf-8")
-    with pytest.raises(AuditError, match="details/roc"):
+    with pytest.raises(AuditError, match="findings/0/evidence/0/curves/0"):
         records.read(tmp_path / "audit.json")
 
 
@@ -883,9 +882,9 @@ def test_what_is_not_known_of_a_model_is_not_drawn(point: tuple[float, list[floa
 )  # fmt: skip
 def test_a_record_with_impossible_models_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
     value = record(pareto(LARGE))
-    value["findings"][0]["details"]["pareto"][0] |= change
+    value["findings"][0]["evidence"][0]["models"][0] |= change
     (tmp_path / "audit.json").write_text(json.dumps(value), "utf-8")
-    with pytest.raises(AuditError, match="details/pareto"):
+    with pytest.raises(AuditError, match="findings/0/evidence/0/models/0"):
         records.read(tmp_path / "audit.json")
 
 
@@ -1043,19 +1042,38 @@ def hostile(value: Any) -> Any:
     return value
 
 
+_SHARES = [0.1, 0.1, 0.05, 0.2]
+HOSTILE_EVIDENCE = [
+    {"kind": "table", "caption": HOSTILE, "columns": [HOSTILE, "b"], "rows": [[HOSTILE, 1]]},
+    {"kind": "pairs", "caption": HOSTILE, "items": [dict.fromkeys(("before", "after", "note"), HOSTILE)]},
+    {"kind": "confusion", "classes": [HOSTILE], "counts": [[HOSTILE]]},
+    {"kind": "calibration", "bins": [_SHARES]},
+    {"kind": "roc", "caption": HOSTILE, "curves": [{"name": HOSTILE, "points": [[0.1, 0.2]], "intervals": [_SHARES]}]},
+    {"kind": "curves", "caption": HOSTILE, "series": [{"name": HOSTILE, "points": [_SHARES]}], "logarithmic": True},
+    {"kind": "distribution", "caption": HOSTILE, "unit": HOSTILE, "levels": [0.5], "rows": [[HOSTILE, [0.1]]]},
+    {"kind": "pareto", "models": [
+        {"name": HOSTILE, "accuracy": [0.8] * 3, "wh": [0.1] * 3, "front": True, "audited": False},
+    ]},
+    {"kind": "attributions", "answers": [
+        {"answer": HOSTILE, "probability": 0.5, "truth": HOSTILE, "passed": False, "parts": [[HOSTILE, 4]]},
+    ]},
+    {"kind": "attention", "tokens": [HOSTILE], "weights": [[0.5]], "head": 1, "heads": 1, "layer": 1, "layers": 1},
+    {"kind": "facts", "items": [{"name": HOSTILE, "value": HOSTILE, "unit": HOSTILE}]},
+]  # fmt: skip
+
+
 def hostile_record() -> dict[str, Any]:
     value = copy.deepcopy(EVERYTHING)
     for one in value["findings"]:
         one |= dict.fromkeys(("title", "unit", "method", "reason"), HOSTILE)
         one["id"] += HOSTILE
-        one["details"] = {
-            "summary": HOSTILE,
-            "limits": [HOSTILE],
-            "sample": HOSTILE,
-            HOSTILE: {HOSTILE: [HOSTILE]},
-            "tables": [{"caption": HOSTILE, "columns": [HOSTILE, "b"], "rows": [[HOSTILE, 1]]}],
-            "examples": {"caption": HOSTILE, "items": [dict.fromkeys(("before", "after", "note"), HOSTILE)]},
-        }
+        template = {"template": f"{HOSTILE}{{x}}", "values": {"x": HOSTILE}}
+        one |= {"summary": template, "caveats": [HOSTILE, template], "sample": HOSTILE, "machine": HOSTILE}
+        one |= dict.fromkeys(("stated", "too_small", "undecided", "unbounded", "caution"), HOSTILE)
+        one["evidence"] = [
+            *HOSTILE_EVIDENCE,
+            {"kind": "table", "caption": template, "columns": [template, "b"], "rows": [[template, 1]]},
+        ]
     value["findings"][0]["waiver"] = dict.fromkeys(("owner", "reason", "expires"), HOSTILE) | {"valid": True}
     value["not_run"] = [HOSTILE]
     value["model"] |= {"source": HOSTILE, "overridden": HOSTILE, "labels": [HOSTILE], "files": {HOSTILE: HOSTILE}}
