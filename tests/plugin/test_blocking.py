@@ -252,7 +252,7 @@ def findings(draw: st.DrawFn) -> dict[str, Any]:
 
 def may_pass(finding: dict[str, Any]) -> bool:
     """Whether a finding leaves a release possible, from the definition of the verdicts."""
-    if finding["verdict"] in ("pass", "reported"):
+    if finding["verdict"] in ("pass", "not_exceeded", "reported"):
         return True
     if finding["verdict"] == "error":
         return False
@@ -266,7 +266,7 @@ def test_a_record_passes_only_if_every_gate_holds_or_is_waived_and_ran(
     drawn: list[dict[str, Any]], gated: set[str], failed: bool, interrupted: bool
 ) -> None:
     facts: dict[str, Any] = {
-        "policy": {}, "policy_file": None, "gated": sorted(gated), "always_gated": [], "model": {},
+        "policy": {}, "policy_file": None, "gated": sorted(gated), "always_gated": [], "declarations": [], "model": {},
         "data": {"test": {}, "train": {}}, "energy": [], "kept": [], "grids": [],
         "scoring": {"texts": 0, "forward_passes": 0, "cache_hits": 0}, "provenance": {},
     }  # fmt: skip

@@ -1,8 +1,8 @@
 """The language that a page is written in: English words looked up in gettext catalogues while it is made.
 
-The English words are the keys: those of the page (:mod:`audit.report.i18n.words`) and of the probes' declarations
-stand in ``locale/*/LC_MESSAGES/audit.po``, templates of the sentences in a record in ``record.po`` beside it. Both are read as
-they are, so that no compiled copy can differ from its source (:mod:`audit.report.catalogues` keeps them).
+The English words are the keys. Those of the page (:mod:`audit.report.i18n.words`) and of the probes' declarations stand
+in ``locale/*/LC_MESSAGES/audit.po``, templates of the sentences in a record in ``record.po`` beside it. Both are read
+as they are, so that no compiled copy can differ from its source (:mod:`audit.report.catalogues` keeps them).
 """
 
 from __future__ import annotations
