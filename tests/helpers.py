@@ -114,10 +114,17 @@ def english(value: Any) -> Any:
 def recorded(finding: Mapping[str, Any]) -> Result:
     """What a probe found, as a record holds it."""
     evidence = [piece for each in finding["evidence"] if (piece := from_json(each)) is not None]
-    figures = (finding[name] for name in ("estimate", "low", "high", "n"))
-    texts = {name: sentence(finding.get(name, "")) for name in ("summary", "too_small", "undecided", "unbounded")}
-    caveats = [sentence(each) for each in finding.get("caveats", ())]
-    return Result(*figures, sentence(finding["method"]), evidence=evidence, caveats=caveats, **texts)
+    texts: dict[str, Any] = {
+        name: sentence(finding.get(name, "")) for name in ("summary", "too_small", "undecided", "unbounded")
+    }
+    return Result(
+        *(finding["estimate"], finding["low"], finding["high"]),
+        finding["n"],
+        sentence(finding["method"]),
+        evidence=evidence,
+        caveats=[sentence(each) for each in finding.get("caveats", ())],
+        **texts,
+    )
 
 
 class _Rule:
