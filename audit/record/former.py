@@ -51,7 +51,7 @@ def finding(value: Mapping[str, Any], known: Mapping[str, Probe] | None = None) 
     sample = details.pop("sample", "")
     parts = {name: evidence.to_json(part) for name, part in evidence_of(details).items()}
     declared = (ids() if known is None else known).get(base_id(value["id"]))
-    if declared is not None and value["unit"] == declared.counts:
+    if declared is not None and value["unit"] and value["unit"] == declared.counts:
         lifted["unit"] = declared.unit
     if _is_lower_bound(value):
         lifted["verdict"] = str(Verdict.NOT_EXCEEDED)
