@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from audit.core.figures import Figures
 from audit.core.verdict import Finding, Gate, Measurement, Verdict
 from audit.data.examples import Examples
 from audit.energy.meter import merge
@@ -93,7 +94,7 @@ def test_workers_are_added_up() -> None:
 
 def test_phases_keep_their_order_and_their_total() -> None:
     names = ["fine-tune", "score", "measure inference", "score"]
-    phases = [
+    phases: list[Figures] = [
         {"name": name, "started": 10.0 * i, "seconds": i, "kwh": i / 10, "co2eq_kg": 0.0, "source": "measured"}
         for i, name in enumerate(names)
     ]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.figures import Figures
 from audit.core.verdict import Measurement
 from audit.energy.meter import estimated_kwh
 from audit.experiments.runs import Runs, Trained
@@ -694,9 +695,9 @@ def _saved(runs: Runs, others: Runs, what: Literal["seconds", "kwh"], confidence
     return Interval(*(1 - float(value) for value in (ratio.estimate, ratio.high, ratio.low)))
 
 
-def _figures(run: Trained) -> Mapping[str, Any]:
+def _figures(run: Trained) -> Figures:
     assert run.training is not None
-    return dict(run.training["energy"])
+    return run.training["energy"]
 
 
 def _estimated(runs: Runs) -> float:
@@ -706,8 +707,8 @@ def _estimated(runs: Runs) -> float:
 
 def _mean_cost(runs: Runs) -> tuple[float, float]:
     """Mean seconds and kWh of a training."""
-    seconds, kwh = (float(np.mean([_figures(run)[what] for run in runs])) for what in ("seconds", "kwh"))
-    return seconds, kwh
+    figures = [_figures(run) for run in runs]
+    return float(np.mean([each["seconds"] for each in figures])), float(np.mean([each["kwh"] for each in figures]))
 
 
 def _energies(models: Mapping[str, Trained], confidence: float) -> dict[str, Any]:
