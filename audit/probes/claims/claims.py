@@ -163,7 +163,8 @@ def frozen_layers(runs: Mapping[str, Runs]) -> Measurement:
     cost = _gain(last, whole, confidence)
     rows = []
     for name, made in runs.items():
-        trained = (made[0].training or {}).get("trainable_parameters")
+        training = made[0].training
+        trained = training and training.get("trainable_parameters")
         saved = [None] * 3 if name == "all" else _saved(made, whole, "kwh", confidence)
         time = [None] * 3 if name == "all" else _saved(made, whole, "seconds", confidence)
         rows.append([_TRAINED.get(name, name), trained, *time, *saved])
