@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import argparse
 import ast
+from contextlib import suppress
 from pathlib import Path
 
 # Modules through which values pass whose types their makers leave open, and why no other word would be true.
-ADAPTERS: dict[str, str] = {}
+ADAPTERS = {
+    "models/files/artifact.py": "a tokenizer's JSON is not trusted: whatever has another form than expected raises",
+    "policy/policy.py": "the policy as pydantic writes it into JSON",
+}
 
 
 def uses(source: str) -> int:
-    """How often a module names `Any`, in an annotation or anywhere else but an import; quoted annotations count too."""
+    """How often code names `Any`, in an annotation or anywhere else but an import; quoted annotations count too."""
     count = 0
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Name):
@@ -24,17 +28,9 @@ def uses(source: str) -> int:
         elif isinstance(node, ast.Attribute):
             count += node.attr == "Any"
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "Any" in node.value:
-            count += _quoted(node.value)
+            with suppress(SyntaxError, ValueError):  # prose
+                count += uses(node.value)
     return count
-
-
-def _quoted(text: str) -> int:
-    """Uses within an annotation in quotation marks; prose is none."""
-    try:
-        names = [node for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)]
-    except (SyntaxError, ValueError):
-        return 0
-    return sum(node.id == "Any" for node in names)
 
 
 def count(package: Path) -> dict[str, int]:
