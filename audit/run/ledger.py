@@ -63,7 +63,7 @@ class Ledger:
             self._blocks = energy.measure_own(scorer, texts, self.resources.meter)
         return self._blocks
 
-    def latencies(self, scorer: Scorer) -> dict[str, Any]:
+    def latencies(self, scorer: Scorer) -> latency.Latencies:
         """Time of single texts, hostile ones and test texts, measured or taken from the cache."""
         seed, examples = self.policy.audit.seed, self.inputs.test_data
         hostile = hostile_requests(seed, examples.protocol.confidence)
