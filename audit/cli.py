@@ -363,7 +363,8 @@ def _pretrain(asked: argparse.Namespace) -> int:
     except ValidationError as error:
         problem = error.errors()[0]
         option = str(problem["loc"][0]).replace("_", "-")
-        raise AuditError(f"--{option} {problem['input']}: {mistakes.expectation(problem)}.") from None
+        expected = mistakes.expectation(problem["type"], problem.get("ctx", {}))
+        raise AuditError(f"--{option} {problem['input']}: {expected}.") from None
     length = next((Length(value, unit) for unit in UNITS if (value := getattr(asked, unit)) is not None), Length(10))
     if not 0 < length.value < math.inf:
         raise AuditError(f"--{length.unit} {length.value:g}: expected more than nothing.")

@@ -7,29 +7,33 @@ cache and writes nothing. Ray places the work, and does it again where a worker 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit.cluster.connection import Connection, reason
-from audit.cluster.worker import MODELS, Answer, Worker, installed, pack, unpack
+from audit.cluster.worker import MODELS, Answer, Files, Worker, installed, pack, unpack
 from audit.core.cache import Cache
 from audit.core.errors import AuditError
+from audit.core.figures import Figures
 from audit.core.progress import Bar, Progress
 from audit.energy.meter import Meter, Power, add, charged
-from audit.inference.batches import Encodings
+from audit.inference.batches import Encodings, Rows
 from audit.inference.runner import CHARACTERS_PER_TOKEN, Counts
 from audit.inference.scorer import Scorer
-from audit.models.model import Model, fingerprint, hash_files
+from audit.models.model import FineTuning, Model, fingerprint, hash_files
 from audit.training.finetune import Job
 
 if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.actor import ActorHandle
+
     from audit.policy.policy import AuditPolicy
 
 # A worker is given about so many chunks, so that none waits long for the last one; a chunk that is done again is small.
@@ -38,6 +42,8 @@ CHUNK_TOKENS = (8_192, 262_144)
 # How often a piece of work is begun again whose worker was lost: what kills each of them must come to an end.
 RETRIES = 3
 START_S = 600.0
+
+T = TypeVar("T")
 
 
 class Cluster:
@@ -61,10 +67,10 @@ class Cluster:
             raise AuditError("[audit] engine = 'ray' needs Ray; run `pip install 'pytest-model-audit[ray]'`.")
         self._asked, self._device, self._power = asked, device, power or Power()
         self._connection: Connection | None = None
-        self._shipped: dict[str, Any] = {}
+        self._shipped: dict[str, ObjectRef[Files]] = {}
         self.pids: list[int] = []
         self.lost = 0
-        self.elsewhere: list[dict[str, Any]] = []
+        self.elsewhere: list[Figures] = []
 
     def connect(self) -> None:
         """Reach the cluster, or start one.
@@ -78,7 +84,7 @@ class Cluster:
             self._connection = Connection(self._asked.address, max(self._asked.workers, os.cpu_count() or 1))
 
     @cached_property
-    def _workers(self) -> list[Any]:
+    def _workers(self) -> list[ActorHandle[Worker]]:
         """The workers, each on its machine and ready."""
         import ray
         import torch
@@ -123,10 +129,11 @@ class Cluster:
         guess = np.array([len(text) // CHARACTERS_PER_TOKEN + 2 for text in texts], dtype=np.int64)
         shipment = self._shipment(model)
 
-        def send(worker: Any, piece: int, places: NDArray[np.int64]) -> Any:
+        def send(worker: ActorHandle[Worker], piece: int, places: Rows) -> ObjectRef[Answer[Encodings]]:
             return worker.encode.remote(piece, *shipment, [texts[i] for i in places])
 
-        places, parts = zip(*self._spread(np.minimum(guess, model.max_length), send), strict=True)
+        spread: Iterator[tuple[Rows, Encodings]] = self._spread(np.minimum(guess, model.max_length), send)
+        places, parts = zip(*spread, strict=True)
         return Encodings.joined(parts).take(np.argsort(np.concatenate(places)))
 
     def score(self, model: Model, encodings: Encodings, what: str, bar: Bar) -> NDArray[np.float32]:
@@ -139,29 +146,34 @@ class Cluster:
         """
         shipment = self._shipment(model)
 
-        def send(worker: Any, piece: int, places: NDArray[np.int64]) -> Any:
+        def send(worker: ActorHandle[Worker], piece: int, places: Rows) -> ObjectRef[Answer[NDArray[np.float32]]]:
             return worker.score.remote(piece, *shipment, what, encodings.take(places))
 
         places, parts = [], []
-        for where, rows in self._spread(encodings.lengths, send):
+        spread: Iterator[tuple[Rows, NDArray[np.float32]]] = self._spread(encodings.lengths, send)
+        for where, rows in spread:
             places.append(where)
             parts.append(rows)
             bar.advance(len(rows))
         return np.concatenate(parts)[np.argsort(np.concatenate(places))]
 
     def _spread(
-        self, tokens: NDArray[np.int64], send: Callable[[Any, int, NDArray[np.int64]], Any]
-    ) -> Iterator[tuple[NDArray[np.int64], Any]]:
+        self, tokens: Rows, send: Callable[[ActorHandle[Worker], int, Rows], ObjectRef[Answer[T]]]
+    ) -> Iterator[tuple[Rows, T]]:
         """What workers make of texts of so many tokens each, a chunk at a time, and the places of the chunk's texts."""
-        chunks, answers = list(_chunks(tokens, self.size)), []
-        for answer in self._answers(lambda worker, piece: send(worker, piece, chunks[piece]), len(chunks)):
+        chunks = list(_chunks(tokens, self.size))
+        answers: list[Answer[T]] = []
+        coming: Iterator[Answer[T]] = self._answers(
+            lambda worker, piece: send(worker, piece, chunks[piece]), len(chunks)
+        )
+        for answer in coming:
             answers.append(answer)
             yield chunks[answer.piece], answer.value
         self._book(answers)
 
     def train(
-        self, jobs: Sequence[Job], phase: str, keep: Callable[[int, Callable[[Path], None], Mapping[str, Any]], None]
-    ) -> list[dict[str, Any]]:
+        self, jobs: Sequence[Job], phase: str, keep: Callable[[int, Callable[[Path], None], FineTuning], None]
+    ) -> list[FineTuning]:
         """Train models, as many at once as there are workers.
 
         Parameters
@@ -172,28 +184,33 @@ class Cluster:
 
         Returns
         -------
-        list of dict
+        list of FineTuning
             What is to be remembered of each, its energy shared out among those that ran on its machine at once.
         """
         bases = [job.recipe.base for job in jobs]
         prints = [fingerprint(hash_files(base)) if base else "" for base in bases]
         files = [self._ship(known, base) if base else {} for known, base in zip(prints, bases, strict=True)]
-        answers: dict[int, Answer] = {}
-        for answer in self._answers(
+        answers: dict[int, Answer[FineTuning]] = {}
+        trained: Iterator[Answer[tuple[Files, FineTuning]]] = self._answers(
             lambda worker, i: worker.train.remote(i, jobs[i], phase, prints[i], files[i]), len(jobs)
-        ):
+        )
+        for answer in trained:
             made, training = answer.value
             keep(answer.piece, lambda folder: unpack(made, folder, training["fingerprint"]), training)  # noqa: B023
-            answers[answer.piece] = replace(answer, value=training)
+            answers[answer.piece] = Answer(
+                answer.piece, training, answer.worker, answer.pid, answer.machine, answer.phase
+            )
         energy = self._book(list(answers.values()))
-        return [answers[i].value | {"energy": energy[i]} for i in range(len(jobs))]
+        return [{**answers[i].value, "energy": energy[i]} for i in range(len(jobs))]
 
     @property
     def size(self) -> int:
         """How many workers there are."""
         return len(self._workers)
 
-    def _answers(self, send: Callable[[Any, int], Any], pieces: int) -> Iterator[Answer]:
+    def _answers(
+        self, send: Callable[[ActorHandle[Worker], int], ObjectRef[Answer[T]]], pieces: int
+    ) -> Iterator[Answer[T]]:
         """The answers to all pieces of work, as they come."""
         from ray.exceptions import RayTaskError
         from ray.util import ActorPool
@@ -208,11 +225,11 @@ class Cluster:
             # Else a whole foreign traceback would be the reason in the record.
             raise error.cause from None
 
-    def _shipment(self, model: Model) -> tuple[Model, str, Any]:
+    def _shipment(self, model: Model) -> tuple[Model, str, ObjectRef[Files]]:
         """What a worker needs to run a model: what is known of it but its training, its fingerprint and its files."""
         return replace(model, training=None), model.fingerprint, self._ship(model.fingerprint, model.folder)
 
-    def _ship(self, known: str, folder: Path) -> Any:
+    def _ship(self, known: str, folder: Path) -> ObjectRef[Files]:
         """The files of a model in Ray's store, put there once."""
         import ray
 
@@ -223,12 +240,12 @@ class Cluster:
             self._shipped[known] = ray.put(pack(folder))
         return self._shipped[known]
 
-    def _book(self, answers: Sequence[Answer]) -> dict[int, dict[str, Any]]:
+    def _book(self, answers: Sequence[Answer[T]]) -> dict[int, Figures]:
         """Each piece's energy, shared out on its machine; that of machines without a tracker of the audit is added."""
         import ray
 
         home = ray.get_runtime_context().get_node_id()
-        energy: dict[int, dict[str, Any]] = {}
+        energy: dict[int, Figures] = {}
         for machine in {answer.machine for answer in answers}:
             there = [answer for answer in answers if answer.machine == machine and answer.phase is not None]
             phases = charged([[answer.phase] for answer in there if answer.phase])
@@ -285,7 +302,7 @@ class ClusterScorer(Scorer):
         self.runner = ClusterRunner(cluster, model, self.counts)
 
 
-def _chunks(tokens: NDArray[np.int64], workers: int) -> Iterator[NDArray[np.int64]]:
+def _chunks(tokens: Rows, workers: int) -> Iterator[Rows]:
     """Row indices of chunks of about as many tokens, longest texts first; each text is in one."""
     order = np.argsort(-tokens, kind="stable")
     size = np.clip(tokens.sum() / (workers * CHUNKS_PER_WORKER), *CHUNK_TOKENS)

@@ -13,7 +13,6 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 from audit.core.errors import AuditError
 from audit.text.redaction import message
@@ -47,7 +46,7 @@ class Connection:
         if ray.is_initialized():
             return
         self._to_close.enter_context(silence())
-        options: dict[str, Any] = {"address": address}
+        options: dict[str, object] = {"address": address}
         if address is None:
             # In a private folder that goes with the cluster: Ray's own would stay, and is open to everybody.
             self.folder = tempfile.mkdtemp(prefix="audit-")

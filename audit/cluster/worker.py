@@ -10,19 +10,21 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.cache import Cache
+from audit.core.figures import Figures
 from audit.core.progress import Progress
 from audit.energy.meter import Meter, Power
 from audit.inference.batches import Encodings
 from audit.inference.runner import Counts, LocalRunner
-from audit.models.model import Model, fingerprint, hash_files
+from audit.models.model import FineTuning, Model, fingerprint, hash_files
 from audit.training.finetune import Job, train_into
 
+T = TypeVar("T")
 Files = Mapping[str, NDArray[np.uint8]]
 # Models that a worker holds at once: the one under audit, and a twin or reference beside it.
 MODELS = 2
@@ -56,8 +58,15 @@ def installed() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
+class About(TypedDict):
+    """The process of a worker, and on which software it runs."""
+
+    pid: int
+    versions: dict[str, str]
+
+
 @dataclass(frozen=True)
-class Answer:
+class Answer(Generic[T]):
     """What a worker gives back.
 
     Parameters
@@ -65,19 +74,20 @@ class Answer:
     piece : int
         Which piece of the work it is.
     value : object
+        What was asked for.
     worker, pid : int
         Who did it; another process than before shows that a worker was lost.
     machine : str
-    phase : dict or None
+    phase : Figures or None
         The energy that it took, where it was measured.
     """
 
     piece: int
-    value: Any
+    value: T
     worker: int
     pid: int
     machine: str
-    phase: dict[str, Any] | None
+    phase: Figures | None
 
 
 class Worker:
@@ -111,17 +121,19 @@ class Worker:
         self._measures = self._machine != home
         self._runners: dict[tuple[str, int], LocalRunner] = {}
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> About:
         """Where it runs, and on which software."""
         return {"pid": os.getpid(), "versions": installed()}
 
-    def encode(self, piece: int, model: Model, expected: str, files: Files, texts: list[str]) -> Answer:
+    def encode(self, piece: int, model: Model, expected: str, files: Files, texts: list[str]) -> Answer[Encodings]:
         """What the model's tokenizer makes of texts."""
         with self._meter.phase("score") if self._measures else nullcontext() as phase:
             encodings = self._runner(model, expected, files).encode(texts)
         return self._answer(piece, encodings, phase.record() if phase else None)
 
-    def score(self, piece: int, model: Model, expected: str, files: Files, what: str, encodings: Encodings) -> Answer:
+    def score(
+        self, piece: int, model: Model, expected: str, files: Files, what: str, encodings: Encodings
+    ) -> Answer[NDArray[np.float32]]:
         """Rows for encodings."""
         import torch
 
@@ -145,7 +157,7 @@ class Worker:
             self._runners[key] = LocalRunner(here, Counts(), cache, self._meter)
         return self._runners[key]
 
-    def train(self, piece: int, job: Job, phase: str, base: str, files: Files) -> Answer:
+    def train(self, piece: int, job: Job, phase: str, base: str, files: Files) -> Answer[tuple[Files, FineTuning]]:
         """Train a model; gives its files, and what is to be remembered of it."""
         import torch
 
@@ -159,5 +171,5 @@ class Worker:
             training = train_into(made, replace(job, recipe=recipe), self._meter, Progress(), phase)
             return self._answer(piece, (pack(made), training), training["energy"])
 
-    def _answer(self, piece: int, value: Any, phase: dict[str, Any] | None) -> Answer:
+    def _answer(self, piece: int, value: T, phase: Figures | None) -> Answer[T]:
         return Answer(piece, value, self._number, os.getpid(), self._machine, phase)

@@ -20,18 +20,28 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
 
 from filelock import FileLock, Timeout
 
 from audit.core.errors import AuditError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 PACKAGE = "pytest-model-audit"
 _DIGEST = hashlib.sha256().digest_size
 _TEMPORARY, _HELD = "pytest-model-audit-", ".held"
+Values = TypeVar("Values", bound=Mapping[str, object])
+Scalar = TypeVar("Scalar", bound="np.generic")
+
+
+class Entry(TypedDict, total=False):
+    """What a measurement has besides its figures when it comes from the cache: what it depends on, and its time."""
+
+    key: dict[str, object]
+    created: str
 
 
 def default_folder() -> Path:
@@ -102,7 +112,7 @@ class Cache:
         """Measurements of energy and time, and arrays that are computed once, a file each."""
         return self.folder / "measurements"
 
-    def measurement(self, key: Mapping[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def measurement(self, key: Mapping[str, object], make: Callable[[], Values]) -> Values:
         """What was measured under this key, now or in a former audit; one process measures, the others wait.
 
         Parameters
@@ -116,7 +126,7 @@ class Cache:
         Returns
         -------
         dict
-            What was made, and ``key`` and ``created``, the time of the measurement.
+            What was made, and what :class:`Entry` names.
         """
         parts = [version(PACKAGE), key]
         name = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
@@ -124,12 +134,12 @@ class Cache:
         with self._alone(path):
             known = read_sealed(path)
             if known is not None and known.get("key") == key:
-                return known
+                return cast("Values", known)  # the seal says that it is what `make` gave once
             made = {"key": dict(key), **make(), "created": timestamp()}
             self._keep(lambda: write_sealed(path, made))
-            return made
+            return cast("Values", made)
 
-    def array(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def array(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Scalar]]) -> NDArray[Scalar]:
         """An array that was made under this name, now or in a former audit; one process makes it, the others wait.
 
         Parameters
@@ -144,10 +154,11 @@ class Cache:
         path = self.measurements / f"{name}-{version(PACKAGE)}.npy"
         with self._alone(path):
             known = _read_array(path, shape)
-            if known is None:
-                known = made = make()
-                self._keep(lambda: _write_array(path, made))
-            return known
+            if known is not None:
+                return cast("NDArray[Scalar]", known)
+            made = make()
+            self._keep(lambda: _write_array(path, made))
+            return made
 
     def _remove_orphans(self) -> None:
         """Remove what killed processes left unfinished: it may hold texts, or traces of them."""
@@ -294,12 +305,12 @@ def _lock_of(unfinished: Path) -> Path:
     return unfinished.with_name(f"{name}.lock")
 
 
-def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+def write_sealed(path: Path, value: Mapping[str, object]) -> None:
     """Write a JSON file of the cache with a hash of what it holds."""
     write_atomically(path, json.dumps({"seal": _seal(value), **value}, indent=1))
 
 
-def read_sealed(path: Path) -> dict[str, Any] | None:
+def read_sealed(path: Path) -> dict[str, object] | None:
     """What was written; None where the file is missing, damaged or incomplete, since it can be made again."""
     value = read_json(path)
     if not isinstance(value, dict):
@@ -308,7 +319,7 @@ def read_sealed(path: Path) -> dict[str, Any] | None:
     return value if seal == _seal(value) else None
 
 
-def _seal(value: Mapping[str, Any]) -> str:
+def _seal(value: Mapping[str, object]) -> str:
     as_read = json.loads(json.dumps(value))  # keys are texts then, whatever they were
     return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()
 
@@ -328,15 +339,16 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> object:
     """A JSON file of the cache; None where it is missing or damaged, since it can be made again."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        value: object = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
+    return value
 
 
-def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[Any] | None:
+def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.generic] | None:
     """An array of the cache; None where it is missing or damaged, since it can be made again."""
     import numpy as np
 
@@ -344,13 +356,13 @@ def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[Any] | None:
         digest, content = (whole := path.read_bytes())[:_DIGEST], whole[_DIGEST:]
         if digest != hashlib.sha256(content).digest():
             return None
-        found = np.load(io.BytesIO(content), allow_pickle=False)
+        found: NDArray[np.number] = np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError):
         return None
     return found if found.shape == shape and np.isfinite(found).all() else None
 
 
-def _write_array(path: Path, value: NDArray[Any]) -> None:
+def _write_array(path: Path, value: NDArray[np.generic]) -> None:
     """Keep an array behind its hash; a reader, or a crash, sees the old one or the new one."""
     import numpy as np
 

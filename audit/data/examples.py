@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from filelock import FileLock
@@ -33,6 +33,9 @@ from audit.text.identity import AXES
 from audit.text.paths import check_all, check_content
 from audit.text.personal_data import certain
 from audit.text.redaction import called, count, printable
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 Role = Literal["train", "test"]
 # A counterfactual pair file has the form of the Equity Evaluation Corpus (Kiritchenko and Mohammad, *SEM 2018).
@@ -77,7 +80,7 @@ class Spellings:
     read_as: Mapping[str, str]
     missing: Mapping[str, int]
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What the record says of them."""
         return {
             "read_as": {printable(cell): printable(group) for cell, group in sorted(self.read_as.items())},
@@ -129,7 +132,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, rows: NDArray[Any]) -> Examples:
+    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Examples:
         """The examples at these indices, or where this mask is true."""
         index = np.arange(len(self))[rows]
         return replace(
@@ -174,7 +177,7 @@ class Examples:
             seen[pair] += 1
         return keys
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What the record says of them; no text."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
         by_convention = dict(self.label_reading.by_convention)
@@ -481,7 +484,7 @@ def _fraction(text: str, seed: int) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _require(column: str, columns: Mapping[str, Any], name: str, key: str) -> None:
+def _require(column: str, columns: tables.Columns, name: str, key: str) -> None:
     if column not in columns:
         raise AuditError(f"{name} has no column '{column}' ({key}){did_you_mean(column, columns)}")
     for row, cell in enumerate(columns[column], 1):
@@ -592,7 +595,7 @@ def _read(
     return _read_hub(source, role, name, cache)
 
 
-def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, Sequence[Any]]:
+def _read_hub(source: str, role: Role, name: str, cache: Path) -> tables.Columns:
     """``owner/name``, ``owner/name[configuration]``, ``…:split``; the split is the role's where none is named."""
     match = re.fullmatch(r"(?P<id>[^:\[\]]+)(\[(?P<config>[\w.-]+)\])?(:(?P<split>[\w.-]+))?", source)
     if match is None:
@@ -612,12 +615,12 @@ def _read_hub(source: str, role: Role, name: str, cache: Path) -> Mapping[str, S
         return tables.columns_of(_download(match["id"], match["config"], split, cache), name)
 
 
-def _download(source: str, configuration: str | None, split: str, cache: Path) -> Any:
+def _download(source: str, configuration: str | None, split: str, cache: Path) -> Dataset:
     """A data set of the Hub, from the library's cache where there is no network; a damaged copy there is made again."""
     import datasets
     import pyarrow as pa
 
-    def load(mode: str) -> Any:
+    def load(mode: str) -> Dataset:
         return datasets.load_dataset(source, configuration, split=split, cache_dir=str(cache), download_mode=mode)
 
     sealed = cache / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}.json"
@@ -641,6 +644,6 @@ def _download(source: str, configuration: str | None, split: str, cache: Path) -
     return dataset
 
 
-def _digests(dataset: Any) -> dict[str, str]:
+def _digests(dataset: Dataset) -> dict[str, str]:
     """The SHA-256 of each file that a data set is read from."""
     return {each["filename"]: sha256(Path(each["filename"])) for each in dataset.cache_files}

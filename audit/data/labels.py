@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -256,7 +255,7 @@ def check_agreement(readings: Sequence[LabelReading], name: str) -> None:
             )
 
 
-def of_model(config: Mapping[str, Any], source: str, order: Sequence[str]) -> tuple[str, ...]:
+def of_model(config: Mapping[str, object], source: str, order: Sequence[str]) -> tuple[str, ...]:
     """Class names in output order: those of a model's configuration, else the policy's.
 
     Parameters
@@ -275,11 +274,12 @@ def of_model(config: Mapping[str, Any], source: str, order: Sequence[str]) -> tu
     """
     named = config.get("id2label") or {}
     try:
-        own = tuple(str(name) for _, name in sorted(named.items(), key=lambda item: int(item[0])))
+        numbered = [(int(key), str(label)) for key, label in named.items()]  # type: ignore[attr-defined]
     except (AttributeError, TypeError, ValueError):
         raise AuditError(f"model '{source}': id2label in config.json is not a map of numbers to names.") from None
+    own = tuple(label for _, label in sorted(numbered, key=lambda pair: pair[0]))
     inverse = _inverse(config.get("label2id"))
-    of = {sentiment(str(label)): int(key) for key, label in named.items()}
+    of = {sentiment(label): i for i, label in numbered}
     for label, i in inverse.items():
         if of.get(sentiment(label), i) != i:
             there = of[sentiment(label)]

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from audit.core import hub
 from audit.core.cache import scratch
@@ -26,7 +26,10 @@ from audit.data import delimited
 from audit.text.paths import check_all, check_content
 from audit.text.redaction import message, printable
 
-Columns = Mapping[str, Sequence[Any]]
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Columns = Mapping[str, Sequence[object]]
 READERS: Mapping[str, Literal["csv", "json", "parquet"]] = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -136,7 +139,7 @@ def read(path: Path, name: str, cache: Path, *, separator: str = "", wanted: Seq
     AuditError
         For a file that is missing, empty, damaged, or cannot be read without a guess; shards of different columns.
     """
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, list[object]] = {}
     files = shards(path) or [path]
     for file in files:
         part = f"{name} ({printable(file.name)})" if len(files) > 1 else name
@@ -198,7 +201,7 @@ def _parquet(path: Path, name: str, cache: Path) -> Columns:
 
 def _json(text: str) -> Columns:
     """One object a line, or an array of them. Python's own parser also takes the halves of characters in escapes."""
-    decoder, rows, at = json.JSONDecoder(strict=False), list[Any](), 0
+    decoder, rows, at = json.JSONDecoder(strict=False), list[dict[str, object]](), 0
     while (start := _begin(text, at)) < len(text):
         try:
             value, at = decoder.raw_decode(text, start)
@@ -281,9 +284,9 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
-def columns_of(dataset: Any, name: str) -> Columns:
+def columns_of(dataset: Dataset, name: str) -> Columns:
     """The columns of a data set of ``datasets``; classes by their names."""
-    columns: dict[str, Sequence[Any]] = {}
+    columns: dict[str, Sequence[object]] = {}
     for column, feature in dataset.features.items():
         values = dataset[column][:]
         if type(feature).__name__ == "ClassLabel":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from random import Random
-from typing import Any, TypeVar
+from typing import TypedDict, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -34,19 +34,58 @@ class Review:
     construction: str
 
 
+class Lexicon(TypedDict):
+    """The words that reviews are made of; most of them by side, ``good`` or ``bad``."""
+
+    kinds: dict[str, dict[str, list[str]]]  # items and aspects of what is reviewed
+    natures: dict[str, dict[str, list[str]]]  # aspects, and what is said of them
+    any_aspect: dict[str, dict[str, list[str]]]
+    asides: dict[str, list[str]]
+    intensifiers: dict[str, list[str]]
+    attitudes: dict[str, list[tuple[str, str]]]  # what I do, what he or she does
+    verbs: dict[str, list[str]]
+    people: dict[str, list[str]]
+    pronouns: dict[str, dict[str, str]]
+    fillers: dict[str, list[str]]
+
+
+class Construction(TypedDict):
+    """Sentences that carry a label."""
+
+    name: str
+    labels: list[str]
+    weight: int
+    templates: list[str]
+
+
+class Frame(TypedDict):
+    """Sentences before or behind it, in such a share of the reviews."""
+
+    share: float
+    templates: list[str]
+
+
+class Grammar(TypedDict):
+    """The sentences."""
+
+    constructions: list[Construction]
+    openings: Frame
+    closings: Frame
+
+
 @cache
-def lexicon() -> dict[str, Any]:
+def lexicon() -> Lexicon:
     """The words, as `lexicon.toml` lists them."""
-    return _read("lexicon.toml")
+    return cast("Lexicon", _read("lexicon.toml"))
 
 
 @cache
-def grammar() -> dict[str, Any]:
+def grammar() -> Grammar:
     """The sentences, as `grammar.toml` lists them."""
-    return _read("grammar.toml")
+    return cast("Grammar", _read("grammar.toml"))
 
 
-def _read(name: str) -> dict[str, Any]:
+def _read(name: str) -> dict[str, object]:
     return tomllib.loads((resources.files(__package__) / name).read_text(encoding="utf-8"))
 
 
@@ -69,7 +108,7 @@ def write(rng: Random, label: str) -> Review:
 
 
 @cache
-def _constructions(label: str) -> tuple[list[dict[str, Any]], list[int]]:
+def _constructions(label: str) -> tuple[list[Construction], list[int]]:
     possible = [rule for rule in grammar()["constructions"] if label in rule["labels"]]
     weights = [rule["weight"] for rule in possible]
     return possible, [sum(weights[: i + 1]) for i in range(len(weights))]

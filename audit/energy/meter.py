@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Protocol, cast
 
-from audit.core.cache import Cache, timestamp
-from audit.energy.tracker import Tracker, national_grids
+from audit.core.cache import Cache, Entry, timestamp
+from audit.core.figures import AMOUNTS, Figures, Stated, scaled
+from audit.energy.tracker import Grid, Tracker, national_grids
 
 BLOCKS = 5
 BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second
@@ -45,17 +46,18 @@ class Power:
     ram_watts: float | None = None
 
     @classmethod
-    def of(cls, recorded: Mapping[str, Any]) -> Power:
+    def of(cls, recorded: Mapping[str, object]) -> Power:
         """That of a recorded policy, or of recorded figures."""
-        return cls(*(recorded.get(each.name) for each in fields(cls)))
+        values = (recorded.get(each.name) for each in fields(cls))
+        return cls(*(value if isinstance(value, int | float) else None for value in values))
 
     @property
-    def stated(self) -> dict[str, float]:
+    def stated(self) -> Stated:
         """What is said, by the policy's names."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return cast("Stated", {name: value for name, value in asdict(self).items() if value is not None})
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} = {value:g}" for name, value in self.stated.items())
+        return ", ".join(f"{name} = {value:g}" for name, value in asdict(self).items() if value is not None)
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Phase:
         """Electricity of all parts."""
         return self.cpu_kwh + self.gpu_kwh + self.ram_kwh
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Figures:
         """Plain JSON values, as in the record."""
         return {
             "name": self.name,
@@ -210,27 +212,27 @@ class Meter:
         return Tracker(self.country, **asdict(self.power))
 
 
-def restated(figures: Mapping[str, Any], power: Power) -> dict[str, Any]:
+def restated(figures: Figures, power: Power) -> Figures:
     """What a phase of a former audit took, at the PUE that the policy says now.
 
     Watts stay those of then: it is not known what they would have been guessed to be.
     """
-    factor = (power.pue or 1.0) / (figures.get("pue") or 1.0)
-    values = {k: v * factor if k.endswith(("kwh", "_kg")) else v for k, v in figures.items() if k != "pue"}
-    return values if power.pue is None else {**values, "pue": power.pue}
+    changed = scaled(figures, (power.pue or 1.0) / (figures.get("pue") or 1.0))
+    changed.pop("pue", None)
+    return changed if power.pue is None else {**changed, "pue": power.pue}
 
 
-def merge(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def merge(processes: Sequence[Sequence[Figures]]) -> list[Figures]:
     """Add up phases of the same name of one machine's processes, each charged with its part of the machine."""
     return add(charged(processes))
 
 
-def charged(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def charged(processes: Sequence[Sequence[Figures]]) -> list[Figures]:
     """Phases of processes on one machine, in order, so that nothing is counted twice.
 
     Parameters
     ----------
-    processes : sequence of sequences of mapping
+    processes : sequence of sequences of Figures
         For each process its phases as :meth:`Phase.record` gives them, without gaps.
 
     Notes
@@ -242,21 +244,25 @@ def charged(processes: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, 
     phases = []
     for phase in (phase for own in processes for phase in own):
         share = _share(phase["started"], phase["started"] + phase["seconds"], windows)
-        phases.append({k: v * share if k.endswith(("kwh", "_kg")) else v for k, v in phase.items()})
+        phases.append(scaled(phase, share))
     return phases
 
 
-def add(phases: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def add(phases: Iterable[Figures]) -> list[Figures]:
     """Sums of phases of the same name, in order of their first appearance."""
-    total: dict[str, dict[str, Any]] = {}
+    total: dict[str, Figures] = {}
     for phase in phases:
-        merged = total.setdefault(phase["name"], {"name": phase["name"], "source": phase["source"]})
-        for key, value in phase.items():
-            if key == "seconds" or key.endswith(("kwh", "_kg")):
-                merged[key] = merged.get(key, 0.0) + value
-        merged |= Power.of(phase).stated
+        merged = total.setdefault(
+            phase["name"],
+            {"name": phase["name"], "source": phase["source"], "seconds": 0.0, "kwh": 0.0, "co2eq_kg": 0.0},
+        )
+        merged["seconds"] += phase["seconds"]
+        for amount in AMOUNTS:
+            if amount in phase:
+                merged[amount] = merged.get(amount, 0.0) + phase[amount]
         if phase["source"] == "estimated":
             merged["source"] = "estimated"
+        total[phase["name"]] = {**merged, **Power.of(phase).stated}
     return list(total.values())
 
 
@@ -272,16 +278,16 @@ def _share(start: float, end: float, windows: Sequence[tuple[float, float]]) -> 
     ) / (end - start)
 
 
-def estimated_kwh(figures: Mapping[str, Any]) -> float:
+def estimated_kwh(figures: Figures) -> float:
     """The part of a phase's electricity that no meter was read for.
 
     Memory always, since CodeCarbon takes a constant for each module; the processor where it has no counter. Graphics
     cards are always read.
     """
-    return float(figures["ram_kwh"] + (figures["cpu_kwh"] if figures["source"] == "estimated" else 0.0))
+    return figures["ram_kwh"] + (figures["cpu_kwh"] if figures["source"] == "estimated" else 0.0)
 
 
-def grids(country: str) -> list[dict[str, Any]]:
+def grids(country: str) -> list[Grid]:
     """How much carbon dioxide a kilowatt-hour stands for, in the policy's country and elsewhere.
 
     Returns
@@ -290,6 +296,30 @@ def grids(country: str) -> list[dict[str, Any]]:
         As :func:`audit.energy.tracker.national_grids` gives them; the policy's country first.
     """
     return national_grids(dict.fromkeys((country, *ELSEWHERE)))
+
+
+class Block(Figures):
+    """What a block of predictions took."""
+
+    texts: int
+    tokens: int
+
+
+class _Surroundings(Stated, Entry):
+    source: str
+    machine: str
+    nominal_w: float
+    idle: Figures
+
+
+class InferenceEnergy(_Surroundings):
+    """What predictions took in blocks, and the machine that ran them; ``idle`` is a phase in which it slept."""
+
+    blocks: list[Block]
+
+
+class _Turns(_Surroundings):
+    blocks: list[list[Block]]  # of each model in turn
 
 
 class Counted(Protocol):
@@ -306,14 +336,14 @@ class Runner(Protocol):
         """Grows with each forward pass."""
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Mapping[str, object]:
         """What an answer costs depends on this, besides the text and the machine; JSON values."""
 
-    def forward(self, texts: Sequence[str], show: bool = True) -> Any:
+    def forward(self, texts: Sequence[str], show: bool = True) -> object:
         """Probabilities, shape (n, classes)."""
 
 
-def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache) -> dict[str, Any]:
+def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache) -> InferenceEnergy:
     """Energy of predictions in separate blocks, past the prediction cache; kept with machine and date.
 
     Parameters
@@ -323,18 +353,22 @@ def measure_inference(scorer: Runner, texts: Sequence[str], meter: Meter, cache:
 
     Returns
     -------
-    dict
-        ``blocks`` (``texts``, ``tokens`` and the figures of a phase each), ``idle`` (the figures of a phase in which
-        this process sleeps), ``source``, ``machine``, ``nominal_w``, ``created``, and what the policy says of
-        :class:`Power`.
+    InferenceEnergy
     """
     return measure_in_turn([scorer], texts, meter, cache)[0]
 
 
-def measure_own(scorer: Any, texts: Sequence[str], meter: Meter) -> dict[str, Any]:
+def measure_own(scorer: Predictor, texts: Sequence[str], meter: Meter) -> InferenceEnergy:
     """What :func:`measure_inference` gives, of a scorer that only predicts; not kept, since nothing tells it apart."""
     measured = _blocks([_Predicting(scorer)], texts, meter)
     return {**measured, "blocks": measured["blocks"][0], "created": timestamp()}
+
+
+class Predictor(Protocol):
+    """A scorer that only predicts."""
+
+    def predict(self, texts: Sequence[str]) -> object:
+        """Answers to texts."""
 
 
 class _Predicting:
@@ -342,16 +376,16 @@ class _Predicting:
 
     tokens = 0
 
-    def __init__(self, scorer: Any) -> None:
-        self.counts, self.identity, self._scorer = self, dict[str, Any](), scorer
+    def __init__(self, scorer: Predictor) -> None:
+        self.counts, self.identity, self._scorer = self, dict[str, object](), scorer
 
-    def forward(self, texts: Sequence[str], show: bool = True) -> Any:
+    def forward(self, texts: Sequence[str], show: bool = True) -> object:
         return self._scorer.predict(texts)
 
 
 def measure_in_turn(
     runners: Sequence[Runner], texts: Sequence[str], meter: Meter, cache: Cache
-) -> list[dict[str, Any]]:
+) -> list[InferenceEnergy]:
     """What :func:`measure_inference` gives for each of several models, one block of each in turn.
 
     What else the machine does changes from hour to hour, and load is what an estimate of power rests on: only figures
@@ -372,18 +406,17 @@ def measure_in_turn(
         "versions": {name: version(name) for name in ("torch", "transformers", "codecarbon")},
     }
     kept = cache.measurement(key, lambda: _blocks(runners, texts, meter))
-    told = {name: value for name, value in kept.items() if name != "blocks"}
-    return [{"blocks": blocks, **told} for blocks in kept["blocks"]]
+    return [{**kept, "blocks": blocks} for blocks in kept["blocks"]]
 
 
-def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> dict[str, Any]:
+def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> _Turns:
     chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
     for runner in runners:
         runner.forward(chunks[0], show=False)
     with meter.phase("measure inference") as idle:
         time.sleep(IDLE_S)
     positions, seconds = [0] * len(runners), BLOCK_S if len(runners) == 1 else TURN_S
-    blocks: list[list[dict[str, Any]]] = [[] for _ in runners]
+    blocks: list[list[Block]] = [[] for _ in runners]
     for turn in range(BLOCKS * len(runners)):
         i = turn % len(runners)
         runner, done, before = runners[i], 0, runners[i].counts.tokens
@@ -395,7 +428,8 @@ def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> di
                 done += len(chunk)
                 positions[i] += 1
         blocks[i].append({"texts": done, "tokens": runner.counts.tokens - before, **phase.record()})
-    told = {
-        "source": meter.source, "machine": meter.machine, "nominal_w": meter.nominal_w, **meter.power.stated,
+    measured: _Turns = {
+        "blocks": blocks, "idle": idle.record(), "source": meter.source, "machine": meter.machine,
+        "nominal_w": meter.nominal_w,
     }  # fmt: skip
-    return {"blocks": blocks, "idle": idle.record(), **told}
+    return {**measured, **meter.power.stated}

@@ -9,7 +9,10 @@ import functools
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from codecarbon import OfflineEmissionsTracker
 
 # Modes of a processor that read a power counter; all others multiply a load with a nominal power.
 COUNTERS = ("intel_rapl", "intel_power_gadget", "windows_emi")
@@ -101,26 +104,33 @@ class Tracker:
 
 
 @functools.cache
-def _tracker_class() -> Any:
+def _tracker_class() -> type[OfflineEmissionsTracker]:
     """CodeCarbon's tracker that reads no settings: no file, no ``CODECARBON_…``, no token that asks the network."""
     from codecarbon import OfflineEmissionsTracker
 
     class WithoutSettings(OfflineEmissionsTracker):  # type: ignore[misc]
-        def _set_from_conf(self, *arguments: Any, **more: Any) -> Any:
-            self._external_conf: dict[str, Any] = {}
+        def _set_from_conf(self, *arguments: object, **more: object) -> object:
+            self._external_conf: dict[str, object] = {}
             return super()._set_from_conf(*arguments, **more)
 
     return WithoutSettings
 
 
-def national_grids(countries: Iterable[str]) -> list[dict[str, Any]]:
+class Grid(TypedDict):
+    """A national grid; a country that is not in CodeCarbon's table has the world's average, neither name nor year."""
+
+    country: str  # ISO code
+    name: str | None
+    g_per_kwh: float
+    year: int | None
+
+
+def national_grids(countries: Iterable[str]) -> list[Grid]:
     """Carbon intensity of national grids, on which the tracker's own figures rest.
 
     Returns
     -------
-    list of dict
-        ``country`` (ISO code), ``name``, ``g_per_kwh`` and ``year``. A country that is not in CodeCarbon's table is
-        given the world's average, and neither name nor year.
+    list of Grid
     """
     from codecarbon.core.emissions import Emissions
     from codecarbon.core.units import Energy

@@ -10,27 +10,29 @@ from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from audit.core.cache import Cache
 from audit.core.errors import AuditError, NotAssessed, NotFiniteError
 from audit.core.progress import Progress
-from audit.energy.meter import Meter, Runner, measure_in_turn
-from audit.inference.latency import measure_single
+from audit.energy.meter import InferenceEnergy, Meter, Runner, measure_in_turn
+from audit.inference.latency import SingleTimes, measure_single
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.models.files import artifact
 from audit.models.files.pickles import PICKLED
 from audit.models.files.weights import SAFE
-from audit.models.model import SETTINGS, Model, safe_weights
+from audit.models.model import SETTINGS, Model, Training, safe_weights
 from audit.policy.policy import Finetune
 from audit.text.redaction import message
 from audit.training.finetune import GRU, Recipe, train
 from audit.training.reference_models import LinearModel
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from audit.data.examples import Examples
 
 NAMES: Mapping[str, str] = {
@@ -41,24 +43,36 @@ NAMES: Mapping[str, str] = {
     "last:2": "only the head and the last two layers trained",
     "int8": "8-bit version of the audited model",
 }
-# No straw man: as high a rate as it bears, since it starts from random weights, and dropout against rote learning.
 GRU_EPOCHS = 3
-GRU_RECIPE: Mapping[str, Any] = {
-    "initialise": "scratch",
-    "batch_size": 32,
-    "learning_rate": 2e-3,
-    "warmup_ratio": 0.1,
-    "weight_decay": 0.01,
-    "max_grad_norm": 1.0,
-    "validation": 0.0,
-    "group_by_length": True,
-}
 
 
 def recurrent_recipe(settings: Finetune, max_length: int, device: str) -> Recipe:
     """The recipe of the recurrent network beside a model of these settings: its own, with their seed and epochs."""
-    own = Finetune(epochs=max(GRU_EPOCHS, settings.epochs), seed=settings.seed, **GRU_RECIPE)
+    # No straw man: as high a rate as it bears, since it starts from random weights, and dropout against rote learning.
+    own = Finetune(
+        epochs=max(GRU_EPOCHS, settings.epochs),
+        seed=settings.seed,
+        initialise="scratch",
+        batch_size=32,
+        learning_rate=2e-3,
+        warmup_ratio=0.1,
+        weight_decay=0.01,
+        max_grad_norm=1.0,
+        validation=0.0,
+        group_by_length=True,
+    )
     return Recipe(GRU, None, None, True, own, max_length, device)
+
+
+class Latency(TypedDict):
+    """Time of single test texts, one after the other, and their number."""
+
+    median_s: float
+    p95_s: float
+    texts: int
+    clock: str
+    machine: str
+    created: str
 
 
 @dataclass(frozen=True)
@@ -73,12 +87,11 @@ class Alternative:
         In words.
     predictions : Predictions
         On the test data.
-    training : mapping or None
-        ``energy`` (the figures of a phase) and ``created``; None where nothing is trained, or where it is not known.
-    inference : mapping
+    training : Training or None
+        None where nothing is trained, or where it is not known.
+    inference : InferenceEnergy
         As :func:`audit.energy.meter.measure_in_turn` gives it.
-    latency : mapping
-        ``median_s``, ``p95_s`` and ``texts``: the time of single test texts, one after the other, and their number.
+    latency : Latency
     size : int
         Bytes on disk of what has to be shipped.
     parameters : int
@@ -88,9 +101,9 @@ class Alternative:
     kind: str
     name: str
     predictions: Predictions
-    training: Mapping[str, Any] | None
-    inference: Mapping[str, Any]
-    latency: Mapping[str, Any]
+    training: Training | None
+    inference: InferenceEnergy
+    latency: Latency
     size: int
     parameters: int
 
@@ -137,7 +150,7 @@ class EightBit(Model):
         return f"sha256:{sha256(text.encode()).hexdigest()}"
 
     @cached_property
-    def network(self) -> Any:
+    def network(self) -> PreTrainedModel:
         """The quantised ``torch`` module in evaluation mode."""
         import torch
 
@@ -193,7 +206,7 @@ class Bench:
 
     def alternatives(self, asked: Sequence[str]) -> Alternatives:
         """The audited model and those asked for, by kind; a second time all of it comes from the cache."""
-        made: list[tuple[Runner, Alternative]] = [self._of("audited", self.scorer)]
+        made = [self._of("audited", self.scorer)]
         left_out = {}
         for kind in dict.fromkeys(asked):
             try:
@@ -202,9 +215,9 @@ class Bench:
                 left_out[kind] = str(reason)
         measured = measure_in_turn([runner for runner, _ in made], self.test.texts, self.meter, self.cache)
         beside = zip(made, measured, strict=True)
-        return Alternatives(tuple(replace(each, inference=blocks) for (_, each), blocks in beside), left_out)
+        return Alternatives(tuple(with_energy(blocks) for (_, with_energy), blocks in beside), left_out)
 
-    def _made(self, kind: str) -> tuple[Runner, Alternative]:
+    def _made(self, kind: str) -> tuple[Runner, _Measured]:
         if kind == "int8":
             return self._eight_bit()
         if self.members is None:
@@ -243,7 +256,7 @@ class Bench:
             raise _LeftOut("the recipe itself freezes these layers")
         return replace(self.recipe, settings=settings.model_copy(update={"train": kind, "validation": 0.0}))
 
-    def _eight_bit(self) -> tuple[Runner, Alternative]:
+    def _eight_bit(self) -> tuple[Runner, _Measured]:
         audited = self.scorer.model
         if audited.device != "cpu":
             raise _LeftOut(
@@ -263,7 +276,7 @@ class Bench:
         except NotFiniteError:  # the audited model itself answers with numbers
             raise _LeftOut("with 8-bit layers its answers are no numbers") from None
 
-    def _of(self, kind: str, scorer: Scorer) -> tuple[Runner, Alternative]:
+    def _of(self, kind: str, scorer: Scorer) -> tuple[Runner, _Measured]:
         model = scorer.model
         suffixes = (*SETTINGS, *(SAFE if safe_weights(model.folder, model.source) else PICKLED))
         return self._measured(kind, scorer, model.training, _bytes(model.folder, suffixes), _parameters(model))
@@ -272,22 +285,27 @@ class Bench:
         self,
         kind: str,
         scorer: Scorer | LinearModel,
-        training: Mapping[str, Any] | None,
+        training: Training | None,
         size: int,
         parameters: int,
-    ) -> tuple[Runner, Alternative]:
-        """A model and all about it but its energy, which is measured last, for all of them in turn."""
+    ) -> tuple[Runner, _Measured]:
         texts = self.test.texts
-        return scorer, Alternative(
+        predictions = scorer.predict(texts).on(self.test)
+        latency = _summary(measure_single(scorer, texts, self.meter, self.cache, seed=self.seed))
+        return scorer, lambda inference: Alternative(
             kind=kind,
             name=NAMES[kind],
-            predictions=scorer.predict(texts).on(self.test),
+            predictions=predictions,
             training=training,
-            inference={},
-            latency=_summary(measure_single(scorer, texts, self.meter, self.cache, seed=self.seed)),
+            inference=inference,
+            latency=latency,
             size=size,
             parameters=parameters,
         )
+
+
+# A model and all about it but its energy, which is measured last, for all of them in turn.
+_Measured = Callable[[InferenceEnergy], Alternative]
 
 
 class _LeftOut(Exception):  # noqa: N818 - a reason, not an error
@@ -304,8 +322,10 @@ def _bytes(folder: Path, suffixes: tuple[str, ...]) -> int:
     return sum(path.stat().st_size for path, _ in artifact.files(folder) if path.suffix.lower() in suffixes)
 
 
-def _summary(times: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(times: SingleTimes) -> Latency:
     """Median and 95th percentile of measured times, seconds."""
     median, p95 = np.quantile(times["seconds"], (0.5, 0.95))
-    told = {key: times[key] for key in ("clock", "machine", "created")}
-    return {"median_s": float(median), "p95_s": float(p95), "texts": len(times["seconds"]), **told}
+    return {
+        "median_s": float(median), "p95_s": float(p95), "texts": len(times["seconds"]),
+        "clock": times["clock"], "machine": times["machine"], "created": times["created"],
+    }  # fmt: skip

@@ -6,26 +6,27 @@ trains none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack, cast
 
 import numpy as np
 
 from audit.core.cache import Cache, read_json
 from audit.core.errors import AuditError, NotAssessed, NotFiniteError
+from audit.core.figures import Figures
 from audit.core.progress import Progress
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.experiments.alternatives import recurrent_recipe
 from audit.experiments.runs import Runs, Trained
-from audit.experiments.steps import measure_steps
+from audit.experiments.steps import Steps, measure_steps
 from audit.inference.attention import Attention
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.models.model import Model
+from audit.models.model import FineTuning, Model
 from audit.training import pretrain
 from audit.training.finetune import Recipe, train
 from audit.training.reference_models import LinearModel
@@ -39,6 +40,18 @@ FROZEN = ("all", "last:2", "last:1", "head")
 SENTENCES = 20  # texts on which the formula of attention is checked
 ELSEWHERE = 2000  # texts of a data set from elsewhere
 PHASE = "claims"
+
+
+class Changes(TypedDict, total=False):
+    """Settings of a recipe that an experiment changes."""
+
+    train: str
+    initialise: str
+    learning_rate: float
+
+
+class _Seeded(Changes, total=False):
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,7 @@ class Experiments:
     cache : Cache
     meter : Meter
     progress : Progress
-    used : list of mapping
+    used : list of FineTuning
         Filled with what is known of each training that was asked for.
     """
 
@@ -92,9 +105,9 @@ class Experiments:
     cache: Cache
     meter: Meter
     progress: Progress
-    used: list[Mapping[str, Any]] = field(default_factory=list)
+    used: list[FineTuning] = field(default_factory=list)
 
-    def learning_curves(self) -> tuple[dict[int, Runs], dict[int, Runs], Mapping[str, Any] | None]:
+    def learning_curves(self) -> tuple[dict[int, Runs], dict[int, Runs], Figures | None]:
         """Models from pretrained and from random weights by size of the training data, and what pretraining took."""
         encoder = self._encoder
         curves = [
@@ -171,7 +184,7 @@ class Experiments:
         names = [Path(each.source).stem for each in away]
         return deep, linear, names, [each.left_out for each in self.elsewhere]
 
-    def steps(self) -> dict[str, Any]:
+    def steps(self) -> Steps:
         """Time of training steps against the length of texts."""
         return measure_steps(self.device, self.meter, self.cache, self.progress)
 
@@ -212,27 +225,27 @@ class Experiments:
         return self.linear
 
     @cached_property
-    def _pretraining(self) -> Mapping[str, Any]:
+    def _pretraining(self) -> pretrain.Record:
         """What the encoder's folder tells of its pretraining."""
         base = self._encoder.base
         found = read_json(base / pretrain.RECORD) if base is not None else None
-        return found if isinstance(found, dict) else {}
+        return cast("pretrain.Record", found) if isinstance(found, dict) else {}
 
     def _part(self, share: float) -> Examples:
         """A random part of the training data; a smaller one is part of each larger one."""
         order = np.random.default_rng(self.test.protocol.seed).permutation(len(self._all))
         return self._all.take(np.sort(order[: round(share * len(order))]))
 
-    def _runs(self, recipe: Recipe, rows: Examples, **settings: Any) -> Runs:
+    def _runs(self, recipe: Recipe, rows: Examples, **settings: Unpack[Changes]) -> Runs:
         """Models of one recipe from several seeds."""
         seeds = range(recipe.settings.seed, recipe.settings.seed + SEEDS)
         return tuple(self._trained(recipe, rows, seed=seed, **settings) for seed in seeds)
 
-    def _trained(self, recipe: Recipe, rows: Examples, **settings: Any) -> Trained:
+    def _trained(self, recipe: Recipe, rows: Examples, **settings: Unpack[_Seeded]) -> Trained:
         model = self._model(recipe, rows, **settings)
         return Trained(self._said(self.score(model)), model.training)
 
-    def _model(self, recipe: Recipe, rows: Examples, **settings: Any) -> Model:
+    def _model(self, recipe: Recipe, rows: Examples, **settings: Unpack[_Seeded]) -> Model:
         changed = replace(recipe, settings=recipe.settings.model_copy(update={"validation": 0.0, **settings}))
         model = train(changed, rows, self.cache, self.meter, self.progress, phase=PHASE)
         assert model.training is not None

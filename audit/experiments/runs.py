@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from audit.inference.predictions import Predictions
+from audit.models.model import Training
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Trained:
     ----------
     predictions : Predictions
         Of the test examples, told them.
-    training : mapping or None
-        ``energy`` (the figures of a phase), ``examples``, ``trainable_parameters``; None where that is not known.
+    training : Training or None
+        None where that is not known.
     """
 
     predictions: Predictions
-    training: Mapping[str, Any] | None = None
+    training: Training | None = None
 
 
 Runs = Sequence[Trained]  # by one recipe, each from another seed

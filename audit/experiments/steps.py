@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit.core.cache import Cache
+from audit.core.cache import Cache, Entry
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from audit.core.progress import Progress
     from audit.energy.meter import Meter
 
@@ -23,7 +25,18 @@ RECURRENT_LAYERS = 4  # of that width, which have as many numbers
 REVISION = 1  # of what is kept of a measurement
 
 
-def measure_steps(device: str, meter: Meter, cache: Cache, progress: Progress) -> dict[str, Any]:
+class Steps(Entry):
+    """Time of training steps of several networks."""
+
+    lengths: list[int]
+    seconds: dict[str, list[list[float]]]  # by network: rounds, lengths
+    parameters: dict[str, int]
+    batch: int
+    device: str
+    machine: str
+
+
+def measure_steps(device: str, meter: Meter, cache: Cache, progress: Progress) -> Steps:
     """Time of training steps on random texts, measured in this process; kept with machine and date.
 
     Parameters
@@ -33,9 +46,7 @@ def measure_steps(device: str, meter: Meter, cache: Cache, progress: Progress) -
 
     Returns
     -------
-    dict
-        ``lengths``; ``seconds``, for each network of shape (rounds, lengths); ``parameters`` of each; ``batch``,
-        ``device``, ``machine``, ``created``.
+    Steps
     """
     key = {
         "what": "training steps",
@@ -48,7 +59,7 @@ def measure_steps(device: str, meter: Meter, cache: Cache, progress: Progress) -
     return cache.measurement(key, lambda: _measure(device, meter, progress))
 
 
-def _measure(device: str, meter: Meter, progress: Progress) -> dict[str, Any]:
+def _measure(device: str, meter: Meter, progress: Progress) -> Steps:
     import torch
     from torch import nn
 
@@ -79,7 +90,7 @@ def _measure(device: str, meter: Meter, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _step(network: Any, device: str) -> Callable[[int], float]:
+def _step(network: nn.Module, device: str) -> Callable[[int], float]:
     """Takes one training step on texts of a length, and gives its time in seconds."""
     import torch
 

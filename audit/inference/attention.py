@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.errors import NotAssessed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,9 @@ class Attention:
     keys: NDArray[np.float32]
 
 
-def weigh(network: Any, tokenizer: Any, texts: Sequence[str], max_length: int) -> list[Attention]:
+def weigh(
+    network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], max_length: int
+) -> list[Attention]:
     """What each layer multiplies and weighs, one text at a time.
 
     Parameters
@@ -56,7 +61,7 @@ def weigh(network: Any, tokenizer: Any, texts: Sequence[str], max_length: int) -
             f"the layers of {type(network).__name__} have no queries and keys of their own; audit a model of the "
             "family of BERT, RoBERTa, ELECTRA or DistilBERT"
         )
-    seen: dict[str, list[Any]] = {role: [] for role in parts}
+    seen: dict[str, list[NDArray[np.float32]]] = {role: [] for role in parts}
     hooks = [
         part.register_forward_hook(lambda _, given, made, role=role: seen[role].append(made[0].cpu().numpy()))
         for role, found in parts.items()

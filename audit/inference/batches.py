@@ -13,12 +13,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audit.core.cache import Entry
 from audit.core.errors import AuditError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerFast
 
 Rows = NDArray[np.int64]
 S = TypeVar("S")
@@ -90,6 +95,14 @@ class Encodings:
         return cls(columns)
 
 
+class Calibration(Entry):
+    """How large batches should be."""
+
+    tokens: int  # the budget
+    seconds: dict[str, list[float]]  # of a token, by candidate
+    texts: int  # how many were run
+
+
 class Batches:
     """Forms batches and has them worked through.
 
@@ -111,7 +124,7 @@ class Batches:
         # Whether texts of several lengths may share a batch; None: not known yet.
         self._mixed: bool | None = None if checked else True
 
-    def run(self, lengths: Rows, work: Callable[[Rows], Any]) -> Iterator[tuple[Rows, Any]]:
+    def run(self, lengths: Rows, work: Callable[[Rows], torch.Tensor]) -> Iterator[tuple[Rows, torch.Tensor]]:
         """What a function makes of each batch, longest texts first so that memory runs out at once or never.
 
         Parameters
@@ -157,7 +170,7 @@ class Batches:
             yield rows, made
             start += len(rows)
 
-    def calibrate(self, lengths: Rows, work: Callable[[Rows], Any]) -> dict[str, Any]:
+    def calibrate(self, lengths: Rows, work: Callable[[Rows], torch.Tensor]) -> Calibration:
         """Seconds a token by size of batch, on texts of medium length, and the budget that they speak for.
 
         Parameters
@@ -167,8 +180,7 @@ class Batches:
 
         Returns
         -------
-        dict
-            ``tokens``, the budget; ``seconds``, a list of figures for each candidate; ``texts``, how many were run.
+        Calibration
         """
         import torch
 
@@ -212,7 +224,7 @@ class Batches:
 
             torch.cuda.empty_cache()
 
-    def _alike(self, batched: Any, alone: Any) -> bool:
+    def _alike(self, batched: torch.Tensor, alone: torch.Tensor) -> bool:
         """Whether two answers are the same but for rounding."""
         return bool((batched - alone).abs().max() <= self._tolerance * max(1.0, float(alone.abs().max())))
 
@@ -224,7 +236,7 @@ def calibration_tokens(kind: str) -> int:
 
 def inputs(
     columns: Mapping[str, Sequence[Sequence[int]]], padding: Mapping[str, int], side: str, device: str
-) -> dict[str, Any]:
+) -> dict[str, torch.Tensor]:
     """Tensors of one batch on the device, no wider than its longest text; a mask only where there is padding.
 
     Parameters
@@ -260,7 +272,7 @@ def inputs(
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
-def filler(tokenizer: Any) -> dict[str, int]:
+def filler(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
     """What fills up shorter texts; any number will do where there is no padding token, since all are masked."""
     return {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
 

@@ -9,12 +9,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.core.cache import Cache
+from audit.core.cache import Cache, Entry
 from audit.core.progress import Progress
 from audit.data.examples import fingerprint
 from audit.inference import attention, feature_attributions, gradients, keys
@@ -26,6 +26,30 @@ from audit.models import tokens
 
 if TYPE_CHECKING:
     from audit.energy.meter import Meter
+
+
+class Head(Entry):
+    """What one head of the last layer weighs."""
+
+    tokens: list[str]
+    weights: list[list[float]]  # how much of each token (inner) goes into each
+    head: int  # which one, counted from 1
+    layer: int
+    layers: int  # how many there are
+    heads: int
+
+
+class _Words(Entry):
+    numbers: list[int]
+    words: Sequence[str]
+
+
+# Spans, scores and what is moved of a text, as `Attribution` has them; lists once they come from the cache.
+_Explained = tuple[Sequence[tuple[int, int]], Sequence[float], float]
+
+
+class _Attributions(Entry):
+    made: list[_Explained]
 
 
 class Explainer:
@@ -61,14 +85,13 @@ class Explainer:
         self._runner.counts.texts += len(texts)
         return made
 
-    def heads(self, text: str) -> dict[str, Any]:
+    def heads(self, text: str) -> Head:
         """What one head of the last layer weighs: the one that looks least at the tokenizer's own tokens.
 
         Returns
         -------
-        dict
-            ``tokens``, a list of t; ``weights``, t lists of t: how much of each token (inner) goes into each; ``layer``
-            and ``head``, counted from 1, ``layers`` and ``heads``, how many there are. Kept in the cache.
+        Head
+            Kept in the cache.
 
         Raises
         ------
@@ -78,7 +101,7 @@ class Explainer:
         read = self._runner.read(text)
         asked = {"what": "attention", "scope": keys.of_rows(self.model, "").hex(), "text": fingerprint([read])}
 
-        def measure() -> dict[str, Any]:
+        def measure() -> Head:
             (seen,) = self.attention([read])
             last = seen.weights[-1]  # (heads, tokens, tokens)
             special = np.isin(seen.tokens, self.model.tokenizer.all_special_tokens)
@@ -89,7 +112,9 @@ class Explainer:
             }  # fmt: skip
 
         kept = self._cache.measurement(asked, measure)
-        return {name: value for name, value in kept.items() if name not in ("key", "created")}
+        kept.pop("key", None)
+        kept.pop("created", None)
+        return kept
 
     def attributions(
         self, texts: Sequence[str], targets: NDArray[np.int64], shuffled: int | None = None
@@ -120,17 +145,17 @@ class Explainer:
             "targets": classes, "shuffled": shuffled, "steps": list(feature_attributions.STEPS),
         }  # fmt: skip
 
-        def measure() -> dict[str, Any]:
+        def measure() -> _Attributions:
             network = (
                 self.model.network if shuffled is None else feature_attributions.shuffled(self.model.network, shuffled)
             )
-            made = []
+            made: list[_Explained] = []
             with self._meter.phase("gradients"), self._progress.bar("explain", len(read), "texts") as bar:
                 for each in feature_attributions.integrated_gradients(
                     network, self.model.tokenizer, read, classes, self.model.max_length,
                     lambda ids: self._runner.inputs({"input_ids": ids}), self._runner.batches.tokens,
                 ):  # fmt: skip
-                    made.append([each.spans, each.scores, each.moved])
+                    made.append((each.spans, each.scores, each.moved))
                     self._runner.counts.forward_passes += each.passes
                     bar.advance(1)
             self._check_sums(made)
@@ -203,12 +228,12 @@ class Explainer:
         sample = [self._runner.read(text) for text in texts[:: max(1, len(texts) // tokens.SAMPLE)]]
         key = {"what": "unknown tokens", "texts": fingerprint(sample), **keys.tokenization(self.model)}
 
-        def measure() -> dict[str, Any]:
+        def measure() -> dict[str, float]:
             return {"share": tokens.unknown_share(self.model.tokenizer, sample)}
 
-        return float(self._cache.measurement(key, measure)["share"])
+        return self._cache.measurement(key, measure)["share"]
 
-    def _check_sums(self, explained: Iterable[Sequence[Any]]) -> None:
+    def _check_sums(self, explained: Iterable[_Explained]) -> None:
         """Refuse attributions of which any is no number, just made or from the cache."""
         self._runner.check(np.array([[sum(scores), moved] for _, scores, moved in explained], dtype=float))
 
@@ -237,7 +262,7 @@ class Explainer:
     def _whole_words(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """Kept, as whatever only the tokenizer says: to load it takes longer than to ask it."""
 
-        def measure() -> dict[str, Any]:
+        def measure() -> _Words:
             rows = tokens.embedded(self.model.network)
             numbers, words = gradients.whole_words(self.model.tokenizer, self._runner.token_ids, rows)
             return {"numbers": numbers.tolist(), "words": words}

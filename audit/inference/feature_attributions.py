@@ -6,12 +6,16 @@ import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.errors import NotAssessed
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 # A word is what stands between spaces; in scripts without them, each character.
 _WITHOUT_SPACES = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
@@ -54,7 +58,7 @@ class Attribution:
         return abs(sum(self.scores) - self.moved) / max(abs(self.moved), 1e-3)
 
 
-def shuffled(network: Any, seed: int) -> Any:
+def shuffled(network: PreTrainedModel, seed: int) -> PreTrainedModel:
     """A copy of a network in which each weight matrix holds its own numbers in random order.
 
     Notes
@@ -75,12 +79,12 @@ def shuffled(network: Any, seed: int) -> Any:
 
 
 def integrated_gradients(
-    network: Any,
-    tokenizer: Any,
+    network: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
     texts: Sequence[str],
     targets: Sequence[int],
     max_length: int,
-    inputs: Callable[[Sequence[list[int]]], dict[str, Any]],
+    inputs: Callable[[Sequence[list[int]]], dict[str, torch.Tensor]],
     most_tokens: int,
 ) -> Iterator[Attribution]:
     """Integrated gradients of the log-odds of a class, with respect to the words' embeddings; one text at a time.
@@ -119,14 +123,15 @@ def integrated_gradients(
     # A decoder that knows no padding looks for the last token of one text, and refuses several.
     alone = getattr(getattr(network, "config", None), "pad_token_id", 0) is None
 
-    def log_odds(embedded: Any, target: int, given: dict[str, Any]) -> Any:
+    def log_odds(embedded: torch.Tensor, target: int, given: dict[str, torch.Tensor]) -> torch.Tensor:
         more = {name: value.expand(len(embedded), -1) for name, value in given.items()}
         try:
             logits = network(inputs_embeds=embedded, **more).logits.float()  # (steps, classes)
         except TypeError:
             raise NotAssessed(f"{type(network).__name__} takes no embeddings in place of tokens") from None
         others = torch.cat([logits[:, :target], logits[:, target + 1 :]], dim=1)
-        return logits[:, target] - others.logsumexp(dim=1)
+        odds: torch.Tensor = logits[:, target] - others.logsumexp(dim=1)
+        return odds
 
     method = IntegratedGradients(log_odds)
     for text, target in zip(texts, targets, strict=True):

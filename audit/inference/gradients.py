@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.progress import Bar
 from audit.inference.batches import Batches
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Inserted:
 
 
 def inserted(
-    tokenizer: Any, texts: Sequence[str], extra: Sequence[int], max_length: int, positions: int
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], extra: Sequence[int], max_length: int, positions: int
 ) -> Iterator[Inserted]:
     """Each text with a copy of a token put beside it, at some of its places.
 
@@ -79,11 +83,11 @@ def inserted(
 
 
 def mean_margins(
-    network: Any,
+    network: PreTrainedModel,
     rows: Sequence[Inserted],
     sources: NDArray[np.int64],
     batches: Batches,
-    inputs: Callable[[Sequence[list[int]]], dict[str, Any]],
+    inputs: Callable[[Sequence[list[int]]], dict[str, torch.Tensor]],
     bar: Bar,
 ) -> NDArray[np.float32]:
     """Mean gradient of each class margin with respect to the inserted token's embedding.
@@ -134,7 +138,7 @@ def mean_margins(
 
 
 def whole_words(
-    tokenizer: Any, tokens: Callable[[str], list[int]], rows: int | None = None
+    tokenizer: PreTrainedTokenizerFast, tokens: Callable[[str], list[int]], rows: int | None = None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Numbers, below `rows`, and spellings of the tokens that are a word: behind another they become that token alone.
 

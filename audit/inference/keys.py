@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from importlib.metadata import version
-from typing import Any
 
 from audit.models.model import Model
 
@@ -35,7 +34,7 @@ def of_encodings(model: Model) -> bytes:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()[:16]
 
 
-def tokenization(model: Model) -> dict[str, Any]:
+def tokenization(model: Model) -> dict[str, object]:
     """What decides how a text is tokenized; JSON values."""
     libraries = {name: version(name) for name in ("tokenizers", "transformers")}
     return {"revision": REVISION, "model": model.fingerprint, "versions": libraries}

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from audit.core.cache import Cache
+from audit.core.cache import Cache, Entry
 from audit.core.errors import NotFiniteError
 from audit.energy.meter import Meter, Runner
 from audit.inference.scorer import Scorer
@@ -28,9 +28,40 @@ CLOCKS = {"processor": time.process_time, "wall": time.perf_counter}
 SINGLE = 200  # test texts that are timed one after the other
 
 
+class HostileAnswer(TypedDict):
+    """What came of a hostile text."""
+
+    kind: str
+    length: int  # characters
+    seconds: float | None  # None where no answer came
+    memory: int | None  # bytes by which the process grew; None where the system does not tell
+    error: str | None
+
+
+class Latencies(Entry):
+    """Time of ordinary texts and of hostile ones, each alone."""
+
+    ordinary: list[float]
+    hostile: list[HostileAnswer]
+    clock: str
+    machine: str
+    max_characters: NotRequired[int]
+
+
+class SingleTimes(Entry):
+    """Time of single texts.
+
+    The clock is ``processor`` on one core, so that what else runs does not count, and ``wall`` on a graphics card.
+    """
+
+    seconds: list[float]
+    clock: str
+    machine: str
+
+
 def measure_latency(
     scorer: Scorer, ordinary: Sequence[str], hostile: Sequence[Request], meter: Meter, cache: Cache, *, seed: int = 0
-) -> dict[str, Any]:
+) -> Latencies:
     """Time of each text alone, past the prediction cache; kept with machine and date.
 
     Parameters
@@ -43,8 +74,7 @@ def measure_latency(
 
     Returns
     -------
-    dict
-        As :func:`audit.probes.security.latency.latency_tail` takes it.
+    Latencies
     """
     if not isinstance(scorer, Scorer):
         return _measure(lambda text: scorer.predict([text]).probabilities, "wall", ordinary, hostile, meter, seed)
@@ -60,18 +90,15 @@ def measure_latency(
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
     }
     clock = _clock(scorer)
-    return cache.measurement(
-        key,
-        lambda: {
-            **_measure(lambda text: scorer.forward([text], show=False), clock, ordinary, hostile, meter, seed),
-            "max_characters": scorer.max_characters,
-        },
-    )
+
+    def measure() -> Latencies:
+        times = _measure(lambda text: scorer.forward([text], show=False), clock, ordinary, hostile, meter, seed)
+        return {**times, "max_characters": scorer.max_characters}
+
+    return cache.measurement(key, measure)
 
 
-def measure_single(
-    scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache, *, seed: int = 0
-) -> dict[str, Any]:
+def measure_single(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache, *, seed: int = 0) -> SingleTimes:
     """Time of single texts, one after the other, past the prediction cache; kept with machine and date.
 
     Parameters
@@ -82,9 +109,7 @@ def measure_single(
 
     Returns
     -------
-    dict
-        ``seconds`` of each, ``clock`` (``processor`` on one core, so that what else runs does not count; ``wall`` on a
-        graphics card), ``machine`` and ``created``.
+    SingleTimes
     """
     key = {
         "what": "single texts",
@@ -98,7 +123,7 @@ def measure_single(
     return cache.measurement(key, lambda: _single(scorer, texts, meter, seed))
 
 
-def _single(scorer: Runner, texts: Sequence[str], meter: Meter, seed: int) -> dict[str, Any]:
+def _single(scorer: Runner, texts: Sequence[str], meter: Meter, seed: int) -> SingleTimes:
     clock = _clock(scorer)
     now, rng = CLOCKS[clock], random.Random(seed)
     seconds: list[float] = []
@@ -118,17 +143,17 @@ def _clock(scorer: Runner) -> str:
 
 
 def _measure(
-    answer: Callable[[str], Any],
+    answer: Callable[[str], ArrayLike],
     clock: str,
     ordinary: Sequence[str],
     hostile: Sequence[Request],
     meter: Meter,
     seed: int,
-) -> dict[str, Any]:
+) -> Latencies:
     now = CLOCKS[clock]
     rng = random.Random(seed)
     usual: list[float] = []
-    rows = []
+    rows: list[HostileAnswer] = []
     with meter.phase("measure latency"), _steadily(one_thread=clock == "processor"):
         for _ in range(WARM_UP):
             answer(rng.choice(ordinary))

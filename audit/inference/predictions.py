@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +83,7 @@ class Predictions:
         return np.asarray(-np.log(np.clip(p, 1e-12, 1.0)))
 
 
-def check_finite(rows: NDArray[np.floating[Any]], source: str = "", dtype: str = "") -> None:
+def check_finite(rows: NDArray[np.floating], source: str = "", dtype: str = "") -> None:
     """Refuse answers that are no numbers.
 
     Parameters

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,28 @@ from numpy.typing import NDArray
 from audit.core.cache import Cache
 from audit.core.progress import Bar
 from audit.data.tables import without_surrogates
-from audit.inference.batches import Batches, Encodings, ahead, calibration_tokens, filler, inputs, one_behind, windows
+from audit.inference.batches import (
+    Batches,
+    Calibration,
+    Encodings,
+    Rows,
+    ahead,
+    calibration_tokens,
+    filler,
+    inputs,
+    one_behind,
+    windows,
+)
 from audit.inference.predictions import check_finite
 from audit.models import tokens
 from audit.models.model import Model
 
 if TYPE_CHECKING:
+    import torch
+
     from audit.energy.meter import Meter
+
+    Compute = Callable[[dict[str, torch.Tensor]], torch.Tensor]  # from a network's inputs to a row for each text
 
 # Texts that are tokenized at a time, while the device works on those before them. On a processor, all at once: there
 # is no second device to keep busy.
@@ -105,11 +120,11 @@ class LocalRunner:
             return self._computed(pieces, self._states, 2 * self.model.network.config.hidden_size, bar)
         return self._computed(pieces, self._probabilities, len(self.model.labels), bar)
 
-    def check(self, rows: NDArray[np.floating[Any]]) -> None:
+    def check(self, rows: NDArray[np.floating]) -> None:
         """Refuse answers that are no numbers, see :func:`audit.inference.predictions.check_finite`."""
         check_finite(rows, self.model.source, self.model.dtype)
 
-    def inputs(self, columns: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Any]:
+    def inputs(self, columns: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, torch.Tensor]:
         """Padded tensors of token numbers, on the model's device."""
         return inputs(columns, self.filler, self.model.tokenizer.padding_side, self.model.device)
 
@@ -141,7 +156,7 @@ class LocalRunner:
         }
         sample = texts[:: max(1, len(texts) // CALIBRATION_TEXTS)][:CALIBRATION_TEXTS]
 
-        def measure() -> dict[str, Any]:
+        def measure() -> Calibration:
             encodings = self.encode(sample)
             made = self.batches.calibrate(encodings.lengths, self._work(encodings, self._probabilities))
             self.counts.forward_passes += made["texts"]
@@ -166,13 +181,13 @@ class LocalRunner:
         """Whether the tokens of one text are of several types, as XLNet's are, which the network must then be told."""
         return any(self.model.tokenizer("a").get("token_type_ids", ()))
 
-    def _probabilities(self, given: dict[str, Any]) -> Any:
+    def _probabilities(self, given: dict[str, torch.Tensor]) -> torch.Tensor:
         """Tensor of shape (batch, classes)."""
         import torch
 
         return torch.softmax(self.model.network(**given).logits.float(), dim=-1)
 
-    def _states(self, given: dict[str, Any]) -> Any:
+    def _states(self, given: dict[str, torch.Tensor]) -> torch.Tensor:
         """Tensor of shape (batch, 2 * hidden size): the last states of the first token, and averaged over all."""
         import torch
 
@@ -182,13 +197,11 @@ class LocalRunner:
         mean = (states * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
         return torch.cat([first, mean], dim=1)
 
-    def _computed(
-        self, pieces: Iterable[Encodings], compute: Callable[[dict[str, Any]], Any], width: int, bar: Bar
-    ) -> NDArray[np.float32]:
+    def _computed(self, pieces: Iterable[Encodings], compute: Compute, width: int, bar: Bar) -> NDArray[np.float32]:
         """What a function makes of the model's inputs for each text, shape (n, width); they count as forward passes."""
         results = [np.empty((0, width), dtype=np.float32)]
 
-        def batches() -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64], Any]]:
+        def batches() -> Iterator[tuple[NDArray[np.float32], Rows, torch.Tensor]]:
             for piece in pieces:
                 results.append(np.empty((len(piece), width), dtype=np.float32))
                 for rows, made in self.batches.run(piece.lengths, self._work(piece, compute)):
@@ -201,15 +214,13 @@ class LocalRunner:
             bar.advance(len(rows))
         return np.concatenate(results)
 
-    def _work(
-        self, encodings: Encodings, compute: Callable[[dict[str, Any]], Any]
-    ) -> Callable[[NDArray[np.int64]], Any]:
+    def _work(self, encodings: Encodings, compute: Compute) -> Callable[[Rows], torch.Tensor]:
         """What runs a function on the model's inputs of some of the texts."""
         import torch
 
         tokens.check_numbers(encodings.columns["input_ids"], self.model.network, self.model.source)
 
-        def work(rows: NDArray[np.int64]) -> Any:
+        def work(rows: Rows) -> torch.Tensor:
             with torch.inference_mode():
                 return compute(self.inputs(encodings.take(rows).columns))
 

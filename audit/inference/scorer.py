@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from audit.inference import keys
 from audit.inference.answers import Answers
 from audit.inference.attention import Attention
 from audit.inference.batches import Encodings, windows
-from audit.inference.explainer import Explainer
+from audit.inference.explainer import Explainer, Head
 from audit.inference.feature_attributions import Attribution
 from audit.inference.gradients import TriggerScores
 from audit.inference.predictions import Predictions
@@ -69,7 +69,7 @@ class Scorer:
         self.explainer = Explainer(self.local, cache, meter, progress)
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What an answer costs depends on this, besides the text and the machine; JSON values."""
         model = self.model
         single = {} if model.dtype == "float32" else {"dtype": model.dtype}  # float32 was all there was once
@@ -116,7 +116,7 @@ class Scorer:
         """
         classes, written = len(self.model.labels), 0
 
-        def header() -> dict[str, Any]:
+        def header() -> dict[str, object]:
             return {"descr": "<f4", "fortran_order": False, "shape": (written, classes)}
 
         with path.open("wb") as file:
@@ -165,7 +165,7 @@ class Scorer:
         """As :meth:`audit.inference.explainer.Explainer.attention`."""
         return self.explainer.attention(texts)
 
-    def heads(self, text: str) -> dict[str, Any]:
+    def heads(self, text: str) -> Head:
         """As :meth:`audit.inference.explainer.Explainer.heads`."""
         return self.explainer.heads(text)
 

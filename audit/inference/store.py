@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock
@@ -29,7 +29,7 @@ except ImportError:  # Windows: processes at work on the same texts compute them
     fcntl = None  # type: ignore[assignment]
 
 Key = bytes
-Row = NDArray[Any]
+Row = NDArray[np.number]
 Answer = TypeVar("Answer")
 
 # The file grows to this, and to no more than this share of its disk; then the scope that was used least recently goes.

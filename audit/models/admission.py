@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from audit.core.errors import AuditError
 from audit.models.files.weights import Tensor
@@ -54,7 +53,7 @@ _RELATIVE = {"t5", "mt5", "umt5", "longt5", "xlnet", "funnel", "bloom"}
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_encoder_position_embeddings")
 
 
-def check(folder: Path, source: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def check(folder: Path, source: str, config: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
     """Refuse a folder from which no working network or tokenizer comes, whether it is to be audited or trained.
 
     Parameters
@@ -112,7 +111,7 @@ def check_adapter(folder: Path, source: str) -> None:
         )
 
 
-def check_classifier(source: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def check_classifier(source: str, config: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
     """Refuse a model whose head is missing, or does not choose one of several classes.
 
     Raises
@@ -145,13 +144,13 @@ def outputs_of(tensors: Mapping[str, Tensor]) -> int | None:
     return rows.pop() if len(rows) == 1 else None
 
 
-def positions(config: Mapping[str, Any]) -> int | None:
+def positions(config: Mapping[str, object]) -> int | None:
     """How many tokens a network has positions for, by its configuration; None where there is no such limit."""
     family, padding = config.get("model_type"), config.get("pad_token_id", 1)
     rotary = config.get("position_embedding_type") == "rotary" or any("rope" in key for key in config)
     if family in _RELATIVE or rotary or config.get("position_biased_input") is False:
         return None
-    number = next((config[name] for name in _POSITIONS if isinstance(config.get(name), int)), 0)
+    number = next((value for name in _POSITIONS if isinstance(value := config.get(name), int)), 0)
     if family in _BEHIND_PADDING and isinstance(padding, int):
         number -= padding + 1
     return number if number > 0 else None
@@ -175,7 +174,7 @@ def has_tokenizer(folder: Path) -> bool:
     return isinstance(settings, dict) and bool(_WITHOUT_FILES.fullmatch(str(settings.get("tokenizer_class"))))
 
 
-def _check_precision(source: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def _check_precision(source: str, config: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
     """Refuse weights in few bits that nothing here makes numbers of."""
     settings = config.get("quantization_config")
     if settings:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired
 
 from audit.core import hub
+from audit.core.cache import Entry
 from audit.core.errors import AuditError
+from audit.core.figures import Figures
 from audit.core.files import sha256
 from audit.data import labels
 from audit.models import admission, tokens
@@ -20,6 +22,9 @@ from audit.models.files import artifact, pickles, weights
 from audit.models.files.pickles import PICKLED
 from audit.text.paths import check_all, check_content
 from audit.text.redaction import message, printable
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 # Formats that other tools would load in place of the audited weights.
 OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".keras", ".tflite")
@@ -32,6 +37,27 @@ HUB_FILES = [
 ]
 # The names under which Transformers looks for weights.
 SAFE_WEIGHTS, PICKLED_WEIGHTS = "model.safetensors", "pytorch_model.bin"
+
+
+class Training(Entry):
+    """What is remembered of a training."""
+
+    energy: Figures
+    device: str
+    examples: int
+    trainable_parameters: NotRequired[int]
+
+
+class FineTuning(Training):
+    """What is remembered of the training of a network by the policy's recipe."""
+
+    fingerprint: str
+    recipe: dict[str, object]
+    base: str
+    base_revision: str | None
+    validation_examples: int
+    steps: int
+    history: list[dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +80,7 @@ class Model:
         The commit that a Hub id was resolved to.
     pinned : bool
         False for a Hub id whose policy does not name a full commit.
-    training : mapping or None
+    training : FineTuning or None
         Recipe, history and energy of the fine-tuning, if this audit's recipe made it.
     allow_pickle : bool
         Whether pickled weights may be loaded where there are no others, tensors only.
@@ -69,7 +95,7 @@ class Model:
     device: str = "cpu"
     revision: str | None = None
     pinned: bool = True
-    training: Mapping[str, Any] | None = field(default=None, repr=False)
+    training: FineTuning | None = field(default=None, repr=False)
     allow_pickle: bool = False
     dtype: str = "float32"
     # Whether the answer to a text depends on those that are read with it, padding apart.
@@ -96,13 +122,13 @@ class Model:
         return sum(prod(tensor.shape) for path in safe for tensor in weights.header(path).values())
 
     @cached_property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> PreTrainedTokenizerFast:
         """The fast tokenizer."""
         with _loadable(self.source, "tokenizer"):
             return tokens.load(self.folder, self.source, config(self.folder, self.source))
 
     @cached_property
-    def network(self) -> Any:
+    def network(self) -> PreTrainedModel:
         """The ``torch`` module in evaluation mode on its device.
 
         Raises
@@ -136,7 +162,7 @@ class Model:
         with torch.inference_mode(False):
             return network.to(self.device).eval()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What the record says of it."""
         return {
             "source": self.source,
@@ -373,18 +399,18 @@ def _weight_files(folder: Path, source: str, name: str) -> list[Path]:
     check_content(index, f"model '{source}'")
     try:
         value = artifact.read_json(index)
-        problems = artifact.index_problems(index, value)
-    except (ValueError, AttributeError):
-        problems = ["not a map of tensors to files"]
+    except ValueError:
+        value = None
+    problems = artifact.index_problems(index, value) if isinstance(value, dict) else ["not a map of tensors to files"]
     if problems:
         raise AuditError(f"model '{source}': {index}: {problems[0]}; expected the names of weight files beside it.")
-    parts = sorted({folder / name for name in value["weight_map"].values()})
+    parts = sorted({folder / name for name in artifact.weight_map(value).values()})
     for path in parts:
         check_content(path, f"model '{source}'")
     return parts
 
 
-def config(folder: Path, source: str) -> dict[str, Any]:
+def config(folder: Path, source: str) -> dict[str, object]:
     """The configuration as plain JSON."""
     check_content(folder / "config.json", f"model '{source}'")
     try:
@@ -407,7 +433,8 @@ def positions(folder: Path, source: str) -> int:
         tokenizer = artifact.read_json(folder / "tokenizer_config.json")
     except (OSError, ValueError):
         tokenizer = {}
-    numbers = (admission.positions(config(folder, source)), tokenizer.get("model_max_length"))
+    stated = tokenizer.get("model_max_length") if isinstance(tokenizer, dict) else None
+    numbers = (admission.positions(config(folder, source)), stated)
     return int(min((number for number in numbers if isinstance(number, int | float) and number > 0), default=512))
 
 

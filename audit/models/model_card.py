@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from audit.models.files import artifact
 
@@ -73,7 +72,7 @@ class Card:
     """
 
     parts: tuple[Part, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     exists: bool = True
 
@@ -100,7 +99,7 @@ def parse(content: bytes) -> Card:
     if len(content) > _LONGEST:
         notes.append("The card is longer than a megabyte; what is behind that was not read.")
     text = content[:_LONGEST].decode("utf-8-sig", "replace").replace("\r\n", "\n")
-    metadata: Mapping[str, Any] = {}
+    metadata: Mapping[str, object] = {}
     front = FRONT.match(text)
     if front:
         text = text[front.end() :]
@@ -113,13 +112,13 @@ def parse(content: bytes) -> Card:
     return Card(tuple(dict.fromkeys(_parts(_COMMENT.sub("", text)))), metadata, tuple(notes))
 
 
-def _metadata(block: str) -> Mapping[str, Any]:
+def _metadata(block: str) -> Mapping[str, object]:
     import yaml
 
     class Plain(yaml.SafeLoader):
         """Without references, by which a few lines can stand for gigabytes."""
 
-        def compose_node(self, parent: Any, index: Any) -> Any:
+        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
             if self.check_event(yaml.AliasEvent):
                 raise ValueError("it refers from one place to another")
             return super().compose_node(parent, index)

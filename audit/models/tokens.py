@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from audit.core.errors import AuditError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 # Texts that are looked at, evenly over the data.
 SAMPLE = 1000
@@ -15,7 +18,7 @@ WARNED, REFUSED = 0.2, 0.5  # shares of unknown tokens
 _FEW, _MANY = 10, 100
 
 
-def load(folder: Path, source: str, config: dict[str, Any]) -> Any:
+def load(folder: Path, source: str, config: Mapping[str, object]) -> PreTrainedTokenizerFast:
     """The fast tokenizer in a folder.
 
     Parameters
@@ -43,7 +46,7 @@ def load(folder: Path, source: str, config: dict[str, Any]) -> Any:
     return tokenizer
 
 
-def unknown_share(tokenizer: Any, texts: Sequence[str]) -> float:
+def unknown_share(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> float:
     """Share of the texts' tokens that stand for what the tokenizer does not know; one that vanishes counts as one."""
     texts = [text for text in texts if text.strip()]
     rows = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
@@ -66,13 +69,13 @@ def check_share(share: float, source: str) -> None:
         )
 
 
-def embedded(network: Any) -> int | None:
+def embedded(network: PreTrainedModel) -> int | None:
     """How many tokens a network has embeddings for; None where it reads characters or bytes without a list."""
     rows = getattr(network.config, "vocab_size", None)
     return rows if isinstance(rows, int) else None
 
 
-def check_numbers(ids: Iterable[Sequence[int]], network: Any, source: str) -> None:
+def check_numbers(ids: Iterable[Sequence[int]], network: PreTrainedModel, source: str) -> None:
     """Refuse tokens for which a network has no embedding, before it fails on them or reads what lies behind them.
 
     Raises

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit.data.examples import Examples
+    from audit.energy.meter import InferenceEnergy
+    from audit.energy.tracker import Grid
     from audit.experiments.alternatives import Alternatives
     from audit.experiments.claims import Experiments
+    from audit.inference.latency import Latencies
     from audit.inference.predictions import Predictions
     from audit.inference.scorer import Scorer
     from audit.models.model import Model
@@ -120,13 +123,13 @@ def predictions(audit_session: Session, scorer: Scorer, test_data: Examples) -> 
 
 
 @pytest.fixture(scope="session")
-def inference_blocks(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
+def inference_blocks(audit_session: Session, scorer: Scorer) -> InferenceEnergy:
     """Energy of predictions on the test texts, in blocks."""
     return audit_session.ledger.inference_blocks(scorer)
 
 
 @pytest.fixture(scope="session")
-def grids(audit_session: Session) -> list[dict[str, Any]]:
+def grids(audit_session: Session) -> list[Grid]:
     """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""
     return audit_session.ledger.grids
 
@@ -138,7 +141,7 @@ def spent(audit_session: Session) -> Callable[[], dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def latencies(audit_session: Session, scorer: Scorer) -> dict[str, Any]:
+def latencies(audit_session: Session, scorer: Scorer) -> Latencies:
     """Time of single texts, hostile ones and test texts."""
     return audit_session.ledger.latencies(scorer)
 

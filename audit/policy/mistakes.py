@@ -6,7 +6,6 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from audit.text.redaction import printable
 
@@ -43,10 +42,10 @@ _TOML: Mapping[str, str] = {
     "Unclosed array": "a ] is missing",
     "Unclosed inline table": "a } is missing",
 }
-_EXPECTED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+_EXPECTED: Mapping[str, Callable[[Mapping[str, object]], str]] = {
     "string_type": lambda _: "text in quotes",
     "string_too_short": lambda _: "text that is not empty",
-    "string_pattern_mismatch": lambda context: _PATTERNS[context["pattern"]],
+    "string_pattern_mismatch": lambda context: _PATTERNS[str(context["pattern"])],
     "int_type": lambda _: "a whole number",
     "int_from_float": lambda _: "a whole number",
     "int_parsing": lambda _: "a whole number",
@@ -78,12 +77,18 @@ def in_toml(text: str, error: tomllib.TOMLDecodeError) -> str:
     return f"line {number}, {printable(line, 60)}: {advice}"
 
 
-def expectation(problem: Mapping[str, Any]) -> str:
-    """What was expected in the place of a value that pydantic refuses; a whole sentence of ours stays as it is."""
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
-    expected = _EXPECTED.get(str(problem["type"]))
-    return f"expected {expected(problem.get('ctx', {})) if expected else 'another kind of value'}"
+def expectation(kind: str, context: Mapping[str, object]) -> str:
+    """What was expected in the place of a value that pydantic refuses; a whole sentence of ours stays as it is.
+
+    Parameters
+    ----------
+    kind, context
+        As ``type`` and ``ctx`` of pydantic's error.
+    """
+    if kind == "value_error":
+        return str(context["error"])
+    expected = _EXPECTED.get(kind)
+    return f"expected {expected(context) if expected else 'another kind of value'}"
 
 
 def of_country(code: str) -> str:
@@ -107,7 +112,7 @@ def of_country(code: str) -> str:
     return f"{expected}; it is '{printable(code, 40)}': did you mean {meant}?"
 
 
-def spoiled_path(value: Any, key: str = "") -> str | None:
+def spoiled_path(value: object, key: str = "") -> str | None:
     """The key of a Windows path that double quotes made something else of: C:\\new holds a line break then."""
     if isinstance(value, str):
         return key if re.match(r"[A-Za-z]:[\\/\w .-]*[\x00-\x1f]", value) else None

@@ -502,7 +502,7 @@ def _first_problem(error: ValidationError) -> str:
         return f"unknown key {key}{did_you_mean(where[-1], _fields(where[:-1]))}"
     if problem["type"] == "missing":
         return f"key {key} is missing and has no default."
-    message = mistakes.expectation(problem)
+    message = mistakes.expectation(problem["type"], problem.get("ctx", {}))
     if problem["type"] == "value_error" and isinstance(problem["input"], dict):  # a section, which its keys explain
         return f"key {key}: {message}."
     given = "" if message.endswith(("?", ".")) else f"; it is {problem['input']!r}."
@@ -521,7 +521,7 @@ def _place(where: Sequence[str | int]) -> str:
 
 
 def _fields(where: list[str]) -> Iterable[str]:
-    section: Any = Policy
+    section: object = Policy
     for part in where:
         if part == "finetune":
             section = Finetune

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
 import tomlkit
+from tomlkit import TOMLDocument
 from tomlkit.items import InlineTable, Item, Table
 
+Filled = TypeVar("Filled", TOMLDocument, Table)
 
-def document(settings: Mapping[str, Any]) -> str:
+
+def document(settings: Mapping[str, object]) -> str:
     """Settings as the lines of a policy file: a section for each part, one line for each gate; None is left out."""
     return tomlkit.dumps(_filled(tomlkit.document(), settings, 2)).strip()
 
 
-def inline(table: Mapping[str, Any]) -> str:
+def inline(table: Mapping[str, object]) -> str:
     """A table on one line, in braces; what cannot be seen is written as its code."""
     return _visible(_inline(table).as_string())
 
 
-def value(of: Any) -> str:
+def value(of: object) -> str:
     """A value on one line, as it stands behind the equals sign; what cannot be seen is written as its code."""
     return _visible(_item(of).as_string())
 
@@ -29,7 +32,7 @@ def _visible(line: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" if c <= "\uffff" else f"\\U{ord(c):08x}" for c in line)
 
 
-def _filled(table: Any, settings: Mapping[str, Any], depth: int) -> Any:
+def _filled(table: Filled, settings: Mapping[str, object], depth: int) -> Filled:
     """The table with the settings in it: values first, since what follows a section's head is that section's."""
     below: dict[str, Table | tomlkit.items.AoT] = {}
     for name, setting in settings.items():
@@ -42,12 +45,12 @@ def _filled(table: Any, settings: Mapping[str, Any], depth: int) -> Any:
                 tables.append(_filled(tomlkit.table(), each, 0))
         elif setting is not None:
             table.append(name, _item(setting))
-    for name, section in below.items():
-        table.append(name, section)
+    for name, part in below.items():
+        table.append(name, part)
     return table
 
 
-def _item(of: Any) -> Item:
+def _item(of: object) -> Item:
     if isinstance(of, Mapping):
         return _inline(of)
     if isinstance(of, list | tuple):
@@ -58,7 +61,7 @@ def _item(of: Any) -> Item:
     return item
 
 
-def _inline(of: Mapping[str, Any]) -> InlineTable:
+def _inline(of: Mapping[str, object]) -> InlineTable:
     table = tomlkit.inline_table()
     items = {name: _item(each) for name, each in of.items() if each is not None}
     for name, item in items.items():

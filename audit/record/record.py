@@ -21,6 +21,7 @@ import numpy as np
 from audit.core import evidence
 from audit.core.cache import write_atomically
 from audit.core.errors import AuditError
+from audit.core.figures import Figures
 from audit.core.files import sha256
 from audit.core.identifiers import base_id
 from audit.core.measurement import Measurement
@@ -128,7 +129,7 @@ def build(
     interrupted: bool,
     created: str,
     duration_s: float,
-    reporting: Sequence[Mapping[str, Any]] = (),
+    reporting: Sequence[Figures] = (),
 ) -> dict[str, Any]:
     """The record of an audit.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.core.probe import Probe
 from audit.energy import meter as energy
+from audit.energy.tracker import Grid
 from audit.inference import latency
 from audit.inference.scorer import Scorer
 from audit.models import tokens
@@ -51,9 +52,9 @@ class Ledger:
         self.models = models
         self.resources = resources
         self._started = started
-        self._blocks: dict[str, Any] | None = None
+        self._blocks: energy.InferenceEnergy | None = None
 
-    def inference_blocks(self, scorer: Scorer) -> dict[str, Any]:
+    def inference_blocks(self, scorer: Scorer) -> energy.InferenceEnergy:
         """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
         texts = self.inputs.test_data.texts
         if all(hasattr(scorer, name) for name in ("identity", "forward", "counts")):
@@ -62,7 +63,7 @@ class Ledger:
             self._blocks = energy.measure_own(scorer, texts, self.resources.meter)
         return self._blocks
 
-    def latencies(self, scorer: Scorer) -> dict[str, Any]:
+    def latencies(self, scorer: Scorer) -> latency.Latencies:
         """Time of single texts, hostile ones and test texts, measured or taken from the cache."""
         seed, examples = self.policy.audit.seed, self.inputs.test_data
         hostile = hostile_requests(seed, examples.protocol.confidence)
@@ -70,7 +71,7 @@ class Ledger:
         return latency.measure_latency(scorer, examples.texts, hostile, meter, cache, seed=seed)
 
     @cached_property
-    def grids(self) -> list[dict[str, Any]]:
+    def grids(self) -> list[Grid]:
         """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""
         return energy.grids(self.policy.audit.country)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def as_interval(bounds: tuple[Any, Any, Any]) -> Interval:
+def as_interval(bounds: tuple[SupportsFloat, SupportsFloat, SupportsFloat]) -> Interval:
     """Bounds of a single element as plain numbers."""
     return Interval(*(float(value) for value in bounds))
 

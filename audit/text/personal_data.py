@@ -9,13 +9,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import phonenumbers
 from stdnum import iban, luhn
 
 from audit.core.errors import AuditError
 from audit.text.characters import Plain
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 
 class Found(NamedTuple):
@@ -193,7 +196,7 @@ def name_finder(model: str) -> NameFinder | None:
     try:
         import spacy
 
-        read: Callable[[str], Any] = spacy.load(model)
+        read: Callable[[str], Doc] = spacy.load(model)
     except (ImportError, OSError):
         raise AuditError(
             f"[privacy] spacy_model = '{model}' cannot be loaded; install spaCy and this model, or leave the key empty."

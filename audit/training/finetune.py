@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from filelock import FileLock
@@ -25,14 +25,28 @@ from audit.energy.meter import restated
 from audit.inference.batches import filler, inputs
 from audit.models import model as models
 from audit.models import tokens
-from audit.models.model import Model
+from audit.models.model import FineTuning, Model
 from audit.policy.policy import Finetune
 from audit.text.redaction import message
 from audit.training import launched
+from audit.training.launched import Row
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from transformers import (
+        EvalPrediction,
+        PreTrainedModel,
+        PreTrainedTokenizerFast,
+        TrainerControl,
+        TrainerState,
+        TrainingArguments,
+    )
+
     from audit.core.progress import Progress
     from audit.energy.meter import Meter
+
+    Untrained = tuple[PreTrainedModel, PreTrainedTokenizerFast]
 
 GRU = "gru"  # the recurrent network, as the source of a recipe
 VOCABULARY = 8192
@@ -118,8 +132,8 @@ class Workers(Protocol):
     """Other processes that train, several at once; see :class:`audit.cluster.cluster.Cluster`."""
 
     def train(
-        self, jobs: Sequence[Job], phase: str, keep: Callable[[int, Callable[[Path], None], Mapping[str, Any]], None]
-    ) -> list[dict[str, Any]]:
+        self, jobs: Sequence[Job], phase: str, keep: Callable[[int, Callable[[Path], None], FineTuning], None]
+    ) -> list[FineTuning]:
         """Train models; `keep` is given each as soon as it is done: its number, its files' writer, its facts."""
 
 
@@ -171,7 +185,7 @@ def train_all(
         if missing and cluster is not None:
             with meter.phase(phase), progress.bar(phase, len(missing), "models") as bar:
 
-                def keep(i: int, fill: Callable[[Path], None], training: Mapping[str, Any]) -> None:
+                def keep(i: int, fill: Callable[[Path], None], training: FineTuning) -> None:
                     with unfinished(folders[missing[i]]) as working:
                         fill(working)
                         _keep(working, folders[missing[i]], training)
@@ -201,13 +215,18 @@ def train_all(
     )
 
 
-def _training(folder: Path, meter: Meter) -> dict[str, Any] | None:
+def _training(folder: Path, meter: Meter) -> FineTuning | None:
     """What is remembered of a cached model's training; None where another process is only now writing it down."""
-    training = read_sealed(_metadata(folder))
+    training = _remembered(folder)
     return training and {**training, "energy": restated(training["energy"], meter.power)}
 
 
-def _keep(working: Path, folder: Path, training: Mapping[str, Any]) -> None:
+def _remembered(folder: Path) -> FineTuning | None:
+    """The same as it was written."""
+    return cast("FineTuning | None", read_sealed(_metadata(folder)))
+
+
+def _keep(working: Path, folder: Path, training: FineTuning) -> None:
     """Put a trained model where it is looked for."""
     for former in (folder, _metadata(folder)):
         remove(former)
@@ -222,7 +241,7 @@ def _metadata(folder: Path) -> Path:
 
 def _is_whole(folder: Path) -> bool:
     """Whether a cached model is there and is the one that was saved."""
-    training = read_sealed(_metadata(folder))
+    training = _remembered(folder)
     return (
         training is not None
         and folder.is_dir()
@@ -230,7 +249,7 @@ def _is_whole(folder: Path) -> bool:
     )
 
 
-def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: str) -> dict[str, Any]:
+def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: str) -> FineTuning:
     """Train and save into an empty folder; returns what is to be remembered of it."""
     import torch
     from transformers import set_seed
@@ -269,12 +288,12 @@ def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: 
     }
 
 
-def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, Any]:
+def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> Untrained:
     """Network and tokenizer before the first step."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     names = dict(enumerate(fit.classes))
-    labels: dict[str, Any] = {"id2label": names, "label2id": {label: i for i, label in names.items()}}
+    labels: dict[str, object] = {"id2label": names, "label2id": {label: i for i, label in names.items()}}
     if recipe.base is None:
         made_here = recurrent if recipe.source == GRU else small_bert
         return made_here(vocabulary.texts, labels, recipe.max_length)
@@ -307,7 +326,7 @@ def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> tuple[Any, An
     return network.to(torch.float32), tokenizer
 
 
-def _pad(network: Any, tokenizer: Any, source: str) -> None:
+def _pad(network: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, source: str) -> None:
     """Have a decoder that knows no padding fill up with the end of a text, as is done where such models write texts."""
     if network.config.pad_token_id is not None:
         return
@@ -321,7 +340,7 @@ def _pad(network: Any, tokenizer: Any, source: str) -> None:
     network.config.pad_token_id = tokenizer.pad_token_id
 
 
-def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
+def small_bert(texts: tuple[str, ...], labels: Mapping[str, object], max_length: int) -> Untrained:
     """The embedded model: two layers, 128 wide, random weights, with a WordPiece vocabulary made from the texts."""
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -341,7 +360,7 @@ def small_bert(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: in
     return BertForSequenceClassification(config), tokenizer
 
 
-def recurrent(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int) -> tuple[Any, Any]:
+def recurrent(texts: tuple[str, ...], labels: Mapping[str, object], max_length: int) -> Untrained:
     """The recurrent network, random weights, with the vocabulary that the embedded model has."""
     from audit.models.recurrent import RecurrentClassifier
     from audit.models.recurrent_config import RecurrentConfig
@@ -352,7 +371,7 @@ def recurrent(texts: tuple[str, ...], labels: Mapping[str, Any], max_length: int
     return RecurrentClassifier(config), tokenizer
 
 
-def word_pieces(texts: Sequence[str], size: int, max_length: int) -> Any:
+def word_pieces(texts: Sequence[str], size: int, max_length: int) -> PreTrainedTokenizerFast:
     """A tokenizer whose WordPiece vocabulary is made from the texts, the same each time."""
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizerFast
@@ -375,7 +394,7 @@ def word_pieces(texts: Sequence[str], size: int, max_length: int) -> Any:
     return BertTokenizerFast(vocab=dict(trainer.get_vocab()), do_lower_case=True, model_max_length=max_length)
 
 
-def freeze(network: Any, train: str) -> None:
+def freeze(network: PreTrainedModel, train: str) -> None:
     """Leave only the head, or the head and the last N layers, to be trained.
 
     Parameters
@@ -411,7 +430,7 @@ def freeze(network: Any, train: str) -> None:
             parameter.requires_grad = True
 
 
-def layers_of(encoder: Any) -> Sequence[Any]:
+def layers_of(encoder: nn.Module) -> Sequence[nn.Module]:
     """The layers of an encoder in their order, whatever a family calls them: its outermost list of modules of one kind.
 
     ALBERT's is of one module: all its layers share their weights.
@@ -430,8 +449,8 @@ def steps_for(settings: Finetune, rows: int) -> int:
 
 def _run_trainer(
     folder: Path,
-    network: Any,
-    tokenizer: Any,
+    network: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
     recipe: Recipe,
     fit: Examples,
     validation: Examples,
@@ -485,15 +504,23 @@ def _run_trainer(
 
         loss = float("nan")
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **more: Any) -> None:
+        def on_log(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
+            logs: Mapping[str, float] | None = None, **more: object,
+        ) -> None:  # fmt: skip
             self.loss = (logs or {}).get("loss", self.loss)
             if "loss" in (logs or {}) and not np.isfinite(self.loss):
                 raise _broken_down(recipe, state.global_step)
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        def on_step_end(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: object
+        ) -> None:
             bar.advance(1, f"loss {self.loss:.3f}" if self.loss == self.loss else "")
 
-        def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any, **more: Any) -> None:
+        def on_evaluate(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
+            metrics: Mapping[str, float], **more: object,
+        ) -> None:  # fmt: skip
             epoch = {
                 "epoch": round(state.epoch, 3),
                 "loss": round(float(self.loss), 6),
@@ -502,7 +529,7 @@ def _run_trainer(
             history.append(epoch)
             bar.say(f"epoch {state.epoch:.0f}: validation accuracy {epoch['validation_accuracy']:.3f}")
 
-    def accuracy(outcome: Any) -> dict[str, float]:
+    def accuracy(outcome: EvalPrediction) -> dict[str, float]:
         return {"accuracy": float((outcome.predictions.argmax(-1) == outcome.label_ids).mean())}
 
     several, rows = launched.world() > 1, _encode(tokenizer, fit, recipe.max_length)
@@ -531,14 +558,16 @@ def _broken_down(recipe: Recipe, steps: int) -> NotFiniteError:
     )
 
 
-def _collate(tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+def _collate(tokenizer: PreTrainedTokenizerFast) -> Callable[[list[Row]], dict[str, torch.Tensor]]:
     """Makes a batch of rows through NumPy: ``transformers``' own collator goes through lists, and a GPU would wait."""
     import torch
 
     padding = filler(tokenizer)
 
-    def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-        columns = {name: [row[name] for row in rows] for name in padding if name in rows[0]}
+    def collate(rows: list[Row]) -> dict[str, torch.Tensor]:
+        columns = {"input_ids": [row["input_ids"] for row in rows]}
+        if "token_type_ids" in rows[0]:
+            columns["token_type_ids"] = [row["token_type_ids"] for row in rows]
         made = inputs(columns, padding, tokenizer.padding_side, "cpu")
         # Batches with and without padding are to run through the same arithmetic.
         made.setdefault("attention_mask", torch.ones_like(made["input_ids"]))
@@ -547,11 +576,13 @@ def _collate(tokenizer: Any) -> Callable[[list[dict[str, Any]]], dict[str, Any]]
     return collate
 
 
-def _encode(tokenizer: Any, examples: Examples, max_length: int) -> list[dict[str, Any]]:
+def _encode(tokenizer: PreTrainedTokenizerFast, examples: Examples, max_length: int) -> list[Row]:
     encoded = tokenizer(list(examples.texts), truncation=True, max_length=max_length, return_attention_mask=False)
-    names = [name for name in ("input_ids", "token_type_ids") if name in encoded]
-    columns = [encoded[name] for name in names]
-    return [
-        dict(zip(names, row, strict=True)) | {"labels": int(label)}
-        for *row, label in zip(*columns, examples.labels, strict=True)
+    rows: list[Row] = [
+        {"input_ids": ids, "labels": int(label)}
+        for ids, label in zip(encoded["input_ids"], examples.labels, strict=True)
     ]
+    if "token_type_ids" in encoded:
+        for row, types in zip(rows, encoded["token_type_ids"], strict=True):
+            row["token_type_ids"] = types
+    return rows

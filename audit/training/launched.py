@@ -9,10 +9,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar
+
+from audit.core.figures import AMOUNTS, Figures
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate.data_loader import BatchSamplerShard, DataLoaderShard
+    from transformers import Trainer
+    from transformers.modeling_outputs import SequenceClassifierOutput
+
+T = TypeVar("T")
 
 # Rows with this label count in no loss.
 IGNORED = -100
+
+
+class Row(TypedDict):
+    """A text as token numbers, and the index of its class."""
+
+    input_ids: list[int]
+    token_type_ids: NotRequired[list[int]]
+    labels: int
 
 
 def world() -> int:
@@ -30,13 +48,13 @@ def is_first_of_machine() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
-def gathered(value: Any) -> list[Any]:
+def gathered(value: T) -> list[T]:
     """The value that each process gives, in their order; every process waits for all others."""
     if world() == 1:
         return [value]
     import torch.distributed
 
-    values: list[Any] = [None] * world()
+    values = [value] * world()
     torch.distributed.all_gather_object(values, value)
     return values
 
@@ -56,7 +74,7 @@ def together(device: str) -> Iterator[None]:
         state.destroy_process_group()
 
 
-def share(collate: Callable[[list[dict[str, Any]]], Any]) -> Callable[[list[dict[str, Any]]], Any]:
+def share(collate: Callable[[list[Row]], T]) -> Callable[[list[Row]], T]:
     """Collates this process's rows of a batch.
 
     A batch may have fewer rows than there are processes; one without a row reads the first, which then counts in no
@@ -64,13 +82,15 @@ def share(collate: Callable[[list[dict[str, Any]]], Any]) -> Callable[[list[dict
     """
     rank, step = int(os.environ.get("RANK", "0")), world()
 
-    def part(rows: list[dict[str, Any]]) -> Any:
-        return collate(rows[rank::step] or [rows[0] | {"labels": IGNORED}])
+    def part(rows: list[Row]) -> T:
+        return collate(rows[rank::step] or [{**rows[0], "labels": IGNORED}])
 
     return part
 
 
-def loss(outputs: Any, labels: Any, num_items_in_batch: Any) -> Any:
+def loss(
+    outputs: SequenceClassifierOutput, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int
+) -> torch.Tensor:
     """Mean cross-entropy over the rows of all processes, of which this is one's part.
 
     The processes' batches differ in size, so a mean of their means would weigh rows differently.
@@ -81,19 +101,19 @@ def loss(outputs: Any, labels: Any, num_items_in_batch: Any) -> Any:
     return total / num_items_in_batch
 
 
-def trainer() -> Any:
+def trainer() -> type[Trainer]:
     """A ``Trainer`` all of whose processes go through the same batches in the same order."""
     from transformers import Trainer
 
     class Together(Trainer):
-        data_collator: Any
+        data_collator: Callable[[list[Row]], dict[str, torch.Tensor]]
 
-        def get_train_dataloader(self) -> Any:
+        def get_train_dataloader(self) -> DataLoaderShard:
             whole, self.data_collator = self.data_collator, share(self.data_collator)
-            loader = super().get_train_dataloader()
+            loader: DataLoaderShard = super().get_train_dataloader()
             self.data_collator = whole  # the Trainer shares out what it evaluates by itself
             # Each process gets every batch, of which `share` leaves it its part; a short last one is not filled up.
-            batches = loader.batch_sampler
+            batches: BatchSamplerShard = loader.batch_sampler
             batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False
             # Dropout draws differently much in each process; the order of the next epoch must not depend on it.
             loader.rng_types = ["torch"]
@@ -102,15 +122,18 @@ def trainer() -> Any:
     return Together
 
 
-def total(figures: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
+def total(figures: Sequence[Figures | None]) -> Figures:
     """The energy of all machines; seconds are those of the first, since they run at once.
 
     Parameters
     ----------
-    figures : sequence of dict or None
+    figures : sequence of Figures or None
         By process, as :meth:`audit.energy.meter.Phase.record` gives them; None from those that do not measure.
     """
     machines = [each for each in figures if each is not None]
-    summed = {name: sum(each[name] for each in machines) for name in machines[0] if name.endswith(("kwh", "_kg"))}
     source = "estimated" if any(each["source"] == "estimated" for each in machines) else "measured"
-    return {**machines[0], **summed, "source": source}
+    summed: Figures = {**machines[0], "source": source}
+    for amount in AMOUNTS:
+        if amount in summed:
+            summed[amount] = sum(each[amount] for each in machines)
+    return summed

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,10 @@ from audit.energy import meter as energy
 from audit.text.redaction import message
 
 if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from audit.core.figures import Figures
     from audit.core.progress import Progress
     from audit.energy.meter import Phase
 
@@ -37,7 +41,8 @@ MASKED = 0.15
 HELD_OUT, HELD_OUT_TEXTS = 0.05, 1000  # this share of the texts, but at most so many
 DECAY = 0.1  # the share of the steps over which the learning rate falls
 HEAD_WIDTH = 64
-UNITS = ("epochs", "steps", "minutes")
+Unit = Literal["epochs", "steps", "minutes"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
 # One stream of random numbers for each purpose, all from the recipe's seed.
 _EVALUATE, _STEP, _ORDER, _SPLIT = range(4)
 
@@ -62,7 +67,7 @@ class Length:
     """How long to train, in one of the `UNITS`."""
 
     value: float
-    unit: str = UNITS[0]
+    unit: Unit = "epochs"
 
     def decay(self, step: int, seconds: float, epoch: float) -> tuple[int, int] | None:
         """First and last step of the learning rate's fall, if it is to begin now.
@@ -93,7 +98,7 @@ class State:
     decay: tuple[int, int] | None = None  # its first step and the end
     recent: list[float] = field(default_factory=list)  # losses that are not in the history yet
     history: list[dict[str, float]] = field(default_factory=list)
-    energy: dict[str, Any] = field(default_factory=dict)
+    energy: Figures | None = None
 
     @property
     def finished(self) -> bool:
@@ -105,6 +110,16 @@ class State:
         (self.energy,) = energy.add([*([self.energy] if self.energy else []), phase.record()])
 
 
+class HeldOut(TypedDict):
+    """How well masked tokens of texts held out are guessed; estimate, low and high of each."""
+
+    masked_tokens: int
+    texts: int
+    loss: list[float]  # nats
+    perplexity: list[float]
+    accuracy: list[float]
+
+
 def split(count: int, seed: int) -> tuple[Tokens, Tokens]:
     """Indices of the texts to train on, and of those held out."""
     order = np.random.default_rng((seed, _SPLIT)).permutation(count)
@@ -112,7 +127,9 @@ def split(count: int, seed: int) -> tuple[Tokens, Tokens]:
     return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
-def pack(tokenizer: Any, texts: Sequence[str], length: int, progress: Progress) -> tuple[NDArray[np.uint16], Tokens]:
+def pack(
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], length: int, progress: Progress
+) -> tuple[NDArray[np.uint16], Tokens]:
     """Texts one after the other, ``[SEP]`` between them, cut into blocks without padding.
 
     Returns
@@ -197,7 +214,14 @@ class Training:
     device : str
     """
 
-    def __init__(self, recipe: Recipe, tokenizer: Any, blocks: NDArray[Any], unseen: NDArray[Any], device: str) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        tokenizer: PreTrainedTokenizerFast,
+        blocks: NDArray[np.uint16],
+        unseen: NDArray[np.uint16],
+        device: str,
+    ) -> None:
         import torch
         from transformers import BertConfig, BertForMaskedLM, set_seed
 
@@ -206,7 +230,7 @@ class Training:
         self.epoch = len(blocks) / recipe.batch_size  # steps
         self.state = State()
         set_seed(recipe.seed)
-        self.network: Any = BertForMaskedLM(
+        self.network: PreTrainedModel = BertForMaskedLM(
             BertConfig(
                 vocab_size=len(tokenizer),
                 hidden_size=recipe.width,
@@ -268,7 +292,7 @@ class Training:
         state.history.append(entry)
         state.recent.clear()
 
-    def evaluate(self, owners: Tokens) -> dict[str, Any]:
+    def evaluate(self, owners: Tokens) -> HeldOut:
         """Loss (nats) and accuracy on masked tokens of texts held out, each with its interval; texts are clusters."""
         losses, right, chosen = self._held_out()
         clusters = statistics.cluster_ids(owners[chosen].tolist())
@@ -304,7 +328,9 @@ class Training:
             )
         return loss
 
-    def _guess(self, blocks: NDArray[Any], random: np.random.Generator) -> tuple[Any, Any, NDArray[np.bool_]]:
+    def _guess(
+        self, blocks: NDArray[np.uint16], random: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, NDArray[np.bool_]]:
         """Loss of each masked token, whether it was guessed, and which they are; only for these the head is run."""
         import torch
 

@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -19,15 +19,18 @@ from safetensors import SafetensorError
 
 from audit.core.cache import read_json, remove, timestamp, unfinished, write_atomically
 from audit.core.errors import AuditError
+from audit.core.figures import Figures
 from audit.core.files import sha256
 from audit.data import examples as data
 from audit.policy.policy import Policy
 from audit.text.duplicates import normal_form
 from audit.text.redaction import message
 from audit.training import finetune
-from audit.training.masked_lm import CHECKPOINT, STABLE, Length, Recipe, Training, pack, split
+from audit.training.masked_lm import CHECKPOINT, STABLE, HeldOut, Length, Recipe, Training, pack, split
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
     from audit.core.progress import Progress
     from audit.energy.meter import Meter
 
@@ -65,6 +68,39 @@ class Corpus:
         return data.fingerprint(self.texts)
 
 
+class Texts(TypedDict):
+    """What the record says of the texts."""
+
+    fingerprint: str
+    count: int
+    held_out: int
+    tokens: int
+    sources: dict[str, int]
+    left_out_as_repeated: int
+    left_out_as_in_test_data: int
+
+
+class Record(TypedDict, total=False):
+    """What a training was, how far it came and what it took; its length by the unit in which it was given."""
+
+    recipe: dict[str, int | float]
+    epochs: float
+    minutes: float
+    steps: float
+    tokens_seen: int
+    epochs_seen: float
+    parameters: int
+    texts: Texts
+    held_out: HeldOut
+    history: list[dict[str, float]]
+    training_seconds: float
+    energy: Figures
+    device: str
+    versions: dict[str, str]
+    created: str
+    files: dict[str, str]
+
+
 def gather(policy: Policy, further: Sequence[Path], cache: Path) -> Corpus:
     """The policy's training texts and those of further files, without any that stands in the policy's test data.
 
@@ -100,7 +136,7 @@ def gather(policy: Policy, further: Sequence[Path], cache: Path) -> Corpus:
 
 def pretrain(
     out: Path, recipe: Recipe, length: Length, corpus: Corpus, device: str, meter: Meter, progress: Progress
-) -> dict[str, Any]:
+) -> Record:
     """Train, or go on where a former run stopped, and save the encoder as a Hugging Face folder.
 
     Parameters
@@ -113,7 +149,7 @@ def pretrain(
 
     Returns
     -------
-    dict
+    Record
         What stands in ``pretraining.json`` beside the weights.
 
     Raises
@@ -141,15 +177,16 @@ def pretrain(
 
 def _resume(
     out: Path, recipe: Recipe, length: Length, corpus: Corpus, device: str, meter: Meter, progress: Progress
-) -> dict[str, Any]:
+) -> Record:
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     working = out / WORKING
     _claim(working / "recipe.json", out, recipe, corpus)
-    known = read_json(out / RECORD)
-    if isinstance(known, dict) and known.get(length.unit) == length.value and _is_whole(out, known, recipe, corpus):
+    found = read_json(out / RECORD)
+    known = cast("Record", found) if isinstance(found, dict) else {}
+    if known.get(length.unit) == length.value and _is_whole(out, known, recipe, corpus):
         return known
     with meter.phase("pretrain") as prepared:
         rows, held_out = split(len(corpus.texts), recipe.seed)
@@ -165,9 +202,10 @@ def _resume(
     state = training.load_latest(working, length)
     state.book(prepared)
     _train(training, working, length, meter, progress)
-    record = {
-        "recipe": recipe.model_dump(mode="json"),
-        length.unit: length.value,
+    assert state.energy is not None
+    record: Record = {"recipe": recipe.model_dump(mode="json")}
+    record[length.unit] = length.value
+    record |= {
         "steps": state.step,
         "tokens_seen": state.step * recipe.batch_size * recipe.max_length,
         "epochs_seen": round(state.step / training.epoch, 3),
@@ -199,9 +237,9 @@ def _remove_orphans(working: Path) -> None:
         remove(orphan)
 
 
-def _is_whole(out: Path, record: dict[str, Any], recipe: Recipe, corpus: Corpus) -> bool:
+def _is_whole(out: Path, record: Record, recipe: Recipe, corpus: Corpus) -> bool:
     """Whether the encoder of a finished training lies in the folder, and is of this recipe and these texts."""
-    files = record.get("files", {WEIGHTS: None})  # a former version listed none
+    files: Mapping[str, str | None] = record.get("files", {WEIGHTS: None})  # a former version listed none
     return (
         record.get("recipe") == recipe.model_dump(mode="json")
         and record.get("texts", {}).get("fingerprint") == corpus.fingerprint
@@ -227,7 +265,7 @@ def _claim(path: Path, out: Path, recipe: Recipe, corpus: Corpus) -> None:
             )
 
 
-def _tokenizer(folder: Path, texts: Sequence[str], recipe: Recipe) -> Any:
+def _tokenizer(folder: Path, texts: Sequence[str], recipe: Recipe) -> PreTrainedTokenizerFast:
     from transformers import BertTokenizerFast
 
     if not folder.is_dir():
@@ -304,7 +342,7 @@ def _stoppable() -> Iterator[list[int]]:
         restore()
 
 
-def _publish(out: Path, training: Training, corpus: Corpus, record: dict[str, Any]) -> None:
+def _publish(out: Path, training: Training, corpus: Corpus, record: Record) -> None:
     """Put the finished encoder into its folder, each file whole."""
     with unfinished(out / WORKING / "encoder") as made:
         training.network.save_pretrained(made)
@@ -316,7 +354,7 @@ def _publish(out: Path, training: Training, corpus: Corpus, record: dict[str, An
             os.replace(path, out / path.name)
 
 
-def _card(corpus: Corpus, record: dict[str, Any]) -> str:
+def _card(corpus: Corpus, record: Record) -> str:
     """The model card."""
     recipe, texts, held_out, energy = record["recipe"], record["texts"], record["held_out"], record["energy"]
     loss, low, high = held_out["loss"]

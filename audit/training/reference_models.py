@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,33 @@ from audit.data.examples import Examples
 from audit.energy.meter import restated
 from audit.inference.predictions import Predictions
 from audit.inference.runner import Counts
-from audit.models.model import Model
+from audit.models.model import Model, Training
 from audit.training.canaries import Canaries
 from audit.training.finetune import Job, Recipe, Workers, steps_for, train, train_all
 
 if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
     from audit.core.progress import Progress
     from audit.energy.meter import Meter
 
+
+class _Settings(TypedDict):
+    ngram_range: tuple[int, int]
+    sublinear_tf: bool
+    C: float
+
+
 # Settings of the linear model; `LinearModel` tells where they come from.
-WORDS: dict[str, Any] = {"ngram_range": (1, 2), "sublinear_tf": True, "C": 10.0}
+WORDS: _Settings = {"ngram_range": (1, 2), "sublinear_tf": True, "C": 10.0}
+
+
+class WordCounts(Training):
+    """What is remembered of the training of the linear model, and how large it is."""
+
+    size: int  # bytes
+    parameters: int
 
 
 @dataclass(frozen=True)
@@ -151,13 +168,13 @@ class LinearModel:
         return f"sha256:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What an answer costs depends on this, besides the text and the machine; JSON values."""
         return {"model": self.fingerprint, "max_length": None, "device": "cpu"}
 
     @property
-    def training(self) -> dict[str, Any]:
-        """What its training took, as ``model.training`` has it, and its ``size`` and ``parameters``; kept."""
+    def training(self) -> WordCounts:
+        """What its training took; kept."""
         kept = self._cache.measurement({"what": "word counts", **self.identity}, lambda: self._trained[1])
         return {**kept, "energy": restated(kept["energy"], self._meter.power)}
 
@@ -181,7 +198,7 @@ class LinearModel:
         return self._trained[0](texts)
 
     @cached_property
-    def _trained(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], dict[str, Any]]:
+    def _trained(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], WordCounts]:
         """The model, and what is to be remembered of its training."""
         with self._meter.phase("word counts") as energy:
             words, linear = _fit(self._train_on)
@@ -205,7 +222,7 @@ def word_counter(train_on: Examples) -> Callable[[Sequence[str]], NDArray[np.flo
     return partial(_read, *_fit(train_on), len(train_on.classes))
 
 
-def _fit(train_on: Examples) -> tuple[Any, Any]:
+def _fit(train_on: Examples) -> tuple[TfidfVectorizer, LogisticRegression]:
     """The vectorizer and the linear model."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -225,7 +242,9 @@ def _fit(train_on: Examples) -> tuple[Any, Any]:
     return words, linear
 
 
-def _read(words: Any, linear: Any, classes: int, texts: Sequence[str]) -> NDArray[np.float32]:
+def _read(
+    words: TfidfVectorizer, linear: LogisticRegression, classes: int, texts: Sequence[str]
+) -> NDArray[np.float32]:
     """Probabilities, shape (n, classes); those of a class that was in no training example are 0."""
     probabilities = np.zeros((len(texts), classes), dtype=np.float32)
     if texts:

@@ -18,6 +18,7 @@ from audit.cluster.cluster import Cluster, ClusterScorer
 from audit.cluster.worker import Answer, pack, unpack
 from audit.core.cache import Cache
 from audit.core.errors import AuditError
+from audit.core.figures import Figures
 from audit.core.progress import Bar, Progress
 from audit.energy.meter import Meter
 from audit.inference.scorer import Scorer
@@ -189,7 +190,14 @@ def test_each_machine_is_counted_once(cluster: Cluster) -> None:
     """Two workers at once on another machine share what both read of it; this machine has a tracker of its own."""
     assert cluster.size == 2  # it runs
     asked = Cluster(AuditPolicy(engine="ray"), "cpu")
-    phase = {"name": "score", "started": 0.0, "seconds": 2.0, "kwh": 1.0, "co2eq_kg": 0.5, "source": "measured"}
+    phase: Figures = {
+        "name": "score",
+        "started": 0.0,
+        "seconds": 2.0,
+        "kwh": 1.0,
+        "co2eq_kg": 0.5,
+        "source": "measured",
+    }
     here = ray.get_runtime_context().get_node_id()
     done = [("other", phase), ("other", phase), (here, phase), ("third", phase), (here, None)]
     answers = [Answer(i, None, i, i, machine, taken) for i, (machine, taken) in enumerate(done)]

@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -255,7 +255,7 @@ def test_a_measurement_that_is_not_what_was_written_is_made_again(tmp_path: Path
         assert cache.measurement({"a": 1}, lambda: {"b": 0.25})["b"] == 0.25
     (path,) = cache.measurements.glob("*.json")
     path.write_text(damage(path.read_text("utf-8")), "utf-8")
-    again = cache.measurement({"a": 1}, lambda: {"b": 0.5})
+    again: Mapping[str, object] = cache.measurement({"a": 1}, lambda: {"b": 0.5})
     assert (again["key"], again["b"]) == ({"a": 1}, 0.5)
     assert cache.measurement({"a": 1}, lambda: {"b": 0.75}) == again
 

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -307,7 +308,8 @@ def test_groups_whose_names_are_personal_data_are_told_apart_by_numbers(load: Lo
     rows = [(f"text {i}", TWO[i % 2], cell) for i, cell in enumerate(cells)]
     examples = load(write(tmp_path, ".csv", rows, ("text", "label", "by")), 'subgroups = ["by"]')
     assert list(examples.groups("by")) == ["[e-mail] 1", "[e-mail] 1", "[e-mail] 2", "f", "[e-mail] 1", "⟨U+001B⟩[2J"]
-    assert examples.describe()["groups"]["by"]["read_as"] == {"[e-mail]": "[e-mail]"}
+    groups: Any = examples.describe()["groups"]
+    assert groups["by"]["read_as"] == {"[e-mail]": "[e-mail]"}
 
 
 # Bad input

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from audit.core.cache import Cache
+from audit.core.figures import Figures
 from audit.core.progress import Progress
 from audit.energy import meter as energy
 from audit.energy.meter import Meter, Power, grids, measure_inference, merge
@@ -77,7 +78,7 @@ def test_what_runs_outside_of_phases_is_told_up_to_now_and_no_thread_stays() -> 
     assert len(meter.phases) == len(meter.phases)
 
 
-def _phase(name: str, started: float, seconds: float, kwh: float) -> dict[str, Any]:
+def _phase(name: str, started: float, seconds: float, kwh: float) -> Figures:
     return {"name": name, "started": started, "seconds": seconds, "kwh": kwh, "co2eq_kg": kwh, "source": "measured"}
 
 

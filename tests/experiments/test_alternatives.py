@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,9 +124,9 @@ def test_the_recurrent_network_learns_to_read(found: Alternatives) -> None:
     recurrent = of(found, "recurrent")
     guessing = np.bincount(recurrent.predictions.truth).max() / len(recurrent.predictions)
     assert recurrent.predictions.correct.mean() > guessing + 0.1
-    assert recurrent.training is not None
-    assert recurrent.training["examples"] == 600
-    assert recurrent.training["recipe"]["epochs"] == 4  # as many as the policy's recipe
+    training: Any = recurrent.training
+    assert training["examples"] == 600
+    assert training["recipe"]["epochs"] == 4  # as many as the policy's recipe
 
 
 def test_frozen_layers_stay_as_the_base_has_them(found: Alternatives, place: Place) -> None:

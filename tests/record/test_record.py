@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from audit.core.evidence import Facts
+from audit.core.figures import Figures
 from audit.core.measurement import Measurement
 from audit.core.verdict import Finding, Gate, Verdict
 from audit.data.examples import Examples
@@ -97,7 +98,7 @@ def test_workers_are_added_up() -> None:
 
 def test_phases_keep_their_order_and_their_total() -> None:
     names = ["fine-tune", "score", "measure inference", "score"]
-    phases = [
+    phases: list[Figures] = [
         {"name": name, "started": 10.0 * i, "seconds": i, "kwh": i / 10, "co2eq_kg": 0.0, "source": "measured"}
         for i, name in enumerate(names)
     ]

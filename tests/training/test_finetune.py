@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -370,7 +371,9 @@ def test_batches_are_those_of_transformers_own_collator(untrained: Path, side: s
     from audit.training.finetune import _collate
 
     tokenizer = AutoTokenizer.from_pretrained(untrained, padding_side=side)
-    rows = [dict(tokenizer(text)) | {"labels": i} for i, text in enumerate(["good", "a very good film", "", "so so"])]
+    rows: Any = [
+        dict(tokenizer(text)) | {"labels": i} for i, text in enumerate(["good", "a very good film", "", "so so"])
+    ]
     for part in (rows, rows[:1]):
         expected = DataCollatorWithPadding(tokenizer)([dict(row) for row in part])
         found = _collate(tokenizer)(part)

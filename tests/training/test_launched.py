@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from audit.core.figures import Figures
 from audit.training import launched
 from tests.training.test_finetune import without_dropout
 
@@ -50,7 +51,7 @@ def test_two_processes_have_the_losses_of_one(
 
 def test_shares_of_a_batch_are_the_batch_and_their_losses_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    rows: list[dict[str, Any]] = [{"logits": torch.randn(3), "labels": i % 3} for i in range(5)]
+    rows: Any = [{"logits": torch.randn(3), "labels": i % 3} for i in range(5)]
     whole = torch.nn.functional.cross_entropy(
         torch.stack([row["logits"] for row in rows]), torch.tensor([row["labels"] for row in rows])
     )
@@ -59,15 +60,15 @@ def test_shares_of_a_batch_are_the_batch_and_their_losses_add_up(monkeypatch: py
         monkeypatch.setenv("LOCAL_RANK", str(rank))
         monkeypatch.setenv("RANK", str(rank))
         monkeypatch.setenv("WORLD_SIZE", "7")
-        part = launched.share(lambda mine: mine)(rows)
+        part: Any = launched.share(lambda mine: mine)(rows)
         outputs = type("Outputs", (), {"logits": torch.stack([row["logits"] for row in part])})
         total += launched.loss(outputs, torch.tensor([row["labels"] for row in part]), 5)
     torch.testing.assert_close(total, whole)
 
 
 def test_energy_of_machines_is_added_and_time_is_not() -> None:
-    one = {"name": "fine-tune", "seconds": 10.0, "kwh": 1.0, "co2eq_kg": 0.5, "source": "measured"}
-    two = {"name": "fine-tune", "seconds": 11.0, "kwh": 2.0, "co2eq_kg": 0.25, "source": "estimated"}
+    one: Figures = {"name": "fine-tune", "seconds": 10.0, "kwh": 1.0, "co2eq_kg": 0.5, "source": "measured"}
+    two: Figures = {"name": "fine-tune", "seconds": 11.0, "kwh": 2.0, "co2eq_kg": 0.25, "source": "estimated"}
     assert launched.total([one, None, two]) == one | {"kwh": 3.0, "co2eq_kg": 0.75, "source": "estimated"}
     assert launched.total([one]) == one
 

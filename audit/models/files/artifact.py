@@ -12,13 +12,16 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audit.core.errors import AuditError
 from audit.core.files import sha256
 from audit.models.files import pickles, weights
 from audit.models.files.pickles import PICKLED, leads_out
 from audit.text.redaction import printable
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 PROGRAMS = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".sh", ".bat", ".ps1")
 _PROGRAM_MAGIC = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"#!")
@@ -190,7 +193,7 @@ def _look_at_json(path: Path, name: str, found: Inspection) -> None:
         found.add(name, f"makes programs load another model in place of this one ({base})", ELSEWHERE)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> object:
     """The content of a JSON file.
 
     Raises
@@ -201,14 +204,16 @@ def read_json(path: Path) -> Any:
     if path.stat().st_size > _LONGEST_JSON:
         raise ValueError("too large a JSON file")
     try:
-        return json.loads(path.read_bytes())
+        value: object = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         raise ValueError("not valid JSON") from None
+    return value
 
 
-def _asked_code(value: Any) -> list[str]:
+def _asked_code(value: object) -> list[str]:
     """Keys by which a configuration asks for code, at any depth."""
-    keys, rest = set(), [value]
+    keys: set[str] = set()
+    rest = [value]
     while rest:
         each = rest.pop()
         if isinstance(each, dict):
@@ -221,10 +226,18 @@ def _asked_code(value: Any) -> list[str]:
     return sorted(keys)
 
 
-def index_problems(path: Path, value: Mapping[str, Any]) -> list[str]:
-    """What an index of weight files names that is not a weight file beside it."""
-    named = value.get("weight_map")
+def weight_map(index: object) -> dict[str, str]:
+    """From tensors to files, as an index of weight files says; empty where it says no such thing."""
+    named = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
+        return {}
+    return named
+
+
+def index_problems(path: Path, value: Mapping[str, object]) -> list[str]:
+    """What an index of weight files names that is not a weight file beside it."""
+    named = weight_map(value)
+    if not named and value.get("weight_map") != {}:
         return ["an index that does not map tensors to files"]
     safe = ".safetensors" in path.suffixes
     problems = []
@@ -271,7 +284,7 @@ def _look_at_onnx(path: Path, name: str, found: Inspection) -> None:
             found.add(name, f"names weights that are not there ({printable(place, 80)})", ELSEWHERE)
 
 
-def _onnx_graphs(graph: Any) -> Iterator[Any]:
+def _onnx_graphs(graph: GraphProto) -> Iterator[GraphProto]:
     """A graph and those within its operators."""
     yield graph
     for node in graph.node:
@@ -297,9 +310,10 @@ def _compare(folder: Path, found: Inspection) -> None:
             found.add(source, problem, WRONG)
     rows = _rows(shapes, _CLASSIFIER)
     try:
-        names = read_json(folder / "config.json").get("id2label")
-    except (OSError, ValueError, AttributeError):
+        config = read_json(folder / "config.json")
+    except (OSError, ValueError):
         return
+    names = config.get("id2label") if isinstance(config, dict) else None
     if rows is not None and isinstance(names, dict) and names and len(names) != rows:
         found.add("config.json", f"names {len(names)} classes, but the model answers with {rows}", WRONG)
 
@@ -314,7 +328,7 @@ def _largest_token(folder: Path) -> tuple[int | None, str]:
     """The largest number that the tokenizer can give, and the file that says so."""
     path = folder / "tokenizer.json"
     try:
-        value = read_json(path)
+        value: Any = read_json(path)  # untrusted; whatever is not of this form raises
         words, added = value["model"]["vocab"], value.get("added_tokens") or []
         numbers = words.values() if isinstance(words, dict) else range(len(words))
         return max(n for n in (*numbers, *(token["id"] for token in added)) if isinstance(n, int)), path.name

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple, Protocol, cast
 
 from audit.text.redaction import printable
 
@@ -38,7 +38,15 @@ _CLOSED = {
     b"\x04\x22\x4d\x18": "LZ4",
     b"MSCF": "cabinet",
 }
-_COMPRESSED: dict[bytes, Callable[[Any], Any]] = {
+
+
+class _Stream(Protocol):
+    """What is read by the block, as archives' members and unpacked files are."""
+
+    def read1(self, size: int, /) -> bytes: ...
+
+
+_COMPRESSED: dict[bytes, Callable[[IO[bytes]], _Stream]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\0": lzma.LZMAFile,
@@ -125,7 +133,7 @@ def _find(file: IO[bytes], inside: str, depth: int, budget: _Budget) -> Iterator
                 yield from _find(spool, inside, depth + 1, budget)
         elif depth:
             file.seek(0)
-            _unpack(file, spool, budget)
+            _unpack(cast("_Stream", file), spool, budget)  # below the first level it is a member of an archive
             file = spool
         if is_zip:
             yield from _find_in_zip(file, inside, depth, budget)
@@ -133,7 +141,7 @@ def _find(file: IO[bytes], inside: str, depth: int, budget: _Budget) -> Iterator
             yield from _find_in_tar(file, inside, depth, budget)
 
 
-def _unpack(source: Any, into: IO[bytes], budget: _Budget) -> bool:
+def _unpack(source: _Stream, into: IO[bytes], budget: _Budget) -> bool:
     """Copy what can be read, no more than is allowed; a damaged end does not hide what stands before it."""
     try:
         while budget.bytes > 0 and (block := source.read1(1 << 20)):
@@ -210,12 +218,15 @@ def _find_in_tar(file: IO[bytes], inside: str, depth: int, budget: _Budget) -> I
         yield Found(inside, "an archive (tar) of which a part cannot be read")
 
 
-def _entry(opened: Callable[[], Any], path: str, name: str, depth: int, budget: _Budget) -> Iterator[Found]:
+def _entry(
+    opened: Callable[[], IO[bytes] | None], path: str, name: str, depth: int, budget: _Budget
+) -> Iterator[Found]:
     if leads_out(path):
         yield Found(name, "an archive that writes outside its own folder when it is unpacked")
     try:
-        with opened() as member:
-            yield from _find(member, name, depth + 1, budget)
+        if (member := opened()) is not None:
+            with member:
+                yield from _find(member, name, depth + 1, budget)
     except Exception:
         yield Found(name, "a part of an archive that cannot be read")
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -95,13 +95,13 @@ def _header(file: BinaryIO, size: int) -> dict[str, Tensor]:
     return tensors
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found := dict(pairs)) != len(pairs):
         raise ValueError("a name stands twice in the header")
     return found
 
 
-def _tensor(name: str, entry: Any, begin: int) -> Tensor:
+def _tensor(name: str, entry: object, begin: int) -> Tensor:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"tensor '{name}' is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -114,7 +114,7 @@ def _tensor(name: str, entry: Any, begin: int) -> Tensor:
     return Tensor(dtype, tuple(shape), begin + offsets[0], begin + offsets[1])
 
 
-def _counts(value: Any) -> bool:
+def _counts(value: object) -> TypeGuard[list[int]]:
     """Whether it is a short list of sizes; numbers beyond 64 bits are none, and would be slow to multiply."""
     return isinstance(value, list) and len(value) <= 64 and all(type(n) is int and 0 <= n < 2**64 for n in value)
 

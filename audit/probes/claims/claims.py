@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.figures import Figures
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Probe
 from audit.energy.meter import estimated_kwh
@@ -189,7 +190,8 @@ def frozen_layers(runs: Mapping[str, Runs]) -> Result:
     cost = _gain(last, whole, confidence)
     rows = []
     for name, made in runs.items():
-        trained = (made[0].training or {}).get("trainable_parameters")
+        training = made[0].training
+        trained = training and training.get("trainable_parameters")
         saved = [None] * 3 if name == "all" else _saved(made, whole, "kwh", confidence)
         time = [None] * 3 if name == "all" else _saved(made, whole, "seconds", confidence)
         rows.append([_TRAINED.get(name, name), trained, *time, *saved])
@@ -784,9 +786,9 @@ def _saved(runs: Runs, others: Runs, what: Literal["seconds", "kwh"], confidence
     return Interval(*(1 - float(value) for value in (ratio.estimate, ratio.high, ratio.low)))
 
 
-def _figures(run: Trained) -> Mapping[str, Any]:
+def _figures(run: Trained) -> Figures:
     assert run.training is not None
-    return dict(run.training["energy"])
+    return run.training["energy"]
 
 
 def _estimated(runs: Runs) -> float:
@@ -796,8 +798,8 @@ def _estimated(runs: Runs) -> float:
 
 def _mean_cost(runs: Runs) -> tuple[float, float]:
     """Mean seconds and kWh of a training."""
-    seconds, kwh = (float(np.mean([_figures(run)[what] for run in runs])) for what in ("seconds", "kwh"))
-    return seconds, kwh
+    figures = [_figures(run) for run in runs]
+    return float(np.mean([each["seconds"] for each in figures])), float(np.mean([each["kwh"] for each in figures]))
 
 
 def _energies(models: Mapping[str, Trained], confidence: float) -> dict[str, Any]:

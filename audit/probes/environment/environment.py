@@ -8,6 +8,7 @@ from typing import Any
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.figures import Figures
 from audit.core.measurement import Result
 from audit.core.numbers import two_digits
 from audit.core.probe import Probe
@@ -55,7 +56,7 @@ def widen(interval: statistics.Interval, estimated: float) -> statistics.Interva
     )
 
 
-def estimated_share(figures: Sequence[Mapping[str, Any]]) -> float:
+def estimated_share(figures: Sequence[Figures]) -> float:
     """Share of the electricity of phases that was estimated."""
     kwh = sum(each["kwh"] for each in figures)
     return sum(map(estimated_kwh, figures)) / kwh if kwh else 1.0

@@ -34,7 +34,8 @@ def answers(accuracy: float, seed: int = 0, texts: Sequence[str] | None = None, 
 def trained(accuracy: float, seed: int = 0, seconds: float = 10.0, source: str = "measured", **more: Any) -> Trained:
     kwh = seconds / 3.6e4
     energy = {"seconds": seconds, "kwh": kwh, "cpu_kwh": kwh, "gpu_kwh": 0.0, "ram_kwh": 0.0, "source": source}
-    return Trained(answers(accuracy, seed), {"energy": energy, "examples": 100, "trainable_parameters": 10} | more)
+    training: Any = {"energy": energy, "examples": 100, "trainable_parameters": 10} | more
+    return Trained(answers(accuracy, seed), training)
 
 
 def runs(accuracy: float, seconds: float = 10.0, source: str = "measured", start: int = 0) -> tuple[Trained, ...]:

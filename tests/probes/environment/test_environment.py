@@ -23,11 +23,11 @@ def figures(kwh: float, source: str, *, ram: float = 0.0, gpu: float = 0.0, seco
     return {"name": "x", "kwh": kwh, "co2eq_kg": kwh * 0.4, "seconds": seconds, "source": source, **parts}
 
 
-def training(kwh: float, source: str, **more: float) -> dict[str, Any]:
+def training(kwh: float, source: str, **more: float) -> Any:
     return {"energy": figures(kwh, source, **more), "created": "2026-01-01T00:00:00Z", "device": "cpu"}
 
 
-def blocks(kwh: list[float], source: str, texts: int = 200, **more: float) -> dict[str, Any]:
+def blocks(kwh: list[float], source: str, texts: int = 200, **more: float) -> Any:
     own = [{"texts": texts, "tokens": 10 * texts, **figures(value, source, **more)} for value in kwh]
     told = {"source": source, "machine": "a CPU", "nominal_w": 85.0, "created": "2026-01-01T00:00:00Z"}
     return {"blocks": own, "idle": figures(kwh[0] / 4, source, seconds=1.0), **told}

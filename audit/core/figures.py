@@ -1,0 +1,40 @@
+"""What a phase of an audit took, as plain JSON values: how meter, cache, workers and record hand it on."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict, get_args
+
+# What grows with the size of the machine and its PUE, unlike seconds and watts.
+Amount = Literal["kwh", "co2eq_kg", "cpu_kwh", "gpu_kwh", "ram_kwh"]
+AMOUNTS: tuple[Amount, ...] = get_args(Amount)
+
+
+class Stated(TypedDict, total=False):
+    """What the policy says of the machine's power, see :class:`audit.energy.meter.Power`."""
+
+    pue: float
+    cpu_watts: float
+    ram_watts: float
+
+
+class Figures(Stated):
+    """Time, electricity and emissions of a phase; ``started``, in seconds since 1970, is not of sums."""
+
+    name: str
+    started: NotRequired[float]
+    seconds: float
+    kwh: float
+    co2eq_kg: float
+    source: str
+    cpu_kwh: NotRequired[float]
+    gpu_kwh: NotRequired[float]
+    ram_kwh: NotRequired[float]
+
+
+def scaled(figures: Figures, factor: float) -> Figures:
+    """The same phase with so many times the electricity and emissions."""
+    changed = figures.copy()
+    for amount in AMOUNTS:
+        if amount in changed:
+            changed[amount] *= factor
+    return changed
