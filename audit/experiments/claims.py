@@ -18,6 +18,7 @@ from audit.core.cache import Cache, read_json
 from audit.core.errors import AuditError, NotAssessed, NotFiniteError
 from audit.core.figures import Figures
 from audit.core.progress import Progress
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.experiments.alternatives import recurrent_recipe
@@ -144,8 +145,10 @@ class Experiments:
         own = self.pretraining_rate or self._pretraining.get("recipe", {}).get("learning_rate")
         if not own:
             raise NotAssessed(
-                "the pretrained encoder does not say at what learning rate it was pretrained; give it with [claims] "
-                "pretraining_rate"
+                Sentence(
+                    "the pretrained encoder does not say at what learning rate it was pretrained; give it with "
+                    "[claims] pretraining_rate"
+                )
             )
         rates = [float(f"{share * own:.3g}") for share in RATES]
         try:
@@ -198,8 +201,10 @@ class Experiments:
         scorer = self.audited()
         if not isinstance(scorer, Scorer) or not isinstance(scorer.model, Model):
             raise NotAssessed(
-                "the repository's own conftest.py replaces the model or the scorer, and nothing is known of its "
-                "training or its layers; leave these fixtures to the plugin"
+                Sentence(
+                    "the repository's own conftest.py replaces the model or the scorer, and nothing is known of its "
+                    "training or its layers; leave these fixtures to the plugin"
+                )
             )
         return scorer
 
@@ -207,21 +212,25 @@ class Experiments:
     def _encoder(self) -> Recipe:
         if self.encoder is None:
             raise NotAssessed(
-                "the policy names no pretrained encoder; give a folder or Hub id with [claims] pretrained, such as "
-                "the one that `python -m audit pretrain` makes, and a recipe with [model.finetune]"
+                Sentence(
+                    "the policy names no pretrained encoder; give a folder or Hub id with [claims] pretrained, such as "
+                    "the one that `python -m audit pretrain` makes, and a recipe with [model.finetune]"
+                )
             )
         return self.encoder
 
     @property
     def _all(self) -> Examples:
         if self.members is None:
-            raise NotAssessed("the policy names no training data; name them under [data] train")
+            raise NotAssessed(Sentence("the policy names no training data; name them under [data] train"))
         return self.members
 
     @property
     def _words(self) -> LinearModel:
         if self.linear is None:
-            raise NotAssessed("the policy names no training data for the simple model; name them under [data] train")
+            raise NotAssessed(
+                Sentence("the policy names no training data for the simple model; name them under [data] train")
+            )
         return self.linear
 
     @cached_property
@@ -258,7 +267,9 @@ class Experiments:
     @property
     def _recipe(self) -> Recipe:
         if self.recipe is None:
-            raise NotAssessed("there is no recipe to train other models by; supply [model.finetune] and [data] train")
+            raise NotAssessed(
+                Sentence("there is no recipe to train other models by; supply [model.finetune] and [data] train")
+            )
         return self.recipe
 
     @cached_property

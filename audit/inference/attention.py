@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.errors import NotAssessed
+from audit.core.sentences import Sentence
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -58,8 +59,11 @@ def weigh(
     layers, heads = network.config.num_hidden_layers, network.config.num_attention_heads
     if any(len(found) != layers for found in parts.values()):
         raise NotAssessed(
-            f"the layers of {type(network).__name__} have no queries and keys of their own; audit a model of the "
-            "family of BERT, RoBERTa, ELECTRA or DistilBERT"
+            Sentence(
+                "the layers of {network} have no queries and keys of their own; audit a model of the family of BERT, "
+                "RoBERTa, ELECTRA or DistilBERT",
+                network=type(network).__name__,
+            )
         )
     seen: dict[str, list[NDArray[np.float32]]] = {role: [] for role in parts}
     hooks = [

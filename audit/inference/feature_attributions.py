@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.errors import NotAssessed
+from audit.core.sentences import Sentence
 
 if TYPE_CHECKING:
     import torch
@@ -116,7 +117,10 @@ def integrated_gradients(
 
     if not tokenizer.is_fast:
         raise NotAssessed(
-            "the tokenizer does not say where in the text its tokens stand; a fast one of the tokenizers library does"
+            Sentence(
+                "the tokenizer does not say where in the text its tokens stand; a fast one of the tokenizers "
+                "library does"
+            )
         )
     embed = network.get_input_embeddings()
     filler = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
@@ -128,7 +132,9 @@ def integrated_gradients(
         try:
             logits = network(inputs_embeds=embedded, **more).logits.float()  # (steps, classes)
         except TypeError:
-            raise NotAssessed(f"{type(network).__name__} takes no embeddings in place of tokens") from None
+            raise NotAssessed(
+                Sentence("{network} takes no embeddings in place of tokens", network=type(network).__name__)
+            ) from None
         others = torch.cat([logits[:, :target], logits[:, target + 1 :]], dim=1)
         odds: torch.Tensor = logits[:, target] - others.logsumexp(dim=1)
         return odds

@@ -15,6 +15,7 @@ import pytest
 from audit.core.errors import NotAssessed
 from audit.core.measurement import Measurement
 from audit.core.probe import DeclaredProbe
+from audit.core.sentences import Sentence
 from audit.core.verdict import Finding
 from audit.plugin.findings import challenge, declared_ids, keep_finding
 from audit.plugin.state import STATE
@@ -217,8 +218,10 @@ def subgroup(request: pytest.FixtureRequest) -> str:
     """Each subgroup column of the policy in turn."""
     if request.param is None:
         raise NotAssessed(
-            "the policy names no groups of people; name columns under [data] subgroups, or mention:gender there for "
-            "groups by whom the texts mention"
+            Sentence(
+                "the policy names no groups of people; name columns under [data] subgroups, or mention:gender there "
+                "for groups by whom the texts mention"
+            )
         )
     return str(request.param)
 

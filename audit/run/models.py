@@ -15,6 +15,7 @@ from audit.cluster.cluster import Cluster, ClusterScorer
 from audit.core.cache import Cache
 from audit.core.errors import AuditError, NotAssessed
 from audit.core.progress import Progress
+from audit.core.sentences import Sentence
 from audit.data import examples as data
 from audit.energy.meter import Meter
 from audit.experiments.alternatives import Alternative, Alternatives, Bench
@@ -117,7 +118,7 @@ class Models:
         overridden = self.inputs.overridden
         if "scorer" not in overridden or "model" in overridden:
             return self.model
-        reason = "the repository's own `scorer` answers for a model that the audit does not have"
+        reason = Sentence("the repository's own `scorer` answers for a model that the audit does not have")
         if self.policy.model.finetune is not None and self.inputs.options.model is None:
             raise NotAssessed(reason)
         try:
@@ -164,14 +165,19 @@ class Models:
         """
         if getattr(audited, "training", None):
             raise NotAssessed(
-                "this audit trained the model itself, and it has no folder of its own yet that could hold a card; save "
-                "it with `python -m audit export`, write its README.md there, and audit that folder with --audit-model"
+                Sentence(
+                    "this audit trained the model itself, and it has no folder of its own yet that could hold a "
+                    "card; save it with `python -m audit export`, write its README.md there, and audit that folder "
+                    "with --audit-model"
+                )
             )
         folder = getattr(audited, "folder", None)
         if folder is None:
             raise NotAssessed(
-                "the repository's own conftest.py replaces the model by one without a folder; give it the attribute "
-                "`folder`, where its README.md stands"
+                Sentence(
+                    "the repository's own conftest.py replaces the model by one without a folder; give it the "
+                    "attribute `folder`, where its README.md stands"
+                )
             )
         return model_card.read(Path(folder))
 
@@ -192,7 +198,9 @@ class Models:
             If the policy has no recipe or no training data.
         """
         if self.recipe is None or self.inputs.train_data is None:
-            raise NotAssessed("there is no recipe to train twins by; supply [model.finetune] and [data] train")
+            raise NotAssessed(
+                Sentence("there is no recipe to train twins by; supply [model.finetune] and [data] train")
+            )
         count = self.policy.privacy.reference_models or TWINS
         return reference_models.twins(self.recipe, self.inputs.train_data, count, *self._work)
 
@@ -224,7 +232,9 @@ class Models:
         """
         examples = self.inputs.train_data
         if self.recipe is None or examples is None:
-            raise NotAssessed("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
+            raise NotAssessed(
+                Sentence("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
+            )
         settings = self.policy.privacy
         drawn = canaries.draw(examples, settings.canaries, settings.canary_share, self.policy.audit.seed)
         return CanaryTwin(drawn, self.scorer(reference_models.canary_twin(self.recipe, examples, drawn, *self._work)))
@@ -239,7 +249,9 @@ class Models:
             If there is no training data.
         """
         if self._linear is None:
-            raise NotAssessed("the policy names no training data for the simple model; name it under [data] train")
+            raise NotAssessed(
+                Sentence("the policy names no training data for the simple model; name it under [data] train")
+            )
         return self._linear.predict(self.inputs.test_data.texts).on(self.inputs.test_data)
 
     @cached_property
@@ -282,8 +294,10 @@ class Models:
         """
         if not isinstance(scorer, Scorer) or not isinstance(scorer.model, Model):
             raise NotAssessed(
-                "the repository's own conftest.py replaces the model or the scorer, and what that takes cannot be held "
-                "against other models; leave these fixtures to the plugin"
+                Sentence(
+                    "the repository's own conftest.py replaces the model or the scorer, and what that takes cannot "
+                    "be held against other models; leave these fixtures to the plugin"
+                )
             )
         bench = Bench(
             scorer, self.scorer, self._linear, self.recipe, self.inputs.members, self.inputs.test_data,

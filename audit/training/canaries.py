@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.errors import NotAssessed
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.scorer import Scorer
 
@@ -94,19 +95,34 @@ def draw(training: Examples, count: int, share: float, seed: int) -> Canaries:
         If none are wanted, or the training data are too few or hold too few words.
     """
     if count == 0:
-        raise NotAssessed("the policy wants no canaries; set [privacy] canaries")
+        raise NotAssessed(Sentence("the policy wants no canaries; set [privacy] canaries"))
     if count < FEWEST:
-        raise NotAssessed(f"[privacy] canaries is {count}, but {FEWEST} are needed to prove anything; raise it")
+        raise NotAssessed(
+            Sentence(
+                "[privacy] canaries is {count}, but {fewest} are needed to prove anything; raise it",
+                count=count,
+                fewest=FEWEST,
+            )
+        )
     number = min(count, _affordable(len(training), share))
     if number < FEWEST:
         raise NotAssessed(
-            f"{len(training):,} training examples leave room for {number} canaries, and {FEWEST} are needed; supply "
-            "more training data, or raise [privacy] canary_share"
+            Sentence(
+                "{examples:,} training examples leave room for {number} canaries, and {fewest} are needed; supply more "
+                "training data, or raise [privacy] canary_share",
+                examples=len(training),
+                number=number,
+                fewest=FEWEST,
+            )
         )
     words = _rarest(training)
     if len(words) < 10 * WORDS:
         raise NotAssessed(
-            f"the training data hold {len(words)} rare words to make canaries of, {10 * WORDS} are needed"
+            Sentence(
+                "the training data hold {number} rare words to make canaries of, {fewest} are needed",
+                number=len(words),
+                fewest=10 * WORDS,
+            )
         )
     copies = np.concatenate([np.ones(number, int), *(np.full(n, times) for times, n in REPEATED.items())])
     rng = np.random.default_rng([seed, len(copies)])

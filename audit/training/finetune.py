@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from audit.core.cache import Cache, read_sealed, remove, timestamp, unfinished, write_sealed
 from audit.core.errors import AuditError, NotAssessed, NotFiniteError
+from audit.core.sentences import Sentence
 from audit.core.surroundings import TRAINING, unset
 from audit.data.examples import Examples, split_validation
 from audit.energy.meter import restated
@@ -175,7 +176,7 @@ def train_all(
         If there is no example for one of the models.
     """
     if not all(len(job.examples) for job in jobs):
-        raise NotAssessed("no example is left to train a model on; supply more training data")
+        raise NotAssessed(Sentence("no example is left to train a model on; supply more training data"))
     folders = [cache.models / job.recipe.key(job.examples, job.vocabulary) for job in jobs]
     with ExitStack() as locks:
         if launched.is_main():

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from audit.core.cache import Cache
 from audit.core.errors import NotAssessed
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.energy.meter import restated
 from audit.inference.predictions import Predictions
@@ -229,15 +230,21 @@ def _fit(train_on: Examples) -> tuple[TfidfVectorizer, LogisticRegression]:
 
     present = np.unique(train_on.labels)
     if len(present) < 2:
-        only = f"all of class '{train_on.classes[present[0]]}'" if len(present) else "none at all"
-        raise NotAssessed(f"the examples for the simple model are {only}; supply training data of two classes at least")
+        supply = Sentence("supply training data of two classes at least")
+        if not len(present):
+            raise NotAssessed(Sentence("the examples for the simple model are none at all; {supply}", supply=supply))
+        name = train_on.classes[present[0]]
+        raise NotAssessed(
+            Sentence("the examples for the simple model are all of class '{name}'; {supply}", name=name, supply=supply)
+        )
     words = TfidfVectorizer(ngram_range=WORDS["ngram_range"], sublinear_tf=WORDS["sublinear_tf"])
     linear = LogisticRegression(C=WORDS["C"], max_iter=1000)
     try:
         counts = words.fit_transform(train_on.texts)
     except ValueError:  # an empty vocabulary
-        reason = "the examples for the simple model hold no word of two letters; supply training data with words"
-        raise NotAssessed(reason) from None
+        raise NotAssessed(
+            Sentence("the examples for the simple model hold no word of two letters; supply training data with words")
+        ) from None
     linear.fit(counts, train_on.labels)
     return words, linear
 
