@@ -1,7 +1,8 @@
 """What a finding shows beside its figure: each kind of evidence is a small type, drawn by one renderer of the report.
 
 Texts are masked where they are made (:mod:`audit.text.redaction`); captions and names of columns may be sentences. A
-kind is known by its ``kind``, which is also what tells them apart in the record.
+kind is known by its ``kind``, which is also what tells them apart in the record. What may hold texts of the data has no
+``repr`` of its own, which a failing test would print.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _FOUR = {"minItems": 4, "maxItems": 4}
 _THREE = {"minItems": 3, "maxItems": 3}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
     """Rows of cells. A column named ``low`` with one named ``high`` behind it is the interval of the column before.
 
@@ -42,7 +43,7 @@ class Table:
     kind: Literal["table"] = "table"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pair:
     """A text before and after a change, and what became of the answer; without `after` where nothing is changed."""
 
@@ -51,7 +52,7 @@ class Pair:
     after: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pairs:
     """Texts from the data or made for the audit, with what changed in them."""
 
@@ -60,7 +61,7 @@ class Pairs:
     kind: Literal["pairs"] = "pairs"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Confusion:
     """How often each class (rows of `counts`) was given each label (columns); None for a cell too small to show."""
 
@@ -69,7 +70,7 @@ class Confusion:
     kind: Literal["confusion"] = "confusion"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Calibration:
     """A reliability diagram: for each bin mean confidence, accuracy, and the ends of the accuracy's interval."""
 
@@ -77,7 +78,7 @@ class Calibration:
     kind: Literal["calibration"] = "calibration"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Roc:
     """One ROC curve: points (false-alarm rate, hit rate), and (level, hit rate, low, high) at some of the rates."""
 
@@ -86,7 +87,7 @@ class Roc:
     intervals: Annotated[Sequence[Annotated[Sequence[Share], _FOUR]], {"maxItems": 4}]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RocCurves:
     """ROC curves, at most four."""
 
@@ -95,7 +96,7 @@ class RocCurves:
     kind: Literal["roc"] = "roc"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Curve:
     """Points (x, y, low, high) of one curve."""
 
@@ -103,7 +104,7 @@ class Curve:
     points: Annotated[Sequence[Annotated[Sequence[Figure], _FOUR]], {"maxItems": 100}]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Curves:
     """Curves with intervals, at most four."""
 
@@ -113,7 +114,7 @@ class Curves:
     kind: Literal["curves"] = "curves"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Distribution:
     """How values are spread: for each name the quantiles at `levels`, in `unit`."""
 
@@ -124,7 +125,7 @@ class Distribution:
     kind: Literal["distribution"] = "distribution"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ParetoModel:
     """A model by accuracy and Wh per 1,000 predictions (each estimate, low, high)."""
 
@@ -135,7 +136,7 @@ class ParetoModel:
     audited: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pareto:
     """Models by accuracy and energy, at most twenty."""
 
@@ -143,7 +144,7 @@ class Pareto:
     kind: Literal["pareto"] = "pareto"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Attribution:
     """An answer with the words that it rests on: parts of the text with weights from -4 to 4."""
 
@@ -154,7 +155,7 @@ class Attribution:
     parts: Sequence[tuple[str, Annotated[int, {"minimum": -4, "maximum": 4}]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Attributions:
     """Answers with the words that they rest on, at most twenty."""
 
@@ -162,7 +163,7 @@ class Attributions:
     kind: Literal["attributions"] = "attributions"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Attention:
     """What one head of the network weighs: a row of weights for each token."""
 
@@ -175,7 +176,7 @@ class Attention:
     kind: Literal["attention"] = "attention"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fact:
     """A single value and what it is."""
 
@@ -184,7 +185,7 @@ class Fact:
     unit: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Facts:
     """Single values that belong to a finding."""
 

@@ -69,14 +69,14 @@ class Result:
     method: str
     confidence: float = 0.95
     sample: str = "test examples"
-    summary: str = field(default="", kw_only=True)
-    caveats: Sequence[str] = field(default=(), kw_only=True)
+    summary: str = field(default="", kw_only=True, repr=False)
+    caveats: Sequence[str] = field(default=(), kw_only=True, repr=False)
     evidence: Sequence[Evidence] = field(default=(), kw_only=True, repr=False)
     interval: Literal["confidence", "error bound"] = field(default="confidence", kw_only=True)
-    undecided: str = field(default="", kw_only=True)
-    unbounded: str = field(default="", kw_only=True)
-    too_small: str = field(default="", kw_only=True)
-    caution: str = field(default="", kw_only=True)
+    undecided: str = field(default="", kw_only=True, repr=False)
+    unbounded: str = field(default="", kw_only=True, repr=False)
+    too_small: str = field(default="", kw_only=True, repr=False)
+    caution: str = field(default="", kw_only=True, repr=False)
     outcome: Literal["", "supported", "refuted", "not settled"] = field(default="", kw_only=True)
     source: Literal["", "measured", "estimated"] = field(default="", kw_only=True)
     machine: str = field(default="", kw_only=True)
