@@ -143,7 +143,9 @@ class DeclaredProbe(Generic[P]):
         name = self.declaration.bracket
         if not name:
             return self.id
-        return f"{self.id}[{inspect.signature(self._measure).bind(*args, **kwargs).arguments[name]}]"
+        given = inspect.signature(self._measure).bind(*args, **kwargs)
+        given.apply_defaults()
+        return f"{self.id}[{given.arguments[name]}]"
 
 
 def _to_the_end(batches: Generator[Tally, bool | None, Result]) -> Result:

@@ -61,6 +61,17 @@ def listed(parts: Sequence[str], last: str = ", ") -> str:
     return joined([joined(parts[:-1], ", "), parts[-1]], last)
 
 
+def interval(estimate: float, low: float | None, high: float | None) -> str:
+    """An estimate with its interval, as :func:`audit.core.numbers.interval` writes it."""
+    form = f"{{figure:,.{min(numbers.decimals((estimate, low, high)), 9)}f}}"
+    shown, least, most = (Sentence(form, figure=value) for value in (estimate, low, high))
+    if low == estimate == high:
+        return shown
+    if high is None:
+        return Sentence("at least {figure}", figure=shown)
+    return Sentence("{estimate} [{low}, {high}]", estimate=shown, low="…" if low is None else least, high=most)
+
+
 def fill(
     template: str,
     values: Mapping[str, Value],
@@ -102,7 +113,8 @@ def _number(value: Any, form: str | None) -> str:
     if form and form.endswith("%"):
         return f"{100 * value:{form[:-1] or '.0'}f} %"
     if form:
-        return f"{value:{form}}".replace("-", "−")
+        written = f"{value:{form}}".replace("-", "−")
+        return written if any(digit in written for digit in "123456789") else written.lstrip("−")
     return numbers.number(value)
 
 

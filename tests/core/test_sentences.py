@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import Sentence
-from audit.core.sentences import fill, from_json, joined, listed, to_json
+from audit.core import numbers
+from audit.core.sentences import fill, from_json, interval, joined, listed, to_json
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,7 @@ from audit.core.sentences import fill, from_json, joined, listed, to_json
         ("{n:,} texts", {"n": 12345}, "12,345 texts"),
         ("{n} texts", {"n": 12345}, "12,345 texts"),
         ("{share:.1f} points", {"share": -3.25}, "−3.2 points"),
+        ("{share:.1f} points", {"share": -0.04}, "0.0 points"),
         ("{share:%} of them", {"share": 0.304}, "30 % of them"),
         ("{share:.1%} of them", {"share": 0.025}, "2.5 % of them"),
         ("δ = {delta:.1g}", {"delta": 1e-5}, "δ = 1e−05"),
@@ -66,3 +68,12 @@ def test_parts_are_joined_and_stay_parts() -> None:
     assert joined([]) == ""
     assert listed(["a", "b", "c"], " and ") == "a, b and c"
     assert listed(["a"]) == "a"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(0.5, 0.25, 0.75), (0.0, 0.0, 0.0004), (-0.1, -0.2, -0.0001), (3, 3, 3), (0.5, 0.5, 0.5), (2.5, 2.5, None),
+     (1200.5, None, 2400.0)],
+)  # fmt: skip
+def test_an_interval_is_written_as_everywhere_else(values: tuple[float, float | None, float | None]) -> None:
+    assert interval(*values) == numbers.interval(*values)

@@ -9,26 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
+from audit.core import evidence
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Cell, Facts, Pairs, Table
 from audit.core.measurement import Result
-from audit.core.probe import SHARE, Probe
+from audit.core.probe import SHARE, Alarm, Probe
+from audit.core.sentences import Sentence
 from audit.data import labels
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.text import identity
+from audit.text.identity import AXIS_NAMES
 from audit.text.redaction import SMALLEST_CELL, pair_items
 
 ENOUGH_TEXTS = 200  # own texts that mention the axis, for the verdict to rest on them
 EXAMPLES_SHOWN = 8
 # Which column of a pair file says the group of an axis, and which other one must then be equal.
 _COLUMN_OF = {"gender": ("gender", "race"), "ethnicity": ("race", "gender")}
-_UNITS = {"your texts": "texts that mention a person", "templates": "templates", "pair file": "templates of your file"}
+# Where pairs come from.
+OWN: str = Sentence("your texts")
+TEMPLATES: str = Sentence("templates")
+FILE: str = Sentence("pair file")
+_SAMPLES = {
+    OWN: Sentence("texts that mention a person"),
+    TEMPLATES: Sentence("templates"),
+    FILE: Sentence("templates of your file"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Answers:
     """What the model says of pairs.
 
     Parameters
@@ -148,6 +159,10 @@ def file_pairs(rows: Mapping[str, Sequence[str]], axis: str) -> list[Pair]:
         "orientation",
     ),
     bracket="axis",
+    measured_on=("test data", "templates"),
+    alarm=Alarm(0.05, "One answer in twenty depends on who is in the text: nothing else was changed in it."),
+    guide="docs/counterfactuals.md",
+    passes=1,
     rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
 )
 def counterfactual(
@@ -183,18 +198,18 @@ def counterfactual(
     examples = predictions.known
     protocol = examples.protocol
     if protocol.language != "en":
-        raise NotAssessed("the words that it exchanges are English; there is no list for this language yet")
+        raise NotAssessed(Sentence("the words that it exchanges are English; there is no list for this language yet"))
     pool = examples.sample()
     from_file = file_pairs(pairs, axis) if pairs is not None else []
-    sources = {"your texts": own_pairs(pool.texts, axis), "templates": template_pairs(axis), "pair file": from_file}
-    evidence = {name: _evidence(scorer, found) for name, found in sources.items() if found}
-    if len(sources["your texts"]) >= ENOUGH_TEXTS:
-        base = "your texts"
+    sources = {OWN: own_pairs(pool.texts, axis), TEMPLATES: template_pairs(axis), FILE: from_file}
+    answers = {name: _answers(scorer, found) for name, found in sources.items() if found}
+    if len(sources[OWN]) >= ENOUGH_TEXTS:
+        base = OWN
     elif len({pair.family for pair in from_file}) >= statistics.ENOUGH_CLUSTERS:
-        base = "pair file"
+        base = FILE
     else:
-        base = "templates"
-    return _measurement(axis, base, evidence, len(sources["your texts"]) / len(pool), protocol.confidence)
+        base = TEMPLATES
+    return _result(axis, base, answers, len(sources[OWN]) / len(pool), protocol.confidence)
 
 
 def share_of_flips(flipped: NDArray[np.bool_], families: Sequence[str], confidence: float) -> statistics.Interval:
@@ -210,7 +225,7 @@ def _filled(frame: str, person: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _evidence(scorer: Scorer, pairs: Sequence[Pair]) -> Evidence:
+def _answers(scorer: Scorer, pairs: Sequence[Pair]) -> Answers:
     before = scorer.predict([pair.before for pair in pairs])
     after = scorer.predict([pair.after for pair in pairs])
     change = np.asarray(after.probabilities, np.float64) - before.probabilities  # (n, classes)
@@ -219,111 +234,149 @@ def _evidence(scorer: Scorer, pairs: Sequence[Pair]) -> Evidence:
     if "positive" in names and "negative" in names:
         rise = np.asarray(change[:, names.index("positive")] - change[:, names.index("negative")], np.float64)
     moved = np.abs(rise) if rise is not None else np.abs(change).max(axis=1)
-    return Evidence(pairs, before, after, before.labels != after.labels, moved, rise)
+    return Answers(pairs, before, after, before.labels != after.labels, moved, rise)
 
 
-def _families(evidence: Evidence) -> list[str]:
-    return [pair.family for pair in evidence.pairs]
+def _families(answers: Answers) -> list[str]:
+    return [pair.family for pair in answers.pairs]
 
 
-def _measurement(axis: str, base: str, evidence: Mapping[str, Evidence], mentioned: float, confidence: float) -> Result:
-    found = evidence[base]
+def _result(axis: str, base: str, answers: Mapping[str, Answers], mentioned: float, confidence: float) -> Result:
+    found = answers[base]
     share = share_of_flips(found.flipped, _families(found), confidence)
-    is_own = base == "your texts"
+    is_own = base == OWN
+    named = AXIS_NAMES[axis]
     return Result(
         share.estimate,
         share.low,
         share.high,
         len(found.pairs) if is_own else len(set(_families(found))),
-        _method(axis, base),
+        _method(named, base),
         confidence,
-        sample=_UNITS[base],
+        sample=_SAMPLES[base],
         settle=(lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence)) if is_own else None,
-        details={
-            "verdict rests on": base,
-            "mean change of the score": float(found.moved.mean()),
-            "95th percentile of the change": float(np.quantile(found.moved, 0.95)),
-            f"share of test texts that mention {axis} and can be exchanged": mentioned,
-            "tables": [_sources(evidence, base, confidence), *_groups(axis, found, confidence)],
-            "examples": {
-                "caption": "The pairs whose score moved most; changed words are marked",
-                "items": _worst(found),
-            },
-            "limits": _limits(axis, base, evidence),
-        },
+        caveats=_caveats(axis, base, answers),
+        evidence=[
+            _sources(answers, base, confidence),
+            *_groups(named, found, confidence),
+            Pairs(Sentence("The pairs whose score moved most; changed words are marked"), _worst(found)),
+            Facts.of(
+                {
+                    Sentence("verdict rests on"): base,
+                    Sentence("mean change of the score"): float(found.moved.mean()),
+                    Sentence("95th percentile of the change"): float(np.quantile(found.moved, 0.95)),
+                    Sentence("share of test texts that mention {axis} and can be exchanged", axis=named): mentioned,
+                }
+            ),
+        ],
     )
 
 
 def _method(axis: str, base: str) -> str:
-    if base == "your texts":
-        return (
-            f"Words that say a person's {axis} in your test texts exchanged for those of another group, nothing else "
-            f"changed; flipped predictions counted, exact interval of a proportion (Clopper and Pearson 1934)."
+    if base == OWN:
+        return Sentence(
+            "Words that say a person's {axis} in your test texts exchanged for those of another group, nothing else "
+            "changed; flipped predictions counted, exact interval of a proportion (Clopper and Pearson 1934).",
+            axis=axis,
         )
-    source = "your pair file" if base == "pair file" else "the audit's own templates"
-    return (
-        f"The verdict rests on {source}, since fewer than {ENOUGH_TEXTS} of your test texts mention {axis} by a word "
-        f"that can be exchanged: sentences that differ only in the person's {axis}. Flipped predictions counted. "
-        f"Answers within a template go together, so the exact interval is that of as many independent pairs as would "
-        f"vary so much (Korn and Graubard 1998)."
+    return Sentence(
+        "The verdict rests on {source}, since fewer than {enough} of your test texts mention {axis} by a word that can "
+        "be exchanged: sentences that differ only in the person's {axis}. Flipped predictions counted. Answers within "
+        "a template go together, so the exact interval is that of as many independent pairs as would vary so much "
+        "(Korn and Graubard 1998).",
+        source=Sentence("your pair file") if base == FILE else Sentence("the audit's own templates"),
+        enough=ENOUGH_TEXTS,
+        axis=axis,
     )
 
 
-def _limits(axis: str, base: str, evidence: Mapping[str, Evidence]) -> list[str]:
-    limits = [
-        "The words that are exchanged stand in lists that people can read and change; docs/counterfactuals.md says "
-        "what they get wrong. Texts that mention nobody are not judged by this probe.",
+def _caveats(axis: str, base: str, answers: Mapping[str, Answers]) -> list[str]:
+    caveats: list[str] = [
+        Sentence(
+            "The words that are exchanged stand in lists that people can read and change; docs/counterfactuals.md says "
+            "what they get wrong. Texts that mention nobody are not judged by this probe."
+        )
     ]
-    if base == "your texts":
-        limits.append(
-            "Where a text is about people of two groups, both change places. Names and pronouns are exchanged by "
-            "rules, so a name that is not in the lists may stand beside a pronoun of the other gender."
+    if base == OWN:
+        caveats.append(
+            Sentence(
+                "Where a text is about people of two groups, both change places. Names and pronouns are exchanged by "
+                "rules, so a name that is not in the lists may stand beside a pronoun of the other gender."
+            )
             if axis == "gender"
-            else "Where a text is about people of two groups, both change places."
+            else Sentence("Where a text is about people of two groups, both change places.")
         )
-    elif base == "templates":
-        limits.append("Templates are short and plain sentences; your users' texts are not.")
-    if "pair file" in evidence and len(set(_families(evidence["pair file"]))) < statistics.ENOUGH_CLUSTERS:
-        limits.append(
-            "The pair file has fewer than 30 templates; its own row in the table is about those templates only."
+    elif base == TEMPLATES:
+        caveats.append(Sentence("Templates are short and plain sentences; your users' texts are not."))
+    if FILE in answers and len(set(_families(answers[FILE]))) < statistics.ENOUGH_CLUSTERS:
+        caveats.append(
+            Sentence(
+                "The pair file has fewer than {enough} templates; its own row in the table is about those templates "
+                "only.",
+                enough=statistics.ENOUGH_CLUSTERS,
+            )
         )
-    return limits
+    return caveats
 
 
-def _sources(evidence: Mapping[str, Evidence], base: str, confidence: float) -> dict[str, Any]:
-    rows: list[list[Any]] = []
-    for name, found in evidence.items():
+def _sources(answers: Mapping[str, Answers], base: str, confidence: float) -> Table:
+    rows: list[list[Cell]] = []
+    for name, found in answers.items():
         share = share_of_flips(found.flipped, _families(found), confidence)
         families = len(set(_families(found)) - {""}) or None
         moved = float(found.moved.mean()), float(np.quantile(found.moved, 0.95))
-        rows.append([name, *share, len(found.pairs), families, *moved, "the verdict" if name == base else ""])
-    columns = "source, share flipped, low, high, pairs, templates, mean change, 95th percentile, serves for"
-    return {"caption": "Flipped predictions by source", "columns": columns.split(", "), "rows": rows}
+        serves = Sentence("the verdict") if name == base else ""
+        rows.append([name, *share, len(found.pairs), families, *moved, serves])
+    columns = [
+        Sentence("source"),
+        Sentence("share flipped"),
+        Sentence("low"),
+        Sentence("high"),
+        Sentence("pairs"),
+        Sentence("templates"),
+        Sentence("mean change"),
+        Sentence("95th percentile"),
+        Sentence("serves for"),
+    ]
+    return Table(Sentence("Flipped predictions by source"), columns, rows)
 
 
-def _groups(axis: str, found: Evidence, confidence: float) -> list[dict[str, Any]]:
+def _groups(axis: str, found: Answers, confidence: float) -> list[Table]:
     """How much more positive a text is read when it is about each group; nothing where no class is positive."""
     if found.rise is None:
         return []
-    rows = []
+    measured = []
     for group in dict.fromkeys(name for pair in found.pairs for name in (pair.group_before, pair.group_after)):
         rise, families = _towards(group, found)
-        if len(rise) < SMALLEST_CELL:
-            continue
-        rows.append([group, *statistics.mean(rise, confidence), _sign_test(rise), families])
-    if not rows:
+        if len(rise) >= SMALLEST_CELL:
+            measured.append((statistics.mean(rise, confidence), group, _sign_test(rise), families))
+    if not measured:
         return []
+    columns = [
+        axis,
+        Sentence("mean signed change"),
+        Sentence("low"),
+        Sentence("high"),
+        Sentence("p of the sign test"),
+        Sentence("texts or templates"),
+    ]
     return [
-        {
-            "caption": f"How much more positive the score is where the person's {axis} is this one than where it is "
-            f"another (−2 to 2); each interval and sign test by itself, not adjusted for the number of groups",
-            "columns": [axis, "mean signed change", "low", "high", "p of the sign test", "texts or templates"],
-            "rows": sorted(rows, key=lambda row: float(row[1])),
-        }
+        Table(
+            Sentence(
+                "How much more positive the score is where the person's {axis} is this one than where it is another "
+                "(−2 to 2); each interval and sign test by itself, not adjusted for the number of groups",
+                axis=axis,
+            ),
+            columns,
+            [
+                [group, *change, p, families]
+                for change, group, p, families in sorted(measured, key=lambda row: row[0].estimate)
+            ],
+        )
     ]
 
 
-def _towards(group: str, found: Evidence) -> tuple[NDArray[np.float64], int]:
+def _towards(group: str, found: Answers) -> tuple[NDArray[np.float64], int]:
     """Signed changes when the text comes to be about the group: one a text, or the mean of each template."""
     assert found.rise is not None
     signs = np.array([(p.group_after == group) * 1.0 - (p.group_before == group) for p in found.pairs])  # (n,)
@@ -342,18 +395,30 @@ def _sign_test(rise: NDArray[np.float64]) -> float | None:
     return float(binomtest(up, up + down, 0.5).pvalue) if up + down else None
 
 
-def _worst(found: Evidence) -> list[dict[str, str]]:
+def _worst(found: Answers) -> list[evidence.Pair]:
     order = np.argsort(-(found.moved + found.flipped), kind="stable").tolist()
     # Of one template one pair is enough: a table of the same sentence teaches nothing.
     first: dict[str, int] = {}
     for i in order:
         first.setdefault(found.pairs[i].family or str(i), i)
-    pairs = ((found.pairs[i], f"{_said(found.before, i)} → {_said(found.after, i)}") for i in first.values())
-    return pair_items(
-        ((p.before, p.after, f"{p.group_before} → {p.group_after}: {answers}") for p, answers in pairs), EXAMPLES_SHOWN
+    pairs = ((found.pairs[i].before, found.pairs[i].after, _note(found, i)) for i in first.values())
+    return [evidence.Pair(**item) for item in pair_items(pairs, EXAMPLES_SHOWN)]
+
+
+def _note(found: Answers, i: int) -> str:
+    return Sentence(
+        "{group_before} → {group_after}: {before} → {after}",
+        group_before=found.pairs[i].group_before,
+        group_after=found.pairs[i].group_after,
+        before=_answer(found.before, i),
+        after=_answer(found.after, i),
     )
 
 
-def _said(predictions: Predictions, i: int) -> str:
+def _answer(predictions: Predictions, i: int) -> str:
     label = int(predictions.labels[i])
-    return f"{predictions.classes[label]} {predictions.probabilities[i, label]:.2f}"
+    return Sentence(
+        "{class_name} {probability:.2f}",
+        class_name=predictions.classes[label],
+        probability=float(predictions.probabilities[i, label]),
+    )

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Cell, Evidence, Fact, Facts, Table
 from audit.core.measurement import Result
-from audit.core.probe import POINTS, SHARE, Probe
+from audit.core.probe import POINTS, SHARE, Alarm, Probe
+from audit.core.sentences import Sentence, joined, listed
 from audit.data.examples import Protocol
 from audit.inference.predictions import Predictions
 from audit.statistics import Settling
 from audit.text import mentions
+from audit.text.identity import AXIS_NAMES
 from audit.text.redaction import SMALLEST_CELL, count
 
-COMPARED = (
+COMPARED = Sentence(
     "Each pair of groups compared by the exact limits of its two rates (Clopper and Pearson 1934), their distances "
     "added in squares (Newcombe 1998); the upper bound is that of the worst pair, the lower bound is adjusted for "
     "everything that the maximum runs over (Bonferroni), because the largest of several noisy differences looks too "
@@ -57,7 +60,7 @@ class Groups:
         return np.asarray(self.confusion.sum(axis=(1, 2)))
 
     def settling(
-        self, successes: NDArray[Any], n: NDArray[Any], protocol: Protocol
+        self, successes: NDArray[np.int64], n: NDArray[np.int64], protocol: Protocol
     ) -> Callable[[float], Settling | None]:
         """From a gate to the examples of each group that would settle a gap of these counts."""
         return lambda gate: statistics.gap_to_settle(
@@ -84,6 +87,10 @@ class Groups:
         "are the usual reasons."
     ),
     brackets="subgroup",
+    alarm=Alarm(
+        0.05,
+        "In the worst-served group one text in twenty more is misread than in the best-served one.",
+    ),
     rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
 )
 def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
@@ -111,15 +118,21 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
     return Result(
         *gap,
         int(groups.sizes.sum()),
-        f"Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest. {COMPARED}",
+        joined(
+            [
+                Sentence(
+                    "Accuracy by {subgroup} (fairlearn's MetricFrame), largest less smallest.",
+                    subgroup=subgroup,
+                ),
+                COMPARED,
+            ]
+        ),
         confidence,
         settle=groups.settling(groups.right, groups.sizes, predictions.known.protocol),
-        details={
-            "summary": _accuracy_in_words(groups, subgroup),
-            "tables": [_accuracy_table(predictions, groups, subgroup)],
-            **left_out(predictions, groups),
-            **_limits(subgroup),
-        },
+        summary=_accuracy_in_words(groups, subgroup),
+        caveats=_of_mentions(subgroup),
+        evidence=_evidence(_accuracy_table(predictions, groups, subgroup), *without_group(groups)),
+        too_small=too_small(predictions, groups),
     )
 
 
@@ -134,6 +147,10 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
     harm="A good average can hide a group for which the model is of little use.",
     remedy="More and cleaner training examples of the group that the table names.",
     brackets="subgroup",
+    alarm=Alarm(
+        0.7,
+        "Three texts in ten of that group are misread; guessing between two classes misreads five.",
+    ),
     rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
 )
 def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
@@ -158,19 +175,18 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
     """
     confidence = predictions.known.protocol.confidence
     groups = judged_groups(predictions, subgroup)
-    where = _named(subgroup)
     worst = statistics.smallest_proportion(groups.right, groups.sizes, confidence)
     if groups.small:
         worst = worst._replace(low=0.0)
-    rates = groups.right / groups.sizes
-    least = np.flatnonzero(rates == rates.min())
-    of_100 = f"in {100 * worst.estimate:.1f} of 100 texts"
     return Result(
         *worst,
         int(groups.sizes.sum()),
-        f"Accuracy of each group of {subgroup}, exact intervals (Clopper and Pearson 1934); the lower bound is the "
-        "smallest of all groups, the upper bound is adjusted for their number (Bonferroni), because the smallest of "
-        "several noisy figures looks too small.",
+        Sentence(
+            "Accuracy of each group of {subgroup}, exact intervals (Clopper and Pearson 1934); the lower bound is the "
+            "smallest of all groups, the upper bound is adjusted for their number (Bonferroni), because the smallest "
+            "of several noisy figures looks too small.",
+            subgroup=subgroup,
+        ),
         confidence,
         settle=lambda gate: statistics.smallest_to_settle(
             groups.right,
@@ -180,17 +196,10 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
             confidence=confidence,
             seed=predictions.known.protocol.seed,
         ),
-        details={
-            "summary": _told(groups.sizes, f"The model is right {alike}: {of_100}.")
-            if (alike := _alike(rates, groups, subgroup))
-            else _told(
-                groups.sizes[least],
-                f"The model is right least often where {where} is {_either(groups.names[i] for i in least)}: {of_100}.",
-            ),
-            "tables": [_confidence_table(predictions, groups, subgroup)],
-            **left_out(predictions, groups),
-            **_limits(subgroup),
-        },
+        summary=_worst_in_words(groups, subgroup),
+        caveats=_of_mentions(subgroup),
+        evidence=_evidence(_confidence_table(predictions, groups, subgroup), *without_group(groups)),
+        too_small=too_small(predictions, groups),
     )
 
 
@@ -208,6 +217,11 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
         "class at fault."
     ),
     brackets="subgroup",
+    alarm=Alarm(
+        0.1,
+        "Of an answer that half of one group gets, the four-fifths rule of US authorities (29 CFR 1607.4 D) allows no "
+        "other group less than 40 in 100.",
+    ),
     rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
 )
 def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
@@ -234,58 +248,42 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
     """
     confidence = predictions.known.protocol.confidence
     groups = judged_groups(predictions, subgroup)
-    where = _named(subgroup)
     said = groups.confusion.sum(axis=1).T  # (classes, groups)
-    true = groups.confusion.sum(axis=2).T
     judged = _judged_classes(predictions.classes)
     sizes = np.broadcast_to(groups.sizes, said.shape)
     gap = open_if_small(statistics.gap(said[judged], sizes[judged], confidence), groups)
     rates = said / groups.sizes
     worst = judged[int(np.argmax(np.ptp(rates[judged], axis=1)))]
-    low, high = int(np.argmin(rates[worst])), int(np.argmax(rates[worst]))
-    points = 100 * (rates[worst, high] - rates[worst, low])
+    least, most = float(rates[worst].min()), float(rates[worst].max())
     return Result(
         *gap,
         int(groups.sizes.sum()),
-        f"Share of each predicted class by {subgroup} (demographic parity), largest difference between two groups. "
-        f"{COMPARED}",
+        joined(
+            [
+                Sentence(
+                    "Share of each predicted class by {subgroup} (demographic parity), largest difference between two "
+                    "groups.",
+                    subgroup=subgroup,
+                ),
+                COMPARED,
+            ]
+        ),
         confidence,
         settle=groups.settling(said[judged], sizes[judged], predictions.known.protocol),
-        details={
-            "summary": _told(groups.sizes, f"Each class is given {alike}.")
-            if (alike := _alike(rates[worst], groups, subgroup))
-            else _told(
-                groups.sizes[[low, high]],
-                f"Texts are called {predictions.classes[worst]} {points:.1f} points more often where {where} is "
-                f"“{groups.names[high]}” than where it is “{groups.names[low]}”.",
-            ),
-            "smallest share over largest, worst class": float(rates[worst, low] / rates[worst, high])
-            if rates[worst, high]
-            else None,
-            "tables": [
-                {
-                    "caption": f"How often each class is said, and how often it is true, by {subgroup}",
-                    "columns": ["class", *(f"{name}: {what}" for name in groups.names for what in ("said", "true"))],
-                    "rows": [
-                        [
-                            name,
-                            *(
-                                _shown(counts[g] / groups.sizes[g], groups.sizes[g])
-                                for g in range(len(groups.names))
-                                for counts in (said[c], true[c])
-                            ),
-                        ]
-                        for c, name in enumerate(predictions.classes)
-                    ],
-                }
-            ],
-            **left_out(predictions, groups),
-            "limits": [
+        summary=_parity_in_words(predictions.classes[worst], rates[worst], groups, subgroup),
+        caveats=[
+            Sentence(
                 "It compares what the model says, not whether it is right: where the groups' opinions really differ, "
-                "a perfect model differs too. The shares that are true stand beside.",
-                *_limits(subgroup).get("limits", ()),
-            ],
-        },
+                "a perfect model differs too. The shares that are true stand beside."
+            ),
+            *_of_mentions(subgroup),
+        ],
+        evidence=_evidence(
+            _share_table(predictions, groups, subgroup),
+            Fact(Sentence("smallest share over largest, worst class"), least / most if most else None),
+            *without_group(groups),
+        ),
+        too_small=too_small(predictions, groups),
     )
 
 
@@ -306,6 +304,11 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
         "or choose thresholds per class on a validation set."
     ),
     brackets="subgroup",
+    alarm=Alarm(
+        0.1,
+        "Of ten people with the same opinion one more is misread, or one more of another opinion taken for theirs, "
+        "because of the group.",
+    ),
     rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
 )
 def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
@@ -340,46 +343,55 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
     # Rows alternate: true-positive and false-positive rate of each class.
     x = np.stack([hits[judged], false[judged]], axis=1).reshape(-1, len(groups.names))
     n = np.stack([true[judged], groups.sizes - true[judged]], axis=1).reshape(-1, len(groups.names))
-    parts = [(classes[c], rate) for c in judged for rate in ("true-positive", "false-positive")]
-    empty = {
-        f"{name} without {class_name} examples": 0
-        for (class_name, rate), row in zip(parts, n, strict=True)
-        for name, total in zip(groups.names, row, strict=True)
-        if total == 0 and rate == "true-positive"
-    }
+    empty = [
+        Sentence("{group} without {class_name} examples", group=name, class_name=classes[c])
+        for c in judged
+        for name, total in zip(groups.names, true[c], strict=True)
+        if total == 0
+    ]
     gap = open_if_small(statistics.gap(x, n, confidence), groups)
     rates = np.divide(x, n, out=np.full(x.shape, np.nan), where=n > 0)
-    worst = int(np.nanargmax(np.nanmax(rates, axis=1) - np.nanmin(rates, axis=1)))
-    low, high = int(np.nanargmin(rates[worst])), int(np.nanargmax(rates[worst]))
-    points = 100 * (rates[worst, high] - rates[worst, low])
-    if alike := _alike(rates[worst], groups, subgroup):
-        summary = _told(n[n > 0], f"True- and false-positive rates are {alike}.")
-    else:
-        summary = _odds_in_words(*parts[worst], groups.names[low], groups.names[high], subgroup, points)
-        summary = _told(n[worst, [low, high]], summary)
+    names = [
+        name
+        for c in judged
+        for name in (
+            Sentence("{class_name}, true-positive", class_name=classes[c]),
+            Sentence("{class_name}, false-positive", class_name=classes[c]),
+        )
+    ]
     rows = [
-        [f"{part[0]}, {part[1]}", *(_shown(value, total) for value, total in zip(rates[i], n[i], strict=True))]
-        for i, part in enumerate(parts)
+        [name, *(_shown(value, total) for value, total in zip(*row, strict=True))]
+        for name, *row in zip(names, rates, n, strict=True)
     ]
     return Result(
         *gap,
         int(groups.sizes.sum()),
-        f"True- and false-positive rates of each class by {subgroup} (Hardt et al. 2016), largest difference between "
-        f"two groups. {COMPARED}",
+        joined(
+            [
+                Sentence(
+                    "True- and false-positive rates of each class by {subgroup} (Hardt et al. 2016), largest "
+                    "difference between two groups.",
+                    subgroup=subgroup,
+                ),
+                COMPARED,
+            ]
+        ),
         confidence,
         settle=groups.settling(x, n, predictions.known.protocol),
-        details={
-            "summary": summary,
-            "tables": [
-                {
-                    "caption": f"Rates by {subgroup}: how often each class is said where it is true, and where not",
-                    "columns": ["class, rate", *groups.names],
-                    "rows": rows,
-                }
-            ],
-            **left_out(predictions, groups, empty),
-            **_limits(subgroup),
-        },
+        summary=_odds_in_words([classes[c] for c in judged], rates, n, groups, subgroup),
+        caveats=_of_mentions(subgroup),
+        evidence=_evidence(
+            Table(
+                Sentence(
+                    "Rates by {subgroup}: how often each class is said where it is true, and where not",
+                    subgroup=subgroup,
+                ),
+                [Sentence("class, rate"), *groups.names],
+                rows,
+            ),
+            *without_group(groups),
+        ),
+        too_small=too_small(predictions, groups, empty),
     )
 
 
@@ -393,7 +405,11 @@ def judged_groups(predictions: Predictions, subgroup: str) -> Groups:
     large = sizes >= smallest
     if large.sum() < 2:
         raise NotAssessed(
-            f"fewer than two groups of '{subgroup}' have {smallest} test examples; add examples of the others"
+            Sentence(
+                "fewer than two groups of '{subgroup}' have {smallest} test examples; add examples of the others",
+                subgroup=subgroup,
+                smallest=smallest,
+            )
         )
     index = np.where(large, np.cumsum(large) - 1, -1)
     member = np.full(len(column), -1)
@@ -420,30 +436,50 @@ def open_if_small(gap: statistics.Interval, groups: Groups) -> statistics.Interv
     return gap._replace(high=1.0) if groups.small else gap
 
 
-def left_out(predictions: Predictions, groups: Groups, empty: Mapping[str, int] | None = None) -> dict[str, Any]:
-    details: dict[str, Any] = {"examples without a group": count(groups.unknown)} if groups.unknown else {}
-    small = {**groups.small, **(empty or {})}
-    if small:
-        names = ", ".join(f"{name} (n {count(n)})" for name, n in list(small.items())[:8])
-        minimum = predictions.known.protocol.min_group_size
-        details["too_small"] = f"groups below {minimum} examples: {names}"
-    return details
+def without_group(groups: Groups) -> list[Fact]:
+    """How many examples have no group; nothing where all have one."""
+    return [Fact(Sentence("examples without a group"), count(groups.unknown))] if groups.unknown else []
 
 
-def _limits(subgroup: str) -> dict[str, Any]:
+def too_small(predictions: Predictions, groups: Groups, empty: Sequence[str] = ()) -> str:
+    """The clause that names groups too small to be judged, and those that lack all examples of a class."""
+    sizes = {**groups.small, **dict.fromkeys(empty, 0)}
+    if not sizes:
+        return ""
+    named = [Sentence("{group} (n {size})", group=name, size=count(n)) for name, n in list(sizes.items())[:8]]
+    minimum = predictions.known.protocol.min_group_size
+    return Sentence("groups below {minimum} examples: {groups}", minimum=minimum, groups=listed(named))
+
+
+def named(subgroup: str) -> str:
+    """A column as it is spoken of in a sentence."""
+    parts = [
+        Sentence("the {axis} that is mentioned", axis=AXIS_NAMES.get(axis, axis))
+        if (axis := mentions.axis_of(part)) is not None
+        else part
+        for part in subgroup.split("*")
+    ]
+    return reduce(lambda one, other: Sentence("{one} and {other}", one=one, other=other), parts)
+
+
+def _evidence(table: Table, *facts: Fact) -> list[Evidence]:
+    return [table, Facts(facts)] if facts else [table]
+
+
+def _of_mentions(subgroup: str) -> list[str]:
     """What must be said of groups that were read off the text."""
     if not mentions.is_mention(subgroup):
-        return {}
-    return {
-        "limits": [
+        return []
+    return [
+        Sentence(
             "These groups are who the texts mention, found by word lists, not who wrote them: a difference says that "
             "texts about some people are read less well, nothing about their authors. Texts that mention nobody or "
             "more than one group stand outside."
-        ]
-    }
+        )
+    ]
 
 
-def _accuracy_table(predictions: Predictions, groups: Groups, subgroup: str) -> dict[str, Any]:
+def _accuracy_table(predictions: Predictions, groups: Groups, subgroup: str) -> Table:
     from fairlearn.metrics import MetricFrame
     from sklearn.metrics import accuracy_score
 
@@ -459,32 +495,46 @@ def _accuracy_table(predictions: Predictions, groups: Groups, subgroup: str) -> 
         [name, _shown(frame.by_group[name], n), *_interval(right, n, confidence), count(n)]
         for name, right, n in zip(groups.names, groups.right, groups.sizes, strict=True)
     ]
-    return {
-        "caption": f"Accuracy by {subgroup}",
-        "columns": [subgroup, "accuracy", "low", "high", "test examples"],
-        "rows": sorted(rows, key=lambda row: (row[1] is None, row[1])),
-    }
+    return Table(
+        Sentence("Accuracy by {subgroup}", subgroup=subgroup),
+        [subgroup, Sentence("accuracy"), Sentence("low"), Sentence("high"), Sentence("test examples")],
+        sorted(rows, key=lambda row: (row[1] is None, row[1])),
+    )
 
 
-def _confidence_table(predictions: Predictions, groups: Groups, subgroup: str) -> dict[str, Any]:
+def _confidence_table(predictions: Predictions, groups: Groups, subgroup: str) -> Table:
     """Whether the model is as sure of itself in each group as it may be."""
     sure = predictions.probabilities.max(axis=1).astype(float)
-    rows = []
+    rows: list[list[Cell]] = []
     for g, name in enumerate(groups.names):
         mean, accuracy = float(sure[groups.member == g].mean()), groups.right[g] / groups.sizes[g]
         rows.append([name, *(_shown(value, groups.sizes[g]) for value in (mean, accuracy, mean - accuracy))])
-    return {
-        "caption": f"How sure the model is of its answers by {subgroup}; above 0 it is too sure",
-        "columns": [subgroup, "mean probability of the answer", "accuracy", "difference"],
-        "rows": rows,
-    }
+    return Table(
+        Sentence(
+            "How sure the model is of its answers by {subgroup}; above 0 it is too sure",
+            subgroup=subgroup,
+        ),
+        [subgroup, Sentence("mean probability of the answer"), Sentence("accuracy"), Sentence("difference")],
+        rows,
+    )
 
 
-def _named(subgroup: str) -> str:
-    """A column as it is spoken of in a sentence."""
-    return " and ".join(
-        f"the {mentions.axis_of(part)} that is mentioned" if mentions.is_mention(part) else part
-        for part in subgroup.split("*")
+def _share_table(predictions: Predictions, groups: Groups, subgroup: str) -> Table:
+    """How often each class is given, and how often it is true, in each group."""
+    sizes = groups.sizes
+    shares = np.stack([groups.confusion.sum(axis=1) / sizes[:, None], groups.confusion.sum(axis=2) / sizes[:, None]])
+    columns = [
+        column
+        for name in groups.names
+        for column in (Sentence("{group}: said", group=name), Sentence("{group}: true", group=name))
+    ]
+    return Table(
+        Sentence("How often each class is said, and how often it is true, by {subgroup}", subgroup=subgroup),
+        [Sentence("class"), *columns],
+        [
+            [name, *(_shown(share, n) for pair, n in zip(shares[:, :, c].T, sizes, strict=True) for share in pair)]
+            for c, name in enumerate(predictions.classes)
+        ],
     )
 
 
@@ -503,7 +553,10 @@ def _told(cells: Iterable[int], sentence: str) -> str:
     """The sentence, unless a cell that it tells of is too small to be told."""
     if min(cells) >= SMALLEST_CELL:
         return sentence
-    return f"The largest difference rests on a cell of fewer than {SMALLEST_CELL} examples, which is not shown."
+    return Sentence(
+        "The largest difference rests on a cell of fewer than {smallest} examples, which is not shown.",
+        smallest=SMALLEST_CELL,
+    )
 
 
 def _alike(rates: NDArray[np.float64], groups: Groups, subgroup: str) -> str:
@@ -511,35 +564,104 @@ def _alike(rates: NDArray[np.float64], groups: Groups, subgroup: str) -> str:
     gap = float(np.nanmax(rates) - np.nanmin(rates))
     if f"{100 * gap:.1f}" != "0.0":
         return ""
-    where = f"alike in all {'judged ' if groups.small else ''}groups of {_named(subgroup)}"
-    return f"{where}, to a tenth of a point" if gap else where
+    where = named(subgroup)
+    if groups.small:
+        if gap:
+            return Sentence("alike in all judged groups of {subgroup}, to a tenth of a point", subgroup=where)
+        return Sentence("alike in all judged groups of {subgroup}", subgroup=where)
+    if gap:
+        return Sentence("alike in all groups of {subgroup}, to a tenth of a point", subgroup=where)
+    return Sentence("alike in all groups of {subgroup}", subgroup=where)
 
 
 def _either(names: Iterable[str]) -> str:
-    return " or ".join(f"“{name}”" for name in names)
+    quoted = [Sentence("“{name}”", name=name) for name in names]
+    return reduce(lambda one, other: Sentence("{one} or {other}", one=one, other=other), quoted)
 
 
 def _accuracy_in_words(groups: Groups, subgroup: str) -> str:
-    where = _named(subgroup)
     rates = groups.right / groups.sizes
     if alike := _alike(rates, groups, subgroup):
-        return _told(groups.sizes, f"Texts are misread {alike}.")
+        return _told(groups.sizes, Sentence("Texts are misread {alike}.", alike=alike))
     low, high = int(np.argmin(rates)), int(np.argmax(rates))
     return _told(
         groups.sizes[[low, high]],
-        f"Texts are misread {100 * (rates[high] - rates[low]):.1f} points more often where {where} is "
-        f"“{groups.names[low]}” than where it is “{groups.names[high]}”.",
+        Sentence(
+            "Texts are misread {points:.1f} points more often where {subgroup} is “{worse}” than where it is "
+            "“{other}”.",
+            points=100 * float(rates[high] - rates[low]),
+            subgroup=named(subgroup),
+            worse=groups.names[low],
+            other=groups.names[high],
+        ),
     )
 
 
-def _odds_in_words(class_name: str, rate: str, low: str, high: str, subgroup: str, points: float) -> str:
-    where = _named(subgroup)
-    if rate == "true-positive":
-        return (
-            f"Texts that are {class_name} are recognised as such {points:.1f} points less often where {where} is "
-            f"“{low}” than where it is “{high}”."
+def _worst_in_words(groups: Groups, subgroup: str) -> str:
+    rates = groups.right / groups.sizes
+    right = 100 * float(rates.min())
+    if alike := _alike(rates, groups, subgroup):
+        sentence = Sentence("The model is right {alike}: in {right:.1f} of 100 texts.", alike=alike, right=right)
+        return _told(groups.sizes, sentence)
+    least = np.flatnonzero(rates == rates.min())
+    return _told(
+        groups.sizes[least],
+        Sentence(
+            "The model is right least often where {subgroup} is {groups}: in {right:.1f} of 100 texts.",
+            subgroup=named(subgroup),
+            groups=_either(groups.names[i] for i in least),
+            right=right,
+        ),
+    )
+
+
+def _parity_in_words(class_name: str, rates: NDArray[np.float64], groups: Groups, subgroup: str) -> str:
+    """How much more often the class is given in one group; `rates` are its shares, shape (groups,)."""
+    if alike := _alike(rates, groups, subgroup):
+        return _told(groups.sizes, Sentence("Each class is given {alike}.", alike=alike))
+    low, high = int(np.argmin(rates)), int(np.argmax(rates))
+    return _told(
+        groups.sizes[[low, high]],
+        Sentence(
+            "Texts are called {class_name} {points:.1f} points more often where {subgroup} is “{more}” than where it "
+            "is “{less}”.",
+            class_name=class_name,
+            points=100 * float(rates[high] - rates[low]),
+            subgroup=named(subgroup),
+            more=groups.names[high],
+            less=groups.names[low],
+        ),
+    )
+
+
+def _odds_in_words(
+    classes: Sequence[str], rates: NDArray[np.float64], n: NDArray[np.int64], groups: Groups, subgroup: str
+) -> str:
+    """The largest difference; rows of `rates` and `n` alternate: true- and false-positive rate of each class."""
+    worst = int(np.nanargmax(np.nanmax(rates, axis=1) - np.nanmin(rates, axis=1)))
+    if alike := _alike(rates[worst], groups, subgroup):
+        return _told(n[n > 0], Sentence("True- and false-positive rates are {alike}.", alike=alike))
+    low, high = int(np.nanargmin(rates[worst])), int(np.nanargmax(rates[worst]))
+    class_name, points = classes[worst // 2], 100 * float(rates[worst, high] - rates[worst, low])
+    where, least, most = named(subgroup), groups.names[low], groups.names[high]
+    if worst % 2 == 0:
+        sentence = Sentence(
+            "Texts that are {class_name} are recognised as such {points:.1f} points less often where {subgroup} is "
+            "“{least}” than where it is “{most}”.",
+            class_name=class_name,
+            points=points,
+            subgroup=where,
+            least=least,
+            most=most,
         )
-    return (
-        f"Texts that are not {class_name} are called {class_name} {points:.1f} points more often where {where} is "
-        f"“{high}” than where it is “{low}”."
-    )
+    else:
+        sentence = Sentence(
+            "Texts that are not {class_name} are called {class_name} {points:.1f} points more often where {subgroup} "
+            "is “{most}” than where it is “{least}”.",
+            class_name=class_name,
+            points=points,
+            subgroup=where,
+            most=most,
+            least=least,
+        )
+    return _told(n[worst, [low, high]], sentence)

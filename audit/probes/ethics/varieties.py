@@ -19,18 +19,21 @@ import numpy as np
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Facts, Pair, Pairs
 from audit.core.measurement import Result
-from audit.core.probe import POINTS, Probe
+from audit.core.probe import POINTS, Alarm, Probe
+from audit.core.sentences import Sentence
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.methods import PAIRED
 from audit.text.lists import rows
 from audit.text.redaction import pair_items
 
 KINDS = ("informal", "non_native")
 EXAMPLES_SHOWN = 8
 _HOW = {
-    "informal": "contracted and clipped words, no apostrophes, no capitals at the head of a sentence",
-    "non_native": "dropped articles, verbs that do not agree, other prepositions, words spelled by sound",
+    "informal": Sentence("contracted and clipped words, no apostrophes, no capitals at the head of a sentence"),
+    "non_native": Sentence("dropped articles, verbs that do not agree, other prepositions, words spelled by sound"),
 }
 _ARTICLE = re.compile(r"\b(?:the|an?) (?=[a-z])", re.IGNORECASE)
 # "a" belongs to these, and the meaning turns on it: "a few" is some, "few" is hardly any.
@@ -108,6 +111,8 @@ def _without_articles(text: str) -> str:
     remedy="Train on texts by such writers, or on copies rendered like these with the same label.",
     brackets=("informal", "non_native"),
     bracket="kind",
+    alarm=Alarm(0.05, "Of people who write like this one in twenty is misread who would be understood in other words."),
+    passes=1,
     rules=(
         "MEASURE 2.5",
         "MEASURE 2.11",
@@ -141,12 +146,12 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
     Only texts that the rendering changes are compared, by :func:`audit.statistics.paired_difference`.
     """
     if predictions.known.protocol.language != "en":
-        raise NotAssessed("its renderings are of English; there are none for this language yet")
+        raise NotAssessed(Sentence("its renderings are of English; there are none for this language yet"))
     sample = predictions.known.sample()
     rendered = [render(text, kind) for text in sample.texts]
     rows = np.flatnonzero([before != after for before, after in zip(sample.texts, rendered, strict=True)])
     if not len(rows):
-        raise NotAssessed("no test text has words that this variety writes otherwise; supply longer texts")
+        raise NotAssessed(Sentence("no test text has words that this variety writes otherwise; supply longer texts"))
     pool = sample.take(rows)
     texts = [rendered[i] for i in rows]
     plain, other = scorer.predict(pool.texts).on(pool), scorer.predict(texts).on(pool)
@@ -155,27 +160,44 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
     interval = statistics.paired_difference(int(lost.sum()), int(gained.sum()), len(pool), confidence)
     drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
     worst = (
-        (pool.texts[i], texts[i], f"{plain.classes[plain.labels[i]]} → {plain.classes[other.labels[i]]}")
+        (
+            pool.texts[i],
+            texts[i],
+            Sentence(
+                "{before} → {after}",
+                before=plain.classes[plain.labels[i]],
+                after=plain.classes[other.labels[i]],
+            ),
+        )
         for i in np.argsort(-drop, kind="stable").tolist()
         if lost[i]
     )
     return Result(
         *interval,
         len(pool),
-        f"The same texts with {_HOW[kind]}; accuracy before less accuracy after, over the texts that change; "
-        f"{statistics.PAIRED}.",
+        Sentence(
+            "The same texts with {how}; accuracy before less accuracy after, over the texts that change; {paired}.",
+            how=_HOW[kind],
+            paired=PAIRED,
+        ),
         confidence,
-        details={
-            "accuracy on the texts as they are": float(plain.correct.mean()),
-            "accuracy on the renderings": float(other.correct.mean()),
-            "share of test texts that change": len(pool) / len(sample),
-            "examples": {
-                "caption": "Right answers that turned wrong; changed words are marked",
-                "items": pair_items(worst, EXAMPLES_SHOWN),
-            },
-            "limits": [
+        caveats=[
+            Sentence(
                 "The renderings are rules written from what is documented of such writing; texts by real writers of "
                 "these varieties differ in more than that. No dialect is imitated."
-            ],
-        },
+            )
+        ],
+        evidence=[
+            Pairs(
+                Sentence("Right answers that turned wrong; changed words are marked"),
+                [Pair(**item) for item in pair_items(worst, EXAMPLES_SHOWN)],
+            ),
+            Facts.of(
+                {
+                    Sentence("accuracy on the texts as they are"): float(plain.correct.mean()),
+                    Sentence("accuracy on the renderings"): float(other.correct.mean()),
+                    Sentence("share of test texts that change"): len(pool) / len(sample),
+                }
+            ),
+        ],
     )

@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Fact, Facts, Table
 from audit.core.measurement import Result
-from audit.core.probe import POINTS, Probe
+from audit.core.probe import POINTS, Alarm, Probe
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples, fingerprint
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.ethics import fairness
+from audit.probes.methods import PAIRED
 from audit.probes.privacy.blind import WORD
 from audit.statistics import Interval
 from audit.text import mentions
@@ -41,16 +44,26 @@ Keep = Callable[[str, tuple[int, ...], Callable[[], NDArray[Any]]], NDArray[Any]
 # From the rows to learn from and those to ask about to their features.
 Features = Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[Any, Any]]
 
-LIMITS = [
-    "It is a simple, linear attack that learns from these texts only. Another one, or one with more texts, may find "
-    "more: a pass bounds this attack, not what the embedding holds.",
-    "The interval speaks for classifiers that learn from four fifths as many texts of this kind. It allows for what "
-    "they learn from in common by a rule of thumb, checked by simulation and not proved.",
-    "A text that stands several times counts once. Different texts by one author may still be learnt from and asked "
-    "about; then both sides can know the author by the style, and name the group from that.",
-    "The words are told apart by spaces; in a language that is written without them they give away less than they "
-    "could, and the figure comes out too high.",
-]
+CAVEATS = (
+    Sentence(
+        "It is a simple, linear attack that learns from these texts only. Another one, or one with more texts, may "
+        "find more: a pass bounds this attack, not what the embedding holds."
+    ),
+    Sentence(
+        "The interval speaks for classifiers that learn from four fifths as many texts of this kind. It allows for "
+        "what they learn from in common by a rule of thumb, checked by simulation and not proved."
+    ),
+    Sentence(
+        "A text that stands several times counts once. Different texts by one author may still be learnt from and "
+        "asked about; then both sides can know the author by the style, and name the group from that."
+    ),
+    Sentence(
+        "The words are told apart by spaces; in a language that is written without them they give away less than they "
+        "could, and the figure comes out too high."
+    ),
+)
+# What the group is read off.
+_SIDES = (Sentence("what the model makes of it"), Sentence("its words"))
 
 
 @Probe(
@@ -74,6 +87,9 @@ LIMITS = [
         "penalises what the embedding says of the group (adversarial removal)."
     ),
     brackets="subgroup",
+    alarm=Alarm(0.05, "Whoever holds the embedding names the group of one author in twenty more than from the text."),
+    guide="docs/attributes.md",
+    passes=1,
     rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
 )
 def attribute_leakage(
@@ -118,17 +134,24 @@ def attribute_leakage(
     """
     if mentions.is_mention(subgroup):
         raise NotAssessed(
-            "these groups are whom the text mentions, read off its words: no attribute of an author", arises=False
+            Sentence("these groups are whom the text mentions, read off its words: no attribute of an author"),
+            arises=False,
         )
     if not hasattr(scorer, "embed"):
-        raise NotAssessed("the scorer gives no embeddings; give it a method embed(texts) with a row for each text")
+        raise NotAssessed(
+            Sentence("the scorer gives no embeddings; give it a method embed(texts) with a row for each text")
+        )
     pool = _pool(predictions.known)
     answers = scorer.predict(pool.texts).on(pool)
     groups = fairness.judged_groups(answers, subgroup)
     if groups.sizes.min() < 2 * FOLDS:
         raise NotAssessed(
-            f"a group of '{subgroup}' has fewer than {2 * FOLDS} distinct texts, too few to learn from and to ask "
-            "about; add examples of it, or leave it out with a larger [audit] min_group_size"
+            Sentence(
+                "a group of '{subgroup}' has fewer than {fewest} distinct texts, too few to learn from and to ask "
+                "about; add examples of it, or leave it out with a larger [audit] min_group_size",
+                subgroup=subgroup,
+                fewest=2 * FOLDS,
+            )
         )
     judged = groups.member >= 0
     examples, group = pool.take(judged), groups.member[judged]
@@ -140,8 +163,7 @@ def attribute_leakage(
         return np.stack([named(features, group, protocol.seed) for features in sides])
 
     answered = keep(f"attribute-{_digest(embedding, examples, group)}", (2, len(group)), fitted)
-    said = dict(zip(("what the model makes of it", "its words"), answered, strict=True))
-    right = by_model, by_words = [answer == group for answer in said.values()]
+    right = by_model, by_words = [answer == group for answer in answered]
     size = groups.sizes
     gained, lost = (np.bincount(group[a & ~b], minlength=len(size)) for a, b in (right, right[::-1]))
     gain = _widened(statistics.mean_paired_difference(gained, lost, size, protocol.confidence), -1)
@@ -150,40 +172,43 @@ def attribute_leakage(
             statistics.balanced_accuracy(_confusion(group, answer, len(size)), protocol.confidence, seed=protocol.seed),
             0,
         )
-        for answer in said.values()
+        for answer in answered
     ]
     return Result(
         *fairness.open_if_small(gain, groups),
         len(group),
-        "A linear classifier (logistic regression) learns to name the author's group from four fifths of the texts and "
-        "is asked about the others, five times over: once from the model's embedding, which is the encoder's last "
-        "hidden states of the first token and averaged over all, and once from the words (TF-IDF); the true label is "
-        "known to both (Song and Raghunathan 2020). Right answers of the first less those of the second, every group "
-        f"counted alike. Interval: in each group {statistics.PAIRED}; the groups' distances added in squares too, and "
-        f"{WIDER:g} times as wide, because the five classifiers learn from texts in common (Nadeau and Bengio 2003).",
+        Sentence(
+            "A linear classifier (logistic regression) learns to name the author's group from four fifths of the texts "
+            "and is asked about the others, five times over: once from the model's embedding, which is the encoder's "
+            "last hidden states of the first token and averaged over all, and once from the words (TF-IDF); the true "
+            "label is known to both (Song and Raghunathan 2020). Right answers of the first less those of the second, "
+            "every group counted alike. Interval: in each group {paired}; the groups' distances added in squares too, "
+            "and {wider:.3g} times as wide, because the five classifiers learn from texts in common (Nadeau and Bengio "
+            "2003).",
+            paired=PAIRED,
+            wider=WIDER,
+        ),
         protocol.confidence,
-        details={
-            "summary": _summary(subgroup, len(size), *reached),
-            "share of right answers by guessing": 1 / len(size),
-            "tables": [
-                {
-                    "caption": f"How often the author's {_spoken(subgroup)} is named rightly, every group counted "
-                    "alike",
-                    "columns": ["read off a text by", "right answers", "low", "high"],
-                    "rows": [[name, *interval] for name, interval in zip(said, reached, strict=True)],
-                },
-                {
-                    "caption": "The same by group",
-                    "columns": [subgroup, *said, "test examples"],
-                    "rows": [
-                        [name, float(by_model[group == g].mean()), float(by_words[group == g].mean()), count(size[g])]
-                        for g, name in enumerate(groups.names)
-                    ],
-                },
-            ],
-            **fairness.left_out(answers, groups),
-            "limits": LIMITS,
-        },
+        summary=_summary(subgroup, len(size), *reached),
+        caveats=CAVEATS,
+        evidence=[
+            _attack_table(subgroup, *reached),
+            Table(
+                Sentence("The same by group"),
+                [subgroup, *_SIDES, Sentence("test examples")],
+                [
+                    [name, float(by_model[group == g].mean()), float(by_words[group == g].mean()), count(size[g])]
+                    for g, name in enumerate(groups.names)
+                ],
+            ),
+            Facts(
+                [
+                    Fact(Sentence("share of right answers by guessing"), 1 / len(size)),
+                    *fairness.without_group(groups),
+                ]
+            ),
+        ],
+        too_small=fairness.too_small(answers, groups),
     )
 
 
@@ -278,13 +303,24 @@ def _confusion(group: NDArray[np.int64], said: NDArray[np.int64], groups: int) -
     return np.bincount(group * groups + said, minlength=groups**2).reshape(groups, groups)
 
 
-def _spoken(subgroup: str) -> str:
-    return " and ".join(subgroup.split("*"))
+def _attack_table(subgroup: str, by_model: Interval, by_words: Interval) -> Table:
+    return Table(
+        Sentence(
+            "How often the author's {subgroup} is named rightly, every group counted alike",
+            subgroup=fairness.named(subgroup),
+        ),
+        [Sentence("read off a text by"), Sentence("right answers"), Sentence("low"), Sentence("high")],
+        [[name, *reached] for name, reached in zip(_SIDES, (by_model, by_words), strict=True)],
+    )
 
 
 def _summary(subgroup: str, groups: int, by_model: Interval, by_words: Interval) -> str:
-    return (
-        f"From what the model makes of a text, a simple classifier names the author's {_spoken(subgroup)} in "
-        f"{100 * by_model.estimate:.0f} of 100 cases, from the words alone in {100 * by_words.estimate:.0f}; guessing "
-        f"does in {100 / groups:.0f}. Every group counts alike."
+    return Sentence(
+        "From what the model makes of a text, a simple classifier names the author's {subgroup} in {by_model:.0f} of "
+        "100 cases, from the words alone in {by_words:.0f}; guessing does in {by_guessing:.0f}. Every group counts "
+        "alike.",
+        subgroup=fairness.named(subgroup),
+        by_model=100 * by_model.estimate,
+        by_words=100 * by_words.estimate,
+        by_guessing=100 / groups,
     )

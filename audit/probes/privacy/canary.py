@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
+from audit.core.evidence import Cell, Facts, Table
 from audit.core.measurement import Result
-from audit.core.numbers import number
-from audit.core.probe import Probe
+from audit.core.probe import Alarm, Probe
+from audit.core.sentences import Sentence, joined
 from audit.inference.scorer import Scorer
 from audit.probes.privacy.membership_attacks import canary_memory
 from audit.training.canaries import CanaryTwin
@@ -19,14 +20,20 @@ from audit.training.canaries import CanaryTwin
 # On so many of the canaries guesses are made: a few where memory is faint, nearly all where it is strong. (Not all: the
 # coins do not put in exactly half, so that even a perfect memory would then guess wrongly about some.)
 GUESSED = (0.3, 0.9)
-LIMITS = [
-    "It is a lower bound: it shows what one attack found, not how little a better one could find.",
-    "It speaks for the recipe on the training data with canaries among them, not for this very model. The released "
-    "model was trained on none.",
-    "Canaries are rare words in random order with random labels, which a model can only learn by heart. What is in "
-    "line with all the other examples is remembered less.",
-    "The table is no proof of ε: somebody whose data stand r times in the training data is protected by r·ε only.",
-]
+CAVEATS = (
+    Sentence("It is a lower bound: it shows what one attack found, not how little a better one could find."),
+    Sentence(
+        "It speaks for the recipe on the training data with canaries among them, not for this very model. The released "
+        "model was trained on none."
+    ),
+    Sentence(
+        "Canaries are rare words in random order with random labels, which a model can only learn by heart. What is in "
+        "line with all the other examples is remembered less."
+    ),
+    Sentence(
+        "The table is no proof of ε: somebody whose data stand r times in the training data is protected by r·ε only."
+    ),
+)
 
 
 class Guesses(NamedTuple):
@@ -51,7 +58,15 @@ class Guesses(NamedTuple):
     ),
     harm="The recipe learns single people's texts by heart, and the figure is a proof of it, not a guess.",
     remedy="Fewer epochs, more data, no repeated texts; training with differential privacy bounds ε from above.",
+    range=(0, None),
     measured_on=("training data", "recipe"),
+    alarm=Alarm(
+        1,
+        "Only an ε of 1 or less is called strong protection (Ponomareva et al., How to DP-fy ML, JAIR 2023, tier 1); "
+        "where this bound is larger, no proof of it can exist.",
+    ),
+    guide="docs/canaries.md",
+    passes=2,
     rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
     trainings=1,
 )
@@ -92,22 +107,32 @@ def canary_epsilon(twin: CanaryTwin, scorer: Scorer, *, delta: float) -> Result:
         best.epsilon,
         None,
         len(planted),
-        "A twin was trained by the same recipe on the training data and made-up examples (canaries), each of which a "
-        "coin had put in or left out. Who knows them guesses from the twin's answers which were in: of "
-        f"{GUESSED[0]:.0%} of them, and of {GUESSED[1]:.0%}. Lower bound on ε at δ = {delta:g} from the right guesses "
-        "by auditing in one training run (Steinke, Nasr and Jagielski 2023); it errs in "
-        f"{(1 - confidence) / 2:.1%} of audits at most, both numbers of guesses taken together.",
+        Sentence(
+            "A twin was trained by the same recipe on the training data and made-up examples (canaries), each of which "
+            "a coin had put in or left out. Who knows them guesses from the twin's answers which were in: of {few:%} "
+            "of them, and of {most:%}. Lower bound on ε at δ = {delta:.3g} from the right guesses by auditing in one "
+            "training run (Steinke, Nasr and Jagielski 2023); it errs in {error:.1%} of audits at most, both numbers "
+            "of guesses taken together.",
+            few=GUESSED[0],
+            most=GUESSED[1],
+            delta=delta,
+            error=(1 - confidence) / 2,
+        ),
         confidence,
-        sample="canaries",
-        details={
-            "summary": _summary(best),
-            "planted": int(planted.sum()),
-            "guesses": best.number,
-            "right guesses": best.right,
-            "right by chance": best.number / 2,
-            "tables": [_repetition(scores, canaries.copies, canaries.planted, confidence)],
-            "limits": LIMITS,
-        },
+        sample=Sentence("canaries"),
+        summary=_summary(best),
+        caveats=CAVEATS,
+        evidence=[
+            _repetition(scores, canaries.copies, canaries.planted, confidence),
+            Facts.of(
+                {
+                    Sentence("planted"): int(planted.sum()),
+                    Sentence("guesses"): best.number,
+                    Sentence("right guesses"): best.right,
+                    Sentence("right by chance"): best.number / 2,
+                }
+            ),
+        ],
     )
 
 
@@ -127,28 +152,35 @@ def _all_guesses(
 
 
 def _summary(best: Guesses) -> str:
-    said = (
-        f"Of {best.number} guesses about which made-up examples were in the training data, {best.right} are right; "
-        f"chance gives {best.number // 2}."
+    counted = Sentence(
+        "Of {guesses} guesses about which made-up examples were in the training data, {right} are right; chance gives "
+        "{by_chance}.",
+        guesses=best.number,
+        right=best.right,
+        by_chance=best.number // 2,
     )
     if best.epsilon == 0:
-        return f"{said} Chance explains that."
-    return (
-        f"{said} So one look at the model's answers can change the odds that a person's text was in the training data "
-        f"by a factor of {number(math.exp(best.epsilon), 1)} (e^ε) at least."
+        return joined([counted, Sentence("Chance explains that.")])
+    proof = Sentence(
+        "So one look at the model's answers can change the odds that a person's text was in the training data by a "
+        "factor of {factor:,.1f} (e^ε) at least.",
+        factor=math.exp(best.epsilon),
     )
+    return joined([counted, proof])
 
 
 def _repetition(
     scores: NDArray[np.float64], copies: NDArray[np.int64], planted: NDArray[np.bool_], confidence: float
-) -> dict[str, Any]:
-    rows = []
+) -> Table:
+    rows: list[list[Cell]] = []
     for times in np.unique(copies):
         chosen = planted & (copies == times)
         rows.append([int(times), int(chosen.sum()), *statistics.auc(scores[chosen], scores[~planted], confidence)])
-    return {
-        "caption": "How often repeated, how well remembered: so often the planted one of two canaries gets the higher "
-        "score (AUC; 0.5 by chance)",
-        "columns": ["copies", "canaries", "AUC", "low", "high"],
-        "rows": rows,
-    }
+    return Table(
+        Sentence(
+            "How often repeated, how well remembered: so often the planted one of two canaries gets the higher score "
+            "(AUC; 0.5 by chance)"
+        ),
+        [Sentence("copies"), Sentence("canaries"), Sentence("AUC"), Sentence("low"), Sentence("high")],
+        rows,
+    )

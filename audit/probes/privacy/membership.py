@@ -11,16 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Cell, Fact, Facts, Roc, RocCurves, Table
 from audit.core.measurement import Result
-from audit.core.numbers import interval
-from audit.core.probe import Probe
+from audit.core.probe import Alarm, Probe
+from audit.core.sentences import Sentence, interval, joined
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -36,16 +37,20 @@ MOST_REFERENCES = 2
 # So many others carry a threshold that one in a thousand of them passes.
 ENOUGH_FOR_ONE_IN_A_THOUSAND = 10_000
 
-ITSELF = "the model itself: training against test examples"
-RECIPE = "its recipe: twins on random halves of the training data"
-DIFFER = (
+# Where the evidence comes from, and how a sentence calls it.
+ITSELF: str = Sentence("the model itself: training against test examples")
+RECIPE: str = Sentence("its recipe: twins on random halves of the training data")
+_NAMES = {ITSELF: Sentence("the model itself"), RECIPE: Sentence("its recipe")}
+DIFFER = Sentence(
     "training and test texts differ, so that they can be told apart without the model, and there is no recipe to "
     "rehearse; supply test texts from the same source as the training data, or [model.finetune]"
 )
-LIMITS = [
-    "These are known attacks; stronger ones may find more. A pass bounds these attacks, not the leak.",
-    "The attacker knows the text, its label and the model's probabilities, and does not query variants of the text.",
-]
+CAVEATS = (
+    Sentence("These are known attacks; stronger ones may find more. A pass bounds these attacks, not the leak."),
+    Sentence(
+        "The attacker knows the text, its label and the model's probabilities, and does not query variants of the text."
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -110,17 +115,21 @@ class Attackable:
     def trials(self, a: float | None) -> dict[str, Trial]:
         """A trial for each attack that the references allow; without `a` those that need none."""
         losses = self.target.losses
-        made = {"loss (Yeom et al. 2018)": self.trial(membership_attacks.loss_threshold(losses))}
+        made: dict[str, Trial] = {
+            Sentence("loss (Yeom et al. 2018)"): self.trial(membership_attacks.loss_threshold(losses))
+        }
         if self.references and a is not None:
             out = np.array([reference.losses for reference in self.references])
-            made["calibrated loss (Watson et al. 2022)"] = self.trial(membership_attacks.calibrated_loss(losses, out))
-            made["RMIA (Zarifzadeh et al. 2024)"] = self.rmia(a)
+            made[Sentence("calibrated loss (Watson et al. 2022)")] = self.trial(
+                membership_attacks.calibrated_loss(losses, out)
+            )
+            made[Sentence("RMIA (Zarifzadeh et al. 2024)")] = self.rmia(a)
         if len(self.references) > 1 and a is not None:
             scaled = [
                 membership_attacks.scaled_confidence(p.probabilities, p.truth) for p in (self.target, *self.references)
             ]
             scores = membership_attacks.lira_offline(scaled[0], np.array(scaled[1:]))
-            made["LiRA, offline (Carlini et al. 2022)"] = self.trial(scores)
+            made[Sentence("LiRA, offline (Carlini et al. 2022)")] = self.trial(scores)
         return made
 
 
@@ -153,7 +162,10 @@ class Attack(NamedTuple):
     range=(0, 1),
     measured_on=("test data", "training data", "recipe"),
     rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
-    trainings=4,
+    alarm=Alarm(0.6, "The attack picks the training example in 60 of 100 pairs; guessing does in 50."),
+    guide="docs/membership.md",
+    passes=1,
+    trainings=2,
 )
 def membership_inference(
     scorer: Scorer, members: Examples | None, predictions: Predictions, twins: Twins | None = None
@@ -198,7 +210,7 @@ def membership_inference(
     found = {ITSELF: _attacks(_on_itself(itself, twins, rehearsed), protocol.confidence, protocol.seed)}
     if rehearsed:
         found[RECIPE] = _attacks(_on_twins(rehearsed), protocol.confidence, protocol.seed)
-    return _measurement(found, itself, blind, protocol.confidence)
+    return _result(found, itself, blind, protocol.confidence)
 
 
 # ---- the evidence
@@ -209,7 +221,7 @@ def _itself(scorer: Scorer, members: Examples, predictions: Predictions) -> Atta
     inside = members.sample()
     outside_rows = ~_among(predictions.known.texts, members.texts)
     if outside_rows.sum() < 2 or len(inside) < 2:
-        raise NotAssessed("every test text, or all but one, stands in the training data; supply others")
+        raise NotAssessed(Sentence("every test text, or all but one, stands in the training data; supply others"))
     outside = predictions.known.take(outside_rows)
     both = Examples(
         inside.texts + outside.texts,
@@ -314,12 +326,10 @@ def _levels(trials: Sequence[Trial]) -> list[float]:
     return [0.01, 0.001] if others >= ENOUGH_FOR_ONE_IN_A_THOUSAND else [0.01]
 
 
-# ---- the measurement
+# ---- the result
 
 
-def _measurement(
-    found: Mapping[str, list[Attack]], itself: Attackable, blind: Interval | None, confidence: float
-) -> Result:
+def _result(found: Mapping[str, list[Attack]], itself: Attackable, blind: Interval | None, confidence: float) -> Result:
     differ = blind is not None and blind.low > 0.5
     source = RECIPE if differ and RECIPE in found else ITSELF
     chosen = found[source]
@@ -329,7 +339,7 @@ def _measurement(
         for column in ([attack.plain for attack in chosen], [attack.strict for attack in chosen])
     )
     estimate, low, high = map(float, statistics.largest(plain, strict))  # type: ignore[arg-type]
-    undecided = differ and source is ITSELF
+    undecided = differ and source == ITSELF
     if undecided:
         low, high = 0.0, 1.0
     examples = len(np.unique(np.concatenate([trial.cluster for trial in best.trials])))
@@ -340,116 +350,148 @@ def _measurement(
         examples,
         _method(len(chosen), source),
         confidence,
-        sample="members and others",
-        details={
-            "summary": _summary(best, source, blind, undecided),
-            **({"undecided": DIFFER} if undecided else {}),
-            **_counts(itself, blind),
-            "best attack": best.name,
-            **_at_points(best),
-            "roc": {"caption": _caption(source), "curves": [_curve(attack) for attack in chosen]},
-            "tables": [_table(name, attacks_) for name, attacks_ in found.items()],
-            "limits": [*LIMITS, *_limits(source, blind, undecided)],
-        },
+        sample=Sentence("members and others"),
+        summary=_summary(best, source, blind, undecided),
+        caveats=[*CAVEATS, *_caveats(source, blind, undecided)],
+        evidence=[
+            RocCurves(_caption(source), [_curve(attack) for attack in chosen]),
+            *(_table(name, attacks_) for name, attacks_ in found.items()),
+            Facts([*_counts(itself, blind), Fact(Sentence("best attack"), best.name), *_at_points(best)]),
+        ],
+        undecided=DIFFER if undecided else "",
     )
 
 
 def _method(count: int, source: str) -> str:
-    which = (
-        "the attack that calls the examples with the smallest loss members (Yeom et al. 2018)"
-        if count == 1
-        else f"the best of {count} attacks, named in the table"
-    )
-    return (
-        f"AUC of {which}, on {source}. Interval after DeLong et al. 1988 on the logit scale, examples that serve in "
+    return Sentence(
+        "AUC of {which}, on {source}. Interval after DeLong et al. 1988 on the logit scale, examples that serve in "
         "several trials counted once (Obuchowski 1997); of several attacks the error of the lower bound is shared out. "
-        "Other rates: members and others resampled together, 1,000 times."
+        "Other rates: members and others resampled together, 1,000 times.",
+        which=Sentence("the attack that calls the examples with the smallest loss members (Yeom et al. 2018)")
+        if count == 1
+        else Sentence("the best of {count} attacks, named in the table", count=count),
+        source=source,
     )
 
 
 def _summary(best: Attack, source: str, blind: Interval | None, undecided: bool) -> str:
-    said = (
-        f"Of a training example and another one, the best attack on {source.partition(':')[0]} calls the right one the "
-        f"member in {100 * best.plain.estimate:.0f} of 100 pairs; guessing does in 50."
+    pairs = Sentence(
+        "Of a training example and another one, the best attack on {source} calls the right one the member in "
+        "{right:.0f} of 100 pairs; guessing does in 50.",
+        source=_NAMES[source],
+        right=100 * best.plain.estimate,
     )
     if blind is None or blind.low <= 0.5:
-        return said
-    told = f"Training and test texts can be told apart without the model (AUC {interval(*blind)})"
+        return pairs
     if undecided:
-        return f"{told}, so what an attack finds here is not the model's doing: no verdict. {said}"
-    return f"{told}, so the verdict rests on {RECIPE}. {said}"
+        told = Sentence(
+            "Training and test texts can be told apart without the model (AUC {auc}), so what an attack finds here is "
+            "not the model's doing: no verdict.",
+            auc=interval(*blind),
+        )
+    else:
+        told = Sentence(
+            "Training and test texts can be told apart without the model (AUC {auc}), so the verdict rests on "
+            "{source}.",
+            auc=interval(*blind),
+            source=RECIPE,
+        )
+    return joined([told, pairs])
 
 
-def _counts(itself: Attackable, blind: Interval | None) -> dict[str, Any]:
+def _counts(itself: Attackable, blind: Interval | None) -> list[Fact]:
     losses, member = itself.target.losses, itself.member
-    return {
-        "members": int(member.sum()),
-        "others": int((~member).sum()),
-        "mean loss of members": float(losses[member].mean()),
-        "mean loss of others": float(losses[~member].mean()),
-        "blind baseline, AUC": "too few examples" if blind is None else interval(*blind),
-    }
+    return [
+        Fact(Sentence("members"), int(member.sum())),
+        Fact(Sentence("others"), int((~member).sum())),
+        Fact(Sentence("mean loss of members"), float(losses[member].mean())),
+        Fact(Sentence("mean loss of others"), float(losses[~member].mean())),
+        Fact(Sentence("blind baseline, AUC"), Sentence("too few examples") if blind is None else interval(*blind)),
+    ]
 
 
-def _at_points(attack: Attack) -> dict[str, float]:
+def _at_points(attack: Attack) -> list[Fact]:
     """The operating points of an attack, each with its interval."""
-    found: dict[str, float] = {}
-    names = ["balanced accuracy", *(f"members recognised at {_percent(level)} false alarms" for level in (0.01, 0.001))]
-    for name, rate in zip(names, (attack.points.balanced_accuracy, *attack.points.caught), strict=False):
-        found |= {name: rate.estimate, f"{name}, at least": rate.low, f"{name}, at most": rate.high}
-    return found
+    names = [
+        Sentence("balanced accuracy"),
+        *(
+            Sentence("members recognised at {percent:.3g} % false alarms", percent=100 * level)
+            for level in _levels(attack.trials)
+        ),
+    ]
+    return [
+        fact
+        for name, rate in zip(names, (attack.points.balanced_accuracy, *attack.points.caught), strict=True)
+        for fact in (
+            Fact(name, rate.estimate),
+            Fact(Sentence("{figure}, at least", figure=name), rate.low),
+            Fact(Sentence("{figure}, at most", figure=name), rate.high),
+        )
+    ]
 
 
-def _curve(attack: Attack) -> dict[str, Any]:
+def _curve(attack: Attack) -> Roc:
     """The ROC of an attack to be drawn, four digits of each rate, and its intervals at the levels."""
     levels = zip(_levels(attack.trials), attack.points.caught, strict=True)
-    return {
-        "name": attack.name,
-        "points": [[float(f"{rate:.4g}") for rate in point] for point in statistics.roc_points(attack.trials)],
-        "intervals": [[level, *rate] for level, rate in levels],
-    }
-
-
-def _percent(level: float) -> str:
-    return f"{100 * level:g} %"
+    points = [[float(f"{rate:.4g}") for rate in point] for point in statistics.roc_points(attack.trials)]
+    return Roc(attack.name, points, [[level, *rate] for level, rate in levels])
 
 
 def _caption(source: str) -> str:
-    return f"Attacks on {source}"
+    return Sentence("Attacks on {source}", source=source)
 
 
-def _table(source: str, found: Sequence[Attack]) -> dict[str, Any]:
+def _table(source: str, found: Sequence[Attack]) -> Table:
     levels = _levels([trial for attack in found for trial in attack.trials])
-    columns = ["attack", "AUC", "low", "high", "members", "others", "balanced accuracy"]
-    return {
-        "caption": _caption(source),
-        "columns": [*columns, *(f"recognised at {_percent(level)} false alarms" for level in levels)],
-        "rows": [
-            [
-                attack.name,
-                *attack.plain,
-                sum(int(trial.positive.sum()) for trial in attack.trials),
-                sum(int((~trial.positive).sum()) for trial in attack.trials),
-                interval(*attack.points.balanced_accuracy),
-                *(interval(*rate) for rate in attack.points.caught[: len(levels)]),
-            ]
-            for attack in found
-        ],
-    }
+    columns = [
+        Sentence("attack"),
+        Sentence("AUC"),
+        Sentence("low"),
+        Sentence("high"),
+        Sentence("members"),
+        Sentence("others"),
+        Sentence("balanced accuracy"),
+        *(Sentence("recognised at {percent:.3g} % false alarms", percent=100 * level) for level in levels),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            attack.name,
+            *attack.plain,
+            sum(int(trial.positive.sum()) for trial in attack.trials),
+            sum(int((~trial.positive).sum()) for trial in attack.trials),
+            interval(*attack.points.balanced_accuracy),
+            *(interval(*rate) for rate in attack.points.caught[: len(levels)]),
+        ]
+        for attack in found
+    ]
+    return Table(_caption(source), columns, rows)
 
 
-def _limits(source: str, blind: Interval | None, undecided: bool) -> list[str]:
-    if source is RECIPE:
+def _caveats(source: str, blind: Interval | None, undecided: bool) -> list[str]:
+    if source == RECIPE:
         return [
-            "It speaks for the recipe on half the training data, not for this very model: a twin reads each text as "
-            "often, but takes half as many steps, and may remember more or less.",
-            "Texts that stand more than once in the training data are left out of the twins' trials; such texts are "
-            "remembered best.",
+            Sentence(
+                "It speaks for the recipe on half the training data, not for this very model: a twin reads each text "
+                "as often, but takes half as many steps, and may remember more or less."
+            ),
+            Sentence(
+                "Texts that stand more than once in the training data are left out of the twins' trials; such texts "
+                "are remembered best."
+            ),
         ]
     if undecided:
-        return ["Training and test texts differ, so the figure mixes memory with that difference and bounds neither."]
-    seen = "was not measured, for lack of examples" if blind is None else "finds no difference, which is no proof"
-    return [
+        return [
+            Sentence(
+                "Training and test texts differ, so the figure mixes memory with that difference and bounds neither."
+            )
+        ]
+    fair = Sentence(
         "It is fair only if training and test data come from the same source: where the texts themselves differ, it "
-        f"would tell them apart without the model. The blind baseline on the texts alone {seen}."
-    ]
+        "would tell them apart without the model."
+    )
+    baseline = (
+        Sentence("The blind baseline on the texts alone was not measured, for lack of examples.")
+        if blind is None
+        else Sentence("The blind baseline on the texts alone finds no difference, which is no proof.")
+    )
+    return [joined([fair, baseline])]

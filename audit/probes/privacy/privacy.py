@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Cell, Facts, Table
 from audit.core.measurement import Result
-from audit.core.probe import SHARE, Probe
+from audit.core.probe import SHARE, Alarm, Probe
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.text import duplicates, personal_data
 from audit.text.redaction import LEFT_OUT, SMALLEST_CELL, count, withheld
 
-NO_TRAINING_DATA = "the policy names no training data; name it under [data] train"
+NO_TRAINING_DATA = Sentence("the policy names no training data; name it under [data] train")
 # Kinds of personal data as a reader calls them.
 PERSONAL = {
-    "email": "e-mail address",
-    "link": "link with a secret",
-    "api_key": "access key",
-    "iban": "bank account (IBAN)",
-    "card": "card number",
-    "ip": "IP address",
-    "phone": "telephone number",
-    "address": "street address",
-    "handle": "handle",
-    "name": "name of a person",
+    "email": Sentence("e-mail address"),
+    "link": Sentence("link with a secret"),
+    "api_key": Sentence("access key"),
+    "iban": Sentence("bank account (IBAN)"),
+    "card": Sentence("card number"),
+    "ip": Sentence("IP address"),
+    "phone": Sentence("telephone number"),
+    "address": Sentence("street address"),
+    "handle": Sentence("handle"),
+    "name": Sentence("name of a person"),
 }
+# Where an example repeats another.
+ACROSS = Sentence("in test, of training")
 # Places of each kind that the record names; more would be a list for whoever looks for such data.
 FIRST = 20
 
@@ -50,6 +53,11 @@ FIRST = 20
     harm="Such examples test memory, not reading, and make every other figure look better than it is.",
     remedy="Remove them from one of the two files and audit again.",
     measured_on=("test data", "training data"),
+    alarm=Alarm(
+        0.01,
+        "One test example in a hundred that is known by heart can raise the accuracy by a point, as much as models "
+        "under comparison often differ by.",
+    ),
     rules=("MEASURE 2.10", "Article 9(8)", "Article 10", "A.5.4", "A.6.2.4", "A.7.4"),
 )
 def train_test_overlap(
@@ -83,35 +91,43 @@ def train_test_overlap(
     if train is None:
         raise NotAssessed(NO_TRAINING_DATA)
     found = _copies(train.texts, test.texts, near_duplicate)
-    inside, ways = found["in test, of training"] > 0, ("exactly", "normalised", "nearly")
-    rows = [[name, *(int((way == i).sum()) for i in (1, 2, 3))] for name, way in found.items()]
-    details: dict[str, Any] = {
-        "test examples that stand in the training data": int(inside.sum()),
-        "distinct texts in both": len(set(train.texts) & set(test.texts)),
-        "tables": [
-            {
-                "caption": "Examples that repeat another one, each counted at the closest way in which it does",
-                "columns": ["examples", *ways],
-                "rows": rows,
-            }
-        ],
-        "limits": [
-            "Within a split, an example counts where another one like it stands before it.",
-            f"Of two texts that share less than {near_duplicate:.0%} of their {duplicates.SHINGLE}-word sequences, "
-            "paraphrases among them, none counts as a copy. In short texts a single other word is enough for that.",
-            "Languages that are written without spaces are compared only exactly and normalised.",
-        ],
-    }
-    if predictions is not None:
-        details["tables"].append(_accuracies(predictions, inside))
+    inside = found[ACROSS] > 0
+    repeats = Table(
+        Sentence("Examples that repeat another one, each counted at the closest way in which it does"),
+        [Sentence("examples"), Sentence("exactly"), Sentence("normalised"), Sentence("nearly")],
+        [[name, *(int((way == i).sum()) for i in (1, 2, 3))] for name, way in found.items()],
+    )
     return Result.census(
         float(inside.mean()),
         len(test),
-        "Every test text compared with every training text: word for word, without case, punctuation, space and HTML "
-        f"(normalised), and nearly: a Jaccard similarity of their {duplicates.SHINGLE}-word shingles of at least "
-        f"{near_duplicate:g}, found exactly (Bayardo et al. 2007), not by sampling. A census has no sampling error.",
+        Sentence(
+            "Every test text compared with every training text: word for word, without case, punctuation, space and "
+            "HTML (normalised), and nearly: a Jaccard similarity of their {words}-word shingles of at least "
+            "{similarity:.3g}, found exactly (Bayardo et al. 2007), not by sampling. A census has no sampling error.",
+            words=duplicates.SHINGLE,
+            similarity=near_duplicate,
+        ),
         confidence=test.protocol.confidence,
-        details=details,
+        caveats=[
+            Sentence("Within a split, an example counts where another one like it stands before it."),
+            Sentence(
+                "Of two texts that share less than {similarity:%} of their {words}-word sequences, paraphrases among "
+                "them, none counts as a copy. In short texts a single other word is enough for that.",
+                similarity=near_duplicate,
+                words=duplicates.SHINGLE,
+            ),
+            Sentence("Languages that are written without spaces are compared only exactly and normalised."),
+        ],
+        evidence=[
+            repeats,
+            *([_accuracies(predictions, inside)] if predictions is not None else []),
+            Facts.of(
+                {
+                    Sentence("test examples that stand in the training data"): int(inside.sum()),
+                    Sentence("distinct texts in both"): len(set(train.texts) & set(test.texts)),
+                }
+            ),
+        ],
     )
 
 
@@ -127,9 +143,9 @@ def _copies(train: Sequence[str], test: Sequence[str], threshold: float) -> dict
     across[[form in known_forms for form in test_forms]] = 2
     across[[text in known for text in test]] = 1
     return {
-        "in test, of training": across,
-        "within training": _repeats(train, train_forms, near["train"][in_train]),
-        "within test": _repeats(test, test_forms, near["test"][in_test]),
+        ACROSS: across,
+        Sentence("within training"): _repeats(train, train_forms, near["train"][in_train]),
+        Sentence("within test"): _repeats(test, test_forms, near["test"][in_test]),
     }
 
 
@@ -165,23 +181,23 @@ def _near(
     return near
 
 
-def _accuracies(predictions: Predictions, inside: NDArray[np.bool_]) -> dict[str, Any]:
-    """The table of accuracies with and without the test examples that overlap."""
-    rows = []
+def _accuracies(predictions: Predictions, inside: NDArray[np.bool_]) -> Table:
+    """The accuracies with and without the test examples that overlap."""
+    rows: list[list[Cell]] = []
     for name, chosen in (
-        ("all", np.ones_like(inside)),
-        ("in the training data", inside),
-        ("new to the model", ~inside),
+        (Sentence("all"), np.ones_like(inside)),
+        (Sentence("in the training data"), inside),
+        (Sentence("new to the model"), ~inside),
     ):
         n, right = int(chosen.sum()), int(predictions.correct[chosen].sum())
         shown = n >= SMALLEST_CELL
         interval = statistics.proportion(right, n, predictions.known.protocol.confidence) if shown else [None] * 3
         rows.append([name, count(n), *interval])
-    return {
-        "caption": "Accuracy with and without the overlap",
-        "columns": ["test examples", "n", "accuracy", "low", "high"],
-        "rows": rows,
-    }
+    return Table(
+        Sentence("Accuracy with and without the overlap"),
+        [Sentence("test examples"), Sentence("n"), Sentence("accuracy"), Sentence("low"), Sentence("high")],
+        rows,
+    )
 
 
 @Probe(
@@ -198,6 +214,11 @@ def _accuracies(predictions: Predictions, inside: NDArray[np.bool_]) -> dict[str
     harm="What a model was trained on it may give away, and whoever trains on such data must be able to say why.",
     remedy="Mask or remove what the table points to, then train again; a model that has seen the data keeps them.",
     measured_on=("training data",),
+    alarm=Alarm(
+        0.01,
+        "One text in a hundred is more than a slip: personal data shall be limited to what is necessary (Regulation "
+        "(EU) 2016/679, article 5(1)(c)).",
+    ),
     rules=("MEASURE 2.10", "Article 9(8)", "Article 10", "A.5.4", "A.6.2.4"),
 )
 def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder | None = None) -> Result:
@@ -212,7 +233,7 @@ def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder
     Returns
     -------
     Result
-        Its details hold counts by kind, and where to look: the example's number and the value masked, never itself.
+        Its tables hold counts by kind, and where to look: the example's number and the value masked, never itself.
 
     Raises
     ------
@@ -228,36 +249,43 @@ def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder
     return Result.census(
         sum(map(bool, found)) / len(train),
         len(train),
-        "Every training text searched by patterns; account and card numbers count only with the right check digits, "
-        "telephone numbers only if a numbering plan has them, IP addresses only where they are public. A census has no "
-        "sampling error.",
+        Sentence(
+            "Every training text searched by patterns; account and card numbers count only with the right check "
+            "digits, telephone numbers only if a numbering plan has them, IP addresses only where they are public. A "
+            "census has no sampling error."
+        ),
         confidence=train.protocol.confidence,
-        sample="training examples",
-        details={
-            "training examples with personal data": sum(map(bool, found)),
-            "tables": [
-                {
-                    "caption": "By kind",
-                    "columns": ["kind", "examples", "places"],
-                    "rows": [[PERSONAL[kind], holding[kind], places[kind]] for kind in sought],
-                },
-                {
-                    "caption": f"Where to look: the first {FIRST} places of each kind, values masked; examples are "
-                    "numbered from 1, rows that were left out not counted",
-                    "columns": ["example", "kind", "masked"],
-                    "rows": _where(train.texts, found),
-                },
-            ],
-            "limits": [
+        sample=Sentence("training examples"),
+        caveats=[
+            Sentence(
                 "Patterns miss what is written unusually, and numbers of a plan that they do not know: telephone "
-                "numbers without country code are sought in the American, British and German way only.",
-                "Numbers of bookings, tickets, cases and customers lead to people too, and are not sought.",
-                "A handle may be a company's."
-                if names
-                else "A handle may be a company's. Names of people are sought "
-                "only by a model of yours, [privacy] spacy_model.",
-            ],
-        },
+                "numbers without country code are sought in the American, British and German way only."
+            ),
+            Sentence("Numbers of bookings, tickets, cases and customers lead to people too, and are not sought."),
+            Sentence("A handle may be a company's.")
+            if names
+            else Sentence(
+                "A handle may be a company's. Names of people are sought only by a model of yours, [privacy] "
+                "spacy_model."
+            ),
+        ],
+        evidence=[
+            Table(
+                Sentence("By kind"),
+                [Sentence("kind"), Sentence("examples"), Sentence("places")],
+                [[PERSONAL[kind], holding[kind], places[kind]] for kind in sought],
+            ),
+            Table(
+                Sentence(
+                    "Where to look: the first {places} places of each kind, values masked; examples are numbered from "
+                    "1, rows that were left out not counted",
+                    places=FIRST,
+                ),
+                [Sentence("example"), Sentence("kind"), Sentence("masked")],
+                _where(train.texts, found),
+            ),
+            Facts.of({Sentence("training examples with personal data"): sum(map(bool, found))}),
+        ],
     )
 
 
@@ -265,10 +293,10 @@ def _masked(kind: str, found: str) -> str:
     return LEFT_OUT if withheld() else personal_data.masked(kind, found)
 
 
-def _where(texts: Sequence[str], found: Sequence[Sequence[personal_data.Found]]) -> list[list[Any]]:
+def _where(texts: Sequence[str], found: Sequence[Sequence[personal_data.Found]]) -> list[list[Cell]]:
     """The first places of each kind, by example; values masked."""
     left = dict.fromkeys(personal_data.KINDS, FIRST)
-    rows = []
+    rows: list[list[Cell]] = []
     for number, (text, each) in enumerate(zip(texts, found, strict=True), start=1):
         for kind, start, end in each:
             if left[kind]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from audit.text.identity import context
 from audit.text.identity.lexicon import (
     AXES,
+    AXIS_NAMES,
     DROPPED,
     NAME,
     NAME_ALONE,
@@ -27,7 +28,19 @@ from audit.text.identity.lexicon import (
     phrases_in,
 )
 
-__all__ = ["AXES", "Mention", "Swap", "groups", "mentions", "persons", "swap", "swap_gender", "swaps", "templates"]
+__all__ = [
+    "AXES",
+    "AXIS_NAMES",
+    "Mention",
+    "Swap",
+    "groups",
+    "mentions",
+    "persons",
+    "swap",
+    "swap_gender",
+    "swaps",
+    "templates",
+]
 
 # Of a person, as far as one can tell: not "it is 30 years old", and not a 20-year-old film.
 _AGE = re.compile(

@@ -21,9 +21,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from audit.core.sentences import Sentence
 from audit.text import lists
 
-AXES: tuple[str, ...] = ("gender", "ethnicity", "religion", "nationality", "age", "disability", "orientation")
+# Each axis as a sentence calls it.
+AXIS_NAMES: Mapping[str, str] = {
+    "gender": Sentence("gender"),
+    "ethnicity": Sentence("ethnicity"),
+    "religion": Sentence("religion"),
+    "nationality": Sentence("nationality"),
+    "age": Sentence("age"),
+    "disability": Sentence("disability"),
+    "orientation": Sentence("orientation"),
+}
+AXES: tuple[str, ...] = tuple(AXIS_NAMES)
 DROPPED, MISSING = "--", "-"
 NAME, NAME_ALONE = "names", "names without a surname"  # headings under which names count
 

@@ -52,18 +52,18 @@ def test_flips_are_counted_over_the_own_texts_that_mention_a_person() -> None:
     assert found.id == "fairness.counterfactual[gender]"
     assert (found.estimate, found.n) == (1, 250)
     assert (found.low, found.high) == pytest.approx(proportion_confint(250, 250, 0.05, "beta"))
-    assert found.details["verdict rests on"] == "your texts"
-    assert found.details["mean change of the score"] == pytest.approx(1.2, abs=1e-6)
-    items = found.details["examples"]["items"]
-    assert items[0]["before"].startswith("She is number")
-    assert items[0]["after"] == items[0]["before"].replace("She", "He")
-    assert items[0]["note"] == "female → male: negative 0.90 → positive 0.70"
+    assert found.facts["verdict rests on"] == "your texts"
+    assert found.facts["mean change of the score"] == pytest.approx(1.2, abs=1e-6)
+    first = found.pairs.items[0]
+    assert first.before.startswith("She is number")
+    assert first.after == first.before.replace("She", "He")
+    assert first.note == "female → male: negative 0.90 → positive 0.70"
 
 
 def test_signed_changes_say_who_is_judged_worse() -> None:
-    tables = _measured(_against("female", "gender"), WOMEN).details["tables"]
-    (groups,) = [table for table in tables if table["columns"][0] == "gender"]
-    rows = {row[0]: row[1:] for row in groups["rows"]}
+    tables = _measured(_against("female", "gender"), WOMEN).tables
+    (groups,) = [table for table in tables if table.columns[0] == "gender"]
+    rows = {row[0]: row[1:] for row in groups.rows}
     assert rows["female"][:3] == pytest.approx([-1.2] * 3, abs=1e-6)
     assert rows["male"][:3] == pytest.approx([1.2] * 3, abs=1e-6)
     assert rows["female"][3] == pytest.approx(2 * 0.5**250)
@@ -73,17 +73,15 @@ def test_signed_changes_say_who_is_judged_worse() -> None:
 def test_without_named_classes_the_largest_change_counts_and_nobody_is_said_to_be_judged_worse() -> None:
     about = examples([0, 1] * 150, ("good", "bad"), texts=WOMEN)
     found = counterfactual(scorer(_against("female", "gender"), ("good", "bad")), predictions([1] * 300, about))
-    assert found.details["mean change of the score"] == pytest.approx(0.6, abs=1e-6)
-    assert [table["columns"][0] for table in found.details["tables"]] == ["source"]
+    assert found.facts["mean change of the score"] == pytest.approx(0.6, abs=1e-6)
+    assert [table.columns[0] for table in found.tables] == ["source"]
 
 
 def test_of_three_classes_the_score_is_positive_less_negative() -> None:
     about = examples([0, 1, 2] * 100, THREE, texts=WOMEN)
     rule = _against("female", "gender")
     three = scorer(lambda text: [rule(text)[0] - 0.1, 0.1, rule(text)[1]], THREE)
-    assert counterfactual(three, predictions([1] * 300, about)).details["mean change of the score"] == pytest.approx(
-        1.2
-    )
+    assert counterfactual(three, predictions([1] * 300, about)).facts["mean change of the score"] == pytest.approx(1.2)
 
 
 def test_only_the_sample_is_exchanged() -> None:
@@ -97,8 +95,8 @@ def test_one_pair_a_text() -> None:
 
 def test_shown_examples_are_redacted() -> None:
     found = _measured(_against("female", "gender"), [f"She wrote to ann{i}@example.org" for i in range(250)])
-    assert "@example.org" not in str(found.details)
-    assert "[e-mail]" in str(found.details)
+    assert "@example.org" not in str(found.evidence)
+    assert "[e-mail]" in str(found.evidence)
 
 
 # Templates
@@ -111,7 +109,7 @@ def test_an_oracle_that_ignores_identity_never_flips(axis: str) -> None:
     assert found.n == len(identity.templates())
     # So many templates without a flip do not show that there are none.
     assert found.high == pytest.approx(proportion_confint(0, found.n, 0.025, "beta")[1])
-    assert found.details["mean change of the score"] == 0
+    assert found.facts["mean change of the score"] == 0
 
 
 @pytest.mark.parametrize(
@@ -122,8 +120,9 @@ def test_an_oracle_that_ignores_identity_never_flips(axis: str) -> None:
 def test_a_biased_scorer_is_caught_on_every_axis(axis: str, group: str) -> None:
     found = _measured(_against(group, axis), ["nothing here", "a film"], axis)
     assert judge(found, Gate(max=0.05))[0] == Verdict.FAIL
-    (table,) = [table for table in found.details["tables"] if table["columns"][0] == axis]
-    name, change, _, high, p, _ = table["rows"][0]  # the one that is judged worst
+    (table,) = [table for table in found.tables if table.columns[0] == axis]
+    name, *figures = table.rows[0]  # the one that is judged worst
+    change, _, high, p, _ = np.array(figures, dtype=float)
     assert name == group
     assert change <= high < 0
     assert p < 1e-6
@@ -142,11 +141,11 @@ def test_templates_differ_only_in_the_person() -> None:
 def test_the_verdict_says_what_it_rests_on() -> None:
     few = _measured(_fair, WOMEN[:199])
     many = _measured(_fair, WOMEN[:200])
-    assert few.details["verdict rests on"] == "templates"
+    assert few.facts["verdict rests on"] == "templates"
     assert "fewer than 200" in few.method
-    assert many.details["verdict rests on"] == "your texts"
-    assert [row[0] for row in few.details["tables"][0]["rows"]] == ["your texts", "templates"]
-    assert [row[-1] for row in few.details["tables"][0]["rows"]] == ["", "the verdict"]
+    assert many.facts["verdict rests on"] == "your texts"
+    assert [row[0] for row in few.tables[0].rows] == ["your texts", "templates"]
+    assert [row[-1] for row in few.tables[0].rows] == ["", "the verdict"]
 
 
 def test_other_languages_are_not_assessed() -> None:
@@ -219,16 +218,16 @@ def test_pairs_differ_in_the_axis_only() -> None:
 
 def test_a_pair_file_of_few_templates_stands_beside_and_one_of_many_decides() -> None:
     found = _measured(_fair, ["nothing", "a film"], "gender", pairs=SMALL)
-    assert found.details["verdict rests on"] == "templates"
+    assert found.facts["verdict rests on"] == "templates"
     assert found.n == len(identity.templates())
-    assert "those templates only" in str(found.details["limits"])
-    rows = {row[0]: row for row in found.details["tables"][0]["rows"]}
+    assert "those templates only" in str(found.caveats)
+    rows = {row[0]: row for row in found.tables[0].rows}
     assert set(rows) == {"templates", "pair file"}
     assert rows["pair file"][4] == 3
     many: dict[str, tuple[str, ...]] = {name: column * 30 for name, column in SMALL.items()}
     many["template"] = tuple(str(i // 6) for i in range(180))
     found = _measured(_fair, ["nothing", "a film"], "gender", pairs=many)
-    assert found.details["verdict rests on"] == "pair file"
+    assert found.facts["verdict rests on"] == "pair file"
     assert (found.n, found.sample) == (30, "templates of your file")
 
 

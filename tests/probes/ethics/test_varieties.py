@@ -67,7 +67,7 @@ def test_a_model_that_knows_standard_english_only_is_caught() -> None:
     found = language_variety(rule, predictions([0] * 300, about), "informal")
     assert found.estimate == 1
     assert judge(found, Gate(max=0.05))[0] == Verdict.FAIL
-    assert found.details["examples"]["items"][0]["note"] == "negative → positive"
+    assert found.pairs.items[0].note == "negative → positive"
 
 
 def test_only_texts_that_change_are_compared() -> None:

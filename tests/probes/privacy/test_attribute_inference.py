@@ -103,7 +103,7 @@ def test_both_sides_are_scikit_learns_cross_validation() -> None:
         make_pipeline(make_column_transformer((words, [0]), (label, [1])), probe(2.0)), table, group, cv=folds
     )
     reached = [balanced_accuracy_score(group, said) for said in (by_model, by_words)]
-    assert [row[1] for row in found.details["tables"][0]["rows"]] == pytest.approx(reached, abs=1e-9)
+    assert [row[1] for row in found.tables[0].rows] == pytest.approx(reached, abs=1e-9)
     assert found.estimate == pytest.approx(reached[0] - reached[1], abs=1e-9)
     assert reached[1] > 0.5  # the words say something here
     # Folds that share texts: Nadeau and Bengio's 1/J + n2/n1 against 1/J, for J = 5 and n2/n1 = 1/4.
@@ -143,7 +143,7 @@ def test_what_the_words_give_away_is_not_the_models_doing() -> None:
     texts = [f"{text} {'ma' if value else 'pa'}" for text, value in zip(_texts(1000, rng), group, strict=True)]
     found = _measure(_about(group, rng, texts), _noise(group, rng, 10.0))
     assert judge(found, GATE)[0] is Verdict.PASS
-    assert [row[1] for row in found.details["tables"][0]["rows"]] == pytest.approx([1.0, 1.0])
+    assert [row[1] for row in found.tables[0].rows] == pytest.approx([1.0, 1.0])
 
 
 def test_the_label_is_known_to_both() -> None:
@@ -176,10 +176,10 @@ def test_small_and_unknown_groups_are_left_out_and_small_ones_leave_it_open() ->
     )
     found = _measure(about, _noise(group, rng))
     assert (found.n, found.high) == (400 - 12 - 20, 1.0)
-    assert found.details["examples without a group"] == 20
-    assert "few (n 12)" in found.details["too_small"]
+    assert found.facts["examples without a group"] == 20
+    assert "few (n 12)" in found.too_small
     assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
-    assert [row[0] for row in found.details["tables"][1]["rows"]] == ["g0", "g1"]
+    assert [row[0] for row in found.tables[1].rows] == ["g0", "g1"]
 
 
 def test_the_policys_sample_is_the_most_that_is_asked() -> None:
@@ -192,10 +192,11 @@ def test_the_summary_tells_the_three_rates() -> None:
     rng = np.random.default_rng(9)
     group = _groups(400, rng, (0.25,) * 4)
     found = _measure(_about(group, rng), 9 * np.eye(4)[group] + rng.normal(size=(400, 4)))
-    words = 100 * found.details["tables"][0]["rows"][1][1]
-    assert found.details["summary"] == (
+    words = found.tables[0].rows[1][1]
+    assert isinstance(words, float)
+    assert found.summary == (
         "From what the model makes of a text, a simple classifier names the author's g in 100 of 100 cases, from the "
-        f"words alone in {words:.0f}; guessing does in 25. Every group counts alike."
+        f"words alone in {100 * words:.0f}; guessing does in 25. Every group counts alike."
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from audit import Gate, Verdict, judge
+from audit.core.evidence import to_json
 from audit.core.measurement import Measurement
 from audit.inference.scorer import Scorer
 from audit.probes.privacy.canary import canary_epsilon
@@ -46,12 +47,12 @@ def measure(made: Canaries, memory: float, noise: int = 1) -> Measurement:
 
 
 @pytest.mark.parametrize("classes", [TWO, THREE])
-def test_a_recipe_that_learns_by_heart_fails_and_one_that_does_not_passes(classes: tuple[str, ...]) -> None:
+def test_a_recipe_that_learns_by_heart_fails_and_one_that_does_not_is_no_pass(classes: tuple[str, ...]) -> None:
     made = canaries(0, classes)
     gate = Gate(max=1.0)
     assert judge(measure(made, 4.0), gate) == (Verdict.FAIL, "the whole interval is beyond the gate")
     verdict, reason = judge(measure(made, 0.0), gate)
-    assert verdict is Verdict.PASS
+    assert verdict is Verdict.NOT_EXCEEDED
     assert "the leak itself is not bounded" in reason
 
 
@@ -71,12 +72,13 @@ def test_the_figures_that_it_tells() -> None:
     found = measure(made, 1.5)
     assert (found.high, found.n, found.sample) == (None, COUNT, "canaries")
     assert found.low == found.estimate
-    details = found.details
-    assert details["planted"] == made.planted[:COUNT].sum()
-    assert details["guesses"] in (120, 360)
-    assert details["guesses"] / 2 < details["right guesses"] <= details["guesses"]
-    assert f"Of {details['guesses']} guesses" in details["summary"]
-    rows = {row[0]: row for row in details["tables"][0]["rows"]}
+    names = ("planted", "guesses", "right guesses", "right by chance")
+    planted, guesses, right, by_chance = np.array([found.facts[name] for name in names], dtype=float)
+    assert planted == made.planted[:COUNT].sum()
+    assert guesses in (120, 360)
+    assert by_chance == guesses / 2 < right <= guesses
+    assert found.summary.startswith(f"Of {guesses:.0f} guesses")
+    rows = {row[0]: row for row in np.array(found.tables[0].rows, dtype=float)}
     assert list(rows) == [1, 4, 16]
     scores = canary_memory(
         reader(made, 1.5).predict(made.examples.texts).probabilities,
@@ -91,7 +93,8 @@ def test_the_figures_that_it_tells() -> None:
 
 def test_no_canary_stands_in_the_finding() -> None:
     found = measure(canaries(), 3.0)
-    assert "secret" not in json.dumps(dict(found.details)) + found.method
+    shown = (found.method, found.summary, *found.caveats, *map(to_json, found.evidence))
+    assert "secret" not in json.dumps(shown)
 
 
 @pytest.mark.parametrize("classes", [TWO, THREE])

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from audit import Gate, NotAssessed, Verdict, judge, statistics
+from audit import Gate, Measurement, NotAssessed, Verdict, judge, statistics
+from audit.core.evidence import RocCurves
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -48,7 +49,7 @@ def test_the_attacks_auc_is_scikit_learns(shift: float) -> None:
     assert found.low is not None
     assert found.high is not None
     assert found.low < expected < found.high
-    assert found.details["mean loss of members"] == pytest.approx(-np.log(np.maximum(inside, 1e-12)).mean())
+    assert found.facts["mean loss of members"] == pytest.approx(-np.log(np.maximum(inside, 1e-12)).mean())
 
 
 def test_a_model_that_remembers_fails_and_one_that_does_not_passes() -> None:
@@ -67,7 +68,7 @@ def test_the_rate_at_one_percent_false_alarms() -> None:
     inside = np.array([np.exp(-0.01)] * 3 + [0.5] * 7)
     made, members, predicted, _ = _made(inside, outside)
     found = membership.membership_inference(made, members, predicted)
-    assert found.details["members recognised at 1 % false alarms"] == pytest.approx(0.3)
+    assert found.facts["members recognised at 1 % false alarms"] == pytest.approx(0.3)
 
 
 def test_test_texts_that_are_members_are_left_out() -> None:
@@ -75,7 +76,7 @@ def test_test_texts_that_are_members_are_left_out() -> None:
     texts = [*members.texts[:5], *_texts(20, 10)]
     about = examples([1] * 15, texts=texts)
     found = membership.membership_inference(made, members, made.predict(texts).on(about))
-    assert (found.details["members"], found.details["others"], found.n) == (20, 10, 30)
+    assert (found.facts["members"], found.facts["others"], found.n) == (20, 10, 30)
 
 
 def test_a_text_that_stands_four_times_is_one_example() -> None:
@@ -85,14 +86,14 @@ def test_a_text_that_stands_four_times_is_one_example() -> None:
     once = membership.membership_inference(made, members, predicted)
     found = membership.membership_inference(made, members.take(rows), predicted)
     assert found.estimate == pytest.approx(once.estimate)
-    assert (found.n, found.details["members"]) == (1000, 800)
+    assert (found.n, found.facts["members"]) == (1000, 800)
     assert found.low == pytest.approx(once.low, abs=1e-3)
     assert found.high == pytest.approx(once.high, abs=1e-3)
 
 
 def test_only_a_sample_of_the_members_is_scored() -> None:
     made, members, predicted, _ = _made(np.linspace(0.5, 0.9, 50), np.linspace(0.4, 0.8, 10), max_examples=8)
-    assert membership.membership_inference(made, members, predicted).details["members"] == 8
+    assert membership.membership_inference(made, members, predicted).facts["members"] == 8
 
 
 def test_the_attack_is_not_assessed_without_members_or_others() -> None:
@@ -155,7 +156,7 @@ class _World:
 
         return membership.Twins(self.train, make, always)
 
-    def measure(self, twins: membership.Twins | None) -> Any:
+    def measure(self, twins: membership.Twins | None) -> Measurement:
         target = self.model(np.ones(len(self.train), dtype=bool), 5)
         predicted = target.predict(self.test.texts).on(self.test)
         return membership.membership_inference(target, self.train, predicted, twins)
@@ -163,11 +164,12 @@ class _World:
 
 def test_texts_that_differ_are_no_fault_of_the_model() -> None:
     found = _World(("train", "test"), 0.0).measure(None)
+    assert found.estimate is not None
     assert found.estimate > 0.7  # the attack that takes the difference for memory
     verdict, reason = judge(found, Gate(max=0.6))
     assert verdict is Verdict.INCONCLUSIVE
     assert "[model.finetune]" in reason
-    assert "without the model" in found.details["summary"]
+    assert "without the model" in found.summary
     # … nor a merit: the hardest gate to miss is not passed either.
     assert judge(found, Gate(max=0.99))[0] is Verdict.INCONCLUSIVE
 
@@ -178,8 +180,8 @@ def test_where_texts_differ_the_twins_decide(memory: float, verdict: Verdict) ->
     found = world.measure(world.twins())
     assert world.made == 1
     assert judge(found, Gate(max=0.6))[0] is verdict
-    assert membership.RECIPE in found.details["summary"]
-    assert [table["caption"].partition(":")[0] for table in found.details["tables"]] == [
+    assert membership.RECIPE in found.summary
+    assert [table.caption.partition(":")[0] for table in found.tables] == [
         "Attacks on the model itself",
         "Attacks on its recipe",
     ]
@@ -189,7 +191,7 @@ def test_twins_are_not_made_where_nothing_asks_for_them() -> None:
     world = _World(("train", "train"), 0.0)
     found = world.measure(world.twins())
     assert world.made == 0
-    assert len(found.details["tables"]) == 1
+    assert len(found.tables) == 1
     assert judge(found, Gate(max=0.6))[0] is Verdict.PASS
 
 
@@ -198,31 +200,33 @@ def test_references_make_a_memory_plain_that_the_loss_hides() -> None:
     world = _World(("train", "train"), 1.5, 1500)
     alone, found = world.measure(None), world.measure(world.twins(3, always=True))
     assert world.made == 1
-    assert found.details["best attack"].startswith(("RMIA", "LiRA", "calibrated"))
+    assert str(found.facts["best attack"]).startswith(("RMIA", "LiRA", "calibrated"))
+    assert found.estimate is not None
+    assert alone.estimate is not None
     assert found.estimate > alone.estimate + 0.03
-    rows = found.details["tables"][0]["rows"]
-    assert {row[0].split()[0] for row in rows} == {"loss", "calibrated", "RMIA", "LiRA,"}
+    # How many members and others each attack was tried on.
+    by_name = {str(name).split()[0]: np.array(row[3:5], dtype=int) for name, *row in found.tables[0].rows}
+    assert set(by_name) == {"loss", "calibrated", "RMIA", "LiRA,"}
     # Members that both references did not see: about a quarter; of the test texts they saw none.
-    by_name = {row[0].split()[0]: row for row in rows}
-    assert by_name["loss"][4:6] == [1500, 1500]
-    assert 300 < by_name["RMIA"][4] < 450
-    assert by_name["RMIA"][5] == 1500
+    assert by_name["loss"].tolist() == [1500, 1500]
+    assert 300 < by_name["RMIA"][0] < 450
+    assert by_name["RMIA"][1] == 1500
 
 
 def test_the_record_holds_each_attacks_curve_on_the_evidence_that_decides() -> None:
     world = _World(("train", "test"), 1.0, 1500)
     found = world.measure(world.twins(3))
-    roc, decisive = found.details["roc"], found.details["tables"][1]
-    assert roc["caption"] == decisive["caption"]
-    assert [curve["name"] for curve in roc["curves"]] == [row[0] for row in decisive["rows"]]
-    assert len(roc["curves"]) == 4
+    (roc,), decisive = found.shown(RocCurves), found.tables[1]
+    assert roc.caption == decisive.caption
+    assert [curve.name for curve in roc.curves] == [row[0] for row in decisive.rows]
+    assert len(roc.curves) == 4
     name = "members recognised at 1 % false alarms"
-    best = [found.details[key] for key in (name, f"{name}, at least", f"{name}, at most")]
-    assert roc["curves"][0]["intervals"] == [[0.01, *best]]
-    for curve in roc["curves"]:
+    best = [found.facts[key] for key in (name, f"{name}, at least", f"{name}, at most")]
+    assert roc.curves[0].intervals == [[0.01, *best]]
+    for curve in roc.curves:
         # The whisker stands on the curve.
-        assert dict(curve["points"])[0.01] == pytest.approx(curve["intervals"][0][1], rel=1e-3)
-        assert all(len(f"{rate:.9f}".strip("0.")) <= 4 or rate == 1 for point in curve["points"] for rate in point)
+        assert next(y for x, y in curve.points if x == 0.01) == pytest.approx(curve.intervals[0][1], rel=1e-3)
+        assert all(len(f"{rate:.9f}".strip("0.")) <= 4 or rate == 1 for point in curve.points for rate in point)
 
 
 def test_a_twin_is_attacked_only_where_its_reference_saw_nothing() -> None:
