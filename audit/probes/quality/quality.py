@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Calibration, Cell, Confusion, Evidence, Facts, Pair, Pairs, Table
 from audit.core.measurement import Result
-from audit.core.probe import POINTS, SHARE, Probe
+from audit.core.probe import POINTS, SHARE, Alarm, Probe
+from audit.core.sentences import Sentence, joined
 from audit.data.labels import sentiment
 from audit.inference.predictions import Predictions
+from audit.probes.methods import PAIRED
 from audit.text.redaction import SMALLEST_CELL, count, redact
 
 EXAMPLES_SHOWN = 8
 OWN_RESAMPLES = 1_000  # an own metric is called once for each
-SWAPPED = (
+SWAPPED = Sentence(
     "surely below chance, so labels may be swapped: hold the order of the classes in the model's config.json or "
     "[model] labels against what the data's labels mean ([data] label_map)"
 )
@@ -44,6 +46,7 @@ def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
         "More or cleaner training data, a larger model, more epochs; look at the confusion table for the class that "
         "is missed most."
     ),
+    alarm=Alarm(0.75, "One answer in four is wrong; guessing between two classes of equal size misses two in four."),
     rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
 )
 def accuracy(predictions: Predictions) -> Result:
@@ -62,9 +65,13 @@ def accuracy(predictions: Predictions) -> Result:
         exact.low,
         exact.high,
         len(predictions),
-        "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934).",
+        Sentence(
+            "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934)."
+        ),
         confidence,
-        details={"tables": [_confusion_table(predictions)], **_below_chance(exact.high, chance)},
+        caution=_caution(exact.high, chance),
+        caveats=_caveats(exact.high, chance),
+        evidence=[_confusion(predictions)],
         settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence),
     )
 
@@ -82,6 +89,11 @@ def accuracy(predictions: Predictions) -> Result:
     ),
     harm="Where it lies far below the accuracy, the model does well only on the frequent classes.",
     remedy="More examples of the weakest class, or class weights in training.",
+    alarm=Alarm(
+        0.7,
+        "Then the F1 of at least one class is no higher: of its examples and of the answers that name it, three in ten "
+        "are wrong.",
+    ),
     rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
 )
 def macro_f1(predictions: Predictions) -> Result:
@@ -92,7 +104,7 @@ def macro_f1(predictions: Predictions) -> Result:
         predictions,
         metrics.macro_f1,
         statistics.macro_f1,
-        "F1 of each class by scikit-learn, averaged with equal weight",
+        Sentence("F1 of each class by scikit-learn, averaged with equal weight"),
     )
 
 
@@ -109,6 +121,7 @@ def macro_f1(predictions: Predictions) -> Result:
         "of classes."
     ),
     remedy="More examples of the weakest class, or class weights in training.",
+    alarm=Alarm(0.7, "Then of at least one class three examples in ten or more are missed."),
     rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
 )
 def balanced_accuracy(predictions: Predictions) -> Result:
@@ -119,7 +132,7 @@ def balanced_accuracy(predictions: Predictions) -> Result:
         predictions,
         metrics.balanced_accuracy,
         statistics.balanced_accuracy,
-        "Recall of each class by scikit-learn, averaged with equal weight",
+        Sentence("Recall of each class by scikit-learn, averaged with equal weight"),
         chance=1 / len(predictions.classes),
     )
 
@@ -134,6 +147,7 @@ def balanced_accuracy(predictions: Predictions) -> Result:
     meaning="How closely answers and truth go together, from −1 to 1; guessing reaches 0, whatever the classes' sizes.",
     harm="It is high only where every cell of the confusion table is good, so it hides least.",
     remedy="Look at the confusion table for the pair of classes that is mixed up most.",
+    alarm=Alarm(0.5, "With two classes of equal size it is what an accuracy of 75 % comes to."),
     range=(-1, 1),
     rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
 )
@@ -151,7 +165,7 @@ def mcc(predictions: Predictions) -> Result:
         predictions,
         metrics.mcc,
         statistics.mcc,
-        "Matthews correlation by scikit-learn (Gorodkin 2004)",
+        Sentence("Matthews correlation by scikit-learn (Gorodkin 2004)"),
         chance=0.0,
     )
 
@@ -173,26 +187,31 @@ def _of_confusion(
         interval.low,
         interval.high,
         len(predictions),
-        f"{what}; {_interval_in_words(confusion)}",
+        joined([what, _interval_in_words(confusion)], "; "),
         protocol.confidence,
-        details={"tables": [_class_table(confusion, predictions.classes)], **_below_chance(interval.high, chance)},
+        caution=_caution(interval.high, chance),
+        caveats=_caveats(interval.high, chance),
+        evidence=[_class_table(confusion, predictions.classes)],
     )
 
 
-def _below_chance(high: float | None, chance: float | None) -> dict[str, Any]:
+def _caution(high: float | None, chance: float | None) -> str:
     """What to say where not even the upper end of the interval reaches what guessing does."""
-    if high is None or chance is None or not high < chance:
-        return {}
-    return {"caution": SWAPPED, "limits": [f"The figure is {SWAPPED}."]}
+    return SWAPPED if high is not None and chance is not None and high < chance else ""
+
+
+def _caveats(high: float | None, chance: float | None) -> list[str]:
+    caution = _caution(high, chance)
+    return [Sentence("The figure is {caution}.", caution=caution)] if caution else []
 
 
 def _interval_in_words(confusion: NDArray[np.int64]) -> str:
     if statistics.too_empty(confusion):
-        return (
+        return Sentence(
             "a class has too few right or wrong answers for a bootstrap, so exact limits of each class's share of "
             "agreement (Clopper and Pearson 1934) are put together; they are wider than need be (Bonferroni)."
         )
-    return "BCa bootstrap (Efron 1987) with 10,000 multinomial resamples of the confusion matrix."
+    return Sentence("BCa bootstrap (Efron 1987) with 10,000 multinomial resamples of the confusion matrix.")
 
 
 @Probe(
@@ -208,6 +227,11 @@ def _interval_in_words(confusion: NDArray[np.int64]) -> str:
     ),
     harm="Where answers are sorted by score (the angriest reviews first), this decides whether the order is right.",
     remedy="More or cleaner training data; thresholds do not change it.",
+    alarm=Alarm(
+        0.7,
+        "Below it a model is said to discriminate poorly, not much better than a coin toss (Hosmer, Lemeshow and "
+        "Sturdivant 2013, Applied Logistic Regression, section 5.2.4).",
+    ),
     range=(0, 1),
     rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
 )
@@ -229,10 +253,10 @@ def roc_auc(predictions: Predictions) -> Result:
     sizes = np.bincount(predictions.truth, minlength=len(predictions.classes))
     if sizes.min() < 2:
         name = predictions.classes[int(sizes.argmin())]
-        raise NotAssessed(f"class '{name}' has fewer than two test examples; supply more")
+        raise NotAssessed(Sentence("class '{name}' has fewer than two test examples; supply more", name=name))
     interval = statistics.macro_auc(predictions.probabilities, predictions.truth, confidence)
     scores = predictions.probabilities.astype(float)
-    rows = [
+    rows: list[list[Cell]] = [
         [name, *statistics.auc(scores[predictions.truth == c, c], scores[predictions.truth != c, c], confidence)]
         for c, name in enumerate(predictions.classes)
     ]
@@ -241,13 +265,20 @@ def roc_auc(predictions: Predictions) -> Result:
         interval.low,
         interval.high,
         len(predictions),
-        "Area under the ROC curve by scikit-learn, each class against the rest; interval after DeLong et al. 1988, on "
-        "the logit scale.",
+        Sentence(
+            "Area under the ROC curve by scikit-learn, each class against the rest; interval after DeLong et al. 1988, "
+            "on the logit scale."
+        ),
         confidence,
-        details={
-            "tables": [{"caption": "Each class", "columns": ["class", "area", "low", "high"], "rows": rows}],
-            **_below_chance(interval.high, 0.5),
-        },
+        caution=_caution(interval.high, 0.5),
+        caveats=_caveats(interval.high, 0.5),
+        evidence=[
+            Table(
+                Sentence("Each class"),
+                [Sentence("class"), Sentence("area"), Sentence("low"), Sentence("high")],
+                rows,
+            )
+        ],
     )
 
 
@@ -264,6 +295,7 @@ def roc_auc(predictions: Predictions) -> Result:
     ),
     harm="Whoever acts on the score (send to a person below 0.7) relies on a figure that is not what it says.",
     remedy="Temperature scaling on a validation set; fewer epochs; label smoothing.",
+    alarm=Alarm(0.01, "It is squared: answers are right ten points more or less often than the model says."),
     range=(0, 1),
     rules=(
         "MEASURE 2.3",
@@ -290,40 +322,72 @@ def calibration_error(predictions: Predictions) -> Result:
     biased upwards on small samples, stands in the details and is never judged.
     """
     if len(predictions) < statistics.PER_BIN:
-        raise NotAssessed(f"fewer than {statistics.PER_BIN} test examples; supply more")
+        raise NotAssessed(Sentence("fewer than {smallest} test examples; supply more", smallest=statistics.PER_BIN))
     confidence = predictions.known.protocol.confidence
     stated = predictions.probabilities.max(axis=1).astype(float)
     error = statistics.calibration_error(stated, predictions.correct, confidence)
     diagram = statistics.reliability(stated, predictions.correct)
     right = np.round(diagram.right * diagram.size).astype(int)
     _, low, high = statistics.proportions(right, diagram.size, confidence)
-    told = diagram.size >= SMALLEST_CELL
-    points = np.column_stack([diagram.stated, diagram.right, low, high])[told]
-    surer = float(stated.mean() - predictions.correct.mean())
+    shown = diagram.size >= SMALLEST_CELL
+    points = np.column_stack([diagram.stated, diagram.right, low, high])[shown].tolist()
+    sizes = diagram.size[shown].tolist()
     return Result(
         *error,
         len(predictions),
-        "Answers sorted by stated confidence into bins of equal size; squared difference of mean confidence and "
-        "accuracy in each, less what chance adds (Kumar et al. 2019); interval by inverting a test that holds for "
-        "calibrated and miscalibrated models alike.",
+        Sentence(
+            "Answers sorted by stated confidence into bins of equal size; squared difference of mean confidence and "
+            "accuracy in each, less what chance adds (Kumar et al. 2019); interval by inverting a test that holds for "
+            "calibrated and miscalibrated models alike."
+        ),
         confidence,
-        details={
-            "summary": f"The model is sure of its answers to {100 * stated.mean():.1f} % on average and right in "
-            f"{100 * predictions.correct.mean():.1f} %: {_too_sure(surer)}.",
-            "expected calibration error, 15 bins, biased upwards": (statistics.expected_calibration_error(diagram)),
-            "root of the squared error": float(np.sqrt(error.estimate)),
-            "reliability": points.tolist(),
-            "tables": [
+        summary=_sureness_in_words(float(stated.mean()), float(predictions.correct.mean())),
+        evidence=[
+            *([Calibration(points)] if points else []),
+            Table(
+                Sentence("Reliability: how sure the model says it is, and how often it is right"),
+                [
+                    Sentence("stated confidence"),
+                    Sentence("accuracy"),
+                    Sentence("low"),
+                    Sentence("high"),
+                    Sentence("test examples"),
+                ],
+                [[*point, count(n)] for point, n in zip(points, sizes, strict=True)],
+            ),
+            Facts.of(
                 {
-                    "caption": "Reliability: how sure the model says it is, and how often it is right",
-                    "columns": ["stated confidence", "accuracy", "low", "high", "test examples"],
-                    "rows": [
-                        [*map(float, point), count(int(n))] for point, n in zip(points, diagram.size[told], strict=True)
-                    ],
+                    Sentence(
+                        "expected calibration error, 15 bins, biased upwards"
+                    ): statistics.expected_calibration_error(diagram),
+                    Sentence("root of the squared error"): float(np.sqrt(error.estimate)),
                 }
-            ],
-        },
+            ),
+        ],
     )
+
+
+def _sureness_in_words(stated: float, right: float) -> str:
+    return Sentence(
+        "The model is sure of its answers to {stated:.1%} on average and right in {right:.1%}: {comparison}.",
+        stated=stated,
+        right=right,
+        comparison=_too_sure(stated - right),
+    )
+
+
+def _too_sure(by: float) -> str:
+    points = abs(100 * by)
+    if _is_no_difference(points):
+        return Sentence("as sure as it is right, to a tenth of a point")
+    if by > 0:
+        return Sentence("too sure by {points:.1f} points", points=points)
+    return Sentence("not sure enough by {points:.1f} points", points=points)
+
+
+def _is_no_difference(points: float) -> bool:
+    """Whether a sentence that gives tenths of a point would show none."""
+    return f"{points:.1f}" == "0.0"
 
 
 @Probe(
@@ -372,14 +436,16 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
         interval.low if np.isfinite(interval.low) else None,
         interval.high if np.isfinite(interval.high) else None,
         len(predictions),
-        f"The release owner's metric “{own_metric}”; BCa bootstrap (Efron 1987) with {OWN_RESAMPLES:,} multinomial "
-        "resamples of the confusion matrix. Where a class has too few right or wrong answers for it, there is no "
-        "interval.",
+        Sentence(
+            "The release owner's metric “{own_metric}”; BCa bootstrap (Efron 1987) with {resamples:,} multinomial "
+            "resamples of the confusion matrix. Where a class has too few right or wrong answers for it, there is no "
+            "interval.",
+            own_metric=own_metric,
+            resamples=OWN_RESAMPLES,
+        ),
         protocol.confidence,
-        details={
-            "tables": [_confusion_table(predictions)],
-            "limits": ["The interval holds for a metric that does not depend on the order of the examples."],
-        },
+        caveats=[Sentence("The interval holds for a metric that does not depend on the order of the examples.")],
+        evidence=[_confusion(predictions)],
     )
 
 
@@ -397,6 +463,7 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
     harm="A large model that reads no better than a list of words costs energy, money and explanations for nothing.",
     remedy="Use the simple model, or train the large one better: more data, pretrained weights.",
     measured_on=("test data", "training data"),
+    alarm=Alarm(0.0, "Then counting words, at a small part of the cost, is right as often."),
     rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
 )
 def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
@@ -414,26 +481,40 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
     confidence = predictions.known.protocol.confidence
     only_model, only_words, n = statistics.discordant(predictions.correct, word_counts.correct)
     gain = statistics.paired_difference(only_model, only_words, n, confidence)
-    rows = [
-        [name, *statistics.proportion(int(made.correct.sum()), len(made), confidence)]
-        for name, made in (("the audited model", predictions), ("TF-IDF + logistic regression", word_counts))
+    models = ((Sentence("the audited model"), predictions), (Sentence("TF-IDF + logistic regression"), word_counts))
+    rows: list[list[Cell]] = [
+        [name, *statistics.proportion(int(answers.correct.sum()), len(answers), confidence)] for name, answers in models
     ]
-    points, way = f"{abs(100 * gain.estimate):.1f}", "more" if gain.estimate > 0 else "less"
     return Result(
         *gain,
         len(predictions),
-        f"Both models asked about the same test examples; {statistics.PAIRED}.",
+        Sentence("Both models asked about the same test examples; {interval}.", interval=PAIRED),
         confidence,
-        details={
-            "summary": f"The model is right {points} points {way} often than counting words."
-            if points != "0.0"
-            else "The model is right as often as counting words.",
-            "right only by the model": only_model,
-            "right only by counting words": only_words,
-            "p value of no difference (exact McNemar)": statistics.mcnemar(only_model, only_words),
-            "tables": [{"caption": "Accuracy", "columns": ["model", "accuracy", "low", "high"], "rows": rows}],
-        },
+        summary=_gain_in_words(gain.estimate),
+        evidence=[
+            Table(
+                Sentence("Accuracy"),
+                [Sentence("model"), Sentence("accuracy"), Sentence("low"), Sentence("high")],
+                rows,
+            ),
+            Facts.of(
+                {
+                    Sentence("right only by the model"): only_model,
+                    Sentence("right only by counting words"): only_words,
+                    Sentence("p value of no difference (exact McNemar)"): statistics.mcnemar(only_model, only_words),
+                }
+            ),
+        ],
     )
+
+
+def _gain_in_words(gain: float) -> str:
+    points = abs(100 * gain)
+    if _is_no_difference(points):
+        return Sentence("The model is right as often as counting words.")
+    if gain > 0:
+        return Sentence("The model is right {points:.1f} points more often than counting words.", points=points)
+    return Sentence("The model is right {points:.1f} points less often than counting words.", points=points)
 
 
 @Probe(
@@ -446,6 +527,7 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
     meaning="Accuracy now less accuracy in the former audit, on the test examples that both audits asked about.",
     harm="A new release that breaks what worked surprises the people who relied on it.",
     remedy="Look at which gates turned; compare training data and recipe with those of the former release.",
+    alarm=Alarm(-0.01, "Of a hundred answers one more is wrong than in the former release."),
     rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
 )
 def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], str] | None) -> Result:
@@ -464,14 +546,18 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
         Without a former audit, or where the two share no example.
     """
     if former is None:
-        raise NotAssessed("there are no former predictions; give the former audit's folder with --audit-baseline")
+        raise NotAssessed(
+            Sentence("there are no former predictions; give the former audit's folder with --audit-baseline")
+        )
     examples = predictions.known
     # A class may be spelt otherwise in the former model's configuration.
     before = {(text, sentiment(label), n): answer for (text, label, n), answer in former.items()}
     keys = [(text, sentiment(label), n) for text, label, n in examples.keys]
     shared = np.array([key in before for key in keys], dtype=bool)
     if not shared.any():
-        raise NotAssessed("the former audit shares no test example with this one; audit both on the same test data")
+        raise NotAssessed(
+            Sentence("the former audit shares no test example with this one; audit both on the same test data")
+        )
     was_right = np.array([sentiment(before.get(key, "")) == key[1] for key in keys], dtype=bool)[shared]
     is_right = predictions.correct[shared]
     fixed, broken, n = statistics.discordant(is_right, was_right)
@@ -480,55 +566,59 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
     return Result(
         *change,
         n,
-        f"The same examples, found by text, label and occurrence, before and now; {statistics.PAIRED}.",
+        Sentence(
+            "The same examples, found by text, label and occurrence, before and now; {interval}.",
+            interval=PAIRED,
+        ),
         examples.protocol.confidence,
         sample="test examples in both audits",
-        details={
-            "summary": f"{fixed:,} examples that were wrong are right now; {broken:,} that were right are wrong now.",
-            "examples fixed": fixed,
-            "examples broken": broken,
-            "test examples that the former audit did not have": int((~shared).sum()),
-            "accuracy of the former model on these": float(was_right.mean()),
-            "examples": {
-                "caption": "Right before, wrong now",
-                "items": [
-                    {
-                        "before": redact(examples.texts[i]),
-                        "after": redact(examples.texts[i]),
-                        "note": f"{before[keys[i]]} → {predictions.classes[predictions.labels[i]]}",
-                    }
+        summary=Sentence(
+            "{fixed:,} examples that were wrong are right now; {broken:,} that were right are wrong now.",
+            fixed=fixed,
+            broken=broken,
+        ),
+        evidence=[
+            Pairs(
+                Sentence("Right before, wrong now"),
+                [
+                    Pair(
+                        redact(examples.texts[i]),
+                        Sentence(
+                            "{former} → {answer}",
+                            former=before[keys[i]],
+                            answer=predictions.classes[predictions.labels[i]],
+                        ),
+                        after=redact(examples.texts[i]),
+                    )
                     for i in rows
                 ],
-            },
-        },
+            ),
+            Facts.of(
+                {
+                    Sentence("examples fixed"): fixed,
+                    Sentence("examples broken"): broken,
+                    Sentence("test examples that the former audit did not have"): int((~shared).sum()),
+                    Sentence("accuracy of the former model on these"): float(was_right.mean()),
+                }
+            ),
+        ],
     )
 
 
-def _too_sure(by: float) -> str:
-    points = f"{100 * abs(by):.1f}"
-    if points == "0.0":
-        return "as sure as it is right, to a tenth of a point"
-    return f"{'too sure' if by > 0 else 'not sure enough'} by {points} points"
+def _confusion(predictions: Predictions) -> Evidence:
+    counts = confusion_matrix(predictions).tolist()
+    return Confusion(predictions.classes, [[count(n) for n in row] for row in counts])
 
 
-def _confusion_table(predictions: Predictions) -> dict[str, Any]:
-    classes = predictions.classes
-    return {
-        "caption": "What the model said (columns) of examples of each class (rows)",
-        "columns": ["true class", *(f"→ {name}" for name in classes)],
-        "rows": [[name, *map(count, row)] for name, row in zip(classes, confusion_matrix(predictions), strict=True)],
-    }
-
-
-def _class_table(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> dict[str, Any]:
-    rows: list[list[Any]] = []
+def _class_table(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> Evidence:
+    rows: list[list[Cell]] = []
     for i, name in enumerate(classes):
-        hits, said, true = int(confusion[i, i]), int(confusion[:, i].sum()), int(confusion[i].sum())
-        precision = hits / said if said else None
+        hits, answers, true = int(confusion[i, i]), int(confusion[:, i].sum()), int(confusion[i].sum())
+        precision = hits / answers if answers else None
         recall = hits / true if true else None
-        rows.append([name, precision, recall, 2 * hits / (said + true) if said + true else None, true])
-    return {
-        "caption": "Each class",
-        "columns": ["class", "precision", "recall", "F1", "test examples"],
-        "rows": rows,
-    }
+        rows.append([name, precision, recall, 2 * hits / (answers + true) if answers + true else None, true])
+    return Table(
+        Sentence("Each class"),
+        [Sentence("class"), Sentence("precision"), Sentence("recall"), Sentence("F1"), Sentence("test examples")],
+        rows,
+    )

@@ -21,6 +21,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from audit import Gate, NotAssessed, Verdict, judge, statistics
+from audit.core.evidence import Calibration, Confusion
 from audit.inference.predictions import Predictions
 from audit.probes.quality import quality
 from audit.run import evaluate_modules
@@ -117,16 +118,16 @@ def test_perfect_answers_are_not_taken_for_certainty() -> None:
 
 def test_the_tables_hold_the_figures_of_each_class() -> None:
     made = _random(THREE, 300, 7)
-    (table,) = quality.macro_f1(made).details["tables"]
+    (table,) = quality.macro_f1(made).tables
     expected = np.array(precision_recall_fscore_support(made.truth, made.labels)).T
-    for row, name, figures in zip(table["rows"], THREE, expected, strict=True):
+    for row, name, figures in zip(table.rows, THREE, expected, strict=True):
         assert row[0] == name
         assert row[1:] == pytest.approx(list(figures), abs=1e-12)
-    (table,) = quality.accuracy(made).details["tables"]
+    (confusion,) = quality.accuracy(made).shown(Confusion)
     cells = confusion_matrix(made.truth, made.labels).tolist()
     # Cells of one to nine examples are not told.
-    told = [[cell if cell == 0 or cell >= 10 else "<10" for cell in row] for row in cells]
-    assert [row[1:] for row in table["rows"]] == told
+    shown = [[cell if cell == 0 or cell >= 10 else "<10" for cell in row] for row in cells]
+    assert (confusion.classes, confusion.counts) == (THREE, shown)
 
 
 # The measures that the confusion matrix determines
@@ -196,21 +197,20 @@ def test_the_gain_over_counting_words_is_the_paired_difference() -> None:
     found = quality.baseline_gain(model, words)
     # Of 100: 20 right only by the model, 5 only by the words (rows 90 to 94).
     assert found.estimate == pytest.approx((90 - 75) / 100)
-    assert found.details["right only by the model"] == 20
-    assert found.details["right only by counting words"] == 5
-    assert found.details["p value of no difference (exact McNemar)"] == pytest.approx(
+    assert found.facts["right only by the model"] == 20
+    assert found.facts["right only by counting words"] == 5
+    assert found.facts["p value of no difference (exact McNemar)"] == pytest.approx(
         mcnemar([[70, 20], [5, 5]], exact=True).pvalue
     )
-    assert found.details["summary"] == "The model is right 15.0 points more often than counting words."
+    assert found.summary == "The model is right 15.0 points more often than counting words."
 
 
 def test_differences_that_a_sentence_does_not_show_are_no_differences() -> None:
     about = examples([1] * 5000)
     model, words = (predictions([1] * right + [0] * (5000 - right), about) for right in (4000, 3999))
     for one, other in ((model, words), (words, model)):
-        summary = quality.baseline_gain(one, other).details["summary"]
-        assert summary == "The model is right as often as counting words."
-    assert quality.calibration_error(model).details["summary"] == (
+        assert quality.baseline_gain(one, other).summary == "The model is right as often as counting words."
+    assert quality.calibration_error(model).summary == (
         "The model is sure of its answers to 80.0 % on average and right in 80.0 %: as sure as it is right, to a tenth "
         "of a point."
     )
@@ -233,8 +233,8 @@ def test_the_change_since_the_former_audit_counts_shared_examples_only() -> None
     # Right before: rows 1 to 79. Right now: rows 0 to 89. Row 99 was not there.
     assert found.n == 99
     assert found.estimate == pytest.approx((90 - 79) / 99)
-    assert (found.details["examples fixed"], found.details["examples broken"]) == (11, 0)
-    assert found.details["test examples that the former audit did not have"] == 1
+    assert (found.facts["examples fixed"], found.facts["examples broken"]) == (11, 0)
+    assert found.facts["test examples that the former audit did not have"] == 1
 
 
 def test_equal_texts_are_told_apart_by_their_order() -> None:
@@ -245,9 +245,9 @@ def test_equal_texts_are_told_apart_by_their_order() -> None:
 def test_examples_that_broke_are_shown_with_personal_data_masked() -> None:
     about = examples([1, 1], texts=["write to a.b@example.com", "fine"])
     found = quality.regression(predictions([0, 1], about), dict.fromkeys(about.keys, "positive"))
-    (item,) = found.details["examples"]["items"]
-    assert item["before"] == "write to [e-mail]"
-    assert item["note"] == "positive → negative"
+    (item,) = found.pairs.items
+    assert item.before == "write to [e-mail]"
+    assert item.note == "positive → negative"
 
 
 def test_nothing_to_compare_with_is_not_assessed() -> None:
@@ -334,16 +334,16 @@ def test_an_honest_model_is_calibrated_and_a_boaster_is_not() -> None:
     assert judge(boaster, Gate(max=0.01))[0] is Verdict.FAIL
     assert boaster.low is not None
     assert boaster.low < 0.2**2 < (boaster.high or 0)
-    assert "too sure by" in boaster.details["summary"]
+    assert "too sure by" in boaster.summary
 
 
 def test_the_reliability_diagram_holds_bins_of_ten_examples_and_more() -> None:
     found = quality.calibration_error(_stated(600, 3))
-    (table,) = found.details["tables"]
-    assert all(row[-1] >= 10 for row in table["rows"])
-    for stated, accuracy, low, high in found.details["reliability"]:
-        assert 0.5 <= stated <= 1
-        assert low <= accuracy <= high
+    (table,), (diagram,) = found.tables, found.shown(Calibration)
+    assert all(isinstance(row[-1], int) and row[-1] >= 10 for row in table.rows)
+    stated, accuracy, low, high = np.array(diagram.bins, dtype=float).T
+    assert ((stated >= 0.5) & (stated <= 1)).all()
+    assert ((low <= accuracy) & (accuracy <= high)).all()
 
 
 def test_too_few_answers_for_a_bin_are_not_assessed() -> None:
