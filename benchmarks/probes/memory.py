@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from audit import Facts, Table
+from audit.core.evidence import from_json
 from benchmarks import ROOT
 
 EPOCHS, SENTENCES = (1, 3, 6), 3_000
@@ -55,10 +57,18 @@ def audit(folder: Path, epochs: int, seed: int) -> dict[str, Any]:
     return {finding["id"]: finding for finding in record["findings"]}
 
 
+def shown(finding: dict[str, Any], kind: type) -> list[Any]:
+    """The evidence of one kind, as the record of a finding holds it."""
+    pieces = (from_json(each) for each in finding["evidence"])
+    return [piece for piece in pieces if isinstance(piece, kind)]
+
+
 def rows(found: dict[str, Any]) -> list[str]:
     """The figures of one policy, in the order of the table's columns."""
     attacks, canary = found["privacy.membership_inference"], found["privacy.canary_epsilon"]
-    itself, twins = ({row[0].split(" (")[0]: row for row in table["rows"]} for table in attacks["details"]["tables"])
+    itself, twins = ({str(row[0]).split(" (")[0]: row for row in table.rows} for table in shown(attacks, Table))
+    (copies,), (guesses,) = shown(canary, Table), shown(canary, Facts)
+    facts = {fact.name: fact.value for fact in guesses.items}
     loss = itself["loss"]
     strongest = max(twins.values(), key=lambda row: row[1])
     return [
@@ -67,8 +77,8 @@ def rows(found: dict[str, Any]) -> list[str]:
         f"{strongest[1]:.3f} [{strongest[2]:.3f}, {strongest[3]:.3f}] ({strongest[0].split(' (')[0]})",
         twins["loss"][-1],
         "; ".join(f"{row[-1]} ({name})" for name, row in twins.items() if name != "loss"),
-        f"≥ {canary['low']:.2f} ({canary['details']['right guesses']} of {canary['details']['guesses']})",
-        "; ".join(f"{row[0]} ×: {row[2]:.2f}" for row in canary["details"]["tables"][0]["rows"]),
+        f"≥ {canary['low']:.2f} ({facts['right guesses']} of {facts['guesses']})",
+        "; ".join(f"{row[0]} ×: {row[2]:.2f}" for row in copies.rows),
     ]
 
 

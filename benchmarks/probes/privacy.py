@@ -41,9 +41,9 @@ def overlap(folder: Path) -> None:
     print(f"| wall time, s | {time.perf_counter() - started:.0f} |")
     print(f"| processor time, s | {time.process_time() - worked:.0f} |")
     print(f"| peak memory of the process, imports and data included, GiB | {peak():.2f} |")
-    for name, *ways in found.details["tables"][0]["rows"]:
+    for name, *ways in found.tables[0].rows:
         print(f"| {name}: exactly, normalised, nearly | {ways} |")
-    print(f"| distinct texts in both | {found.details['distinct texts in both']} |")
+    print(f"| distinct texts in both | {found.facts['distinct texts in both']} |")
 
 
 def peak() -> float:

@@ -133,8 +133,8 @@ def main() -> None:
                 right = float((twin.predict(test.texts).labels == test.labels).mean())
                 kind = f"DP-SGD, ε = {EPSILON:g}" if private else "plain"
                 print(
-                    f"seed {seed}, {kind}: ε ≥ {finding.low:.2f}, {finding.details['right guesses']} of "
-                    f"{finding.details['guesses']} right, accuracy {right:.3f}, {time.perf_counter() - started:.0f} s",
+                    f"seed {seed}, {kind}: ε ≥ {finding.low:.2f}, {finding.facts['right guesses']} of "
+                    f"{finding.facts['guesses']} right, accuracy {right:.3f}, {time.perf_counter() - started:.0f} s",
                     flush=True,
                 )
     print("\n| training | runs | bounds above 3 | bounds above 0 | largest bound |\n| --- | --- | --- | --- | --- |")

@@ -40,7 +40,7 @@ PENALTIES = (0.1, 1.0, 10.0)
 # Part of the name of kept answers: raise it whenever their computation changes.
 REVISION = 1
 # Gives an array that was made before under this name and in this shape, or makes it.
-Keep = Callable[[str, tuple[int, ...], Callable[[], NDArray[Any]]], NDArray[Any]]
+Keep = Callable[[str, tuple[int, ...], Callable[[], NDArray[np.int64]]], NDArray[np.int64]]
 # From the rows to learn from and those to ask about to their features.
 Features = Callable[[NDArray[np.int64], NDArray[np.int64]], tuple[Any, Any]]
 

@@ -94,7 +94,7 @@ TURNING = """
 BABBLING = """
     import logging, warnings
     import pytest
-    from audit import Measurement, NotAssessed
+    from audit import Facts, Measurement, NotAssessed, Sentence, Table
 
     pytestmark = pytest.mark.challenge("quality")
 
@@ -118,10 +118,12 @@ BABBLING = """
 
     @pytest.mark.measures("quality.roc_auc")
     def test_of_another_package(audit, train_data):
-        details = {"summary": train_data.texts[0], "tables": [
-            {"caption": train_data.texts[1], "columns": ["text"], "rows": [[text] for text in train_data.texts]}
-        ]}
-        audit.check(Measurement("quality.roc_auc", 0.5, 0.4, 0.6, 9, "share", "counted", details=details))
+        first, second, third, *rest = train_data.texts
+        summary = Sentence("Such as {text}", text=first)
+        table = Table(Sentence("More than {text}", text=second), ["text", third], [[text, 1] for text in rest])
+        facts = Facts.of({text: text for text in rest})
+        audit.check(Measurement("quality.roc_auc", 0.5, 0.4, 0.6, 9, "share", "counted", summary=summary,
+                                caveats=[third], evidence=[table, facts]))
 """
 
 
@@ -179,12 +181,17 @@ def test_no_value_is_written_whatever_a_probe_puts_between_its_characters(
     result = run("-rA", "-vv", "--junitxml", "reports/junit.xml", "-o", "junit_logging=all", "-p", "no:warnings")
     shown = read(pytester, tmp_path / "cache", result)
     found = run.record["findings"]
-    with_examples = {each["id"].partition("[")[0] for each in found if each["details"].get("examples", {}).get("items")}
+    with_examples = {
+        each["id"].partition("[")[0]
+        for each in found
+        if any(piece["kind"] == "pairs" and piece["items"] for piece in each["evidence"])
+    }
     assert with_examples >= {
         "security.backdoor", "security.perturbation", "security.adversarial", "fairness.counterfactual",
         "fairness.language_variety",
     }  # fmt: skip
-    assert run.finding("transparency.explanations")["details"]["explained"]
+    explained = run.finding("transparency.explanations")["evidence"]
+    assert any(piece["kind"] == "attributions" and piece["answers"] for piece in explained)
     assert not leaking(shown, values)
 
     for path in pytester.path.glob("test_*.py"):
