@@ -118,6 +118,11 @@ def _number(value: Any, form: str | None) -> str:
     return numbers.number(value)
 
 
+def of_file(text: str) -> Sentence:
+    """A text of one of the package's data files as a sentence; :mod:`audit.report.catalogues` reads it there."""
+    return Sentence(text)
+
+
 def to_json(text: str) -> Any:
     """A sentence as plain JSON: the text itself, or its template and values."""
     if not isinstance(text, Sentence):

@@ -16,6 +16,7 @@ import audit
 from audit.core.sentences import Sentence
 from audit.energy.phases import PHASES
 from audit.probes.catalogue import built_in
+from audit.probes.quality.capabilities import grammar
 from audit.report.i18n import words
 from audit.report.i18n.language import ENGLISH, PAGE, RECORD, TAGS, place
 from audit.report.i18n.words import Counted, Mark
@@ -57,7 +58,7 @@ def _texts(value: Any) -> Iterator[str | Counted]:
 
 def sentences() -> list[str]:
     """Every template of a sentence that the audit writes into a record, each once."""
-    found: dict[str, None] = {}
+    found: dict[str, None] = dict.fromkeys(map(str, grammar.prose()))
     for path in sorted(Path(audit.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == Sentence.__name__:

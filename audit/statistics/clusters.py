@@ -41,12 +41,6 @@ class ClusteredInterval(NamedTuple):
         """Estimate and bounds alone."""
         return Interval(self.estimate, self.low, self.high)
 
-    def limit(self, name: str = "templates") -> str | None:
-        """A sentence for a probe's limits, where the claim is narrower than it looks; `name` is what a cluster is."""
-        if not self.fixed_clusters:
-            return None
-        return f"The {self.clusters} {name} are too few to speak for others: the interval is a claim about these only."
-
 
 def cluster_ids(keys: Sequence[Hashable | None]) -> NDArray[np.int64]:
     """Cluster of each example, counted from 0: equal keys are one cluster, and None is a cluster of its own.

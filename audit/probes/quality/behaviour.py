@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
 from audit.core.measurement import Result
-from audit.core.probe import SHARE, Probe
+from audit.core.probe import SHARE, Alarm, Probe, Tally
+from audit.core.sentences import Sentence, joined, listed
 from audit.data import labels
 from audit.data.examples import Protocol
 from audit.inference.predictions import Predictions
@@ -28,14 +31,37 @@ from audit.probes.quality.capabilities.grammar import SENTIMENTS, Case
 __all__ = ["CAPABILITIES", "Case", "behaviour", "cases", "sentiments"]
 
 EXAMPLES_SHOWN = 8
+# A batch is as many whole rounds of the templates as hold so many cases.
+BATCH = 50
 DEFAULT = Protocol()
 # How far a score may move in the wrong direction: less is no change of opinion.
 TOLERANCE = 0.1
 KINDS = {
-    "MFT": "minimum functionality (MFT): the label of each sentence is known",
-    "INV": "invariance (INV): a change that leaves the opinion as it was must not change the label",
-    "DIR": f"directional expectation (DIR): a score may move by more than {TOLERANCE} in one direction only",
+    "MFT": Sentence("minimum functionality (MFT): the label of each sentence is known"),
+    "INV": Sentence("invariance (INV): a change that leaves the opinion as it was must not change the label"),
+    "DIR": Sentence(
+        "directional expectation (DIR): a score may move by more than {tolerance:.1g} in one direction only",
+        tolerance=TOLERANCE,
+    ),
 }
+_IN_WORDS = {"negative": Sentence("negative"), "neutral": Sentence("neutral"), "positive": Sentence("positive")}
+
+
+class Asked(NamedTuple):
+    """The cases that a model was asked, and its answers before and after the change that a case may hold."""
+
+    cases: list[Case]
+    before: Predictions
+    after: Predictions
+
+    @classmethod
+    def all_of(cls, batches: Sequence[Asked]) -> Asked:
+        """Several batches as one."""
+        before, after = (
+            Predictions(np.concatenate([each.probabilities for each in answers]), answers[0].classes)
+            for answers in ([batch.before for batch in batches], [batch.after for batch in batches])
+        )
+        return cls([case for batch in batches for case in batch.cases], before, after)
 
 
 @Probe(
@@ -61,6 +87,8 @@ KINDS = {
     brackets=CAPABILITIES,
     bracket="capability",
     measured_on=("templates",),
+    alarm=Alarm(0.1, "It fails at one in ten short sentences that any reader understands alike."),
+    passes=1.5,  # two where a text is changed, as in half of the capabilities, else one
     rules=(
         "MEASURE 2.3",
         "MEASURE 2.5",
@@ -78,7 +106,7 @@ def behaviour(
     capability: str,
     *,
     protocol: Protocol = DEFAULT,
-) -> Result:
+) -> Generator[Tally, bool | None, Result]:
     """How often the model fails at sentences that ask for one capability.
 
     Parameters
@@ -91,6 +119,13 @@ def behaviour(
     protocol : Protocol
         Language of the texts that the model is for (the sentences are English), confidence, how many cases to write at
         most, and a seed: another one draws other words for the same templates.
+
+    Yields
+    ------
+    Tally
+        How many cases of a batch fail. The interval takes the templates as given and the cases as independent draws
+        from them, so each batch has whole rounds of the templates: whenever it is ended, the result is about all of
+        them.
 
     Raises
     ------
@@ -105,34 +140,64 @@ def behaviour(
     models with CheckList", ACL 2020. Templates and words are this project's own.
     """
     if protocol.language != "en":
-        raise NotAssessed("its sentences are English; there are none for this language yet")
-    confidence = protocol.confidence
-    made = cases(capability, classes, protocol.seed, protocol.cases)
-    before = scorer.predict([case.text for case in made])
-    after = scorer.predict([case.changed or case.text for case in made])
-    excess = _excess(made, before, after, sentiments(classes))
+        raise NotAssessed(Sentence("its sentences are English; there are none for this language yet"))
+    names, asked = sentiments(classes), []
+    for written in _batches(_rounds(capability, classes, protocol.seed, protocol.cases)):
+        batch = Asked(
+            written,
+            scorer.predict([case.text for case in written]),
+            scorer.predict([case.changed or case.text for case in written]),
+        )
+        asked.append(batch)
+        if (yield Tally(int((_excess(batch, names) > 0).sum()), len(written))):
+            break
+    return _result(capability, Asked.all_of(asked), names, protocol.confidence)
+
+
+def _batches(rounds: Iterable[list[Case]]) -> Iterator[list[Case]]:
+    batch: list[Case] = []
+    for each in rounds:
+        batch += each
+        if len(batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _result(capability: str, asked: Asked, names: tuple[str, ...], confidence: float) -> Result:
+    excess = _excess(asked, names)
     failed = excess > 0
-    templates = statistics.cluster_ids([case.template for case in made])
+    templates = statistics.cluster_ids([case.template for case in asked.cases])
     share = statistics.clustered_proportion(failed, templates, confidence)
-    about = grammar.capability_file(capability)
+    kind = KINDS[asked.cases[0].kind]
     return Result(
         share.estimate,
         share.low,
         share.high,
-        len(made),
-        f"{about['asks']} {len(made)} short sentences written from {share.clusters} templates, as a test of "
-        f"{KINDS[about['kind']]} (Ribeiro et al. 2020); failures counted. Exact interval of a proportion (Clopper and "
-        f"Pearson 1934) over the cases: it is about these templates filled with these words, not about all sentences.",
+        len(failed),
+        joined(
+            [
+                grammar.asks(capability),
+                Sentence(
+                    "{n} short sentences written from {templates} templates, as a test of {kind} (Ribeiro et al. "
+                    "2020); failures counted. Exact interval of a proportion (Clopper and Pearson 1934) over the "
+                    "cases: it is about these templates filled with these words, not about all sentences.",
+                    n=len(failed),
+                    templates=share.clusters,
+                    kind=kind,
+                ),
+            ]
+        ),
         confidence,
         sample="cases",
+        caveats=[*_caveats(asked.cases), *grammar.caveats(capability), *_of_few_templates(share)],
+        evidence=[
+            _table(asked.cases, failed, confidence),
+            _shown(asked, excess, names),
+            Facts.of({Sentence("kind of test"): kind, Sentence("templates"): share.clusters}),
+        ],
         settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence),
-        details={
-            "kind of test": KINDS[about["kind"]],
-            "templates": share.clusters,
-            "tables": [_table(made, failed, confidence)],
-            "examples": _examples(made, before, after, excess),
-            "limits": [*_limits(made, about.get("limits", ())), *filter(None, [share.limit()])],
-        },
     )
 
 
@@ -146,14 +211,19 @@ def cases(capability: str, classes: Sequence[str], seed: int = 0, size: int = DE
     ValueError
         If there is no such capability.
     """
+    return [case for each in _rounds(capability, classes, seed, size) for case in each]
+
+
+def _rounds(capability: str, classes: Sequence[str], seed: int, size: int) -> Iterator[list[Case]]:
     if capability not in CAPABILITIES:
         raise ValueError(f"no capability '{capability}'; there are {', '.join(CAPABILITIES)}")
     known = sentiments(classes)
     if grammar.capability_file(capability).get("classes", 2) > len(known):
         raise NotAssessed(
-            "it asks for neutral sentences to be recognised, and this model has no neutral class", arises=False
+            Sentence("it asks for neutral sentences to be recognised, and this model has no neutral class"),
+            arises=False,
         )
-    return grammar.cases(capability, known, seed, size)
+    return grammar.rounds(capability, known, seed, size)
 
 
 def sentiments(classes: Sequence[str]) -> tuple[str, ...]:
@@ -167,93 +237,127 @@ def sentiments(classes: Sequence[str]) -> tuple[str, ...]:
     found = tuple(map(labels.sentiment, classes))
     if sorted(found) not in (["negative", "positive"], list(SENTIMENTS)):
         raise NotAssessed(
-            f"it needs to know which class is positive and which is negative, and the model's are called "
-            f"{', '.join(map(repr, classes))}; name them negative, neutral (if there is one) and positive in the "
-            f"policy's [model] labels"
+            Sentence(
+                "it needs to know which class is positive and which is negative, and the model's are called {classes}; "
+                "name them negative, neutral (if there is one) and positive in the policy's [model] labels",
+                classes=listed([repr(name) for name in classes]),
+            )
         )
     return found
 
 
-def _excess(
-    made: Sequence[Case], before: Predictions, after: Predictions, names: tuple[str, ...]
-) -> NDArray[np.float64]:
+def _excess(asked: Asked, names: tuple[str, ...]) -> NDArray[np.float64]:
     """How far each case is on the wrong side, shape (cases,): it fails where this is positive."""
-    p, q = before.probabilities.astype(float), after.probabilities.astype(float)  # (cases, classes)
-    rows = np.arange(len(made))
-    if made[0].kind == "DIR":
-        watched = [names.index(case.sentiment) for case in made]
-        direction = np.array([case.direction for case in made])
+    p, q = (answers.probabilities.astype(float) for answers in (asked.before, asked.after))  # (cases, classes)
+    rows, kind = np.arange(len(asked.cases)), asked.cases[0].kind
+    if kind == "DIR":
+        watched = [names.index(case.sentiment) for case in asked.cases]
+        direction = np.array([case.direction for case in asked.cases])
         return np.asarray(-direction * (q[rows, watched] - p[rows, watched]) - TOLERANCE)
-    if made[0].kind == "INV":
+    if kind == "INV":
         right = np.zeros(p.shape, dtype=bool)
-        right[rows, before.labels] = True
+        right[rows, asked.before.labels] = True
     else:
-        right = np.array([[name in case.expected for name in names] for case in made])
+        right = np.array([[name in case.expected for name in names] for case in asked.cases])
     margin = np.where(right, -1.0, q).max(axis=1) - np.where(right, q, -1.0).max(axis=1)
     # The label decides, also where two classes tie.
-    wrong = ~right[rows, after.labels]
+    wrong = ~right[rows, asked.after.labels]
     return np.asarray(np.where(wrong, np.maximum(margin, 1e-9), np.minimum(margin, 0.0)))
 
 
-def _table(made: Sequence[Case], failed: NDArray[np.bool_], confidence: float) -> dict[str, Any]:
-    names = list(dict.fromkeys(case.name for case in made))
-    rows = []
-    for name in names:
-        own = failed[[case.name == name for case in made]]
-        rows.append([name, *statistics.proportion(int(own.sum()), len(own), confidence), len(own)])
-    return {
-        "caption": "Failures by kind of sentence",
-        "columns": ["kind of sentence", "share that fails", "low", "high", "cases"],
-        "rows": sorted(rows, key=lambda row: -row[1]),
-    }
+def _table(asked: Sequence[Case], failed: NDArray[np.bool_], confidence: float) -> Table:
+    of_kind = {name: failed[[case.name == name for case in asked]] for name in dict.fromkeys(c.name for c in asked)}
+    shares = [
+        (name, statistics.proportion(int(own.sum()), len(own), confidence), len(own)) for name, own in of_kind.items()
+    ]
+    rows: list[list[Cell]] = [
+        [name, *share, size] for name, share, size in sorted(shares, key=lambda row: -row[1].estimate)
+    ]
+    return Table(
+        Sentence("Failures by kind of sentence"),
+        [
+            Sentence("kind of sentence"),
+            Sentence("share that fails"),
+            Sentence("low"),
+            Sentence("high"),
+            Sentence("cases"),
+        ],
+        rows,
+    )
 
 
-def _examples(
-    made: Sequence[Case], before: Predictions, after: Predictions, excess: NDArray[np.float64]
-) -> dict[str, Any]:
+def _shown(asked: Asked, excess: NDArray[np.float64], names: tuple[str, ...]) -> Pairs:
     """The cases that fail, worst first, each template once before any comes twice; if none fails, the nearest."""
     seen: Counter[int] = Counter()
     turns = []
     for i in np.argsort(-excess, kind="stable").tolist():
-        seen[made[i].template] += 1
-        turns.append((seen[made[i].template], i))
+        seen[asked.cases[i].template] += 1
+        turns.append((seen[asked.cases[i].template], i))
     worst = [i for _, i in sorted(turns, key=lambda turn: turn[0])]
     failing = [i for i in worst if excess[i] > 0]
-    return {
-        "caption": "Cases that fail, worst first" if failing else "No case fails; these come nearest to it",
-        "items": [_item(made[i], before, after, i) for i in (failing or worst)[:EXAMPLES_SHOWN]],
-    }
+    return Pairs(
+        Sentence("Cases that fail, worst first") if failing else Sentence("No case fails; these come nearest to it"),
+        [_pair(asked, i, names) for i in (failing or worst)[:EXAMPLES_SHOWN]],
+    )
 
 
-def _item(case: Case, before: Predictions, after: Predictions, i: int) -> dict[str, str]:
+def _pair(asked: Asked, i: int, names: tuple[str, ...]) -> Pair:
+    case, before, after = asked.cases[i], asked.before, asked.after
     if case.kind == "MFT":
-        return {"before": case.text, "note": f"{_said(after, i)}; right: {' or '.join(case.expected)}"}
-    note = f"{_said(before, i)} → {_said(after, i)}"
-    if case.kind == "DIR":
-        column = sentiments(before.classes).index(case.sentiment)
-        p, q = before.probabilities[i, column], after.probabilities[i, column]
-        must_not = "fall" if case.direction > 0 else "rise"
-        note = f"{case.sentiment} score {p:.2f} → {q:.2f}; it must not {must_not}"
-    return {"before": case.text, "after": case.changed, "note": note}
+        note = Sentence("{answer}; right: {right}", answer=_answer(after, i), right=_either(case.expected))
+        return Pair(case.text, note)
+    if case.kind == "INV":
+        note = Sentence("{before} → {after}", before=_answer(before, i), after=_answer(after, i))
+        return Pair(case.text, note, case.changed)
+    column = names.index(case.sentiment)
+    values: dict[str, str | float] = {
+        "sentiment": _IN_WORDS[case.sentiment],
+        "before": float(before.probabilities[i, column]),
+        "after": float(after.probabilities[i, column]),
+    }
+    if case.direction > 0:
+        note = Sentence("{sentiment} score {before:.2f} → {after:.2f}; it must not fall", **values)
+    else:
+        note = Sentence("{sentiment} score {before:.2f} → {after:.2f}; it must not rise", **values)
+    return Pair(case.text, note, case.changed)
 
 
-def _said(predictions: Predictions, i: int) -> str:
+def _answer(predictions: Predictions, i: int) -> str:
     label = int(predictions.labels[i])
-    return f"{predictions.classes[label]} {predictions.probabilities[i, label]:.2f}"
+    return Sentence(
+        "{label} {probability:.2f}",
+        label=predictions.classes[label],
+        probability=float(predictions.probabilities[i, label]),
+    )
 
 
-def _limits(made: Sequence[Case], own: Sequence[str]) -> list[str]:
-    limits = [
+def _either(names: Sequence[str]) -> str:
+    """Sentiments that are right, in words."""
+    words: list[str] = [_IN_WORDS[name] for name in names]
+    return reduce(lambda one, other: Sentence("{one} or {other}", one=one, other=other), words)
+
+
+def _caveats(asked: Sequence[Case]) -> Iterator[str]:
+    yield Sentence(
         "The sentences are made from templates and sound alike: a model that fails here fails at something easy, but "
-        "one that passes may still fail at longer and less tidy texts.",
-    ]
-    answers = {case.expected for case in made}
-    if made[0].kind == "MFT" and len(answers) == 1:
+        "one that passes may still fail at longer and less tidy texts."
+    )
+    answers = {case.expected for case in asked}
+    if asked[0].kind == "MFT" and len(answers) == 1:
         (right,) = answers
-        limits.append(f"A model that always answers {' or '.join(right)} passes: read it together with its opposite.")
-    if made[0].kind == "INV":
-        limits.append("A model that always gives the same answer passes.")
-    return [*limits, *own]
+        yield Sentence(
+            "A model that always answers {right} passes: read it together with its opposite.", right=_either(right)
+        )
+    if asked[0].kind == "INV":
+        yield Sentence("A model that always gives the same answer passes.")
+
+
+def _of_few_templates(share: statistics.ClusteredInterval) -> Iterator[str]:
+    if share.fixed_clusters:
+        yield Sentence(
+            "The {templates} templates are too few to speak for others: the interval is a claim about these only.",
+            templates=share.clusters,
+        )
 
 
 def _print_cases() -> None:
@@ -264,7 +368,7 @@ def _print_cases() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     for capability in [options.capability] if options.capability else CAPABILITIES:
-        print(f"\n{capability}: {grammar.capability_file(capability)['asks']}")
+        print(f"\n{capability}: {grammar.asks(capability)}")
         for case in cases(capability, options.classes.split(","), options.seed)[: options.count]:
             right = " or ".join(case.expected) or (case.sentiment and f"{case.sentiment} {case.direction:+d}") or "same"
             print(f"  {right}: {case.text}" + (f"  →  {case.changed}" if case.changed else ""))

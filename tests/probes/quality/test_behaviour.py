@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 
+import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from audit import NotAssessed
+from audit.core.measurement import Result
+from audit.core.probe import Tally
 from audit.data.examples import Protocol
 from audit.probes.catalogue import ids
 from audit.probes.quality import behaviour as probe
 from audit.probes.quality.behaviour import CAPABILITIES, Case, behaviour, cases, sentiments
 from audit.probes.quality.capabilities import grammar
+from audit.report import catalogues
 from tests.helpers import THREE, TWO, scorer
 
 NEED_NEUTRAL = {"vocabulary_neutral", "negation_of_neutral"}
@@ -277,39 +282,81 @@ def test_scores_may_move_in_one_direction_and_a_little_in_the_other() -> None:
 
 
 def test_failing_cases_are_shown_worst_first_and_of_many_templates() -> None:
-    found = behaviour(scorer(_bag), TWO, "contrast")
-    examples = found.details["examples"]
-    assert examples["caption"] == "Cases that fail, worst first"
-    assert len(examples["items"]) == 8
-    assert "after" not in examples["items"][0]
-    assert re.fullmatch(r"(negative|positive) 0\.\d\d; right: (negative|positive)", examples["items"][0]["note"])
+    shown = behaviour(scorer(_bag), TWO, "contrast").pairs
+    assert shown.caption == "Cases that fail, worst first"
+    assert len(shown.items) == 8
+    assert shown.items[0].after is None
+    assert re.fullmatch(r"(negative|positive) 0\.\d\d; right: (negative|positive)", shown.items[0].note)
     by_text = {case.text: case.template for case in cases("contrast", TWO)}
-    templates = [by_text[item["before"]] for item in examples["items"]]
+    templates = [by_text[item.before] for item in shown.items]
     assert len(set(templates)) == len(templates)
 
 
 def test_pairs_show_both_texts_and_what_was_said() -> None:
-    found = behaviour(scorer(_bag), TWO, "intensifiers")
-    item = found.details["examples"]["items"][0]
-    assert found.details["examples"]["caption"].startswith("No case fails")
-    assert item["before"] != item["after"]
-    assert re.fullmatch(r"(negative|positive) score [\d.]+ → [\d.]+; it must not fall", item["note"])
+    shown = behaviour(scorer(_bag), TWO, "intensifiers").pairs
+    item = shown.items[0]
+    assert shown.caption.startswith("No case fails")
+    assert item.after not in (None, item.before)
+    assert re.fullmatch(r"(negative|positive) score [\d.]+ → [\d.]+; it must not fall", item.note)
 
 
 def test_the_table_adds_up() -> None:
     found = behaviour(scorer(_bag), TWO, "negation_of_positive")
-    (table,) = found.details["tables"]
-    assert sum(row[-1] for row in table["rows"]) == found.n
-    assert sum(row[1] * row[-1] for row in table["rows"]) == pytest.approx((found.estimate or 0) * found.n)
-    assert [row[1] for row in table["rows"]] == sorted((row[1] for row in table["rows"]), reverse=True)
+    (table,) = found.tables
+    figures = np.array([row[1:] for row in table.rows], dtype=float)
+    shares, sizes = figures[:, 0], figures[:, -1]
+    assert sizes.sum() == found.n
+    assert shares @ sizes == pytest.approx((found.estimate or 0) * found.n)
+    assert list(shares) == sorted(shares, reverse=True)
 
 
 def test_what_it_does_not_show_is_said() -> None:
     found = behaviour(scorer(_bag), TWO, "negation_of_positive")
-    assert any("always answers negative passes" in limit for limit in found.details["limits"])
-    assert any("too few to speak for others" in limit for limit in found.details["limits"])
+    assert any("always answers negative passes" in caveat for caveat in found.caveats)
+    assert any("13 templates are too few to speak for others" in caveat for caveat in found.caveats)
     assert "not about all sentences" in found.method
-    assert "MFT" in found.details["kind of test"]
+    assert "MFT" in str(found.facts["kind of test"])
+
+
+def test_translators_find_every_text_of_the_files_that_is_shown() -> None:
+    shown = {str(grammar.asks(name)) for name in CAPABILITIES} | {
+        case.name for name in CAPABILITIES for case in _made(name)
+    }
+    assert shown <= set(catalogues.sentences())
+
+
+# In batches
+
+
+def _batches(capability: str, classes: Sequence[str] = TWO) -> Generator[Tally, bool | None, Result]:
+    """The probe, not yet run to the end."""
+    batches: Generator[Tally, bool | None, Result] = inspect.unwrap(behaviour)(
+        scorer(_bag, classes), classes, capability
+    )
+    return batches
+
+
+@pytest.mark.parametrize("capability", ["contrast", "actions", "person_names", "intensifiers"])
+def test_batches_count_what_the_result_counts(capability: str) -> None:
+    found = behaviour(scorer(_bag), TWO, capability)
+    tallies = list(_batches(capability))
+    assert len(tallies) > 1
+    assert sum(tally.n for tally in tallies) == found.n
+    assert sum(tally.hits for tally in tallies) == round((found.estimate or 0) * found.n)
+
+
+@pytest.mark.parametrize("capability", BOTH)
+def test_ended_after_a_batch_the_result_is_about_that_batch_and_all_templates(capability: str) -> None:
+    batches = _batches(capability)
+    first = next(batches)
+    with pytest.raises(StopIteration) as end:
+        batches.send(True)
+    found = end.value.value
+    assert isinstance(found, Result)
+    assert found.n == first.n < len(cases(capability, TWO))
+    assert found.estimate == pytest.approx(first.hits / first.n)
+    assert (found.low, found.high) == pytest.approx(proportion_confint(first.hits, first.n, 0.05, "beta"), nan_ok=True)
+    assert found.facts["templates"] == len({case.template for case in cases(capability, TWO)})
 
 
 # When it cannot be asked

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from random import Random
 from typing import Any, Literal, NamedTuple, TypeVar
+
+from audit.core.sentences import Sentence, of_file
+from audit.probes.quality.capabilities import CAPABILITIES
 
 T = TypeVar("T")
 Kind = Literal["MFT", "INV", "DIR"]
@@ -44,7 +48,7 @@ class Case:
         Minimum functionality: the label is known. Invariance: the label must not change from `text` to `changed`.
         Directional expectation: the score of a class may move in one direction only.
     name : str
-        What the templates of this kind have in common, in a few words for the report.
+        What the templates of this kind have in common, in a few words: a sentence for the report.
     template : int
         Index of the template within the capability. Cases of one template are not independent of each other.
     text, changed : str
@@ -84,6 +88,23 @@ def capability_file(capability: str) -> Mapping[str, Any]:
     return _read(capability)
 
 
+def asks(capability: str) -> Sentence:
+    """What a capability asks of a model."""
+    return of_file(capability_file(capability)["asks"])
+
+
+def caveats(capability: str) -> list[Sentence]:
+    """What its cases cannot tell."""
+    return [of_file(text) for text in capability_file(capability).get("limits", ())]
+
+
+def prose() -> Iterator[Sentence]:
+    """Every text of the files that a report shows, but for the cases themselves."""
+    for capability in CAPABILITIES:
+        yield from (asks(capability), *caveats(capability))
+        yield from (of_file(rule["name"]) for rule in capability_file(capability)["templates"])
+
+
 @cache
 def _words(capability: str) -> Mapping[str, Any]:
     return _read("lexicon") | capability_file(capability).get("words", {})
@@ -94,6 +115,11 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def cases(capability: str, sentiments: Sequence[str], seed: int = 0, size: int = 150) -> list[Case]:
+    """All cases of :func:`rounds`."""
+    return list(chain.from_iterable(rounds(capability, sentiments, seed, size)))
+
+
+def rounds(capability: str, sentiments: Sequence[str], seed: int = 0, size: int = 150) -> Iterator[list[Case]]:
     """Distinct cases of a capability, as evenly from its templates as these can be filled in different ways.
 
     Parameters
@@ -105,19 +131,26 @@ def cases(capability: str, sentiments: Sequence[str], seed: int = 0, size: int =
         Another seed draws other words.
     size : int
         How many cases to write at most.
+
+    Yields
+    ------
+    list of Case
+        One case of each template, on each side that it can be on; of as many as are left, in the last round.
     """
     rng = Random(f"{capability} {seed}")
     unused = _templates(capability, sentiments)
-    made: dict[tuple[str, str], Case] = {}
-    while unused and len(made) < size:
-        for template in tuple(unused[: size - len(made)]):
+    known: set[tuple[str, str]] = set()
+    while unused and len(known) < size:
+        written = []
+        for template in tuple(unused[: size - len(known)]):
             drawn = (_case(capability, template, sentiments, rng) for _ in range(_TRIES))
-            case = next((case for case in drawn if (case.text, case.changed) not in made), None)
+            case = next((case for case in drawn if (case.text, case.changed) not in known), None)
             if case is None:
                 unused.remove(template)
             else:
-                made[case.text, case.changed] = case
-    return list(made.values())
+                known.add((case.text, case.changed))
+                written.append(case)
+        yield written
 
 
 def _templates(capability: str, sentiments: Sequence[str]) -> list[Template]:
@@ -142,7 +175,7 @@ def _case(capability: str, template: Template, sentiments: Sequence[str], rng: R
     kind, rule = capability_file(capability)["kind"], template.rule
     sheet = Sheet(rng, _words(capability), template.side)
     text, changed = sheet.fill(template.text), sheet.fill(template.changed)
-    case = {"kind": kind, "name": rule["name"], "template": template.number, "text": text, "changed": changed}
+    case = {"kind": kind, "name": of_file(rule["name"]), "template": template.number, "text": text, "changed": changed}
     if kind == "MFT":
         case["expected"] = _expected(rule.get("label", template.side), sentiments)
     if kind == "DIR":
