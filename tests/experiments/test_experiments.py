@@ -19,7 +19,7 @@ from audit.core.progress import Progress
 from audit.energy.meter import Meter
 from audit.experiments import steps
 from tests.conftest import CLASSES, write_csv
-from tests.helpers import ROOT, english, examples
+from tests.helpers import ROOT, english, examples, recorded
 
 SUITES = ROOT / "suites"
 WritePolicy = Callable[..., Path]
@@ -97,14 +97,14 @@ data = "elsewhere.csv"
     for name in NAMES:
         assert found[name]["challenge"] == "claims"
         assert found[name]["verdict"] == "reported"
-        assert found[name]["details"]["outcome"] in ("supported", "refuted", "not settled")
-        assert found[name]["details"]["limits"]
+        assert found[name]["outcome"] in ("supported", "refuted", "not settled")
+        assert found[name]["caveats"]
     # Nothing random about the last one.
-    assert found["attention_formula"]["details"]["with the division by √d"] == "supported"
-    assert any("7 rows of elsewhere" in limit for limit in found["generalisation"]["details"]["limits"])
-    assert found["transfer_learning"]["details"]["pretraining, kWh"] == 0.5
-    rates = next(t for t in found["learning_rate"]["details"]["tables"] if t["columns"][0] == "learning rate")
-    assert [row[0] for row in rates["rows"]] == ["6e-05", "0.0002", "0.0006", "0.002"]
+    assert recorded(found["attention_formula"]).facts["with the division by √d"] == "supported"
+    assert any("7 rows of elsewhere" in limit for limit in found["generalisation"]["caveats"])
+    assert recorded(found["transfer_learning"]).facts["pretraining, kWh"] == 0.5
+    rates = next(t for t in recorded(found["learning_rate"]).tables if t.columns[0] == "learning rate")
+    assert [row[0] for row in rates.rows] == ["6e-05", "0.0002", "0.0006", "0.002"]
     # All that a later run needs is kept, and what it took is told with its date.
     _, again = audit(pytester, cache)
     assert again["record"]["scoring"]["forward_passes"] <= 20  # attention is computed each time
@@ -139,7 +139,7 @@ def test_a_claim_may_be_gated(
     done, found = audit(pytester, cache, "-k", "formula")
     assert done.ret == exit_status
     assert found["attention_formula"]["verdict"] == ("fail" if exit_status else "pass")
-    assert found["attention_formula"]["details"]["outcome"] == "refuted"
+    assert found["attention_formula"]["outcome"] == "refuted"
 
 
 @pytest.mark.parametrize(

@@ -8,34 +8,43 @@ in at most as many cases as the confidence leaves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Cell, Curve, Curves, Evidence, Fact, Facts, Table
 from audit.core.figures import Figures
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Probe
+from audit.core.sentences import Sentence, joined
 from audit.energy.meter import estimated_kwh
 from audit.experiments.runs import Runs, Trained
 from audit.inference.attention import Attention
 from audit.inference.predictions import Predictions
 from audit.probes.environment.environment import widen
+from audit.probes.methods import PAIRED
 from audit.statistics import Interval
 from audit.text.redaction import count
+
+if TYPE_CHECKING:
+    from audit.experiments.steps import Steps
 
 Outcome = Literal["supported", "refuted", "not settled"]
 LENGTH_BINS = 4
 # Two computations of one weight in single precision differ by a few millionths.
 SAME_WEIGHT = 1e-4
-_SEEDS = (
-    "The interval covers the choice of the test texts and that of the random seeds, by Student's t over {seeds} "
-    "trainings; the two are added in squares."
+_ONE_SEED = Sentence(
+    "Each model was trained once: the interval covers the choice of the test texts, not the luck of a training."
 )
-_ONE_SEED = "Each model was trained once: the interval covers the choice of the test texts, not the luck of a training."
-_BUSY = "Times are those of the trainings; other work on the machine at the time is in them, and in the electricity."
+_BUSY = Sentence(
+    "Times are those of the trainings; other work on the machine at the time is in them, and in the electricity."
+)
+_TRANSFORMER, _RECURRENT = Sentence("Transformer"), Sentence("recurrent network")
+_LINEAR = Sentence("TF-IDF + logistic regression")
+_PRETRAINED, _RANDOM = Sentence("pretrained"), Sentence("random")
 
 
 def outcome(interval: Interval, margin: float = 0.0) -> Outcome:
@@ -79,7 +88,7 @@ def together(parts: Iterable[Part]) -> Outcome:
     ),
 )
 def transfer_learning(
-    pretrained: Mapping[int, Runs], scratch: Mapping[int, Runs], pretraining: Mapping[str, Any] | None = None
+    pretrained: Mapping[int, Runs], scratch: Mapping[int, Runs], pretraining: Figures | None = None
 ) -> Result:
     """Whether a pretrained model needs less data, time and energy than one of random weights.
 
@@ -98,67 +107,91 @@ def transfer_learning(
     few, all_ = pretrained[part], scratch[whole]
     gain = _gain(few, all_, shared)
     parts = [
-        Part("data: accuracy gained", gain),
-        Part("time: share saved", _saved(few, all_, "seconds", shared)),
-        Part("energy: share saved", _saved(few, all_, "kwh", shared)),
+        Part(Sentence("data: accuracy gained"), gain),
+        Part(Sentence("time: share saved"), _saved(few, all_, "seconds", shared)),
+        Part(Sentence("energy: share saved"), _saved(few, all_, "kwh", shared)),
     ]
-    curve = [
+    curve: list[list[Cell]] = [
         [size, name, *_accuracy(made[size], confidence), *_mean_cost(made[size])]
         for size in sizes
-        for name, made in (("pretrained", pretrained), ("random", scratch))
+        for name, made in ((_PRETRAINED, pretrained), (_RANDOM, scratch))
     ]
     equal = [[size, *_gain(pretrained[size], scratch[size], confidence)] for size in sizes]
-    limits = [
+    caveats = [
         _seeds(seeds),
-        "Both start points are trained by the policy's one recipe; a learning rate that suits the one better moves the "
-        "figures.",
-        "What another encoder, pretrained longer or on other texts, would gain is not known from this one.",
+        Sentence(
+            "Both start points are trained by the policy's one recipe; a learning rate that suits the one better moves "
+            "the figures."
+        ),
+        Sentence("What another encoder, pretrained longer or on other texts, would gain is not known from this one."),
         _BUSY,
+        _pretraining(pretraining, _mean_cost(all_)[1] - _mean_cost(few)[1]),
     ]
-    details: dict[str, Any] = {}
-    if pretraining is None:
-        limits.append("What the pretraining itself took is not known and not counted.")
-    else:
-        once = float(pretraining["kwh"])
-        saved = _mean_cost(all_)[1] - _mean_cost(few)[1]
-        details["pretraining, kWh"] = once
-        limits.append(
-            "The pretraining is not counted: it is done once for many uses. "
-            + (
-                f"It took as much electricity as {once / saved:,.0f} such trainings save."
-                if saved > 0
-                else "Here it saved none."
-            )
-        )
     return _claim(
         parts,
         n,
-        f"Pretrained weights and {part:,} training examples against random weights and {whole:,}, one architecture and "
-        f"one recipe, {seeds} seeds each. {_SEEDS.format(seeds=seeds)} {_shared(3, confidence)}",
+        joined(
+            [
+                Sentence(
+                    "Pretrained weights and {part:,} training examples against random weights and {whole:,}, one "
+                    "architecture and one recipe, {seeds} seeds each.",
+                    part=part,
+                    whole=whole,
+                    seeds=seeds,
+                ),
+                _over(seeds),
+                _shared(3, confidence),
+            ]
+        ),
         confidence,
-        f"On {part:,} examples the pretrained model is right {_points(gain.estimate)} the model of random weights "
-        f"on {whole:,}, and its training takes {_less(parts[1].interval.estimate)} time.",
-        tables=[
-            {
-                "caption": f"Learning curves: mean of {seeds} trainings each, intervals each by itself",
-                "columns": ["training examples", "start", "accuracy", "low", "high", "seconds", "kWh"],
-                "rows": curve,
-            },
-            {
-                "caption": "Accuracy gained by pretraining at equal data, intervals each by itself",
-                "columns": ["training examples", "gain", "low", "high"],
-                "rows": equal,
-            },
+        Sentence(
+            "On {part:,} examples the pretrained model is right {gain} the model of random weights on {whole:,}, and "
+            "its training takes {saved} time.",
+            part=part,
+            gain=_more_often(gain.estimate),
+            whole=whole,
+            saved=_less(parts[1].interval.estimate),
+        ),
+        evidence=[
+            Curves(
+                Sentence("Accuracy (upwards) against the number of training examples (to the right)"),
+                [
+                    Curve(name, [[size, *_accuracy(made[size], confidence)] for size in sizes])
+                    for name, made in (
+                        (Sentence("pretrained weights"), pretrained),
+                        (Sentence("random weights"), scratch),
+                    )
+                ],
+            ),
+            Table(
+                Sentence(
+                    "Learning curves: mean of {seeds} trainings each, intervals each by itself",
+                    seeds=seeds,
+                ),
+                _columns(_EXAMPLES, Sentence("start"), _ACCURACY, "low", "high", Sentence("seconds"), "kWh"),
+                curve,
+            ),
+            Table(
+                Sentence("Accuracy gained by pretraining at equal data, intervals each by itself"),
+                _columns(_EXAMPLES, Sentence("gain"), "low", "high"),
+                equal,
+            ),
+            *([] if pretraining is None else [Facts([Fact(Sentence("pretraining, kWh"), float(pretraining["kwh"]))])]),
         ],
-        lines={
-            "caption": "Accuracy (upwards) against the number of training examples (to the right)",
-            "series": [
-                {"name": name, "points": [[size, *_accuracy(made[size], confidence)] for size in sizes]}
-                for name, made in (("pretrained weights", pretrained), ("random weights", scratch))
-            ],
-        },
-        limits=limits,
-        **details,
+        caveats=caveats,
+    )
+
+
+def _pretraining(figures: Figures | None, saved: float) -> Sentence:
+    """What the pretraining took, in trainings of which each saves so many kWh."""
+    if figures is None:
+        return Sentence("What the pretraining itself took is not known and not counted.")
+    if saved <= 0:
+        return Sentence("The pretraining is not counted: it is done once for many uses. Here it saved none.")
+    return Sentence(
+        "The pretraining is not counted: it is done once for many uses. It took as much electricity as {number:,.0f} "
+        "such trainings save.",
+        number=float(figures["kwh"]) / saved,
     )
 
 
@@ -186,9 +219,9 @@ def frozen_layers(runs: Mapping[str, Runs]) -> Result:
     """
     whole, last = runs["all"], runs["last:1"]
     confidence, _, seeds = _protocol(whole)
-    parts = [Part("training time: share saved", _saved(last, whole, "seconds", confidence), 0.5)]
+    parts = [Part(Sentence("training time: share saved"), _saved(last, whole, "seconds", confidence), 0.5)]
     cost = _gain(last, whole, confidence)
-    rows = []
+    rows: list[list[Cell]] = []
     for name, made in runs.items():
         training = made[0].training
         trained = training and training.get("trainable_parameters")
@@ -206,51 +239,66 @@ def frozen_layers(runs: Mapping[str, Runs]) -> Result:
     return _claim(
         parts,
         seeds,
-        f"The pretrained model trained whole, and with all but the last layer and the head frozen, on the same "
-        f"{_examples(whole):,} examples from the same {seeds} seeds; Student's t over the ratios of their times.",
+        Sentence(
+            "The pretrained model trained whole, and with all but the last layer and the head frozen, on the same "
+            "{examples:,} examples from the same {seeds} seeds; Student's t over the ratios of their times.",
+            examples=_examples(whole),
+            seeds=seeds,
+        ),
         confidence,
-        f"Training only the last layer and the head takes {_less(parts[0].interval.estimate)} time, and the model is "
-        f"right {_points(cost.estimate, 'more often', 'less often', 'as often')} "
-        f"(between {100 * cost.low:+.1f} and {100 * cost.high:+.1f} points).",
+        Sentence(
+            "Training only the last layer and the head takes {saved} time, and the model is right {cost} (between "
+            "{low:+.1f} and {high:+.1f} points).",
+            saved=_less(parts[0].interval.estimate),
+            cost=_in_points(cost.estimate, Sentence("more often"), Sentence("less often"), same=Sentence("as often")),
+            low=100 * cost.low,
+            high=100 * cost.high,
+        ),
         sample="trainings each",
-        tables=[
-            {
-                "caption": "What is saved against training all layers, intervals each by itself; the electricity's "
-                "holds the possible error of an estimate on both sides",
-                "columns": [
-                    "trained",
-                    "numbers trained",
-                    "time saved",
-                    "at least",
-                    "at most",
-                    "electricity saved",
-                    "at least",
-                    "at most",
-                ],
-                "rows": rows,
-            },
-            {
-                "caption": "Accuracy, and the difference from training all layers, intervals each by itself",
-                "columns": ["trained", "accuracy", "low", "high", "difference", "at least", "at most"],
-                "rows": accuracies,
-            },
+        evidence=[
+            Table(
+                Sentence(
+                    "What is saved against training all layers, intervals each by itself; the electricity's holds the "
+                    "possible error of an estimate on both sides"
+                ),
+                _columns(
+                    Sentence("trained"),
+                    Sentence("numbers trained"),
+                    Sentence("time saved"),
+                    _AT_LEAST,
+                    _AT_MOST,
+                    Sentence("electricity saved"),
+                    _AT_LEAST,
+                    _AT_MOST,
+                ),
+                rows,
+            ),
+            Table(
+                Sentence("Accuracy, and the difference from training all layers, intervals each by itself"),
+                _columns(Sentence("trained"), _ACCURACY, "low", "high", Sentence("difference"), _AT_LEAST, _AT_MOST),
+                accuracies,
+            ),
         ],
-        limits=[
+        caveats=[
             _seeds(seeds),
-            "The time decides: where electricity is estimated from load and nominal power, it says no more than the "
-            "time.",
-            "Memory saved is not counted. In a network of two layers, one layer frozen and the word vectors are "
-            "most of its numbers, yet not most of its layers.",
+            Sentence(
+                "The time decides: where electricity is estimated from load and nominal power, it says no more than "
+                "the time."
+            ),
+            Sentence(
+                "Memory saved is not counted. In a network of two layers, one layer frozen and the word vectors are "
+                "most of its numbers, yet not most of its layers."
+            ),
             _BUSY,
         ],
     )
 
 
 _TRAINED = {
-    "all": "all layers",
-    "head": "head alone",
-    "last:1": "last layer and head",
-    "last:2": "last two layers and head",
+    "all": Sentence("all layers"),
+    "head": Sentence("head alone"),
+    "last:1": Sentence("last layer and head"),
+    "last:2": Sentence("last two layers and head"),
 }
 
 
@@ -294,19 +342,23 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Result:
     sizes = np.bincount(at, minlength=LENGTH_BINS)
     if sizes.min() < made.known.protocol.min_group_size:
         raise NotAssessed(
-            f"a quarter of the test texts by length has {sizes.min()} of them, fewer than [audit] min_group_size = "
-            f"{made.known.protocol.min_group_size}; supply more test data"
+            Sentence(
+                "a quarter of the test texts by length has {number} of them, fewer than [audit] min_group_size = "
+                "{smallest}; supply more test data",
+                number=int(sizes.min()),
+                smallest=made.known.protocol.min_group_size,
+            )
         )
     shared = statistics.shared_out(confidence, 2)
     lead = _paired(made, other, shared)
     short, long = at == 0, at == LENGTH_BINS - 1
     grows = _above((made.correct[long], other.correct[long]), (made.correct[short], other.correct[short]), shared)
-    rows: list[list[Any]] = []
-    points: dict[str, list[list[float]]] = {"Transformer": [], "recurrent network": []}
+    rows: list[list[Cell]] = []
+    points: dict[str, list[list[float]]] = {_TRANSFORMER: [], _RECURRENT: []}
     for i in range(LENGTH_BINS):
         here = at == i
         both = [_share(each.correct[here], confidence) for each in (made, other)]
-        name = f"{words[here].min()} to {words[here].max()}"
+        name = Sentence("{shortest} to {longest}", shortest=int(words[here].min()), longest=int(words[here].max()))
         rows.append(
             [name, count(int(here.sum())), both[0].estimate, both[1].estimate, *_paired(made, other, confidence, here)]
         )
@@ -314,33 +366,56 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Result:
             curve.append([round(float(np.median(words[here]))), *share])
     return _claim(
         [
-            Part("right more often on all texts", lead),
-            Part("lead on the longest quarter above that on the shortest", grows),
+            Part(Sentence("right more often on all texts"), lead),
+            Part(Sentence("lead on the longest quarter above that on the shortest"), grows),
         ],
         n,
-        "The Transformer by the policy's recipe and a gated recurrent unit in both directions by one that suits it, "
-        f"from random weights on the same texts; {statistics.PAIRED}. {_shared(2, confidence)}",
+        joined(
+            [
+                Sentence(
+                    "The Transformer by the policy's recipe and a gated recurrent unit in both directions by one that "
+                    "suits it, from random weights on the same texts; {paired}.",
+                    paired=PAIRED,
+                ),
+                _shared(2, confidence),
+            ]
+        ),
         confidence,
-        f"The Transformer is right {_points(lead.estimate)} the recurrent network; on the longest quarter of "
-        f"the texts its lead is {_points(grows.estimate, 'larger than', 'smaller than', 'as large as')} on the "
-        "shortest.",
-        tables=[
-            {
-                "caption": "Accuracy by the length of the texts in words, intervals each by itself",
-                "columns": ["words", "test texts", "Transformer", "recurrent", "difference", "low", "high"],
-                "rows": rows,
-            },
-            _energies({"Transformer": transformer, "recurrent network": recurrent}, confidence),
+        Sentence(
+            "The Transformer is right {lead} the recurrent network; on the longest quarter of the texts its lead is "
+            "{grows} on the shortest.",
+            lead=_more_often(lead.estimate),
+            grows=_in_points(
+                grows.estimate, Sentence("larger than"), Sentence("smaller than"), same=Sentence("as large as")
+            ),
+        ),
+        evidence=[
+            Curves(
+                Sentence("Accuracy (upwards) against the length of the texts in words (to the right)"),
+                [Curve(name, curve) for name, curve in points.items()],
+            ),
+            Table(
+                Sentence("Accuracy by the length of the texts in words, intervals each by itself"),
+                _columns(
+                    Sentence("words"),
+                    Sentence("test texts"),
+                    _TRANSFORMER,
+                    Sentence("recurrent"),
+                    Sentence("difference"),
+                    "low",
+                    "high",
+                ),
+                rows,
+            ),
+            _energies({_TRANSFORMER: transformer, _RECURRENT: recurrent}, confidence),
         ],
-        lines={
-            "caption": "Accuracy (upwards) against the length of the texts in words (to the right)",
-            "series": [{"name": name, "points": curve} for name, curve in points.items()],
-        },
-        limits=[
+        caveats=[
             _ONE_SEED,
-            "Texts longer than the policy's max_length are cut for both, so what only far longer texts would show is "
-            "not seen.",
-            "Both are small and start from random weights; pretrained ones are not compared here.",
+            Sentence(
+                "Texts longer than the policy's max_length are cut for both, so what only far longer texts would show "
+                "is not seen."
+            ),
+            Sentence("Both are small and start from random weights; pretrained ones are not compared here."),
         ],
     )
 
@@ -375,16 +450,25 @@ def linear(deep: Mapping[str, Trained], linear: Trained) -> Result:
     return _claim(
         parts,
         n,
-        f"All trained on the same texts, the linear model on TF-IDF of words and pairs of words; {statistics.PAIRED}. "
-        f"{_shared(len(deep), confidence)}",
+        joined(
+            [
+                Sentence(
+                    "All trained on the same texts, the linear model on TF-IDF of words and pairs of words; {paired}.",
+                    paired=PAIRED,
+                ),
+                _shared(len(deep), confidence),
+            ]
+        ),
         confidence,
-        f"The audited model is right {_points(lead.estimate)} the linear one.",
-        tables=[_energies({"TF-IDF + logistic regression": linear, **deep}, confidence)],
-        limits=[
+        Sentence("The audited model is right {lead} the linear one.", lead=_more_often(lead.estimate)),
+        evidence=[_energies({_LINEAR: linear, **deep}, confidence)],
+        caveats=[
             _ONE_SEED,
-            "Which model is better depends on how much data there are; here it was asked at the size of this training "
-            "data.",
-            "The electricity of a pretraining is not in that of the fine-tuning.",
+            Sentence(
+                "Which model is better depends on how much data there are; here it was asked at the size of this "
+                "training data."
+            ),
+            Sentence("The electricity of a pretraining is not in that of the fine-tuning."),
         ],
     )
 
@@ -427,51 +511,83 @@ def generalisation(
         If there is no data set from elsewhere.
     """
     if not names:
-        raise NotAssessed("there are no texts from elsewhere; name labelled data sets under [[claims.transfer]]")
+        raise NotAssessed(
+            Sentence("there are no texts from elsewhere; name labelled data sets under [[claims.transfer]]")
+        )
     home = linear[0]
     confidence = home.known.protocol.confidence
     shared = statistics.shared_out(confidence, len(deep) * len(names))
     parts = [
         Part(
-            f"{model}, on {name}",
+            Sentence("{model}, on {name}", model=model, name=name),
             _above((made[i].correct, linear[i].correct), (made[0].correct, linear[0].correct), shared),
         )
         for model, made in deep.items()
         for i, name in enumerate(names, 1)
     ]
-    rows = []
-    for model, made in {**deep, "TF-IDF + logistic regression": linear}.items():
-        for name, of in zip(("own test data", *names), made, strict=True):
+    rows: list[list[Cell]] = []
+    for model, made in {**deep, _LINEAR: linear}.items():
+        for name, of in zip((Sentence("own test data"), *names), made, strict=True):
             rows.append([model, name, len(of), *_share(of.correct, confidence)])
-    told = "; ".join(f"{number:,} rows of {name}" for name, number in zip(names, left_out, strict=True) if number)
+    without = [
+        Sentence("{number:,} rows of {name}", number=number, name=name)
+        for name, number in zip(names, left_out, strict=True)
+        if number
+    ]
     worst = min(parts, key=lambda part: part.interval.estimate)
+    lost = [
+        Sentence(
+            "{part}: {lost} by the linear model",
+            part=part.name,
+            lost=_in_points(
+                part.interval.estimate,
+                Sentence("less lost than"),
+                Sentence("more lost than"),
+                same=Sentence("as much lost as"),
+            ),
+        )
+        for part in parts
+    ]
     return _claim(
         parts,
         sum(map(len, linear)),
-        "Loss of accuracy from the policy's own test data to texts from elsewhere, the linear model's less the deep "
-        "one's. Both answer the same texts; distances to the exact limits of each data set's paired difference are "
-        f"added in squares (Zou and Donner 2008). {_shared(len(parts), confidence)}",
+        joined(
+            [
+                Sentence(
+                    "Loss of accuracy from the policy's own test data to texts from elsewhere, the linear model's less "
+                    "the deep one's. Both answer the same texts; distances to the exact limits of each data set's "
+                    "paired difference are added in squares (Zou and Donner 2008)."
+                ),
+                _shared(len(parts), confidence),
+            ]
+        ),
         confidence,
-        "; ".join(
-            f"{part.name}: {_points(part.interval.estimate, 'less lost than', 'more lost than', 'as much lost as')} "
-            "by the linear model"
-            for part in parts
-        )
-        + ".",
+        Sentence("{lost}.", lost=joined(lost, "; ")),
         headline=worst.interval,
-        tables=[
-            {
-                "caption": "Accuracy at home and elsewhere, intervals each by itself",
-                "columns": ["model", "texts", "number", "accuracy", "low", "high"],
-                "rows": rows,
-            }
+        evidence=[
+            Table(
+                Sentence("Accuracy at home and elsewhere, intervals each by itself"),
+                _columns(_MODEL, Sentence("texts"), Sentence("number"), _ACCURACY, "low", "high"),
+                rows,
+            )
         ],
-        limits=[
+        caveats=[
             _ONE_SEED,
-            *([f"Left out, having no text or another label than the model's classes: {told}."] if told else []),
-            "The figure is that of the part that speaks least for the claim.",
-            "Data sets differ in more than their texts, such as in who labelled them. The shares of the classes are "
-            "those of the own test data in each.",
+            *(
+                [
+                    Sentence(
+                        "Left out, having no text or another label than the model's classes: {rows}.",
+                        rows=joined(without, "; "),
+                    )
+                ]
+                if without
+                else []
+            ),
+            Sentence("The figure is that of the part that speaks least for the claim."),
+            Sentence(
+                "Data sets differ in more than their texts, such as in who labelled them. The shares of the classes "
+                "are those of the own test data in each."
+            ),
         ],
     )
 
@@ -490,7 +606,7 @@ def generalisation(
         "takes no longer. The figure is the recurrent network's power less the Transformer's."
     ),
 )
-def parallel_training(times: Mapping[str, Any], confidence: float = 0.95) -> Result:
+def parallel_training(times: Steps, confidence: float = 0.95) -> Result:
     """Whether a training step's time grows less with the texts' length for a Transformer than for a recurrent network.
 
     Parameters
@@ -506,43 +622,64 @@ def parallel_training(times: Mapping[str, Any], confidence: float = 0.95) -> Res
     }  # (repeats, lengths)
     slopes = {name: np.polyfit(np.log(lengths), np.log(each).T, 1)[0] for name, each in seconds.items()}  # (repeats,)
     apart = statistics.mean(slopes["recurrent"] - slopes["transformer"], confidence)
-    ways = {"transformer": "Transformer", "recurrent": "recurrent network"}
+    ways = {"transformer": _TRANSFORMER, "recurrent": _RECURRENT}
     power = {name: statistics.mean(each, confidence) for name, each in slopes.items()}
-    rows = [
+    rows: list[list[Cell]] = [
         [ways[name], int(length), *(1000 * value for value in statistics.mean(column, confidence))]
         for name, each in seconds.items()
         for length, column in zip(lengths, each.T, strict=True)
     ]
     return _claim(
-        [Part("growth of the recurrent network above the Transformer's", apart)],
+        [Part(Sentence("growth of the recurrent network above the Transformer's"), apart)],
         len(slopes["recurrent"]),
-        f"A stack of Transformer layers ({times['parameters']['transformer']:,} numbers) and a stack of gated "
-        f"recurrent units ({times['parameters']['recurrent']:,}) take training steps on {times['batch']} random "
-        f"texts of {int(lengths[0])} to {int(lengths[-1])} positions; slope of log time on log length in each of "
-        f"{len(slopes['recurrent'])} rounds, Student's t over the rounds.",
+        Sentence(
+            "A stack of Transformer layers ({transformer:,} numbers) and a stack of gated recurrent units "
+            "({recurrent:,}) take training steps on {batch} random texts of {shortest} to {longest} positions; "
+            "slope of log time on log length in each of {rounds} rounds, Student's t over the rounds.",
+            transformer=times["parameters"]["transformer"],
+            recurrent=times["parameters"]["recurrent"],
+            batch=times["batch"],
+            shortest=int(lengths[0]),
+            longest=int(lengths[-1]),
+            rounds=len(slopes["recurrent"]),
+        ),
         confidence,
-        f"A step's time grows as the length to the power of {power['transformer'].estimate:.2f} for the Transformer "
-        f"[{power['transformer'].low:.2f}, {power['transformer'].high:.2f}] and of {power['recurrent'].estimate:.2f} "
-        f"for the recurrent network [{power['recurrent'].low:.2f}, {power['recurrent'].high:.2f}].",
+        Sentence(
+            "A step's time grows as the length to the power of {transformer} for the Transformer and of {recurrent} "
+            "for the recurrent network.",
+            **{
+                name: Sentence("{estimate:.2f} [{low:.2f}, {high:.2f}]", **each._asdict())
+                for name, each in power.items()
+            },
+        ),
         sample="rounds",
-        tables=[
-            {
-                "caption": "Time of a training step, milliseconds, intervals each by itself",
-                "columns": ["network", "positions", "ms", "low", "high"],
-                "rows": rows,
-            }
+        evidence=[
+            Curves(
+                Sentence(
+                    "Time of a training step in milliseconds (upwards) against the number of positions (to the right)"
+                ),
+                [
+                    Curve(way, [[length, *ms] for of, length, *ms in rows if of == way])  # type: ignore[list-item]
+                    for way in ways.values()
+                ],
+                logarithmic=True,
+            ),
+            Table(
+                Sentence("Time of a training step, milliseconds, intervals each by itself"),
+                _columns(Sentence("network"), Sentence("positions"), "ms", "low", "high"),
+                rows,
+            ),
         ],
-        lines={
-            "caption": "Time of a training step in milliseconds (upwards) against the number of positions (to the "
-            "right)",
-            "logarithmic": True,
-            "series": [{"name": way, "points": [row[1:] for row in rows if row[0] == way]} for way in ways.values()],
-        },
-        limits=[
-            f"Measured on {times['machine']} ({times['device']}) on {times['created'][:10]}. How far work at all "
-            "positions goes on at once depends on how many units a machine has: on a processor of a few cores there "
-            "is little to be seen of it, on a graphics card much.",
-            "The rounds differ by the machine's moods only; another machine may find another figure.",
+        caveats=[
+            Sentence(
+                "Measured on {machine} ({device}) on {date}. How far work at all positions goes on at once depends on "
+                "how many units a machine has: on a processor of a few cores there is little to be seen of it, on a "
+                "graphics card much.",
+                machine=times["machine"],
+                device=times["device"],
+                date=times["created"][:10],
+            ),
+            Sentence("The rounds differ by the machine's moods only; another machine may find another figure."),
         ],
     )
 
@@ -578,33 +715,52 @@ def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Result:
     )
     best = statistics.as_interval(statistics.largest(tuple(plain), tuple(strict)))
     top = lower[int(plain[0].argmax())]
-    rows = [[f"{rate:.2g}", *_accuracy(runs[rate], confidence)] for rate in sorted(runs)]
+    rows: list[list[Cell]] = [[f"{rate:.2g}", *_accuracy(runs[rate], confidence)] for rate in sorted(runs)]
     return _claim(
-        [Part("accuracy gained by the best lower rate", best)],
+        [Part(Sentence("accuracy gained by the best lower rate"), best)],
         n,
-        f"The pretrained model tuned on {_examples(own):,} examples at its pretraining's rate and at {len(lower)} "
-        f"lower ones, {seeds} seeds each. {_SEEDS.format(seeds=seeds)} The best of several by chance is allowed for: "
-        "the lower limit is the largest of theirs with the error shared out among them (Bonferroni).",
+        joined(
+            [
+                Sentence(
+                    "The pretrained model tuned on {examples:,} examples at its pretraining's rate and at {lower} "
+                    "lower ones, {seeds} seeds each.",
+                    examples=_examples(own),
+                    lower=len(lower),
+                    seeds=seeds,
+                ),
+                _over(seeds),
+                Sentence(
+                    "The best of several by chance is allowed for: the lower limit is the largest of theirs with the "
+                    "error shared out among them (Bonferroni)."
+                ),
+            ]
+        ),
         confidence,
-        f"At a rate of {top:.2g} the model is right {_points(best.estimate)} at its pretraining's rate of "
-        f"{pretraining:.2g}.",
-        tables=[
-            {
-                "caption": f"Accuracy by learning rate, mean of {seeds} trainings each, intervals each by itself",
-                "columns": ["learning rate", "accuracy", "low", "high"],
-                "rows": rows,
-            }
+        Sentence(
+            "At a rate of {top} the model is right {best} at its pretraining's rate of {own}.",
+            top=f"{top:.2g}",
+            best=_more_often(best.estimate),
+            own=f"{pretraining:.2g}",
+        ),
+        evidence=[
+            Curves(
+                Sentence("Accuracy (upwards) against the learning rate (to the right, each step a multiple)"),
+                [Curve(Sentence("fine-tuned"), [[rate, *_accuracy(runs[rate], confidence)] for rate in sorted(runs)])],
+            ),
+            Table(
+                Sentence(
+                    "Accuracy by learning rate, mean of {seeds} trainings each, intervals each by itself", seeds=seeds
+                ),
+                _columns(Sentence("learning rate"), _ACCURACY, "low", "high"),
+                rows,
+            ),
         ],
-        lines={
-            "caption": "Accuracy (upwards) against the learning rate (to the right, each step a multiple)",
-            "series": [
-                {"name": "fine-tuned", "points": [[rate, *_accuracy(runs[rate], confidence)] for rate in sorted(runs)]}
-            ],
-        },
-        limits=[
+        caveats=[
             _seeds(seeds),
-            "The rate is that of this recipe's peak; pretraining and fine-tuning differ in batch size and schedule "
-            "too.",
+            Sentence(
+                "The rate is that of this recipe's peak; pretraining and fine-tuning differ in batch size and schedule "
+                "too."
+            ),
         ],
     )
 
@@ -645,27 +801,55 @@ def attention_formula(attentions: Sequence[Attention]) -> Result:
     off, corrected = float(written.max()), float(scaled.max())
     with_root = outcome(Interval(-corrected, -corrected, -corrected), -SAME_WEIGHT)
     return _claim(
-        [Part("differences from the formula as written, turned negative", Interval(-off, -off, -off), -SAME_WEIGHT)],
+        [
+            Part(
+                Sentence("differences from the formula as written, turned negative"),
+                Interval(-off, -off, -off),
+                -SAME_WEIGHT,
+            )
+        ],
         weights,
-        f"Weights of all heads and layers on {len(attentions)} test texts, recomputed in double precision from the "
-        f"model's own queries and keys; a difference above {SAME_WEIGHT:g} is more than rounding.",
+        Sentence(
+            "Weights of all heads and layers on {texts} test texts, recomputed in double precision from the model's "
+            "own queries and keys; a difference above {same} is more than rounding.",
+            texts=len(attentions),
+            same=f"{SAME_WEIGHT:g}",
+        ),
         0.95,
-        f"As written, the formula is off by up to {off:.2g}; with the division by the root of d = {width} by no more "
-        f"than {corrected:.1g}: {with_root}.",
+        Sentence(
+            "As written, the formula is off by up to {off}; with the division by the root of d = {width} by no more "
+            "than {corrected}: {outcome}.",
+            off=f"{off:.2g}",
+            width=str(width),
+            corrected=f"{corrected:.1g}",
+            outcome=_OUTCOMES[with_root],
+        ),
         headline=Interval(off, off, off),
         sample="weights of attention",
-        tables=[
-            {
-                "caption": "Largest difference from the model's own weights",
-                "columns": ["layer", "as written", "with 1/√d"],
-                "rows": [
-                    [i + 1, *map(float, pair)] for i, pair in enumerate(zip(written.max(0), scaled.max(0), strict=True))
-                ],
-            }
+        evidence=[
+            Table(
+                Sentence("Largest difference from the model's own weights"),
+                _columns(Sentence("layer"), Sentence("as written"), Sentence("with 1/√d")),
+                [[i + 1, *map(float, pair)] for i, pair in enumerate(zip(written.max(0), scaled.max(0), strict=True))],
+            ),
+            Facts([Fact(Sentence("with the division by √d"), _OUTCOMES[with_root])]),
         ],
-        limits=["A check of the formula in this model, not of what attention is good for."],
-        **{"with the division by √d": with_root},
+        caveats=[Sentence("A check of the formula in this model, not of what attention is good for.")],
     )
+
+
+_OUTCOMES: Mapping[Outcome, Sentence] = {
+    "supported": Sentence("supported"),
+    "refuted": Sentence("refuted"),
+    "not settled": Sentence("not settled"),
+}
+_ACCURACY, _EXAMPLES, _MODEL = Sentence("accuracy"), Sentence("training examples"), Sentence("model")
+_AT_LEAST, _AT_MOST = Sentence("at least"), Sentence("at most")
+
+
+def _columns(*names: str) -> Sequence[str]:
+    """Names of columns; ``low`` and ``high`` are what makes an interval of them, and stay as they are."""
+    return names
 
 
 def _claim(
@@ -675,32 +859,31 @@ def _claim(
     confidence: float,
     summary: str,
     *,
-    tables: Sequence[Mapping[str, Any]],
-    limits: Sequence[str],
+    evidence: Sequence[Evidence],
+    caveats: Sequence[str],
     headline: Interval | None = None,
     sample: str = "test examples",
-    **details: Any,
 ) -> Result:
-    """The measurement of a claim: its outcome, its parts where there are several, and the evidence."""
-    rows = [[part.name, *part.interval, part.margin, part.outcome] for part in parts]
-    of_parts = {
-        "caption": "Parts of the claim: it is refuted with one of them, and supported only with all",
-        "columns": ["part", "measured", "at least", "at most", "must exceed", "outcome"],
-        "rows": rows,
-    }
+    """The result of a claim: its outcome, its parts where there are several, and the evidence; pictures come first."""
+    of_parts = Table(
+        Sentence("Parts of the claim: it is refuted with one of them, and supported only with all"),
+        _columns(
+            Sentence("part"), Sentence("measured"), _AT_LEAST, _AT_MOST, Sentence("must exceed"), Sentence("outcome")
+        ),
+        [[part.name, *part.interval, part.margin, _OUTCOMES[part.outcome]] for part in parts],
+    )
+    pictures = [piece for piece in evidence if isinstance(piece, Curves)]
+    folded = [piece for piece in evidence if not isinstance(piece, Curves)]
     return Result(
         *(headline or parts[0].interval),
         n,
         method,
         confidence,
         sample=sample,
-        details={
-            "outcome": together(parts),
-            "summary": summary,
-            "tables": [*([of_parts] if len(parts) > 1 else []), *tables],
-            "limits": list(limits),
-            **details,
-        },
+        summary=summary,
+        caveats=caveats,
+        evidence=[*pictures, *([of_parts] if len(parts) > 1 else []), *folded],
+        outcome=together(parts),
     )
 
 
@@ -802,21 +985,23 @@ def _mean_cost(runs: Runs) -> tuple[float, float]:
     return float(np.mean([each["seconds"] for each in figures])), float(np.mean([each["kwh"] for each in figures]))
 
 
-def _energies(models: Mapping[str, Trained], confidence: float) -> dict[str, Any]:
+def _energies(models: Mapping[str, Trained], confidence: float) -> Table:
     """A table of models: accuracy, and what the training took."""
-    rows = []
+    rows: list[list[Cell]] = []
     for name, made in models.items():
         cost: list[float | None] = [None] * 4
         if made.training is not None:
             kwh = float(_figures(made)["kwh"])
             cost = [float(_figures(made)["seconds"]), *widen(Interval(kwh, kwh, kwh), _estimated([made]))]
         rows.append([name, *_share(made.predictions.correct, confidence), *cost])
-    return {
-        "caption": "Accuracy, intervals each by itself, and what one training took; the limits of kWh are those of an "
-        "estimate's known error",
-        "columns": ["model", "accuracy", "low", "high", "seconds", "kWh", "at least", "at most"],
-        "rows": rows,
-    }
+    return Table(
+        Sentence(
+            "Accuracy, intervals each by itself, and what one training took; the limits of kWh are those of an "
+            "estimate's known error"
+        ),
+        _columns(_MODEL, _ACCURACY, "low", "high", Sentence("seconds"), "kWh", _AT_LEAST, _AT_MOST),
+        rows,
+    )
 
 
 def _softmax(queries: NDArray[Any], keys: NDArray[Any], root: bool) -> NDArray[np.float64]:
@@ -833,26 +1018,49 @@ def _examples(runs: Runs) -> int:
     return int(runs[0].training["examples"])
 
 
-def _points(
-    difference: float, more: str = "more often than", less: str = "less often than", same: str = "as often as"
-) -> str:
-    points = f"{100 * abs(difference):.1f}"
-    return same if points == "0.0" else f"{points} points {more if difference > 0 else less}"
+def _more_often(difference: float) -> Sentence:
+    """How much more often than something: 2.1 points more often than."""
+    return _in_points(
+        difference, Sentence("more often than"), Sentence("less often than"), same=Sentence("as often as")
+    )
 
 
-def _less(share: float) -> str:
+def _in_points(difference: float, more: Sentence, less: Sentence, *, same: Sentence) -> Sentence:
+    points = 100 * abs(difference)
+    if f"{points:.1f}" == "0.0":
+        return same
+    return Sentence("{points:.1f} points {way}", points=points, way=more if difference > 0 else less)
+
+
+def _less(share: float) -> Sentence:
     percent = f"{100 * abs(share):.0f}"
-    return "as much" if percent == "0" else f"{percent} % {'less' if share > 0 else 'more'}"
+    if percent == "0":
+        return Sentence("as much")
+    if share > 0:
+        return Sentence("{share:%} less", share=abs(share))
+    return Sentence("{share:%} more", share=abs(share))
 
 
 def _shared(parts: int, confidence: float) -> str:
     if parts == 1:
         return ""
-    return (
-        f"The error of {100 * (1 - confidence):g} % is shared out among the {parts} parts of the claim (Bonferroni), "
-        "so that all intervals hold together."
+    return Sentence(
+        "The error of {error} % is shared out among the {parts} parts of the claim (Bonferroni), so that all intervals "
+        "hold together.",
+        error=f"{100 * (1 - confidence):g}",
+        parts=parts,
     )
 
 
-def _seeds(seeds: int) -> str:
-    return f"{seeds} random seeds tell little of the luck of a training, which makes the intervals wide."
+def _over(seeds: int) -> Sentence:
+    return Sentence(
+        "The interval covers the choice of the test texts and that of the random seeds, by Student's t over {seeds} "
+        "trainings; the two are added in squares.",
+        seeds=seeds,
+    )
+
+
+def _seeds(seeds: int) -> Sentence:
+    return Sentence(
+        "{seeds} random seeds tell little of the luck of a training, which makes the intervals wide.", seeds=seeds
+    )

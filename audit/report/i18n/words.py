@@ -505,8 +505,8 @@ PAGE = {
     "next": "What to do next",
     "at_hand": "In the examples at hand:",
     "all_hold": "Every gate of the policy was measured, and each measurement clears its gate.",
-    "all_but_bounds_hold": "Every gate of the policy was measured. Each measurement clears its gate, but where an attack "
-    "gives a lower bound only: there it is not exceeded, which is less than to hold.",
+    "all_but_bounds_hold": "Every gate of the policy was measured. Each measurement clears its gate, but where an "
+    "attack gives a lower bound only: there it is not exceeded, which is less than to hold.",
     "no_gates": "The policy sets no gate that this audit judged. A verdict without gates vouches for nothing.",
     "coverage": "What this verdict does not cover",
     "coverage_text": "A verdict covers only what the policy gates. These measurements decided nothing:",

@@ -44,12 +44,12 @@ def runs(accuracy: float, seconds: float = 10.0, source: str = "measured", start
 
 
 def told(found: Measurement) -> str:
-    return str(found.details["outcome"])
+    return str(found.outcome)
 
 
 def rows(found: Measurement, caption: str) -> list[list[Any]]:
-    (table,) = [table for table in found.details["tables"] if table["caption"].startswith(caption)]
-    return list(table["rows"])
+    (table,) = [table for table in found.tables if table.caption.startswith(caption)]
+    return [list(row) for row in table.rows]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_transfer_learning(pretrained: float, said: str) -> None:
     saved = np.mean([a.training["energy"]["kwh"] for a in scratch[1600]]) - np.mean(  # type: ignore[index]
         [a.training["energy"]["kwh"] for a in few[400]]  # type: ignore[index]
     )
-    assert any(f"{1 / saved:,.0f} such trainings" in limit for limit in found.details["limits"])
+    assert any(f"{1 / saved:,.0f} such trainings" in limit for limit in found.caveats)
 
 
 def test_transfer_learning_that_takes_longer_is_refuted_whatever_it_gains() -> None:
@@ -121,8 +121,8 @@ def test_frozen_layers(seconds: float, said: str) -> None:
     assert found.estimate == pytest.approx(1 - seconds / 10)
     difference = {row[0]: row[4] for row in rows(found, "Accuracy")}
     assert difference["last layer and head"] == pytest.approx(-0.05)
-    assert "5.0 points less often" in found.details["summary"]
-    alike = claims.frozen_layers({"all": runs(0.8, 10.0), "last:1": runs(0.8, 10.0)}).details["summary"]
+    assert "5.0 points less often" in found.summary
+    alike = claims.frozen_layers({"all": runs(0.8, 10.0), "last:1": runs(0.8, 10.0)}).summary
     assert "takes as much time, and the model is right as often (between" in alike
 
 
@@ -194,7 +194,7 @@ def test_generalisation(elsewhere: float, said: str) -> None:
     assert told(found) == said
     # The linear model loses 20 points.
     assert found.estimate == pytest.approx(0.2 - (0.85 - elsewhere))
-    assert any("7 rows of films" in limit for limit in found.details["limits"])
+    assert any("7 rows of films" in limit for limit in found.caveats)
 
 
 def test_generalisation_asks_for_texts_from_elsewhere() -> None:
@@ -247,10 +247,10 @@ def attention(root: bool) -> Attention:
 def test_attention_formula() -> None:
     scaled = claims.attention_formula([attention(root=True)])
     assert told(scaled) == "refuted"
-    assert scaled.details["with the division by √d"] == "supported"
+    assert scaled.facts["with the division by √d"] == "supported"
     assert scaled.estimate > 0.1  # type: ignore[operator]
     assert scaled.n == 36
     written = claims.attention_formula([attention(root=False)])
     assert told(written) == "supported"
-    assert written.details["with the division by √d"] == "refuted"
+    assert written.facts["with the division by √d"] == "refuted"
     assert written.estimate < 1e-6  # type: ignore[operator]
