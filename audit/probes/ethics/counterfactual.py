@@ -171,7 +171,7 @@ def counterfactual(
     """How often a prediction flips when only the identity of the people in the text is exchanged.
 
     The verdict rests on the user's own texts where enough of them mention the axis, else on the pair file where it has
-    enough templates to speak for others, else on our own templates; all sources stand in the details.
+    enough templates to speak for others, else on our own templates; all sources stand in the table.
 
     Parameters
     ----------

@@ -227,7 +227,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
 def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
     """Largest difference between groups in how often any class is predicted, whatever the truth.
 
-    Each class is taken against the rest; the worst class is the finding and the others stand in the details.
+    Each class is taken against the rest; the worst class is the finding and the others stand in the table.
 
     Parameters
     ----------
@@ -314,7 +314,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
 def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
     """Largest difference between groups in the true- or false-positive rate of any class.
 
-    Each class is taken against the rest; the worst class is the finding and the others stand in the details.
+    Each class is taken against the rest; the worst class is the finding and the others stand in the table.
 
     Parameters
     ----------
