@@ -52,6 +52,13 @@ def points(difference: float | None, places: int | None = 1) -> str:
     return UNKNOWN if difference is None else f"{number(100 * difference, places)} points"
 
 
+def rough(value: float) -> str:
+    """Two digits, as people say it: 0.0016, 1.6, 160, 1,600."""
+    if value >= 10:
+        return f"{two_digits(round(value)):,}"
+    return f"{value:.{max(1 - _magnitude(value), 0)}f}" if value > 0 else "0"
+
+
 def row(values: Sequence[float | None], bound: float | None = None) -> tuple[list[str], str]:
     """Numbers of one precision, and their gate; with so many digits that none looks equal to the gate and is not."""
     places, own = decimals(values), decimals([bound])

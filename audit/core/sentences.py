@@ -13,7 +13,7 @@ from typing import Any
 from audit.core import numbers
 
 # {name} or {name:form}; nothing else that Python's own format language knows, since records are not trusted.
-_FIELD = re.compile(r"\{([a-z_0-9]+)(?::(,|\+?,?\.\d[fg]|%|\.\d%|points|percent))?\}")
+_FIELD = re.compile(r"\{([a-z_0-9]+)(?::(,|\+?,?\.\d[fg]|%|\.\d%|points|percent|rough))?\}")
 Value = str | int | float | None
 
 
@@ -25,8 +25,9 @@ class Sentence(str):
     template : str
         English, with ``{name}`` or ``{name:form}`` where a value stands. Written as a literal where it is used, so that
         translators find it. Forms: ``,`` (thousands marked), ``.1f``, ``+.1f``, ``.3g``, ``,.1f``, ``%`` and ``.1%``
-        (a share as a percentage), ``percent`` and ``points`` (a share, or a difference of shares, as
-        :mod:`audit.core.numbers` writes it). A number without form is written as :func:`audit.core.numbers.number` does.
+        (a share as a percentage), ``percent`` and ``points`` (a share, or a difference of shares) and ``rough`` (two
+        digits), as :mod:`audit.core.numbers` writes them. A number without form is written as
+        :func:`audit.core.numbers.number` does.
     values : str, int, float or Sentence
         What is filled in. A string stays as it is in every language: a name of the user's, a text. A `Sentence` is
         translated in turn.
@@ -110,6 +111,8 @@ def _number(value: Any, form: str | None) -> str:
         return numbers.percent(value)
     if form == "points":
         return numbers.points(value)
+    if form == "rough":
+        return numbers.rough(value)
     if form and form.endswith("%"):
         return f"{100 * value:{form[:-1] or '.0'}f} %"
     if form:

@@ -52,7 +52,7 @@ def row(each: Alternative, audited: Alternative) -> list[str]:
         interval(statistics.proportion(int(right.sum()), len(right))),
         "" if each is audited else interval(difference, sign="+"),
         "".join(f"{1000 * made.estimate:.3g}" for made in training),
-        "".join(f"{made.details['seconds']:.0f}" for made in training),
+        "".join(f"{float(str(made.facts['seconds'])):.0f}" for made in training),
         interval((energy.estimate, energy.low, energy.high), 4),
         f"{1000 * each.latency['median_s']:.2f}",
         f"{1000 * each.latency['p95_s']:.2f}",

@@ -242,9 +242,9 @@ def test_a_kept_training_is_stated_at_the_pue_of_now(tmp_path: Path) -> None:
     assert doubled["seconds"] == before["seconds"]
     assert (before["pue"], doubled["pue"], spent(Power()).get("pue")) == (1.5, 3, None)
     # Watts are those of the training.
-    training = {"energy": doubled, "created": "2026-01-01", "device": "cpu"}
-    assert "limits" not in environment.training_energy(training, {"pue": 3.0}).details
-    (limit,) = environment.training_energy(training, {"pue": 3.0, "cpu_watts": 50.0}).details["limits"]
+    training: Any = {"energy": doubled, "created": "2026-01-01", "device": "cpu"}
+    assert not environment.training_energy(training, {"pue": 3.0}).caveats
+    (limit,) = environment.training_energy(training, {"pue": 3.0, "cpu_watts": 50.0}).caveats
     assert "other cpu_watts or ram_watts" in limit
 
 

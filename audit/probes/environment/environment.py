@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Cell, Fact, Facts, Table
 from audit.core.figures import Figures
 from audit.core.measurement import Result
 from audit.core.numbers import two_digits
 from audit.core.probe import Probe
+from audit.core.sentences import Sentence, joined
 from audit.energy.meter import Power, estimated_kwh
 from audit.energy.phases import PHASES
+
+if TYPE_CHECKING:
+    from audit.energy.meter import InferenceEnergy
+    from audit.energy.tracker import Grid
+    from audit.models.model import Training
 
 # Source: Fischer, "Ground-Truthing AI Energy Consumption: Validating CodeCarbon Against External Measurements",
 # arXiv:2509.22092 (2025): estimates from load and nominal power are off by up to 40 % of the true value.
@@ -21,23 +27,20 @@ ESTIMATE_ERROR = 0.4
 # Enthalpy of liquid water at 100 °C less that at 20 °C, 419.1 and 83.9 kJ/kg. Source: steam tables, IAPWS-IF97.
 BOILED_LITRE_KWH = 335.2 / 3600
 DAYS = 365
-NOMINAL = (
-    "The processor's nominal power was taken to be {watts:g} W, which CodeCarbon guesses from its name. In a virtual "
-    "machine this may be far from the truth, and so may the figures, beyond the interval."
-)
-_OTHER_WATTS = (
+_OTHER_WATTS = Sentence(
     "The training was kept from a former audit, whose policy said other cpu_watts or ram_watts than this one, or none; "
     "its figure is of then. `python -m audit cache --clear` has it trained and measured again."
 )
-_USE = (
-    "Of a first year's electricity about {share} % is use: a smaller model, or fewer questions to it, saves more than "
-    "a cheaper training."
-)
-_TRAINING = (
-    "Of a first year's electricity about {share} % is training: to train less often, or for less, saves more than a "
-    "smaller model."
-)
-_GRIDS = "CodeCarbon's table of national grids: averages of a year over all power plants of a country"
+_ABOUT, _AT_LEAST, _AT_MOST = Sentence("about"), Sentence("at least"), Sentence("at most")
+
+
+def nominal(watts: float) -> Sentence:
+    """The caveat on a nominal power that was guessed."""
+    return Sentence(
+        "The processor's nominal power was taken to be {watts} W, which CodeCarbon guesses from its name. In a virtual "
+        "machine this may be far from the truth, and so may the figures, beyond the interval.",
+        watts=f"{watts:g}",
+    )
 
 
 def widen(interval: statistics.Interval, estimated: float) -> statistics.Interval:
@@ -62,7 +65,7 @@ def estimated_share(figures: Sequence[Figures]) -> float:
     return sum(map(estimated_kwh, figures)) / kwh if kwh else 1.0
 
 
-def wh_per_thousand(blocks: Mapping[str, Any], confidence: float = 0.95) -> statistics.Interval:
+def wh_per_thousand(blocks: InferenceEnergy, confidence: float = 0.95) -> statistics.Interval:
     """Wh per 1,000 predictions: t interval over the blocks of a measurement, widened where power was estimated.
 
     Parameters
@@ -77,26 +80,39 @@ def wh_per_thousand(blocks: Mapping[str, Any], confidence: float = 0.95) -> stat
 
 def _how(source: str, estimated: float, power: Power) -> str:
     """Which part was measured, which estimated and which the policy says, and what follows for the interval."""
-    said = f" The policy says {power}." if power.stated else ""
-    if power.pue is not None:
-        said += " All electricity is multiplied by the power usage effectiveness (PUE)."
+    policy = joined(
+        [
+            Sentence("The policy says {power}.", power=str(power)) if power.stated else "",
+            Sentence("All electricity is multiplied by the power usage effectiveness (PUE).")
+            if power.pue is not None
+            else "",
+        ]
+    )
     if not estimated:
-        return f"All power was read from counters.{said}"
-    memory = "a constant for each module" if power.ram_watts is None else "a constant"
+        return joined([Sentence("All power was read from counters."), policy])
+    memory = Sentence("a constant for each module") if power.ram_watts is None else Sentence("a constant")
     parts = (
-        f"the processor's power is its load times its nominal power, the memory's {memory}"
+        Sentence("the processor's power is its load times its nominal power, the memory's {memory}", memory=memory)
         if source == "estimated"
-        else f"the memory's power is {memory}; the rest was read from counters (RAPL, NVML)"
+        else Sentence("the memory's power is {memory}; the rest was read from counters (RAPL, NVML)", memory=memory)
     )
-    return (
-        f"{100 * estimated:.3g} % of the electricity is estimated: {parts}.{said} Such estimates are off by up to 40 % "
-        "(Fischer 2025, arXiv:2509.22092), and the interval is widened by that."
+    return joined(
+        [
+            Sentence(
+                "{share} % of the electricity is estimated: {parts}.", share=f"{100 * estimated:.3g}", parts=parts
+            ),
+            policy,
+            Sentence(
+                "Such estimates are off by up to 40 % (Fischer 2025, arXiv:2509.22092), and the interval is widened by "
+                "that."
+            ),
+        ]
     )
 
 
-def by_policy(power: Power) -> dict[str, str]:
-    """The entry of a finding's details that page and terminal show beside the figure; empty without anything to say."""
-    return {"by the policy": str(power)} if power.stated else {}
+def by_policy(power: Power) -> str:
+    """What the policy states of the machine's power, which page and terminal show beside the figure; else empty."""
+    return str(power) if power.stated else ""
 
 
 @Probe(
@@ -111,7 +127,7 @@ def by_policy(power: Power) -> dict[str, str]:
     measured_on=("machine", "training data", "recipe"),
     rules=("MEASURE 2.12", "Article 9(8)", "Article 11 and annex IV, point 2", "A.5.5", "A.6.2.4"),
 )
-def training_energy(training: Mapping[str, Any] | None, stated: Mapping[str, float] | None = None) -> Result:
+def training_energy(training: Training | None, stated: Mapping[str, float] | None = None) -> Result:
     """Electricity of the fine-tuning that made this model.
 
     Parameters
@@ -128,32 +144,42 @@ def training_energy(training: Mapping[str, Any] | None, stated: Mapping[str, flo
     """
     if training is None:
         raise NotAssessed(
-            "the model was loaded, not trained here; audit what the recipe of [model.finetune] makes, without "
-            "--audit-model"
+            Sentence(
+                "the model was loaded, not trained here; audit what the recipe of [model.finetune] makes, without "
+                "--audit-model"
+            )
         )
     energy = training["energy"]
     estimated, kwh, power = estimated_share([energy]), float(energy["kwh"]), Power.of(energy)
     now = power if stated is None else Power.of(stated)
-    limits = [] if (power.cpu_watts, power.ram_watts) == (now.cpu_watts, now.ram_watts) else [_OTHER_WATTS]
+    is_as_now = (power.cpu_watts, power.ram_watts) == (now.cpu_watts, now.ram_watts)
     return Result(
         *widen(statistics.Interval(kwh, kwh, kwh), estimated),
         1,
-        f"CodeCarbon around the one training run. {_how(energy['source'], estimated, power)}",
+        joined([Sentence("CodeCarbon around the one training run."), _how(energy["source"], estimated, power)]),
         sample="training runs",
-        details={
-            "source": energy["source"],
-            "interval": "error bound",
-            "seconds": energy["seconds"],
-            "kg CO2eq": energy["co2eq_kg"],
-            "processor, kWh": energy["cpu_kwh"],
-            "graphics card, kWh": energy["gpu_kwh"],
-            "memory, kWh (a constant per module)": energy["ram_kwh"],
-            "trained on": training["created"],
-            "device": training["device"],
-            **by_policy(power),
-            **({"limits": limits} if limits else {}),
-        },
+        interval="error bound",
+        source=_source(energy["source"]),
+        stated=by_policy(power),
+        caveats=[] if is_as_now else [_OTHER_WATTS],
+        evidence=[
+            Facts(
+                [
+                    Fact(Sentence("seconds"), energy["seconds"]),
+                    Fact(Sentence("kg CO2eq"), energy["co2eq_kg"]),
+                    Fact(Sentence("processor, kWh"), energy["cpu_kwh"]),
+                    Fact(Sentence("graphics card, kWh"), energy["gpu_kwh"]),
+                    Fact(Sentence("memory, kWh (a constant per module)"), energy["ram_kwh"]),
+                    Fact(Sentence("trained on"), training["created"]),
+                    Fact(Sentence("device"), training["device"]),
+                ]
+            )
+        ],
     )
+
+
+def _source(source: str) -> Literal["measured", "estimated"]:
+    return "estimated" if source == "estimated" else "measured"
 
 
 @Probe(
@@ -169,11 +195,11 @@ def training_energy(training: Mapping[str, Any] | None, stated: Mapping[str, flo
     rules=("MEASURE 2.12", "Article 9(8)", "A.5.5", "A.6.2.4"),
 )
 def inference_energy(
-    blocks: Mapping[str, Any],
+    blocks: InferenceEnergy,
     confidence: float = 0.95,
     *,
-    training: Mapping[str, Any] | None = None,
-    grids: Sequence[Mapping[str, Any]] = (),
+    training: Training | None = None,
+    grids: Sequence[Grid] = (),
     predictions_per_day: int = 100_000,
     embodied_g_per_hour: float | None = None,
 ) -> Result:
@@ -201,36 +227,50 @@ def inference_energy(
     seconds, texts = (sum(block[name] for block in own) for name in ("seconds", "texts"))
     watts = 3.6e6 * sum(block["kwh"] for block in own) / seconds
     idle_watts = 3.6e6 * idle["kwh"] / idle["seconds"]
-    tables, limits, said = _amounts(interval, grids, predictions_per_day, training)
+    tables, caveats, summary = _amounts(interval, grids, predictions_per_day, training)
     if blocks["source"] == "estimated" and power.cpu_watts is None:
-        limits.append(NOMINAL.format(watts=blocks["nominal_w"]))
+        caveats.append(nominal(blocks["nominal_w"]))
     if grids:
         tables.insert(0, _carbon_intensity(interval, grids[0], 1000 * seconds / texts / 3600, embodied_g_per_hour))
+    beyond = (watts - idle_watts) * 1000 * seconds / texts / 3600
+    per_token = [1e6 * block["kwh"] / block["tokens"] for block in own if block["tokens"]]
     return Result(
         *interval,
         len(own),
-        f"CodeCarbon around {len(own)} separate blocks of predictions on test texts after a warm-up; t interval over "
-        f"the blocks. What the machine takes while it idles is part of it. {how}",
+        joined(
+            [
+                Sentence(
+                    "CodeCarbon around {number} separate blocks of predictions on test texts after a warm-up; t "
+                    "interval over the blocks. What the machine takes while it idles is part of it.",
+                    number=len(own),
+                ),
+                how,
+            ]
+        ),
         confidence,
         sample="blocks",
-        details={
-            "summary": said,
-            "source": blocks["source"],
-            **(
-                {"Wh per 1,000 tokens": sum(1e6 * b["kwh"] / b["tokens"] for b in own) / len(own)}
-                if all(b["tokens"] for b in own)
-                else {}
+        summary=summary,
+        source=_source(blocks["source"]),
+        machine=blocks["machine"],
+        stated=by_policy(power),
+        caveats=caveats,
+        evidence=[
+            *tables,
+            Facts(
+                [
+                    *(
+                        [Fact(Sentence("Wh per 1,000 tokens"), sum(per_token) / len(own))]
+                        if len(per_token) == len(own)
+                        else []
+                    ),
+                    Fact(Sentence("power while predicting, W"), watts),
+                    Fact(Sentence("power while idle, W"), idle_watts),
+                    Fact(Sentence("Wh per 1,000 predictions beyond idling"), beyond),
+                    Fact(Sentence("texts per second"), texts / seconds),
+                    Fact(Sentence("measured on"), blocks["created"]),
+                ]
             ),
-            "power while predicting, W": watts,
-            "power while idle, W": idle_watts,
-            "Wh per 1,000 predictions beyond idling": (watts - idle_watts) * 1000 * seconds / texts / 3600,
-            "texts per second": texts / seconds,
-            "machine": blocks["machine"],
-            "measured on": blocks["created"],
-            **by_policy(power),
-            "tables": tables,
-            "limits": limits,
-        },
+        ],
     )
 
 
@@ -249,61 +289,107 @@ def break_even(training: statistics.Interval, per_thousand: statistics.Interval)
 
 
 def _amounts(
-    interval: statistics.Interval,
-    grids: Sequence[Mapping[str, Any]],
-    per_day: int,
-    training: Mapping[str, Any] | None,
-) -> tuple[list[dict[str, Any]], list[str], str]:
-    """What the energy of 1,000 predictions amounts to in a year: tables, limits, and a sentence."""
+    interval: statistics.Interval, grids: Sequence[Grid], per_day: int, training: Training | None
+) -> tuple[list[Table], list[str], str]:
+    """What the energy of 1,000 predictions amounts to in a year: tables, caveats, and a summary."""
     year = [value * per_day * DAYS / 1e6 for value in interval]  # kWh
-    rows: list[list[Any]] = [["electricity of a year, kWh", *year]]
-    said = (
-        f"1,000 predictions take about {plain(interval.estimate)} Wh. At {per_day:,} a day that is {plain(year[0])} "
-        f"kWh a year (between {plain(year[1])} and {plain(year[2])})"
-    )
     litres = [kwh / BOILED_LITRE_KWH for kwh in year]
-    tables, limits = [], []
+    rows: list[list[Cell]] = [[Sentence("electricity of a year, kWh"), *year]]
+    carbon: str = ""
+    tables: list[Table] = []
     if grids:
-        carbon = [kwh * grids[0]["g_per_kwh"] / 1000 for kwh in year]
-        rows.append(["carbon of a year, kg CO2eq", *carbon])
-        said += f" and {plain(carbon[0])} kg CO2eq on the grid of {_place(grids[0])}"
-        tables.append({
-            "caption": f"The same year on other grids ({_GRIDS})",
-            "columns": ["grid", "year of the figure", "g CO2eq per kWh", "kg CO2eq a year", "at least", "at most"],
-            "rows": [
-                [_place(grid), _year(grid), grid["g_per_kwh"], *(kwh * grid["g_per_kwh"] / 1000 for kwh in year)]
-                for grid in grids
-            ],
-        })  # fmt: skip
-    rows.append(["as much as heating so many litres of water from 20 to 100 °C", *litres])
-    said += f", as much as bringing {plain(litres[0])} litres of tap water to the boil."
+        kg = [kwh * grids[0]["g_per_kwh"] / 1000 for kwh in year]
+        rows.append([Sentence("carbon of a year, kg CO2eq"), *kg])
+        carbon = Sentence(" and {kg:rough} kg CO2eq on the grid of {place}", kg=kg[0], place=_place(grids[0]))
+        tables.append(_other_grids(grids, year))
+    rows.append([Sentence("as much as heating so many litres of water from 20 to 100 °C"), *litres])
+    summary = Sentence(
+        "1,000 predictions take about {wh:rough} Wh. At {per_day:,} a day that is {kwh:rough} kWh a year (between "
+        "{low:rough} and {high:rough}){carbon}, as much as bringing {litres:rough} litres of tap water to the boil.",
+        wh=interval.estimate,
+        per_day=per_day,
+        kwh=year[0],
+        low=year[1],
+        high=year[2],
+        carbon=carbon,
+        litres=litres[0],
+    )
+    caveats: list[str] = []
+    use: str = ""
     if training is None:
-        limits.append("The model was not trained here, so it is not known when its use outweighs its training.")
+        caveats.append(
+            Sentence("The model was not trained here, so it is not known when its use outweighs its training.")
+        )
     else:
         kwh = float(training["energy"]["kwh"])
         trained = widen(statistics.Interval(kwh, kwh, kwh), estimated_share([training["energy"]]))
         even = break_even(trained, interval)
-        share = year[0] / (year[0] + kwh)
         counts = [None if count is None else float(two_digits(round(count))) for count in even]
-        rows.append(["predictions until use has taken as much as training", *counts])
-        rows.append(["days until then", *(None if count is None else count / per_day for count in even)])
-        said += (
-            f" Use has taken as much as the training after about {plain(even[0])} predictions, "
-            f"or {plain(even[0] / per_day)} days of such use. "
-            + (_USE if share >= 0.5 else _TRAINING).format(share=f"{100 * max(share, 1 - share):.0f}")
+        rows.append([Sentence("predictions until use has taken as much as training"), *counts])
+        rows.append([Sentence("days until then"), *(None if count is None else count / per_day for count in even)])
+        use = joined(
+            [
+                Sentence(
+                    "Use has taken as much as the training after about {predictions:rough} predictions, or "
+                    "{days:rough} days of such use.",
+                    predictions=even[0],
+                    days=even[0] / per_day,
+                ),
+                _larger_part(year[0] / (year[0] + kwh)),
+            ]
         )
-    tables.insert(0, {
-        "caption": f"What it amounts to at {per_day:,} predictions a day ([environment] predictions_per_day). Water: "
-        "335 kJ per litre, from steam tables (IAPWS-IF97), without the losses of a kettle",
-        "columns": ["", "about", "at least", "at most"],
-        "rows": rows,
-    })  # fmt: skip
-    return tables, limits, said
+    amounts = Table(
+        Sentence(
+            "What it amounts to at {per_day:,} predictions a day ([environment] predictions_per_day). Water: 335 kJ "
+            "per litre, from steam tables (IAPWS-IF97), without the losses of a kettle",
+            per_day=per_day,
+        ),
+        ["", _ABOUT, _AT_LEAST, _AT_MOST],
+        rows,
+    )
+    return [amounts, *tables], caveats, joined([summary, use])
+
+
+def _larger_part(use: float) -> Sentence:
+    """What saves most, by the share of use in a first year's electricity."""
+    if use >= 0.5:
+        return Sentence(
+            "Of a first year's electricity about {share:%} is use: a smaller model, or fewer questions to it, saves "
+            "more than a cheaper training.",
+            share=use,
+        )
+    return Sentence(
+        "Of a first year's electricity about {share:%} is training: to train less often, or for less, saves more "
+        "than a smaller model.",
+        share=1 - use,
+    )
+
+
+def _other_grids(grids: Sequence[Grid], year: Sequence[float]) -> Table:
+    """The carbon of a year's kWh on each grid."""
+    return Table(
+        Sentence(
+            "The same year on other grids (CodeCarbon's table of national grids: averages of a year over all power "
+            "plants of a country)"
+        ),
+        [
+            Sentence("grid"),
+            Sentence("year of the figure"),
+            Sentence("g CO2eq per kWh"),
+            Sentence("kg CO2eq a year"),
+            _AT_LEAST,
+            _AT_MOST,
+        ],
+        [
+            [_place(grid), _year(grid), grid["g_per_kwh"], *(kwh * grid["g_per_kwh"] / 1000 for kwh in year)]
+            for grid in grids
+        ],
+    )
 
 
 def _carbon_intensity(
-    interval: statistics.Interval, grid: Mapping[str, Any], hours: float, embodied_g_per_hour: float | None
-) -> dict[str, Any]:
+    interval: statistics.Interval, grid: Grid, hours: float, embodied_g_per_hour: float | None
+) -> Table:
     """The Software Carbon Intensity with its terms, as a table. Source: ISO/IEC 21031:2024, SCI = (E × I + M) per R.
 
     Parameters
@@ -315,21 +401,27 @@ def _carbon_intensity(
     energy = [value / 1000 for value in interval]  # kWh
     embodied = None if embodied_g_per_hour is None else embodied_g_per_hour * hours
     sci = [kwh * intensity + (embodied or 0.0) for kwh in energy]
-    left_out = ", here without M" if embodied is None else ""
-    return {
-        "caption": f"Software Carbon Intensity, (E × I + M) per R after ISO/IEC 21031:2024{left_out}",
-        "columns": ["term", "unit", "about", "at least", "at most"],
-        "rows": [
-            ["R: functional unit", "1,000 predictions", None, None, None],
-            ["E: electricity", "kWh", *energy],
-            [f"I: grid of {_place(grid)}, {_year(grid)}", "g CO2eq per kWh", intensity, None, None],
-            [
-                "M: making of the machine" + (" (not known: [environment] embodied_g_per_hour)" if left_out else ""),
-                "g CO2eq", embodied, None, None,
-            ],
-            [f"SCI{left_out}", "g CO2eq per 1,000 predictions", *sci],
+    without = Sentence(", here without M") if embodied is None else ""
+    making = (
+        Sentence("M: making of the machine (not known: [environment] embodied_g_per_hour)")
+        if embodied is None
+        else Sentence("M: making of the machine")
+    )
+    rows: list[list[Cell]] = [
+        [Sentence("R: functional unit"), Sentence("1,000 predictions"), None, None, None],
+        [Sentence("E: electricity"), "kWh", *energy],
+        [
+            Sentence("I: grid of {place}, {year}", place=_place(grid), year=_year(grid)),
+            Sentence("g CO2eq per kWh"), intensity, None, None,
         ],
-    }  # fmt: skip
+        [making, Sentence("g CO2eq"), embodied, None, None],
+        [Sentence("SCI{without}", without=without), Sentence("g CO2eq per 1,000 predictions"), *sci],
+    ]  # fmt: skip
+    return Table(
+        Sentence("Software Carbon Intensity, (E × I + M) per R after ISO/IEC 21031:2024{without}", without=without),
+        [Sentence("term"), Sentence("unit"), _ABOUT, _AT_LEAST, _AT_MOST],
+        rows,
+    )
 
 
 @Probe(
@@ -360,69 +452,86 @@ def audit_energy(spent: Mapping[str, Any]) -> Result:
     """
     phases, kept = spent["phases"], spent["kept"]
     kwh, estimated = sum(phase["kwh"] for phase in phases), estimated_share(phases)
-    source = "estimated" if any(phase["source"] == "estimated" for phase in phases) else "measured"
+    source: Literal["measured", "estimated"] = (
+        "estimated" if any(phase["source"] == "estimated" for phase in phases) else "measured"
+    )
     power = Power.of(phases[0] if phases else {})
-    limits = [
-        "Writing the report comes after this figure, and loading the software before it.",
-        "Predictions of former audits that were used again are not counted: the records of those audits hold them.",
+    caveats = [
+        Sentence("Writing the report comes after this figure, and loading the software before it."),
+        Sentence(
+            "Predictions of former audits that were used again are not counted: the records of those audits hold them."
+        ),
     ]
-    alone = spent["processes"] == 1
-    told: dict[str, Any] = {}
-    if not alone:
-        told["summary"] = (
-            f"{plain(kwh)} kWh were spent until this test was run, and only these are held against the gate. Other "
-            "processes may still have been at work: what the whole audit took is the sum of the energy by phase."
+    summary: str = ""
+    what = Sentence(
+        "CodeCarbon from the reading of the data to this test, which runs after all others. Models that a former audit "
+        "trained and kept are not part of it."
+    )
+    if spent["processes"] != 1:
+        what = Sentence(
+            "CodeCarbon from the reading of the data to this test. Models that a former audit trained and kept are not "
+            "part of it."
         )
-        limits.append(
-            "Several processes took part. What the others did after this test, and what they took from the cache, is "
-            "missing here. In one process (without -n) this test comes last."
+        summary = Sentence(
+            "{kwh:rough} kWh were spent until this test was run, and only these are held against the gate. Other "
+            "processes may still have been at work: what the whole audit took is the sum of the energy by phase.",
+            kwh=kwh,
+        )
+        caveats.append(
+            Sentence(
+                "Several processes took part. What the others did after this test, and what they took from the cache, "
+                "is missing here. In one process (without -n) this test comes last."
+            )
         )
     if spent.get("elsewhere"):
-        limits.append(
-            "Other machines took part. Each measured itself while it worked; what it took while waiting is missing."
+        caveats.append(
+            Sentence(
+                "Other machines took part. Each measured itself while it worked; what it took while waiting is missing."
+            )
         )
     before = sum(each["kwh"] for each in kept)
     return Result(
         *widen(statistics.Interval(kwh, kwh, kwh), estimated),
         1,
-        f"CodeCarbon from the reading of the data to this test{', which runs after all others' if alone else ''}. "
-        f"Models that a former audit trained and kept are not part of it. {_how(source, estimated, power)}",
+        joined([what, _how(source, estimated, power)]),
         sample="audits",
-        details={
-            **told,
-            **by_policy(power),
-            "source": source,
-            "interval": "error bound",
-            "seconds": sum(phase["seconds"] for phase in phases),
-            "kg CO2eq": sum(phase["co2eq_kg"] for phase in phases),
-            "taken from the cache, kWh when it was made": before,
-            "with what was taken from the cache, kWh": kwh + before,
-            "tables": [
-                {
-                    "caption": "Taken from the cache: what it took when it was made",
-                    "columns": ["what", "made on", "kWh", "kg CO2eq", "measured or estimated"],
-                    "rows": [
-                        [PHASES[e["name"]], e["created"][:10], e["kwh"], e["co2eq_kg"], e["source"]] for e in kept
-                    ],
-                }
-            ],
-            "limits": limits,
-        },
+        summary=summary,
+        interval="error bound",
+        source=source,
+        stated=by_policy(power),
+        caveats=caveats,
+        evidence=[
+            Table(
+                Sentence("Taken from the cache: what it took when it was made"),
+                [
+                    Sentence("what"),
+                    Sentence("made on"),
+                    "kWh",
+                    Sentence("kg CO2eq"),
+                    Sentence("measured or estimated"),
+                ],
+                [[PHASES[e["name"]], e["created"][:10], e["kwh"], e["co2eq_kg"], e["source"]] for e in kept],
+            ),
+            Facts(
+                [
+                    Fact(Sentence("seconds"), sum(phase["seconds"] for phase in phases)),
+                    Fact(Sentence("kg CO2eq"), sum(phase["co2eq_kg"] for phase in phases)),
+                    Fact(Sentence("taken from the cache, kWh when it was made"), before),
+                    Fact(Sentence("with what was taken from the cache, kWh"), kwh + before),
+                ]
+            ),
+        ],
     )
 
 
-def _place(grid: Mapping[str, Any]) -> str:
-    return str(grid["name"] or f"{grid['country']} (not in the table: the world's average)")
+def _place(grid: Grid) -> str:
+    name = grid["name"]
+    if name:
+        return name
+    return Sentence("{country} (not in the table: the world's average)", country=grid["country"])
 
 
-def _year(grid: Mapping[str, Any]) -> str:
+def _year(grid: Grid) -> str:
     """Of which year the figure is."""
     # The world's average is that of the International Energy Agency's status report of 2019.
     return str(grid["year"] or "2018")
-
-
-def plain(value: float) -> str:
-    """Two digits, as people say it."""
-    if value >= 10:
-        return f"{two_digits(round(value)):,}"
-    return f"{value:.{max(1 - math.floor(math.log10(value)), 0)}f}" if value > 0 else "0"

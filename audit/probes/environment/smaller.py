@@ -5,43 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Fact, Facts, Pareto, ParetoModel, Table
 from audit.core.measurement import Result
 from audit.core.numbers import two_digits
 from audit.core.probe import Probe
+from audit.core.sentences import Sentence, joined, listed
 from audit.energy.meter import Power
 from audit.experiments.alternatives import NAMES, Alternative
-from audit.probes.environment.environment import DAYS, NOMINAL, by_policy, plain, wh_per_thousand
+from audit.probes.environment.environment import DAYS, by_policy, nominal, wh_per_thousand
+from audit.probes.methods import PAIRED
 from audit.statistics import Interval, Settling
 
 CLAIMS = 3  # what the ratio rests on: the gain, and the energy of either model
 ALIKE = 0.01  # a model that surely loses no more accuracy than this is said to answer as well
-_WANTED = "name it as 'words' under [environment] alternatives"
-_METHOD = (
-    "Extra electricity over extra right answers, both of the audited model beyond {linear} and for the same number of "
-    "predictions. Use only: what training took is told beside it, spread over a year at {per_day:,} predictions a day. "
-    "Right answers are compared on the same test examples ({paired}); electricity comes from separate blocks of "
-    "predictions on test texts (t interval over the blocks). Each of these three intervals has a third of the error "
-    "(Bonferroni), and the limits are the farthest that the three allow together. Where the model is surely not right "
-    "more often there is no such figure, and a gate on it fails."
-)
-_ESTIMATED = (
-    " Estimated power is off by up to 40 % (Fischer 2025, arXiv:2509.22092), and the interval of either model's "
-    "electricity is widened by that. Both were estimated in one way on one machine, but the error need not be the same "
-    "for two programs that load the processor differently, so none of it is taken to cancel out."
-)
-_METER = (
-    "the electricity is not known well enough, which no number of test examples changes; a machine with power meters "
-    "(RAPL, NVML) would settle it, or more blocks"
-)
-_UNTUNED = (
-    "The other models were made with fixed settings, without a search for better ones: with more care each may do "
-    "better than shown here, and so may the audited one."
-)
-_UNKNOWN_TRAINING = "The model was not trained here, so what its training took is not part of any figure."
+_WANTED = Sentence("name it as 'words' under [environment] alternatives")
 
 
 class _Row(NamedTuple):
@@ -106,7 +87,13 @@ def energy_per_gain(
     """
     audited, linear = made[0], next((each for each in made if each.kind == "words"), None)
     if linear is None:
-        raise NotAssessed(f"there is no {NAMES['words']} to compare with: {left_out.get('words', _WANTED)}")
+        raise NotAssessed(
+            Sentence(
+                "there is no {words} to compare with: {why}",
+                words=NAMES["words"],
+                why=left_out.get("words", _WANTED),
+            )
+        )
     protocol, n = audited.predictions.known.protocol, len(audited.predictions)
     share = statistics.shared_out(protocol.confidence, CLAIMS)
     gain = _gain(audited, linear, share)
@@ -116,48 +103,84 @@ def energy_per_gain(
     rows = [_Row(each, _accuracy(each), wh_per_thousand(each.inference, protocol.confidence)) for each in made]
     estimated = [each for each in made if each.inference["source"] == "estimated"]
     guessed = estimated and Power.of(audited.inference).cpu_watts is None
-    details: dict[str, Any] = {
-        "summary": " ".join([
-            _compared(linear.name, gain, own, other), _advice(rows, linear if gain.high <= 0 else None),
-        ]),
-        "source": "estimated" if estimated else "measured",
-        "times the energy of the linear model": own.estimate / other.estimate,
-        "extra Wh per 1,000 predictions": extra.estimate,
-        "extra right answers per 1,000 predictions": answers.estimate,
-        "tables": [_accuracies(rows), _costs(rows), _missing(left_out)],
-        "pareto": _pareto(rows),
-        **by_policy(Power.of(audited.inference)),
-        "limits": [
-            _UNTUNED,
-            *([_UNKNOWN_TRAINING] if audited.training is None else []),
-            *([NOMINAL.format(watts=estimated[0].inference["nominal_w"])] if guessed else []),
-        ],
-    }  # fmt: skip
     figure: tuple[float | None, float | None, float | None] = (None, None, None)
     settle = None
+    unbounded: str = ""
+    undecided: str = ""
+    with_training: list[Fact] = []
     if gain.high <= 0:
         figure = (None, math.inf, None)
-        details["unbounded"] = f"the energy buys nothing: it is right no more often than {linear.name}"
+        unbounded = Sentence("the energy buys nothing: it is right no more often than {linear}", linear=linear.name)
     elif gain.low <= 0:
-        details["undecided"] = _gain_settled(gain, n, share, linear.name)
+        undecided = _gain_settled(gain, n, share, linear.name)
     else:
         figure = statistics.quotient(extra, answers)
         settle = _settled(extra, answers, n, share)
         if audited.training is not None and linear.training is not None:
             longer = audited.training["energy"]["kwh"] - linear.training["energy"]["kwh"]
             spread = 1e6 * longer / (DAYS * predictions_per_day)
-            details["with training, over a year of use, Wh per extra answer"] = (
-                extra.estimate + spread
-            ) / answers.estimate
+            per_answer = (extra.estimate + spread) / answers.estimate
+            with_training = [
+                Fact(Sentence("with training, over a year of use, Wh per extra answer"), per_answer),
+            ]
     return Result(
         *figure,
         n,
-        _METHOD.format(linear=linear.name, per_day=predictions_per_day, paired=statistics.PAIRED)
-        + (_ESTIMATED if estimated else ""),
+        _method(linear.name, predictions_per_day, is_estimated=bool(estimated)),
         protocol.confidence,
-        details=details,
+        summary=joined([_compared(linear.name, gain, own, other), _advice(rows, linear if gain.high <= 0 else None)]),
+        source="estimated" if estimated else "measured",
+        stated=by_policy(Power.of(audited.inference)),
+        unbounded=unbounded,
+        undecided=undecided,
+        caveats=[
+            Sentence(
+                "The other models were made with fixed settings, without a search for better ones: with more care each "
+                "may do better than shown here, and so may the audited one."
+            ),
+            *(
+                [Sentence("The model was not trained here, so what its training took is not part of any figure.")]
+                if audited.training is None
+                else []
+            ),
+            *([nominal(estimated[0].inference["nominal_w"])] if guessed else []),
+        ],
+        evidence=[
+            _pareto(rows),
+            _accuracies(rows),
+            _costs(rows),
+            _missing(left_out),
+            Facts(
+                [
+                    Fact(Sentence("times the energy of the linear model"), own.estimate / other.estimate),
+                    Fact(Sentence("extra Wh per 1,000 predictions"), extra.estimate),
+                    Fact(Sentence("extra right answers per 1,000 predictions"), answers.estimate),
+                    *with_training,
+                ]
+            ),
+        ],
         settle=settle,
     )
+
+
+def _method(linear: str, per_day: int, *, is_estimated: bool) -> str:
+    how = Sentence(
+        "Extra electricity over extra right answers, both of the audited model beyond {linear} and for the same "
+        "number of predictions. Use only: what training took is told beside it, spread over a year at {per_day:,} "
+        "predictions a day. Right answers are compared on the same test examples ({paired}); electricity comes from "
+        "separate blocks of predictions on test texts (t interval over the blocks). Each of these three intervals "
+        "has a third of the error (Bonferroni), and the limits are the farthest that the three allow together. "
+        "Where the model is surely not right more often there is no such figure, and a gate on it fails.",
+        linear=linear,
+        per_day=per_day,
+        paired=PAIRED,
+    )
+    estimate = Sentence(
+        "Estimated power is off by up to 40 % (Fischer 2025, arXiv:2509.22092), and the interval of either model's "
+        "electricity is widened by that. Both were estimated in one way on one machine, but the error need not be the "
+        "same for two programs that load the processor differently, so none of it is taken to cancel out."
+    )
+    return joined([how, estimate if is_estimated else ""])
 
 
 def _gain(model: Alternative, other: Alternative, confidence: float) -> Interval:
@@ -176,10 +199,17 @@ def _gain_settled(gain: Interval, n: int, confidence: float, linear: str) -> str
     """What would settle whether there is a gain at all."""
     near = gain.low if gain.estimate > 0 else gain.high
     size = statistics.sample_to_settle(gain.estimate, near, 0.0, n, confidence)
-    question = f"whether it is right more often than {linear} is open"
     if size is None:
-        return f"{question}: both are right equally often here, so no number of test examples would settle it"
-    return f"{question}: about {two_digits(max(size - n, 1)):,} more test examples would settle that"
+        return Sentence(
+            "whether it is right more often than {linear} is open: both are right equally often here, so no number of "
+            "test examples would settle it",
+            linear=linear,
+        )
+    return Sentence(
+        "whether it is right more often than {linear} is open: about {number:,} more test examples would settle that",
+        linear=linear,
+        number=two_digits(max(size - n, 1)),
+    )
 
 
 def _settled(extra: Interval, answers: Interval, n: int, confidence: float) -> Callable[[float], Settling | str | None]:
@@ -188,7 +218,10 @@ def _settled(extra: Interval, answers: Interval, n: int, confidence: float) -> C
     def settle(bound: float) -> Settling | str | None:
         low, high = extra.low / answers.estimate, extra.high / answers.estimate
         if low <= bound <= high:
-            return _METER
+            return Sentence(
+                "the electricity is not known well enough, which no number of test examples changes; a machine with "
+                "power meters (RAPL, NVML) would settle it, or more blocks"
+            )
         needed = (extra.high if high < bound else extra.low) / bound
         near = answers.low if answers.estimate > needed else answers.high
         size = statistics.sample_to_settle(answers.estimate, near, needed, n, confidence)
@@ -203,41 +236,52 @@ def _settled(extra: Interval, answers: Interval, n: int, confidence: float) -> C
 def _compared(linear: str, gain: Interval, own: Interval, other: Interval) -> str:
     """What the model offers beyond the linear one, and for how much."""
     times = own.estimate / other.estimate
-    between = ""
+    between: str = ""
     if other.low > 0:
-        between = f" (between {plain(own.low / other.high)} and {plain(own.high / other.low)} times)"
+        between = Sentence(
+            " (between {low:rough} and {high:rough} times)", low=own.low / other.high, high=own.high / other.low
+        )
     if gain.low > 0 and times >= 1:
-        return f"This model costs {_share(times)} the energy of {linear}{between} for {_points(gain)} of accuracy."
+        return Sentence(
+            "This model costs {share} the energy of {linear}{between} for {points} of accuracy.",
+            share=_share(times), linear=linear, between=between, points=_points(gain),
+        )  # fmt: skip
     if gain.low > 0:
-        return f"This model is right more often than {linear}, by {_points(gain)}, for {_share(times)} the energy."
+        return Sentence(
+            "This model is right more often than {linear}, by {points}, for {share} the energy.",
+            linear=linear, points=_points(gain), share=_share(times),
+        )  # fmt: skip
     if gain.high <= 0 and times >= 1:
-        return (
-            f"{linear} is as good or better here, by {_points(_turned(gain))}, for {_share(1 / times)} the energy: the "
-            "energy of this model buys nothing."
-        )
+        return Sentence(
+            "{linear} is as good or better here, by {points}, for {share} the energy: the energy of this model buys "
+            "nothing.",
+            linear=linear, points=_points(_turned(gain)), share=_share(1 / times),
+        )  # fmt: skip
     if gain.high <= 0:
-        return (
-            f"{linear} is as good or better here, by {_points(_turned(gain))}, though this model takes {_share(times)} "
-            "its energy."
-        )
+        return Sentence(
+            "{linear} is as good or better here, by {points}, though this model takes {share} its energy.",
+            linear=linear, points=_points(_turned(gain)), share=_share(times),
+        )  # fmt: skip
     if gain.estimate < 0:
-        return (
-            f"{linear} was right more often here, by {_points(_turned(gain))}, which chance may explain; this model "
-            f"takes {_share(times)} its energy{between}."
-        )
-    return (
-        f"Whether this model is right more often than {linear} is open ({_points(gain)}); it takes {_share(times)} its "
-        f"energy{between}."
-    )
+        return Sentence(
+            "{linear} was right more often here, by {points}, which chance may explain; this model takes {share} its "
+            "energy{between}.",
+            linear=linear, points=_points(_turned(gain)), share=_share(times), between=between,
+        )  # fmt: skip
+    return Sentence(
+        "Whether this model is right more often than {linear} is open ({points}); it takes {share} its "
+        "energy{between}.",
+        linear=linear, points=_points(gain), share=_share(times), between=between,
+    )  # fmt: skip
 
 
-def _advice(rows: Sequence[_Row], told: Alternative | None) -> str:
+def _advice(rows: Sequence[_Row], better: Alternative | None) -> str:
     """Whether one of the others would do as well for less: the one that takes least, if any does.
 
     Parameters
     ----------
-    told : Alternative or None
-        Of which it was just said that it is as good or better.
+    better : Alternative or None
+        Of which the sentence before says that it is as good or better.
     """
     audited, *others = rows
     # One is chosen among several, so all their differences must hold together.
@@ -245,30 +289,48 @@ def _advice(rows: Sequence[_Row], told: Alternative | None) -> str:
     gains = [(row, _gain(row.of, audited.of, together)) for row in others if row.wh.estimate < audited.wh.estimate]
     as_good = [(row, gain) for row, gain in gains if gain.low >= -ALIKE]
     if not as_good:
-        return "Of the models tried beside it, none is known to do as well for less (to lose a point at most)."
+        return Sentence(
+            "Of the models tried beside it, none is known to do as well for less (to lose a point at most)."
+        )
     row, gain = min(as_good, key=lambda each: each[0].wh.estimate)
-    sure = row.wh.high < audited.wh.low
-    if sure and row.of is told:
-        return "Ship that one."
-    how = "Right more often" if gain.low > 0 else "Nearly as good" if gain.high < 0 else "As good"
-    points = f"{_points(gain)} more" if gain.estimate >= 0 else f"{_points(_turned(gain))} less"
-    share = f"{_share(row.wh.estimate / audited.wh.estimate)} the energy"
-    said = f"{how} for less: {row.of.name} ({points}), for {share}"
-    if not sure:
-        return f"{said}. The electricity is not known well enough to be sure: if a meter confirms it, ship that one."
-    return f"{said}. Ask whether the rest is worth it." if gain.high < 0 else f"{said}. Ship that one."
+    ship = Sentence("Ship that one.")
+    is_sure = row.wh.high < audited.wh.low
+    if is_sure and row.of is better:
+        return ship
+    if gain.low > 0:
+        how = Sentence("Right more often")
+    else:
+        how = Sentence("Nearly as good") if gain.high < 0 else Sentence("As good")
+    offer = Sentence(
+        "{how} for less: {model} ({points}), for {share} the energy.",
+        how=how,
+        model=row.of.name,
+        points=Sentence("{points} more", points=_points(gain))
+        if gain.estimate >= 0
+        else Sentence("{points} less", points=_points(_turned(gain))),
+        share=_share(row.wh.estimate / audited.wh.estimate),
+    )
+    if not is_sure:
+        ship = Sentence("The electricity is not known well enough to be sure: if a meter confirms it, ship that one.")
+    elif gain.high < 0:
+        ship = Sentence("Ask whether the rest is worth it.")
+    return joined([offer, ship])
 
 
 def _share(times: float) -> str:
     """How many times as much, or which part of it; completed by what it is a part of."""
     if times >= 1:
-        return f"about {plain(times)} times"
-    return f"about {100 * times:.2g} % of" if times >= 0.1 else f"about 1/{plain(1 / times)} of"
+        return Sentence("about {times:rough} times", times=times)
+    if times >= 0.1:
+        return Sentence("about {share} % of", share=f"{100 * times:.2g}")
+    return Sentence("about 1/{times:rough} of", times=1 / times)
 
 
 def _points(gain: Interval) -> str:
-    estimate, low, high = (f"{100 * value + 0.0:.1f}".replace("-0.0", "0.0") for value in gain)
-    return f"{estimate} {'point' if estimate == '1.0' else 'points'} [{low}, {high}]"
+    estimate, low, high = (100 * value for value in gain)
+    if f"{estimate:.1f}" == "1.0":
+        return Sentence("{estimate:.1f} point [{low:.1f}, {high:.1f}]", estimate=estimate, low=low, high=high)
+    return Sentence("{estimate:.1f} points [{low:.1f}, {high:.1f}]", estimate=estimate, low=low, high=high)
 
 
 def _turned(gain: Interval) -> Interval:
@@ -287,30 +349,42 @@ def _front(rows: Sequence[_Row]) -> list[_Row]:
 def _places(rows: Sequence[_Row]) -> list[str]:
     """For each model whether it is on the front, and how sure that is."""
     front = _front(rows)
-    said = dict.fromkeys(map(id, front), "yes")
+    places: dict[int, str] = dict.fromkeys(map(id, front), Sentence("yes"))
     for cheaper, row in pairwise(front):
         confidence = row.of.predictions.known.protocol.confidence
         alike = [
-            *(["right answers"] if _gain(row.of, cheaper.of, confidence).low <= 0 else []),
-            *(["energy"] if row.wh.low <= cheaper.wh.high else []),
+            *([Sentence("right answers")] if _gain(row.of, cheaper.of, confidence).low <= 0 else []),
+            *([Sentence("energy")] if row.wh.low <= cheaper.wh.high else []),
         ]
         if alike:
-            said[id(row)] = f"yes, but by {' and '.join(alike)} not to be told from {cheaper.of.name}"
+            places[id(row)] = Sentence(
+                "yes, but by {alike} not to be told from {model}",
+                alike=listed(alike, Sentence(" and ")),
+                model=cheaper.of.name,
+            )
     for row in rows:
         better = [other for other in front if other.dominates(row)]
         if better:
-            said[id(row)] = f"no: outdone by {better[0].of.name}"
-    return [said[id(row)] for row in rows]
+            places[id(row)] = Sentence("no: outdone by {model}", model=better[0].of.name)
+    return [places[id(row)] for row in rows]
 
 
-def _accuracies(rows: Sequence[_Row]) -> dict[str, Any]:
+_MODEL, _AT_LEAST, _AT_MOST = Sentence("model"), Sentence("at least"), Sentence("at most")
+
+
+def _accuracies(rows: Sequence[_Row]) -> Table:
     audited = rows[0].of
     confidence = audited.predictions.known.protocol.confidence
-    return {
-        "caption": "Right answers on the same test examples, and the difference to the audited model's; each interval "
-        "holds by itself. On the front: by the estimates, no other model is as often right for as little energy",
-        "columns": ["model", "accuracy", "at least", "at most", "difference", "at least", "at most", "on the front"],
-        "rows": [
+    return Table(
+        Sentence(
+            "Right answers on the same test examples, and the difference to the audited model's; each interval "
+            "holds by itself. On the front: by the estimates, no other model is as often right for as little energy"
+        ),
+        [
+            _MODEL, Sentence("accuracy"), _AT_LEAST, _AT_MOST, Sentence("difference"), _AT_LEAST, _AT_MOST,
+            Sentence("on the front"),
+        ],
+        [
             [
                 row.of.name,
                 *row.accuracy,
@@ -319,18 +393,21 @@ def _accuracies(rows: Sequence[_Row]) -> dict[str, Any]:
             ]
             for row, place in zip(rows, _places(rows), strict=True)
         ],
-    }  # fmt: skip
+    )  # fmt: skip
 
 
-def _costs(rows: Sequence[_Row]) -> dict[str, Any]:
-    return {
-        "caption": "What each takes: electricity of use (Wh per 1,000 predictions) and of training, milliseconds for a "
-        "single answer (median, and what one in twenty exceeds), and size",
-        "columns": [
-            "model", "use, Wh", "at least", "at most", "how known", "training, Wh", "training, s", "answer, ms",
-            "one in 20, ms", "MB on disk", "parameters",
+def _costs(rows: Sequence[_Row]) -> Table:
+    return Table(
+        Sentence(
+            "What each takes: electricity of use (Wh per 1,000 predictions) and of training, milliseconds for a single "
+            "answer (median, and what one in twenty exceeds), and size"
+        ),
+        [
+            _MODEL, Sentence("use, Wh"), _AT_LEAST, _AT_MOST, Sentence("how known"), Sentence("training, Wh"),
+            Sentence("training, s"), Sentence("answer, ms"), Sentence("one in 20, ms"), Sentence("MB on disk"),
+            Sentence("parameters"),
         ],
-        "rows": [
+        [
             [
                 row.of.name, *row.wh, row.of.inference["source"], *_training(row.of),
                 1000 * row.of.latency["median_s"], 1000 * row.of.latency["p95_s"], row.of.size / 1e6,
@@ -338,7 +415,7 @@ def _costs(rows: Sequence[_Row]) -> dict[str, Any]:
             ]
             for row in rows
         ],
-    }  # fmt: skip
+    )  # fmt: skip
 
 
 def _training(model: Alternative) -> list[float | None]:
@@ -348,24 +425,15 @@ def _training(model: Alternative) -> list[float | None]:
     return [1000 * model.training["energy"]["kwh"], model.training["energy"]["seconds"]]
 
 
-def _missing(left_out: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "caption": "Not compared",
-        "columns": ["model", "why"],
-        "rows": [[NAMES.get(kind, kind), reason] for kind, reason in left_out.items()],
-    }
+def _missing(left_out: Mapping[str, str]) -> Table:
+    return Table(
+        Sentence("Not compared"),
+        [_MODEL, Sentence("why")],
+        [[NAMES.get(kind, kind), reason] for kind, reason in left_out.items()],
+    )
 
 
-def _pareto(rows: Sequence[_Row]) -> list[dict[str, Any]]:
+def _pareto(rows: Sequence[_Row]) -> Pareto:
     """What the report draws: the front and what lies behind it."""
     front = set(map(id, _front(rows)))
-    return [
-        {
-            "name": row.of.name,
-            "accuracy": list(row.accuracy),
-            "wh": list(row.wh),
-            "front": id(row) in front,
-            "audited": row is rows[0],
-        }
-        for row in rows
-    ]
+    return Pareto([ParetoModel(row.of.name, row.accuracy, row.wh, id(row) in front, row is rows[0]) for row in rows])

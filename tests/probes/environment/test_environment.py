@@ -10,11 +10,12 @@ from scipy.stats import t
 
 from audit import Gate, NotAssessed, Verdict, judge
 from audit.energy.meter import grids
+from audit.energy.tracker import Grid
 from audit.probes.environment import environment
 from audit.statistics import Interval
 
-GERMANY = {"country": "DEU", "name": "Germany", "g_per_kwh": 400.0, "year": 2023}
-FRANCE = {"country": "FRA", "name": "France", "g_per_kwh": 50.0, "year": 2023}
+GERMANY: Grid = {"country": "DEU", "name": "Germany", "g_per_kwh": 400.0, "year": 2023}
+FRANCE: Grid = {"country": "FRA", "name": "France", "g_per_kwh": 50.0, "year": 2023}
 
 
 def figures(kwh: float, source: str, *, ram: float = 0.0, gpu: float = 0.0, seconds: float = 2.0) -> dict[str, Any]:
@@ -38,8 +39,8 @@ def spent(*phases: dict[str, Any], kept: tuple[dict[str, Any], ...] = (), proces
 
 
 def rows(found: Any, caption: str) -> dict[str, list[Any]]:
-    (table,) = [table for table in found.details["tables"] if table["caption"].startswith(caption)]
-    return {row[0]: row[1:] for row in table["rows"]}
+    (table,) = [table for table in found.tables if table.caption.startswith(caption)]
+    return {row[0]: row[1:] for row in table.rows}
 
 
 def test_estimated_power_is_off_by_up_to_forty_percent_of_the_true_value() -> None:
@@ -90,17 +91,17 @@ def test_inference_is_given_for_a_thousand_predictions() -> None:
     # One block of 200 texts at 0.0001 kWh is 0.1 Wh, so a thousand are 0.5 Wh, and of a thousand tokens 0.05.
     found = environment.inference_energy(blocks([1e-4] * 5, "measured"))
     assert (found.low, found.estimate, found.high) == pytest.approx((0.5, 0.5, 0.5))
-    assert found.details["Wh per 1,000 tokens"] == pytest.approx(0.05)
-    assert found.details["texts per second"] == pytest.approx(100)
+    assert found.facts["Wh per 1,000 tokens"] == pytest.approx(0.05)
+    assert found.facts["texts per second"] == pytest.approx(100)
     assert (found.n, found.sample, found.unit) == (5, "blocks", "Wh per 1,000 predictions")
 
 
 def test_idle_power_is_stated_apart() -> None:
     # 1e-4 kWh in 2 s are 180 W; a quarter of it in 1 s is 90 W, so half of the energy is spent on idling.
     found = environment.inference_energy(blocks([1e-4] * 5, "measured"))
-    assert found.details["power while predicting, W"] == pytest.approx(180)
-    assert found.details["power while idle, W"] == pytest.approx(90)
-    assert found.details["Wh per 1,000 predictions beyond idling"] == pytest.approx(0.25)
+    assert found.facts["power while predicting, W"] == pytest.approx(180)
+    assert found.facts["power while idle, W"] == pytest.approx(90)
+    assert found.facts["Wh per 1,000 predictions beyond idling"] == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(("source", "down", "up"), [("measured", 1.0, 1.0), ("estimated", 1.4, 0.6)])
@@ -111,7 +112,7 @@ def test_inference_has_the_interval_of_its_blocks(source: str, down: float, up: 
     low, high = t.interval(0.95, 4, per_thousand.mean(), per_thousand.std(ddof=1) / np.sqrt(5))
     assert found.estimate == pytest.approx(per_thousand.mean())
     assert (found.low, found.high) == pytest.approx((low / down, high / up))
-    assert any("85 W" in limit for limit in found.details["limits"]) == (source == "estimated")
+    assert any("85 W" in limit for limit in found.caveats) == (source == "estimated")
 
 
 @pytest.mark.parametrize("source", ["measured", "estimated"])
@@ -131,7 +132,7 @@ def test_use_outweighs_training_after_as_many_predictions_as_one_contains_the_ot
     amounts = rows(found, "What it amounts to at 60,000")
     assert amounts["predictions until use has taken as much as training"] == pytest.approx([6e6] * 3)
     assert amounts["days until then"] == pytest.approx([100] * 3)
-    assert "after about 6,000,000 predictions, or 100 days of such use" in found.details["summary"]
+    assert "after about 6,000,000 predictions, or 100 days of such use" in found.summary
 
 
 @pytest.mark.parametrize(("per_day", "advice"), [(300_000, "about 95 % is use"), (1_000, "about 94 % is training")])
@@ -140,7 +141,7 @@ def test_the_sentence_says_where_most_can_be_saved(per_day: int, advice: str) ->
     found = environment.inference_energy(
         blocks([1e-4] * 5, "measured"), training=training(3.0, "measured"), predictions_per_day=per_day
     )
-    assert advice in found.details["summary"]
+    assert advice in found.summary
 
 
 def test_a_year_of_use_is_told_in_electricity_carbon_and_boiling_water() -> None:
@@ -150,9 +151,9 @@ def test_a_year_of_use_is_told_in_electricity_carbon_and_boiling_water() -> None
     assert amounts["electricity of a year, kWh"] == pytest.approx([18.25] * 3)
     assert amounts["carbon of a year, kg CO2eq"] == pytest.approx([7.3] * 3)
     assert amounts["as much as heating so many litres of water from 20 to 100 °C"][0] == pytest.approx(196, abs=0.5)
-    assert "18 kWh a year (between 18 and 18) and 7.3 kg CO2eq on the grid of Germany" in found.details["summary"]
+    assert "18 kWh a year (between 18 and 18) and 7.3 kg CO2eq on the grid of Germany" in found.summary
     assert rows(found, "The same year on other grids")["France"] == pytest.approx(["2023", 50, *[0.9125] * 3])
-    assert "not known when its use outweighs its training" in found.details["limits"][0]
+    assert "not known when its use outweighs its training" in found.caveats[0]
 
 
 @pytest.mark.parametrize(("embodied", "sci"), [(None, 0.2), (36.0, 0.3)])
@@ -172,14 +173,14 @@ def test_software_carbon_intensity_shows_its_terms(embodied: float | None, sci: 
 
 def test_a_country_without_a_figure_is_given_the_worlds_average_and_it_says_so() -> None:
     found = environment.inference_energy(blocks([1e-4] * 5, "measured"), grids=grids("XXX"))
-    assert "XXX (not in the table: the world's average)" in found.details["summary"]
+    assert "XXX (not in the table: the world's average)" in found.summary
 
 
 def test_the_audits_own_energy_leaves_out_what_was_kept_and_tells_it_beside() -> None:
     kept = {**figures(0.5, "measured"), "name": "fine-tune", "created": "2026-01-01T00:00:00Z"}
     found = environment.audit_energy(spent(figures(0.02, "measured"), figures(0.01, "measured"), kept=(kept,)))
     assert (found.low, found.estimate, found.high) == pytest.approx((0.03, 0.03, 0.03))
-    assert found.details["with what was taken from the cache, kWh"] == pytest.approx(0.53)
+    assert found.facts["with what was taken from the cache, kWh"] == pytest.approx(0.53)
     assert rows(found, "Taken from the cache")["Training the model"][:2] == ["2026-01-01", 0.5]
     assert {gate: judge(found, Gate(max=gate))[0] for gate in (0.02, 0.04)} == {0.02: "fail", 0.04: "pass"}
 
@@ -187,14 +188,14 @@ def test_the_audits_own_energy_leaves_out_what_was_kept_and_tells_it_beside() ->
 def test_one_estimated_phase_widens_the_audits_energy_by_its_share() -> None:
     found = environment.audit_energy(spent(figures(0.03, "measured"), figures(0.01, "estimated")))
     assert (found.low, found.high) == pytest.approx((0.03 + 0.01 / 1.4, 0.03 + 0.01 / 0.6))
-    assert found.details["source"] == "estimated"
+    assert found.source == "estimated"
 
 
 def test_with_several_processes_it_says_that_only_what_came_before_is_judged() -> None:
     alone, together = (environment.audit_energy(spent(figures(0.04, "measured"), processes=n)) for n in (1, 2))
     assert "which runs after all others" in alone.method
     assert "after all others" not in together.method
-    assert "0.040 kWh were spent until this test was run, and only these" in together.details["summary"]
-    assert "summary" not in alone.details
-    several = [any("Several processes" in limit for limit in each.details["limits"]) for each in (alone, together)]
+    assert "0.040 kWh were spent until this test was run, and only these" in together.summary
+    assert alone.summary == ""
+    several = [any("Several processes" in limit for limit in each.caveats) for each in (alone, together)]
     assert several == [False, True]

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import beta, t
 
-from audit import Finding, Gate, Measurement, NotAssessed, Verdict, judge
+from audit import Finding, Gate, Measurement, NotAssessed, Pareto, Verdict, judge
 from audit.energy import meter as energy
 from audit.experiments.alternatives import NAMES, Alternative
 from audit.probes.environment import smaller
@@ -78,8 +78,8 @@ def test_it_is_the_extra_energy_over_the_extra_right_answers() -> None:
     assert found.estimate == pytest.approx(0.4 / 50)
     assert (found.low, found.high) == pytest.approx((0.4 / (1000 * gain.high), 0.4 / (1000 * gain.low)))
     assert (found.unit, found.n, found.confidence) == ("Wh per extra right answer", N, 0.95)
-    assert found.details["extra Wh per 1,000 predictions"] == pytest.approx(0.4)
-    assert found.details["extra right answers per 1,000 predictions"] == pytest.approx(50)
+    assert found.facts["extra Wh per 1,000 predictions"] == pytest.approx(0.4)
+    assert found.facts["extra right answers per 1,000 predictions"] == pytest.approx(50)
     assert "40 %" not in found.method
 
 
@@ -90,7 +90,7 @@ def test_the_error_of_an_estimate_does_not_cancel_out() -> None:
     assert found.estimate == pytest.approx(0.008)
     assert (found.low, found.high) == pytest.approx((low / (1000 * gain.high), high / (1000 * gain.low)))
     assert "40 %" in found.method
-    assert any("85 W" in limit for limit in found.details["limits"])
+    assert any("85 W" in limit for limit in found.caveats)
 
 
 def test_the_scatter_of_the_blocks_is_in_it() -> None:
@@ -114,11 +114,11 @@ def test_training_is_told_beside_it_spread_over_a_year() -> None:
     found = measure(*trained, predictions_per_day=1_000)
     # 365 Wh more for training, over 365 thousand predictions: one Wh for a thousand, which is 0.02 for each of 50.
     assert found.estimate == pytest.approx(0.008)
-    assert found.details["with training, over a year of use, Wh per extra answer"] == pytest.approx(0.028)
-    assert not any("not trained here" in limit for limit in found.details["limits"])
+    assert found.facts["with training, over a year of use, Wh per extra answer"] == pytest.approx(0.028)
+    assert not any("not trained here" in limit for limit in found.caveats)
     loaded = measure(audited, trained[1])
-    assert not any(key.startswith("with training") for key in loaded.details)
-    assert any("not trained here" in limit for limit in loaded.details["limits"])
+    assert not any(key.startswith("with training") for key in loaded.facts)
+    assert any("not trained here" in limit for limit in loaded.caveats)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_without_a_figure_record_and_report_say_why(
     assert f"There is no figure. {reason[0].upper()}{reason[1:]}." in shown.text
     assert "The gate allows at most 0.020" in shown.text
     assert "Nothing is known of it" not in shown.text
-    assert found.details["summary"] in shown.text
+    assert found.summary in shown.text
     assert "1 gated measurements" in shown.text
 
 
@@ -256,17 +256,17 @@ def test_without_the_linear_model_it_is_not_assessed() -> None:
         ),
         (
             pair(300, 310, 4.0, 0.1),
-            "TF-IDF + logistic regression was right more often here, by 0.1 points [-0.5, 0.7], which chance may "
+            "TF-IDF + logistic regression was right more often here, by 0.1 points [−0.5, 0.7], which chance may "
             "explain; this model takes about 40 times its energy",
         ),
-        (pair(310, 300, 4.0, 0.1), "is open (0.1 points [-0.5, 0.7]); it takes about 40 times its energy"),
+        (pair(310, 300, 4.0, 0.1), "is open (0.1 points [−0.5, 0.7]); it takes about 40 times its energy"),
         (pair(600, 100, 0.1, 0.2), "by 5.0 points [4.4, 5.6], for about 50 % of the energy."),
         (pair(100, 600, 0.1, 0.2), "though this model takes about 50 % of its energy."),
         (pair(600, 100), "none is known to do as well for less"),
     ],
 )  # fmt: skip
 def test_a_manager_is_told(made: tuple[Alternative, ...], words: str) -> None:
-    assert words in measure(*made).details["summary"]
+    assert words in measure(*made).summary
 
 
 def eight_bit(lost: int, gained: int, wh: float, source: str = "measured") -> tuple[Alternative, ...]:
@@ -289,7 +289,7 @@ def eight_bit(lost: int, gained: int, wh: float, source: str = "measured") -> tu
             "Nearly as good for less: 8-bit version of the audited model (0.3 points [0.1, 0.5] less), for about 60 % "
             "of the energy. Ask whether the rest is worth it.",
         ),
-        (eight_bit(20, 18, 0.3), "(0.0 points [-0.1, 0.2] less), for about 60 % of the energy. Ship that one."),
+        (eight_bit(20, 18, 0.3), "(0.0 points [−0.1, 0.2] less), for about 60 % of the energy. Ship that one."),
         (eight_bit(10, 60, 0.3), "Right more often for less: 8-bit version of the audited model (0.5 points"),
         (eight_bit(20, 18, 0.3, "estimated"), "not known well enough to be sure: if a meter confirms it"),
         (eight_bit(300, 0, 0.3), "none is known to do as well"),
@@ -297,16 +297,21 @@ def eight_bit(lost: int, gained: int, wh: float, source: str = "measured") -> tu
     ],
 )  # fmt: skip
 def test_a_smaller_model_that_does_as_well_is_named(made: tuple[Alternative, ...], words: str) -> None:
-    assert words in measure(*made).details["summary"]
+    assert words in measure(*made).summary
 
 
 # ---- all models
 
 
 def table(found: Measurement, caption: str) -> dict[str, list[Any]]:
-    (made,) = [each for each in found.details["tables"] if each["caption"].startswith(caption)]
-    assert all(len(row) == len(made["columns"]) for row in made["rows"])
-    return {row[0]: row[1:] for row in made["rows"]}
+    (made,) = [each for each in found.tables if each.caption.startswith(caption)]
+    assert all(len(row) == len(made.columns) for row in made.rows)
+    return {str(row[0]): list(row[1:]) for row in made.rows}
+
+
+def pareto(found: Measurement) -> Pareto:
+    (drawn,) = found.shown(Pareto)
+    return drawn
 
 
 def test_all_models_are_told_with_what_they_take() -> None:
@@ -334,7 +339,7 @@ def test_the_front_holds_what_nothing_outdoes_and_says_how_sure_that_is() -> Non
         alternative("int8", right, [0.6] * 5),  # as good as the audited model, for more
     ]
     found = smaller.energy_per_gain(made, {})
-    front = {point["name"]: point["front"] for point in found.details["pareto"]}
+    front = {model.name: model.front for model in pareto(found).models}
     assert front == {NAMES[kind]: kind in ("audited", "words", "head", "last:2") for kind in NAMES}
     said = {name: row[-1] for name, row in table(found, "Right answers").items()}
     assert said[NAMES["words"]] == "yes"
@@ -343,10 +348,10 @@ def test_the_front_holds_what_nothing_outdoes_and_says_how_sure_that_is() -> Non
     assert said[NAMES["audited"]] == f"yes, but by right answers and energy not to be told from {NAMES['last:2']}"
     assert said[NAMES["recurrent"]] == f"no: outdone by {LINEAR}"
     assert said[NAMES["int8"]] == f"no: outdone by {NAMES['audited']}"
-    audited = found.details["pareto"][0]
-    assert audited["audited"]
-    assert audited["wh"] == pytest.approx([0.5] * 3)
-    assert [point["audited"] for point in found.details["pareto"]].count(True) == 1
+    audited = pareto(found).models[0]
+    assert audited.audited
+    assert list(audited.wh) == pytest.approx([0.5] * 3)
+    assert [model.audited for model in pareto(found).models].count(True) == 1
 
 
 # ---- the whole path
@@ -366,5 +371,5 @@ def test_the_suite_as_it_ships_measures_it(
     done.stdout.fnmatch_lines(["*FAIL*environment.energy_per_gain*gate ≤ 1,000,000,000*the energy buys nothing*"])
     found = run.finding("environment.energy_per_gain")
     assert (found["verdict"], found["estimate"]) == ("fail", None)
-    assert LINEAR in found["details"]["summary"]
+    assert LINEAR in found["summary"]
     assert '<svg class="pareto"' in (run.pytester.path / "reports" / "report.html").read_text("utf-8")

@@ -14,6 +14,7 @@ pytest.importorskip("cyclonedx")
 
 from audit.cli import main
 from audit.core.verdict import Finding, Verdict
+from audit.energy.tracker import Grid
 from audit.probes.environment.environment import inference_energy
 from audit.record.record import as_dict
 from audit.report.exports import bill_of_materials as bom
@@ -100,7 +101,7 @@ def test_a_full_count_has_no_interval() -> None:
 
 
 def test_energy_is_that_of_training_use_and_audit() -> None:
-    grid = {"country": "DEU", "name": "Germany", "g_per_kwh": 381.0, "year": 2023}
+    grid: Grid = {"country": "DEU", "name": "Germany", "g_per_kwh": 381.0, "year": 2023}
     measured = inference_energy(blocks([4e-4] * 5, "measured"), grids=[grid])
     use = as_dict(Finding(measured.id, "environment", "Energy of 1,000 predictions", Verdict.REPORTED, "", measured))
     value = made(use, energy={"phases": [phase("fine-tune"), phase("score")], "grids": [grid]})
