@@ -32,6 +32,7 @@ MISSING = Sentence("missing")
     harm="Without it nobody can check later what was released and why.",
     remedy="Supply what the table names as missing.",
     measured_on=("files",),
+    range=(0, None),
     alarm=Alarm(1, "Without any one of them the model, or this audit of it, may be impossible to make again."),
     rules=(
         "MEASURE 2.1",
@@ -192,6 +193,7 @@ _LONGEST_LABEL = 5  # words; what is longer is a sentence with a colon
         "and, where it trained the model, emissions."
     ),
     measured_on=("files",),
+    range=(0, len(FACTS)),
     alarm=Alarm(
         4, "All but three of the twelve are asked for by article 13 of the EU AI Act: one of those is missing."
     ),
