@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from audit.core import evidence
 from audit.core.cache import Cache, Entry
 from audit.core.progress import Progress
 from audit.data.examples import fingerprint
@@ -28,14 +29,12 @@ if TYPE_CHECKING:
     from audit.energy.meter import Meter
 
 
-class Head(Entry):
-    """What one head of the last layer weighs."""
-
+class _Head(Entry):
     tokens: list[str]
-    weights: list[list[float]]  # how much of each token (inner) goes into each
-    head: int  # which one, counted from 1
+    weights: list[list[float]]
+    head: int
     layer: int
-    layers: int  # how many there are
+    layers: int
     heads: int
 
 
@@ -85,13 +84,13 @@ class Explainer:
         self._runner.counts.texts += len(texts)
         return made
 
-    def heads(self, text: str) -> Head:
+    def heads(self, text: str) -> evidence.Attention:
         """What one head of the last layer weighs: the one that looks least at the tokenizer's own tokens.
 
         Returns
         -------
-        Head
-            Kept in the cache.
+        audit.core.evidence.Attention
+            ``weights`` say how much of each token (inner) goes into each. Kept in the cache.
 
         Raises
         ------
@@ -101,7 +100,7 @@ class Explainer:
         read = self._runner.read(text)
         asked = {"what": "attention", "scope": keys.of_rows(self.model, "").hex(), "text": fingerprint([read])}
 
-        def measure() -> Head:
+        def measure() -> _Head:
             (seen,) = self.attention([read])
             last = seen.weights[-1]  # (heads, tokens, tokens)
             special = np.isin(seen.tokens, self.model.tokenizer.all_special_tokens)
@@ -112,9 +111,14 @@ class Explainer:
             }  # fmt: skip
 
         kept = self._cache.measurement(asked, measure)
-        kept.pop("key", None)
-        kept.pop("created", None)
-        return kept
+        return evidence.Attention(
+            tokens=kept["tokens"],
+            weights=kept["weights"],
+            head=kept["head"],
+            heads=kept["heads"],
+            layer=kept["layer"],
+            layers=kept["layers"],
+        )
 
     def attributions(
         self, texts: Sequence[str], targets: NDArray[np.int64], shuffled: int | None = None

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from audit.core import evidence
 from audit.core.cache import Cache
 from audit.core.progress import Bar, Progress
 from audit.inference import keys
 from audit.inference.answers import Answers
 from audit.inference.attention import Attention
 from audit.inference.batches import Encodings, windows
-from audit.inference.explainer import Explainer, Head
+from audit.inference.explainer import Explainer
 from audit.inference.feature_attributions import Attribution
 from audit.inference.gradients import TriggerScores
 from audit.inference.predictions import Predictions
@@ -165,7 +166,7 @@ class Scorer:
         """As :meth:`audit.inference.explainer.Explainer.attention`."""
         return self.explainer.attention(texts)
 
-    def heads(self, text: str) -> Head:
+    def heads(self, text: str) -> evidence.Attention:
         """As :meth:`audit.inference.explainer.Explainer.heads`."""
         return self.explainer.heads(text)
 

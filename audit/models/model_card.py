@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from audit.core.sentences import Sentence
 from audit.models.files import artifact
 
 NAME = "README.md"
@@ -81,23 +82,27 @@ def read(folder: Path) -> Card:
     """The card in a model's folder; nothing in it is executed, and no link out of the folder is followed."""
     path = folder / NAME
     if not artifact.within(path, folder):
-        said = f"{NAME} is a link that leads out of the model's folder, and was not followed."
-        return Card(notes=(said,), exists=False)
+        note = Sentence(
+            "{name} is a link that leads out of the model's folder, and was not followed.",
+            name=NAME,
+        )
+        return Card(notes=(note,), exists=False)
     try:
         if not path.is_file():
             return Card(exists=False)
         with path.open("rb") as file:
             content = file.read(_LONGEST + 1)
     except OSError as error:
-        return Card(notes=(f"{NAME} cannot be read ({error.strerror}).",), exists=False)
+        note = Sentence("{name} cannot be read ({reason}).", name=NAME, reason=str(error.strerror))
+        return Card(notes=(note,), exists=False)
     return parse(content)
 
 
 def parse(content: bytes) -> Card:
     """The card with this content; what is beyond a megabyte is not read."""
-    notes = []
+    notes: list[str] = []
     if len(content) > _LONGEST:
-        notes.append("The card is longer than a megabyte; what is behind that was not read.")
+        notes.append(Sentence("The card is longer than a megabyte; what is behind that was not read."))
     text = content[:_LONGEST].decode("utf-8-sig", "replace").replace("\r\n", "\n")
     metadata: Mapping[str, object] = {}
     front = FRONT.match(text)
@@ -106,7 +111,8 @@ def parse(content: bytes) -> Card:
         try:
             metadata = _metadata(front[2])
         except ValueError as error:
-            notes.append(f"The metadata at the card's beginning cannot be read: {error}.")
+            reason = error.args[0] if error.args else ""
+            notes.append(Sentence("The metadata at the card's beginning cannot be read: {reason}.", reason=reason))
     own, _, rest = text.partition(BEGIN)
     text = own + rest.partition(END)[2]
     return Card(tuple(dict.fromkeys(_parts(_COMMENT.sub("", text)))), metadata, tuple(notes))
@@ -120,19 +126,19 @@ def _metadata(block: str) -> Mapping[str, object]:
 
         def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
             if self.check_event(yaml.AliasEvent):
-                raise ValueError("it refers from one place to another")
+                raise ValueError(Sentence("it refers from one place to another"))
             return super().compose_node(parent, index)
 
     if len(block) > _LONGEST_METADATA:
-        raise ValueError("they are too long")
+        raise ValueError(Sentence("they are too long"))
     try:
         found = yaml.load(block, Plain)  # noqa: S506  (a safe loader)
     except yaml.YAMLError:
-        raise ValueError("they are not valid YAML") from None
+        raise ValueError(Sentence("they are not valid YAML")) from None
     except RecursionError:
-        raise ValueError("they are nested too deeply") from None
+        raise ValueError(Sentence("they are nested too deeply")) from None
     if not isinstance(found, dict | None):
-        raise ValueError("they are no list of names and values")
+        raise ValueError(Sentence("they are no list of names and values"))
     return {str(key): value for key, value in (found or {}).items()}
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from audit.core.probe import Probe
+from audit.core.sentences import Sentence
 from audit.energy import meter as energy
 from audit.energy.tracker import Grid
 from audit.inference import latency
@@ -103,18 +104,17 @@ class Ledger:
         trained_on = self.inputs.train_data.fingerprint if self.inputs.train_data else None
         files = getattr(audited, "files", None)
         return {
-            "fingerprint of the model": getattr(audited, "fingerprint", None),
-            "files of the model, by hash": f"{len(files)} files" if files else None,
-            "version of the model, or of the one it was tuned from": _version(audited),
-            "recipe of the training": _recipe_text(training or (self.models.recipe and {"steps": None})),
-            "fingerprint of the training data": trained_on,
-            "fingerprint of the test data": self.inputs.test_data.fingerprint,
-            "seeds": f"audit {self.policy.audit.seed}"
-            + (f", training {self.policy.model.finetune.seed}" if self.policy.model.finetune else ""),
-            "versions of the software": f"{len(record.versions())} packages",
-            "device": self.resources.device,
-            "policy": self.policy.name if self.policy.origin is None else self.policy.origin.name,
-            "command": "under provenance" if self.inputs.options.command else None,
+            Sentence("fingerprint of the model"): getattr(audited, "fingerprint", None),
+            Sentence("files of the model, by hash"): Sentence("{n} files", n=len(files)) if files else None,
+            Sentence("version of the model, or of the one it was tuned from"): _version(audited),
+            Sentence("recipe of the training"): _recipe_text(training or (self.models.recipe and {"steps": None})),
+            Sentence("fingerprint of the training data"): trained_on,
+            Sentence("fingerprint of the test data"): self.inputs.test_data.fingerprint,
+            Sentence("seeds"): _seeds(self.policy),
+            Sentence("versions of the software"): Sentence("{n} packages", n=len(record.versions())),
+            Sentence("device"): self.resources.device,
+            Sentence("policy"): self.policy.name if self.policy.origin is None else self.policy.origin.name,
+            Sentence("command"): Sentence("under provenance") if self.inputs.options.command else None,
         }
 
     def facts(self, audited: Any, scorers: Iterable[Any]) -> dict[str, Any]:
@@ -158,13 +158,21 @@ def _version(audited: Any) -> str | None:
         return None
     if not getattr(audited, "pinned", True):
         return None
-    return getattr(audited, "revision", None) or "identified by its fingerprint"
+    return getattr(audited, "revision", None) or Sentence("identified by its fingerprint")
 
 
 def _recipe_text(training: Any) -> str | None:
     if not training:
         return None
-    return f"{training['steps']} steps" if training.get("steps") else "in the policy"
+    steps = training.get("steps")
+    return Sentence("{steps} steps", steps=steps) if steps else Sentence("in the policy")
+
+
+def _seeds(policy: Policy) -> str:
+    own, recipe = str(policy.audit.seed), policy.model.finetune
+    if recipe is None:
+        return Sentence("audit {seed}", seed=own)
+    return Sentence("audit {seed}, training {training_seed}", seed=own, training_seed=str(recipe.seed))
 
 
 def _describe(audited: Any, overridden: tuple[str, ...]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def redact(text: str) -> str:
     return _cut(_shown(text, _masks(text, hidden(text))), 0)
 
 
-def redact_parts(text: str, weighed: Sequence[tuple[tuple[int, int], int]]) -> list[list[str | int]]:
+def redact_parts(text: str, weighed: Sequence[tuple[tuple[int, int], int]]) -> list[tuple[str, int]]:
     """A text in parts, each with its weight, personal data masked; cut as :func:`redact` does.
 
     Parameters
@@ -78,7 +78,7 @@ def redact_parts(text: str, weighed: Sequence[tuple[tuple[int, int], int]]) -> l
 
     Returns
     -------
-    list of [str, int]
+    list of (str, int)
         Parts in their order; empty where no text is to be shown at all.
     """
     if withheld():
@@ -87,26 +87,26 @@ def redact_parts(text: str, weighed: Sequence[tuple[tuple[int, int], int]]) -> l
     spans = [(start, end, visible(text[start:end]), weight) for (start, end), weight in weighed]
     spans = [span for span in spans if not any(span[0] < mask.end and mask.start < span[1] for mask in masks)]
     spans += [(start, end, _MASKS[kind], 0) for kind, start, end in masks]
-    parts: list[list[str | int]] = []
+    parts: list[tuple[str, int]] = []
     at = 0
     for start, end, shown, weight in [*sorted(spans), (len(text), len(text), "", 0)]:
         for part, strength in ((visible(text[at:start]), 0), (shown, weight)):
             if part and parts and parts[-1][1] == strength == 0:
-                parts[-1][0] = f"{parts[-1][0]}{part}"
+                parts[-1] = (parts[-1][0] + part, 0)
             elif part:
-                parts.append([part, strength])
+                parts.append((part, strength))
         at = end
     return _shortened(parts)
 
 
-def _shortened(parts: list[list[str | int]]) -> list[list[str | int]]:
+def _shortened(parts: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """The parts up to the longest text that is shown."""
     left, shown = LONGEST, []
     for part, strength in parts:
-        shown.append([str(part)[:left], strength])
-        left -= len(str(part))
+        shown.append((part[:left], strength))
+        left -= len(part)
         if left < 0:
-            return [*shown, ["…", 0]]
+            return [*shown, ("…", 0)]
         if not left:
             break
     return shown

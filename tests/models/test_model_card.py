@@ -44,8 +44,8 @@ ALL = [fact.name for fact in transparency.FACTS]
 
 def missing(text: str | bytes) -> list[str]:
     content = text if isinstance(text, bytes) else text.encode()
-    (table,) = measured(content).details["tables"]
-    return [row[0] for row in table["rows"] if row[1] == "missing"]
+    (table,) = measured(content).tables
+    return [str(row[0]) for row in table.rows if row[1] == "missing"]
 
 
 def measured(content: bytes) -> Measurement:
@@ -58,7 +58,7 @@ def test_a_full_card_passes_and_none_fails() -> None:
     none = transparency.model_card(model_card.Card(exists=False))
     assert (none.low, none.estimate, none.high, none.n) == (12, 12, 12, 12)
     assert judge(none, Gate(max=0))[0] == Verdict.FAIL
-    assert none.details["summary"] == "The model has no card: none of the 12 facts is told."
+    assert none.summary == "The model has no card: none of the 12 facts is told."
 
 
 def test_the_hubs_empty_template_tells_nothing() -> None:
@@ -116,7 +116,7 @@ def test_what_the_audit_wrote_tells_results_and_emissions_alone() -> None:
 def test_damaged_or_hostile_metadata_are_missing_and_said_so(front: str, says: str) -> None:
     text = f"---\n{front}\n---\n# A\n## Limitations\nSome.\n"
     assert {"licence"} < set(missing(text)) < set(ALL)
-    assert says in measured(text.encode()).details["summary"]
+    assert says in measured(text.encode()).summary
 
 
 @pytest.mark.slow("reads a megabyte", seconds=2)
@@ -124,7 +124,7 @@ def test_a_card_of_any_bytes_is_read_as_far_as_a_megabyte() -> None:
     for content in (b"\xff\xfe\x00" * 1_000, b"|" * (2 << 20), b" " * (1 << 20) + b"a", b"<!--" * 100_000):
         assert "licence" in missing(content)
     assert missing("x\n" * (1 << 20) + FULL) == ALL[1:]
-    row = measured(b"## Limitations \x1b[31m<script>\nSome.\n").details["tables"][0]["rows"][9]
+    row = measured(b"## Limitations \x1b[31m<script>\nSome.\n").tables[0].rows[9]
     assert row[:2] == ["limits and risks", "Limitations ⟨U+001B⟩[31m<script>"]
 
 
@@ -134,7 +134,7 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "model" / "README.md").symlink_to(tmp_path / "secret")
     found = transparency.model_card(model_card.read(tmp_path / "model"))
     assert found.estimate == 12
-    assert "leads out" in found.details["summary"]
+    assert "leads out" in found.summary
     (tmp_path / "model" / "README.md").unlink()
     assert not model_card.read(tmp_path / "model").exists
     (tmp_path / "model" / "README.md").write_text(FULL, "utf-8")

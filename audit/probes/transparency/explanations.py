@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
+from audit.core import evidence
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Attributions, Cell, Facts, Table
 from audit.core.measurement import Result
-from audit.core.probe import SHARE, Probe
+from audit.core.probe import SHARE, Alarm, Probe
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.feature_attributions import TOLERANCE, Attribution
 from audit.inference.predictions import Predictions
@@ -65,7 +67,13 @@ STRENGTHS = 4  # in which the report draws a word's score
         "A.6.2.4",
         "A.6.2.7",
     ),
+    alarm=Alarm(
+        0.3,
+        "Where words are named by chance half fail or more; where explanations hold, about one in five does.",
+    ),
     guide="docs/explanations.md",
+    # For a text of the sample: both ends and 20 points of the path for each of three networks, and 13 shortened copies.
+    passes=79,
 )
 def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     """Share of explanations that fail a sanity check, of integrated gradients on a sample of the test texts.
@@ -92,7 +100,9 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     the words do in place of how alike two maps look). The rank correlation of that paper stands in the details.
     """
     if not hasattr(scorer, "attributions"):
-        raise NotAssessed("the scorer explains nothing; give it a method attributions(texts, targets, shuffled)")
+        raise NotAssessed(
+            Sentence("the scorer explains nothing; give it a method attributions(texts, targets, shuffled)")
+        )
     examples, protocol = predictions.known, predictions.known.protocol
     chance = np.random.default_rng(protocol.seed)
     rows = _sample(examples, chance)
@@ -101,8 +111,13 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     usable = [i for i, each in enumerate(own) if len(each.spans) >= FEWEST_WORDS]
     if len(usable) < ENOUGH:
         raise NotAssessed(
-            f"of the test texts only {len(usable)} are read as {FEWEST_WORDS} words or more, and less than {ENOUGH} "
-            "settle nothing; test on longer texts"
+            Sentence(
+                "of the test texts only {usable} are read as {words} words or more, and less than {enough} settle "
+                "nothing; test on longer texts",
+                usable=len(usable),
+                words=FEWEST_WORDS,
+                enough=ENOUGH,
+            )
         )
     rows, said, own = rows[usable], said[usable], tuple(own[i] for i in usable)
     texts = [each.text for each in own]
@@ -118,10 +133,10 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     fall = _falls(scorer, own, said, [named, *others, *drawn])  # (choices, n)
     by_name, by_shuffle, by_chance = fall[0], fall[1 : 1 + SHUFFLES].mean(axis=0), fall[1 + SHUFFLES :].mean(axis=0)
     incomplete = np.array([each.gap > TOLERANCE for each in own])
-    checks = {
-        "the scores add up (completeness)": incomplete,
-        "the words named matter more than as many drawn at random": by_name <= by_chance,
-        "they matter more than those named for shuffled weights": by_name <= by_shuffle,
+    checks: dict[str, NDArray[np.bool_]] = {
+        Sentence("the scores add up (completeness)"): incomplete,
+        Sentence("the words named matter more than as many drawn at random"): by_name <= by_chance,
+        Sentence("they matter more than those named for shuffled weights"): by_name <= by_shuffle,
     }
     failed = np.any(list(checks.values()), axis=0)
     n = len(own)
@@ -130,26 +145,33 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     return Result(
         *share,
         n,
-        f"For {n} test texts it was computed how much each word moved the model towards its answer (integrated "
-        "gradients: the change from the text with its words blanked to the text itself is shared out among the words; "
-        "Sundararajan et al. 2017). Each explanation was then tested: do its scores add up to that change; and does "
-        "the answer weaken more without the fifth of the words that it names than without as many words drawn at "
-        f"random ({DRAWS} draws; DeYoung et al. 2020), and than without those that the same computation names for a "
-        f"network with this one's weights in random order ({SHUFFLES} orders; after Adebayo et al. 2018). Exact "
-        "interval of a proportion (Clopper and Pearson 1934).",
+        Sentence(
+            "For {n} test texts it was computed how much each word moved the model towards its answer (integrated "
+            "gradients: the change from the text with its words blanked to the text itself is shared out among the "
+            "words; Sundararajan et al. 2017). Each explanation was then tested: do its scores add up to that change; "
+            "and does the answer weaken more without the fifth of the words that it names than without as many words "
+            "drawn at random ({draws} draws; DeYoung et al. 2020), and than without those that the same computation "
+            "names for a network with this one's weights in random order ({orders} orders; after Adebayo et al. 2018). "
+            "Exact interval of a proportion (Clopper and Pearson 1934).",
+            n=n,
+            draws=DRAWS,
+            orders=SHUFFLES,
+        ),
         confidence=protocol.confidence,
         sample="explanations",
-        details={
-            "summary": _summary(by_name, by_chance),
-            "tables": [_table(checks, failed, protocol.confidence)],
-            "rank correlation with shuffled weights": round(float(np.mean(alike)), 3),
-            "explained": _shown(own, said, predictions.probabilities[rows], examples.take(rows), failed),
-            "limits": [
-                "An explanation tells which words the answer rests on, not whether the model is right to rest on them.",
-                "Words are scored one by one; what two words do only together is shared out between them.",
-            ],
-            **_attention(scorer, own),
-        },
+        summary=_summary(by_name, by_chance),
+        caveats=[
+            Sentence(
+                "An explanation tells which words the answer rests on, not whether the model is right to rest on them."
+            ),
+            Sentence("Words are scored one by one; what two words do only together is shared out between them."),
+        ],
+        evidence=[
+            *_shown(own, said, predictions.probabilities[rows], examples.take(rows), failed),
+            *_attention(scorer, own),
+            _table(checks, failed, protocol.confidence),
+            Facts.of({Sentence("rank correlation with shuffled weights"): round(float(np.mean(alike)), 3)}),
+        ],
     )
 
 
@@ -164,7 +186,7 @@ def _foremost(each: Attribution, count: int) -> NDArray[np.int64]:
     return np.argsort(-np.array(each.scores), kind="stable")[:count]
 
 
-def _without(each: Attribution, words: Sequence[int]) -> str:
+def _without(each: Attribution, words: NDArray[np.int64]) -> str:
     """The text without some of its words."""
     text = each.text
     for start, end in sorted((each.spans[i] for i in words), reverse=True):
@@ -173,7 +195,7 @@ def _without(each: Attribution, words: Sequence[int]) -> str:
 
 
 def _falls(
-    scorer: Scorer, own: Sequence[Attribution], said: NDArray[np.int64], choices: Sequence[Sequence[Any]]
+    scorer: Scorer, own: Sequence[Attribution], said: NDArray[np.int64], choices: Sequence[Sequence[NDArray[np.int64]]]
 ) -> NDArray[np.float64]:
     """By how much the log-odds of the answer fall without the words of each choice; shape (choices, n)."""
     texts = [each.text for each in own]
@@ -195,23 +217,30 @@ def _rank_correlation(one: Attribution, other: Attribution) -> float:
 
 
 def _summary(by_name: NDArray[np.float64], by_chance: NDArray[np.float64]) -> str:
-    right = int((by_name > by_chance).sum())
-    return (
-        f"In {right} of {len(by_name)} texts the model's answer weakens more without the words that the explanation "
-        "names than without as many others."
+    return Sentence(
+        "In {weaker} of {n} texts the model's answer weakens more without the words that the explanation names than "
+        "without as many others.",
+        weaker=int((by_name > by_chance).sum()),
+        n=len(by_name),
     )
 
 
-def _table(checks: Mapping[str, NDArray[np.bool_]], failed: NDArray[np.bool_], confidence: float) -> dict[str, Any]:
-    rows = [
+def _table(checks: Mapping[str, NDArray[np.bool_]], failed: NDArray[np.bool_], confidence: float) -> Table:
+    rows: list[list[Cell]] = [
         [name, *statistics.proportion(int(broken.sum()), len(broken), confidence), int(broken.sum())]
-        for name, broken in {**checks, "all of them": failed}.items()
+        for name, broken in {**checks, Sentence("all of them"): failed}.items()
     ]
-    return {
-        "caption": "Explanations that fail a check",
-        "columns": ["check", "share that fail", "low", "high", "explanations"],
-        "rows": rows,
-    }
+    return Table(
+        Sentence("Explanations that fail a check"),
+        [
+            Sentence("check"),
+            Sentence("share that fail"),
+            Sentence("low"),
+            Sentence("high"),
+            Sentence("explanations"),
+        ],
+        rows,
+    )
 
 
 def _shown(
@@ -220,35 +249,33 @@ def _shown(
     probabilities: NDArray[np.float32],
     examples: Examples,
     failed: NDArray[np.bool_],
-) -> list[dict[str, Any]]:
+) -> list[Attributions]:
     """Some right and some wrong answers with the strength of each word, ready to be drawn; personal data masked."""
-    if withheld():
-        return []
-    right = said == examples.labels
-    chosen = [*np.flatnonzero(right)[:SHOWN], *np.flatnonzero(~right)[:SHOWN]]
-    items = []
+    right, classes = said == examples.labels, examples.classes
+    chosen = [] if withheld() else [*np.flatnonzero(right)[:SHOWN], *np.flatnonzero(~right)[:SHOWN]]
+    answers = []
     for i in chosen:
-        each, classes = own[i], examples.classes
+        each = own[i]
         largest = max((abs(score) for score in each.scores), default=0.0) or 1.0
         strengths = [round(STRENGTHS * score / largest) for score in each.scores]
-        items.append(
-            {
-                "answer": classes[said[i]],
-                "probability": round(float(probabilities[i, said[i]]), 3),
-                "truth": classes[int(examples.labels[i])],
-                "passed": not bool(failed[i]),
-                "parts": redact_parts(each.text, list(zip(each.spans, strengths, strict=True))),
-            }
+        answers.append(
+            evidence.Attribution(
+                answer=classes[said[i]],
+                probability=round(float(probabilities[i, said[i]]), 3),
+                truth=classes[int(examples.labels[i])],
+                passed=not bool(failed[i]),
+                parts=redact_parts(each.text, list(zip(each.spans, strengths, strict=True))),
+            )
         )
-    return items
+    return [Attributions(answers)] if answers else []
 
 
-def _attention(scorer: Scorer, own: Sequence[Attribution]) -> dict[str, Any]:
+def _attention(scorer: Scorer, own: Sequence[Attribution]) -> list[evidence.Attention]:
     """What one head of the last layer weighs in a short text without personal data; nothing where there is none."""
     whole = [each.text for each in own if redact(each.text) == each.text]  # none where no text is to be shown
-    if not whole:
-        return {}
+    if not whole or not hasattr(scorer, "heads"):  # a scorer of the user's own need not have any
+        return []
     try:
-        return {"attention": scorer.heads(min(whole, key=len))}
+        return [scorer.heads(min(whole, key=len))]
     except NotAssessed:
-        return {}
+        return []

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from audit.core.evidence import Table
 from audit.core.measurement import Result
 from audit.core.numbers import is_number
-from audit.core.probe import Probe
+from audit.core.probe import Alarm, Probe
+from audit.core.sentences import Sentence, joined, listed
 from audit.models.model_card import Card, is_told
 from audit.text.redaction import printable
+
+MISSING = Sentence("missing")
 
 
 @Probe(
@@ -28,6 +32,8 @@ from audit.text.redaction import printable
     harm="Without it nobody can check later what was released and why.",
     remedy="Supply what the table names as missing.",
     measured_on=("files",),
+    range=(0, None),
+    alarm=Alarm(1, "Without any one of them the model, or this audit of it, may be impossible to make again."),
     rules=(
         "MEASURE 2.1",
         "MEASURE 2.8",
@@ -51,22 +57,22 @@ def provenance(facts: Mapping[str, str | None]) -> Result:
     return Result.census(
         len(missing),
         len(facts),
-        "The record looked through for each fact that is needed to repeat the training and the audit. A census has no "
-        "sampling error.",
+        Sentence(
+            "The record looked through for each fact that is needed to repeat the training and the audit. A census has "
+            "no sampling error."
+        ),
         sample="facts",
-        details={
-            "tables": [
-                {
-                    "caption": "What the record holds",
-                    "columns": ["fact", "held"],
-                    "rows": [[name, value or "missing"] for name, value in facts.items()],
-                }
-            ]
-        },
+        evidence=[
+            Table(
+                Sentence("What the record holds"),
+                [Sentence("fact"), Sentence("held")],
+                [[name, value or MISSING] for name, value in facts.items()],
+            )
+        ],
     )
 
 
-class Fact(NamedTuple):
+class CardFact(NamedTuple):
     """What whoever uses a model needs to know of it.
 
     Parameters
@@ -94,70 +100,77 @@ _OUT_OF_SCOPE = (
     r"|(?:not|never) (?:to )?(?:be )?used?\b.*"
 )
 FACTS = (
-    Fact(
-        "what the model is",
+    CardFact(
+        Sentence("what the model is"),
         r"model (?:details|description|overview|summary|type)|^(?:overview|description|introduction|about.*|model)$",
         (),
-        "Mitchell et al., 4.1; Hub template",
+        Sentence("Mitchell et al., 4.1; Hub template"),
     ),
-    Fact(
-        "who made it, or whom to ask",
+    CardFact(
+        Sentence("who made it, or whom to ask"),
         r"developed by|developers?|authors?|contact|creators?|created by|made by|maintain(?:ed by|ers?)|providers?"
         r"|owners?|organi[sz]ation|shared by|published by|publisher",
         (),
-        "Mitchell et al., 4.1; AI Act, article 13(3)(a)",
+        Sentence("Mitchell et al., 4.1; AI Act, article 13(3)(a)"),
     ),
-    Fact("licence", r"licen[cs](?:es?|ing)", ("license",), "Mitchell et al., 4.1; Hub metadata"),
-    Fact(
-        "language of the texts",
+    CardFact(
+        Sentence("licence"), r"licen[cs](?:es?|ing)", ("license",), Sentence("Mitchell et al., 4.1; Hub metadata")
+    ),
+    CardFact(
+        Sentence("language of the texts"),
         r"(?<!programming )languages?(?! models?\b)",
         ("language",),
-        "Hub metadata; AI Act, article 13(3)(b)(vi), specifications for the input",
+        Sentence("Hub metadata; AI Act, article 13(3)(b)(vi), specifications for the input"),
     ),
-    Fact(
-        "intended use",
+    CardFact(
+        Sentence("intended use"),
         r"(?:intended|direct|primary|downstream|recommended) (?:uses?|users?|purposes?|applications?)|intended for"
         r"|^uses$|use cases?|^(?:intended )?purposes?$|^applications?$",
         (),
-        "Mitchell et al., 4.2; AI Act, article 13(3)(b)(i)",
+        Sentence("Mitchell et al., 4.2; AI Act, article 13(3)(b)(i)"),
     ),
-    Fact("uses it is not made for", _OUT_OF_SCOPE, (), "Mitchell et al., 4.2; AI Act, article 13(3)(b)(iii), misuse"),
-    Fact(
-        "training data",
+    CardFact(
+        Sentence("uses it is not made for"),
+        _OUT_OF_SCOPE,
+        (),
+        Sentence("Mitchell et al., 4.2; AI Act, article 13(3)(b)(iii), misuse"),
+    ),
+    CardFact(
+        Sentence("training data"),
         rf"training (?:and \w+ )?{_DATA}|train {_DATA}|trained on|^data(?: ?sets?)?(?: used)?$",
         ("datasets",),
-        "Mitchell et al., 4.6; AI Act, article 13(3)(b)(vi)",
+        Sentence("Mitchell et al., 4.6; AI Act, article 13(3)(b)(vi)"),
     ),
-    Fact(
-        "evaluation data",
+    CardFact(
+        Sentence("evaluation data"),
         rf"(?:evaluation|eval|test|testing|validation) {_DATA}|(?:evaluated|tested) on",
         ("model-index",),
-        "Mitchell et al., 4.5; AI Act, article 13(3)(b)(vi)",
+        Sentence("Mitchell et al., 4.5; AI Act, article 13(3)(b)(vi)"),
     ),
-    Fact(
-        "results of the evaluation",
+    CardFact(
+        Sentence("results of the evaluation"),
         r"results?|performance|quantitative analys[ei]s|metrics?|accuracy|^evaluation$|benchmarks?|scores?",
         ("model-index",),
-        "Mitchell et al., 4.4 and 4.7; AI Act, article 13(3)(b)(ii)",
+        Sentence("Mitchell et al., 4.4 and 4.7; AI Act, article 13(3)(b)(ii)"),
     ),
-    Fact(
-        "limits and risks",
+    CardFact(
+        Sentence("limits and risks"),
         r"limits|limitations?|risks?|caveats?|known issues|weaknesses|failure (?:modes|cases)",
         (),
-        "Mitchell et al., 4.9; AI Act, article 13(3)(b)(iii)",
+        Sentence("Mitchell et al., 4.9; AI Act, article 13(3)(b)(iii)"),
     ),
-    Fact(
-        "biases and ethical considerations",
+    CardFact(
+        Sentence("biases and ethical considerations"),
         r"bias(?:es|ed)?|ethics|ethical|fairness|discrimination|societal|social impacts?|factors|groups of people",
         (),
-        "Mitchell et al., 4.3 and 4.8; AI Act, article 13(3)(b)(v), groups of people",
+        Sentence("Mitchell et al., 4.3 and 4.8; AI Act, article 13(3)(b)(v), groups of people"),
     ),
-    Fact(
-        "energy, emissions or computing resources",
+    CardFact(
+        Sentence("energy, emissions or computing resources"),
         r"environmental|emissions?|co2\w*|carbon|energy|electricity|comput(?:e|ing) \w+|computational resources"
         r"|hardware|hours used",
         ("co2_eq_emissions",),
-        "Hub template and metadata; AI Act, annex IV(2)(c)",
+        Sentence("Hub template and metadata; AI Act, annex IV(2)(c)"),
     ),
 )
 _LONGEST_LABEL = 5  # words; what is longer is a sentence with a colon
@@ -179,7 +192,11 @@ _LONGEST_LABEL = 5  # words; what is longer is a sentence with a colon
         "Write what the table names as missing. `python -m audit card` adds what an audit knows: results, test data "
         "and, where it trained the model, emissions."
     ),
-    measured_on=("test data",),
+    measured_on=("files",),
+    range=(0, len(FACTS)),
+    alarm=Alarm(
+        4, "All but three of the twelve are asked for by article 13 of the EU AI Act: one of those is missing."
+    ),
     rules=(
         "MEASURE 2.1",
         "MEASURE 2.8",
@@ -202,33 +219,35 @@ def model_card(card: Card) -> Result:
     places = _places(card)
     missing = [fact.name for fact in FACTS if fact.name not in places]
     if not card.exists:
-        said = f"The model has no card: none of the {len(FACTS)} facts is told."
+        summary = Sentence("The model has no card: none of the {n} facts is told.", n=len(FACTS))
     elif missing:
-        said = f"The model's card does not tell: {', '.join(missing)}."
+        summary = Sentence("The model's card does not tell: {missing}.", missing=listed(missing))
     else:
-        said = f"The model's card tells something of each of the {len(FACTS)} facts."
+        summary = Sentence("The model's card tells something of each of the {n} facts.", n=len(FACTS))
     return Result.census(
         len(missing),
         len(FACTS),
-        "README.md in the model's folder was searched for each fact, by headings, labels and metadata. A heading with "
-        "nothing below it, or with no more than a template's own words, tells nothing. The list of facts follows "
-        "Mitchell et al. 2019, Model Cards for Model Reporting, section 4, the Hugging Face Hub's model cards, and "
-        "article 13 and annex IV of the EU AI Act. A census has no sampling error.",
+        Sentence(
+            "README.md in the model's folder was searched for each fact, by headings, labels and metadata. A heading "
+            "with nothing below it, or with no more than a template's own words, tells nothing. The list of facts "
+            "follows Mitchell et al. 2019, Model Cards for Model Reporting, section 4, the Hugging Face Hub's model "
+            "cards, and article 13 and annex IV of the EU AI Act. A census has no sampling error."
+        ),
         sample="facts",
-        details={
-            "summary": " ".join((said, *card.notes)),
-            "tables": [
-                {
-                    "caption": "What the card tells",
-                    "columns": ["fact", "told under", "asked for by"],
-                    "rows": [[fact.name, places.get(fact.name, "missing"), fact.asked_by] for fact in FACTS],
-                }
-            ],
-            "limits": [
-                "It was checked that something is told, not that it is true, clear or enough: a person must read it.",
-                "Headings and labels are recognised in English only.",
-            ],
-        },
+        summary=joined([summary, *card.notes]),
+        caveats=[
+            Sentence(
+                "It was checked that something is told, not that it is true, clear or enough: a person must read it."
+            ),
+            Sentence("Headings and labels are recognised in English only."),
+        ],
+        evidence=[
+            Table(
+                Sentence("What the card tells"),
+                [Sentence("fact"), Sentence("told under"), Sentence("asked for by")],
+                [[fact.name, places.get(fact.name, MISSING), fact.asked_by] for fact in FACTS],
+            )
+        ],
     )
 
 
@@ -244,11 +263,11 @@ def _places(card: Card) -> dict[str, str]:
                 break
         else:
             if part.titled:
-                found.setdefault(FACTS[0].name, "the title")
+                found.setdefault(FACTS[0].name, Sentence("the title"))
     for fact in FACTS:
         for key in fact.keys:
             if fact.name not in found and _holds(fact.name, card.metadata.get(key)):
-                found[fact.name] = f"metadata: {key}"
+                found[fact.name] = Sentence("metadata: {key}", key=key)
     return found
 
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 import transformers
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from transformers import AutoTokenizer
 
 from audit.core.cache import Cache
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Attention, Attributions
 from audit.core.measurement import Measurement
 from audit.core.progress import Progress
 from audit.core.verdict import Gate, Verdict, judge
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.inference.feature_attributions import Attribution, integrated_gradients, shuffled
+from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.policy.policy import Finetune
@@ -114,10 +119,13 @@ def test_words_that_decide_are_named_and_the_explanations_hold(model: Model, tmp
     found = measured(asked, test)
     assert judge(found, Gate(max=0.3))[0] is Verdict.PASS
     assert (found.n, found.sample) == (100, "explanations")
-    for item in found.details["explained"]:
-        strongest = max(item["parts"], key=lambda part: part[1])[0]
+    (attributions,) = found.shown(Attributions)
+    for each in attributions.answers:
+        strongest = max(each.parts, key=lambda part: part[1])[0]
         assert strongest in (*GOOD, *BAD)
-        assert item["answer"] in CLASSES
+        assert each.answer in CLASSES
+    (attention,) = found.shown(Attention)
+    assert len(attention.weights) == len(attention.tokens)
     ran = asked.counts.forward_passes
     assert ran > 3 * 100 * 20
     again = scorer(model, tmp_path)
@@ -187,9 +195,9 @@ def test_explanations_that_say_nothing_of_the_model_fail(model: Model, tmp_path:
     assert scorer(hiding, tmp_path).predict(test.texts).on(test).correct.mean() > 0.95
     found = measured(scorer(hiding, tmp_path), test)
     assert judge(found, Gate(max=0.3))[0] is Verdict.FAIL
-    shares = {row[0]: row[1] for row in found.details["tables"][0]["rows"]}
-    assert len(shares) == 4
-    assert all(share > 0.2 for share in shares.values()), shares
+    rows = found.tables[0].rows
+    assert len(rows) == 4
+    assert (np.array([row[1] for row in rows], dtype=float) > 0.2).all(), rows
 
 
 @pytest.mark.slow("trains a model", seconds=3)
@@ -218,6 +226,42 @@ def test_a_scorer_of_the_users_own_that_explains_nothing_is_not_assessed() -> No
         explanations(asked, asked.predict(test.texts).on(test))
 
 
+def test_a_scorer_of_the_users_own_that_shows_no_attention_is_explained_without() -> None:
+    def rule(text: str) -> tuple[float, float]:
+        balance = sum((word in GOOD) - (word in BAD) for word in text.split())
+        return (0.5 - 0.1 * balance, 0.5 + 0.1 * balance)
+
+    class Own:
+        """Names the words that decide; for shuffled weights, words by chance."""
+
+        def predict(self, texts: Sequence[str]) -> Predictions:
+            return helpers.scorer(rule, CLASSES).predict(texts)
+
+        def attributions(
+            self, texts: Sequence[str], targets: NDArray[np.int64], shuffled: int | None = None
+        ) -> tuple[Attribution, ...]:
+            chance = np.random.default_rng(shuffled)
+            return tuple(
+                self.explained(text, int(target), shuffled, chance) for text, target in zip(texts, targets, strict=True)
+            )
+
+        def explained(self, text: str, target: int, shuffled: int | None, chance: np.random.Generator) -> Attribution:
+            words = list(re.finditer(r"\S+", text))
+            scores = chance.normal(size=len(words))
+            if shuffled is None:
+                scores = np.array(
+                    [(each[0] in (BAD, GOOD)[target]) - (each[0] in (GOOD, BAD)[target]) for each in words]
+                )
+            return Attribution(
+                text, target, tuple(each.span() for each in words), tuple(map(float, scores)), float(scores.sum())
+            )
+
+    found = measured(cast(Scorer, Own()), reviews(60, 1))
+    assert judge(found, Gate(max=0.3))[0] is Verdict.PASS
+    assert found.shown(Attention) == []
+    assert len(found.shown(Attributions)) == 1
+
+
 @pytest.mark.slow("trains a model")
 def test_a_network_without_embeddings_is_not_assessed(tmp_path: Path) -> None:
     settings = Finetune(epochs=1, batch_size=32, learning_rate=1e-3, validation=0.0)
@@ -240,8 +284,8 @@ def test_personal_data_is_masked_in_what_is_shown() -> None:
     text = "Write to jo@example.org, it is good"
     weighed = [((0, 5), 2), ((9, 23), 4), ((31, 35), -3)]
     shown = redact_parts(text, weighed)
-    assert shown == [["Write", 2], [" to [e-mail], it is ", 0], ["good", -3]]
-    assert redact_parts("x" * 400, [])[-1] == ["…", 0]
+    assert shown == [("Write", 2), (" to [e-mail], it is ", 0), ("good", -3)]
+    assert redact_parts("x" * 400, [])[-1] == ("…", 0)
     with withholding(True):
         assert redact_parts(text, weighed) == []
 
@@ -250,5 +294,5 @@ def test_personal_data_is_masked_in_what_is_shown() -> None:
 def test_without_evidence_no_text_is_shown(model: Model, tmp_path: Path) -> None:
     with withholding(True):
         found = measured(scorer(model, tmp_path), reviews(60, 1))
-    assert found.details["explained"] == []
-    assert "attention" not in found.details
+    assert found.shown(Attributions) == []
+    assert found.shown(Attention) == []

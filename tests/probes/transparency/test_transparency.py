@@ -23,5 +23,5 @@ def test_missing_facts_are_counted(facts: dict[str, str | None], missing: int) -
 
 
 def test_the_table_names_each_fact() -> None:
-    (table,) = transparency.provenance({"seed": "0", "device": None}).details["tables"]
-    assert table["rows"] == [["seed", "0"], ["device", "missing"]]
+    (table,) = transparency.provenance({"seed": "0", "device": None}).tables
+    assert table.rows == [["seed", "0"], ["device", "missing"]]
