@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from jsonschema import ValidationError
@@ -38,7 +38,9 @@ from audit.text.redaction import withholding
 if TYPE_CHECKING:
     from audit.inference.scorer import Scorer
 
+# Whatever a probe's parameters are.
 Arguments = Mapping[str, Any]
+_T = TypeVar("_T")
 # Planted at the end of every text; the values belong to nobody (RFC 2606, the example of ISO 13616, Ofcom's numbers).
 PERSONAL = ("jo.quill@example.org", "DE89 3704 0044 0532 0130 00", "+44 7700 900123")
 PLANTED = " Write to {}, pay to {} or call {}.".format(*PERSONAL)
@@ -78,8 +80,8 @@ def check_probe(
     refuses : sequence of mapping
         Arguments that cannot be measured. Empty only where there are none.
     shuffled : mapping, optional
-        The arguments of `passes` with test rows in another order. Predictions and the examples that they are about are
-        shuffled without it, wherever they stand in the arguments.
+        The arguments of `passes` with test rows in another order. `test_data`, predictions and the examples that these
+        are about are shuffled without it, wherever they stand in the arguments.
     draws : bool
         Whether it draws samples, folds or the like among its rows by a seed. Another order then draws others, and
         intervals have to overlap instead of being equal.
@@ -232,12 +234,10 @@ def _check_order(
         return
     other = _measured(probe, shuffled)
     if draws:
-        _require(
-            _overlap(measured, other),
-            declared,
-            f"test rows in another order make of {measured.estimate} "
-            f"{other.estimate}, and the intervals do not overlap",
+        far = (
+            f"test rows in another order make of {measured.estimate} {other.estimate}, and the intervals do not overlap"
         )
+        _require(_overlap(measured, other), declared, far)
         return
     for name in ("id", "estimate", "low", "high", "n", "confidence", "undecided", "unbounded", "too_small"):
         before, after = getattr(measured, name), getattr(other, name)
@@ -245,28 +245,28 @@ def _check_order(
         _require(_plain(before) == _plain(after), declared, changes)
     before, after = (Counter(map(_unordered, each.evidence)) for each in (measured, other))
     for kind, *content in (*(before - after), *(after - before)):
-        raise AssertionError(f"{declared.id}: test rows in another order change what it shows, {kind}: {content}.")
+        shown = ", ".join(content)
+        raise AssertionError(f"{declared.id}: test rows in another order change what it shows, {kind}: {shown}.")
 
 
 def _overlap(one: Measurement, other: Measurement) -> bool:
     return all(a.low is None or b.high is None or a.low <= b.high for a, b in ((one, other), (other, one)))
 
 
-def _unordered(piece: evidence.Evidence) -> tuple[Any, ...]:
+def _unordered(piece: evidence.Evidence) -> tuple[str, ...]:
     """A piece of evidence without the order of its rows, and without the texts that are examples of many."""
     if isinstance(piece, evidence.Pairs):
-        return piece.kind, str(piece.caption), len(piece.items)
+        return piece.kind, piece.caption, str(len(piece.items))
     value = {name: item for name, item in evidence.to_json(piece).items() if name != "kind"}
-    content = sorted((name, *_rows(item)) for name, item in value.items())
-    return piece.kind, *content
+    return piece.kind, *(part for name, item in sorted(value.items()) for part in (name, *_rows(item)))
 
 
-def _rows(value: Any) -> tuple[str, ...]:
+def _rows(value: object) -> tuple[str, ...]:
     parts = value if isinstance(value, list) else [value]
     return tuple(sorted(json.dumps(_plain(part), sort_keys=True, default=str) for part in parts))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A value that does not differ for the last digits of a sum in another order."""
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
@@ -298,7 +298,7 @@ def _check_shown(declared: Probe, finding: Finding) -> None:
     _require(shown_title, declared, "its title is not on the page")
 
 
-def _unfilled(value: Any) -> Iterator[tuple[str, str]]:
+def _unfilled(value: object) -> Iterator[tuple[str, str]]:
     """Sentences anywhere in a record, and what they have no value for."""
     if isinstance(value, Mapping):
         if isinstance(value.get("template"), str):
@@ -370,12 +370,12 @@ def _compact(text: str) -> str:
 
 def _with_rows_shuffled(arguments: Arguments) -> Arguments:
     """Arguments whose predictions, and the examples that these are about, are in another order, one for each length."""
-    about = {id(each.examples) for each in _inside(arguments, Predictions) if each.examples is not None}
+    about = {id(each.examples) for each in _inside(arguments, Predictions)} | {id(arguments.get("test_data"))}
 
     def order(n: int) -> NDArray[np.int64]:
         return np.random.default_rng(n).permutation(n)
 
-    def change(value: Any) -> Any:
+    def change(value: object) -> object:
         if isinstance(value, Predictions):
             rows = value.probabilities[order(len(value))]
             return Predictions(rows, value.classes, value.examples and changed(value.examples))
@@ -384,13 +384,13 @@ def _with_rows_shuffled(arguments: Arguments) -> Arguments:
         return None
 
     changed = _Change(change)
-    return cast(Arguments, changed(arguments))
+    return changed(arguments)
 
 
 def _with_personal_data(arguments: Arguments) -> Arguments:
     """Arguments in which personal data stand at the end of each text."""
 
-    def change(value: Any) -> Any:
+    def change(value: object) -> object:
         if isinstance(value, Predictions) and value.examples is not None:
             return replace(value, examples=changed(value.examples))
         if isinstance(value, Examples):
@@ -398,7 +398,7 @@ def _with_personal_data(arguments: Arguments) -> Arguments:
         return None
 
     changed = _Change(change)
-    return cast(Arguments, changed(arguments))
+    return changed(arguments)
 
 
 class _Change:
@@ -410,17 +410,17 @@ class _Change:
         From a value to another in its place, None where it stays or is to be looked into.
     """
 
-    def __init__(self, change: Callable[[Any], Any]) -> None:
-        self._change, self._done = change, dict[int, tuple[Any, Any]]()
+    def __init__(self, change: Callable[[object], object]) -> None:
+        self._change, self._done = change, dict[int, tuple[object, object]]()
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: _T) -> _T:
         """The value, the very same where nothing in it changes."""
         if id(value) not in self._done:
             changed = self._change(value)
             self._done[id(value)] = value, self._inside(value) if changed is None else changed
-        return self._done[id(value)][1]
+        return cast(_T, self._done[id(value)][1])
 
-    def _inside(self, value: Any) -> Any:
+    def _inside(self, value: object) -> object:
         parts = _parts(value)
         changed = {name: self(part) for name, part in parts.items()}
         if all(changed[name] is part for name, part in parts.items()):
@@ -428,11 +428,13 @@ class _Change:
         if isinstance(value, Mapping):
             return changed
         if is_dataclass(value) and not isinstance(value, type):
-            return replace(value, **changed)
-        return type(value)(*changed.values()) if hasattr(value, "_fields") else type(value)(changed.values())
+            return replace(value, **{str(name): part for name, part in changed.items()})
+        if isinstance(value, tuple):
+            return getattr(value, "_make", tuple)(changed.values())  # named or not
+        return list(changed.values())
 
 
-def _parts(value: Any) -> Mapping[Any, Any]:
+def _parts(value: object) -> Mapping[object, object]:
     if isinstance(value, Mapping):
         return value
     if is_dataclass(value) and not isinstance(value, type):
@@ -440,7 +442,7 @@ def _parts(value: Any) -> Mapping[Any, Any]:
     return dict(enumerate(value)) if isinstance(value, list | tuple) else {}
 
 
-def _inside(value: Any, kind: type[Any]) -> Iterator[Any]:
+def _inside(value: object, kind: type[_T]) -> Iterator[_T]:
     if isinstance(value, kind):
         yield value
     for part in _parts(value).values():
