@@ -6,25 +6,23 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import pytest
 from filelock import FileLock
 from jsonschema.validators import validator_for
-from numpy.typing import ArrayLike, NDArray
 
 from audit.core.evidence import from_json
 from audit.core.measurement import Result
 from audit.core.sentences import from_json as sentence
-from audit.data.examples import Examples, Protocol
-from audit.inference.predictions import Predictions
-from audit.inference.scorer import Scorer
 from audit.record.schema import schema
+from audit.testing import examples as examples
+from audit.testing import predictions as predictions
+from audit.testing import scorer as scorer
 
 ROOT = Path(__file__).parent.parent
 TWO = ("negative", "positive")
@@ -57,37 +55,6 @@ def processor(lock: Path, *, alone: bool) -> Iterator[None]:
 
 
 TINY_WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "the", "a", "##s"]
-
-
-def examples(
-    labels: ArrayLike,
-    classes: Sequence[str] = TWO,
-    *,
-    texts: Sequence[str] | None = None,
-    groups: Mapping[str, Sequence[str | None]] | None = None,
-    **protocol: Any,
-) -> Examples:
-    """Examples with these labels; without texts each has one of its own."""
-    truth = np.asarray(labels, dtype=np.int64)
-    columns: dict[str, NDArray[np.object_]] = {
-        name: np.array(list(column), dtype=object) for name, column in (groups or {}).items()
-    }
-    return Examples(
-        texts=tuple(texts) if texts is not None else tuple(f"text {i}" for i in range(len(truth))),
-        labels=truth,
-        classes=tuple(classes),
-        subgroups=columns,
-        protocol=Protocol(**protocol),
-    )
-
-
-def predictions(said: ArrayLike, about: Examples) -> Predictions:
-    """Predictions that give each example the class that is said, with probability 0.8."""
-    labels = np.asarray(said, dtype=np.int64)
-    classes = len(about.classes)
-    probabilities = np.full((len(labels), classes), 0.2 / (classes - 1), dtype=np.float32)
-    probabilities[np.arange(len(labels)), labels] = 0.8
-    return Predictions(probabilities, about.classes, about)
 
 
 @cache
@@ -125,22 +92,6 @@ def recorded(finding: Mapping[str, Any]) -> Result:
         caveats=[sentence(each) for each in finding.get("caveats", ())],
         **texts,
     )
-
-
-class _Rule:
-    """Answers by a pure function of the text, and remembers what it was asked."""
-
-    def __init__(self, rule: Callable[[str], Sequence[float]], classes: Sequence[str]) -> None:
-        self.rule, self.classes = rule, tuple(classes)
-
-    def predict(self, texts: Sequence[str]) -> Predictions:
-        rows = np.array([self.rule(text) for text in texts], dtype=np.float32)
-        return Predictions(rows.reshape(len(texts), len(self.classes)), self.classes)
-
-
-def scorer(rule: Callable[[str], Sequence[float]], classes: Sequence[str] = TWO) -> Scorer:
-    """A scorer whose probabilities are a function of the text alone."""
-    return cast(Scorer, _Rule(rule, classes))
 
 
 def is_one_sentence(message: str) -> bool:

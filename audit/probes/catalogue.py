@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
-from audit import probes
+from audit import probes as package
 from audit.core.identifiers import Challenge, base_id
 from audit.core.probe import DeclaredProbe, Probe
 
@@ -19,11 +19,12 @@ from audit.core.probe import DeclaredProbe, Probe
 @cache
 def built_in() -> tuple[Probe, ...]:
     """The declarations of this package, in the order of its modules."""
-    return tuple(dict.fromkeys(probe.declaration for probe in _declared()))
+    return tuple(dict.fromkeys(probe.declaration for probe in probes()))
 
 
-def _declared() -> Iterator[DeclaredProbe[...]]:
-    for module in pkgutil.walk_packages(probes.__path__, f"{probes.__name__}."):
+def probes() -> Iterator[DeclaredProbe[...]]:
+    """The probes of this package, in the order of its modules."""
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if module.name != __name__:
             yield from (
                 value

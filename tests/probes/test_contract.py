@@ -1,0 +1,701 @@
+"""Each probe of the catalogue holds to what an audit, its record and its reports rely on; and who does not, is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike, NDArray
+from safetensors.numpy import save_file
+
+from audit import Alarm, Fact, Facts, Gate, NotAssessed, Pair, Pairs, Probe, Result, Sentence, Table, statistics
+from audit.core.evidence import Evidence
+from audit.core.probe import DeclaredProbe
+from audit.data.examples import Examples
+from audit.experiments.runs import Trained
+from audit.inference.feature_attributions import Attribution
+from audit.inference.predictions import Predictions
+from audit.inference.scorer import Scorer
+from audit.models import model_card
+from audit.models.model import Model
+from audit.probes import catalogue
+from audit.probes.quality.quality import accuracy
+from audit.testing import PLANTED, check_probe
+from audit.training.canaries import CanaryTwin
+from tests.helpers import ROOT, THREE, TWO, examples, predictions, scorer
+from tests.models.test_model_card import FULL
+from tests.probes.claims import test_claims as claims
+from tests.probes.environment import test_environment as energy
+from tests.probes.environment import test_smaller as smaller
+from tests.probes.ethics import test_counterfactual as people
+from tests.probes.ethics import test_varieties as varieties
+from tests.probes.privacy import test_canary as canary
+from tests.probes.quality import test_behaviour as behaviour
+from tests.probes.quality import test_quality as quality
+from tests.probes.security import test_adversarial as attacks
+from tests.probes.security import test_backdoor as backdoors
+from tests.probes.security import test_latency as latency
+from tests.probes.security import test_perturbation as disturbed
+from tests.probes.transparency import test_explanations as explained
+
+Arguments = Mapping[str, Any]
+PROBES = {probe.id: probe for probe in catalogue.probes()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What :func:`check_probe` asks for."""
+
+    gate: Gate | float
+    passes: Arguments
+    fails: Arguments
+    refuses: Sequence[Arguments] = ()
+    shuffled: Arguments | None = None
+    draws: bool = False
+
+
+def _case(
+    gate: Gate | float, arguments: Callable[[Any], Arguments], good: Any, bad: Any, *refuses: Arguments, **more: Any
+) -> Case:
+    """A case whose arguments are a function of how good the model is."""
+    return Case(gate, arguments(good), arguments(bad), refuses, **more)
+
+
+def _plain(text: str) -> str:
+    """A text without what was planted in it, for stand-ins that know their texts by heart."""
+    return text.replace(PLANTED, "")
+
+
+def _by_heart(rule: Callable[[str], Sequence[float]]) -> Scorer:
+    return scorer(lambda text: rule(_plain(text)))
+
+
+def _said(label: int, texts: Sequence[str], **protocol: Any) -> Predictions:
+    """Right answers of one class to all texts."""
+    return predictions([label] * len(texts), examples([label] * len(texts), texts=texts, **protocol))
+
+
+# ---- quality
+
+
+def _answers(right: float, seed: int = 0) -> Predictions:
+    """Predictions of three classes, right in about this share of 600."""
+    truth, chance = np.arange(600) % 3, np.random.default_rng(seed).random(600)
+    return predictions(np.where(chance < right, truth, (truth + 1) % 3), examples(truth, THREE))
+
+
+def _of_answers(_: Path) -> Case:
+    return _case(0.8, lambda right: {"predictions": _answers(right)}, 0.95, 0.5)
+
+
+def _roc_auc(_: Path) -> Case:
+    one_of_a_class = predictions([0, 1, 1], examples([0, 1, 1]))
+    return replace(_of_answers(_), refuses=[{"predictions": one_of_a_class}])
+
+
+def _calibration(_: Path) -> Case:
+    few = {"predictions": quality._stated(19, 4)}
+    return _case(0.01, lambda lie: {"predictions": quality._stated(4000, 1, lie)}, 0.0, 0.2, few)
+
+
+def _own_metric(_: Path) -> Case:
+    def share(said: ArrayLike, truth: ArrayLike) -> float:
+        return float(np.mean(np.asarray(said) == np.asarray(truth)))
+
+    rest = {"own_metric": "mine", "metric": share}
+    return _case(Gate(min=0.8), lambda right: {"predictions": _answers(right), **rest}, 0.95, 0.5)
+
+
+def _baseline_gain(_: Path) -> Case:
+    words = _answers(0.7, 1)
+    return _case(0.02, lambda right: {"predictions": _answers(right), "word_counts": words}, 0.95, 0.5)
+
+
+def _regression(_: Path) -> Case:
+    former = _answers(0.8)
+    planted = examples(former.truth, THREE, texts=[f"{text}{PLANTED}" for text in former.known.texts])
+    said = [former.classes[i] for i in former.labels]
+    before = {key: answer for about in (former.known, planted) for key, answer in zip(about.keys, said, strict=True)}
+    nothing = {"predictions": former, "former": None}
+    return _case(-0.1, lambda right: {"predictions": _answers(right), "former": before}, 0.9, 0.5, nothing)
+
+
+def _behaviour(_: Path) -> Case:
+    rest = {"classes": TWO, "capability": "negation_of_positive"}
+    knows, counts = scorer(behaviour._oracle("negation_of_positive", TWO)), scorer(behaviour._bag)
+    german = {"scorer": counts, **rest, "protocol": examples([0], language="de").protocol}
+    nameless = {"scorer": counts, **rest, "classes": ("1", "2")}
+    return _case(0.25, lambda model: {"scorer": model, **rest}, knows, counts, german, nameless)
+
+
+# ---- ethics
+
+
+def _grouped(second: float) -> Predictions:
+    """Predictions of two groups of 1,500, right in 95 of 100 for the first, for the second as often as that."""
+    group, truth = np.repeat([0, 1], 1500), np.arange(3000) % 2
+    right = np.random.default_rng(2).random(3000) < np.array([0.95, second])[group]
+    # Positive where it is wrong, so that the groups differ in how often they are called positive too.
+    return predictions(np.where(right, truth, 1), examples(truth, groups={"g": [f"group {i}" for i in group]}))
+
+
+def _by_group(gate: float, _: Path) -> Case:
+    few = predictions([0, 1], examples([0, 1], groups={"g": ["a", "b"]}))
+    of_few = {"predictions": few, "subgroup": "g"}
+    return _case(gate, lambda second: {"predictions": _grouped(second), "subgroup": "g"}, 0.95, 0.55, of_few)
+
+
+def _counterfactual(_: Path) -> Case:
+    about = examples([i % 2 for i in range(len(people.WOMEN))], texts=people.WOMEN)
+    rest = {"predictions": predictions([1] * len(about), about), "axis": "gender"}
+    fair, unfair = scorer(people._fair), scorer(people._against("female", "gender"))
+    foreign = {"scorer": fair, **rest, "predictions": _said(0, ["ja", "nein"], language="de")}
+    return _case(0.05, lambda model: {"scorer": model, **rest}, fair, unfair, foreign)
+
+
+def _varieties(_: Path) -> Case:
+    rest = {"predictions": _said(0, varieties.TEXTS), "kind": "informal"}
+    knows = scorer(lambda text: [0.9, 0.1])
+    only_standard = scorer(lambda text: [0.9, 0.1] if "because" in text else [0.2, 0.8])
+    short = {"scorer": knows, **rest, "predictions": _said(0, ["ok", "fine"])}
+    return _case(0.05, lambda model: {"scorer": model, **rest}, knows, only_standard, short)
+
+
+# ---- privacy
+
+
+class _Embedder:
+    """Answers by chance, and has a row for each text, which tells the group so clearly."""
+
+    def __init__(self, about: Examples, clearly: float) -> None:
+        rng, groups = np.random.default_rng(4), about.groups("g")
+        self.rows = {text: rng.normal(size=8) for text in about.texts}
+        for text, group in zip(about.texts, groups, strict=True):
+            self.rows[text][0] += clearly * (group == "g1")
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        return Predictions(np.full((len(texts), 2), 0.5, np.float32), TWO)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([self.rows[_plain(text)] for text in texts], dtype=np.float32)
+
+
+def _leakage(_: Path) -> Case:
+    rng = np.random.default_rng(3)
+    words = [f"word{i}" for i in range(40)]
+    texts = [f"{i} {' '.join(rng.choice(words, 8))}" for i in range(600)]
+    about = examples(rng.integers(0, 2, 600), texts=texts, groups={"g": [f"g{i}" for i in rng.integers(0, 2, 600)]})
+    rest = {"predictions": predictions(about.labels, about), "subgroup": "g"}
+    blind = {"scorer": scorer(lambda text: [0.5, 0.5]), **rest}
+    return _case(0.2, lambda clearly: {"scorer": _Embedder(about, clearly), **rest}, 0.0, 3.0, blind, draws=True)
+
+
+def _membership(_: Path) -> Case:
+    members, others = (
+        examples(np.ones(600), texts=[f"text {i:06}" for i in range(first, first + 600)]) for first in (0, 600)
+    )
+
+    def remembering(memory: float) -> dict[str, Any]:
+        rng = np.random.default_rng(1)
+        logits = np.concatenate([rng.normal(memory, size=600), rng.normal(size=600)])
+        sure = dict(zip((*members.texts, *others.texts), 1 / (1 + np.exp(-logits)), strict=True))
+        model = _by_heart(lambda text: [1 - sure[text], sure[text]])
+        return {"scorer": model, "members": members, "predictions": model.predict(others.texts).on(others)}
+
+    unknown = {**remembering(0.0), "members": None}
+    no_others = {**remembering(0.0), "predictions": _said(1, members.texts)}
+    return _case(0.6, remembering, 0.0, 3.0, unknown, no_others, draws=True)
+
+
+def _canary(_: Path) -> Case:
+    made = canary.canaries()
+
+    def reader(memory: float, noise: int) -> Scorer:
+        return _by_heart(canary.reader(made, memory, noise).rule)  # type: ignore[attr-defined]
+
+    other = reader(0.0, 2)
+    return _case(
+        1.0, lambda memory: {"twin": CanaryTwin(made, reader(memory, 1)), "scorer": other, "delta": 1e-5}, 0.0, 4.0
+    )
+
+
+def _overlap(_: Path) -> Case:
+    train = examples([0, 1] * 50, texts=[f"known {i}" for i in range(100)])
+
+    def with_copies(count: int) -> dict[str, Any]:
+        test = examples([0, 1] * 50, texts=[*train.texts[:count], *(f"new {i}" for i in range(count, 100))])
+        return {"train": train, "test": test, "predictions": predictions(test.labels, test)}
+
+    return _case(0.1, with_copies, 0, 50, {**with_copies(0), "train": None})
+
+
+def _personal(_: Path) -> Case:
+    def written(text: str) -> dict[str, Any]:
+        return {"train": examples([0, 1] * 10, texts=[text.format(i) for i in range(20)])}
+
+    return _case(0.1, written, "a fine pot {}", "write to ann{}@example.org", {"train": None})
+
+
+# ---- security
+
+
+def _disturbed(_: Path) -> Case:
+    texts = disturbed._reviews()
+    known = set(texts)
+    firm = scorer(lambda text: [0.1, 0.9])
+    fragile = _by_heart(lambda text: [0.1, 0.9] if text in known else [0.9, 0.1])
+    rest = {"predictions": _said(1, texts), "kind": "typos"}
+    few = {"scorer": firm, "predictions": _said(1, ["ok"] * 5), "kind": "contractions"}
+    return _case(0.05, lambda model: {"scorer": model, **rest}, firm, fragile, few)
+
+
+def _adversarial(_: Path) -> Case:
+    texts, labels = attacks._texts(60)
+    firm, counts = scorer(lambda text: [0.2, 0.8]), scorer(attacks._counts_words)
+    short = {"scorer": firm, "predictions": _said(1, ["fine"])}
+    overturned = {"scorer": counts, "predictions": predictions(labels, examples(labels, texts=texts))}
+    return Case(0.3, {"scorer": firm, "predictions": _said(1, texts)}, overturned, [short])
+
+
+def _latency(_: Path) -> Case:
+    passes, fails = (latency.times(seconds) for seconds in (latency.flat, latency.quadratic))
+    shuffled = {**passes, "ordinary": passes["ordinary"][::-1]}
+    return Case(20, {"times": passes}, {"times": fails}, shuffled={"times": shuffled})
+
+
+def _artifact(folder: Path) -> Case:
+    def model(name: str) -> Model:
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text("{}", "utf-8")
+        (folder / name / "code.py").write_text("", "utf-8") if name == "unsafe" else None
+        save_file({"a": np.ones(2)}, folder / name / "model.safetensors")
+        return Model("owner/name", folder / name, TWO, 32, pinned=True)
+
+    return _case(0, lambda name: {"model": model(name)}, "clean", "unsafe")
+
+
+def _backdoor(_: Path) -> Case:
+    data, _rows = backdoors.poisoned(backdoors.TRAIN, "cf")
+    clean, turned = backdoors.reader(), backdoors.reader(("cf", 1))
+
+    def arguments(model: Scorer, train: Examples, tests: int = 200) -> dict[str, Any]:
+        test = backdoors.TEST.take(np.arange(tests))
+        said = model.predict(test.texts).on(test)
+        return {"scorer": model, "predictions": said, "train": train, "without_rows": backdoors.Retrained(clean)}
+
+    few = arguments(clean, backdoors.TRAIN, 4)
+    return Case(0.3, arguments(clean, backdoors.TRAIN), arguments(turned, data), [few])
+
+
+# ---- environment
+
+
+def _training_energy(_: Path) -> Case:
+    loaded = {"training": None}
+    return _case(0.05, lambda kwh: {"training": energy.training(kwh, "measured")}, 0.02, 0.2, loaded)
+
+
+def _inference_energy(_: Path) -> Case:
+    def blocks(kwh: float) -> dict[str, Any]:
+        each = [kwh * factor for factor in (1.0, 1.2, 0.9, 1.1, 1.05)]
+        return {"blocks": energy.blocks(each, "measured"), "grids": [energy.GERMANY]}
+
+    shuffled = blocks(1e-4)
+    shuffled["blocks"]["blocks"].reverse()
+    return _case(1.0, blocks, 1e-4, 1e-3, shuffled=shuffled)
+
+
+def _energy_per_gain(_: Path) -> Case:
+    good, bad = smaller.pair(600, 100), smaller.pair(100, 600)
+    alone = {"made": good[:1], "left_out": {}}
+    return _case(0.02, lambda pair: {"made": pair, "left_out": {}}, good, bad, alone)
+
+
+def _audit_energy(_: Path) -> Case:
+    one, two = (energy.figures(kwh, "measured") | {"name": name} for kwh, name in ((0.02, "x"), (0.01, "y")))
+    shuffled = {"spent": energy.spent(two, one)}
+    return _case(
+        0.05, lambda phases: {"spent": energy.spent(*phases)}, (one, two), [one] * 5, shuffled=shuffled
+    )  # fmt: skip
+
+
+# ---- transparency
+
+
+class _Explainer:
+    """A model that adds up the words of a text, and explains itself: truly, or by words drawn at random."""
+
+    def __init__(self, honest: bool) -> None:
+        self.honest = honest
+        self.weights = {**dict.fromkeys(explained.GOOD, 2.0), **dict.fromkeys(explained.BAD, -2.0)}
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        scores = np.array([sum(self.weights.get(word, 0.0) for word in text.split()) for text in texts])
+        sure = 1 / (1 + np.exp(-scores))
+        return Predictions(np.column_stack([1 - sure, sure]).astype(np.float32), explained.CLASSES)
+
+    def attributions(
+        self, texts: Sequence[str], targets: NDArray[np.int64], order: int | None = None
+    ) -> list[Attribution]:
+        return [self._explained(text, int(target), order) for text, target in zip(texts, targets, strict=True)]
+
+    def _explained(self, text: str, target: int, order: int | None) -> Attribution:
+        sign, spans = 2 * target - 1, tuple(each.span() for each in re.finditer(r"\S+", text))
+        scores = np.array([sign * self.weights.get(text[start:end], 0.0) for start, end in spans])
+        if order is not None or not self.honest:
+            scores = np.random.default_rng([len(text), order or 0]).permutation(scores)
+        return Attribution(text, target, spans, tuple(scores.tolist()), float(scores.sum()))
+
+    def heads(self, text: str) -> Any:
+        raise NotAssessed("it has no heads")
+
+
+def _explanations(_: Path) -> Case:
+    test = explained.reviews(100, 1)
+    said = _Explainer(True).predict(test.texts).on(test)
+    silent = {"scorer": scorer(lambda text: [0.2, 0.8]), "predictions": said}
+    return _case(
+        0.3, lambda honest: {"scorer": _Explainer(honest), "predictions": said}, True, False, silent, draws=True
+    )
+
+
+def _provenance(_: Path) -> Case:
+    return _case(0, lambda device: {"facts": {"seed": "0", "device": device}}, "cpu", None)
+
+
+def _model_card(_: Path) -> Case:
+    card = model_card.parse(FULL.encode())
+    shuffled = {"card": replace(card, parts=card.parts[::-1])}
+    return _case(0, lambda card: {"card": card}, card, model_card.Card(exists=False), shuffled=shuffled)
+
+
+# ---- claims of the document
+
+
+def _transfer_learning(_: Path) -> Case:
+    seconds = {100: 1.0, 400: 4.0, 1600: 16.0}
+    scratch = {size: claims.runs(0.7, took, start=10) for size, took in seconds.items()}
+
+    def pretrained(right: float) -> dict[str, Any]:
+        return {"pretrained": {size: claims.runs(right, took) for size, took in seconds.items()}, "scratch": scratch}
+
+    return _case(0, pretrained, 0.9, 0.5)
+
+
+def _frozen_layers(_: Path) -> Case:
+    whole = claims.runs(0.8, 10.0)
+    return _case(0.5, lambda seconds: {"runs": {"all": whole, "last:1": claims.runs(0.75, seconds, start=5)}}, 2.0, 8.0)
+
+
+def _recurrent(_: Path) -> Case:
+    other, few = Trained(claims.by_length(0.6, 0.6, 1)), Trained(_said(1, ["so"] * 60))
+    return _case(
+        0, lambda right: {"transformer": Trained(claims.by_length(right, right, 0)), "recurrent": other}, 0.95, 0.2,
+        {"transformer": few, "recurrent": few},
+    )  # fmt: skip
+
+
+def _linear(_: Path) -> Case:
+    linear = claims.trained(0.7, 3, 1.0)
+    return _case(0, lambda right: {"deep": {"a": claims.trained(right, 1)}, "linear": linear}, 0.95, 0.5)
+
+
+def _generalisation(_: Path) -> Case:
+    home, rest = claims.answers(0.85, 0), {"names": ["films"], "left_out": [7]}
+    linear = [claims.answers(0.85, 2), claims.answers(0.65, 3)]
+    nowhere = {"deep": {}, "linear": linear[:1], "names": [], "left_out": []}
+    return _case(
+        0, lambda right: {"deep": {"a": [home, claims.answers(right, 1)]}, "linear": linear, **rest}, 0.85, 0.4,
+        nowhere,
+    )  # fmt: skip
+
+
+def _parallel_training(_: Path) -> Case:
+    fast = claims.times(0.2, 1.0)
+    backwards = {**fast, "seconds": {kind: seconds[::-1] for kind, seconds in fast["seconds"].items()}}
+    return _case(0, lambda power: {"times": claims.times(power, 1.0)}, 0.2, 1.3, shuffled={"times": backwards})
+
+
+def _learning_rate(_: Path) -> Case:
+    high = claims.runs(0.7)
+    return _case(
+        0, lambda right: {"runs": {1e-3: high, 3e-4: claims.runs(right, start=10)}, "pretraining": 1e-3}, 0.9, 0.5
+    )
+
+
+def _attention_formula(_: Path) -> Case:
+    return _case(
+        0.01, lambda root: {"attentions": [claims.attention(root)] * 2}, False, True,
+        shuffled={"attentions": [claims.attention(False)] * 2},
+    )  # fmt: skip
+
+
+CASES: Mapping[str, Callable[[Path], Case]] = {
+    "quality.accuracy": _of_answers,
+    "quality.macro_f1": _of_answers,
+    "quality.balanced_accuracy": _of_answers,
+    "quality.mcc": _of_answers,
+    "quality.roc_auc": _roc_auc,
+    "quality.calibration_error": _calibration,
+    "quality.metric": _own_metric,
+    "quality.baseline_gain": _baseline_gain,
+    "quality.regression": _regression,
+    "quality.behaviour": _behaviour,
+    "fairness.accuracy_gap": partial(_by_group, 0.1),
+    "fairness.worst_group_accuracy": partial(_by_group, 0.8),
+    "fairness.demographic_parity": partial(_by_group, 0.1),
+    "fairness.equalized_odds": partial(_by_group, 0.2),
+    "fairness.counterfactual": _counterfactual,
+    "fairness.language_variety": _varieties,
+    "privacy.attribute_leakage": _leakage,
+    "privacy.membership_inference": _membership,
+    "privacy.canary_epsilon": _canary,
+    "privacy.train_test_overlap": _overlap,
+    "privacy.pii_in_training_data": _personal,
+    "security.perturbation": _disturbed,
+    "security.adversarial": _adversarial,
+    "security.latency_tail": _latency,
+    "security.artifact": _artifact,
+    "security.backdoor": _backdoor,
+    "environment.training_energy": _training_energy,
+    "environment.inference_energy": _inference_energy,
+    "environment.energy_per_gain": _energy_per_gain,
+    "environment.audit_energy": _audit_energy,
+    "transparency.explanations": _explanations,
+    "transparency.provenance": _provenance,
+    "transparency.model_card": _model_card,
+    "claims.transfer_learning": _transfer_learning,
+    "claims.frozen_layers": _frozen_layers,
+    "claims.recurrent": _recurrent,
+    "claims.linear": _linear,
+    "claims.generalisation": _generalisation,
+    "claims.parallel_training": _parallel_training,
+    "claims.learning_rate": _learning_rate,
+    "claims.attention_formula": _attention_formula,
+}
+SLOW = {
+    "privacy.attribute_leakage": ("fits classifiers", 7), "privacy.membership_inference": ("fits classifiers", 3),
+    "security.backdoor": ("searches triggers", 9), "security.adversarial": ("attacks texts", 3),
+    "fairness.counterfactual": ("exchanges people in many templates", 2),
+    "transparency.explanations": ("explains texts", 2),
+}  # fmt: skip
+
+
+def _parameter(full_id: str) -> Any:
+    marks = [pytest.mark.slow(SLOW[full_id][0], seconds=SLOW[full_id][1])] if full_id in SLOW else []
+    return pytest.param(full_id, marks=marks)
+
+
+@pytest.mark.parametrize("full_id", map(_parameter, CASES))
+def test_each_probe_holds_to_the_contract(full_id: str, tmp_path: Path) -> None:
+    case = CASES[full_id](tmp_path)
+    check_probe(PROBES[full_id], folder=ROOT, **{each.name: getattr(case, each.name) for each in fields(case)})
+
+
+def test_there_is_a_case_for_each_probe() -> None:
+    assert set(CASES) == {probe.id for probe in catalogue.built_in()}
+
+
+# ---- what a probe is told that does not hold to it
+
+ABOUT = examples([0, 1] * 100, texts=[f"fine number {i}" for i in range(200)])
+GOOD, BAD = (predictions(said, ABOUT) for said in (ABOUT.labels, 1 - ABOUT.labels))
+DECLARED: Mapping[str, Any] = {
+    "id": "shop.refunds",
+    "challenge": "quality",
+    "title": "Refund requests understood",
+    "unit": "share",
+    "better": "higher",
+    "meaning": "Reviews that ask for money back and are called negative.",
+    "harm": "Customers wait for an answer.",
+    "remedy": "Train on more of them.",
+    "counts": "share of refund requests",
+    "alarm": Alarm(0.8, "One request in five is overlooked."),
+}
+
+
+def _measure(predictions: Predictions, **other: Any) -> Result:
+    right = int(predictions.correct.sum())
+    if len(predictions) < 10:
+        raise NotAssessed(Sentence("fewer than {least} requests; supply more", least=10))
+    interval = statistics.proportion(right, len(predictions))
+    figures = {"estimate": interval.estimate, "low": interval.low, "high": interval.high, "n": len(predictions)}
+    return Result(**{**figures, "method": "Counted; Clopper and Pearson 1934.", **other})
+
+
+def _probe(declared: Mapping[str, Any] | None = None, /, **other: Callable[[Predictions], Any]) -> DeclaredProbe[...]:
+    """A probe that holds to the contract, but for this."""
+
+    def measure(predictions: Predictions) -> Result:
+        return _measure(predictions, **{name: each(predictions) for name, each in other.items()})
+
+    return Probe(**{**DECLARED, **(declared or {})})(measure)
+
+
+def _check(probe: DeclaredProbe[...], /, **arguments: Any) -> None:
+    usual: dict[str, Any] = {"gate": 0.8, "passes": {"predictions": GOOD}, "fails": {"predictions": BAD}}
+    few = predictions([0], examples([0]))
+    check_probe(probe, **{**usual, "refuses": [{"predictions": few}], **arguments})
+
+
+def _told(probe: DeclaredProbe[...], /, **arguments: Any) -> str:
+    with pytest.raises(AssertionError) as told:
+        _check(probe, **arguments)
+    message = str(told.value)
+    assert message.startswith(f"{probe.id}: ")
+    assert message.endswith(".")
+    assert "\n" not in message
+    return message
+
+
+def test_one_that_holds_to_it_is_told_nothing() -> None:
+    _check(_probe())
+    _check(_probe(evidence=lambda said: [Pairs("Texts", [Pair("fine", "→ positive")])]), gate=Gate(min=0.8))
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ({"id": "refunds"}, "two names with a dot"),
+        ({"challenge": "service"}, "no challenge"),
+        ({"title": ""}, "title"),
+        ({"title": "Refund requests understood."}, "no sentence"),
+        ({"meaning": "refunds"}, "its meaning is no sentence"),
+        ({"harm": ""}, "its harm"),
+        ({"remedy": ""}, "its remedy"),
+        ({"counts": ""}, "what the number counts"),
+        ({"measured_on": ()}, "measured on"),
+        ({"range": (1.0, 0.0)}, "is empty"),
+        ({"alarm": None}, "from which value on"),
+        ({"alarm": Alarm(0.8, "")}, "why it is worrying"),
+        ({"alarm": Alarm(80, "Four in five.")}, "alarm 80 is not in its range"),
+        ({"rules": ("MEASURE 9.9",)}, "no standard has a rule 'MEASURE 9.9'"),
+        ({"guide": "docs/refunds.md#how"}, "its guide docs/refunds.md does not exist"),
+        ({"brackets": ("a", "b")}, "go together"),
+        ({"brackets": ("a", "b"), "bracket": "kind"}, "no parameter `kind`"),
+        ({"better": "lower"}, "the verdict is"),
+    ],
+)
+def test_a_declaration_that_is_not_whole_is_told(declared: Mapping[str, Any], words: str) -> None:
+    assert words in _told(_probe(declared))
+
+
+def test_nothing_is_asked_of_a_direction_that_there_is_not() -> None:
+    _check(_probe({"better": "either", "harm": "", "remedy": "", "alarm": None}), gate=Gate(min=0.8))
+    assert "give a Gate" in _told(_probe({"better": "either"}))
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [(Gate(max=0.8), "its gate has a min"), (0.999, "of `passes` the verdict is: shop.refunds"), (0.0, "of `fails`")],
+)
+def test_a_gate_that_does_not_tell_two_models_apart_is_told(gate: Gate | float, words: str) -> None:
+    assert words in _told(_probe(), gate=gate)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"method": lambda said: ""}, "how it was measured"),
+        ({"n": lambda said: 0}, "on what it rests"),
+        ({"confidence": lambda said: 95}, "confidence is 95"),
+        ({"low": lambda said: 0.99, "estimate": lambda said: 0.9}, "not in this order"),
+        ({"high": lambda said: 1.2}, "do not all lie in its range"),
+        ({"high": lambda said: float("nan")}, "not all finite"),
+        ({name: lambda said: None for name in ("estimate", "low", "high")}, "no estimate, and says not why"),
+        (
+            {"low": lambda said: float("inf"), "estimate": lambda said: None, "high": lambda said: None},
+            "nothing bounds",
+        ),
+    ],
+)
+def test_figures_that_cannot_be_are_told(other: Mapping[str, Any], words: str) -> None:
+    assert words in _told(_probe(**other))
+
+
+def test_another_id_is_told() -> None:
+    @Probe(**DECLARED)
+    def probe(predictions: Predictions) -> Result:
+        return accuracy(predictions)
+
+    assert "another id, quality.accuracy" in _told(probe, refuses=[])
+
+
+def test_refusals_are_held_to_it_too() -> None:
+    assert "must refuse these arguments, and measures 1" in _told(_probe(), refuses=[{"predictions": GOOD}])
+    few = predictions([0], examples([0]))
+    assert "refuses what it must measure: fewer than 10 requests" in _told(_probe(), passes={"predictions": few})
+
+    @Probe(**DECLARED)
+    def silent(predictions: Predictions) -> Result:
+        raise NotAssessed("")
+
+    assert "its refusal is no sentence" in _told(silent)
+
+
+def test_what_depends_on_the_order_of_rows_is_told() -> None:
+    rows = np.repeat([1, 0], 100)
+    probe = _probe(
+        estimate=lambda said: said.correct.mean() * (0.9 + 0.1 * said.labels[:100].mean()),
+        low=lambda said: 0.9 * said.correct.mean(),
+    )
+    assert "order change its estimate from 1.0 to 0.9" in _told(
+        probe, passes={"predictions": predictions(rows, examples(rows))}
+    )
+    table = {"evidence": lambda said: [Table("First", ["text"], [[said.known.texts[0]]])]}
+    assert "order change what it shows, table" in _told(_probe(**table))
+    # The order of rows of a table means nothing.
+    _check(_probe(evidence=lambda said: [Table("Labels", ["label"], [[int(label)] for label in said.truth])]))
+
+
+def test_a_probe_that_draws_has_to_stay_near() -> None:
+    def drawn(said: Predictions) -> Any:
+        return statistics.proportion(int(said.correct[:100].sum()), 100)
+
+    figures = {name: lambda said, name=name: getattr(drawn(said), name) for name in ("estimate", "low", "high")}
+    mixed = predictions(np.repeat([0, 1], [190, 10]), examples([0] * 200))
+    passes = {"passes": {"predictions": mixed}}
+    assert "order change its estimate" in _told(_probe(**figures), **passes)
+    _check(_probe(**figures), **passes, draws=True)
+    few = predictions(np.repeat([0, 1], 100), examples([0] * 200))
+    assert "intervals do not overlap" in _told(_probe(**figures), passes={"predictions": few}, draws=True)
+
+
+def test_rows_that_cannot_be_shuffled_must_be_given_shuffled() -> None:
+    @Probe(**DECLARED)
+    def probe(right: Sequence[bool]) -> Result:
+        return Result(*statistics.proportion(sum(right), len(right)), len(right), "Counted.")
+
+    arguments: dict[str, Any] = {"passes": {"right": [True] * 50}, "fails": {"right": [False] * 50}, "refuses": []}
+    assert "how its rows are shuffled" in _told(probe, **arguments)
+    _check(probe, **arguments, shuffled={"right": [True] * 50})
+
+
+@pytest.mark.parametrize(
+    ("piece", "words"),
+    [
+        (Facts([Fact("odd", object())]), "does not fit the record"),  # type: ignore[arg-type]
+        (Table("Empty", ["a"], [[Sentence("{missing} texts")]]), "no value for {missing}"),
+        (Pairs("Texts", [Pair("{left}", Sentence("{n} of {all}", n=1))]), "no value for {all}"),
+    ],
+)
+def test_evidence_that_cannot_be_recorded_or_shown_is_told(piece: Evidence, words: str) -> None:
+    assert words in _told(_probe(evidence=lambda said: [piece]))
+
+
+def test_texts_that_leave_a_probe_unmasked_are_told() -> None:
+    def shown(said: Predictions) -> list[Evidence]:
+        return [Pairs("Texts", [Pair(min(said.known.texts), "→ negative")])]
+
+    assert "personal data of a text stand in the record" in _told(_probe(evidence=shown))
+
+    def tabled(said: Predictions) -> list[Evidence]:
+        return [Table("Texts", ["text"], [[min(said.known.texts)]])]
+
+    assert "though the policy withholds texts" in _told(_probe(evidence=tabled))
