@@ -11,7 +11,7 @@ from audit.core.evidence import Cell, Fact, Facts, Table
 from audit.core.figures import Figures
 from audit.core.measurement import Result
 from audit.core.numbers import two_digits
-from audit.core.probe import Probe
+from audit.core.probe import Alarm, Probe
 from audit.core.sentences import Sentence, joined
 from audit.energy.meter import Power, estimated_kwh
 from audit.energy.phases import PHASES
@@ -126,6 +126,8 @@ def by_policy(power: Power) -> str:
     remedy="Fewer epochs, frozen layers, a smaller model, a GPU instead of a CPU.",
     measured_on=("machine", "training data", "recipe"),
     rules=("MEASURE 2.12", "Article 9(8)", "Article 11 and annex IV, point 2", "A.5.5", "A.6.2.4"),
+    alarm=Alarm(10, "a household of two takes about as much in a day (Eurostat: some 1.6 MWh a head and year)"),
+    guide="docs/energy.md",
 )
 def training_energy(training: Training | None, stated: Mapping[str, float] | None = None) -> Result:
     """Electricity of the fine-tuning that made this model.
@@ -193,6 +195,8 @@ def _source(source: str) -> Literal["measured", "estimated"]:
     remedy="A smaller or distilled model, 8-bit weights, larger batches, shorter texts.",
     measured_on=("test data", "machine"),
     rules=("MEASURE 2.12", "Article 9(8)", "A.5.5", "A.6.2.4"),
+    alarm=Alarm(20, "ten times the mean of text classifiers, 2 Wh (Luccioni et al., FAccT 2024, table 2)"),
+    guide="docs/energy.md",
 )
 def inference_energy(
     blocks: InferenceEnergy,
@@ -440,6 +444,8 @@ def _carbon_intensity(
     remedy="Keep the cache between audits, sample the costly probes ([data] max_examples), use fewer reference models.",
     measured_on=("test data", "machine"),
     rules=("MEASURE 2.12", "Article 9(8)", "A.5.5", "A.6.2.4"),
+    alarm=Alarm(1, "run for weekly releases it is 52 kWh a year: a household of two's electricity of six days"),
+    guide="docs/energy.md",
 )
 def audit_energy(spent: Mapping[str, Any]) -> Result:
     """Electricity of the audit itself; what was taken from the cache is told apart.

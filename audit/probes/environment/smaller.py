@@ -12,7 +12,7 @@ from audit.core.errors import NotAssessed
 from audit.core.evidence import Fact, Facts, Pareto, ParetoModel, Table
 from audit.core.measurement import Result
 from audit.core.numbers import two_digits
-from audit.core.probe import Probe
+from audit.core.probe import Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
 from audit.energy.meter import Power
 from audit.experiments.alternatives import NAMES, Alternative
@@ -60,6 +60,8 @@ class _Row(NamedTuple):
     measured_on=("test data", "machine", "recipe"),
     rules=("MEASURE 2.12", "Article 9(8)", "A.5.5", "A.6.2.4"),
     trainings=3,
+    alarm=Alarm(12, "an answer takes as much as charging a telephone (US EPA: 0.012 kWh)"),
+    guide="docs/energy.md",
 )
 def energy_per_gain(
     made: Sequence[Alternative], left_out: Mapping[str, str], *, predictions_per_day: int = 100_000
