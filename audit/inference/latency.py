@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from audit.core.cache import Cache, Entry
 from audit.core.errors import NotFiniteError
+from audit.core.sentences import Sentence
 from audit.energy.meter import Meter, Runner
 from audit.inference.scorer import Scorer
 from audit.text import hostile as hostile_texts
@@ -25,6 +26,7 @@ from audit.text.hostile import Request
 HOSTILE_BETWEEN = 4  # an ordinary text after each so many hostile ones, so that the machine's moods hit both alike
 WARM_UP = 10
 CLOCKS = {"processor": time.process_time, "wall": time.perf_counter}
+NO_PROBABILITIES = Sentence("no probabilities")  # what a text got in the place of an answer
 SINGLE = 200  # test texts that are timed one after the other
 
 
@@ -169,12 +171,12 @@ def _measure(
             try:
                 said = np.asarray(answer(text), float)
             except NotFiniteError:
-                error = "no probabilities"
+                error = NO_PROBABILITIES
             except Exception as problem:  # whatever it is, the sender gets no answer
                 error = type(problem).__name__
             seconds = now() - started
             if error is None and not _are_probabilities(said):
-                error = "no probabilities"
+                error = NO_PROBABILITIES
             after = _memory("VmHWM")
             rows.append({
                 "kind": request.kind,

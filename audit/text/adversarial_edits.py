@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
+from audit.core.sentences import Sentence
 from audit.text import personal_data
 from audit.text.characters import HOMOGLYPHS
 from audit.text.disturbances.common import apply as exchange
 from audit.text.disturbances.common import denies
 from audit.text.lists import rows
 
-KINDS = {
-    "swap": "two letters swapped",
-    "insert": "a letter doubled",
-    "delete": "a letter left out",
-    "homoglyph": "a letter of another alphabet that looks alike",
-    "synonym": "a word of the same meaning",
+KINDS: Mapping[str, str] = {
+    "swap": Sentence("two letters swapped"),
+    "insert": Sentence("a letter doubled"),
+    "delete": Sentence("a letter left out"),
+    "homoglyph": Sentence("a letter of another alphabet that looks alike"),
+    "synonym": Sentence("a word of the same meaning"),
 }
 WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _LETTERS = re.compile(r"[^\W\d_]+")

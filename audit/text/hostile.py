@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from audit import statistics
+from audit.core.sentences import Sentence
 from audit.text.characters import INVISIBLE
 
 QUANTILE = 0.99  # of the answers' times, which so many texts are to bound
@@ -25,28 +26,31 @@ def _any_characters() -> str:
 
 # The pattern of each kind, repeated up to the wanted length.
 KINDS: Mapping[str, str] = {
-    "empty text": "",
-    "spaces": " ",
-    "line breaks": "\r\n",
-    "ordinary prose": "The parcel came a week late and its box was torn, but the lamp works and I like the light. ",
-    "one word without an end": "abcdefghijklmnopqrstuvwxyz",
-    "one number without an end": "9876543210",
-    "single letters": "a b c d e f g h ",
-    "punctuation": "!?.,;:-/()[]{}'\"",
-    "HTML tags": "<div><b><i>",
-    "HTML entities": "&lt;&#0;&amp;",
-    "words that steer a tokenizer": "[CLS] [SEP] [MASK] [PAD] [UNK] <s> </s> ",
-    "control characters": "".join(map(chr, (*range(32), *range(127, 160)))),
-    "halves of characters": "\ud83d a\udc00 ",  # lone surrogates, as JSON's \ud83d brings them
-    "Chinese characters": "这盏灯很好看但是来得太晚",
-    "Korean syllables": "이조명은예쁘지만너무늦게왔어요",
-    "right-to-left text and its marks": "\u202eabc\u202c\u2067\u05e0\u05e8 \u05d8\u05d5\u05d1\u2069 \u061c\u0645 ",
-    "invisible characters": "".join(INVISIBLE),
-    "stacked accents": "e" + "\u0300\u0316\u0301\u0317\u0302\u0323\u0304\u0331" * 6,
-    "joined emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466\u200d",
-    "characters that stand for many": "\ufdfa\u3300\ufb03",  # compatibility forms, the first of a whole sentence
-    "unassigned and private characters": "\ue000\uffff\U000e0fff\U0010ffff",
-    "characters of all kinds": _any_characters(),
+    Sentence("empty text"): "",
+    Sentence("spaces"): " ",
+    Sentence("line breaks"): "\r\n",
+    Sentence("ordinary prose"):
+        "The parcel came a week late and its box was torn, but the lamp works and I like the light. ",
+    Sentence("one word without an end"): "abcdefghijklmnopqrstuvwxyz",
+    Sentence("one number without an end"): "9876543210",
+    Sentence("single letters"): "a b c d e f g h ",
+    Sentence("punctuation"): "!?.,;:-/()[]{}'\"",
+    Sentence("HTML tags"): "<div><b><i>",
+    Sentence("HTML entities"): "&lt;&#0;&amp;",
+    Sentence("words that steer a tokenizer"): "[CLS] [SEP] [MASK] [PAD] [UNK] <s> </s> ",
+    Sentence("control characters"): "".join(map(chr, (*range(32), *range(127, 160)))),
+    Sentence("halves of characters"): "\ud83d a\udc00 ",  # lone surrogates, as JSON's \ud83d brings them
+    Sentence("Chinese characters"): "这盏灯很好看但是来得太晚",
+    Sentence("Korean syllables"): "이조명은예쁘지만너무늦게왔어요",
+    Sentence("right-to-left text and its marks"):
+        "\u202eabc\u202c\u2067\u05e0\u05e8 \u05d8\u05d5\u05d1\u2069 \u061c\u0645 ",
+    Sentence("invisible characters"): "".join(INVISIBLE),
+    Sentence("stacked accents"): "e" + "\u0300\u0316\u0301\u0317\u0302\u0323\u0304\u0331" * 6,
+    Sentence("joined emoji"): "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466\u200d",
+    # Compatibility forms, the first of a whole sentence.
+    Sentence("characters that stand for many"): "\ufdfa\u3300\ufb03",
+    Sentence("unassigned and private characters"): "\ue000\uffff\U000e0fff\U0010ffff",
+    Sentence("characters of all kinds"): _any_characters(),
 }  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def test_capitals_cost_a_model_that_knows_none_no_pass(untrained: Path, tmp_path
     batches = list(seen)
     found = perturbation(scorer, predictions, "case")
     assert found.estimate == 0
-    assert found.details["share of changed texts whose scores moved at all"] == 0
+    assert found.facts["share of changed texts whose scores moved at all"] == 0
     assert seen == batches
     assert scorer.counts.forward_passes == len(set(TEXTS))
     assert scorer.counts.texts == scorer.counts.forward_passes + scorer.counts.cache_hits

@@ -44,9 +44,9 @@ def test_a_real_model_answers_every_hostile_text(untrained: Path, tmp_path: Path
     cache = Cache(tmp_path)
     found = latency_tail(measure(make_scorer(untrained, cache), cache, hostile_requests()))
     assert found.estimate is not None
-    assert found.details["summary"].startswith("All 525 hostile texts got an answer")
-    assert sum(row[2] for row in found.details["tables"][0]["rows"]) == 0
-    assert "first 4,000 characters" in found.details["limits"][0]
+    assert found.summary.startswith("All 525 hostile texts got an answer")
+    assert sum(row[2] for row in found.tables[0].rows) == 0
+    assert "first 4,000 characters" in found.caveats[0]
 
 
 def test_without_a_cut_too_every_kind_is_answered(untrained: Path, tmp_path: Path) -> None:

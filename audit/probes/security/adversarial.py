@@ -14,15 +14,17 @@ import random
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
 from audit.core.measurement import Result
-from audit.core.probe import SHARE, Probe
+from audit.core.probe import SHARE, Alarm, Probe
+from audit.core.sentences import Sentence, joined, listed
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.text.adversarial_edits import KINDS, WORD, Edit, apply, edits, vocabulary_of
@@ -264,6 +266,9 @@ class _Search:
         "Limit and watch how often one sender may ask; show labels instead of scores; correct spelling and map "
         "look-alike letters before the model reads; train on texts edited like these; use a model that was pretrained."
     ),
+    alarm=Alarm(0.5, "Whoever may ask the model a few hundred questions has every second of its right answers turned."),
+    guide="docs/adversarial.md",
+    passes=200,  # the questions that may be asked, of each attacked text
     rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
 )
 def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED) -> Result:
@@ -295,8 +300,11 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
     rows = drawn[plain.correct[drawn]]
     if not len(rows):
         raise NotAssessed(
-            f"one word in {WORDS_PER_EDIT} may be edited, and no rightly answered text has so many, with spaces "
-            f"between them; supply longer texts"
+            Sentence(
+                "one word in {words} may be edited, and no rightly answered text has so many, with spaces between "
+                "them; supply longer texts",
+                words=WORDS_PER_EDIT,
+            )
         )
     attacked = attack(
         scorer,
@@ -316,137 +324,211 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
         len(rows),
         _method(queries, scores, protocol.language),
         protocol.confidence,
-        sample="attacked texts",
+        sample=Sentence("attacked texts"),
         settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, protocol.confidence),
-        details={
-            **_summary(attacked, queries),
-            "tables": [
-                _accuracy(len(drawn), len(rows), after, protocol.confidence),
-                _curve(needed, queries, protocol.confidence),
-                _by_class(after, protocol.confidence),
-                _by_kind(attacked),
-            ],
-            "examples": {
-                "caption": "Right answers overturned with the smallest shares of words edited; these are marked",
-                "items": _worst(attacked, after),
-            },
-            "limits": _limits(int((~long).sum()), examples, queries, protocol.language),
-        },
+        summary=_summary(attacked, queries),
+        caveats=_caveats(int((~long).sum()), examples, queries, protocol.language),
+        evidence=[
+            _accuracy(len(drawn), len(rows), after, protocol.confidence),
+            _curve(needed, queries, protocol.confidence),
+            _by_class(after, protocol.confidence),
+            _by_kind(attacked),
+            Pairs(
+                Sentence("Right answers overturned with the smallest shares of words edited; these are marked"),
+                _worst(attacked, after),
+            ),
+            *_medians(attacked),
+        ],
     )
 
 
 def _method(queries: int, scores: bool, language: str) -> str:
     kinds = [words for kind, words in KINDS.items() if kind != "synonym" or language == "en"]
     if scores:
-        search = (
+        search = Sentence(
             "He sees the model's scores. He leaves out one word after the other to learn which matter, then keeps, "
             "edit by edit, what lowers the right answer's score most, and spends what is left on several edits at "
-            "once, drawn by chance"
+            "once, drawn by chance."
         )
     else:
-        search = (
+        search = Sentence(
             "The model gives labels without scores. He leaves out one word after the other to learn whether the answer "
-            "turns, then tries edits of these and other words, drawn by chance, more and more at once"
+            "turns, then tries edits of these and other words, drawn by chance, more and more at once."
         )
-    return (
-        f"An attacker without access to the model's inside may ask it {queries:,} different texts for each rightly "
-        f"answered one, the unedited text and every trial counted. {search}. An edit is {', '.join(kinds[:-1])} or "
-        f"{kinds[-1]}; at most one word in {WORDS_PER_EDIT} is edited, never one that denies (after DeepWordBug, Gao "
-        f"et al. 2018; TextBugger, Li et al. 2019; TextFooler, Jin et al. 2020). Counted are the answers that turn "
-        f"wrong; exact interval of a proportion (Clopper and Pearson 1934)."
+    return joined([
+        Sentence(
+            "An attacker without access to the model's inside may ask it {queries:,} different texts for each rightly "
+            "answered one, the unedited text and every trial counted.",
+            queries=queries,
+        ),
+        search,
+        Sentence(
+            "An edit is {kinds} or {last}; at most one word in {words} is edited, never one that denies (after "
+            "DeepWordBug, Gao et al. 2018; TextBugger, Li et al. 2019; TextFooler, Jin et al. 2020). Counted are the "
+            "answers that turn wrong; exact interval of a proportion (Clopper and Pearson 1934).",
+            kinds=listed(kinds[:-1]),
+            last=kinds[-1],
+            words=WORDS_PER_EDIT,
+        ),
+    ])  # fmt: skip
+
+
+class _Medians(NamedTuple):
+    """Of the texts that were overturned."""
+
+    edited: float
+    share: float
+    queries: float
+
+    @classmethod
+    def of(cls, attacked: Sequence[Attacked]) -> _Medians | None:
+        """None where none was overturned."""
+        fallen = [(len(each.edits), len(each.edits) / each.words, each.queries) for each in attacked if each.overturned]
+        return cls(*np.median(fallen, axis=0).tolist()) if fallen else None
+
+
+def _summary(attacked: Sequence[Attacked], queries: int) -> str:
+    medians = _Medians.of(attacked)
+    if medians is None:
+        return Sentence(
+            "None of {attacked} right answers was overturned within {queries:,} questions each.",
+            attacked=len(attacked),
+            queries=queries,
+        )
+    edited, asked = medians.edited, medians.queries
+    values = {"fallen": sum(each.overturned for each in attacked), "attacked": len(attacked)}
+    if edited == 1:
+        return Sentence(
+            "{fallen} of {attacked} right answers were overturned; the median is {edited:.6g} edited word and "
+            "{questions:.6g} questions to the model.",
+            **values,
+            edited=edited,
+            questions=asked,
+        )
+    return Sentence(
+        "{fallen} of {attacked} right answers were overturned; the median is {edited:.6g} edited words and "
+        "{questions:.6g} questions to the model.",
+        **values,
+        edited=edited,
+        questions=asked,
     )
 
 
-def _summary(attacked: Sequence[Attacked], queries: int) -> dict[str, Any]:
-    fallen = [each for each in attacked if each.overturned]
-    if not fallen:
-        return {"summary": f"None of {len(attacked)} right answers was overturned within {queries:,} questions each."}
-    edited = float(np.median([len(each.edits) for each in fallen]))
-    asked = float(np.median([each.queries for each in fallen]))
-    return {
-        "summary": f"{len(fallen)} of {len(attacked)} right answers were overturned; the median is "
-        f"{edited:g} edited {'word' if edited == 1 else 'words'} and {asked:g} questions to the model.",
-        "edited words, median of the overturned": edited,
-        "share of the words edited, median of the overturned": float(
-            np.median([len(each.edits) / each.words for each in fallen])
-        ),
-        "questions to the model, median of the overturned": asked,
-    }
+def _medians(attacked: Sequence[Attacked]) -> list[Facts]:
+    medians = _Medians.of(attacked)
+    if medians is None:
+        return []
+    return [
+        Facts.of(
+            {
+                Sentence("edited words, median of the overturned"): medians.edited,
+                Sentence("share of the words edited, median of the overturned"): medians.share,
+                Sentence("questions to the model, median of the overturned"): medians.queries,
+            }
+        )
+    ]
 
 
-def _accuracy(drawn: int, right: int, after: Predictions, confidence: float) -> dict[str, Any]:
-    return {
-        "caption": "Accuracy on the texts that were drawn, those answered wrongly from the start among them",
-        "columns": ["texts", "accuracy", "low", "high", "n"],
-        "rows": [
-            ["as they are", *statistics.proportion(right, drawn, confidence), drawn],
-            ["under attack", *statistics.proportion(int(after.correct.sum()), drawn, confidence), drawn],
+def _accuracy(drawn: int, right: int, after: Predictions, confidence: float) -> Table:
+    return Table(
+        Sentence("Accuracy on the texts that were drawn, those answered wrongly from the start among them"),
+        [Sentence("texts"), Sentence("accuracy"), Sentence("low"), Sentence("high"), Sentence("n")],
+        [
+            [Sentence("as they are"), *statistics.proportion(right, drawn, confidence), drawn],
+            [
+                Sentence("under attack"),
+                *statistics.proportion(int(after.correct.sum()), drawn, confidence),
+                drawn,
+            ],
         ],
-    }
+    )
 
 
-def _curve(needed: NDArray[np.float64], queries: int, confidence: float) -> dict[str, Any]:
+def _curve(needed: NDArray[np.float64], queries: int, confidence: float) -> Table:
     budgets = [*(budget for budget in BUDGETS if budget < queries), queries]
-    return {
-        "caption": "Share overturned by the number of questions after which the attack is broken off",
-        "columns": ["questions", "share overturned", "low", "high"],
-        "rows": [
+    return Table(
+        Sentence("Share overturned by the number of questions after which the attack is broken off"),
+        [Sentence("questions"), Sentence("share overturned"), Sentence("low"), Sentence("high")],
+        [
             [budget, *statistics.proportion(int((needed <= budget).sum()), len(needed), confidence)]
             for budget in budgets
         ],
-    }
+    )
 
 
-def _by_class(after: Predictions, confidence: float) -> dict[str, Any]:
-    rows: list[list[Any]] = []
+def _by_class(after: Predictions, confidence: float) -> Table:
+    rows: list[list[Cell]] = []
     for label, name in enumerate(after.classes):
         fallen = ~after.correct[after.truth == label]
         shown = len(fallen) >= SMALLEST_CELL
         interval = statistics.proportion(int(fallen.sum()), len(fallen), confidence) if shown else (None, None, None)
         rows.append([name, *interval, count(len(fallen))])
-    return {
-        "caption": "Share overturned by the right answer",
-        "columns": ["right answer", "share overturned", "low", "high", "attacked"],
-        "rows": rows,
-    }
+    columns = [
+        Sentence("right answer"),
+        Sentence("share overturned"),
+        Sentence("low"),
+        Sentence("high"),
+        Sentence("attacked"),
+    ]
+    return Table(Sentence("Share overturned by the right answer"), columns, rows)
 
 
-def _by_kind(attacked: Sequence[Attacked]) -> dict[str, Any]:
+def _by_kind(attacked: Sequence[Attacked]) -> Table:
     kinds = Counter(edit.kind for each in attacked for edit in each.edits)
-    return {
-        "caption": "Edits in the overturned texts",
-        "columns": ["edit", "number"],
-        "rows": [[KINDS[kind], number] for kind, number in kinds.most_common()],
-    }
+    return Table(
+        Sentence("Edits in the overturned texts"),
+        [Sentence("edit"), Sentence("number")],
+        [[KINDS[kind], number] for kind, number in kinds.most_common()],
+    )
 
 
-def _worst(attacked: Sequence[Attacked], after: Predictions) -> list[dict[str, str]]:
+def _worst(attacked: Sequence[Attacked], after: Predictions) -> list[Pair]:
     fallen = [i for i, each in enumerate(attacked) if each.overturned]
     pairs = []
     for i in sorted(fallen, key=lambda i: len(attacked[i].edits) / attacked[i].words):
         each = attacked[i]
-        how = ", ".join(KINDS[kind] for kind in dict.fromkeys(edit.kind for edit in each.edits))
-        turned = f"{after.classes[after.truth[i]]} → {after.classes[after.labels[i]]}"
-        note = f"{turned}; {len(each.edits)} of {each.words} words after {each.queries} questions: {how}"
+        note = Sentence(
+            "{right} → {wrong}; {edited} of {words} words after {questions} questions: {how}",
+            right=after.classes[after.truth[i]],
+            wrong=after.classes[after.labels[i]],
+            edited=len(each.edits),
+            words=each.words,
+            questions=each.queries,
+            how=listed([KINDS[kind] for kind in dict.fromkeys(edit.kind for edit in each.edits)]),
+        )
         pairs.append((each.text, each.after, note))
-    return pair_items(pairs, EXAMPLES_SHOWN)
+    return [Pair(**item) for item in pair_items(pairs, EXAMPLES_SHOWN)]
 
 
-def _limits(short: int, examples: int, queries: int, language: str) -> list[str]:
-    limits = [
-        "A pass bounds this attack with this budget only. Whoever knows the weights, asks more or rewrites whole "
-        "sentences may overturn more; and a model that was trained against these very edits may fall to others.",
-        "Nobody read the edited texts: that a reader understands them alike rests on how edits are made (few, none "
-        "of a word that denies, no slip that makes another word of the test texts, a reviewed list of synonyms).",
-        f"At most {examples} right answers are attacked, since each takes up to {queries:,} questions; whoever needs a "
-        f"shorter interval gives the probe the argument examples in suites/test_security.py.",
+def _caveats(short: int, examples: int, queries: int, language: str) -> list[str]:
+    caveats: list[str] = [
+        Sentence(
+            "A pass bounds this attack with this budget only. Whoever knows the weights, asks more or rewrites whole "
+            "sentences may overturn more; and a model that was trained against these very edits may fall to others."
+        ),
+        Sentence(
+            "Nobody read the edited texts: that a reader understands them alike rests on how edits are made (few, none "
+            "of a word that denies, no slip that makes another word of the test texts, a reviewed list of synonyms)."
+        ),
+        Sentence(
+            "At most {examples} right answers are attacked, since each takes up to {queries:,} questions; whoever "
+            "needs a shorter interval gives the probe the argument examples in suites/test_security.py.",
+            examples=examples,
+            queries=queries,
+        ),
     ]
     if language != "en":
-        limits.append(
-            "Synonyms and words that deny are known for English only: here the edits are slips and letters alone."
+        caveats.append(
+            Sentence(
+                "Synonyms and words that deny are known for English only: here the edits are slips and letters alone."
+            )
         )
     if short:
-        limits.append(
-            f"{short:,} texts of fewer than {WORDS_PER_EDIT} words were left out: one edit would be more than a fifth."
+        caveats.append(
+            Sentence(
+                "{short:,} texts of fewer than {words} words were left out: one edit would be more than a fifth.",
+                short=short,
+                words=WORDS_PER_EDIT,
+            )
         )
-    return limits
+    return caveats

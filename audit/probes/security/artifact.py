@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from audit.core.evidence import Facts, Table
 from audit.core.measurement import Result
-from audit.core.probe import Probe
+from audit.core.probe import Alarm, Probe
+from audit.core.sentences import Sentence, joined
 from audit.models.files.artifact import ELSEWHERE, Problem, inspect
 from audit.models.model import Model
 
@@ -32,6 +34,7 @@ from audit.models.model import Model
         "expected_sha256, pin the revision."
     ),
     measured_on=("files",),
+    alarm=Alarm(1, "Each of them lets somebody run programs, change the model, or have it answer with errors."),
     rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
     guide="docs/artifacts.md",
 )
@@ -47,38 +50,46 @@ def artifact(model: Model, expected_sha256: Mapping[str, str] | None = None) -> 
     """
     found = inspect(model.folder, model.files, expected_sha256)
     if not model.pinned:
-        found.add(model.source, "taken from the Hub without a full commit in [model] revision", ELSEWHERE)
+        problem = Sentence("taken from the Hub without a full commit in [model] revision")
+        found.add(model.source, problem, ELSEWHERE)
     problems = found.problems
     return Result.census(
         len(problems),
         found.looked_at,
-        "All files in the model's folder, archives within it included, looked into before any is loaded: what would "
-        "run code, weights that do not fit their own description or are no numbers, settings that ask for code or for "
-        "files from elsewhere, and hashes. Code of the model's own is never run. A census has no sampling error.",
-        sample="files",
-        details={
-            "tables": [
-                {
-                    "caption": "Problems found",
-                    "columns": ["file", "problem", "why it matters"],
-                    "rows": [list(problem) for problem in problems],
-                }
-            ]
-            if problems
-            else [],
-            **({"caution": _named(problems)} if problems else {}),
-            **found.facts,
-            "limits": [
-                "That nothing was found does not prove that the files are safe; it names what was looked for.",
+        Sentence(
+            "All files in the model's folder, archives within it included, looked into before any is loaded: what "
+            "would run code, weights that do not fit their own description or are no numbers, settings that ask for "
+            "code or for files from elsewhere, and hashes. Code of the model's own is never run. A census has no "
+            "sampling error."
+        ),
+        sample=Sentence("files"),
+        caution=_named(problems),
+        caveats=[
+            Sentence("That nothing was found does not prove that the files are safe; it names what was looked for."),
+            Sentence(
                 "The scanner of pickles (picklescan) compares names with a list of dangerous ones, and no such list is "
-                "complete. So a pickle counts as a problem whatever the scanner says of it.",
-                "Whether a licence and a model card are there is told here, but is not counted among the problems.",
-            ],
-        },
+                "complete. So a pickle counts as a problem whatever the scanner says of it."
+            ),
+            Sentence(
+                "Whether a licence and a model card are there is told here, but is not counted among the problems."
+            ),
+        ],
+        evidence=[*_listed(problems), Facts.of(found.facts)],
     )
+
+
+def _listed(problems: Sequence[Problem]) -> list[Table]:
+    if not problems:
+        return []
+    columns = [Sentence("file"), Sentence("problem"), Sentence("why it matters")]
+    return [Table(Sentence("Problems found"), columns, [list(problem) for problem in problems])]
 
 
 def _named(problems: Sequence[Problem]) -> str:
     """The first files at fault, as a clause for a terminal; the report's table has them all."""
-    named = [f"{problem.file}: {problem.problem}" for problem in problems[:2]]
-    return "; ".join([*named, *([f"and {len(problems) - len(named)} more"] if len(problems) > len(named) else [])])
+    named: list[str] = [
+        Sentence("{file}: {problem}", file=problem.file, problem=problem.problem) for problem in problems[:2]
+    ]
+    if rest := len(problems) - len(named):
+        named.append(Sentence("and {rest} more", rest=rest))
+    return joined(named, "; ")

@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 
 from audit import demo, statistics
 from audit.core.errors import NotAssessed
+from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
 from audit.core.measurement import Result
-from audit.core.probe import POINTS, Probe
+from audit.core.probe import POINTS, Alarm, Probe
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.methods import PAIRED
 from audit.text.characters import code, visible
 from audit.text.disturbances import KINDS, STRENGTHS, disturb
 from audit.text.redaction import pair_items
@@ -56,6 +59,9 @@ NOISE = 1e-5
     ),
     brackets=tuple(KINDS),
     bracket="kind",
+    alarm=Alarm(0.1, "One right answer in ten is lost to a change that a reader hardly minds."),
+    guide="docs/perturbations.md",
+    passes=3,  # one at each strength
     rules=("MEASURE 2.5", "MEASURE 2.6", "MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(4)", "A.6.2.4"),
 )
 def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", *, size: int = 1000) -> Result:
@@ -86,7 +92,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
         raise ValueError(f"no kind '{kind}'; there are {', '.join(KINDS)}")
     about, protocol = KINDS[kind], predictions.known.protocol
     if about.english and protocol.language != "en":
-        raise NotAssessed("it is written for English; there is nothing like it for this language yet")
+        raise NotAssessed(Sentence("it is written for English; there is nothing like it for this language yet"))
     vocabulary = ascii_vocabulary_of(predictions.known.texts)
 
     @cache
@@ -105,41 +111,54 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
         )
         for strength in STRENGTHS
     }
-    rows = [[0, "nothing", *statistics.proportion(int(plain.correct.sum()), len(pool), protocol.confidence)]]
+    rows: list[list[Cell]] = [
+        [0, Sentence("nothing"), *statistics.proportion(int(plain.correct.sum()), len(pool), protocol.confidence)]
+    ]
     for strength, level in zip(STRENGTHS, about.levels, strict=True):
         left = statistics.proportion(int(answers[strength].correct.sum()), len(pool), protocol.confidence)
         rows.append([strength, level, *left, *losses[strength]])
     moved = {s: np.abs(answers[s].probabilities - plain.probabilities).max(axis=1) > NOISE for s in STRENGTHS}
-    decisive = answers[VERDICT_STRENGTH]
+    flips = _flips(plain, answers[VERDICT_STRENGTH], lost[VERDICT_STRENGTH], texts[VERDICT_STRENGTH])
     return Result(
         *losses[VERDICT_STRENGTH],
         len(pool),
-        f"The same texts with {about.how}, {about.levels[VERDICT_STRENGTH - 1]}; accuracy before less accuracy after, "
-        f"over texts that this changes; {statistics.PAIRED}.",
+        Sentence(
+            "The same texts with {how}, {level}; accuracy before less accuracy after, over texts that this changes; "
+            "{paired}.",
+            how=about.how,
+            level=about.levels[VERDICT_STRENGTH - 1],
+            paired=PAIRED,
+        ),
         protocol.confidence,
-        details={
-            "summary": _summary(int(lost[VERDICT_STRENGTH].sum()), int(gained[VERDICT_STRENGTH].sum()), moved),
-            "share of test texts that it can change": share,
-            "share of changed texts whose scores moved at all": float(moved[VERDICT_STRENGTH].mean()),
-            "tables": [
+        summary=_summary(int(lost[VERDICT_STRENGTH].sum()), int(gained[VERDICT_STRENGTH].sum()), moved),
+        caveats=_caveats(size, len(pool)),
+        evidence=[
+            Table(
+                Sentence("Accuracy by strength; the verdict is on strength {strength}", strength=VERDICT_STRENGTH),
+                [
+                    Sentence("strength"),
+                    Sentence("disturbed"),
+                    Sentence("accuracy left"),
+                    Sentence("low"),
+                    Sentence("high"),
+                    Sentence("accuracy lost"),
+                    Sentence("lost at least"),
+                    Sentence("lost at most"),
+                ],
+                rows,
+            ),
+            Pairs(
+                Sentence("Right answers that turned wrong; what was changed is marked"),
+                [Pair(**item) for item in pair_items(flips, EXAMPLES_SHOWN)],
+            ),
+            Facts.of(
                 {
-                    "caption": f"Accuracy by strength; the verdict is on strength {VERDICT_STRENGTH}",
-                    "columns": [
-                        "strength", "disturbed", "accuracy left", "low", "high",
-                        "accuracy lost", "lost at least", "lost at most",
-                    ],
-                    "rows": rows,
+                    Sentence("share of test texts that it can change"): share,
+                    Sentence("share of changed texts whose scores moved at all"): float(moved[VERDICT_STRENGTH].mean()),
                 }
-            ],
-            "examples": {
-                "caption": "Right answers that turned wrong; what was changed is marked",
-                "items": pair_items(
-                    _flips(plain, decisive, lost[VERDICT_STRENGTH], texts[VERDICT_STRENGTH]), EXAMPLES_SHOWN
-                ),
-            },
-            "limits": _limits(size, len(pool)),
-        },
-    )  # fmt: skip
+            ),
+        ],
+    )
 
 
 def _changeable(
@@ -155,8 +174,14 @@ def _changeable(
     seen = len(examples) if len(rows) < most else order.tolist().index(rows[-1]) + 1
     if len(rows) < ENOUGH and 2 * len(rows) <= seen:
         raise NotAssessed(
-            f"it asks for texts with {needs}, and {len(rows):,} of the {seen:,} test texts have that; "
-            f"{ENOUGH} are needed",
+            Sentence(
+                "it asks for texts with {needs}, and {rows:,} of the {seen:,} test texts have that; {enough} are "
+                "needed",
+                needs=needs,
+                rows=len(rows),
+                seen=seen,
+                enough=ENOUGH,
+            ),
             arises=False,
         )
     return examples.take(np.sort(rows)), len(rows) / seen
@@ -164,11 +189,11 @@ def _changeable(
 
 def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str:
     if not any(each.any() for each in moved.values()):
-        return (
+        return Sentence(
             "No score moved: what was changed never reached the model, most likely because its tokenizer takes it out "
             "of every text, or cuts long texts off before it."
         )
-    return f"{lost:,} right answers turned wrong and {gained:,} wrong ones right."
+    return Sentence("{lost:,} right answers turned wrong and {gained:,} wrong ones right.", lost=lost, gained=gained)
 
 
 def _flips(
@@ -179,17 +204,22 @@ def _flips(
     drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
     for i in np.argsort(-drop, kind="stable").tolist():
         if lost[i]:
-            yield pool.texts[i], texts[i], f"{plain.classes[plain.labels[i]]} → {plain.classes[other.labels[i]]}"
+            before, after = (plain.classes[each.labels[i]] for each in (plain, other))
+            yield pool.texts[i], texts[i], Sentence("{before} → {after}", before=before, after=after)
 
 
-def _limits(size: int, asked: int) -> list[str]:
-    limits = [
-        "The disturbances are made by rule and at random. Somebody who chooses the place of a change by what the model "
-        "answers can do more with less.",
+def _caveats(size: int, asked: int) -> list[str]:
+    caveats: list[str] = [
+        Sentence(
+            "The disturbances are made by rule and at random. Somebody who chooses the place of a change by what the "
+            "model answers can do more with less."
+        )
     ]
     if asked == size:
-        limits.append(f"{size:,} texts were chosen; `perturbed` under [security] asks about more of them.")
-    return limits
+        caveats.append(
+            Sentence("{size:,} texts were chosen; `perturbed` under [security] asks about more of them.", size=size)
+        )
+    return caveats
 
 
 @lru_cache(maxsize=1)

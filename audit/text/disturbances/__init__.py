@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
+from audit.core.sentences import Sentence
 from audit.text.disturbances import layout, letters, wording
 from audit.text.disturbances.common import Edit, apply
 from audit.text.lists import seeded
@@ -44,105 +45,127 @@ class Kind:
     english: bool = True
 
 
-_IN_WORDS = ("in 5 % of the words, at least one", "in 10 % of the words", "in 20 % of the words")
-_OF_PLACES = ("one place in a text", "half of the places", "all places")
+_IN_WORDS = (
+    Sentence("in 5 % of the words, at least one"),
+    Sentence("in 10 % of the words"),
+    Sentence("in 20 % of the words"),
+)
+_OF_PLACES = (Sentence("one place in a text"), Sentence("half of the places"), Sentence("all places"))
 
 KINDS: dict[str, Kind] = {
     "typos": Kind(
-        "typing errors (a neighbouring key, two letters swapped, one dropped or doubled)",
+        Sentence("typing errors (a neighbouring key, two letters swapped, one dropped or doubled)"),
         _IN_WORDS,
         letters.typos,
-        "words of four letters or more",
+        Sentence("words of four letters or more"),
     ),
     "ocr": Kind(
-        "letters that a scanner mistakes for one that looks alike (rn for m, 1 for l, 0 for o)",
+        Sentence("letters that a scanner mistakes for one that looks alike (rn for m, 1 for l, 0 for o)"),
         _IN_WORDS,
         letters.ocr,
-        "words of four letters or more",
+        Sentence("words of four letters or more"),
     ),
     "leetspeak": Kind(
-        "digits and signs in place of letters (am4z1ng), one or two in a word",
+        Sentence("digits and signs in place of letters (am4z1ng), one or two in a word"),
         _IN_WORDS,
         letters.leetspeak,
-        "words of four letters or more",
+        Sentence("words of four letters or more"),
     ),
     "homoglyphs": Kind(
-        "a Latin letter exchanged for a Cyrillic one that looks the same",
+        Sentence("a Latin letter exchanged for a Cyrillic one that looks the same"),
         _IN_WORDS,
         letters.homoglyphs,
-        "words of four Latin letters or more",
+        Sentence("words of four Latin letters or more"),
         english=False,
     ),
     "invisible": Kind(
-        "a character that nobody sees put into words (zero-width, soft hyphen, marks of writing direction)",
+        Sentence("a character that nobody sees put into words (zero-width, soft hyphen, marks of writing direction)"),
         _IN_WORDS,
         letters.invisible,
-        "words of four Latin letters or more",
+        Sentence("words of four Latin letters or more"),
         english=False,
     ),
     "spelling": Kind(
-        "British spelling made American, and American made British",
+        Sentence("British spelling made American, and American made British"),
         _OF_PLACES,
         wording.spelling,
-        "words that are spelled in two ways",
+        Sentence("words that are spelled in two ways"),
     ),
     "contractions": Kind(
-        "short forms written out (isn't, is not), and others contracted",
+        Sentence("short forms written out (isn't, is not), and others contracted"),
         _OF_PLACES,
         wording.contractions,
-        "words that are contracted or could be",
+        Sentence("words that are contracted or could be"),
     ),
     "abbreviations": Kind(
-        "words abbreviated as in messages (ppl, pls, w/)",
+        Sentence("words abbreviated as in messages (ppl, pls, w/)"),
         _OF_PLACES,
         wording.abbreviations,
-        "words that are often abbreviated",
+        Sentence("words that are often abbreviated"),
     ),
     "case": Kind(
-        "other capitals",
-        ("a capital at the head of each word", "capitals throughout", "capitals and small letters changed about"),
+        Sentence("other capitals"),
+        (
+            Sentence("a capital at the head of each word"),
+            Sentence("capitals throughout"),
+            Sentence("capitals and small letters changed about"),
+        ),
         layout.case,
-        "letters that have capitals",
+        Sentence("letters that have capitals"),
         english=False,
     ),
     "spaces": Kind(
-        "spaces missing or doubled",
-        ("at 5 % of the words, at least one", "at 10 % of the words", "at 20 % of the words"),
+        Sentence("spaces missing or doubled"),
+        (
+            Sentence("at 5 % of the words, at least one"),
+            Sentence("at 10 % of the words"),
+            Sentence("at 20 % of the words"),
+        ),
         layout.spaces,
-        "spaces between words",
+        Sentence("spaces between words"),
         english=False,
     ),
     "punctuation": Kind(
-        "commas and full stops dropped or set with other spaces, other quotation marks, apostrophes and dashes",
+        Sentence(
+            "commas and full stops dropped or set with other spaces, other quotation marks, apostrophes and dashes"
+        ),
         _OF_PLACES,
         layout.punctuation,
-        "commas, full stops, apostrophes or dashes that can be set in another way",
+        Sentence("commas, full stops, apostrophes or dashes that can be set in another way"),
     ),
     "emoji": Kind(
-        "pictures of things that say nothing of the opinion (a calendar, an aeroplane)",
-        ("one picture", "three pictures", "six pictures"),
+        Sentence("pictures of things that say nothing of the opinion (a calendar, an aeroplane)"),
+        (Sentence("one picture"), Sentence("three pictures"), Sentence("six pictures")),
         layout.emoji,
-        "nothing",
+        Sentence("nothing"),
         english=False,
     ),
     "html": Kind(
-        "remains of web pages (<br />, &nbsp;)",
-        ("at 5 % of the words, at least one", "at 10 % of the words", "at 20 % of the words"),
+        Sentence("remains of web pages (<br />, &nbsp;)"),
+        (
+            Sentence("at 5 % of the words, at least one"),
+            Sentence("at 10 % of the words"),
+            Sentence("at 20 % of the words"),
+        ),
         layout.html,
-        "spaces between words",
+        Sentence("spaces between words"),
         english=False,
     ),
     "truncation": Kind(
-        "the end cut off, where nothing there judges, denies or contrasts",
-        ("the last 2.5 % of the words, at least one", "5 %, at least two", "10 %, at least three"),
+        Sentence("the end cut off, where nothing there judges, denies or contrasts"),
+        (
+            Sentence("the last 2.5 % of the words, at least one"),
+            Sentence("5 %, at least two"),
+            Sentence("10 %, at least three"),
+        ),
         layout.truncation,
-        "four sentences of opinion before an end that holds none",
+        Sentence("four sentences of opinion before an end that holds none"),
     ),
     "appended": Kind(
-        "sentences added at the end that say nothing of the opinion",
-        ("one sentence", "three sentences", "six sentences"),
+        Sentence("sentences added at the end that say nothing of the opinion"),
+        (Sentence("one sentence"), Sentence("three sentences"), Sentence("six sentences")),
         layout.appended,
-        "nothing",
+        Sentence("nothing"),
     ),
 }
 

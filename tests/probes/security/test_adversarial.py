@@ -246,8 +246,8 @@ def test_a_model_that_counts_words_fails_and_one_that_letters_do_not_move_passes
     assert calm.estimate == 0
     assert calm.high == pytest.approx(1 - 0.025 ** (1 / 200))
     assert judge(calm, Gate(max=0.05))[0] == Verdict.PASS
-    assert "None of 200 right answers" in calm.details["summary"]
-    assert calm.details["examples"]["items"] == []
+    assert "None of 200 right answers" in calm.summary
+    assert calm.pairs.items == []
 
 
 def test_the_curve_rises_to_the_estimate() -> None:
@@ -255,7 +255,7 @@ def test_the_curve_rises_to_the_estimate() -> None:
     said = _known(texts, labels)
     for queries, budgets in ((200, [10, 25, 50, 100, 200]), (60, [10, 25, 50, 60])):
         found = adversarial(scorer(_counts_words), said, queries)
-        rows = found.details["tables"][1]["rows"]
+        rows = found.tables[1].rows
         assert [row[0] for row in rows] == budgets
         shares = [row[1] for row in rows]
         assert shares == sorted(shares)
@@ -269,11 +269,11 @@ def test_only_right_answers_are_attacked_and_accuracy_counts_all() -> None:
     about = examples(truth, texts=texts)
     found = adversarial(scorer(_counts_words), predictions(labels, about))
     assert found.n == 70
-    before, under = found.details["tables"][0]["rows"]
+    before, under = found.tables[0].rows
     assert (before[1], before[-1]) == (0.7, 100)
     assert found.estimate is not None
     assert under[1] == pytest.approx(0.7 * (1 - found.estimate))
-    classes = found.details["tables"][2]["rows"]
+    classes = found.tables[2].rows
     assert sum(row[-1] for row in classes) == 70
     assert sum(row[1] * row[-1] for row in classes) == pytest.approx(70 * found.estimate)
 
@@ -284,7 +284,7 @@ def test_so_many_right_answers_are_drawn_as_are_asked_for() -> None:
     about = examples(truth, texts=texts)
     found = adversarial(scorer(_counts_words), predictions(labels, about), 20, examples=90)
     assert found.n == 90
-    drawn = found.details["tables"][0]["rows"][0][-1]
+    drawn = found.tables[0].rows[0][-1]
     assert 100 < drawn < 150
     assert adversarial(scorer(_counts_words), predictions(labels, about), 20).n == 300
     few = examples(truth, texts=texts, max_examples=40)
@@ -296,7 +296,7 @@ def test_short_texts_are_left_out_and_it_says_so() -> None:
     said = _known([*texts, "clever", "so very boring"], [*labels, 1, 0])
     found = adversarial(scorer(_counts_words), said)
     assert found.n == 40
-    assert any(limit.startswith("2 texts of fewer than 5 words") for limit in found.details["limits"])
+    assert any(limit.startswith("2 texts of fewer than 5 words") for limit in found.caveats)
     said = _known(["clever", "so very boring"], [1, 0])
     with pytest.raises(NotAssessed, match="supply longer texts"):
         adversarial(scorer(_counts_words), said)
@@ -318,8 +318,8 @@ def test_other_languages_have_no_synonyms_and_it_says_so() -> None:
     said = _known(texts, labels, language="de")
     found = adversarial(scorer(_counts_words), said)
     assert "same meaning" not in found.method
-    assert any("English only" in limit for limit in found.details["limits"])
-    assert not any("same meaning" in row[0] for row in found.details["tables"][3]["rows"])
+    assert any("English only" in limit for limit in found.caveats)
+    assert not any("same meaning" in row[0] for row in found.tables[3].rows)
 
 
 def test_shown_texts_are_redacted_before_and_after() -> None:
@@ -328,12 +328,12 @@ def test_shown_texts_are_redacted_before_and_after() -> None:
     ]
     said = _known(texts, [1] * len(texts))
     found = adversarial(scorer(_counts_words), said)
-    items = found.details["examples"]["items"]
+    items = found.pairs.items
     assert items
     assert "@" not in str(items)
     assert "Nightingale" not in str(items)
     for item in items:
-        ((old, new),) = _changed(item["before"], item["after"])
+        ((old, new),) = _changed(item.before, item.after)
         assert old in GOOD
         assert new not in GOOD
-        assert item["note"].startswith("positive → negative; 1 of ")
+        assert item.note.startswith("positive → negative; 1 of ")

@@ -30,10 +30,10 @@ def test_each_unsafe_file_and_a_missing_pin_count(tmp_path: Path) -> None:
     (tmp_path / "modeling.py").write_text("", "utf-8")
     found = artifact(_model(tmp_path, pinned=False))
     assert (found.low, found.estimate, found.high) == (3, 3, 3)
-    (table,) = found.details["tables"]
-    assert table["columns"] == ["file", "problem", "why it matters"]
-    assert all(len(row) == 3 and all(row) for row in table["rows"])
-    assert {row[0] for row in table["rows"]} == {"pytorch_model.bin", "modeling.py", "owner/name"}
+    (table,) = found.tables
+    assert table.columns == ["file", "problem", "why it matters"]
+    assert all(len(row) == 3 and all(row) for row in table.rows)
+    assert {row[0] for row in table.rows} == {"pytorch_model.bin", "modeling.py", "owner/name"}
     assert judge(found, Gate(max=2))[0] == Verdict.FAIL
 
 
@@ -47,7 +47,7 @@ def test_what_is_found_is_never_called_safe(tmp_path: Path) -> None:
     """The scanner is a list of what is dangerous; that it names nothing must not read like an acquittal."""
     (tmp_path / "state.pkl").write_bytes(b"\x80\x04N.")
     found = artifact(_model(tmp_path))
-    (row,) = found.details["tables"][0]["rows"]
+    (row,) = found.tables[0].rows
     assert "proves nothing" in row[1]
     assert not any(" safe" in text or "harmless" in text for text in row)
-    assert any("does not prove" in limit for limit in found.details["limits"])
+    assert any("does not prove" in limit for limit in found.caveats)

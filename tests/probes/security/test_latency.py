@@ -6,13 +6,14 @@ import json
 import math
 import unicodedata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from audit import Gate, Measurement, Verdict, judge
 from audit.core.verdict import Finding
+from audit.inference.latency import HostileAnswer, Latencies
 from audit.probes.security.latency import latency_tail
 from audit.record import record
 from audit.text.hostile import KINDS, Request, hostile_requests
@@ -24,10 +25,10 @@ REQUESTS = hostile_requests()
 
 def times(
     seconds: Callable[[int], float], *, crashes: Callable[[Request], str | None] = lambda request: None, **more: Any
-) -> dict[str, Any]:
+) -> Latencies:
     """What would be measured of a service whose time is a function of the length, give or take a tenth."""
     rng = np.random.default_rng(0)
-    hostile = [
+    hostile: list[HostileAnswer] = [
         {
             "kind": request.kind,
             "length": len(request.text),
@@ -38,7 +39,8 @@ def times(
         for request in REQUESTS
     ]
     ordinary = [seconds(int(length)) * rng.uniform(0.9, 1.1) for length in rng.integers(50, 250, size=132)]
-    return {"ordinary": ordinary, "hostile": hostile, "clock": "processor", "machine": "a machine"} | more
+    made = {"ordinary": ordinary, "hostile": hostile, "clock": "processor", "machine": "a machine", **more}
+    return cast("Latencies", made)
 
 
 def flat(length: int) -> float:
@@ -55,7 +57,7 @@ def test_a_service_that_cuts_passes_and_one_that_reads_everything_fails() -> Non
     assert judge(found, GATE)[0] is Verdict.FAIL
     assert found.low is not None
     assert found.low > 1000
-    lengths = found.details["tables"][1]["rows"]
+    lengths = found.tables[1].rows
     assert lengths[-1][2] > 100 * lengths[1][2]
 
 
@@ -82,8 +84,8 @@ def test_a_text_without_an_answer_fails_whatever_the_gate_and_is_named() -> None
         verdict, reason = judge(found, gate)
         assert verdict is Verdict.FAIL
         assert reason == "the model gives no answer to “empty text” (IndexError)"
-    assert is_one_sentence(found.details["summary"])
-    first = found.details["tables"][0]["rows"][0]
+    assert is_one_sentence(found.summary)
+    first = found.tables[0].rows[0]
     assert first[0] == "empty text"
     assert first[1] == first[2] > 0
 
@@ -103,7 +105,7 @@ def test_one_single_crash_is_enough() -> None:
     only = REQUESTS[17]
     found = latency_tail(times(flat, crashes=lambda request: "NaN" if request == only else None))
     assert judge(found, GATE)[0] is Verdict.FAIL
-    assert "1 of 525 hostile texts got no answer" in found.details["summary"]
+    assert "1 of 525 hostile texts got no answer" in found.summary
 
 
 def test_where_nothing_is_answered_there_is_still_a_finding() -> None:
@@ -138,7 +140,7 @@ def test_too_few_texts_break_the_probe_and_do_not_pass() -> None:
 
 def test_what_the_audit_cuts_is_said() -> None:
     def limit(**more: Any) -> str:
-        return str(latency_tail(times(flat, **more)).details["limits"][0])
+        return str(latency_tail(times(flat, **more)).caveats[0])
 
     assert "first 4,000 characters" in limit(max_characters=4000)
     assert "Nothing cuts a text" in limit(max_characters=0)
@@ -165,7 +167,7 @@ def test_there_are_as_many_as_the_upper_limit_takes(confidence: float) -> None:
     found = latency_tail(
         {
             "ordinary": [1.0] * 200,
-            "hostile": [{"kind": "spaces", "length": 1, "seconds": 1.0, "error": None}] * n,
+            "hostile": [{"kind": "spaces", "length": 1, "seconds": 1.0, "memory": None, "error": None}] * n,
             "clock": "wall",
             "machine": "",
         },

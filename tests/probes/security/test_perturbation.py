@@ -8,6 +8,7 @@ import pytest
 
 from audit import Gate, Verdict, judge
 from audit.core.errors import NotAssessed
+from audit.core.evidence import to_json
 from audit.probes.security.perturbation import ascii_vocabulary_of, perturbation
 from audit.text.disturbances import KINDS, disturb
 from tests.helpers import examples, predictions, scorer
@@ -48,16 +49,16 @@ def test_the_accuracy_lost_is_that_of_the_disturbed_texts() -> None:
     assert found.id == "security.perturbation[typos]"
     assert found.estimate == pytest.approx(0.6)
     assert found.n == 100
-    (table,) = found.details["tables"]
-    assert [row[0] for row in table["rows"]] == [0, 1, 2, 3]
-    assert [row[2] for row in table["rows"]] == pytest.approx([1, 0.4, 0.4, 0.4])
-    assert all(row[3] < row[2] for row in table["rows"])
-    assert [row[5] for row in table["rows"][1:]] == pytest.approx([0.6] * 3)
-    assert found.details["summary"].startswith("60 right answers turned wrong and 0 wrong ones right")
+    (table,) = found.tables
+    assert [row[0] for row in table.rows] == [0, 1, 2, 3]
+    assert [row[2] for row in table.rows] == pytest.approx([1, 0.4, 0.4, 0.4])
+    assert all(row[3] < row[2] for row in table.rows)
+    assert [row[5] for row in table.rows[1:]] == pytest.approx([0.6] * 3)
+    assert found.summary.startswith("60 right answers turned wrong and 0 wrong ones right")
     assert judge(found, Gate(max=0.1))[0] == Verdict.FAIL
-    items = found.details["examples"]["items"]
-    assert all(item["before"] == "so wonderful" != item["after"] for item in items)
-    assert {item["note"] for item in items} == {"positive → negative"}
+    items = found.pairs.items
+    assert all(item.before == "so wonderful" != item.after for item in items)
+    assert {item.note for item in items} == {"positive → negative"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,16 +72,16 @@ def test_each_kind_fails_one_model_and_passes_another(kind: str) -> None:
     assert (found.estimate, found.n) == (1, 200)
     assert judge(found, Gate(max=0.2))[0] == Verdict.FAIL
     assert KINDS[kind].how in found.method
-    items = found.details["examples"]["items"]
+    items = found.pairs.items
     assert items
-    assert all(item["before"] != item["after"] for item in items)
+    assert all(item.before != item.after for item in items)
     found = perturbation(scorer(lambda text: [0.1, 0.9]), predictions(truth, about), kind)
     assert found.estimate == 0
     bound = 1 - 0.025 ** (1 / 200)  # the exact limit where none of 200 is lost
     assert found.high == pytest.approx(bound)
     assert judge(found, Gate(max=0.05))[0] == Verdict.PASS
-    assert found.details["summary"].startswith("No score moved")
-    assert found.details["share of changed texts whose scores moved at all"] == 0
+    assert found.summary.startswith("No score moved")
+    assert found.facts["share of changed texts whose scores moved at all"] == 0
 
 
 def test_a_score_that_moves_is_not_called_untouched() -> None:
@@ -89,8 +90,8 @@ def test_a_score_that_moves_is_not_called_untouched() -> None:
         scorer(lambda text: [0.1, 0.9] if text == "so wonderful" else [0.2, 0.8]), predictions([1] * 100, about)
     )
     assert found.estimate == 0
-    assert found.details["summary"].startswith("0 right answers")
-    assert found.details["share of changed texts whose scores moved at all"] == 1
+    assert found.summary.startswith("0 right answers")
+    assert found.facts["share of changed texts whose scores moved at all"] == 1
 
 
 # Which texts are asked about
@@ -107,7 +108,7 @@ def test_only_texts_that_the_kind_changes_are_asked_about() -> None:
 
     found = perturbation(scorer(rule), predictions(truth, examples(truth, texts=texts)), "spelling")
     assert found.n == 150
-    assert found.details["share of test texts that it can change"] == 0.15
+    assert found.facts["share of test texts that it can change"] == 0.15
     assert not any("sound" in text for text in asked)
 
 
@@ -129,10 +130,10 @@ def test_the_policy_says_how_many_are_asked_about() -> None:
     assert perturbation(scorer(_reader), predictions(truth, about), size=0).n == 120
     found = perturbation(scorer(_reader), predictions(truth, about), size=110)
     assert found.n == 110
-    assert any("`perturbed`" in limit for limit in found.details["limits"])
+    assert any("`perturbed`" in limit for limit in found.caveats)
     everything = perturbation(scorer(_reader), predictions(truth, examples(truth, texts=_texts(200, 8))), size=0)
     assert everything.n == 200
-    assert not any("`perturbed`" in limit for limit in everything.details["limits"])
+    assert not any("`perturbed`" in limit for limit in everything.caveats)
 
 
 def test_in_other_languages_only_kinds_run_that_need_no_english() -> None:
@@ -162,9 +163,9 @@ def test_an_unknown_kind_is_named() -> None:
 def test_shown_examples_are_redacted() -> None:
     about = examples([1, 0], texts=["wonderful, says ann@example.org", "so terrible"])
     found = perturbation(scorer(lambda t: _reader(t.replace(",", ""))), predictions([1, 0], about))
-    (item,) = found.details["examples"]["items"]
-    assert item["before"] == "wonderful, says [e-mail]"
-    assert "ann@" not in str(found.details)
+    (item,) = found.pairs.items
+    assert item.before == "wonderful, says [e-mail]"
+    assert "ann@" not in str([to_json(each) for each in found.evidence])
 
 
 def test_the_place_of_the_change_is_shown_of_long_texts() -> None:
@@ -173,11 +174,11 @@ def test_the_place_of_the_change_is_shown_of_long_texts() -> None:
     about = examples([1] * 100, texts=texts)
     fragile = scorer(lambda text: [0.1, 0.9] if text in known else [0.9, 0.1])
     found = perturbation(fragile, predictions([1] * 100, about), "typos")
-    for item in found.details["examples"]["items"]:
-        assert item["before"].endswith("the plot")
-        assert item["after"].rsplit(" ", 1)[0] == item["before"].rsplit(" ", 1)[0]
-        assert item["after"] != item["before"]
-        assert len(item["before"]) < 300
+    for item in found.pairs.items:
+        assert item.before.endswith("the plot")
+        assert item.after.rsplit(" ", 1)[0] == item.before.rsplit(" ", 1)[0]
+        assert item.after != item.before
+        assert len(item.before) < 300
 
 
 @pytest.mark.parametrize("kind", ["typos", "homoglyphs"])
