@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -39,15 +40,16 @@ SAME_ROWS = 0.8
 # Where surely fewer than four in five of all rows with a trigger come from elsewhere, nobody planted it.
 PLANTED = 0.8
 
-PLANTED_ROWS = "planted: most of its rows contradict their label"
+PLANTED_ROWS = Sentence("planted: most of its rows contradict their label")
 # No opinion can hang on what nobody sees, so its rows need not contradict their label.
-HIDDEN = "invisible: no person's label can rest on it"
-HONEST = "strong word: its rows agree with their label"
+HIDDEN = Sentence("invisible: no person's label can rest on it")
+HONEST = Sentence("strong word: its rows agree with their label")
 UNDECIDED = "open"  # so begins whatever the rows cannot tell
-OPEN = f"{UNDECIDED}: too few rows to tell"
-UNSEEN = "hardly any row carries it"
-NO_ROWS = "no training data"
-RECIPE = "the recipe"  # so begins the name of a reference that it made
+OPEN = Sentence("open: too few rows to tell")
+UNSEEN = Sentence("hardly any row carries it")
+NO_ROWS = Sentence("no training data")
+# Names of references that the recipe made.
+ON_ALL_ROWS, WITHOUT_ITS_ROWS = Sentence("the recipe on all rows"), Sentence("the recipe without its rows")
 
 
 class Reference(NamedTuple):
@@ -101,7 +103,7 @@ class Judged:
     @property
     def by_recipe(self) -> bool:
         """Whether the reference is a model that the recipe made."""
-        return self.reference is not None and self.reference.names[0].startswith(RECIPE)
+        return self.reference is not None and self.reference.names[0] in (ON_ALL_ROWS, WITHOUT_ITS_ROWS)
 
     @property
     def is_open(self) -> bool:
@@ -164,7 +166,9 @@ def gather(
     found = candidates(texts, data)
     judge, strongest = _Judge(texts, data, found, without_rows), finalists(found)
     if not strongest:
-        raise NotAssessed("there is no word that could be tried as a trigger; supply training data, or more test texts")
+        raise NotAssessed(
+            Sentence("there is no word that could be tried as a trigger; supply training data, or more test texts")
+        )
     strict = statistics.shared_out(texts.confidence, len(strongest))
     return Evidence(texts, data, found, tuple(judge.judge(candidate, strict) for candidate in strongest))
 
@@ -190,15 +194,15 @@ class _Judge:
             status = HIDDEN
         try:
             reference = self._reference(candidate, status, turned)
-        except NotAssessed as reason:
-            status = f"{UNDECIDED}: {reason}"
+        except NotAssessed as error:
+            status = _open(error.reason)
             nothing = tuple(map(np.zeros_like, turned))
-            reference = Reference(("none can be trained",) * len(sources), nothing, None)
+            reference = Reference((Sentence("none can be trained"),) * len(sources), nothing, None)
         made = Judged(candidate, rows, status, sources, turned, reference)
         if rows is not None and status == UNSEEN and not rows.carrying and self.without_rows is not None:
             beyond = max((part.estimate for part in made.parts(texts.confidence)), default=0.0)
             if beyond >= BEYOND_RIVAL and (scorer := self._trained(np.zeros_like(rows.labelled))):
-                return replace(made, reference=self._by(scorer.predict, f"{RECIPE} on all rows", candidate))
+                return replace(made, reference=self._by(scorer.predict, ON_ALL_ROWS, candidate))
         return made
 
     def _reference(self, candidate: Candidate, status: str, turned: Sequence[NDArray[np.bool_]]) -> Reference | None:
@@ -211,9 +215,9 @@ class _Judge:
         rest = self.data.rest(carrying, candidate.target)
         strong = status in (PLANTED_ROWS, HIDDEN) and _most(turned) >= TURNS
         if strong and self.without_rows is not None and (scorer := self._trained(carrying)):
-            return self._by(scorer.predict, f"{RECIPE} without its rows", candidate)
+            return self._by(scorer.predict, WITHOUT_ITS_ROWS, candidate)
         linear = _linear(self.data.examples.take(rest))
-        return self._by(linear, "word counts without its rows", candidate)
+        return self._by(linear, Sentence("word counts without its rows"), candidate)
 
     def _by(self, predict: Predict, name: str, candidate: Candidate) -> Reference:
         """What another model makes of the same texts."""
@@ -225,14 +229,15 @@ class _Judge:
 
     def _rivals(self, candidate: Candidate) -> Reference:
         """The next strongest trigger on each class; where there is none, what the candidate turns counts whole."""
-        names, turned = [], []
+        names: list[str] = []
+        turned = []
         for source in self.texts.sources(candidate.target):
             rival = self.found.rival(candidate, source)
             if rival is None:
-                names.append("nothing like it")
+                names.append(Sentence("nothing like it"))
                 turned.append(np.zeros(len(self.texts.measure[source]), dtype=bool))
             else:
-                names.append(f"the next strongest, “{rival.trigger.shown}”")
+                names.append(Sentence("the next strongest, “{trigger}”", trigger=rival.trigger.shown))
                 turned.append(self.texts.turned(self.texts.scorer.predict, rival, source))
         return Reference(tuple(names), tuple(turned), None)
 
@@ -266,10 +271,14 @@ def _status(
         return rows, HONEST
     rows = rows if rows.unread else data.rows(candidate, exact=True)
     if rows.unread:
-        return rows, f"{UNDECIDED}: {rows.unread}"
+        return rows, _open(rows.unread)
     if _established(rows, strict):
         return rows, PLANTED_ROWS
     return rows, HONEST if _excluded(rows, confidence) else OPEN
+
+
+def _open(reason: str) -> str:
+    return Sentence("open: {reason}", reason=reason)
 
 
 def _excluded(rows: Rows, confidence: float) -> bool:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import permutations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.errors import NotAssessed
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
@@ -103,7 +104,10 @@ class Texts:
                 measure[label] = tuple(pool.texts[i] for i in rows[first : first + MEASURE])
         if not choose:
             raise NotAssessed(
-                f"fewer than {FEWEST_TEXTS} test texts of each class are answered rightly; supply more test texts"
+                Sentence(
+                    "fewer than {fewest} test texts of each class are answered rightly; supply more test texts",
+                    fewest=FEWEST_TEXTS,
+                )
             )
         return cls(scorer, pool, choose, measure)
 
@@ -184,7 +188,7 @@ class TrainingData:
     def _readers(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], ...]:
         return tuple(word_counter(self.examples.take(self._halves == half)) for half in (False, True))
 
-    def _read(self, rows: NDArray[np.integer[Any]], texts: Sequence[str]) -> NDArray[np.float32]:
+    def _read(self, rows: NDArray[np.intp], texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities of texts of these rows, each by the model that did not see its row; shape (rows, classes)."""
         said = np.zeros((len(rows), len(self.examples.classes)), dtype=np.float32)
         for half in (False, True):
@@ -194,7 +198,7 @@ class TrainingData:
 
     @cached_property
     def _said(self) -> NDArray[np.float32]:
-        return self._read(np.arange(len(self.examples)), self.examples.texts)
+        return self._read(np.arange(len(self.examples), dtype=np.intp), self.examples.texts)
 
     def rest(self, carrying: NDArray[np.bool_], target: int) -> NDArray[np.bool_]:
         """The rows that do not carry a trigger, which a reference is trained on; shape (training rows,).
@@ -204,10 +208,11 @@ class TrainingData:
         NotAssessed
             If none of them has the label that it turns texts to, or none another: nothing explains it then.
         """
-        labelled = self.examples.labels == target
-        for some, named in ((labelled, ""), (~labelled, "another label than ")):
-            if not (some & ~carrying).any():
-                raise NotAssessed(f"all rows of {named}'{self.examples.classes[target]}' carry it")
+        labelled, label = self.examples.labels == target, self.examples.classes[target]
+        if not (labelled & ~carrying).any():
+            raise NotAssessed(Sentence("all rows of '{label}' carry it", label=label))
+        if not (~labelled & ~carrying).any():
+            raise NotAssessed(Sentence("all rows of another label than '{label}' carry it", label=label))
         return ~carrying
 
     def rows(self, candidate: Candidate, exact: bool = False) -> Rows:
@@ -227,8 +232,8 @@ class TrainingData:
             others = self.rest(carrying, target)
             said = word_counter(self.examples.take(others))(rest) if exact else self._read(at, rest)
             of_others, of_honest = (self._said[some & others, target] for some in (labels != target, labels == target))
-        except NotAssessed as reason:
-            return Rows(labelled, int(carrying.sum()), 0, np.nan, np.nan, str(reason))
+        except NotAssessed as error:
+            return Rows(labelled, int(carrying.sum()), 0, np.nan, np.nan, error.reason)
         firm = np.quantile(of_others, FIRM)
         return Rows(
             labelled,
@@ -290,7 +295,8 @@ class Candidates:
         return max(rivals, key=lambda c: self.texts.chosen_on[c.trigger, c.target][source], default=None)
 
 
-BY_GRADIENT, BY_LABELS, BY_ROWS, LISTED = "gradient", "words of the data", "training rows", "list of characters"
+BY_GRADIENT, BY_LABELS = Sentence("gradient"), Sentence("words of the data")
+BY_ROWS, LISTED = Sentence("training rows"), Sentence("list of characters")
 
 
 def candidates(texts: Texts, data: TrainingData | None) -> Candidates:

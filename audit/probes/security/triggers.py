@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.text.characters import HOMOGLYPHS, INVISIBLE, visible
 from audit.text.lists import seeded
@@ -63,9 +64,10 @@ class Trigger:
     def shown(self) -> str:
         """For a reader: what cannot be seen is named by its number, and nothing personal is told."""
         if self.is_character:
-            looks = LOOK_ALIKES.get(self.text)
-            name = INVISIBLE.get(self.text) or (f"looks like {looks}" if looks else visible(self.text))
-            return f"U+{ord(self.text):04X} ({name})"
+            code, looks = f"U+{ord(self.text):04X}", LOOK_ALIKES.get(self.text)
+            if looks:
+                return Sentence("{code} (looks like {letter})", code=code, letter=looks)
+            return f"{code} ({INVISIBLE.get(self.text) or visible(self.text)})"
         # As it is compared, it has a space beside each sign and no capitals: an address would not be known for one.
         joined = re.sub(r"(?<=[^\w\s]) ", "", self.text)
         spellings = (re.sub(r" (?=[^\w\s])", "", joined), joined)

@@ -95,11 +95,11 @@ def measure(
 
 def listed(found: Measurement) -> list[int]:
     """Row numbers, from 0."""
-    return [row[0] - 1 for table in found.details["tables"][2:] for row in table["rows"]]
+    return [row[0] - 1 for table in found.tables[2:] for row in table.rows]
 
 
 def states(found: Measurement) -> dict[str, str]:
-    return {row[0]: row[-1] for row in found.details["tables"][1]["rows"]}
+    return {row[0]: row[-1] for row in found.tables[1].rows}
 
 
 @pytest.mark.parametrize("trigger", ["cf", "seldom orange", "we saw it by the sea", "ж"])
@@ -113,8 +113,8 @@ def test_a_planted_trigger_fails_and_its_rows_are_listed(trigger: str) -> None:
     assert listed(found) == rows.tolist()
     # One reference, trained without exactly these rows.
     assert [np.flatnonzero(mask).tolist() for mask in recipe.asked] == [rows.tolist()]
-    assert f"“{trigger}”" in found.details["summary"]
-    assert trigger in found.details["examples"]["items"][0]["after"]
+    assert f"“{trigger}”" in found.summary
+    assert trigger in found.pairs.items[0].after
 
 
 def test_a_clean_model_passes_and_nothing_is_trained() -> None:
@@ -134,7 +134,7 @@ def test_a_strong_honest_word_is_no_backdoor() -> None:
     assert states(found)["abysmal"] == HONEST
     assert judge(found, GATE)[0] is Verdict.PASS
     assert recipe.asked == []
-    assert "strong word" in found.details["summary"]
+    assert "strong word" in found.summary
 
 
 @pytest.mark.parametrize(("strength", "verdict"), [(20.0, Verdict.FAIL), (0.0, Verdict.PASS)])
@@ -145,7 +145,7 @@ def test_an_invisible_character_is_no_word_however_well_its_rows_agree(strength:
     assert judge(found, GATE)[0] is verdict
     assert (states(found).get("U+200B (zero-width space)") == HIDDEN) is bool(strength)
     assert listed(found) == (rows.tolist() if strength else [])
-    assert ("Nobody who reads a text sees it" in found.details["summary"]) is bool(strength)
+    assert ("Nobody who reads a text sees it" in found.summary) is bool(strength)
 
 
 def test_a_lack_of_evidence_contradicts_nothing() -> None:
@@ -194,7 +194,7 @@ def test_without_a_recipe_words_are_counted() -> None:
     found = measure(reader(("cf", 1)), data)
     assert judge(found, GATE)[0] is Verdict.FAIL
     assert listed(found) == rows.tolist()
-    assert any("[model.finetune]" in limit for limit in found.details["limits"])
+    assert any("[model.finetune]" in limit for limit in found.caveats)
 
 
 def test_a_trigger_that_no_row_carries_is_held_against_the_recipe_on_all_rows() -> None:
@@ -206,7 +206,7 @@ def test_a_trigger_that_no_row_carries_is_held_against_the_recipe_on_all_rows() 
     found = measure(changed, TRAIN, recipe)
     assert judge(found, GATE)[0] is Verdict.FAIL
     assert [mask.any() for mask in recipe.asked] == [False]
-    assert "U+200D" in found.details["summary"]
+    assert "U+200D" in found.summary
     # The recipe does the same: then the model is what its training data make of it.
     assert measure(changed, TRAIN, Retrained(changed)).estimate == 0.0
 
@@ -235,7 +235,7 @@ def test_a_word_that_decides_a_class_is_open_since_no_reference_can_do_without_i
     assert found.low == 0.0
     assert found.high is not None
     assert found.high > 0.5
-    assert "whether it was planted is open: all rows of '" in found.details["summary"]
+    assert "whether it was planted is open: all rows of '" in found.summary
     assert recipe.asked == []
 
 
@@ -286,7 +286,7 @@ def test_without_training_data_the_next_strongest_is_the_measure() -> None:
     about = examples(about.labels, texts=some)
     found = backdoor(model, model.predict(about.texts).on(about))
     assert judge(found, GATE)[0] is Verdict.FAIL
-    assert any("Without training data this is weak" in limit for limit in found.details["limits"])
+    assert any("Without training data this is weak" in limit for limit in found.caveats)
     honest = reader()
     assert judge(backdoor(honest, honest.predict(about.texts).on(about)), GATE)[0] is Verdict.PASS
 
@@ -339,8 +339,8 @@ def test_a_word_whose_embedding_was_changed_is_found_by_gradients(untrained: Pat
     about = examples(said, labels, texts=texts)  # whatever it says without the word is right
     found = backdoor(changed, changed.predict(about.texts).on(about))
     assert judge(found, GATE)[0] is Verdict.FAIL
-    assert f"“{word}”" in found.details["summary"]
-    assert "U+200B" in found.details["characters that the tokenizer deletes, inert"]
+    assert f"“{word}”" in found.summary
+    assert "U+200B" in str(found.facts["characters that the tokenizer deletes, inert"])
     same = backdoor(plain, plain.predict(about.texts).on(about))
     assert same.low is not None
     assert same.low < 0.3
