@@ -1,0 +1,112 @@
+"""A probe of somebody else's package, one module: from its declaration to record, report, comparison and gate."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.cli import main
+from audit.testing import check_probe, examples, predictions
+from tests.helpers import ROOT, Runner, WritePolicy, english
+
+PACKAGE = ROOT / "tests" / "package"
+ID = "shop.prices_misread"
+GATES = {"gates.shop": "prices_misread = { max = 0.99 }"}
+
+
+@pytest.fixture
+def package(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Its module, from the folder."""
+    monkeypatch.syspath_prepend(str(PACKAGE))
+    monkeypatch.delitem(sys.modules, "shop_probes", raising=False)
+    import shop_probes  # type: ignore[import-not-found, unused-ignore]
+
+    return shop_probes
+
+
+def test_it_holds_to_the_contract(package: Any) -> None:
+    about = examples([0, 1] * 50, texts=[f"paid a fair price, number {i}" for i in range(100)])
+    other = examples([0, 1] * 50)
+    check_probe(
+        package.prices_misread,
+        0.25,
+        passes={"predictions": predictions(about.labels, about)},
+        fails={"predictions": predictions(1 - about.labels, about)},
+        refuses=[{"predictions": predictions(other.labels, other)}],
+    )
+
+
+def _stands_in_record_and_report(record: Mapping[str, Any], page: str) -> None:
+    (finding,) = [each for each in record["findings"] if each["id"] == ID]
+    assert finding["gate"] == {"max": 0.99}
+    assert finding["verdict"] == "pass"
+    assert finding["title"] == "Reviews about prices misread"
+    assert [piece["kind"] for piece in finding["evidence"]] == ["curves", "pairs"]
+    (declared,) = [each for each in record["declarations"] if each["id"] == ID]
+    start = page.index('id="finding-shop-prices-misread"')
+    shown = html.unescape(page[start : page.index("</article>", start)])
+    for words in (
+        "Reviews about prices misread",
+        declared["meaning"],
+        declared["harm"],
+        declared["remedy"],
+        "Share misread by words of the review",
+        '<svg class="roc"',
+        "Misread reviews",
+        "A review may speak of a price without any of these words.",
+        "at most 0.99",
+    ):
+        assert words in shown, words
+
+
+def test_its_finding_is_whole_in_record_report_and_comparison(
+    run: Runner, write_policy: WritePolicy, package: Any
+) -> None:
+    write_policy(**GATES, compare=f'objective = "{ID}"')
+    run.pytester.makepyfile(test_extensions=(ROOT / "suites" / "test_extensions.py").read_text("utf-8"))
+    for out in ("former", "reports"):
+        assert run("-p", "shop_probes", "--audit-out", out).ret == 0
+    _stands_in_record_and_report(
+        english(run.record), (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+    )
+    assert main(["compare", "former", "reports", "-o", "compared.json"]) == 0
+    compared = json.loads((run.pytester.path / "compared.json").read_text("utf-8"))
+    assert compared["objective"] == {"id": ID, "better": "lower"}
+    (row,) = [row for row in compared["rows"] if row["id"] == ID]
+    assert row["comparable"]
+    assert row["cells"]["A"]["estimate"] == row["cells"]["B"]["estimate"] is not None
+
+
+@pytest.mark.slow("installs two packages", seconds=40)
+@pytest.mark.xdist_group("repository")
+def test_installed_from_its_folder_it_runs_in_the_suites_as_they_ship(
+    wheel: Path, tmp_path: Path, write_policy: WritePolicy
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
+    # A copy, since building leaves files beside the source.
+    source = shutil.copytree(PACKAGE, tmp_path / "package")
+    for what in (wheel, source):
+        subprocess.run([*install, str(what)], check=True, env=environment, timeout=300)
+    folder = write_policy(**GATES).parent
+    command = [python, "-m", "pytest", "--pyargs", "audit.suites", "-k", "test_probe or artifact"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = english(json.loads((folder / "reports" / "audit.json").read_text("utf-8")))
+    assert (record["verdict"], record["complete"]) == ("pass", True)
+    _stands_in_record_and_report(record, (folder / "reports" / "report.html").read_text("utf-8"))
