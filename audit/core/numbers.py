@@ -1,8 +1,8 @@
 """How numbers are written: the one place for terminal, page, summary, model card and the probes' own sentences.
 
 In English; the page has forms and marks of its language put in their place. What stands in one row, an estimate and its
-interval above all, has one precision, so that its numbers can be compared by eye. Shares are written as percentages, and
-differences of shares in percentage points.
+interval above all, has one precision, so that its numbers can be compared by eye. Shares are percentages, and their
+differences are in percentage points.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _decimals(values: Sequence[float | None], scale: str = "") -> int:
         size = max(map(abs, known))
         enough = 0 if size >= 1_000 else 1 if size >= 100 else 3 if size >= 0.01 else 1 - _magnitude(size)
         apart = [first]
-    return min(max(enough, *(-_magnitude(value) for value in apart if value)), _MOST_DECIMALS)
+    return min(max([enough, *(-_magnitude(value) for value in apart if value)]), _MOST_DECIMALS)
 
 
 def _magnitude(value: float) -> int:

@@ -208,7 +208,10 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
             for each in former["turned"]
         ]),
         (PAGE["since_compared"], [PAGE["finding"], PAGE["change"], *columns], [
-            [name(each), words.CHANGES[each["change"]], *(figures_of(each[at], unit(each)).interval for at in ("before", "now"))]
+            [
+                name(each), words.CHANGES[each["change"]],
+                *(figures_of(each[at], unit(each)).interval for at in ("before", "now")),
+            ]
             for each in clear
         ]),
     ]  # fmt: skip
