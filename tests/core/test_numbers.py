@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.core.evidence import Fact, Facts, Table, from_json, to_json
+from audit.core.evidence import Cell, Fact, Facts, Table, from_json, to_json
 from audit.core.measurement import Measurement
 from audit.core.numbers import exact, interval, number, percent, points, row
 from audit.core.sentences import Sentence
@@ -256,7 +256,7 @@ def test_a_table_writes_a_figure_and_its_interval_alike() -> None:
 
 def test_a_column_is_written_in_its_unit() -> None:
     columns = ["strength", "left", "low", "high", "lost", "energy", "kind"]
-    rows = [[1, 0.97, 0.9351, 0.99, 0.1316, 0.0012, "a"], [2, None, None, None, -0.008, 0, "b"]]
+    rows: list[list[Cell]] = [[1, 0.97, 0.9351, 0.99, 0.1316, 0.0012, "a"], [2, None, None, None, -0.008, 0, "b"]]
     table = Table("By strength", columns, rows, units=["", "share", "share", "share", "points", "kWh", "share"])
     value = record(finding())
     value["findings"][0]["evidence"] = [to_json(table)]
