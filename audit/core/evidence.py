@@ -21,6 +21,8 @@ Size = Annotated[float | None, {"minimum": 0}]
 Cell = str | float | bool | None
 Place = Annotated[int, {"minimum": 1}]
 _T = TypeVar("_T")
+# Fields that the record does not hold where nothing is in them.
+_LEFT_OUT: Sequence[tuple[str, object]] = (("after", None), ("units", ()))
 _FOUR = {"minItems": 4, "maxItems": 4}
 _THREE = {"minItems": 3, "maxItems": 3}
 
@@ -29,17 +31,22 @@ _THREE = {"minItems": 3, "maxItems": 3}
 class Table:
     """Rows of cells. A column named ``low`` with one named ``high`` behind it is the interval of the column before.
 
+    Numbers are raw, a share between 0 and 1; the page writes them by the unit of their column.
+
     Parameters
     ----------
     caption : str
     columns : sequence of str
     rows : sequence of sequence
         As many cells each as there are columns.
+    units : sequence of str
+        One for each column, as that of a probe: ``"share"``, ``"points"``, ``"kWh"``; the empty string for none.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    units: Sequence[str] = ()
     kind: Literal["table"] = "table"
 
 
@@ -220,7 +227,7 @@ def to_json(value: Any) -> Any:
     """A piece of evidence as plain JSON; sentences as their templates and values."""
     if is_dataclass(value) and not isinstance(value, type):
         items = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {name: to_json(item) for name, item in items if item is not None or name != "after"}
+        return {name: to_json(item) for name, item in items if (name, item) not in _LEFT_OUT}
     if isinstance(value, str):
         return sentence_to_json(value)
     if isinstance(value, Sequence):

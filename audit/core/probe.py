@@ -14,11 +14,12 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec
 
 from audit.core.identifiers import Challenge
 from audit.core.measurement import Measurement, Result
+from audit.core.numbers import POINTS as POINTS
+from audit.core.numbers import SHARE as SHARE
 
 P = ParamSpec("P")
 Basis = Literal["test data", "training data", "templates", "files", "machine", "recipe"]
-# In these units figures lie in a range, and are written as a percentage or in percentage points.
-SHARE, POINTS = "share", "points"
+# In these units figures lie in a range.
 _RANGES: Mapping[str, tuple[float | None, float | None]] = {SHARE: (0.0, 1.0), POINTS: (-1.0, 1.0)}
 
 

@@ -15,6 +15,7 @@ from audit.core import numbers
 # {name} or {name:form}; nothing else that Python's own format language knows, since records are not trusted.
 _FIELD = re.compile(r"\{([a-z_0-9]+)(?::(,|\+?,?\.\d[fg]|%|\.\d%|points|percent|rough))?\}")
 Value = str | int | float | None
+_UNITS = {"percent": numbers.SHARE, "points": numbers.POINTS}
 
 
 class Sentence(str):
@@ -99,6 +100,9 @@ def fill(
         value = values[name]
         if isinstance(value, str):
             return say(value)
+        if value is not None and form in _UNITS:
+            (number,), _ = numbers.row([value], unit=_UNITS[form])
+            return say(Sentence(numbers.form_of(number, _UNITS[form]), number=numeral(number)))
         return numeral(_number(value, form))
 
     return _FIELD.sub(written, template)
@@ -107,10 +111,6 @@ def fill(
 def _number(value: Any, form: str | None) -> str:
     if value is None:
         return numbers.UNKNOWN
-    if form == "percent":
-        return numbers.percent(value)
-    if form == "points":
-        return numbers.points(value)
     if form == "rough":
         return numbers.rough(value)
     if form and form.endswith("%"):

@@ -55,7 +55,14 @@ class Gate:
         return "≥" if self.min is not None else "≤"
 
     def __str__(self) -> str:
-        return f"{self.sign} {numbers.number(self.bound)}"
+        return f"{self.sign} {numbers.exact(self.bound)}"
+
+    def written(self, bound: str, unit: str) -> str:
+        """The gate in a unit; beside a percentage or points stands what a policy has for it."""
+        if not self.bound or not numbers.scale_of(unit):
+            return f"{self.sign} {bound}"
+        setting = numbers.exact(self.bound).replace("−", "-")
+        return f"{self.sign} {bound} ({'min' if self.min is not None else 'max'} = {setting})"
 
 
 @dataclass(frozen=True)
@@ -81,9 +88,8 @@ class Finding:
         m, gate = self.measurement, self.gate
         text = self.id
         if m is not None and m.estimate is not None:
-            values = (m.estimate, m.low, m.high)
-            written, bound = numbers.row(values, gate.bound if gate else None)
-            text += f" {numbers.bracketed(values, written)}" + (f", gate {gate.sign} {bound}" if gate else "")
+            figures = numbers.figures((m.estimate, m.low, m.high), gate.bound if gate else None, m.unit)
+            text += f" {figures.interval}" + (f", gate {gate.written(figures.gate, m.unit)}" if gate else "")
         elif gate:
             text += f", gate {gate}"
         words = self.verdict.replace("_", " ")

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audit.core import numbers
+from audit.core.identifiers import base_id
+from audit.core.numbers import scale_of
 from audit.core.sentences import from_json
 from audit.core.verdict import Gate
 from audit.policy.policy import ALWAYS_GATED
-from audit.report.page.findings import of_model, reading
+from audit.record.declarations import of_record
+from audit.report.page.findings import of_model, reading, unit_of
 
 STYLES: Mapping[str, dict[str, bool]] = {
     "pass": {"green": True},
@@ -20,6 +23,8 @@ STYLES: Mapping[str, dict[str, bool]] = {
     "not_assessed": {"yellow": True},
     "reported": {},
 }
+# Percentages are for people; who sets a gate by these lines has to know what stands in the file.
+_IN_A_POLICY = "In audit.toml a gate on a share is a number from 0 to 1: 80 % is 0.8, 20 points are 0.2."
 
 
 def how_read(data: Mapping[str, Any]) -> Iterator[str]:
@@ -41,25 +46,24 @@ def of_grid(energy: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _figure(finding: Mapping[str, Any]) -> tuple[str, str]:
+def _figure(finding: Mapping[str, Any], unit: str) -> tuple[str, str]:
     """What was measured and the gate, neither of them more than there is."""
     gate = Gate(**finding["gate"]) if finding["gate"] else None
-    if finding["estimate"] is None:
-        return "", f"gate {gate}" if gate else ""
     values = [finding[name] for name in ("estimate", "low", "high")]
-    written, bound = numbers.row(values, gate.bound if gate else None)
-    return numbers.bracketed(values, written), f"gate {gate.sign} {bound}" if gate else ""
+    figures = numbers.figures(values, gate.bound if gate else None, unit)
+    measured = "" if finding["estimate"] is None else figures.interval
+    return measured, f"gate {gate.sign} {figures.gate}" if gate else ""
 
 
 def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
     """How the data were read; one line for each finding, with its style, and one for each gate that did not run."""
     for sentence in (*how_read(record["data"]), *of_model(record), *of_grid(record["energy"])):
         yield sentence, {"yellow": True}
-    findings = record["findings"]
+    findings, known = record["findings"], of_record(record)
     width = max((len(f["id"]) for f in findings), default=0)
     for finding in findings:
         word = finding["verdict"].upper().replace("_", " ")
-        figure, gate = _figure(finding)
+        figure, gate = _figure(finding, unit_of(finding, known.get(base_id(finding["id"]))))
         text = f"{word:<13} {finding['id']:<{width}}  {figure:<24} {gate:<13}"
         if outcome := finding.get("outcome"):
             text += f" {outcome}"
@@ -73,6 +77,8 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
             text += f"; {standing} by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"
             style = {"yellow": True} if waiver["valid"] else style
         yield text.rstrip(), style
+    if any(finding["gate"] and scale_of(finding["unit"]) for finding in findings):
+        yield _IN_A_POLICY, {}
     for full_id in record["not_run"]:
         which = "  gated in every audit" if full_id in ALWAYS_GATED else ""
         yield f"{'NOT RUN':<13} {full_id}{which}", {"yellow": True}

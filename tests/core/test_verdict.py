@@ -24,6 +24,10 @@ def measured(
     return Measurement("quality.accuracy", estimate, low, high, n, "share", "counted", **more)
 
 
+def in_unit(unit: str, low: float | None, estimate: float | None, high: float | None) -> Measurement:
+    return replace(measured(low, estimate, high), unit=unit)
+
+
 AT_MOST, AT_LEAST = Gate(max=0.10), Gate(min=0.90)
 
 
@@ -135,7 +139,7 @@ def test_a_finding_reads_as_one_sentence() -> None:
     verdict, reason = judge(measurement, gate)
     finding = Finding("quality.accuracy", "quality", "Accuracy", verdict, reason, measurement, gate)
     assert str(finding) == (
-        "quality.accuracy 0.872 [0.861, 0.882], gate ≥ 0.880: inconclusive; "
+        "quality.accuracy 87.2 % [86.1, 88.2], gate ≥ 88 % (min = 0.88): inconclusive; "
         "about 14,000 more test examples would settle it"
     )
 
@@ -145,15 +149,23 @@ def test_a_finding_reads_as_one_sentence() -> None:
     [
         (
             Finding("a.b", "", "", Verdict.PASS, "", measured(0.01, 0.02, 0.04), Gate(max=0.1)),
-            "a.b 0.020 [0.010, 0.040], gate ≤ 0.100: pass",
+            "a.b 2 % [1, 4], gate ≤ 10 % (max = 0.1): pass",
         ),
         (
-            Finding("a.b", "", "", Verdict.FAIL, "", measured(3, 3, 3), Gate(max=0)),
+            Finding("a.b", "", "", Verdict.FAIL, "", in_unit("", 3, 3, 3), Gate(max=0)),
             "a.b 3, gate ≤ 0: fail",
         ),
         (
-            Finding("a.b", "", "", Verdict.PASS, "it is only a bound", measured(0.3, 0.3, None), Gate(max=1)),
-            "a.b at least 0.300, gate ≤ 1: pass; it is only a bound",
+            Finding("a.b", "", "", Verdict.PASS, "it is only a bound", in_unit("ε", 0.3, 0.3, None), Gate(max=1)),
+            "a.b at least 0.300 ε, gate ≤ 1 ε: pass; it is only a bound",
+        ),
+        (
+            Finding("a.b", "", "", Verdict.FAIL, "", in_unit("points", -0.0234, -0.008, 0.0062), Gate(min=-0.005)),
+            "a.b −0.8 points [−2.3, 0.6], gate ≥ −0.5 points (min = -0.005): fail",
+        ),
+        (
+            Finding("a.b", "", "", Verdict.NOT_ASSESSED, "supply training data", None, Gate(max=0.1)),
+            "a.b, gate ≤ 0.1: not assessed; supply training data",
         ),
         (
             Finding("a.b", "", "", Verdict.NOT_ASSESSED, "supply training data"),
@@ -178,7 +190,7 @@ def test_a_gate_has_one_bound(bounds: dict[str, float]) -> None:
 
 def test_a_gate_at_zero_is_a_gate() -> None:
     assert (Gate(max=0).bound, Gate(min=0.0).bound) == (0, 0)
-    assert str(Gate(min=-0.01)) == "≥ −0.010"
+    assert str(Gate(min=-0.01)) == "≥ −0.01"
 
 
 @pytest.mark.parametrize(

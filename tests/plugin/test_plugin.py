@@ -68,7 +68,7 @@ def test_inconclusive_fails_or_warns_as_the_policy_says(
     assert result.ret == exit_status
     assert run.finding("quality.accuracy")["verdict"] == "inconclusive"
     assert "more test examples would settle it" in run.finding("quality.accuracy")["reason"]
-    result.stdout.fnmatch_lines(["*quality.accuracy 0.520 [[]0.480, 0.560[]], gate ≥ 0.500: inconclusive; about*"])
+    result.stdout.fnmatch_lines(["*quality.accuracy 52 % [[]48, 56[]], gate ≥ 50 % (min = 0.5): inconclusive; about*"])
 
 
 def test_a_probe_that_breaks_is_an_error_and_never_a_pass(run: Runner, write_policy: WritePolicy) -> None:
@@ -1026,7 +1026,7 @@ def test_a_gate_that_was_loosened_since_the_former_audit_stands_in_the_report(
         report = (run.pytester.path / "reports" / "report.html").read_text("utf-8")
         assert f"{audits} audits have used this very set of test examples" in report
         top = report[: report.index("<h1>")]
-        assert ("Accuracy: at least 0.700, now at least 0.300" in top) == (audits == 2)
+        assert ("Accuracy: at least 70 %, now at least 30 %" in top.replace("\N{NO-BREAK SPACE}", " ")) == (audits == 2)
         assert ("One gate of the former audit" in top) == (audits == 2)
         assert ("the confidence was 0.95 and is 0.9" in top) == (audits == 2)
 
@@ -1179,7 +1179,7 @@ def test_the_summary_names_each_verdict_and_the_report(run: Runner, write_policy
     result.stdout.fnmatch_lines(
         [
             "=* model audit =*",
-            "FAIL *quality.accuracy * gate ≥ 0.950*",
+            "FAIL *quality.accuracy * gate ≥ 95 %*",
             "Blocked: 1 of 2 gates fails.",
             "report: reports/report.html",
         ]

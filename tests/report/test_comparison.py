@@ -236,7 +236,7 @@ def test_page_and_json_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert value["rows"][0]["cells"]["B"]["low"] == 5
     page = Page((tmp_path / "comparison.html").read_text("utf-8"))
     assert not page.problems
-    assert "1.500 [1.000, 2.000]" in page.text
+    assert "1.500 Wh per 1,000 predictions [1.000, 2.000]" in page.text
 
 
 def test_the_page_keeps_the_reports_rules() -> None:

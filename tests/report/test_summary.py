@@ -24,7 +24,7 @@ def test_it_says_what_blocks_and_what_to_do() -> None:
     said = summary.render(record(finding(), odds(), verdict="fail"))
     assert said.startswith("## ✕ Blocked: 1 of 2 gates fails.\n")
     first = said[: said.index("<details>")]
-    assert "| ✕ Fail | Equalized odds (gender) | 0.190 &#91;0.130, 0.240&#93; | at most 0.100 |" in first
+    assert "| ✕ Fail | Equalized odds (gender) | 19 points &#91;13, 24&#93; | at most 10 points |" in first
     assert "1. **Equalized odds (gender)**: " in first
     assert "Accuracy" not in first
     assert "| ✓ Pass | Accuracy |" in said

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from audit.core import numbers
+
 
 class Mark(NamedTuple):
     """How a verdict or state is shown: word, sign and family; never by colour alone."""
@@ -233,7 +235,7 @@ SAMPLES: Mapping[str, Counted] = {
     "facts": Counted("{n} fact", "{n} facts"),
 }
 YES, NO = "yes", "no"
-PERCENT = "{number}\N{NO-BREAK SPACE}%"
+UNITS = numbers.FORMS
 MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"
 COMMA = ", "
 NAMED = "{title} ({bracket})"
@@ -267,8 +269,8 @@ BETWEEN = "with {confidence} confidence between {low} and {high}"
 BOUNDED = "by the known error of the method between {low} and {high}"
 FULL_COUNT = "a full count over {basis}, not a sample of them, so without an interval"
 ONE_FIGURE = "taken in full, so without an interval"
-IN_BRACKETS = "{estimate} [{low}, {high}]"
-AT_LEAST = "at least {figure}"
+IN_BRACKETS = numbers.IN_BRACKETS
+AT_LEAST = numbers.AT_LEAST
 AT_MOST = "at most {figure}"
 LOWER_ONLY = "with {confidence} confidence; there is no upper limit"
 UPPER_ONLY = "with {confidence} confidence; there is no lower limit"
@@ -316,7 +318,7 @@ ROC_LABEL = (
     "Share of the members recognised against share of the others wrongly called members, both on logarithmic scales, "
     "intervals with {confidence} confidence; guessing recognises as many members as it wrongly accuses others."
 )
-ROC_RATE = "at {level} false alarms {rate} [{low}, {high}] of the members (guessing: {level})"
+ROC_RATE = "at {level} false alarms {rate} of the members (guessing: {level})"
 ROC_FALSE = "others wrongly called members"
 ROC_TRUE = "members recognised"
 ROC_GUESSING = "guessing"
@@ -329,7 +331,7 @@ PARETO_LABEL = (
     "Share of right answers against Wh per 1,000 predictions on a logarithmic scale, intervals with {confidence} "
     "confidence."
 )
-PARETO_POINT = "{right} [{low}, {high}] right for {wh} Wh [{wh_low}, {wh_high}]"
+PARETO_POINT = "{right} right for {wh}"
 PARETO_AUDITED = "audited"
 PARETO_FRONT = "on the front"
 PARETO_WH = "Wh per 1,000 predictions"

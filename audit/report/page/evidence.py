@@ -10,10 +10,10 @@ from typing import Any, ClassVar, NamedTuple
 from markupsafe import Markup
 
 from audit.core import evidence as core
-from audit.core.numbers import is_number
+from audit.core.numbers import SHARE, is_number
 from audit.core.sentences import Sentence
 from audit.report.i18n import language
-from audit.report.i18n.language import numeral, words
+from audit.report.i18n.language import words
 from audit.report.page import figures, text
 
 _ON_PAPER = 3  # texts of a finding that decided nothing or holds; of the others all are printed
@@ -64,24 +64,33 @@ def table(raw: core.Table, limits: Limits, *, is_own: bool = False) -> Table:
     keys = [str(name) for name in raw.columns[: limits.columns]]
     width = len(columns)
     rows = [[*row[:width], *[None] * (width - len(row))] for row in raw.rows[: limits.rows]]
+    units = [*raw.units[:width], *[""] * (width - len(raw.units))]
     numeric = [any(is_number(row[i]) for row in rows) for i in range(width)]
-    drawings, scale = _spans(keys, rows)
-    cells = [[text.short(value, limits.cell) for value in _cells(keys, row, say)] for row in rows]
+    drawings, scale = _spans(keys, rows, units)
+    cells = [[text.short(value, limits.cell) for value in _cells(keys, row, units, say)] for row in rows]
     shown = text.short(say(raw.caption))
     return Table(shown, columns, numeric, cells, drawings, scale, more(raw.rows, limits.rows), lang)
 
 
-def _cells(columns: Sequence[str], row: Sequence[core.Cell], say: Callable[[Any], str]) -> list[str]:
+def _cells(
+    columns: Sequence[str], row: Sequence[core.Cell], units: Sequence[str], say: Callable[[Any], str]
+) -> list[str]:
     """The cells of a row in words; a figure and the ends of its interval, which stand behind it, in one precision."""
-    cells = [say(value) if isinstance(value, Sentence) else text.cell(value) for value in row]
+    cells = [_cell(value, unit, say) for value, unit in zip(row, units, strict=True)]
     for i, name in enumerate(columns):
         own = slice(i - 1, i + 2)
         if 0 < i < len(row) - 1 and name.endswith(_LOWEST) and all(is_number(v) or v is None for v in row[own]):
-            cells[own] = text.figures([v if is_number(v) else None for v in row[own]], None)[0]
+            cells[own] = text.row([v if is_number(v) else None for v in row[own]], units[i - 1])
     return cells
 
 
-def _spans(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[Markup], str]:
+def _cell(value: core.Cell, unit: str, say: Callable[[Any], str] = text.said) -> str:
+    if isinstance(value, Sentence):
+        return say(value)
+    return text.quantity(value, unit) if is_number(value) and unit else text.cell(value)
+
+
+def _spans(columns: Sequence[str], rows: Sequence[Sequence[Any]], units: Sequence[str]) -> tuple[list[Markup], str]:
     """A drawing for each row of a table that has an interval in its columns: value, low, high."""
     try:
         at = columns.index("low") - 1
@@ -95,7 +104,7 @@ def _spans(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[list[
         return [], ""
     start, end = min(known), max(known)
     drawings = [figures.span(part, start, end) for part in parts]
-    return drawings, " – ".join(text.figures([start, end], None)[0])
+    return drawings, " – ".join(text.row([start, end], units[at]))
 
 
 @dataclass(frozen=True)
@@ -158,9 +167,8 @@ def pareto(raw: core.Pareto, confidence: float) -> Pareto | None:
 
 def _model(point: figures.Point) -> str:
     """What is to be read off the drawing of one model."""
-    right, low, high = (words.PERCENT.format(number=numeral(f"{100 * share:.1f}")) for share in point.right)
-    wh, wh_low, wh_high = text.figures(point.wh, None)[0]
-    figure_text = words.PARETO_POINT.format(right=right, low=low, high=high, wh=wh, wh_low=wh_low, wh_high=wh_high)
+    right, wh = (text.figures(point.right, unit=SHARE).interval, text.figures(point.wh, unit="Wh").interval)
+    figure_text = words.PARETO_POINT.format(right=right, wh=wh)
     also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]
     return "; ".join([figure_text, *also])
 
@@ -202,7 +210,7 @@ def _explained(raw: core.Attribution) -> Explained:
     ]
     form = words.EXPLAINED_RIGHT if raw.answer == raw.truth else words.EXPLAINED_WRONG
     names = {"answer": text.short(raw.answer, text.HEADER), "truth": text.short(raw.truth, text.HEADER)}
-    head = form.format(**names, probability=text.percent(float(f"{raw.probability or 0.0:.3g}")))
+    head = form.format(**names, probability=text.quantity(raw.probability or 0.0, SHARE))
     return Explained(head if raw.passed else f"{head} {words.EXPLAINED_FAILED}", said, " ".join(ways))
 
 
@@ -229,7 +237,7 @@ def attention(raw: core.Attention) -> Attention | None:
     if largest is None:
         return None
     weight, i, j = largest
-    most = words.ATTENTION_MOST.format(reader=tokens[i], read=tokens[j], weight=text.percent(float(f"{weight:.2g}")))
+    most = words.ATTENTION_MOST.format(reader=tokens[i], read=tokens[j], weight=text.quantity(weight, SHARE))
     return Attention(caption, figures.heat(tokens, known(weights), f"{caption} {most}"))
 
 
@@ -287,7 +295,7 @@ def distribution(raw: core.Distribution, limits: Limits) -> Table:
     """Quantiles, ready to show."""
     levels = [Sentence("{level} quantile", level=text.percent(level)) for level in raw.levels]
     rows = [[name, *values] for name, values in raw.rows]
-    return table(core.Table(raw.caption, [raw.unit, *levels], rows), limits)
+    return table(core.Table(raw.caption, ["", *levels], rows, ["", *[raw.unit] * len(levels)]), limits)
 
 
 class Pair(NamedTuple):
@@ -345,8 +353,9 @@ def facts(raw: core.Facts, limits: Limits) -> Facts | None:
 
 
 def _value(fact: core.Fact) -> str:
-    value = text.said(fact.value) if isinstance(fact.value, Sentence) else single(fact.value)
-    return f"{value} {fact.unit}" if fact.unit else value
+    if isinstance(fact.value, Sentence) or (fact.unit and is_number(fact.value)):
+        return _cell(fact.value, fact.unit)
+    return single(fact.value)
 
 
 def views(
@@ -376,8 +385,8 @@ def known(rows: Iterable[Sequence[float | None]]) -> list[Sequence[float]]:
 
 def _rate(level: float, rate: float, low: float, high: float) -> str:
     """How many are recognised at a level of false alarms, two digits of each."""
-    level_, rate_, low_, high_ = (text.percent(float(f"{share:.2g}")) for share in (level, rate, low, high))
-    return words.ROC_RATE.format(level=level_, rate=rate_, low=low_, high=high_)
+    figure = text.figures((rate, low, high), unit=SHARE).interval
+    return words.ROC_RATE.format(level=text.quantity(level, SHARE), rate=figure)
 
 
 def label(key: str) -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from audit.core.evidence import Table as Rows
 from audit.core.identifiers import base_id
-from audit.core.numbers import is_number
+from audit.core.numbers import SHARE, is_number
 from audit.energy.meter import Power
 from audit.energy.phases import PHASES
 from audit.record.declarations import of_record
@@ -18,7 +18,7 @@ from audit.report.i18n import language
 from audit.report.i18n.language import words
 from audit.report.page import figures, text
 from audit.report.page.evidence import Limits, Table, label, single, table
-from audit.report.page.findings import gate_change, named, shown
+from audit.report.page.findings import figures_of, gate_change, named, units
 
 Facts = list[tuple[str, str]]
 PAGE = words.PAGE  # says each word when it is asked for
@@ -34,12 +34,14 @@ def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, 
         caption=words.PAGE["by_epoch"],
         columns=[words.HISTORY.get(name, name) for name in names],
         rows=[[entry.get(name) for name in names] for entry in entries],
+        units=[_HISTORY_UNITS.get(name, "") for name in names],
     )
     curves = []
     for name in ("validation_accuracy", "loss"):
         values = [entry[name] for entry in entries if is_number(entry.get(name))]
         if len(values) > 1:
-            first, last, smallest, largest = map(text.figure, (values[0], values[-1], min(values), max(values)))
+            ends = (values[0], values[-1], min(values), max(values))
+            first, last, smallest, largest = text.row(ends, _HISTORY_UNITS.get(name, ""))
             label = words.CURVE.format(
                 name=words.HISTORY[name], first=first, last=last, smallest=smallest, largest=largest
             )
@@ -63,6 +65,7 @@ def _exactly(value: Any) -> str:
     return str(value) if isinstance(value, int) else text.cell(value)
 
 
+_HISTORY_UNITS = {"validation_accuracy": SHARE}
 _PARTS = ("kwh", "cpu_kwh", "gpu_kwh", "ram_kwh")
 
 
@@ -188,21 +191,27 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
     if not former["turned"]:
         sentences.append(PAGE["since_same"])
     gates = [each for change in words.CHANGES for each in former.get("gates", ()) if each["change"] == change]
-    columns, known = [PAGE["then"], PAGE["now"]], of_record(record)
+    columns, known, known_units = [PAGE["then"], PAGE["now"]], of_record(record), units(record)
 
     def name(each: Mapping[str, Any]) -> str:
         return named(each["id"], known.get(base_id(each["id"])))
 
+    def unit(each: Mapping[str, Any]) -> str:
+        return known_units.get(base_id(each["id"]), "")
+
     tables = [
         (PAGE["since_gates"], [PAGE["finding"], PAGE["change"], PAGE["gate"]], [
-            [name(each), words.CHANGES[each["change"]], gate_change(each)] for each in gates
+            [name(each), words.CHANGES[each["change"]], gate_change(each, unit(each))] for each in gates
         ]),
         (PAGE["since_turned"], [PAGE["finding"], *columns], [
             [name(each), *(words.VERDICTS[each[at]].word for at in ("before", "now"))]
             for each in former["turned"]
         ]),
         (PAGE["since_compared"], [PAGE["finding"], PAGE["change"], *columns], [
-            [name(each), words.CHANGES[each["change"]], *(shown(each[at]) for at in ("before", "now"))]
+            [
+                name(each), words.CHANGES[each["change"]],
+                *(figures_of(each[at], unit(each)).interval for at in ("before", "now")),
+            ]
             for each in clear
         ]),
     ]  # fmt: skip

@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from audit.core.evidence import Fact, Facts, from_json
 from audit.core.identifiers import base_id
-from audit.core.numbers import is_number
-from audit.core.probe import POINTS, SHARE, Probe
+from audit.core.numbers import Figures, is_number, is_unit, scale_of
+from audit.core.probe import Probe
 from audit.core.verdict import is_waived
 from audit.probes.catalogue import challenge_of
 from audit.record.declarations import of_record
@@ -27,7 +27,6 @@ from audit.report.i18n.words import Mark
 from audit.report.page import evidence, figures, text
 from audit.report.page.evidence import Limits, View
 
-_PLAIN_UNITS = ("kWh", "Wh", "g", "kg", "s", "ms")
 # What a figure depends on besides its sample, and what that is called.
 _BASIS = (
     ("source", "source"), ("machine", "machine"), ("stated", "by the policy"), ("too_small", "too small"),
@@ -45,9 +44,22 @@ def named(full_id: str, declared: Probe | None, title: str = "") -> str:
     return words.NAMED.format(title=title, bracket=text.short(bracket, text.HEADER)) if bracket else title
 
 
-def shown(figure: Mapping[str, Any] | None, bound: float | None = None) -> str:
-    """Estimate and interval of a finding for a table."""
-    return text.interval([(figure or {}).get(name) for name in ("estimate", "low", "high")], bound)
+def figures_of(figure: Mapping[str, Any] | None, unit: str, bound: float | None = None) -> Figures:
+    """Estimate and interval of a finding, which are in a unit, as they are written."""
+    return text.figures([(figure or {}).get(name) for name in ("estimate", "low", "high")], bound, unit)
+
+
+def unit_of(finding: Mapping[str, Any], declared: Probe | None) -> str:
+    """The unit of a finding, or of its gate where nothing was measured."""
+    if declared is not None and finding.get("estimate") is None:
+        return declared.unit
+    return str(finding.get("unit", ""))
+
+
+def units(record: Mapping[str, Any]) -> Mapping[str, str]:
+    """The unit of each id, without brackets, that a record has figures or gates of."""
+    declared = {name: each.unit for name, each in of_record(record).items()}
+    return declared | {base_id(each["id"]): each["unit"] for each in record["findings"] if each["estimate"] is not None}
 
 
 def explained(declared: Probe) -> Probe:
@@ -114,10 +126,14 @@ class FindingView:
         way = "min" if "min" in gate else "max"
         return {"bound": gate.get(way), "at_least": way == "min"}
 
+    @property
+    def unit(self) -> str:
+        """The unit of its figures and of its gate."""
+        return unit_of(self.finding, self.declared)
+
     @cached_property
-    def _figures(self) -> tuple[list[str], str]:
-        values = [self.finding.get(name) for name in ("estimate", "low", "high")]
-        return text.figures(values, self._gate["bound"])
+    def _figures(self) -> Figures:
+        return figures_of(self.finding, self.unit, self._gate["bound"])
 
     @property
     def result(self) -> str:
@@ -125,29 +141,30 @@ class FindingView:
         finding = self.finding
         if finding.get("estimate") is None:
             return ""
-        (estimate, low, high), _ = self._figures
-        unit = finding["unit"]
-        if self.known and self.known.counts and unit in ("", SHARE, POINTS):
-            unit = self.known.counts
-        if unit:
-            plain = unit.split()[0] in _PLAIN_UNITS
-            unit_name = unit if unit in _PLAIN_UNITS else text.told(unit)
-            unit = f" {unit_name}" if plain else f" ({unit_name})"
+        estimate, low, high, _, _ = self._figures
+        counts = f" ({text.told(self.counts)})" if self.counts else ""
         confidence = text.percent(finding["confidence"])
         if finding["low"] == finding["estimate"] == finding["high"]:
             full = words.FULL_COUNT.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
-            return f"{estimate}{unit}: {full}"
+            return f"{estimate}{counts}: {full}"
         if finding["high"] is None:
             estimate = words.AT_LEAST.format(figure=estimate)
-            sentence = f"{estimate}{unit}, {words.LOWER_ONLY.format(confidence=confidence)}"
+            sentence = f"{estimate}{counts}, {words.LOWER_ONLY.format(confidence=confidence)}"
         elif finding["low"] is None:
             estimate = words.AT_MOST.format(figure=estimate)
-            sentence = f"{estimate}{unit}, {words.UPPER_ONLY.format(confidence=confidence)}"
+            sentence = f"{estimate}{counts}, {words.UPPER_ONLY.format(confidence=confidence)}"
         else:
             form = words.BOUNDED if finding.get("interval") == "error bound" else words.BETWEEN
             between = form.format(confidence=confidence, low=low, high=high)
-            sentence = f"{estimate}{unit}, {between}"
+            sentence = f"{estimate}{counts}, {between}"
         return f"{sentence}; {self.basis}" if self.basis else sentence
+
+    @property
+    def counts(self) -> str:
+        """What the number counts: right answers; a unit that is a phrase says so itself."""
+        if self.unit == "" or scale_of(self.unit) == self.unit:
+            return self.declared.counts if self.declared else ""
+        return self.unit if scale_of(self.unit) or not is_unit(self.unit) else ""
 
     @property
     def basis(self) -> str:
@@ -163,14 +180,14 @@ class FindingView:
     @property
     def short_result(self) -> str:
         """Estimate and interval for a table."""
-        return shown(self._interval, self._gate["bound"])
+        return self._figures.interval
 
     @property
     def gate(self) -> str:
         """The gate in words; empty where there is none or the record does not hold it."""
         if not self.finding.get("gate"):
             return ""
-        return words.GATE["min" if self._gate["at_least"] else "max"].format(figure=self._figures[1])
+        return words.GATE["min" if self._gate["at_least"] else "max"].format(figure=self._figures.gate)
 
     @property
     def reason(self) -> str:
@@ -192,7 +209,7 @@ class FindingView:
         """What became of the figure since the former audit; empty where there is none to compare with."""
         if self.former is None:
             return ""
-        sentence = words.SINCE[self.former["change"]].format(then=shown(self.former["before"]))
+        sentence = words.SINCE[self.former["change"]].format(then=figures_of(self.former["before"], self.unit).interval)
         return f"{sentence} {words.SINCE_PAIRED}" if self.former.get("paired") else sentence
 
     @property
@@ -205,7 +222,7 @@ class FindingView:
         way = "min" if self._gate["at_least"] else "max"
         sentence = self.result
         if self.gate:
-            sentence = words.FAILS[way].format(result=sentence, figure=self._figures[1])
+            sentence = words.FAILS[way].format(result=sentence, figure=self._figures.gate)
         return f"{text.sentence(sentence)} {text.sentence(self.reason)}".strip()
 
     @property
@@ -478,7 +495,7 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
         sentences.append(words.RESTARTED.format(date=text.date(record["created"])))
     elif not record["complete"]:
         sentences.append(words.NOT_COMPLETE)
-    sentences += _laxer(record.get("baseline", {}), of_record(record))
+    sentences += _laxer(record)
     if record["model"].get("overridden"):
         sentences.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
     sentences += of_model(record)
@@ -564,12 +581,16 @@ def untranslated() -> str:
     return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
 
 
-def _laxer(former: Mapping[str, Any], known: Mapping[str, Probe]) -> Iterator[str]:
+def _laxer(record: Mapping[str, Any]) -> Iterator[str]:
     """What guards less than in the former audit: a release must not pass by a gate that was quietly loosened."""
+    former, known, known_units = record.get("baseline", {}), of_record(record), units(record)
     changed = former.get("gates", ())
     for change, form in words.LAXER.items():
         own = [
-            words.GATE_SAID.format(gate=named(each["id"], known.get(base_id(each["id"]))), said=gate_change(each))
+            words.GATE_SAID.format(
+                gate=named(each["id"], known.get(base_id(each["id"]))),
+                said=gate_change(each, known_units.get(base_id(each["id"]), "")),
+            )
             for each in changed
             if each["change"] == change
         ]
@@ -585,24 +606,20 @@ def _laxer(former: Mapping[str, Any], known: Mapping[str, Probe]) -> Iterator[st
         yield words.LAXER_SETTINGS.format(settings=words.SEMICOLON.join(settings))
 
 
-def gate_change(change: Mapping[str, Any]) -> str:
-    """What a gate was and is: at most 0.050, now at most 0.100."""
-    sides = [change[when] for when in ("before", "now")]
-    for extra in range(9):
-        before, now = (_bound(gate, extra) for gate in sides)
-        if before != now:
-            break
+def gate_change(change: Mapping[str, Any], unit: str) -> str:
+    """What a gate was and is: at most 5 points, now at most 10 points."""
+    before, now = (_bound(change[when], unit) for when in ("before", "now"))
     if change["change"] in ("dropped", "added"):
         return before if change["change"] == "dropped" else now
     return words.GATE_CHANGED.format(before=before, now=now)
 
 
-def _bound(gate: Mapping[str, float] | None, extra: int) -> str:
-    """A gate in words, with so many more digits than usual."""
+def _bound(gate: Mapping[str, float] | None, unit: str) -> str:
+    """A gate in words."""
     if not gate:
         return words.PAGE["unknown"]
     ((way, bound),) = gate.items()
-    return words.GATE[way].format(figure=text.figure(bound, extra))
+    return words.GATE[way].format(figure=text.exact(bound, unit))
 
 
 def _listed(names: Sequence[str], shown: int = 12) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from audit.core import numbers
-from audit.core.numbers import is_number
+from audit.core.numbers import Figures, is_number
 from audit.core.sentences import Sentence, fill, from_json
 from audit.core.verdict import verdict_of
 from audit.policy import toml
@@ -130,34 +130,52 @@ def sentence(clause: str) -> str:
     return f"{start}{inside[0].upper()}{inside[1:]}{stop}{end}"
 
 
-def figure(value: float | None, extra: int = 0) -> str:
-    """A number as people read it, in the language of the page, with so many more decimals than usual."""
-    if value is None or not extra:
-        return language.numeral(numbers.number(value))
-    return language.numeral(numbers.number(value, numbers.decimals([value]) + extra))
+def figure(value: float | None) -> str:
+    """A number as people read it, in the language of the page."""
+    return language.numeral(numbers.number(value))
 
 
-def figures(values: Sequence[float | None], bound: float | None) -> tuple[list[str], str]:
-    """The numbers of a row and their gate in the language of the page; see :func:`audit.core.numbers.row`."""
-    written, gate = numbers.row(values, bound)
-    return list(map(language.numeral, written)), language.numeral(gate)
+def figures(values: Sequence[float | None], bound: float | None = None, unit: str = "") -> Figures:
+    """What a finding says in numbers, in the language of the page; see :func:`audit.core.numbers.figures`."""
+    return numbers.figures(values, bound, unit, _form, language.numeral)
 
 
-def interval(values: Sequence[float | None], bound: float | None = None) -> str:
-    """Estimate, low and high in few signs: 0.830 [0.820, 0.840], or the figure alone where it has no interval."""
-    (estimate, low, high), _ = figures(values, bound)
-    if values[0] is None:
-        return numbers.UNKNOWN
-    if values[0] == values[1] == values[2]:
-        return estimate
-    if values[2] is None:
-        return words.AT_LEAST.format(figure=estimate)
-    return words.IN_BRACKETS.format(estimate=estimate, low=low, high=high)
+def row(values: Sequence[float | None], unit: str = "") -> list[str]:
+    """Numbers of one precision, each in its unit, in the language of the page."""
+    written, _ = numbers.row(values, unit=unit)
+    return [
+        number if value is None else numbers.quantity(language.numeral(number), unit, _form)
+        for value, number in zip(values, written, strict=True)
+    ]
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number that stands alone, in its unit, in the language of the page."""
+    return row([value], unit)[0]
+
+
+def exact(value: float | None, unit: str = "") -> str:
+    """A number that somebody set, in its unit, with all its digits."""
+    written = language.numeral(numbers.exact(value, unit))
+    return written if value is None else numbers.quantity(written, unit, _form)
 
 
 def percent(share: float) -> str:
-    """A share as a percentage, with the space that belongs before the sign."""
-    return words.PERCENT.format(number=language.numeral(f"{100 * share:.4g}"))
+    """A share that is a round number: a confidence, a tick of a scale."""
+    return exact(share, numbers.SHARE)
+
+
+def unit(name: str) -> str:
+    """A unit in the language of the page."""
+    return name if name in numbers.SYMBOLS else told(name)
+
+
+def _form(part: str) -> str:
+    """A unit, or a form of numbers, in the language of the page; a number is not parted from its unit."""
+    if "{" not in part:
+        return unit(part)
+    said = language.say(part)
+    return said.replace(" ", _NBSP, 1) if part in numbers.FORMS else said
 
 
 def cell(value: Any) -> str:

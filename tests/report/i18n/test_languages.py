@@ -267,11 +267,12 @@ def test_what_stays_english_is_marked_and_told_once(name: str) -> None:
 def test_a_record_is_told_in_german() -> None:
     said = Page(report.render(EVERYTHING, language="de")).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "Gesperrt: 1 von 8 Schwellen ist nicht eingehalten, 1 ist nicht eindeutig" in said.replace(":  ", ": ")
-    result = "0,190 (größter Unterschied der Raten), mit 95 % Konfidenz zwischen 0,130 und 0,240; 1.821 Testbeispiele"
-    assert f"{result}; die Schwelle erlaubt höchstens 0,100. In den vorliegenden Beispielen: Women are misread" in said
+    result = "19 Prozentpunkte (größter Unterschied der Raten), mit 95 % Konfidenz zwischen 13 und 24 Prozentpunkte"
+    assert f"{result}; 1.821 Testbeispiele; die Schwelle erlaubt höchstens 10 Prozentpunkte." in said
+    assert "In den vorliegenden Beispielen: Women are misread" in said
     assert "Gleichheit der Fehlerraten (Equalized Odds): gender" in said
     assert "Robustheit gegen gestörten Text: Tippfehler" in Page(report.render(RICH, language="de")).text
-    assert "0,190 [0,130; 0,240]" in said
+    assert "19 Prozentpunkte [13; 24]" in said
     assert "23. November 2026, 23:41 UTC" in said
     assert "1,47 Millionen" in said
 
@@ -279,7 +280,7 @@ def test_a_record_is_told_in_german() -> None:
 def test_a_record_is_told_in_chinese() -> None:
     said = Page(report.render(EVERYTHING, language="zh")).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "8 项门槛中有 1 项不通过、1 项无定论" in said
-    assert "0.190 (比率的最大差值), 95% 置信区间为 0.130 至 0.240" in said
+    assert "19 个百分点 (比率的最大差值), 95% 置信区间为 13 至 24 个百分点" in said
     assert "2026年11月23日 23:41 UTC" in said
     assert "147万" in said
 
@@ -289,7 +290,7 @@ def test_claims_and_the_picture_of_models_are_told_in_german() -> None:
     said = Page(html).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "Die Behauptungen des Dokuments" in said
     assert "Die Behauptung ist hier widerlegt" in said
-    assert "85,0 % [83,0 %; 87,0 %] richtig für 0,100 Wh [0,050; 0,200]; geprüft; auf der Front" in said
+    assert "85 % [83; 87] richtig für 0,100 Wh [0,050; 0,200]; geprüft; auf der Front" in said
     assert ">0,05</text>" in html
     assert '<span lang="en">2 TF-IDF</span>' in html
     assert '<span lang="en">fine-tuned</span>' in html
@@ -298,10 +299,10 @@ def test_claims_and_the_picture_of_models_are_told_in_german() -> None:
 
 def test_the_former_audit_and_the_rules_are_told_in_german() -> None:
     said = Page(report.render(RICH, language="de")).text.replace("\N{NO-BREAK SPACE}", " ")
-    loosened = "Genauigkeit (Accuracy): mindestens 0,900, jetzt mindestens 0,850"
+    loosened = "Genauigkeit (Accuracy): mindestens 90 %, jetzt mindestens 85 %"
     assert f"Eine Schwelle wurde seit dem früheren Audit vom 2. Januar 2026, 03:04 UTC gelockert: {loosened}." in said
     assert "weniger streng beurteilt als im früheren Audit: die Konfidenz: vorher 0,95, jetzt 0,9." in said
-    assert "Schlechter als im früheren Audit, das 0,900 [0,890; 0,910] ergab." in said
+    assert "Schlechter als im früheren Audit, das 90 % [89; 91] ergab." in said
     assert "Artikel 10 (Daten und Daten-Governance)" in said
 
 

@@ -293,8 +293,8 @@ def test_problems_come_by_weight_with_what_to_do() -> None:
     places = [re.search(rf"\W {mark}\b", first) for mark in marks]
     assert all(places)
     assert [p.start() for p in places if p] == sorted(p.start() for p in places if p)
-    assert "0.190 (largest difference of rates), with 95 % confidence between 0.130 and 0.240" in first
-    assert "the gate allows at most 0.100. In the examples at hand: Women are misread more often." in first
+    assert "19 points (largest difference of rates), with 95 % confidence between 13 and 24 points" in first
+    assert "the gate allows at most 10 points. In the examples at hand: Women are misread more often." in first
     following = top[top.index("What to do next") :]
     for said in ("Balance the groups", "the probe broke: ValueError", "About 900 more", "not English", "Run the whole"):
         assert said in following
@@ -328,9 +328,9 @@ def test_findings_of_one_measure_are_told_together_by_the_worst() -> None:
         )
     ).text  # fmt: skip
     top = found[: found.index("The challenges An AI model")]
-    assert "Language capability • Reported 3 of them; the worst is Language capability (contrast): 0.900" in top
+    assert "Language capability • Reported 3 of them; the worst is Language capability (contrast): 90 % [85, 95]" in top
     assert "(places)" not in top
-    assert "Language capability (contrast) 0.900 [0.850, 0.950] (worst of 3)" in found
+    assert "Language capability (contrast) 90 % [85, 95] (worst of 3)" in found
     assert "Language capability (negation of negative)" in found
     # What a capability is stands once, not three times.
     assert found.count("Short sentences, which any reader understands alike") == 1
@@ -338,9 +338,9 @@ def test_findings_of_one_measure_are_told_together_by_the_worst() -> None:
 
 def test_a_finding_is_told_in_plain_sentences() -> None:
     found = page(RECORDS["pass"]).part("finding-quality-accuracy")
-    said = "0.800 (share of right answers), with 95 % confidence between 0.780 and 0.820; 1,821 test examples."
+    said = "80 % (share of right answers), with 95 % confidence between 78 and 82 %; 1,821 test examples."
     assert said in found.text
-    assert "Gate: at least 0.750, set by the release owner in the policy." in found.text
+    assert "Gate: at least 75 %, set by the release owner in the policy." in found.text
     assert "Why it matters" in found.text
 
 
@@ -355,7 +355,7 @@ def test_full_counts_and_open_intervals_claim_no_more_than_they_know() -> None:
     assert "a full count over 1,821 test examples" in full.text
     assert "between" not in full.part("finding-quality-accuracy").text
     opened = page(EVERYTHING).part("finding-privacy-canary-epsilon")
-    assert "At least 0.800 (share of right answers), with 95 % confidence; there is no upper limit" in opened.text
+    assert "At least 80 % (share of right answers), with 95 % confidence; there is no upper limit" in opened.text
     assert "a lower bound only" in opened.html
 
 
@@ -483,15 +483,15 @@ def test_a_loosened_gate_stands_on_top_of_the_page() -> None:
     found = page(record(finding(), baseline=FORMER | {"gates": gates, "settings": settings}))
     top = re.sub("</?a[^>]*>", "", found.html[: found.html.index("<h1>")]).replace("\N{NO-BREAK SPACE}", " ")
     assert "2 gates were loosened since the former audit of 2 January 2026" in top
-    assert "Equalized odds (gender): at most 0.050, now at most 0.100" in top
-    assert "Accuracy: at least 0.70004, now at least 0.70001" in top
+    assert "Equalized odds (gender): at most 5 points, now at most 10 points" in top
+    assert "Accuracy: at least 70.004 %, now at least 70.001 %" in top
     assert "One gate of the former audit" in top
-    assert "is gone. Macro F1: at least 0.800. What it" in top
+    assert "is gone. Macro F1: at least 80 %. What it" in top
     assert "One gate points in the other direction" in top
     assert "what an inconclusive result leads to was fail and is warn" in top
     assert "Planted triggers" not in top
-    assert "tightened at most 0.300, now at most 0.200" in found.text
-    assert "added at least 0.500" in found.text
+    assert "tightened at most 30 %, now at most 20 %" in found.text
+    assert "added at least 0.5" in found.text
     assert "gates were loosened" in report_files.as_file(
         record(finding(), baseline=FORMER | {"gates": gates}), "summary.md"
     )
@@ -505,11 +505,11 @@ def compared(change: str, then: float | None, now: float | None, **more: Any) ->
 @pytest.mark.parametrize(
     ("each", "told", "said"),
     [
-        (compared("better", 0.7, 0.8), "better 0.700 [0.690, 0.710] 0.800 [0.790, 0.810]", "Better than in the former"),
-        (compared("worse", 0.9, 0.8, paired=True), "worse 0.900 [0.890, 0.910] 0.800", "both audits share, one by one"),
-        (compared("different", 0.9, 0.8), "different 0.900 [", "chance does not plausibly explain the difference"),
-        (compared("new", None, 0.8), "new – 0.800 [0.790, 0.810]", "New: the former audit holds no figure"),
-        (compared("gone", 0.8, None), "gone 0.800 [0.790, 0.810] –", "this one holds no figure"),
+        (compared("better", 0.7, 0.8), "better 70 % [69, 71] 80 % [79, 81]", "Better than in the former"),
+        (compared("worse", 0.9, 0.8, paired=True), "worse 90 % [89, 91] 80 %", "both audits share, one by one"),
+        (compared("different", 0.9, 0.8), "different 90 % [", "chance does not plausibly explain the difference"),
+        (compared("new", None, 0.8), "new – 80 % [79, 81]", "New: the former audit holds no figure"),
+        (compared("gone", 0.8, None), "gone 80 % [79, 81] –", "this one holds no figure"),
     ],
 )
 def test_a_figure_that_changed_is_told_in_the_table_and_at_its_finding(
@@ -524,7 +524,7 @@ def test_no_clear_change_is_counted_and_claims_nothing() -> None:
     found = page(record(finding(), baseline=FORMER | {"compared": [compared("unclear", 0.79, 0.8)]}))
     assert "No figure is new, gone, or clearly another one. Figures without a clear change: 1." in found.text
     told = found.part("finding-quality-accuracy").text
-    assert "The former audit found 0.790 [0.780, 0.800]: no clear change." in told
+    assert "The former audit found 79 % [78, 80]: no clear change." in told
 
 
 def test_how_often_the_test_set_was_asked_is_told() -> None:
@@ -649,13 +649,13 @@ def test_roc_curves_are_drawn_at_the_logarithms_of_their_rates() -> None:
 def test_roc_curves_are_told_in_words() -> None:
     found = page(record(roc(LOSS, ("RMIA <b>", LOSS[1], [[0.01, 0.04, 0.03, 0.05]]))))
     label = drawing_of(record(roc(LOSS))).all("aria-label")[0].replace("\N{NO-BREAK SPACE}", " ")
-    said = "at 1 % false alarms 2.3 % [1.2 %, 3.4 %] of the members (guessing: 1 %)"
+    said = "at 1 % false alarms 2.3 % [1.2, 3.4] of the members (guessing: 1 %)"
     assert f"Loss: {said}." in label
     assert "95 % confidence" in label
     shown = found.text.replace("\N{NO-BREAK SPACE}", " ")
     assert "Attacks on it" in shown
     assert f"loss: {said}" in shown
-    assert "RMIA <b>: at 1 % false alarms 4 % [3 %, 5 %]" in shown
+    assert "RMIA <b>: at 1 % false alarms 4 % [3, 5]" in shown
     assert "an attacker who accuses few people but is nearly always right harms these people most" in shown
     assert words.ROC_UNDECIDED not in shown
     undecided = record(roc(LOSS, undecided="the texts differ"))
@@ -825,9 +825,9 @@ def test_models_are_told_in_words_and_apart_by_more_than_colour() -> None:
     label = pareto_of(LARGE, WORD_COUNTS, OUTDONE).all("aria-label")[0].replace("\N{NO-BREAK SPACE}", " ")
     shown = found.text.replace("\N{NO-BREAK SPACE}", " ")
     for said in (
-        "1 the audited model: 85.0 % [83.0 %, 87.0 %] right for 0.100 Wh [0.050, 0.200]; audited; on the front",
-        "2 TF-IDF: 80.0 % [78.0 %, 82.0 %] right for 0.010 Wh [0.000, 0.020]; on the front",
-        "3 GRU: 75.0 % [73.0 %, 77.0 %] right for 1.000 Wh [0.500, 2.000]",
+        "1 the audited model: 85 % [83, 87] right for 0.100 Wh [0.050, 0.200]; audited; on the front",
+        "2 TF-IDF: 80 % [78, 82] right for 0.010 Wh [0.000, 0.020]; on the front",
+        "3 GRU: 75 % [73, 77] right for 1.000 Wh [0.500, 2.000]",
     ):
         assert said in label
         assert said in shown
@@ -913,7 +913,7 @@ def test_training_and_provenance() -> None:
     found = page(RECORDS["pass"]).text
     assert "2e-05" in found
     assert "123456789" in found
-    assert "1 0.500 0.760 2 0.300 0.810" in found
+    assert "1 0.500 76 % 2 0.300 81 %" in found
     assert "Rows left out, by reason no label: 7" in found
     assert "python -m audit report audit.json" in found
     assert "python -m audit verify audit.json MODEL" in found
@@ -1022,10 +1022,7 @@ def test_the_picture_shows_every_gate_worst_first() -> None:
     assert "Unsafe model files" not in rows[0]
 
 
-def test_figures_are_written_so_that_none_looks_equal_to_its_gate_and_is_not() -> None:
-    assert text.figures([0.10004], 0.1) == (["0.10004"], "0.10000")
-    assert text.figures([0.1], 0.1) == (["0.100"], "0.100")
-    assert text.figures([None, 0.05], None) == (["–", "0.050"], "–")
+def test_single_figures_are_written_as_people_read_them() -> None:
     assert [text.figure(x) for x in (0, 0.0, -0.0, 1.0, 1234567, 0.00012, -0.5, 1e-12, 1234.5)] == [
         "0", "0", "0", "1", "1,234,567", "0.00012", "−0.500", "1.0e-12", "1,234",
     ]  # fmt: skip
