@@ -5,12 +5,11 @@ A probe returns a :class:`Result`; its declaration stamps it with id and unit, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from audit.core.evidence import Cell, Evidence, Facts, Pairs, Table
-from audit.core.former import evidence_of
 from audit.statistics import Settling
 
 _T = TypeVar("_T")
@@ -85,12 +84,6 @@ class Result:
     settle: Callable[[float], Settling | str | None] | None = field(
         default=None, repr=False, compare=False, kw_only=True
     )
-    details: Mapping[str, Any] = field(default_factory=dict, repr=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if self.details:
-            for name, value in evidence_of(self.details).items():
-                object.__setattr__(self, name, value)
 
     @classmethod
     def census(cls, value: float, n: int, method: str, **more: Any) -> Result:

@@ -65,7 +65,8 @@ def listed(parts: Sequence[str], last: str = ", ") -> str:
 
 def interval(estimate: float, low: float | None, high: float | None) -> str:
     """An estimate with its interval, as :func:`audit.core.numbers.interval` writes it."""
-    form = f"{{figure:,.{min(numbers.decimals((estimate, low, high)), 9)}f}}"
+    places = len(numbers.row((estimate, low, high))[0][0].partition(".")[2])
+    form = f"{{figure:,.{min(places, 9)}f}}"
     shown, least, most = (Sentence(form, figure=value) for value in (estimate, low, high))
     if low == estimate == high:
         return shown

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from audit.core import evidence
-from audit.core.former import evidence_of
+from audit.core.evidence import (
+    Attention,
+    Attribution,
+    Attributions,
+    Calibration,
+    Cell,
+    Curve,
+    Curves,
+    Evidence,
+    Fact,
+    Facts,
+    Pair,
+    Pairs,
+    Pareto,
+    ParetoModel,
+    Roc,
+    RocCurves,
+    Table,
+)
 from audit.core.identifiers import base_id
 from audit.core.probe import Probe
 from audit.core.verdict import Verdict
@@ -14,6 +33,36 @@ from audit.probes.catalogue import ids
 from audit.record import declarations
 
 SCHEMA = "record.schema.1.json"
+# The evidence in the order in which pages show it.
+_KINDS: Mapping[str, Callable[[Any], Iterator[Evidence]]] = {
+    "reliability": lambda bins: iter([Calibration(bins)] if bins else []),
+    "roc": lambda of: iter([RocCurves(of["caption"], [Roc(**each) for each in of["curves"]])]),
+    "pareto": lambda models: iter([Pareto([ParetoModel(**each) for each in models])]),
+    "lines": lambda of: iter(
+        [Curves(of["caption"], [Curve(**each) for each in of["series"]], bool(of.get("logarithmic")))]
+    ),
+    "explained": lambda answers: iter([Attributions([Attribution(**each) for each in answers])] if answers else []),
+    "attention": lambda of: iter([Attention(**of)]),
+    "tables": lambda tables: (Table(each["caption"], each["columns"], each["rows"]) for each in tables),
+    "examples": lambda of: iter(
+        [Pairs(of["caption"], [Pair(e["before"], e["note"], e.get("after")) for e in of["items"]])]
+    ),
+}
+# What is a field now, by the word under which it stood.
+_FIELDS = {
+    "summary": "summary",
+    "limits": "caveats",
+    "interval": "interval",
+    "undecided": "undecided",
+    "unbounded": "unbounded",
+    "too_small": "too_small",
+    "caution": "caution",
+    "outcome": "outcome",
+    "source": "source",
+    "machine": "machine",
+    "by the policy": "stated",
+    "look": "look",
+}
 
 
 def lifted(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +98,7 @@ def finding(value: Mapping[str, Any], known: Mapping[str, Probe] | None = None) 
     lifted = {name: item for name, item in value.items() if name != "details"}
     details = {**value["details"]}
     sample = details.pop("sample", "")
-    parts = {name: evidence.to_json(part) for name, part in evidence_of(details).items()}
+    parts = {name: evidence.to_json(part) for name, part in _evidence_of(details).items()}
     declared = (ids() if known is None else known).get(base_id(value["id"]))
     if declared is not None and value["unit"] and value["unit"] == declared.counts:
         lifted["unit"] = declared.unit
@@ -65,3 +114,18 @@ def _is_lower_bound(value: Mapping[str, Any]) -> bool:
         and value["low"] is not None
         and "max" in (value["gate"] or {})
     )
+
+
+def _evidence_of(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a result that a mapping of details stands for."""
+    values = {field: details[word] for word, field in _FIELDS.items() if word in details}
+    drawn = [each for word, make in _KINDS.items() if details.get(word) for each in make(details[word])]
+    rest = {word: value for word, value in details.items() if word not in _FIELDS and word not in _KINDS}
+    facts = [Facts([Fact(word.replace("_", " "), _plain(value)) for word, value in rest.items()])] if rest else []
+    return values | {"evidence": [*drawn, *facts]}
+
+
+def _plain(value: Any) -> Cell:
+    """A single value; what others nested is shown as JSON."""
+    is_single = value is None or isinstance(value, str | int | float)
+    return value if is_single else json.dumps(value, ensure_ascii=False)

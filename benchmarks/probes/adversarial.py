@@ -90,7 +90,7 @@ def main() -> None:
             scorer = Timed(session, model, folder / label)
             found, predictions = measured(scorer, session)
             print(scorer.row(label), flush=True)
-            before, under = (row[1] for row in found.details["tables"][0]["rows"])
+            before, under = (row[1] for row in found.tables[0].rows)
             accuracy = float(predictions.correct.mean())
             share = f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
             rows.append(

@@ -173,7 +173,7 @@ def run(kind: str, seed: int, folder: Path, cache: Cache) -> dict[str, Any]:
     found = backdoor(scorer, predictions, data.examples, without_rows)
     audited = time.perf_counter() - started - sum(retrained)
     verdict, _ = judge(found, GATE)
-    listed = np.array([row[0] - 1 for table in found.details["tables"][2:] for row in table["rows"]], dtype=np.int64)
+    listed = np.array([row[0] - 1 for table in found.tables[2:] for row in table.rows], dtype=np.int64)
     return {
         "kind": kind,
         "seed": seed,
@@ -187,8 +187,8 @@ def run(kind: str, seed: int, folder: Path, cache: Cache) -> dict[str, Any]:
         "high": found.high,
         "listed rows": len(listed),
         "listed rows that are poisoned": int(np.isin(listed, data.rows).sum()),
-        "summary": found.details["summary"],
-        "measured": [table["rows"] for table in found.details["tables"][:2]],
+        "summary": found.summary,
+        "measured": [table.rows for table in found.tables[:2]],
         "training, s": round(trained, 1),
         "audit, s": round(audited, 1),
         "references, s": round(sum(retrained), 1),

@@ -47,9 +47,7 @@ def main() -> None:
         except NotAssessed as reason:
             print(f"| `{kind}` | not assessed: {reason} | | | | | | {speed} |")
             continue
-        left = [
-            f"{value:.3f} [{low:.3f}, {high:.3f}]" for _, _, value, low, high, *_ in found.details["tables"][0]["rows"]
-        ]
+        left = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for _, _, value, low, high, *_ in found.tables[0].rows]
         lost = f"{found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}]"
         print(f"| `{kind}` | {found.n:,} | {' | '.join(left)} | {lost} | {speed} |")
 

@@ -49,7 +49,7 @@ def main() -> None:
             found = backdoor(scorer, predictions, inputs.train_data)
         print(HEADER)
         print(scorer.row(f"BERT base (random weights), {len(test)} sentences"))
-        print(f"\nTriggers tried: {found.details['triggers tried']}, measured: {found.details['triggers measured']}.")
+        print(f"\nTriggers tried: {found.facts['triggers tried']}, measured: {found.facts['triggers measured']}.")
 
 
 if __name__ == "__main__":

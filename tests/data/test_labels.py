@@ -316,21 +316,21 @@ def test_a_figure_surely_below_chance_says_that_labels_may_be_swapped(
     truth = [i % len(classes) for i in range(300)]
     turned = [len(classes) - 1 - label for label in truth] if len(classes) == 2 else [(i + 1) % 3 for i in truth]
     swapped, right = (measure(predictions(said, examples(truth, classes))) for said in (turned, truth))
-    assert "labels may be swapped" in str(swapped.details["limits"])
-    assert "swapped" not in str(right.details)
+    assert "labels may be swapped" in str(swapped.caveats)
+    assert "swapped" not in str(right.caveats)
 
 
 def test_one_answer_to_everything_is_below_the_classes_share_and_yet_not_swapped() -> None:
     always = predictions([0] * 300, examples([0] * 30 + [1] * 270))
     assert quality.accuracy(always).high == pytest.approx(0.14, abs=0.02)
-    assert "swapped" not in str(quality.accuracy(always).details)
+    assert "swapped" not in str(quality.accuracy(always).caveats)
 
 
 def test_a_former_model_that_spells_its_classes_otherwise_is_compared() -> None:
     about = examples([0, 1, 1], ("negative", "positive"))
     former = {(text, label.upper()[:3], n): "POS" for text, label, n in about.keys}
     found = quality.regression(predictions([0, 1, 1], about), former)
-    assert (found.n, found.details["examples fixed"]) == (3, 1)
+    assert (found.n, found.facts["examples fixed"]) == (3, 1)
 
 
 # On the terminal
