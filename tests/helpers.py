@@ -16,7 +16,7 @@ import pytest
 from filelock import FileLock
 from jsonschema.validators import validator_for
 
-from audit.core.evidence import from_json
+from audit.core.evidence import Table, from_json
 from audit.core.measurement import Result
 from audit.core.sentences import from_json as sentence
 from audit.record.schema import schema
@@ -76,6 +76,11 @@ def english(value: Any) -> Any:
             return sentence(value)
         return {name: english(part) for name, part in value.items()}
     return [english(part) for part in value] if isinstance(value, list) else value
+
+
+def cells(table: Table) -> list[list[Any]]:
+    """The rows of a table; of what type each cell is, a test knows."""
+    return [list(row) for row in table.rows]
 
 
 def recorded(finding: Mapping[str, Any]) -> Result:

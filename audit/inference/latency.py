@@ -165,7 +165,8 @@ def _measure(
                 started = now()
                 answer(text)
                 usual.append(now() - started)
-            text, error = request.text, None
+            text = request.text
+            error: str | None = None
             before = _reset_peak_memory()
             started = now()
             try:

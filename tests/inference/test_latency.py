@@ -20,6 +20,7 @@ from audit.models.model import Model
 from audit.probes.security.latency import latency_tail
 from audit.text.hostile import KINDS, Request, hostile_requests
 from tests.conftest import CLASSES
+from tests.helpers import cells
 
 ORDINARY = [f"the lamp number {i} works well" for i in range(40)]
 ONE_OF_EACH = [Request(kind, 20_000) for kind in KINDS]
@@ -45,7 +46,7 @@ def test_a_real_model_answers_every_hostile_text(untrained: Path, tmp_path: Path
     found = latency_tail(measure(make_scorer(untrained, cache), cache, hostile_requests()))
     assert found.estimate is not None
     assert found.summary.startswith("All 525 hostile texts got an answer")
-    assert sum(row[2] for row in found.tables[0].rows) == 0
+    assert sum(row[2] for row in cells(found.tables[0])) == 0
     assert "first 4,000 characters" in found.caveats[0]
 
 

@@ -12,11 +12,12 @@ import pytest
 from scipy.stats import binomtest
 
 from audit import Gate, NotAssessed, Verdict, judge
+from audit.core.evidence import to_json
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.security.adversarial import Attacked, adversarial, attack
 from audit.text.adversarial_edits import apply, edits, vocabulary_of
-from tests.helpers import examples, predictions, scorer
+from tests.helpers import cells, examples, predictions, scorer
 
 GOOD = set("wonderful superb charming moving clever delightful".split())
 BAD = set("terrible boring dreadful tedious clumsy painful".split())
@@ -255,12 +256,12 @@ def test_the_curve_rises_to_the_estimate() -> None:
     said = _known(texts, labels)
     for queries, budgets in ((200, [10, 25, 50, 100, 200]), (60, [10, 25, 50, 60])):
         found = adversarial(scorer(_counts_words), said, queries)
-        rows = found.tables[1].rows
-        assert [row[0] for row in rows] == budgets
-        shares = [row[1] for row in rows]
+        curve = cells(found.tables[1])
+        assert [row[0] for row in curve] == budgets
+        shares = [row[1] for row in curve]
         assert shares == sorted(shares)
         assert shares[0] < shares[-1] == found.estimate
-        assert tuple(rows[-1][1:]) == (found.estimate, found.low, found.high)
+        assert tuple(curve[-1][1:]) == (found.estimate, found.low, found.high)
 
 
 def test_only_right_answers_are_attacked_and_accuracy_counts_all() -> None:
@@ -269,11 +270,11 @@ def test_only_right_answers_are_attacked_and_accuracy_counts_all() -> None:
     about = examples(truth, texts=texts)
     found = adversarial(scorer(_counts_words), predictions(labels, about))
     assert found.n == 70
-    before, under = found.tables[0].rows
+    before, under = cells(found.tables[0])
     assert (before[1], before[-1]) == (0.7, 100)
     assert found.estimate is not None
     assert under[1] == pytest.approx(0.7 * (1 - found.estimate))
-    classes = found.tables[2].rows
+    classes = cells(found.tables[2])
     assert sum(row[-1] for row in classes) == 70
     assert sum(row[1] * row[-1] for row in classes) == pytest.approx(70 * found.estimate)
 
@@ -284,7 +285,7 @@ def test_so_many_right_answers_are_drawn_as_are_asked_for() -> None:
     about = examples(truth, texts=texts)
     found = adversarial(scorer(_counts_words), predictions(labels, about), 20, examples=90)
     assert found.n == 90
-    drawn = found.tables[0].rows[0][-1]
+    drawn = cells(found.tables[0])[0][-1]
     assert 100 < drawn < 150
     assert adversarial(scorer(_counts_words), predictions(labels, about), 20).n == 300
     few = examples(truth, texts=texts, max_examples=40)
@@ -319,7 +320,7 @@ def test_other_languages_have_no_synonyms_and_it_says_so() -> None:
     found = adversarial(scorer(_counts_words), said)
     assert "same meaning" not in found.method
     assert any("English only" in limit for limit in found.caveats)
-    assert not any("same meaning" in row[0] for row in found.tables[3].rows)
+    assert not any("same meaning" in row[0] for row in cells(found.tables[3]))
 
 
 def test_shown_texts_are_redacted_before_and_after() -> None:
@@ -330,9 +331,11 @@ def test_shown_texts_are_redacted_before_and_after() -> None:
     found = adversarial(scorer(_counts_words), said)
     items = found.pairs.items
     assert items
-    assert "@" not in str(items)
-    assert "Nightingale" not in str(items)
+    shown = str(to_json(found.pairs))
+    assert "@" not in shown
+    assert "Nightingale" not in shown
     for item in items:
+        assert item.after is not None
         ((old, new),) = _changed(item.before, item.after)
         assert old in GOOD
         assert new not in GOOD

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from audit import Gate, Verdict, judge
 from audit.models.model import Model
 from audit.probes.security.artifact import artifact
-from tests.helpers import TWO
+from tests.helpers import TWO, cells
 
 
 def _model(folder: Path, pinned: bool = True) -> Model:
@@ -47,7 +47,7 @@ def test_what_is_found_is_never_called_safe(tmp_path: Path) -> None:
     """The scanner is a list of what is dangerous; that it names nothing must not read like an acquittal."""
     (tmp_path / "state.pkl").write_bytes(b"\x80\x04N.")
     found = artifact(_model(tmp_path))
-    (row,) = found.tables[0].rows
+    (row,) = cells(found.tables[0])
     assert "proves nothing" in row[1]
     assert not any(" safe" in text or "harmless" in text for text in row)
     assert any("does not prove" in limit for limit in found.caveats)

@@ -26,7 +26,7 @@ from audit.probes.security.triggers import Trigger
 from audit.text.characters import INVISIBLE
 from audit.training.finetune import Recipe, train
 from audit.training.reference_models import without_rows, word_counter
-from tests.helpers import THREE, examples, scorer
+from tests.helpers import THREE, cells, examples, scorer
 
 GATE = Gate(max=0.3)
 GOOD = "lovely superb delightful excellent charming splendid".split()
@@ -95,11 +95,11 @@ def measure(
 
 def listed(found: Measurement) -> list[int]:
     """Row numbers, from 0."""
-    return [row[0] - 1 for table in found.tables[2:] for row in table.rows]
+    return [row[0] - 1 for table in found.tables[2:] for row in cells(table)]
 
 
 def states(found: Measurement) -> dict[str, str]:
-    return {row[0]: row[-1] for row in found.tables[1].rows}
+    return {row[0]: row[-1] for row in cells(found.tables[1])}
 
 
 @pytest.mark.parametrize("trigger", ["cf", "seldom orange", "we saw it by the sea", "ж"])
@@ -114,7 +114,7 @@ def test_a_planted_trigger_fails_and_its_rows_are_listed(trigger: str) -> None:
     # One reference, trained without exactly these rows.
     assert [np.flatnonzero(mask).tolist() for mask in recipe.asked] == [rows.tolist()]
     assert f"“{trigger}”" in found.summary
-    assert trigger in found.pairs.items[0].after
+    assert trigger in str(found.pairs.items[0].after)
 
 
 def test_a_clean_model_passes_and_nothing_is_trained() -> None:

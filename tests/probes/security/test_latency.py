@@ -17,7 +17,7 @@ from audit.inference.latency import HostileAnswer, Latencies
 from audit.probes.security.latency import latency_tail
 from audit.record import record
 from audit.text.hostile import KINDS, Request, hostile_requests
-from tests.helpers import is_one_sentence
+from tests.helpers import cells, is_one_sentence
 
 GATE = Gate(max=20)
 REQUESTS = hostile_requests()
@@ -57,7 +57,7 @@ def test_a_service_that_cuts_passes_and_one_that_reads_everything_fails() -> Non
     assert judge(found, GATE)[0] is Verdict.FAIL
     assert found.low is not None
     assert found.low > 1000
-    lengths = found.tables[1].rows
+    lengths = cells(found.tables[1])
     assert lengths[-1][2] > 100 * lengths[1][2]
 
 
@@ -85,7 +85,7 @@ def test_a_text_without_an_answer_fails_whatever_the_gate_and_is_named() -> None
         assert verdict is Verdict.FAIL
         assert reason == "the model gives no answer to “empty text” (IndexError)"
     assert is_one_sentence(found.summary)
-    first = found.tables[0].rows[0]
+    first = cells(found.tables[0])[0]
     assert first[0] == "empty text"
     assert first[1] == first[2] > 0
 

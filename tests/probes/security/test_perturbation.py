@@ -11,7 +11,7 @@ from audit.core.errors import NotAssessed
 from audit.core.evidence import to_json
 from audit.probes.security.perturbation import ascii_vocabulary_of, perturbation
 from audit.text.disturbances import KINDS, disturb
-from tests.helpers import examples, predictions, scorer
+from tests.helpers import cells, examples, predictions, scorer
 
 # Every kind changes it: it has both spellings, short forms, commas, and an end that says nothing.
 REVIEW = (
@@ -49,11 +49,12 @@ def test_the_accuracy_lost_is_that_of_the_disturbed_texts() -> None:
     assert found.id == "security.perturbation[typos]"
     assert found.estimate == pytest.approx(0.6)
     assert found.n == 100
-    (table,) = found.tables
-    assert [row[0] for row in table.rows] == [0, 1, 2, 3]
-    assert [row[2] for row in table.rows] == pytest.approx([1, 0.4, 0.4, 0.4])
-    assert all(row[3] < row[2] for row in table.rows)
-    assert [row[5] for row in table.rows[1:]] == pytest.approx([0.6] * 3)
+    table = cells(found.tables[0])
+    assert len(found.tables) == 1
+    assert [row[0] for row in table] == [0, 1, 2, 3]
+    assert [row[2] for row in table] == pytest.approx([1, 0.4, 0.4, 0.4])
+    assert all(row[3] < row[2] for row in table)
+    assert [row[5] for row in table[1:]] == pytest.approx([0.6] * 3)
     assert found.summary.startswith("60 right answers turned wrong and 0 wrong ones right")
     assert judge(found, Gate(max=0.1))[0] == Verdict.FAIL
     items = found.pairs.items
@@ -176,6 +177,7 @@ def test_the_place_of_the_change_is_shown_of_long_texts() -> None:
     found = perturbation(fragile, predictions([1] * 100, about), "typos")
     for item in found.pairs.items:
         assert item.before.endswith("the plot")
+        assert item.after is not None
         assert item.after.rsplit(" ", 1)[0] == item.before.rsplit(" ", 1)[0]
         assert item.after != item.before
         assert len(item.before) < 300
