@@ -38,7 +38,6 @@ from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
 from audit.statistics.proportions import (
-    PAIRED,
     difference,
     discordant,
     mcnemar,
@@ -61,7 +60,6 @@ from audit.statistics.settling import (
 
 __all__ = [
     "ENOUGH_CLUSTERS",
-    "PAIRED",
     "PER_BIN",
     "Array",
     "Bins",

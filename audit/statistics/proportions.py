@@ -15,10 +15,6 @@ from audit.statistics.intervals import Array, Bounds, Interval, as_interval, nor
 FEW = 10
 
 
-# The sentence on paired_difference in a probe's method.
-PAIRED = "exact limits of the shares gained and lost, their distances added in squares (Zou and Donner 2008)"
-
-
 def proportion(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """Exact interval of a proportion.
 

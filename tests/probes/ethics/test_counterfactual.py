@@ -13,6 +13,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from audit import Gate, Measurement, NotAssessed, Verdict, judge
+from audit.core.evidence import to_json
 from audit.probes.ethics.counterfactual import counterfactual, file_pairs, own_pairs, share_of_flips, template_pairs
 from audit.text import identity
 from audit.text.identity import AXES
@@ -95,8 +96,9 @@ def test_one_pair_a_text() -> None:
 
 def test_shown_examples_are_redacted() -> None:
     found = _measured(_against("female", "gender"), [f"She wrote to ann{i}@example.org" for i in range(250)])
-    assert "@example.org" not in str(found.evidence)
-    assert "[e-mail]" in str(found.evidence)
+    shown = str([to_json(piece) for piece in found.evidence])
+    assert "@example.org" not in shown
+    assert "[e-mail]" in shown
 
 
 # Templates

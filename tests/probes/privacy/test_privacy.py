@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from audit import Measurement, NotAssessed
+from audit.core.evidence import to_json
 from audit.probes.privacy import privacy
 from audit.text import duplicates
 from tests.helpers import examples, predictions
@@ -113,7 +114,7 @@ def test_names_are_sought_only_where_there_is_a_model_for_them() -> None:
     assert privacy.pii_in_training_data(train).estimate == 0
     found = privacy.pii_in_training_data(train, lambda text: [(0, 7)] if text.startswith("Ann") else [])
     assert found.estimate == 0.5
-    assert "Ann" not in str(found.evidence)
+    assert "Ann" not in str([to_json(piece) for piece in found.evidence])
 
 
 def test_personal_data_are_not_assessed_without_training_data() -> None:
