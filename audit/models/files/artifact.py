@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from audit.core.errors import AuditError
 from audit.core.files import sha256
+from audit.core.sentences import Sentence, joined
 from audit.models.files import pickles, weights
 from audit.models.files.pickles import PICKLED, leads_out
 from audit.text.redaction import printable
@@ -37,12 +38,12 @@ _ONNX_DOMAINS |= {"com.microsoft", "com.microsoft.nchwc"}
 _EMBEDDING = re.compile(r"(word_embeddings?|tok_embeddings|embed_tokens|wte|shared)\.weight$")
 _CLASSIFIER = re.compile(r"^(classifier|classification_head|score|logits_proj)(\.out_proj)?\.weight$")
 
-RUNS = "lets whoever changes the file run programs on each machine that loads it"
-UNSEEN = "what cannot be looked into cannot be ruled out"
-ELSEWHERE = "what is loaded then was not audited, and somebody else may change it"
-DAMAGED = "the file was cut, swapped or made by hand, and programs differ in what they read from it"
-WRONG = "the model's answers are then errors, or no answers at all"
-SWAPPED = "it is not the file that the release owner approved"
+RUNS = Sentence("lets whoever changes the file run programs on each machine that loads it")
+UNSEEN = Sentence("what cannot be looked into cannot be ruled out")
+ELSEWHERE = Sentence("what is loaded then was not audited, and somebody else may change it")
+DAMAGED = Sentence("the file was cut, swapped or made by hand, and programs differ in what they read from it")
+WRONG = Sentence("the model's answers are then errors, or no answers at all")
+SWAPPED = Sentence("it is not the file that the release owner approved")
 
 
 class Problem(NamedTuple):
@@ -71,8 +72,8 @@ class Inspection:
     facts: dict[str, str] = field(default_factory=dict)
 
     def add(self, file: str, problem: str, harm: str) -> None:
-        """Note a problem; both names come from the file and are not trusted."""
-        self.problems.append(Problem(printable(file), printable(problem, 300), harm))
+        """Note a problem: of a file, whose name is not trusted, a sentence, whose values are fit to be shown."""
+        self.problems.append(Problem(printable(file), problem, harm))
 
 
 def files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -114,7 +115,7 @@ def inspect(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str]
             continue
         found.looked_at += 1
         if not within(path, folder):
-            found.add(name, "a link that leads out of its folder", ELSEWHERE)
+            found.add(name, Sentence("a link that leads out of its folder"), ELSEWHERE)
         elif path.is_file():
             try:
                 _look_at(path, name, found)
@@ -123,7 +124,7 @@ def inspect(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str]
                     f"{printable(path)}: it cannot be read ({error.strerror}); give the audit access."
                 ) from None
         elif not path.is_dir():
-            found.add(name, "neither a file nor a folder", UNSEEN)
+            found.add(name, Sentence("neither a file nor a folder"), UNSEEN)
     _compare(folder, found)
     if expected:
         _hold_against(folder, hashes, expected, found)
@@ -136,20 +137,20 @@ def _look_at(path: Path, name: str, found: Inspection) -> None:
     with path.open("rb") as file:
         head = file.read(8)
     inside = pickles.find(path)
-    remedy = "; delete it, only to train on needs it" if _TRAINING.fullmatch(path.name) else ""
+    remedy = Sentence("delete it, only to train on needs it") if _TRAINING.fullmatch(path.name) else ""
     for each in inside:
         where = f"{name} → {each.inside}" if each.inside else name
-        found.add(where, each.problem + remedy, RUNS if each.dangerous or each.scanned else UNSEEN)
+        found.add(where, joined([each.problem, remedy], "; "), RUNS if each.dangerous or each.scanned else UNSEEN)
     if suffix in PICKLED and not inside:
-        problem = "its name makes programs unpickle it, though nothing of a pickle was found in it"
-        found.add(name, problem + remedy, RUNS)
+        problem = Sentence("its name makes programs unpickle it, though nothing of a pickle was found in it")
+        found.add(name, joined([problem, remedy], "; "), RUNS)
     if suffix in PROGRAMS:
-        kind = "Python code" if suffix.startswith(".py") else "a program"
-        found.add(name, f"{kind} in a model's folder", RUNS)
+        code, program = Sentence("Python code in a model's folder"), Sentence("a program in a model's folder")
+        found.add(name, code if suffix.startswith(".py") else program, RUNS)
     elif head.startswith(_PROGRAM_MAGIC):
-        found.add(name, "a program, by its first bytes", RUNS)
+        found.add(name, Sentence("a program, by its first bytes"), RUNS)
     elif suffix in _TENSORFLOW or head == _HDF5:
-        found.add(name, "a TensorFlow or Keras model, whose format can hold functions beside weights", RUNS)
+        found.add(name, Sentence("a TensorFlow or Keras model, whose format can hold functions beside weights"), RUNS)
     elif suffix in weights.SAFE:
         _look_at_weights(path, name, found)
     elif suffix == ".onnx":
@@ -161,16 +162,22 @@ def _look_at(path: Path, name: str, found: Inspection) -> None:
 def _look_at_weights(path: Path, name: str, found: Inspection) -> None:
     try:
         tensors = weights.header(path)
-    except AuditError as error:
-        found.add(name, str(error).partition(": ")[2].rstrip("."), DAMAGED)
+    except weights.DamagedError as error:
+        found.add(name, Sentence("not a whole safetensors file ({reason})", reason=error.reason), DAMAGED)
         return
     spoilt = weights.not_finite(path, tensors)
     if spoilt:
         first = max(spoilt, key=lambda each: spoilt[each])
         found.add(
             name,
-            f"{sum(spoilt.values()):,} weights are not a number or infinite, in {len(spoilt)} of {len(tensors)} "
-            f"tensors, most of them in {printable(first, 60)}",
+            Sentence(
+                "{weights:,} weights are not a number or infinite, in {spoilt} of {tensors} tensors, most of them in "
+                "{first}",
+                weights=sum(spoilt.values()),
+                spoilt=len(spoilt),
+                tensors=len(tensors),
+                first=printable(first, 60),
+            ),
             WRONG,
         )
 
@@ -179,10 +186,11 @@ def _look_at_json(path: Path, name: str, found: Inspection) -> None:
     try:
         value = read_json(path)
     except ValueError as error:
-        found.add(name, f"{error}, so what it asks for cannot be told", UNSEEN)
+        (problem,) = error.args
+        found.add(name, Sentence("{problem}, so what it asks for cannot be told", problem=problem), UNSEEN)
         return
     for key in _asked_code(value):
-        found.add(name, f"asks for code of its own ({key})", RUNS)
+        found.add(name, Sentence("asks for code of its own ({key})", key=key), RUNS)
     if not isinstance(value, dict):
         return
     if path.name.endswith(".index.json"):
@@ -190,7 +198,8 @@ def _look_at_json(path: Path, name: str, found: Inspection) -> None:
             found.add(name, problem, ELSEWHERE)
     if path.name == "adapter_config.json":
         base = printable(value.get("base_model_name_or_path"), 80)
-        found.add(name, f"makes programs load another model in place of this one ({base})", ELSEWHERE)
+        problem = Sentence("makes programs load another model in place of this one ({base})", base=base)
+        found.add(name, problem, ELSEWHERE)
 
 
 def read_json(path: Path) -> object:
@@ -202,11 +211,11 @@ def read_json(path: Path) -> object:
         If it is none, or is too large; the message is a clause.
     """
     if path.stat().st_size > _LONGEST_JSON:
-        raise ValueError("too large a JSON file")
+        raise ValueError(Sentence("too large a JSON file"))
     try:
         value: object = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        raise ValueError("not valid JSON") from None
+        raise ValueError(Sentence("not valid JSON")) from None
     return value
 
 
@@ -238,17 +247,26 @@ def index_problems(path: Path, value: Mapping[str, object]) -> list[str]:
     """What an index of weight files names that is not a weight file beside it."""
     named = weight_map(value)
     if not named and value.get("weight_map") != {}:
-        return ["an index that does not map tensors to files"]
+        return [Sentence("an index that does not map tensors to files")]
     safe = ".safetensors" in path.suffixes
-    problems = []
+    problems: list[str] = []
     for name in sorted(set(named.values())):
         if leads_out(name):
-            problems.append(f"names weights outside the model's folder ({printable(name, 80)})")
+            problems.append(_outside(name))
         elif safe and Path(name).suffix.lower() not in weights.SAFE:
-            problems.append(f"names a file of another format among the safetensors ({printable(name, 80)})")
+            shown = printable(name, 80)
+            problems.append(Sentence("names a file of another format among the safetensors ({file})", file=shown))
         elif not _is_file(path.parent / name):
-            problems.append(f"names weights that are not there ({printable(name, 80)})")
+            problems.append(_missing(name))
     return problems
+
+
+def _outside(name: str) -> str:
+    return Sentence("names weights outside the model's folder ({file})", file=printable(name, 80))
+
+
+def _missing(name: str) -> str:
+    return Sentence("names weights that are not there ({file})", file=printable(name, 80))
 
 
 def _is_file(path: Path) -> bool:
@@ -262,26 +280,27 @@ def _look_at_onnx(path: Path, name: str, found: Inspection) -> None:
     try:
         import onnx
     except ImportError:
-        found.add(name, "an ONNX model, which cannot be looked into without the package onnx", UNSEEN)
+        found.add(name, Sentence("an ONNX model, which cannot be looked into without the package onnx"), UNSEEN)
         return
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception:
-        found.add(name, "not a whole ONNX file", DAMAGED)
+        found.add(name, Sentence("not a whole ONNX file"), DAMAGED)
         return
     graphs = list(_onnx_graphs(model.graph))
     nodes = [node for graph in graphs for node in graph.node] + [node for f in model.functions for node in f.node]
     own = {function.domain for function in model.functions}
     foreign = {node.domain for node in nodes} - _ONNX_DOMAINS - own
     for domain in sorted(foreign):
-        found.add(name, f"operators that need a library of their own ({printable(domain, 60)})", RUNS)
+        shown = printable(domain, 60)
+        found.add(name, Sentence("operators that need a library of their own ({domain})", domain=shown), RUNS)
     tensors = [tensor for graph in graphs for tensor in graph.initializer]
     places = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     for place in sorted(places):
         if leads_out(place):
-            found.add(name, f"names weights outside the model's folder ({printable(place, 80)})", ELSEWHERE)
+            found.add(name, _outside(place), ELSEWHERE)
         elif not _is_file(path.parent / place):
-            found.add(name, f"names weights that are not there ({printable(place, 80)})", ELSEWHERE)
+            found.add(name, _missing(place), ELSEWHERE)
 
 
 def _onnx_graphs(graph: GraphProto) -> Iterator[GraphProto]:
@@ -304,9 +323,15 @@ def _compare(folder: Path, found: Inspection) -> None:
     rows = _rows(shapes, _EMBEDDING)
     largest, source = _largest_token(folder)
     if rows is not None and largest is not None:
-        found.facts["the tokenizer's largest number"] = f"{largest:,}, of {rows:,} that the model knows"
+        name = Sentence("the tokenizer's largest number")
+        found.facts[name] = Sentence("{largest:,}, of {rows:,} that the model knows", largest=largest, rows=rows)
         if largest >= rows:
-            problem = f"numbers its words up to {largest:,}, but the model knows only {rows:,} (0 to {rows - 1:,})"
+            problem = Sentence(
+                "numbers its words up to {largest:,}, but the model knows only {rows:,} (0 to {last:,})",
+                largest=largest,
+                rows=rows,
+                last=rows - 1,
+            )
             found.add(source, problem, WRONG)
     rows = _rows(shapes, _CLASSIFIER)
     try:
@@ -315,7 +340,8 @@ def _compare(folder: Path, found: Inspection) -> None:
         return
     names = config.get("id2label") if isinstance(config, dict) else None
     if rows is not None and isinstance(names, dict) and names and len(names) != rows:
-        found.add("config.json", f"names {len(names)} classes, but the model answers with {rows}", WRONG)
+        problem = Sentence("names {names} classes, but the model answers with {rows}", names=len(names), rows=rows)
+        found.add("config.json", problem, WRONG)
 
 
 def _rows(shapes: Mapping[str, tuple[int, ...]], name: re.Pattern[str]) -> int | None:
@@ -347,11 +373,14 @@ def _hold_against(folder: Path, hashes: Mapping[str, str], expected: Mapping[str
         if is_hash is None and not leads_out(name) and _is_file(folder / name):
             is_hash = sha256(folder / name)  # documentation, which the model's hashes leave out
         if name not in expected:
-            found.add(name, "is not on the policy's list of hashes (expected_sha256)", SWAPPED)
+            found.add(name, Sentence("is not on the policy's list of hashes (expected_sha256)"), SWAPPED)
         elif is_hash is None:
-            found.add(name, "is on the policy's list of hashes (expected_sha256), but not in the folder", SWAPPED)
+            found.add(
+                name, Sentence("is on the policy's list of hashes (expected_sha256), but not in the folder"), SWAPPED
+            )
         elif is_hash != expected[name].lower():
-            found.add(name, f"has another hash than the policy's list says ({is_hash[:12]}…)", SWAPPED)
+            shown = is_hash[:12]
+            found.add(name, Sentence("has another hash than the policy's list says ({hash}…)", hash=shown), SWAPPED)
 
 
 def _documents(folder: Path, found: Inspection) -> None:
@@ -363,5 +392,6 @@ def _documents(folder: Path, found: Inspection) -> None:
             head = file.read(1 << 16).decode("utf-8", "replace")
     licence = re.search(r"\A---\s.*?^license:\s*(\S[^\r\n]*)", head, re.MULTILINE | re.DOTALL)
     own = [path.name for path in sorted(folder.glob("LICEN[CS]E*")) if path.is_file()]
-    found.facts["model card"] = "README.md" if head.strip() else "none"
-    found.facts["licence"] = printable(own[0] if own else licence[1] if licence else "none named", 60)
+    found.facts[Sentence("model card")] = "README.md" if head.strip() else Sentence("none")
+    named = own[0] if own else licence[1] if licence else ""
+    found.facts[Sentence("licence")] = printable(named, 60) if named else Sentence("none named")

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, Protocol, cast
 
+from audit.core.sentences import Sentence, joined, listed
 from audit.text.redaction import printable
 
 # Names that tools unpickle without looking at the content.
@@ -102,9 +103,12 @@ def find(path: Path) -> list[Found]:
         for each in _find(file, "", 0, budget := _Budget(BYTES, READS, ENTRIES)):
             found.append(each)
             if len(found) == MOST:
-                return [*found, Found("", f"more than {MOST} such things; the rest was not looked into")]
+                return [
+                    *found,
+                    Found("", Sentence("more than {most} such things; the rest was not looked into", most=MOST)),
+                ]
     if min(budget.bytes, budget.reads, budget.entries) <= 0:
-        found.append(Found("", "an archive or pickle too large to be looked into whole"))
+        found.append(Found("", Sentence("an archive or pickle too large to be looked into whole")))
     return found
 
 
@@ -116,7 +120,7 @@ def _find(file: IO[bytes], inside: str, depth: int, budget: _Budget) -> Iterator
     if head.startswith(_NUMPY):
         yield from _find_in_numpy(file, inside, budget)
     if name := next((name for magic, name in _CLOSED.items() if head.startswith(magic)), None):
-        yield Found(inside, f"a compressed file ({name}) that this audit cannot look into")
+        yield Found(inside, Sentence("a compressed file ({name}) that this audit cannot look into", name=name))
     opener = next((opener for magic, opener in _COMPRESSED.items() if head.startswith(magic)), None)
     # Members of an archive are no files: to look for a second archive at their end they would have to be unpacked.
     is_zip = head.startswith(b"PK\x03\x04") or (depth == 0 and zipfile.is_zipfile(file))
@@ -124,7 +128,7 @@ def _find(file: IO[bytes], inside: str, depth: int, budget: _Budget) -> Iterator
     if not (opener or is_zip or is_tar):
         return
     if depth == DEEPEST:
-        yield Found(inside, "an archive nested too deeply to be looked into")
+        yield Found(inside, Sentence("an archive nested too deeply to be looked into"))
         return
     with tempfile.SpooledTemporaryFile(max_size=1 << 22) as spool:
         if opener is not None:
@@ -190,7 +194,7 @@ def _find_in_zip(file: IO[bytes], inside: str, depth: int, budget: _Budget) -> I
     except Exception:
         if not _head(file, 4).startswith(b"PK\x03\x04"):
             return  # the letters of a zip stood there by chance
-        yield Found(inside, "an archive (zip) that cannot be looked into")
+        yield Found(inside, Sentence("an archive (zip) that cannot be looked into"))
         return
     for entry in archive.infolist():
         name = _join(inside, entry.filename)
@@ -198,7 +202,7 @@ def _find_in_zip(file: IO[bytes], inside: str, depth: int, budget: _Budget) -> I
             continue
         budget.entries -= 1
         if entry.flag_bits & 1:
-            yield Found(name, "an encrypted part of an archive, which this audit cannot look into")
+            yield Found(name, Sentence("an encrypted part of an archive, which this audit cannot look into"))
         yield from _entry(lambda entry=entry: archive.open(entry), entry.filename, name, depth, budget)  # type: ignore[misc]
 
 
@@ -211,24 +215,24 @@ def _find_in_tar(file: IO[bytes], inside: str, depth: int, budget: _Budget) -> I
                 archive.members = []  # type: ignore[attr-defined]  # a list of all entries is not needed, and could be a long one
                 name = _join(inside, entry.name)
                 if entry.issym() or entry.islnk():
-                    yield Found(name, "a link in an archive")
+                    yield Found(name, Sentence("a link in an archive"))
                 elif entry.isfile():
                     yield from _entry(lambda entry=entry: archive.extractfile(entry), entry.name, name, depth, budget)  # type: ignore[misc]
     except Exception:
-        yield Found(inside, "an archive (tar) of which a part cannot be read")
+        yield Found(inside, Sentence("an archive (tar) of which a part cannot be read"))
 
 
 def _entry(
     opened: Callable[[], IO[bytes] | None], path: str, name: str, depth: int, budget: _Budget
 ) -> Iterator[Found]:
     if leads_out(path):
-        yield Found(name, "an archive that writes outside its own folder when it is unpacked")
+        yield Found(name, Sentence("an archive that writes outside its own folder when it is unpacked"))
     try:
         if (member := opened()) is not None:
             with member:
                 yield from _find(member, name, depth + 1, budget)
     except Exception:
-        yield Found(name, "a part of an archive that cannot be read")
+        yield Found(name, Sentence("a part of an archive that cannot be read"))
 
 
 def leads_out(path: str) -> bool:
@@ -318,19 +322,27 @@ def _scanned(file: IO[bytes], inside: str, budget: _Budget, start: int = 0) -> F
     try:
         result = scan_pickle_bytes(stream, "")
     except Exception:  # it was written for pickles, not for everything that pretends to be one
-        return Found(inside, "can run code when loaded; the scanner broke off at it")
+        return Found(inside, Sentence("can run code when loaded; the scanner broke off at it"))
     dangerous, unknown = (
         sorted({printable(f"{g.module}.{g.name}", 60) for g in result.globals if g.safety == level})
         for level in (SafetyLevel.Dangerous, SafetyLevel.Suspicious)
     )
-    words = f"the scanner names: {_list(dangerous)}" if dangerous else "the scanner names nothing, which proves nothing"
-    words += f"; it {'also ' if dangerous else ''}asks for: {_list(unknown)}" if unknown else ""
-    words += "; only a part of it could be read" if stream.cut or result.scan_err else ""
-    return Found(inside, f"can run code when loaded; {words}", tuple(dangerous), not stream.cut)
+    if dangerous:
+        clauses = [Sentence("can run code when loaded; the scanner names: {names}", names=_list(dangerous))]
+    else:
+        clauses = [Sentence("can run code when loaded; the scanner names nothing, which proves nothing")]
+    if unknown and dangerous:
+        clauses.append(Sentence("it also asks for: {names}", names=_list(unknown)))
+    elif unknown:
+        clauses.append(Sentence("it asks for: {names}", names=_list(unknown)))
+    if stream.cut or result.scan_err:
+        clauses.append(Sentence("only a part of it could be read"))
+    return Found(inside, joined(clauses, "; "), tuple(dangerous), not stream.cut)
 
 
 def _list(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    first = listed(names[:3])
+    return Sentence("{names} and {rest} more", names=first, rest=len(names) - 3) if len(names) > 3 else first
 
 
 def _find_in_numpy(file: IO[bytes], inside: str, budget: _Budget) -> Iterator[Found]:
@@ -342,7 +354,7 @@ def _find_in_numpy(file: IO[bytes], inside: str, budget: _Budget) -> Iterator[Fo
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         _, _, dtype = read(file)
     except Exception:
-        yield Found(inside, "a NumPy array whose description cannot be read")
+        yield Found(inside, Sentence("a NumPy array whose description cannot be read"))
         return
     if dtype.hasobject:
         yield _scanned(file, inside, budget, file.tell())

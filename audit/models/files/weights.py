@@ -45,6 +45,14 @@ _NO_NUMBER = {
 }
 
 
+class DamagedError(AuditError):
+    """A file that is not whole, or not of the format; `reason` is a clause in English, fit to be shown."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{printable(path)}: not a whole safetensors file ({reason}).")
+        self.reason = reason
+
+
 class Tensor(NamedTuple):
     """Where a tensor lies in its file, in bytes from the file's start."""
 
@@ -62,7 +70,7 @@ def header(path: Path) -> dict[str, Tensor]:
 
     Raises
     ------
-    AuditError
+    DamagedError
         If anything of that does not hold.
     """
     try:
@@ -70,7 +78,7 @@ def header(path: Path) -> dict[str, Tensor]:
             return _header(file, path.stat().st_size)
     except (OSError, ValueError, RecursionError) as error:
         reason = printable(" ".join(str(error).split()), 160)
-        raise AuditError(f"{printable(path)}: not a whole safetensors file ({reason}).") from None
+        raise DamagedError(path, reason) from None
 
 
 def _header(file: BinaryIO, size: int) -> dict[str, Tensor]:

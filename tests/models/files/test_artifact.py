@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from audit import AuditError
 from audit.models.files.artifact import Inspection, inspect
 from audit.models.model import Model, check_folder, fingerprint, hash_files, locate
-from tests.helpers import ROOT, THREE, TINY_WORDS, Bomb, Runner, WritePolicy, is_one_sentence
+from tests.helpers import ROOT, THREE, TINY_WORDS, Bomb, Runner, WritePolicy, cells, is_one_sentence, recorded
 
 
 def _look(folder: Path, expected: dict[str, str] | None = None) -> Inspection:
@@ -503,7 +503,7 @@ def test_planted_pickles_fail_the_audit_and_never_run(audit: Audit, folder: Path
     assert result.ret == 1
     assert finding is not None
     assert (finding["verdict"], finding["estimate"]) == ("fail", count)
-    rows = finding["details"]["tables"][0]["rows"]
+    rows = cells(recorded(finding).tables[0])
     assert {"extra.zip → deep/inner.zip → data.pkl", "optimizer.pt → optimizer/data.pkl", "tokenizer/vocab"} <= {
         row[0] for row in rows
     }
@@ -579,7 +579,7 @@ def test_the_policys_hashes_gate_a_swapped_file(audit: Audit, folder: Path) -> N
     result, finding = audit(folder, f"[security.expected_sha256]\n{lines}")
     assert result.ret == 1
     assert finding is not None
-    assert "another hash" in finding["details"]["tables"][0]["rows"][0][1]
+    assert "another hash" in cells(recorded(finding).tables[0])[0][1]
 
 
 def test_a_hash_that_is_none_stops_the_audit(audit: Audit, folder: Path) -> None:
