@@ -255,6 +255,16 @@ def test_damaged_weights_beside_the_model_are_a_problem(folder: Path) -> None:
     assert "not a whole safetensors file" in problem
 
 
+def test_a_colon_in_a_path_does_not_cut_what_is_wrong(tmp_path: Path) -> None:
+    folder = tmp_path / "release: final"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"x")
+    file, problem = _only(folder)
+    assert file == "model.safetensors"
+    assert problem.startswith("not a whole safetensors file (the header is said to be")
+    assert problem.endswith(")")
+
+
 def test_a_tokenizer_that_knows_more_than_the_model_is_a_problem(folder: Path) -> None:
     value = json.loads((folder / "tokenizer.json").read_text("utf-8"))
     value["model"]["vocab"]["extra"] = len(TINY_WORDS)
