@@ -104,9 +104,16 @@ def test_installed_from_its_folder_it_runs_in_the_suites_as_they_ship(
     for what in (wheel, source):
         subprocess.run([*install, str(what)], check=True, env=environment, timeout=300)
     folder = write_policy(**GATES).parent
-    command = [python, "-m", "pytest", "--pyargs", "audit.suites", "-k", "test_probe or artifact"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [python, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "[gates.shop]\nprices_misread = { max = 0.25 }" in run("audit", "gate", ID)
+    run("pytest", "--pyargs", "audit.suites", "-k", "test_probe or artifact")
     record = english(json.loads((folder / "reports" / "audit.json").read_text("utf-8")))
     assert (record["verdict"], record["complete"]) == ("pass", True)
     _stands_in_record_and_report(record, (folder / "reports" / "report.html").read_text("utf-8"))
