@@ -9,7 +9,7 @@ INSTALLED := .venv/installed
 # Two processes, long tests first; see tests/conftest.py.
 PYTEST := $(BIN)/pytest tests/ -n 2
 
-.PHONY: audit test test-fast bench lint clean
+.PHONY: audit test test-fast bench lint derived clean
 
 audit: $(INSTALLED)
 	$(BIN)/pytest suites/ $(ARGS)
@@ -29,6 +29,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What follows from the probes' declarations: README's table, the record's schema, the translators' catalogues.
+derived: $(INSTALLED)
+	$(BIN)/python -m tools.derived
 
 # torch first and by its exact version: a looser request would take a build with gigabytes of CUDA.
 $(INSTALLED): pyproject.toml constraints.txt

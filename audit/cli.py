@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from audit import __version__
 from audit.core.cache import Cache, default_folder, write_atomically
 from audit.core.errors import AuditError
+from audit.core.identifiers import base_id
 from audit.models import model as models
 from audit.policy import mistakes
 from audit.policy import policy as policies
@@ -72,6 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write an audit.toml and a copy of the suites to start from")
     init.add_argument("folder", nargs="?", type=Path, default=Path())
     init.set_defaults(run=_init)
+
+    gate = commands.add_parser("gate", help="print the lines that gate an id, to be pasted into audit.toml")
+    gate.add_argument("id", metavar="ID", help="as in README's table; with a bracket for one group or kind alone")
+    gate.set_defaults(run=_gate)
 
     train = commands.add_parser(
         "train",
@@ -176,6 +181,24 @@ def _init(asked: argparse.Namespace) -> int:
     except OSError as error:
         raise AuditError(f"{folder}: cannot be written ({error.strerror}); choose another folder.") from None
     print(f"wrote {policy} and {suites}/; name your model and data in the first, then run: pytest {suites}/")
+    return 0
+
+
+def _gate(asked: argparse.Namespace) -> int:
+    from audit.policy import skeleton
+    from audit.probes import catalogue
+
+    base = base_id(asked.id)
+    known = catalogue.ids()
+    if base not in known:
+        known = catalogue.ids(catalogue.installed())
+    if base not in known:
+        raise AuditError(f"'{printable(asked.id)}' is no id{policies.did_you_mean(base, known)}")
+    declared = known[base]
+    if asked.id != base and not isinstance(declared.brackets, str) and asked.id not in declared.expand({}):
+        choices = ", ".join(declared.expand({}))
+        raise AuditError(f"'{printable(asked.id)}' has a bracket that does not exist; expected one of: {choices}.")
+    print(skeleton.gate(declared, asked.id))
     return 0
 
 

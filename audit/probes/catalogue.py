@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib.metadata import entry_points
 
 from audit import probes as package
 from audit.core.identifiers import Challenge, base_id
 from audit.core.probe import DeclaredProbe, Probe
+
+# The name of this package in what another one requires.
+_DISTRIBUTION = re.compile(r"pytest[-_.]model[-_.]audit(?![-_.\w])", re.IGNORECASE)
 
 
 @cache
@@ -31,6 +36,23 @@ def probes() -> Iterator[DeclaredProbe[...]]:
                 for value in vars(importlib.import_module(module.name)).values()
                 if isinstance(value, DeclaredProbe)
             )
+
+
+def installed() -> tuple[Probe, ...]:
+    """What installed packages that build on this one declare, by the module that pytest would load of each.
+
+    A conftest.py may declare more, which only a run of pytest learns of.
+    """
+    declared: dict[Probe, None] = {}
+    for entry in entry_points(group="pytest11"):
+        if entry.dist is None or _DISTRIBUTION.match(entry.dist.name):
+            continue
+        if any(map(_DISTRIBUTION.match, entry.dist.requires or ())):
+            module = entry.load()
+            measured: Iterable[DeclaredProbe[...]] = getattr(module, "pytest_audit_probes", tuple)()
+            declared |= dict.fromkeys(probe.declaration for probe in measured)
+            declared |= dict.fromkeys(getattr(module, "pytest_audit_ids", tuple)())
+    return tuple(declared)
 
 
 def ids(extra: Iterable[Probe] = ()) -> Mapping[str, Probe]:

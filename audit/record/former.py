@@ -88,7 +88,10 @@ def lifted(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _declaration(value: Mapping[str, Any]) -> dict[str, Any]:
     """What another package declared; what this version does not know is dropped."""
-    return {name: item for name, item in value.items() if name != "within_one"}
+    kept = {name: item for name, item in value.items() if name != "within_one"}
+    # Figures of this challenge were taken to depend on the machine then, whoever declared them.
+    timed = {"measured_on": ["test data", "machine"]} if value["challenge"] == "environment" else {}
+    return {**kept, **timed}
 
 
 def finding(value: Mapping[str, Any], known: Mapping[str, Probe] | None = None) -> dict[str, Any]:

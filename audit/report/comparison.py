@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from markupsafe import Markup
 
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
+from audit.core.probe import Basis
 from audit.core.verdict import is_waived
 from audit.policy.policy import OBJECTIVE, did_you_mean
 from audit.record.declarations import of_record
@@ -27,11 +29,8 @@ from audit.report.page.evidence import Limits
 from audit.report.page.findings import FindingView
 
 COMPARISON = words.COMPARISON  # says each word when it is asked for
-# Measured without the test data: on sentences of our own, on training data, on files or during training.
-_WITHOUT_TEST_DATA = {
-    "quality.behaviour", "privacy.canary_epsilon", "privacy.pii_in_training_data", "security.artifact",
-    "environment.training_energy", "transparency.provenance",
-}  # fmt: skip
+# What a figure is taken to depend on where nobody declares it.
+_UNDECLARED: tuple[Basis, ...] = ("test data",)
 # Settings of a policy that change what is measured: everywhere, or in the challenge of the same name.
 _EVERYWHERE = {"audit": ("confidence", "looks", "min_group_size"), "data": ("language", "max_examples", "pairs")}
 _CHALLENGES = ("quality", "privacy", "security", "environment")
@@ -278,11 +277,12 @@ def _why_not(
 ) -> list[str]:
     """Why the figures of one row cannot be held against each other, in the words of the page."""
     reasons = []
-    if differing.test and base_id(full_id) not in _WITHOUT_TEST_DATA:
+    shown = [cell.declared.measured_on if cell.declared else _UNDECLARED for cell in cells if cell]
+    measured_on = set(chain.from_iterable(shown))
+    if differing.test and "test data" in measured_on:
         reasons.append(COMPARISON["other_test"])
-    timed = challenge == "environment" or base_id(full_id) == "security.latency_tail"
     measured = [(c.record, cell.finding) for c, cell in zip(candidates, cells, strict=True) if cell and cell.measured]
-    if timed and _several(_machine(*each) for each in measured):
+    if "machine" in measured_on and _several(_machine(*each) for each in measured):
         reasons.append(COMPARISON["other_machine"])
     if any(differing.settings.get(section) for section in (*_EVERYWHERE, challenge)):
         reasons.append(COMPARISON["other_settings"])

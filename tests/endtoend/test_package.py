@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from audit import demo
 from audit.cli import main
 from audit.testing import check_probe, examples, predictions
+from tests.conftest import write_csv
 from tests.helpers import ROOT, Runner, WritePolicy, english
 
 PACKAGE = ROOT / "tests" / "package"
@@ -87,6 +90,28 @@ def test_its_finding_is_whole_in_record_report_and_comparison(
     assert row["cells"]["A"]["estimate"] == row["cells"]["B"]["estimate"] is not None
 
 
+def test_the_readmes_examples_run_as_they_stand(run: Runner, write_policy: WritePolicy) -> None:
+    section = re.search(
+        r"^## Your own tests\n(.*?)^## ", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert section is not None
+    test, ids, probe = re.findall(r"```python\n(.*?)```", section[1], re.DOTALL)
+    rows = [{"text": str(row["text"]), "label": str(row["label"])} for row in demo.reviews("test", rows=90)]
+    for i, row in enumerate(rows):
+        row["text"] = [row["text"], row["text"].upper(), f"{row['text']} I want a refund."][i % 3]
+    path = write_csv(run.pytester.path / "test.csv", [dict(row) for row in rows])
+    gates = "refunds_missed = { max = 1 }\nshouting = { max = 1 }"
+    write_policy(data=f'test = "{path}"', **{"gates.shop": gates})
+    suite = (ROOT / "suites" / "test_extensions.py").read_text("utf-8")
+    run.pytester.makepyfile(test_refunds=test, test_extensions=suite)
+    run.pytester.makeconftest(f"from audit import Identifier\n{ids}\n{probe}")
+    assert run().ret == 0
+    found = {each["id"]: each for each in run.record["findings"]}
+    assert {full_id: each["n"] for full_id, each in found.items()} == {"shop.refunds_missed": 30, "shop.shouting": 30}
+    assert {each["verdict"] for each in found.values()} == {"pass"}
+    assert found["shop.refunds_missed"]["title"] == "Refund requests missed"
+
+
 @pytest.mark.slow("installs two packages", seconds=40)
 @pytest.mark.xdist_group("repository")
 def test_installed_from_its_folder_it_runs_in_the_suites_as_they_ship(
@@ -104,9 +129,16 @@ def test_installed_from_its_folder_it_runs_in_the_suites_as_they_ship(
     for what in (wheel, source):
         subprocess.run([*install, str(what)], check=True, env=environment, timeout=300)
     folder = write_policy(**GATES).parent
-    command = [python, "-m", "pytest", "--pyargs", "audit.suites", "-k", "test_probe or artifact"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [python, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "[gates.shop]\nprices_misread = { max = 0.25 }" in run("audit", "gate", ID)
+    run("pytest", "--pyargs", "audit.suites", "-k", "test_probe or artifact")
     record = english(json.loads((folder / "reports" / "audit.json").read_text("utf-8")))
     assert (record["verdict"], record["complete"]) == ("pass", True)
     _stands_in_record_and_report(record, (folder / "reports" / "report.html").read_text("utf-8"))

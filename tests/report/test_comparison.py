@@ -15,7 +15,10 @@ import pytest
 
 from audit.cli import main
 from audit.core.errors import AuditError
-from audit.record import former
+from audit.core.identifiers import base_id
+from audit.core.probe import Basis, Probe
+from audit.probes.catalogue import ids
+from audit.record import declarations, former
 from audit.report import comparison
 from tests.helpers import is_one_sentence
 from tests.report.page.test_page import HOSTILE, Page, finding, hostile_record, odds, record
@@ -41,9 +44,13 @@ FITS = record(energy(1, 2), data=DATA)
 
 
 def audited(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return (
-        copy.deepcopy(FITS) | {"findings": [lifted(each) for each in findings or [energy(1, 2)]], "data": DATA} | more
-    )
+    shown = findings or (energy(1, 2),)
+    known = ids()
+    declared = {
+        full_id: known[full_id] for each in (ENERGY, *(f["id"] for f in shown)) if (full_id := base_id(each)) in known
+    }
+    parts = {"findings": [*map(lifted, shown)], "declarations": declarations.to_json(declared.values()), "data": DATA}
+    return copy.deepcopy(FITS) | parts | more
 
 
 def compared(*records: dict[str, Any], objective: str | None = None) -> comparison.Comparison:
@@ -166,6 +173,35 @@ def test_files_do_not_rest_on_the_test_data() -> None:
         "(A: sha256:aa…; B: sha256:bb…)"
         in compared(audited(files, energy(1, 2)), audited(energy(1, 2), **other)).warnings[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("measured_on", "differs"),
+    [
+        (("test data",), ["other test data"]),
+        (("files", "training data"), []),
+        (("machine",), ["another machine"]),
+        (("test data", "machine"), ["other test data", "another machine"]),
+    ],
+)
+def test_what_a_figure_depends_on_its_declaration_says(measured_on: tuple[Basis, ...], differs: list[str]) -> None:
+    declared = Probe("shop.queue", "quality", "Queue", "people", "lower", "People.", measured_on=measured_on)
+    records = []
+    for letter in "ab":
+        value = audited(
+            finding("shop.queue", title="Queue", unit="people", gate=None, details={"machine": letter}),
+            data={"test": {"path": f"{letter}.csv", "fingerprint": f"sha256:{letter}"}, "train": {}},
+        )
+        records.append(value | {"declarations": declarations.to_json([declared])})
+    assert row(compared(*records, objective="shop.queue"), "shop.queue").differs == differs
+
+
+def test_figures_of_the_environment_that_a_former_version_recorded_depend_on_the_machine() -> None:
+    declared = {"id": "shop.power", "challenge": "environment", "title": "Power", "unit": "W", "better": "lower"}
+    words = {"meaning": "Power.", "harm": "", "remedy": ""}
+    value = record(finding("shop.power", challenge="environment"), declarations=[declared | words])
+    (known,) = former.lifted(value)["declarations"]
+    assert known["measured_on"] == ["test data", "machine"]
 
 
 def test_mistakes_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

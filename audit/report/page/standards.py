@@ -1,7 +1,7 @@
-"""Which findings bear on which rule, and what they leave open: NIST AI RMF, EU AI Act, ISO/IEC 42001.
+"""What rules ask for, and what findings leave open of it: NIST AI RMF, EU AI Act, ISO/IEC 42001.
 
-The only home of this mapping. The rules are told in our own few words; their texts are the ones that count. It holds no
-row of which it is not sure: a finding that says little about a rule is not listed to fill a gap.
+Which findings bear on a rule, the probes' declarations say, by its name. The rules are told in our own few words; their
+texts are the ones that count. A finding that says little about a rule is not declared to fill a gap.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from audit.report.page.findings import FindingView
 
 
 class Rule(NamedTuple):
-    """What a rule asks for, which ids bear on it (or all ids before a dot), what the report adds, and what is left."""
+    """What a rule asks for, what the report adds beside the findings that bear on it, and what is left."""
 
     name: str
     asks: str
-    ids: Sequence[str]
     adds: str
     open: str
 
@@ -33,7 +32,6 @@ class Standard(NamedTuple):
     rules: Sequence[Rule]
 
 
-_ALL = ("quality", "fairness", "privacy", "security", "environment", "transparency")
 # Sources: NIST AI 100-1 (January 2023), table 3; Regulation (EU) 2024/1689, articles 9 to 15 and annex IV, point 2;
 # ISO/IEC 42001:2023, annex A.
 STANDARDS: tuple[Standard, ...] = (
@@ -44,14 +42,12 @@ STANDARDS: tuple[Standard, ...] = (
             Rule(
                 "MEASURE 2.1",
                 "Test sets, metrics and tools of the evaluation are documented.",
-                ("transparency",),
                 "Each finding tells its method, and the provenance tells data, versions, seeds and policy.",
                 "Where the test examples come from, and how and by whom they were labelled.",
             ),
             Rule(
                 "MEASURE 2.2",
                 "Evaluations with people as subjects keep to their rules and represent the people concerned.",
-                (),
                 "",
                 "This audit evaluates a model, not people. Whether the authors of the test texts resemble the people "
                 "concerned, it cannot see.",
@@ -59,77 +55,66 @@ STANDARDS: tuple[Standard, ...] = (
             Rule(
                 "MEASURE 2.3",
                 "Performance is measured, and shown for conditions like those of use.",
-                ("quality",),
                 "",
                 "The test examples stand for the use. Whether they resemble it, whoever chose them must say.",
             ),
             Rule(
                 "MEASURE 2.4",
                 "The system’s behaviour is monitored while it is in production.",
-                (),
                 "",
                 "An audit before the release watches no running system. It can be repeated on later texts.",
             ),
             Rule(
                 "MEASURE 2.5",
                 "The system is shown to be valid and reliable; how far that reaches is documented.",
-                ("quality", "fairness.language_variety", "security.perturbation"),
                 "The limits told with each finding.",
                 "Subjects, languages and times that neither the examples nor the disturbances stand for.",
             ),
             Rule(
                 "MEASURE 2.6",
                 "Safety risks are evaluated regularly; the system fails safely.",
-                ("security.perturbation",),
                 "",
                 "What the product does when the model is wrong or fails, and how fast somebody reacts.",
             ),
             Rule(
                 "MEASURE 2.7",
                 "Security and resilience are evaluated.",
-                ("security",),
                 "",
                 "The service around the model: access, network, updates, people. Attacks that nobody tried here.",
             ),
             Rule(
                 "MEASURE 2.8",
                 "Risks to transparency and accountability are examined.",
-                ("transparency",),
                 "Who set each gate, and who answers for a waiver.",
                 "Who in the organisation answers for the system, and how those concerned can object.",
             ),
             Rule(
                 "MEASURE 2.9",
                 "The model is explained, validated and documented; its answers are read in their context.",
-                ("quality.behaviour", "quality.calibration_error", "transparency"),
                 "",
                 "What an answer means where the product uses it.",
             ),
             Rule(
                 "MEASURE 2.10",
                 "Privacy risk is examined.",
-                ("privacy",),
                 "",
                 "Whether the data may be used at all, how long they are kept, and leaks on other ways than the model.",
             ),
             Rule(
                 "MEASURE 2.11",
                 "Fairness and bias are evaluated.",
-                ("fairness",),
                 "",
                 "Groups that the data do not name, bias in the labels, and what the product makes of an answer.",
             ),
             Rule(
                 "MEASURE 2.12",
                 "Environmental impact of training and managing the model is assessed.",
-                ("environment",),
                 "The electricity of this audit by phase.",
                 "Making and scrapping of the machines, water, cooling, and uses beyond the number assumed.",
             ),
             Rule(
                 "MEASURE 2.13",
                 "It is evaluated how well these metrics and processes themselves work.",
-                (),
                 "Intervals with a stated error, and how often the test set was asked where that is known.",
                 "Whether these metrics are the right ones for this product: people must judge that.",
             ),
@@ -143,7 +128,6 @@ STANDARDS: tuple[Standard, ...] = (
                 "Article 9(8)",
                 "The system is tested, before its release at the latest, against metrics and probabilistic thresholds "
                 "that were defined beforehand and fit its purpose.",
-                _ALL,
                 "The gates are such thresholds: set in the policy before the audit, and judged with an interval, so "
                 "that the error of each verdict is known.",
                 "Whether these thresholds fit the purpose. What has no gate was not tested against one.",
@@ -151,7 +135,6 @@ STANDARDS: tuple[Standard, ...] = (
             Rule(
                 "Article 9, its other paragraphs",
                 "Risks are found, weighed, reduced and followed over the whole life of the system.",
-                (),
                 "What stands in the way of the release, and what would help.",
                 "The risk management itself, and which risk that remains is acceptable.",
             ),
@@ -159,7 +142,6 @@ STANDARDS: tuple[Standard, ...] = (
                 "Article 10",
                 "Training, validation and test data are well governed: relevant, representative enough, as free of "
                 "errors as can be, and examined for biases.",
-                ("privacy.train_test_overlap", "privacy.pii_in_training_data", "security.backdoor", "fairness"),
                 "Rows left out, by reason, and rows of each class.",
                 "How the data were collected and labelled. Fairness is measured on the model’s answers; that is a sign "
                 "of bias in the data, not an examination of them.",
@@ -168,14 +150,12 @@ STANDARDS: tuple[Standard, ...] = (
                 "Article 11 and annex IV, point 2",
                 "Technical documentation, among it how the system was tested: data, metrics, dated and signed reports, "
                 "and the computing resources used.",
-                ("transparency", "environment.training_energy"),
                 "This report and its record: test data, metrics, results, date and versions.",
                 "All else in annex IV, and the signature of whoever is responsible.",
             ),
             Rule(
                 "Article 12",
                 "The system itself logs events over its lifetime.",
-                (),
                 "",
                 "This concerns the running system; the record of an audit is no such log.",
             ),
@@ -183,14 +163,12 @@ STANDARDS: tuple[Standard, ...] = (
                 "Article 13",
                 "Instructions tell deployers the system’s limits: its accuracy by which metrics, its robustness and "
                 "security, and how it does for particular groups of people.",
-                ("quality", "fairness", "security"),
                 "Figures that such instructions can quote, with their intervals.",
                 "The instructions themselves.",
             ),
             Rule(
                 "Article 14",
                 "People can oversee the system, know its limits, and stop it.",
-                ("quality.calibration_error",),
                 "",
                 "Oversight is built into a product and an organisation. Whether the model knows when it is unsure only "
                 "helps with it.",
@@ -198,14 +176,12 @@ STANDARDS: tuple[Standard, ...] = (
             Rule(
                 "Article 15(1) and (3)",
                 "Accuracy that suits the purpose; its levels and metrics are declared.",
-                ("quality",),
                 "",
                 "Which level suits the purpose.",
             ),
             Rule(
                 "Article 15(4)",
                 "Resilience against errors, faults and inconsistencies.",
-                ("security.perturbation", "security.latency_tail", "fairness.language_variety"),
                 "",
                 "Backup and fail-safe plans; feedback where a system goes on learning in use.",
             ),
@@ -213,14 +189,6 @@ STANDARDS: tuple[Standard, ...] = (
                 "Article 15(5)",
                 "Resilience against attacks: poisoned data or models, inputs made to mislead, attacks on "
                 "confidentiality, flaws of the model.",
-                (
-                    "security.backdoor",
-                    "security.adversarial",
-                    "security.artifact",
-                    "privacy.membership_inference",
-                    "privacy.canary_epsilon",
-                    "privacy.attribute_leakage",
-                ),
                 "",
                 "Attacks that were not tried, and the defence of the service around the model.",
             ),
@@ -234,42 +202,36 @@ STANDARDS: tuple[Standard, ...] = (
             Rule(
                 "A.5.4",
                 "Impacts on individuals and groups are assessed.",
-                ("fairness", "privacy"),
                 "",
                 "The assessment: who is concerned, how badly, and how long.",
             ),
             Rule(
                 "A.5.5",
                 "Impacts on society are assessed.",
-                ("environment",),
                 "",
                 "All impacts but electricity and greenhouse gases.",
             ),
             Rule(
                 "A.6.2.4",
                 "Measures of verification and validation are defined, with criteria for their use.",
-                _ALL,
                 "The policy with its gates, and the verdicts on them.",
                 "Parts of the system other than the model.",
             ),
             Rule(
                 "A.6.2.7",
                 "Technical documentation exists for those who need it.",
-                ("transparency",),
                 "This report and its record.",
                 "Documentation of all else.",
             ),
             Rule(
                 "A.7.4",
                 "Quality of the data is defined and met.",
-                ("privacy.train_test_overlap",),
                 "Rows left out, by reason.",
                 "Errors of the labels, and whether the data represent the use.",
             ),
             Rule(
                 "A.7.5",
                 "The provenance of data is recorded.",
-                ("transparency.provenance",),
                 "Fingerprints of the data.",
                 "Where the data come from, and who changed them on the way.",
             ),
@@ -311,12 +273,9 @@ def _said(rule: Rule) -> Rule:
 
 
 def _related(rule: Rule, together: Mapping[str, Sequence[FindingView]]) -> list[tuple[FindingView, str]]:
-    return [(own[0], _counted(own)) for full_id, own in together.items() if bears_on(full_id, rule)]
-
-
-def bears_on(full_id: str, rule: Rule) -> bool:
-    """Whether a measure, by its id without bracket, bears on a rule."""
-    return full_id in rule.ids or full_id.partition(".")[0] in rule.ids
+    return [
+        (own[0], _counted(own)) for own in together.values() if own[0].declared and rule.name in own[0].declared.rules
+    ]
 
 
 def _counted(own: Sequence[FindingView]) -> str:
