@@ -18,6 +18,7 @@ from audit import __version__
 from audit.core.cache import Cache, default_folder, write_atomically
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
+from audit.core.numbers import SHARE, interval
 from audit.models import model as models
 from audit.policy import mistakes
 from audit.policy import policy as policies
@@ -402,11 +403,11 @@ def _pretrain(asked: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"\nstopped; what was done is in {asked.out}, and the same command goes on from there", file=sys.stderr)
         return 2
-    right, low, high = made["held_out"]["accuracy"]
+    guessed = interval(*made["held_out"]["accuracy"], SHARE)
     print(
         f"{asked.out}: {made['steps']:,} steps, {made['tokens_seen']:,} tokens, {made['training_seconds']:.0f} s, "
-        f"{made['energy']['kwh']:.4f} kWh ({made['energy']['source']}); on texts held out {right:.1%} [{low:.1%}, "
-        f"{high:.1%}] of the masked tokens guessed, perplexity {made['held_out']['perplexity'][0]:.1f}"
+        f"{made['energy']['kwh']:.4f} kWh ({made['energy']['source']}); on texts held out {guessed} of the "
+        f"masked tokens guessed, perplexity {made['held_out']['perplexity'][0]:.1f}"
     )
     return 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.core.errors import AuditError
+from audit.core.numbers import percent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -64,7 +65,7 @@ def check_share(share: float, source: str) -> None:
     """
     if share > REFUSED:
         raise AuditError(
-            f"model '{source}': its tokenizer does not know {share:.0%} of the test texts' tokens; give the tokenizer "
+            f"model '{source}': its tokenizer does not know {percent(share)} of the test texts' tokens; give the tokenizer "
             f"that the model was trained with, or texts in the language that it reads."
         )
 

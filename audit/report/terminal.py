@@ -64,7 +64,7 @@ def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
     for finding in findings:
         word = finding["verdict"].upper().replace("_", " ")
         figure, gate = _figure(finding, unit_of(finding, known.get(base_id(finding["id"]))))
-        text = f"{word:<13} {finding['id']:<{width}}  {figure:<24} {gate:<13}"
+        text = f"{word:<13} {finding['id']:<{width}}  {figure:<26} {gate:<16}"
         if outcome := finding.get("outcome"):
             text += f" {outcome}"
         if stated := finding.get("stated"):

@@ -21,6 +21,7 @@ from audit.core.cache import read_json, remove, timestamp, unfinished, write_ato
 from audit.core.errors import AuditError
 from audit.core.figures import Figures
 from audit.core.files import sha256
+from audit.core.numbers import SHARE, interval
 from audit.data import examples as data
 from audit.policy.policy import Policy
 from audit.text.duplicates import normal_form
@@ -358,7 +359,7 @@ def _card(corpus: Corpus, record: Record) -> str:
     """The model card."""
     recipe, texts, held_out, energy = record["recipe"], record["texts"], record["held_out"], record["energy"]
     loss, low, high = held_out["loss"]
-    right, at_least, at_most = held_out["accuracy"]
+    guessed = interval(*held_out["accuracy"], SHARE)
     return f"""---
 language: {corpus.language}
 library_name: transformers
@@ -373,8 +374,8 @@ weights to guess masked words. It is a starting point for fine-tuning and no cla
   {texts["left_out_as_in_test_data"]:,} that stand in the test data, {texts["left_out_as_repeated"]:,} repeated ones.
 - **Training**: {record["steps"]:,} steps in blocks of {recipe["max_length"]} tokens, {record["tokens_seen"]:,} tokens
   ({record["epochs_seen"]:g} times through the texts); {energy["kwh"]:.4f} kWh, {energy["source"]}.
-- **Reached**, on {held_out["texts"]:,} texts held out: {right:.1%} [{at_least:.1%}, {at_most:.1%}] of the masked tokens
-  guessed, loss {loss:.3f} [{low:.3f}, {high:.3f}] nats (95 % intervals).
+- **Reached**, on {held_out["texts"]:,} texts held out: {guessed} of the masked tokens
+  guessed, loss {interval(loss, low, high)} nats (95 % intervals).
 - **Limits**: texts longer than {recipe["max_length"]} tokens must be cut. The weights hold traces of the texts,
   personal data among them: whoever may not see the texts should not be given them. The texts' own licence applies.
 

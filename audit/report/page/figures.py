@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from audit.report.i18n import language
 from audit.report.i18n.language import numeral, words
 from audit.report.page import text
 
@@ -187,7 +186,7 @@ def reliability(points: Sequence[Sequence[float]], label: str) -> Markup:
     points : sequence of (stated, right, low, high)
         Shares between 0 and 1.
     """
-    start, side = 28.0, 200.0
+    start, side = 44.0, 200.0
 
     def x(share: float) -> float:
         return start + side * min(max(share, 0.0), 1.0)
@@ -204,12 +203,12 @@ def reliability(points: Sequence[Sequence[float]], label: str) -> Markup:
     )
     ticks = Markup().join(
         Markup(
-            '<text x="{:.1f}" y="224" text-anchor="middle">{}</text><text x="22" y="{:.1f}" text-anchor="end">{}</text>'
+            '<text x="{:.1f}" y="224" text-anchor="middle">{}</text><text x="38" y="{:.1f}" text-anchor="end">{}</text>'
         ).format(x(tick), written, y(tick) + 4, written)
-        for tick, written in ((tick, language.numeral(f"{tick:g}")) for tick in (0, 0.5, 1))
+        for tick, written in ((tick, text.percent(tick)) for tick in (0, 0.5, 1))
     )
     return Markup(
-        '<svg class="reliability" viewBox="0 0 240 230" role="img" aria-label="{}">'
+        '<svg class="reliability" viewBox="0 0 264 230" role="img" aria-label="{}">'
         '<rect class="allowed" x="{:.0f}" y="8" width="{:.0f}" height="{:.0f}"/>'
         '<line class="bound" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>{}{}</svg>'
     ).format(label, start, side, side, x(0), y(0), x(1), y(1), marks, ticks)

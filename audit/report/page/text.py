@@ -171,11 +171,11 @@ def unit(name: str) -> str:
 
 
 def _form(part: str) -> str:
-    """A unit, or a form of numbers, in the language of the page; a number is not parted from its unit."""
+    """A unit, or a form of numbers, in the language of the page; what belongs together stays on one line."""
     if "{" not in part:
         return unit(part)
     said = language.say(part)
-    return said.replace(" ", _NBSP, 1) if part in numbers.FORMS else said
+    return said.replace(" ", _NBSP, 1) if part in numbers.FORMS else said.replace(" {high}", f"{_NBSP}{{high}}")
 
 
 def cell(value: Any) -> str:

@@ -628,8 +628,8 @@ def test_a_reliability_diagram_is_drawn_inside_its_frame() -> None:
     drawing = re.search(r'<svg class="reliability".*?</svg>', html, re.DOTALL)
     assert drawing is not None
     circles = re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', drawing[0])
-    # 200 wide from 28; right answers upwards from 208.
-    assert [tuple(map(float, circle)) for circle in circles] == [(138.0, 108.0), (218.0, 10.0)]
+    # 200 wide from 44; right answers upwards from 208.
+    assert [tuple(map(float, circle)) for circle in circles] == [(154.0, 108.0), (234.0, 10.0)]
     assert words.RELIABILITY in html
     assert "reliability" not in page(record(finding())).text
 
@@ -940,7 +940,7 @@ def test_a_record_with_impossible_models_is_refused(change: dict[str, Any], tmp_
 def test_what_is_not_known_of_a_reliability_diagram_is_left_out() -> None:
     details = {"sample": "test examples", "reliability": [[0.55, NAN, 0.4, 0.6], [0.95, 0.99, 0.9, 1.0]]}
     html = report.render(record(finding("quality.calibration_error", details=details)))
-    assert re.findall(r'cx="([\d.]+)" cy', html.split('class="reliability"')[1].split("</svg>")[0]) == ["218.0"]
+    assert re.findall(r'cx="([\d.]+)" cy', html.split('class="reliability"')[1].split("</svg>")[0]) == ["234.0"]
 
 
 @pytest.mark.parametrize(
