@@ -65,8 +65,8 @@ def check_share(share: float, source: str) -> None:
     """
     if share > REFUSED:
         raise AuditError(
-            f"model '{source}': its tokenizer does not know {percent(share)} of the test texts' tokens; give the tokenizer "
-            f"that the model was trained with, or texts in the language that it reads."
+            f"model '{source}': its tokenizer does not know {percent(share)} of the test texts' tokens; give the "
+            f"tokenizer that the model was trained with, or texts in the language that it reads."
         )
 
 

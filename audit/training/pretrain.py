@@ -359,7 +359,7 @@ def _card(corpus: Corpus, record: Record) -> str:
     """The model card."""
     recipe, texts, held_out, energy = record["recipe"], record["texts"], record["held_out"], record["energy"]
     loss, low, high = held_out["loss"]
-    guessed = interval(*held_out["accuracy"], SHARE)
+    guessed = interval(*held_out["accuracy"], unit=SHARE)
     return f"""---
 language: {corpus.language}
 library_name: transformers
