@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def locate(cache: Cache, revision: str | None) -> Path:
     Raises
     ------
     AuditError
-        If the package is not installed, or not whole, or the policy names another commit.
+        If the package is not installed, or not whole, or the policy names another commit, or the cache takes no files.
     """
     if revision not in (None, REVISION):
         raise AuditError(
@@ -71,14 +71,24 @@ def locate(cache: Cache, revision: str | None) -> Path:
     contents |= {name: json.dumps(value, indent=1).encode() for name, value in _SETTINGS.items()}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     folder = cache.encoders / SOURCE
-    with FileLock(f"{folder}.lock"):
-        if not folder.is_dir() or hash_files(folder) != hashes:
-            with unfinished(folder) as working:
-                for name, content in contents.items():
-                    (working / name).write_bytes(content)
-                remove(folder)
-                os.replace(working, folder)
+    try:
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir() or hash_files(folder) != hashes:
+                _write(folder, contents)
+    except OSError as error:
+        raise AuditError(
+            f"{cache.encoders}: the cache folder cannot be written ({error.strerror}); choose another with "
+            f"--audit-cache."
+        ) from None
     return folder
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    with unfinished(folder) as working:
+        for name, content in contents.items():
+            (working / name).write_bytes(content)
+        remove(folder)
+        os.replace(working, folder)
 
 
 def packages(sources: Iterable[str | None]) -> dict[str, str]:

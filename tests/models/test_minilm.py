@@ -123,6 +123,13 @@ def test_what_was_changed_in_the_cache_is_written_anew(plant: Plant, own: Cache,
     assert model.hash_files(minilm.locate(own, None)) == whole
 
 
+def test_a_cache_that_takes_no_files_is_named(plant: Plant, own: Cache) -> None:
+    plant()
+    own.encoders.rmdir()
+    own.encoders.write_text("a file", "utf-8")
+    assert "cannot be written" in refusal(own)
+
+
 # ---- the real one
 
 
