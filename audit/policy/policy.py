@@ -247,7 +247,7 @@ class TransferPolicy(_Section):
 class ClaimsPolicy(_Section):
     """What `suites/claims/` needs to put the document's claims to the test."""
 
-    pretrained: str | None = Field(None, min_length=1, description="a folder or Hub id of a pretrained encoder")
+    pretrained: str | None = Field(None, min_length=1, description="a pretrained encoder: folder, Hub id or minilm")
     revision: str | None = None
     pretraining_rate: float | None = Field(
         None, gt=0, description="learning rate of its pretraining; absent: read from the file beside it"

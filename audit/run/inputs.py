@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from audit.core.cache import Cache
 from audit.core.errors import AuditError
 from audit.data import examples as data
 from audit.data.examples import Examples
-from audit.models import model
+from audit.models import minilm, model
 from audit.policy import policy as policies
 from audit.policy.policy import SMALL_BERT, Policy
 from audit.record import record, since
@@ -109,7 +110,7 @@ class Inputs:
         else:
             return None
         revision = settings.revision if self.options.model is None else None
-        located = locate(self.policy, source, path, revision)
+        located = locate(self.policy, source, path, revision, self.resources.cache)
         model.check_classifier(located.folder, source)
         return located
 
@@ -166,8 +167,10 @@ class Inputs:
         return examples.take(data.split_validation(examples, recipe.validation, recipe.seed)[0])
 
 
-def locate(policy: Policy, source: str, path: Path, revision: str | None) -> Located:
+def locate(policy: Policy, source: str, path: Path, revision: str | None, cache: Cache) -> Located:
     """Find a model's folder, by download if need be; a commit's full hash pins its version, as a folder does."""
+    if source == minilm.SOURCE:
+        return Located(minilm.HUB_ID, minilm.locate(cache, revision), minilm.REVISION, pinned=True)
     folder, commit = model.locate(source, path, revision, allow_pickle=policy.security.allow_pickle)
     pinned = commit is None or bool(re.fullmatch(r"[0-9a-f]{40}", revision or ""))
     return Located(source, folder, commit, pinned)

@@ -12,7 +12,7 @@ from audit.energy import meter as energy
 from audit.energy.tracker import Grid
 from audit.inference import latency
 from audit.inference.scorer import Scorer
-from audit.models import tokens
+from audit.models import minilm, tokens
 from audit.models.model import Model
 from audit.policy.policy import ALWAYS_GATED, Policy
 from audit.probes.catalogue import ids
@@ -146,7 +146,8 @@ class Ledger:
                 "seed": self.policy.audit.seed,
                 "device": self.resources.device,
                 "command": self.inputs.options.command,
-                "versions": record.versions(),
+                "versions": record.versions()
+                | minilm.packages((self.policy.model.source, self.policy.claims.pretrained)),
                 "commit": record.commit(self.inputs.options.folder),
                 "overridden": list(self.inputs.overridden),
             },

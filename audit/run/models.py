@@ -73,9 +73,10 @@ class Models:
         """The policy's recipe, from this base model."""
         settings, length = self.policy.model.finetune, self.policy.model.max_length
         assert settings is not None
-        _, folder, commit, pinned = locate(self.policy, source, self.policy.path(source, key), revision)
+        path, cache = self.policy.path(source, key), self.resources.cache
+        name, folder, commit, pinned = locate(self.policy, source, path, revision, cache)
         length = model.longest(folder, source, length)
-        return Recipe(source, folder, commit, pinned, settings, length, self.resources.device)
+        return Recipe(name, folder, commit, pinned, settings, length, self.resources.device)
 
     def locate(self) -> None:
         """Find the model that is loaded, or the base of the one that is trained."""

@@ -278,6 +278,7 @@ def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: 
         "recipe": settings.model_dump(mode="json"),
         "base": recipe.source,
         "base_revision": recipe.revision,
+        "base_files": models.hash_files(recipe.base) if recipe.base else None,
         "examples": len(fit),
         "validation_examples": len(validation),
         "steps": steps,

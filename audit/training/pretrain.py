@@ -358,8 +358,9 @@ def _publish(out: Path, training: Training, corpus: Corpus, record: Record) -> N
 def _card(corpus: Corpus, record: Record) -> str:
     """The model card."""
     recipe, texts, held_out, energy = record["recipe"], record["texts"], record["held_out"], record["energy"]
+    right, least, most = held_out["accuracy"]
+    guessed = interval(right, least, most, SHARE)
     loss, low, high = held_out["loss"]
-    guessed = interval(*held_out["accuracy"], unit=SHARE)
     return f"""---
 language: {corpus.language}
 library_name: transformers
