@@ -19,6 +19,7 @@ from audit.core.cache import Cache, default_folder, write_atomically
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.numbers import SHARE, interval
+from audit.core.records import Record
 from audit.models import model as models
 from audit.policy import mistakes
 from audit.policy import policy as policies
@@ -164,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> Record:
     return record.read(path / record.NAME if path.is_dir() else path)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Literal, TypeVar, get_args, get_type_hints, overload
 
 from audit.core.sentences import from_json as sentence_from_json
 from audit.core.sentences import to_json as sentence_to_json
@@ -200,7 +200,7 @@ class Facts:
     kind: Literal["facts"] = "facts"
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Facts:
+    def of(cls, values: Mapping[str, Cell]) -> Facts:
         """From names to values."""
         return cls(tuple(Fact(name, value) for name, value in values.items()))
 
@@ -223,7 +223,15 @@ KINDS: Mapping[str, type[Evidence]] = {
 }
 
 
-def to_json(value: Any) -> Any:
+@overload
+def to_json(value: Evidence) -> dict[str, object]: ...
+
+
+@overload
+def to_json(value: object) -> object: ...
+
+
+def to_json(value: object) -> object:
     """A piece of evidence as plain JSON; sentences as their templates and values."""
     if is_dataclass(value) and not isinstance(value, type):
         items = ((field.name, getattr(value, field.name)) for field in fields(value))
@@ -235,24 +243,26 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def from_json(value: Mapping[str, Any]) -> Evidence | None:
+def from_json(value: Mapping[str, object]) -> Evidence | None:
     """The piece of evidence that :func:`to_json` wrote; None where it is of a kind that this version does not know."""
-    kind = KINDS.get(value["kind"])
+    kind = KINDS.get(str(value["kind"]))
     return None if kind is None else _revived(kind, value)
 
 
-def _revived(kind: type[_T], value: Mapping[str, Any]) -> _T:
+def _revived(kind: type[_T], value: Mapping[str, object]) -> _T:
     parts = _parts(kind)
     return kind(
         **{
-            name: [_revived(parts[name], each) for each in item] if name in parts else _plain(item)
+            name: [_revived(parts[name], each) for each in item]
+            if name in parts and isinstance(item, Sequence)
+            else _plain(item)
             for name, item in value.items()
             if name in _names(kind)
         }
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return sentence_from_json(value)
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NotRequired, TypedDict, get_args
 
 # What grows with the size of the machine and its PUE, unlike seconds and watts.
@@ -17,6 +18,15 @@ class Stated(TypedDict, total=False):
     ram_watts: float
 
 
+class Grid(TypedDict):
+    """A national grid; a country that is not in CodeCarbon's table has the world's average, neither name nor year."""
+
+    country: str  # ISO code
+    name: str | None
+    g_per_kwh: float
+    year: int | None
+
+
 class Figures(Stated):
     """Time, electricity and emissions of a phase; ``started``, in seconds since 1970, is not of sums."""
 
@@ -29,6 +39,21 @@ class Figures(Stated):
     cpu_kwh: NotRequired[float]
     gpu_kwh: NotRequired[float]
     ram_kwh: NotRequired[float]
+
+
+class CachedPhase(Figures):
+    """What a result from the cache took when a former audit made it."""
+
+    created: NotRequired[str]
+
+
+class Spent(TypedDict):
+    """What an audit took until now: phases, those of other machines among them, and what it took from the cache."""
+
+    phases: Sequence[Figures]
+    elsewhere: bool
+    kept: Sequence[CachedPhase]
+    processes: int
 
 
 def scaled(figures: Figures, factor: float) -> Figures:

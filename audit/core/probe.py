@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, NamedTuple, ParamSpec
+from typing import Generic, Literal, NamedTuple, ParamSpec
 
 from audit.core.identifiers import Challenge
 from audit.core.measurement import Measurement, Result
@@ -138,9 +138,9 @@ class DeclaredProbe(Generic[P]):
             result = _to_the_end(result)
         if isinstance(result, Measurement):
             return result
-        return Measurement.stamped(result, self._full_id(args, kwargs), self.declaration.unit)
+        return Measurement.stamped(result, self._full_id(*args, **kwargs), self.declaration.unit)
 
-    def _full_id(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    def _full_id(self, *args: P.args, **kwargs: P.kwargs) -> str:
         name = self.declaration.bracket
         if not name:
             return self.id

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 from audit.core import numbers
 
@@ -16,6 +16,13 @@ from audit.core import numbers
 _FIELD = re.compile(r"\{([a-z_0-9]+)(?::(,|\+?,?\.\d[fg]|%|\.\d%|points|percent|rough))?\}")
 Value = str | int | float | None
 _UNITS = {"percent": numbers.SHARE, "points": numbers.POINTS}
+
+
+class SentenceRecord(TypedDict):
+    """A sentence as JSON: a template in English with the values that stand in its fields."""
+
+    template: str
+    values: Mapping[str, Value | SentenceRecord]
 
 
 class Sentence(str):
@@ -109,7 +116,7 @@ def fill(
     return _FIELD.sub(written, template)
 
 
-def _number(value: Any, form: str | None) -> str:
+def _number(value: float | None, form: str | None) -> str:
     if value is None:
         return numbers.UNKNOWN
     if form == "rough":
@@ -127,7 +134,7 @@ def of_file(text: str) -> Sentence:
     return Sentence(text)
 
 
-def to_json(text: str) -> Any:
+def to_json(text: str) -> str | SentenceRecord:
     """A sentence as plain JSON: the text itself, or its template and values."""
     if not isinstance(text, Sentence):
         return text
@@ -137,7 +144,7 @@ def to_json(text: str) -> Any:
     }
 
 
-def from_json(value: Any) -> str:
+def from_json(value: object) -> str:
     """The sentence of :func:`to_json`."""
     if not isinstance(value, Mapping):
         return "" if value is None else str(value)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from audit.core import numbers
 from audit.core.measurement import Measurement
 from audit.core.numbers import two_digits
+from audit.core.records import FindingRecord, GateRecord, Record, WaiverRecord, section
 from audit.core.sentences import Sentence, from_json, joined, listed
 from audit.statistics import Settling, sample_to_settle
 
@@ -49,6 +49,11 @@ class Gate:
         """The threshold."""
         return self.min if self.min is not None else self.max  # type: ignore[return-value]
 
+    @classmethod
+    def of(cls, recorded: GateRecord) -> Gate:
+        """The gate that a record holds."""
+        return cls(recorded.get("min"), recorded.get("max"))
+
     @property
     def sign(self) -> str:
         """On which side of the threshold the gate lets pass."""
@@ -81,7 +86,7 @@ class Finding:
     reason: str
     measurement: Measurement | None = None
     gate: Gate | None = None
-    waiver: Mapping[str, Any] | None = None
+    waiver: WaiverRecord | None = None
     tolerated: bool = False
 
     def __str__(self) -> str:
@@ -96,12 +101,12 @@ class Finding:
         return f"{text}: {words}; {self.reason}" if self.reason else f"{text}: {words}"
 
 
-def is_waived(finding: Mapping[str, Any]) -> bool:
+def is_waived(finding: FindingRecord) -> bool:
     """Whether somebody answers for it that the gate of a finding, as it is recorded, does not hold, and still may."""
     return bool(finding["waiver"] and finding["waiver"]["valid"])
 
 
-def blocks(finding: Mapping[str, Any]) -> bool:
+def blocks(finding: FindingRecord) -> bool:
     """Whether a finding, as it is recorded, forbids the release: the one place where that is decided."""
     verdict = finding["verdict"]
     if verdict == Verdict.ERROR:
@@ -113,7 +118,7 @@ def blocks(finding: Mapping[str, Any]) -> bool:
     )
 
 
-def complaint(finding: Mapping[str, Any]) -> str:
+def complaint(finding: FindingRecord) -> str:
     """Why a finding, as it is recorded, forbids the release."""
     reason = from_json(finding["reason"])
     if finding["verdict"] == Verdict.NOT_ASSESSED:
@@ -123,26 +128,25 @@ def complaint(finding: Mapping[str, Any]) -> str:
     return " ".join(filter(None, (f"{finding['id']}: {finding['verdict']};", reason)))
 
 
-def worse(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+def worse(one: FindingRecord, other: FindingRecord) -> FindingRecord:
     """Of two findings of the same id the one that counts; the first where they are equally bad."""
     return min(one, other, key=lambda finding: (not blocks(finding), WORST_FIRST.index(finding["verdict"])))
 
 
-def merge(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def merge(findings: Iterable[FindingRecord]) -> list[FindingRecord]:
     """One finding for each id: the worst."""
-    worst: dict[str, Mapping[str, Any]] = {}
+    worst: dict[str, FindingRecord] = {}
     for finding in findings:
         worst[finding["id"]] = worse(worst.get(finding["id"], finding), finding)
     return list(worst.values())
 
 
-def verdict_of(record: Mapping[str, Any]) -> str:
+def verdict_of(record: Record) -> str:
     """The verdict of a record as its findings bear it out: former versions let some blocking findings pass.
 
     Their inconclusive findings do not say whether they were let pass; the policy beside them does.
     """
-    settings = record["policy"].get("audit")
-    lenient = not isinstance(settings, Mapping) or settings.get("inconclusive") != "fail"
+    lenient = section(record["policy"], "audit").get("inconclusive") != "fail"
     blocked = any(blocks({"tolerated": lenient, **finding}) for finding in record["findings"])
     return "fail" if record["verdict"] == "pass" and blocked else str(record["verdict"])
 

@@ -23,6 +23,7 @@ from audit.core import hub
 from audit.core.cache import CacheWarning, read_sealed, scratch, write_sealed
 from audit.core.errors import AuditError
 from audit.core.files import sha256
+from audit.core.records import SpellingsRecord, SplitRecord
 from audit.data import labels as label_names
 from audit.data import tables
 from audit.data.labels import LabelReading
@@ -80,7 +81,7 @@ class Spellings:
     read_as: Mapping[str, str]
     missing: Mapping[str, int]
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> SpellingsRecord:
         """What the record says of them."""
         return {
             "read_as": {printable(cell): printable(group) for cell, group in sorted(self.read_as.items())},
@@ -177,21 +178,25 @@ class Examples:
             seen[pair] += 1
         return keys
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> SplitRecord:
         """What the record says of them; no text."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
         by_convention = dict(self.label_reading.by_convention)
         groups = {column: spellings.describe() for column, spellings in self.spellings.items()}
-        return {
+        described: SplitRecord = {
             "path": self.source,
             "rows": len(self),
             "fingerprint": self.fingerprint,
             "classes": dict(zip(self.classes, map(int, counts), strict=True)),
             "skipped": dict(self.skipped),
-            **({"labels": by_convention} if by_convention else {}),
-            **({"groups": groups} if groups else {}),
-            **({"absent": self.absent} if self.absent else {}),
         }
+        if by_convention:
+            described["labels"] = by_convention
+        if groups:
+            described["groups"] = groups
+        if self.absent:
+            described["absent"] = self.absent
+        return described
 
 
 def split_validation(examples: Examples, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

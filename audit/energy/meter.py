@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Protocol, cast
 
 from audit.core.cache import Cache, Entry, timestamp
-from audit.core.figures import AMOUNTS, Figures, Stated, scaled
-from audit.energy.tracker import Grid, Tracker, national_grids
+from audit.core.figures import AMOUNTS, Figures, Grid, Stated, scaled
+from audit.energy.tracker import Tracker, national_grids
 
 BLOCKS = 5
 BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second

@@ -9,7 +9,9 @@ import functools
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
+
+from audit.core.figures import Grid
 
 if TYPE_CHECKING:
     from codecarbon import OfflineEmissionsTracker
@@ -114,15 +116,6 @@ def _tracker_class() -> type[OfflineEmissionsTracker]:
             return super()._set_from_conf(*arguments, **more)
 
     return WithoutSettings
-
-
-class Grid(TypedDict):
-    """A national grid; a country that is not in CodeCarbon's table has the world's average, neither name nor year."""
-
-    country: str  # ISO code
-    name: str | None
-    g_per_kwh: float
-    year: int | None
 
 
 def national_grids(countries: Iterable[str]) -> list[Grid]:

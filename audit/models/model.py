@@ -16,6 +16,7 @@ from audit.core.cache import Entry
 from audit.core.errors import AuditError
 from audit.core.figures import Figures
 from audit.core.files import sha256
+from audit.core.records import ModelRecord
 from audit.data import labels
 from audit.models import admission, tokens
 from audit.models.files import artifact, pickles, weights
@@ -163,7 +164,7 @@ class Model:
         with torch.inference_mode(False):
             return network.to(self.device).eval()
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> ModelRecord:
         """What the record says of it."""
         return {
             "source": self.source,
@@ -175,7 +176,7 @@ class Model:
             "labels": list(self.labels),
             "max_length": self.max_length,
             "dtype": self.dtype,
-            "training": dict(self.training) if self.training else None,
+            "training": self.training.copy() if self.training else None,
         }
 
 

@@ -10,7 +10,6 @@ import importlib.util
 import types
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +17,7 @@ from audit.core.errors import AuditError
 from audit.core.identifiers import CHALLENGES
 from audit.core.probe import DeclaredProbe
 from audit.plugin.findings import declared_ids
-from audit.plugin.overrides import REPLACEABLE, concerns_audit, functions, is_ours, misplaced
+from audit.plugin.overrides import REPLACEABLE, concerns_audit, functions, has_fixtures, is_ours, misplaced
 from audit.plugin.state import STATE, Run, extra_probes
 
 # Suites beside the audit's own, in folders of these names in `suites/`: collected only where they are named.
@@ -140,8 +139,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.clear()
 
 
-def _is_empty(item: Any, fixture: str) -> bool:
+def _is_empty(item: pytest.Item, fixture: str) -> bool:
     """Whether a test was to run once for each of something of which there is none."""
-    if fixture not in getattr(item, "fixturenames", ()) or not is_ours(item, fixture):
+    if not has_fixtures(item) or fixture not in item.fixturenames or not is_ours(item, fixture):
         return False
     return not isinstance(item.callspec.params.get(fixture), str | tuple)

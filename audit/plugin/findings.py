@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,15 +13,16 @@ from audit.probes.catalogue import ids
 
 if TYPE_CHECKING:
     from audit.core.probe import Probe
+    from audit.core.records import FindingRecord
     from audit.run.decisions import Decision
 
-FINDINGS = pytest.StashKey[list[Mapping[str, Any]]]()
+FINDINGS: pytest.StashKey[list[FindingRecord]] = pytest.StashKey()
 
 
 def declared_ids(item: pytest.Item) -> tuple[str, ...]:
     """The full ids that a test measures: in brackets the parameter that its probe declares for it."""
     names = [name for marker in item.iter_markers("measures") for name in marker.args]
-    parameters: Mapping[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    parameters: Mapping[str, object] = getattr(getattr(item, "callspec", None), "params", {})
     if not names or not parameters:
         return tuple(names)
     known = ids(extra_declarations(item.config))
@@ -30,7 +31,7 @@ def declared_ids(item: pytest.Item) -> tuple[str, ...]:
     return tuple(_with_bracket(name, known.get(name), usual, parameters) for name in names)
 
 
-def _with_bracket(name: str, declared: Probe | None, usual: tuple[str, ...], parameters: Mapping[str, Any]) -> str:
+def _with_bracket(name: str, declared: Probe | None, usual: tuple[str, ...], parameters: Mapping[str, object]) -> str:
     own = (declared.bracket,) if declared is not None and declared.bracket else usual
     bracket = next((parameters[parameter] for parameter in own if parameters.get(parameter)), None)
     return f"{name}[{bracket}]" if bracket and "[" not in name else name

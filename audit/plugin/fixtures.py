@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from audit.core.figures import Grid, Spent
+    from audit.core.records import Record
     from audit.data.examples import Examples
     from audit.energy.meter import InferenceEnergy
-    from audit.energy.tracker import Grid
     from audit.experiments.alternatives import Alternatives
     from audit.experiments.claims import Experiments
     from audit.inference.latency import Latencies
     from audit.inference.predictions import Predictions
     from audit.inference.scorer import Scorer
-    from audit.models.model import Model
+    from audit.models.model import FineTuning, Model
     from audit.models.model_card import Card
     from audit.policy.policy import Policy
     from audit.probes.privacy.membership import Twins
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from audit.text.personal_data import NameFinder
     from audit.training.canaries import CanaryTwin
     from audit.training.reference_models import Twin
+
+
+Scalar = TypeVar("Scalar", bound="np.generic")
 
 
 class InconclusiveWarning(UserWarning):
@@ -101,7 +105,7 @@ def model(audit_session: Session) -> Model:
 
 
 @pytest.fixture(scope="session")
-def model_training(request: pytest.FixtureRequest) -> Mapping[str, Any] | None:
+def model_training(request: pytest.FixtureRequest) -> FineTuning | None:
     """What is known of the model's training; None where it was loaded, is none of the audit's, or is not at hand."""
     try:
         return getattr(request.getfixturevalue("model"), "training", None)
@@ -136,7 +140,7 @@ def grids(audit_session: Session) -> list[Grid]:
 
 
 @pytest.fixture(scope="session")
-def spent(audit_session: Session) -> Callable[[], dict[str, Any]]:
+def spent(audit_session: Session) -> Callable[[], Spent]:
     """A function that gives the energy of this audit until it is called."""
     return audit_session.ledger.spent
 
@@ -172,7 +176,7 @@ def without_rows(audit_session: Session) -> Callable[[NDArray[np.bool_]], Scorer
 
 
 @pytest.fixture(scope="session")
-def baseline(audit_session: Session) -> dict[str, Any] | None:
+def baseline(audit_session: Session) -> Record | None:
     """The record of the former audit, or None."""
     return audit_session.inputs.baseline
 
@@ -281,11 +285,11 @@ class Audit:
             warnings.warn(InconclusiveWarning(decision.message), stacklevel=2)
         return decision.finding
 
-    def cached(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def cached(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Scalar]]) -> NDArray[Scalar]:
         """An array from the cache, made where no audit made it yet; see :meth:`audit.core.cache.Cache.array`."""
         return self._session.resources.cache.array(name, shape, make)
 
-    def kept(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def kept(self, name: str, shape: tuple[int, ...], make: Callable[[], NDArray[Scalar]]) -> NDArray[Scalar]:
         """Deprecated: the former name of :meth:`cached`."""
         return self.cached(name, shape, make)
 

@@ -6,15 +6,22 @@ import contextlib
 import gc
 import os
 import time
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
 from audit.core.errors import AuditError
 from audit.core.identifiers import CHALLENGES
+from audit.core.records import section
 from audit.plugin.collection import register_conftest
 from audit.plugin.outcomes import Warnings
 from audit.plugin.state import STATE, Run
+
+if TYPE_CHECKING:
+    from audit.core.figures import Figures
+    from audit.core.records import Record
+    from audit.energy.meter import Meter
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -107,6 +114,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         session.config.pluginmanager.register(_Collector(run), "model-audit-collector")
 
 
+def _meter(policy: Mapping[str, object]) -> Meter:
+    """A meter by a recorded policy, for a controller that has no session."""
+    from audit.energy.meter import Meter, Power
+
+    return Meter(str(section(policy, "audit")["country"]), Power.of(section(policy, "environment")))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the record and the report, or say why the audit could not start."""
@@ -124,11 +138,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if not facts:
         return
     from audit.core.cache import timestamp
-    from audit.energy.meter import Meter, Power
     from audit.record import record
     from audit.run.output import rendered
 
-    def build(**reporting: Any) -> dict[str, Any]:
+    def build(reporting: Sequence[Figures] = ()) -> Record:
         return record.build(
             run.findings,
             facts,
@@ -136,17 +149,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             interrupted=run.interrupted or int(exitstatus) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
             created=timestamp(run.started),
             duration_s=time.time() - run.started,
-            **reporting,
+            reporting=reporting,
         )
 
     # The record states the energy of its own report, so the report is rendered twice; only the first run is metered.
     own = run.session if run.active else None
-    policy = facts[0]["policy"]
-    meter = Meter(policy["audit"]["country"], Power.of(policy["environment"])) if own is None else own.resources.meter
+    meter = _meter(facts[0]["policy"]) if own is None else own.resources.meter
     with meter.phase("report") as phase:
         rendered(build())
     try:
-        run.record = run.output.publish(build(reporting=[phase.record()]))
+        run.record = run.output.publish(build([phase.record()]))
     except AuditError as error:
         run.problem = str(error)
         session.exitstatus = pytest.ExitCode.USAGE_ERROR

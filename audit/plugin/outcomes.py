@@ -6,12 +6,13 @@ Tracebacks, captured output and warnings of an audit quote nothing of the data.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from audit.core.errors import AuditError, NotAssessed
+from audit.core.records import interval
 from audit.core.sentences import Sentence
 from audit.core.verdict import Gate, blocks, complaint, is_waived
 from audit.plugin.findings import FINDINGS, challenge, declared_ids, keep_finding, missing_ids
@@ -21,6 +22,9 @@ from audit.plugin.state import STATE, Run
 from audit.plugin.timeout import watched
 
 if TYPE_CHECKING:
+    from _pytest._code.code import TerminalRepr
+
+    from audit.core.records import FindingRecord
     from audit.run.session import Session
 
 
@@ -133,18 +137,18 @@ def _skip_reason(report: pytest.TestReport) -> str:
     return str(report.longrepr)
 
 
-def _properties(findings: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, object]]:
+def _properties(findings: Iterable[FindingRecord]) -> Iterator[tuple[str, object]]:
     """What pytest writes into a JUnit file beside the test's outcome."""
     for finding in findings:
-        gate = Gate(**finding["gate"]) if finding["gate"] else None
-        values = {name: finding[name] for name in ("verdict", "estimate", "low", "high")} | {"gate": gate}
-        values["waived"] = finding["waiver"]["expires"] if is_waived(finding) else None
+        gate = Gate.of(finding["gate"]) if finding["gate"] else None
+        values = {"verdict": finding["verdict"], **interval(finding), "gate": gate}
+        values["waived"] = finding["waiver"]["expires"] if finding["waiver"] and is_waived(finding) else None
         for name, value in values.items():
             if value is not None:
                 yield f"{finding['id']} {name}", str(value)
 
 
-def _frames(item: pytest.Item, run: Run, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+def _frames(item: pytest.Item, run: Run, excinfo: pytest.ExceptionInfo[BaseException]) -> TerminalRepr:
     """The traceback of a test that broke: where, and in which line of code; neither arguments nor local variables."""
     if isinstance(excinfo.value, Failed):
         return excinfo.getrepr(style="value")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import pytest
 
@@ -23,24 +23,29 @@ _LATER = {"experiments": ("scorer",)}
 _SCOPES = ("session", "package", "module", "class", "function")
 
 
-def is_ours(item: Any, fixture: str) -> bool:
+def has_fixtures(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    """Whether a test can ask for fixtures: a function, or what keeps them as one does."""
+    return hasattr(item, "_fixtureinfo")
+
+
+def is_ours(item: pytest.Function, fixture: str) -> bool:
     """Whether the fixture that this test gets is the plugin's, not one of the user's that has the same name."""
     definitions = item._fixtureinfo.name2fixturedefs.get(fixture, ())
     return bool(definitions) and _is_own(definitions[-1])
 
 
-def _is_own(definition: Any) -> bool:
+def _is_own(definition: pytest.FixtureDef[object]) -> bool:
     return bool(definition.func.__module__ == fixtures.__name__)
 
 
 def concerns_audit(item: pytest.Item) -> bool:
     if item.get_closest_marker("measures") is not None:
         return True
-    return hasattr(item, "_fixtureinfo") and any(is_ours(item, name) for name in item._fixtureinfo.names_closure)
+    return has_fixtures(item) and any(is_ours(item, name) for name in item._fixtureinfo.names_closure)
 
 
-def functions(items: Iterable[pytest.Item]) -> list[Any]:
-    return [item for item in items if hasattr(item, "_fixtureinfo")]
+def functions(items: Iterable[pytest.Item]) -> list[pytest.Function]:
+    return [item for item in items if has_fixtures(item)]
 
 
 def misplaced(items: Iterable[pytest.Item], config: pytest.Config) -> str | None:
@@ -72,7 +77,9 @@ def misplaced(items: Iterable[pytest.Item], config: pytest.Config) -> str | None
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
     """Remember the model and the scorer that are really used, whoever made them."""
     run, name = request.config.stash[STATE], fixturedef.argname
     if run.active and name == "scorer" and _is_own(fixturedef):
@@ -90,11 +97,12 @@ def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Gen
     return value
 
 
-def _check_replacement(definition: Any, value: Any, attributes: Sequence[str], run: Run) -> None:
+def _check_replacement(
+    definition: pytest.FixtureDef[object] | None, value: object, attributes: Sequence[str], run: Run
+) -> None:
     """Refuse what the repository's own fixture gives where it cannot take the place of the audit's."""
-    missing = [] if definition is None else [name for name in attributes if not hasattr(type(value), name)]
-    missing = [name for name in missing if not hasattr(value, name)]
-    if missing:
+    missing = [name for name in attributes if not hasattr(type(value), name) and not hasattr(value, name)]
+    if definition is not None and missing:
         raise AuditError(
             f"{_place(definition, run.config)[0]}: the fixture `{definition.argname}` gives a {type(value).__name__} "
             f"without `{missing[0]}`, and takes the place of the audit's own; rename it, or see the README for what "
@@ -102,7 +110,7 @@ def _check_replacement(definition: Any, value: Any, attributes: Sequence[str], r
         )
 
 
-def _place(definition: Any, config: pytest.Config) -> tuple[str, Path]:
+def _place(definition: pytest.FixtureDef[object], config: pytest.Config) -> tuple[str, Path]:
     """Where a fixture is defined: for a sentence, and the file."""
     code = inspect.unwrap(definition.func).__code__
     path = Path(code.co_filename)

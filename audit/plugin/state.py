@@ -9,22 +9,44 @@ import os
 import shlex
 import sys
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 
 from audit.core.probe import DeclaredProbe, Probe
+from audit.core.records import section
 from audit.core.verdict import merge
 
 if TYPE_CHECKING:
     from audit.core.cache import Temporary
+    from audit.core.progress import Progress
+    from audit.core.records import FindingRecord, Record
+    from audit.record.record import Facts
     from audit.run.output import Output
     from audit.run.session import Session
     from audit.run.watchdog import Watchdog
+
+
+class WorkerInput(TypedDict, total=False):
+    """What the controller of xdist gives a worker: xdist's own keys that are read here, and the audit's."""
+
+    workercount: int
+    workerid: str
+    audit: str
+    audit_arguments: Sequence[str]
+    audit_cache: str
+    audit_notes: str
+
+
+class WorkerOutput(TypedDict, total=False):
+    """What a worker gives the controller of xdist when it ends."""
+
+    audit_problem: str | None
+    audit_findings: Sequence[FindingRecord]
 
 
 @dataclass
@@ -40,15 +62,15 @@ class Run:
     overridden: tuple[str, ...] = ()
     active: bool = False
     interrupted: bool = False
-    model: Any = None
-    replaced: dict[str, Any] = field(default_factory=dict)
-    scorers: list[Any] = field(default_factory=list)
-    findings: list[Mapping[str, Any]] = field(default_factory=list)
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    model: object = None
+    replaced: dict[str, pytest.FixtureDef[object] | None] = field(default_factory=dict)
+    scorers: list[object] = field(default_factory=list)
+    findings: list[FindingRecord] = field(default_factory=list)
+    facts: dict[str, Facts] = field(default_factory=dict)
     temporary: Temporary | None = None
     notes: Temporary | None = None
     watchdog: Watchdog | None = None
-    record: dict[str, Any] | None = None
+    record: Record | None = None
     printed: dict[tuple[str, bool], str] = field(default_factory=dict)
 
     @property
@@ -57,12 +79,12 @@ class Run:
         return hasattr(self.config, "workerinput")
 
     @property
-    def workerinput(self) -> dict[str, Any]:
+    def workerinput(self) -> WorkerInput:
         """What the controller of xdist gave this worker."""
         return self.config.workerinput  # type: ignore[attr-defined, no-any-return]
 
     @property
-    def workeroutput(self) -> dict[str, Any]:
+    def workeroutput(self) -> WorkerOutput:
         """What this worker gives the controller of xdist when it ends."""
         return self.config.workeroutput  # type: ignore[attr-defined, no-any-return]
 
@@ -78,7 +100,7 @@ class Run:
     @property
     def must_be_complete(self) -> bool:
         """Whether an incomplete audit is to end with exit status 1: by the option, the policy, or since this is CI."""
-        policy = self.record["policy"]["audit"].get("complete") if self.record else None
+        policy = section(self.record["policy"], "audit").get("complete") if self.record else None
         option = self.config.option.audit_complete
         wanted = next((each for each in (option, policy) if each is not None), None)
         return os.environ.get("CI", "").lower() in ("true", "1") if wanted is None else bool(wanted)
@@ -88,7 +110,7 @@ class Run:
         """Whether the audit is incomplete where it must not be."""
         return self.record is not None and self.record["verdict"] == "incomplete" and self.must_be_complete
 
-    def collect(self, findings: Iterable[Mapping[str, Any]]) -> None:
+    def collect(self, findings: Iterable[FindingRecord]) -> None:
         """Take findings in; of those of one id the worst counts."""
         self.findings = merge([*self.findings, *findings])
 
@@ -123,11 +145,11 @@ class Run:
             self.session = Session(options, extra_declarations(self.config), _progress(self.config))
         return self.session
 
-    def arguments(self) -> tuple[Any, ...]:
+    def arguments(self) -> tuple[object, ...]:
         """The arguments of the command line."""
         if self.is_worker:
             return tuple(self.workerinput["audit_arguments"])
-        return tuple(self.config.invocation_params.args)
+        return self.config.invocation_params.args
 
     def _cache_folder(self) -> Path:
         from audit.core.cache import default_folder
@@ -151,13 +173,11 @@ class Run:
     def notes_of(self, process: str) -> Path:
         """The file in which a process leaves what others must know if it does not come to its end."""
         if self.is_worker:
-            folder = self.workerinput["audit_notes"]
-        else:
-            from audit.core.cache import Temporary
+            return Path(self.workerinput["audit_notes"], f"{process}.json")
+        from audit.core.cache import Temporary
 
-            self.notes = self.notes or Temporary()
-            folder = self.notes.folder
-        return Path(folder, f"{process}.json")
+        self.notes = self.notes or Temporary()
+        return Path(self.notes.folder, f"{process}.json")
 
 
 STATE = pytest.StashKey[Run]()
@@ -174,7 +194,7 @@ def extra_declarations(config: pytest.Config) -> tuple[Probe, ...]:
     return tuple(dict.fromkeys((*(probe.declaration for probe in extra_probes(config)), *declared)))
 
 
-def _progress(config: pytest.Config) -> Any:
+def _progress(config: pytest.Config) -> Progress:
     """Bars that get past pytest's capture; on a terminal they are drawn over."""
     from audit.core.progress import Progress
 

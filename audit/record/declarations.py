@@ -7,11 +7,12 @@ from dataclasses import fields
 from typing import Any
 
 from audit.core.probe import Alarm, Probe
+from audit.core.records import Record
 
 _FIELDS = {field.name: field for field in fields(Probe)}
 
 
-def to_json(declared: Iterable[Probe]) -> list[dict[str, Any]]:
+def to_json(declared: Iterable[Probe]) -> list[Mapping[str, object]]:
     """Declarations as plain values; what is as usual is left out."""
     return [
         {
@@ -23,12 +24,17 @@ def to_json(declared: Iterable[Probe]) -> list[dict[str, Any]]:
     ]
 
 
-def of_record(record: Mapping[str, Any]) -> Mapping[str, Probe]:
+def of_record(record: Record) -> Mapping[str, Probe]:
     """The declarations that a record holds, by id."""
-    return {each["id"]: _declaration(each) for each in record["declarations"]}
+    return revived(record["declarations"])
 
 
-def _declaration(value: Mapping[str, Any]) -> Probe:
+def revived(declared: Iterable[Mapping[str, object]]) -> Mapping[str, Probe]:
+    """The declarations of :func:`to_json`, by id."""
+    return {probe.id: probe for probe in map(_declaration, declared)}
+
+
+def _declaration(value: Mapping[str, object]) -> Probe:
     known: dict[str, Any] = {name: item for name, item in value.items() if name in _FIELDS}
     if known.get("alarm"):
         known["alarm"] = Alarm(**known["alarm"])

@@ -10,23 +10,24 @@ import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict, TypeVar, cast
 
 import numpy as np
 
 from audit.core import evidence
 from audit.core.cache import write_atomically
 from audit.core.errors import AuditError
-from audit.core.figures import Figures
+from audit.core.figures import CachedPhase, Figures, Grid
 from audit.core.files import sha256
 from audit.core.identifiers import base_id
 from audit.core.measurement import Measurement
+from audit.core.records import FindingRecord, GateRecord, ModelRecord, Record, SealRecord, SplitRecord
 from audit.core.sentences import to_json
-from audit.core.verdict import WORST_FIRST, Finding, Verdict, blocks
+from audit.core.verdict import WORST_FIRST, Finding, Gate, Verdict, blocks
 from audit.energy.meter import add, charged
 from audit.record import declarations, former, since
 from audit.record.schema import NAME as SCHEMA
@@ -35,6 +36,9 @@ from audit.text.paths import check_regular
 from audit.text.redaction import masked, message, withheld
 
 if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+    from numpy.typing import NDArray
+
     from audit.inference.predictions import Predictions
 
 NAME = "audit.json"
@@ -48,24 +52,41 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-# The fields of a result that a finding holds where there is something in them.
-_OPTIONAL = (
-    "summary", "caveats", "interval", "undecided", "unbounded", "too_small", "caution", "outcome", "source", "machine",
-    "stated", "look",
+_T = TypeVar("_T")
+# The fields of a result that a finding holds where there is something in them: sentences, and words of ours.
+_SENTENCES: tuple[Literal["summary", "undecided", "unbounded", "too_small", "caution"], ...] = (
+    "summary", "undecided", "unbounded", "too_small", "caution",
 )  # fmt: skip
-_DEFAULTS = {"interval": "confidence", "look": 1}
+_WORDS: tuple[Literal["outcome", "source", "machine", "stated"], ...] = ("outcome", "source", "machine", "stated")
 
 
-def as_dict(finding: Finding) -> dict[str, Any]:
+class Facts(TypedDict):
+    """What one process knows of an audit besides its findings, as ``Ledger.facts`` gives it to the others."""
+
+    policy: Mapping[str, object]
+    policy_file: str | None
+    gated: Sequence[str]
+    always_gated: Sequence[str]
+    declarations: Sequence[Mapping[str, object]]
+    baseline: NotRequired[since.Former | None]
+    model: ModelRecord
+    data: Mapping[str, SplitRecord]
+    energy: Sequence[Figures]
+    elsewhere: NotRequired[Sequence[Figures]]
+    kept: Sequence[CachedPhase]
+    grids: Sequence[Grid]
+    scoring: Mapping[str, int]
+    provenance: Mapping[str, object]
+
+
+def as_dict(finding: Finding) -> FindingRecord:
     """A finding as plain JSON values; without its texts where no text from the data is to be shown.
 
     Those were masked where they were made. In all else, which a package of somebody else's may have written, what is
     surely personal data is masked here.
     """
     m = finding.measurement or Measurement(finding.id, None, None, None, 0, "", "", sample="")
-    gate = finding.gate
-    parts = {name: getattr(m, name) for name in _OPTIONAL}
-    value = {
+    value: FindingRecord = {
         "id": finding.id,
         "challenge": finding.challenge,
         "title": finding.title,
@@ -77,7 +98,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "n": int(m.n),
         "sample": m.sample,
         "unit": m.unit,
-        "gate": None if gate is None else {"min": gate.min} if gate.min is not None else {"max": gate.max},
+        "gate": None if finding.gate is None else _gate(finding.gate),
         "waiver": finding.waiver,
         "method": _masked(to_json(m.method)),
         "reason": _masked(to_json(finding.reason)),
@@ -86,31 +107,49 @@ def as_dict(finding: Finding) -> dict[str, Any]:
             for each in m.evidence
             if not (isinstance(each, evidence.Pairs) and withheld())
         ],
-        **{
-            name: _masked(evidence.to_json(part))
-            for name, part in parts.items()
-            if part and part != _DEFAULTS.get(name)
-        },
-        **({"tolerated": finding.tolerated} if finding.verdict is Verdict.INCONCLUSIVE else {}),
     }
-    return dict(_plain(value))
+    for name in _SENTENCES:
+        if sentence := getattr(m, name):
+            value[name] = _masked(to_json(sentence))
+    if m.caveats:
+        value["caveats"] = [_masked(to_json(caveat)) for caveat in m.caveats]
+    if m.interval != "confidence":
+        value["interval"] = m.interval
+    for word in _WORDS:
+        if text := getattr(m, word):
+            value[word] = masked(text)
+    if m.look != 1:
+        value["look"] = m.look
+    if finding.verdict is Verdict.INCONCLUSIVE:
+        value["tolerated"] = finding.tolerated
+    return _plain(value)
 
 
-def _masked(value: Any) -> Any:
+def _gate(gate: Gate) -> GateRecord:
+    return {"min": gate.bound} if gate.min is not None else {"max": gate.bound}
+
+
+def _each(value: _T, change: Callable[[object], object]) -> _T:
+    """A JSON value of the same form, each single value in it changed; tuples become lists."""
+    changed: object = change(value)
+    if isinstance(value, Mapping):
+        changed = {str(key): _each(item, change) for key, item in value.items()}
+    elif isinstance(value, list | tuple):
+        changed = [_each(item, change) for item in value]
+    return cast("_T", changed)
+
+
+def _masked(value: _T) -> _T:
     """A JSON value with what is surely personal data masked in its texts."""
-    if isinstance(value, Mapping):
-        return {key: _masked(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked(item) for item in value]
-    return masked(value) if isinstance(value, str) else value
+    return _each(value, lambda each: masked(each) if isinstance(each, str) else each)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: _T) -> _T:
     """Numpy's scalars as Python's, tuples as lists, and no NaN, which JSON does not know."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+    return _each(value, _single)
+
+
+def _single(value: object) -> object:
     if hasattr(value, "item") and not isinstance(value, str | bytes):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -122,28 +161,28 @@ def _plain(value: Any) -> Any:
 
 
 def build(
-    findings: Sequence[Mapping[str, Any]],
-    facts: Sequence[Mapping[str, Any]],
+    findings: Sequence[FindingRecord],
+    facts: Sequence[Facts],
     *,
     failed: bool,
     interrupted: bool,
     created: str,
     duration_s: float,
     reporting: Sequence[Figures] = (),
-) -> dict[str, Any]:
+) -> Record:
     """The record of an audit.
 
     Parameters
     ----------
-    findings : sequence of mapping
+    findings : sequence of FindingRecord
         As :func:`as_dict` gives them.
-    facts : sequence of mapping
-        As ``Ledger.facts`` gives them, one for each process that took part.
+    facts : sequence of Facts
+        One for each process that took part.
     failed : bool
         Whether the exit status says that a test failed, one outside of the audit perhaps.
     interrupted : bool
         Whether the run, or one of its processes, was ended before its time.
-    reporting : sequence of mapping
+    reporting : sequence of Figures
         Phases of what came after the processes' last facts.
     """
     first = facts[0]
@@ -156,60 +195,58 @@ def build(
     before = (*baseline["findings"], *baseline["gates"]) if baseline else ()
     shown = {base_id(full_id) for full_id in (*have, *not_run, *before)}
     declared = [each for each in first["declarations"] if each["id"] in shown]
-    known = declarations.of_record({"declarations": declared})
-    return dict(
-        _plain(
-            {
-                "schema_version": 2,
-                "verdict": "fail" if failed or any(map(blocks, findings)) else holds,
-                "complete": complete,
-                "interrupted": interrupted,
-                "not_run": not_run,
-                "created": created,
-                "duration_s": round(duration_s, 3),
-                # What each process knows of it: not every one has had it read texts.
-                "model": {key: value for fact in reversed(facts) for key, value in fact["model"].items()},
-                "data": {
-                    role: next((fact["data"][role] for fact in facts if fact["data"][role]), {})
-                    for role in ("test", "train")
-                },
-                "policy": first["policy"],
-                # The words of this audit: whoever makes a report later may have another version, or lack a package.
-                "declarations": declared,
-                **(
-                    {"baseline": since.compare(baseline, findings, not_run, first["policy"], known)} if baseline else {}
-                ),
-                "findings": sorted(findings, key=lambda f: (WORST_FIRST.index(f["verdict"]), f["challenge"], f["id"])),
-                "energy": {
-                    "phases": add(
-                        [
-                            *charged([*(fact["energy"] for fact in facts), reporting]),
-                            *(phase for fact in facts for phase in fact.get("elsewhere", ())),
-                        ]
-                    ),
-                    "kept": distinct(each for fact in facts for each in fact["kept"]),
-                    "grids": first["grids"],
-                },
-                "scoring": {name: sum(fact["scoring"][name] for fact in facts) for name in first["scoring"]},
-                "provenance": {**first["provenance"], "policy_file": first["policy_file"]},
-            }
-        )
-    )
+    known = declarations.revived(declared)
+    model, unread = ModelRecord(), SplitRecord()
+    for fact in reversed(facts):  # not every process has had the model read texts
+        model.update(fact["model"])
+    value: Record = {
+        "schema_version": 2,
+        "verdict": "fail" if failed or any(map(blocks, findings)) else holds,
+        "complete": complete,
+        "interrupted": interrupted,
+        "not_run": not_run,
+        "created": created,
+        "duration_s": round(duration_s, 3),
+        "model": model,
+        "data": {
+            role: next((fact["data"][role] for fact in facts if fact["data"][role]), unread)
+            for role in ("test", "train")
+        },
+        "policy": first["policy"],
+        # The words of this audit: whoever makes a report later may have another version, or lack a package.
+        "declarations": declared,
+        "findings": sorted(findings, key=lambda f: (WORST_FIRST.index(f["verdict"]), f["challenge"], f["id"])),
+        "energy": {
+            "phases": add(
+                [
+                    *charged([*(fact["energy"] for fact in facts), reporting]),
+                    *(phase for fact in facts for phase in fact.get("elsewhere", ())),
+                ]
+            ),
+            "kept": distinct(each for fact in facts for each in fact["kept"]),
+            "grids": first["grids"],
+        },
+        "scoring": {name: sum(fact["scoring"][name] for fact in facts) for name in first["scoring"]},
+        "provenance": {**first["provenance"], "policy_file": first["policy_file"]},
+    }
+    if baseline:
+        value["baseline"] = since.compare(baseline, findings, not_run, first["policy"], known)
+    return _plain(value)
 
 
-def distinct(kept: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def distinct(kept: Iterable[CachedPhase]) -> list[CachedPhase]:
     """What was taken from the cache, each once, though several processes or several parts of one used it."""
     return list({(each["name"], each["created"], each["kwh"]): each for each in kept}.values())
 
 
 @cache
-def _validator(name: str) -> Any:
+def _validator(name: str) -> Validator:
     from jsonschema.validators import validator_for
 
     return validator_for(schema(name))(schema(name))
 
 
-def _validate(value: Any, name: str = SCHEMA) -> None:
+def _validate(value: object, name: str = SCHEMA) -> None:
     """As :func:`jsonschema.validate`, which would hold our own schema against the schema of schemas each time."""
     from jsonschema.exceptions import best_match
 
@@ -218,7 +255,7 @@ def _validate(value: Any, name: str = SCHEMA) -> None:
         raise error
 
 
-def write(out: Path, value: Mapping[str, Any]) -> Path:
+def write(out: Path, value: Record) -> Path:
     """Write a record into its folder, all of it or nothing.
 
     Raises
@@ -232,17 +269,17 @@ def write(out: Path, value: Mapping[str, Any]) -> Path:
     return out / NAME
 
 
-def as_text(value: Mapping[str, Any]) -> str:
+def as_text(value: Record) -> str:
     """What ``audit.json`` is to hold; raises as :func:`write` does."""
     _validate(value)
     return _json(value)
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _json(value: Record) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read(path: Path, shown: Path | None = None) -> dict[str, Any]:
+def read(path: Path, shown: Path | None = None) -> Record:
     """Read a record that somebody hands us; it is not trusted.
 
     Parameters
@@ -272,15 +309,16 @@ def read(path: Path, shown: Path | None = None) -> dict[str, Any]:
         where = "/".join(map(str, error.absolute_path)) or "the whole"
         said = f"{where}: {message(error.message, 120)}"
         raise AuditError(f"{path}: not a record of schema version {1 if is_former else 2} ({said}).") from None
-    return former.lifted(value) if is_former else dict(value)
+    # The schema says that it is one.
+    return cast("Record", former.lifted(value) if is_former else value)
 
 
-def mark_incomplete(folder: Path, out: Path) -> dict[str, Any] | None:
+def mark_incomplete(folder: Path, out: Path) -> Record | None:
     """Write the record of one folder into another without its verdict; gives that, None where it is no record."""
     if not (folder / NAME).is_file():
         return None
     try:
-        value = dict(json.loads((folder / NAME).read_text("utf-8")))
+        value: Record = json.loads((folder / NAME).read_text("utf-8"))
         value |= {"verdict": "incomplete", "complete": False, "restarted": True}
         # Before it is checked, which imports a lot: killed in that time, the folder shall have its record.
         write_atomically(out / NAME, _json(value))
@@ -302,7 +340,7 @@ def write_predictions(out: Path, predictions: Predictions) -> None:
     import pyarrow.parquet as pq
 
     examples = predictions.known
-    columns: dict[str, Any] = dict(
+    columns: dict[str, Sequence[object] | NDArray[np.generic]] = dict(
         zip(("text_sha256", "label", "occurrence"), zip(*examples.keys, strict=True), strict=True)
     )
     columns |= {f"p({name})": predictions.probabilities[:, i] for i, name in enumerate(predictions.classes)}
@@ -317,7 +355,7 @@ def write_predictions(out: Path, predictions: Predictions) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def seal(out: Path, value: Mapping[str, Any]) -> dict[str, Any] | None:
+def seal(out: Path, value: Record) -> SealRecord | None:
     """What tells the predictions of a record from those of another audit; None where this audit made none."""
     path = out / PREDICTIONS
     if not path.is_file():
@@ -325,16 +363,14 @@ def seal(out: Path, value: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"sha256": sha256(path), "fingerprint": value["model"].get("fingerprint")}
 
 
-def read_predictions(
-    path: Path, value: Mapping[str, Any], shown: Path | None = None
-) -> dict[tuple[str, str, int], str] | None:
+def read_predictions(path: Path, value: Record, shown: Path | None = None) -> dict[tuple[str, str, int], str] | None:
     """What a former audit's model said of each example, by :attr:`Examples.keys`; None where it was not kept.
 
     Parameters
     ----------
     path : Path
         The file, which is not trusted.
-    value : mapping
+    value : Record
         The record that it stands beside.
     shown : Path, optional
         How the user calls the file, where it lies elsewhere for now.
@@ -370,7 +406,7 @@ def read_predictions(
     return answers
 
 
-def _belong(value: Mapping[str, Any], content: bytes, answers: Mapping[tuple[str, str, int], str]) -> bool:
+def _belong(value: Record, content: bytes, answers: Mapping[tuple[str, str, int], str]) -> bool:
     """Whether predictions are those of a record: by its seal, and by the accuracy that it states.
 
     Records of former versions have no seal. Theirs must state the accuracy of just these rows; under a seal, a test of
@@ -383,10 +419,12 @@ def _belong(value: Mapping[str, Any], content: bytes, answers: Mapping[tuple[str
         if sealed != {"sha256": hashlib.sha256(content).hexdigest(), "fingerprint": fingerprint}:
             return False
     right = sum(label == answer for (_, label, _), answer in answers.items())
-    stated = [each for each in value["findings"] if each["id"] == "quality.accuracy" and each["estimate"] is not None]
-    return all(
-        abs(each["estimate"] * each["n"] - right) < 0.5 if each["n"] == len(answers) else is_sealed for each in stated
-    )
+    stated = [
+        (each["estimate"], each["n"])
+        for each in value["findings"]
+        if each["id"] == "quality.accuracy" and each["estimate"] is not None
+    ]
+    return all(abs(share * n - right) < 0.5 if n == len(answers) else is_sealed for share, n in stated)
 
 
 @cache

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from audit.core.identifiers import base_id
 from audit.core.measurement import Measurement
 from audit.core.probe import Probe
+from audit.core.records import FindingRecord, Record, WaiverRecord
 from audit.core.sentences import Sentence, joined
 from audit.core.verdict import Finding, Verdict, blocks, is_waived, judge
 from audit.policy.policy import Policy
@@ -29,7 +29,7 @@ class Decision:
     finding: Finding
 
     @cached_property
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> FindingRecord:
         """The finding as the record holds it."""
         return as_dict(self.finding)
 
@@ -51,9 +51,9 @@ class Decision:
     @property
     def message(self) -> str:
         """The finding as a sentence, with who waived it."""
-        if not self.is_waived:
+        waiver = self.finding.waiver
+        if waiver is None or not self.is_waived:
             return str(self.finding)
-        waiver = self.finding.waiver or {}
         return f"{self.finding}; waived by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"
 
 
@@ -66,7 +66,7 @@ class Decisions:
     policy : Policy
     known : mapping of str to Probe
         All ids that this audit can measure, see :func:`audit.probes.catalogue.ids`.
-    former : mapping or None
+    former : Record or None
         The record of the former audit.
     today : str
         The ISO date, UTC; a waiver is valid through its own.
@@ -74,7 +74,7 @@ class Decisions:
 
     policy: Policy
     known: Mapping[str, Probe]
-    former: Mapping[str, Any] | None
+    former: Record | None
     today: str
 
     def judge(self, measurement: Measurement, challenge: str | None = None) -> Decision:
@@ -130,7 +130,7 @@ class Decisions:
         waiver = self._waiver(full_id) if verdict in _WAIVABLE and gate is not None else None
         return Finding(full_id, challenge, title, verdict, reason, measurement, gate, waiver)
 
-    def _waiver(self, full_id: str) -> dict[str, Any] | None:
+    def _waiver(self, full_id: str) -> WaiverRecord | None:
         """The policy's waiver of a finding, as the record holds it; valid through its date, UTC."""
         waiver = self.policy.waiver(full_id)
         if waiver is None:

@@ -7,10 +7,11 @@ Those of the Hub cannot be loaded without a network, and are remote code. No aud
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import datasets
 import evaluate
+from numpy.typing import ArrayLike
 
 from audit.probes.quality import metrics
 
@@ -19,18 +20,18 @@ class _Measure(evaluate.Metric):
     """A function of :mod:`audit.probes.quality.metrics` as a module; its name is that of the value."""
 
     measure: Callable[..., float]
-    said: ClassVar[Mapping[str, Any]] = {"predictions": datasets.Value("int64")}
+    inputs: ClassVar[Mapping[str, object]] = {"predictions": datasets.Value("int64")}
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description=self.__doc__ or "",
             citation="",
             inputs_description="references and predictions: class indices; prediction_scores: class probabilities each",
-            features=datasets.Features({**self.said, "references": datasets.Value("int64")}),
+            features=datasets.Features({**self.inputs, "references": datasets.Value("int64")}),
         )
 
-    def _compute(self, references: Any, **said: Any) -> dict[str, float]:
-        return {self.measure.__name__: self.measure(*said.values(), references)}
+    def _compute(self, references: ArrayLike, **answers: ArrayLike) -> dict[str, float]:
+        return {self.measure.__name__: self.measure(*answers.values(), references)}
 
 
 class Accuracy(_Measure):
@@ -61,4 +62,4 @@ class RocAuc(_Measure):
     """Area under the ROC curve; with more than two classes each against the rest, averaged without weights."""
 
     measure = staticmethod(metrics.roc_auc)
-    said: ClassVar[Mapping[str, Any]] = {"prediction_scores": datasets.Sequence(datasets.Value("float64"))}
+    inputs: ClassVar[Mapping[str, object]] = {"prediction_scores": datasets.Sequence(datasets.Value("float64"))}

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from audit.core.cache import Cache
 from audit.core.errors import AuditError
+from audit.core.records import Record
 from audit.data import examples as data
 from audit.data.examples import Examples
 from audit.models import minilm, model
@@ -61,7 +62,7 @@ class Inputs:
         self.resources = resources
 
     @cached_property
-    def baseline(self) -> dict[str, Any] | None:
+    def baseline(self) -> Record | None:
         """The former audit's record, or None."""
         if self.options.baseline is None:
             return None
@@ -70,7 +71,7 @@ class Inputs:
         return record.read(self.output.aside(shown), shown)
 
     @cached_property
-    def baseline_summary(self) -> dict[str, Any] | None:
+    def baseline_summary(self) -> since.Former | None:
         """What of the former audit's record the new one needs; asked for at the end of each test."""
         return self.baseline and since.remember(self.baseline, str(self.options.baseline))
 

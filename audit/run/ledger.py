@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
 
+from audit.core.figures import CachedPhase, Grid, Spent
+from audit.core.numbers import is_number
 from audit.core.probe import Probe
+from audit.core.records import ModelRecord
 from audit.core.sentences import Sentence
 from audit.energy import meter as energy
-from audit.energy.tracker import Grid
 from audit.inference import latency
 from audit.inference.scorer import Scorer
 from audit.models import minilm, tokens
@@ -76,9 +77,9 @@ class Ledger:
         """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""
         return energy.grids(self.policy.audit.country)
 
-    def cached_phases(self) -> list[dict[str, Any]]:
+    def cached_phases(self) -> list[CachedPhase]:
         """Phases whose result came from the cache, with the energy and the date of the audit that ran them."""
-        phases = [{**each["energy"], "created": each["created"]} for each in self.models.trainings]
+        phases: list[CachedPhase] = [{**each["energy"], "created": each["created"]} for each in self.models.trainings]
         beside = [each.inference for each in self.models.beside]
         for measured in ([self._blocks] if self._blocks else [], beside):
             if measured:
@@ -87,7 +88,7 @@ class Ledger:
                 phases.append({**figures, "created": measured[0]["created"]})
         return [each for each in record.distinct(phases) if each["created"] < self._started]
 
-    def spent(self) -> dict[str, Any]:
+    def spent(self) -> Spent:
         """The energy of this audit until now, as :func:`audit.probes.environment.environment.audit_energy` takes it."""
         phases = [phase.record() for phase in self.resources.meter.phases]
         elsewhere = self.resources.cluster.elsewhere if self.resources.cluster else []
@@ -98,7 +99,7 @@ class Ledger:
             "processes": self.inputs.options.processes,
         }
 
-    def provenance(self, audited: Any) -> dict[str, str | None]:
+    def provenance(self, audited: object) -> dict[str, str | None]:
         """The facts that are needed to repeat model and audit, None where one is missing."""
         training = getattr(audited, "training", None)
         trained_on = self.inputs.train_data.fingerprint if self.inputs.train_data else None
@@ -107,7 +108,7 @@ class Ledger:
             Sentence("fingerprint of the model"): getattr(audited, "fingerprint", None),
             Sentence("files of the model, by hash"): Sentence("{n} files", n=len(files)) if files else None,
             Sentence("version of the model, or of the one it was tuned from"): _version(audited),
-            Sentence("recipe of the training"): _recipe_text(training or (self.models.recipe and {"steps": None})),
+            Sentence("recipe of the training"): _recipe_text(training or ({"steps": None} if self.models.recipe else None)),
             Sentence("fingerprint of the training data"): trained_on,
             Sentence("fingerprint of the test data"): self.inputs.test_data.fingerprint,
             Sentence("seeds"): _seeds(self.policy),
@@ -117,7 +118,7 @@ class Ledger:
             Sentence("command"): Sentence("under provenance") if self.inputs.options.command else None,
         }
 
-    def facts(self, audited: Any, scorers: Iterable[Any]) -> dict[str, Any]:
+    def facts(self, audited: object, scorers: Iterable[object]) -> record.Facts:
         """What the record says besides the findings, as plain values that may cross processes."""
         # The audit's own scorers, the twins' included, and those of overridden fixtures; each counted once.
         every = {id(scorer): scorer for scorer in (*self.models.scorers, *scorers)}.values()
@@ -154,7 +155,7 @@ class Ledger:
         }
 
 
-def _version(audited: Any) -> str | None:
+def _version(audited: object) -> str | None:
     if audited is None or not hasattr(audited, "fingerprint"):
         return None
     if not getattr(audited, "pinned", True):
@@ -162,11 +163,11 @@ def _version(audited: Any) -> str | None:
     return getattr(audited, "revision", None) or Sentence("identified by its fingerprint")
 
 
-def _recipe_text(training: Any) -> str | None:
+def _recipe_text(training: Mapping[str, object] | None) -> str | None:
     if not training:
         return None
     steps = training.get("steps")
-    return Sentence("{steps} steps", steps=steps) if steps else Sentence("in the policy")
+    return Sentence("{steps} steps", steps=steps) if is_number(steps) and steps else Sentence("in the policy")
 
 
 def _seeds(policy: Policy) -> str:
@@ -176,8 +177,8 @@ def _seeds(policy: Policy) -> str:
     return Sentence("audit {seed}, training {training_seed}", seed=own, training_seed=str(recipe.seed))
 
 
-def _describe(audited: Any, overridden: tuple[str, ...]) -> dict[str, Any]:
-    description: dict[str, Any] = {}
+def _describe(audited: object, overridden: tuple[str, ...]) -> ModelRecord:
+    description: ModelRecord = {}
     if isinstance(audited, Model):
         description = audited.describe()
     elif audited is not None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from audit.experiments.claims import ELSEWHERE, Elsewhere, Experiments
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.models import model, model_card, tokens
-from audit.models.model import Model
+from audit.models.model import Model, Training
 from audit.models.model_card import Card
 from audit.policy.policy import SMALL_BERT, Policy
 from audit.probes.privacy.membership import Twins
@@ -156,7 +155,7 @@ class Models:
         tokens.check_share(share, scorer.model.source)
         return share
 
-    def model_card(self, audited: Any) -> Card:
+    def model_card(self, audited: object) -> Card:
         """The card in the model's folder.
 
         Raises
@@ -309,7 +308,7 @@ class Models:
         return outcome
 
     @property
-    def trainings(self) -> list[dict[str, Any]]:
+    def trainings(self) -> list[Training]:
         """How each model of this audit was trained, as the cache holds it; those that were only loaded have none."""
         built = self.__dict__
         models = [built.get("model"), *(twin.model for twin in built.get("twins", ()))]

@@ -9,13 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from audit.core.errors import AuditError
+from audit.core.records import Record
 from audit.record import record
+
+if TYPE_CHECKING:
+    from audit.inference.predictions import Predictions
 
 try:
     import fcntl
@@ -87,7 +91,7 @@ class Output:
         is_ours = resolved.name in FILES and resolved.parent == self.folder.resolve()
         return self._former / resolved.name if is_ours and self._former.is_dir() else path
 
-    def keep_predictions(self, predictions: Any) -> None:
+    def keep_predictions(self, predictions: Predictions) -> None:
         """Write what the model said of the test data beside the record-to-be.
 
         Raises
@@ -98,12 +102,12 @@ class Output:
         with self._writing():
             record.write_predictions(self.folder, predictions)
 
-    def publish(self, value: Mapping[str, Any]) -> dict[str, Any]:
+    def publish(self, value: Record) -> Record:
         """Put page, summary and badge of a record into the folder, and the record last.
 
         Returns
         -------
-        dict
+        Record
             The record, with what tells its predictions from those of another audit.
 
         Raises
@@ -115,7 +119,7 @@ class Output:
             raise self._occupied()
         new = self.folder / NEW
         with self._writing():
-            whole = {**value, "predictions": record.seal(self.folder, value)}
+            whole: Record = {**value, "predictions": record.seal(self.folder, value)}
             texts = rendered(whole)
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
@@ -275,7 +279,7 @@ class Output:
         )
 
 
-def rendered(value: Mapping[str, Any]) -> dict[str, str]:
+def rendered(value: Record) -> dict[str, str]:
     """A record and all that is made of it, by the name of the file."""
     from audit.report import files as report_files
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,9 @@ from numpy.typing import ArrayLike
 from audit.core.errors import AuditError
 from audit.policy.policy import Policy, metric_name
 from audit.text.redaction import message
+
+if TYPE_CHECKING:
+    from evaluate import EvaluationModule
 
 # Predicted and true class indices in, the metric's value out.
 OwnMetric = Callable[[ArrayLike, ArrayLike], float]
@@ -52,7 +55,7 @@ def load(policy: Policy, source: str) -> OwnMetric:
     return _callable(_load(where, revision, origin), metric_name(source), origin)
 
 
-def _load(where: str, revision: str | None, origin: str) -> Any:
+def _load(where: str, revision: str | None, origin: str) -> EvaluationModule:
     import evaluate
 
     try:
@@ -61,7 +64,7 @@ def _load(where: str, revision: str | None, origin: str) -> Any:
         raise AuditError(f"{origin} cannot be loaded as a metric ({type(error).__name__}: {message(error)}).") from None
 
 
-def _callable(module: Any, name: str, origin: str) -> OwnMetric:
+def _callable(module: EvaluationModule, name: str, origin: str) -> OwnMetric:
     def value(predictions: ArrayLike, references: ArrayLike) -> float:
         # Its public `compute` writes each call to an Arrow table first, twenty times the work of most metrics.
         results = module._compute(

@@ -17,14 +17,38 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from audit.core.records import FindingRecord
 from audit.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from audit.record.record import Facts
 
 GRACE_S = 5  # for a probe that Python ends by itself to come to its end
 _BEGIN, _END, _GO_ON = b"b", b"e", b"g"
+
+
+class Known(TypedDict):
+    """What is known of an audit before a test of it begins: enough to write its record without the process."""
+
+    test: str
+    limit: float
+    running: Sequence[FindingRecord]
+    findings: Sequence[FindingRecord]
+    facts: Sequence[Facts]
+    folder: str
+    audit: str
+    created: str
+    started: float
+
+
+class Notes(Known):
+    """What :func:`note` wrote down, and when."""
+
+    since: float
 
 
 class TimeUp(BaseException):
@@ -86,17 +110,23 @@ class Watchdog:
             self._process.stdin.write(byte)
 
 
-def note(path: Path, **known: Any) -> None:
+def note(path: Path, **known: Unpack[Known]) -> None:
     """Write down what is known before a test begins."""
     path.write_text(json.dumps({"since": time.time(), **known}), "utf-8")
 
 
-def errors(notes: Mapping[str, Any], reason: str) -> list[dict[str, Any]]:
+def notes(path: Path) -> Notes:
+    """What was written down last."""
+    written: Notes = json.loads(path.read_text("utf-8"))
+    return written
+
+
+def errors(known: Notes, reason: str) -> list[FindingRecord]:
     """The findings of a test whose process did not survive it; too long a time is the reason that counts."""
-    limit = notes["limit"]
-    if limit and time.time() - notes["since"] > limit:
+    limit = known["limit"]
+    if limit and time.time() - known["since"] > limit:
         reason = too_long(limit)
-    return [finding | {"verdict": str(Verdict.ERROR), "reason": reason} for finding in notes["running"]]
+    return [{**finding, "verdict": str(Verdict.ERROR), "reason": reason} for finding in known["running"]]
 
 
 def _watch(pid: int, seconds: float, path: Path, *, writes: bool) -> None:
@@ -109,7 +139,7 @@ def _watch(pid: int, seconds: float, path: Path, *, writes: bool) -> None:
             continue
         try:
             if writes:
-                _write(json.loads(path.read_text("utf-8")))
+                _write(notes(path))
         finally:
             _kill(pid, gently=writes)
         break
@@ -118,27 +148,27 @@ def _watch(pid: int, seconds: float, path: Path, *, writes: bool) -> None:
         shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def _write(notes: Mapping[str, Any]) -> None:
+def _write(known: Notes) -> None:
     """Write the record of an audit that ends in this test."""
     from audit.core.verdict import merge
     from audit.record import record
     from audit.run.output import Output
 
-    reason = too_long(notes["limit"])
+    reason = too_long(known["limit"])
     value = record.build(
-        merge([*notes["findings"], *errors(notes, reason)]),
-        notes["facts"],
+        merge([*known["findings"], *errors(known, reason)]),
+        known["facts"],
         failed=True,
         interrupted=True,
-        created=notes["created"],
-        duration_s=time.time() - notes["started"],
+        created=known["created"],
+        duration_s=time.time() - known["started"],
     )
-    output = Output(Path(notes["folder"]), notes["audit"])
+    output = Output(Path(known["folder"]), known["audit"])
     try:
         output.publish(value)
     finally:
         output.release()
-    names = ", ".join(finding["id"] for finding in notes["running"])
+    names = ", ".join(finding["id"] for finding in known["running"])
     print(f"\nERROR: {names}: {reason}, in code that Python cannot end; the audit ends here.", file=sys.stderr)
 
 

@@ -66,7 +66,7 @@ def test_an_audit_on_ray_has_the_record_of_one_without(
         records[name] = record.read(pytester.path / name / record.NAME)
         assert "ray" not in (done.stdout.str() + done.stderr.str()).replace("/ray/", "").replace(str(pytester.path), "")
     assert records["there"]["findings"] == records["here"]["findings"]
-    assert records["there"]["scoring"] == records["here"]["scoring"] | {"workers": 2, "lost_workers": 0}
+    assert records["there"]["scoring"] == {**records["here"]["scoring"], "workers": 2, "lost_workers": 0}
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     folder, pid = (pytester.path / "cluster").read_text("utf-8").split()
     assert not Path(folder).exists()

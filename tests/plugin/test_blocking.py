@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.core.measurement import Measurement
+from audit.core.records import FindingRecord, Record, WaiverRecord
 from audit.core.verdict import Finding, Gate, Verdict, merge
 from audit.record import record
 from audit.report import badge, summary
@@ -235,12 +235,12 @@ def test_a_probe_that_hangs_in_c_ends_with_a_correct_record(
 
 IDS = ("quality.accuracy", "quality.macro_f1", "quality.mcc")
 VALID, ENDED = (
-    {"reason": "known", "owner": "A. Person", "expires": "2027-01-01", "valid": valid} for valid in (True, False)
+    WaiverRecord(reason="known", owner="A. Person", expires="2027-01-01", valid=valid) for valid in (True, False)
 )
 
 
 @st.composite
-def findings(draw: st.DrawFn) -> dict[str, Any]:
+def findings(draw: st.DrawFn) -> FindingRecord:
     """A finding as it is recorded: any verdict, gate, waiver and leave of the policy."""
     full_id, verdict = draw(st.sampled_from(IDS)), draw(st.sampled_from(list(Verdict)))
     measurement = Measurement(full_id, 0.8, 0.7, 0.9, 100, "share", "counted")
@@ -250,7 +250,7 @@ def findings(draw: st.DrawFn) -> dict[str, Any]:
     return record.as_dict(finding)
 
 
-def may_pass(finding: dict[str, Any]) -> bool:
+def may_pass(finding: FindingRecord) -> bool:
     """Whether a finding leaves a release possible, from the definition of the verdicts."""
     if finding["verdict"] in ("pass", "not_exceeded", "reported"):
         return True
@@ -263,9 +263,9 @@ def may_pass(finding: dict[str, Any]) -> bool:
 @settings(deadline=None, database=None)
 @given(st.lists(findings(), max_size=6), st.sets(st.sampled_from(IDS)), st.booleans(), st.booleans())
 def test_a_record_passes_only_if_every_gate_holds_or_is_waived_and_ran(
-    drawn: list[dict[str, Any]], gated: set[str], failed: bool, interrupted: bool
+    drawn: list[FindingRecord], gated: set[str], failed: bool, interrupted: bool
 ) -> None:
-    facts: dict[str, Any] = {
+    facts: record.Facts = {
         "policy": {}, "policy_file": None, "gated": sorted(gated), "always_gated": [], "declarations": [], "model": {},
         "data": {"test": {}, "train": {}}, "energy": [], "kept": [], "grids": [],
         "scoring": {"texts": 0, "forward_passes": 0, "cache_hits": 0}, "provenance": {},
@@ -279,7 +279,7 @@ def test_a_record_passes_only_if_every_gate_holds_or_is_waived_and_ran(
     assert headline(value).startswith("Released") is passes
     assert ("released" in badge.render(value)) is passes
     # A record that claims to pass, as former versions wrote them.
-    claims = value | {"verdict": "pass"}
+    claims: Record = {**value, "verdict": "pass"}
     blocked = not all(map(may_pass, value["findings"]))
     assert headline(claims).startswith("Blocked") is blocked
     assert ("Blocked" in summary.render(claims).partition("\n")[0]) is blocked

@@ -25,7 +25,7 @@ def raw() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def lifted() -> dict[str, Any]:
+def lifted() -> Any:
     return record.read(FORMER)
 
 
@@ -33,7 +33,7 @@ def by_id(value: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {finding["id"]: finding for finding in value["findings"]}
 
 
-def test_a_lifted_record_fits_the_schema_and_keeps_every_figure(raw: dict[str, Any], lifted: dict[str, Any]) -> None:
+def test_a_lifted_record_fits_the_schema_and_keeps_every_figure(raw: dict[str, Any], lifted: Any) -> None:
     fits_the_schema(lifted)
     before, now = by_id(raw), by_id(lifted)
     assert before.keys() == now.keys()
@@ -43,7 +43,7 @@ def test_a_lifted_record_fits_the_schema_and_keeps_every_figure(raw: dict[str, A
         assert now[full_id]["verdict"] == finding["verdict"] or full_id == CANARIES
 
 
-def test_evidence_becomes_what_it_was(raw: dict[str, Any], lifted: dict[str, Any]) -> None:
+def test_evidence_becomes_what_it_was(raw: dict[str, Any], lifted: Any) -> None:
     before, now = by_id(raw), by_id(lifted)
     for full_id, finding in before.items():
         details, result = finding["details"], recorded(now[full_id])
@@ -60,9 +60,7 @@ def test_evidence_becomes_what_it_was(raw: dict[str, Any], lifted: dict[str, Any
     assert now["environment.training_energy"]["interval"] == "error bound"
 
 
-def test_a_lower_bound_that_passed_was_not_exceeded_and_has_not_turned(
-    raw: dict[str, Any], lifted: dict[str, Any]
-) -> None:
+def test_a_lower_bound_that_passed_was_not_exceeded_and_has_not_turned(raw: dict[str, Any], lifted: Any) -> None:
     assert by_id(raw)[CANARIES]["verdict"] == "pass"
     assert by_id(lifted)[CANARIES]["verdict"] == "not_exceeded"
     former = since.remember(lifted, "former")
@@ -77,7 +75,7 @@ def test_a_lower_bound_that_passed_was_not_exceeded_and_has_not_turned(
         assert words in files.as_file(lifted, name), name
 
 
-def test_words_of_other_packages_stay_and_those_of_the_audit_are_added(lifted: dict[str, Any]) -> None:
+def test_words_of_other_packages_stay_and_those_of_the_audit_are_added(lifted: Any) -> None:
     declared = {each["id"]: each for each in lifted["declarations"]}
     assert declared["shop.refunds"]["meaning"] == "Refunds that are missed."
     assert {finding["id"].split("[")[0] for finding in lifted["findings"]} <= declared.keys()
@@ -107,5 +105,5 @@ def test_a_former_record_is_held_against_the_schema_of_its_time(raw: dict[str, A
         record.read(path)
 
 
-def test_the_sentences_of_a_record_are_english_without_any_catalogue(lifted: dict[str, Any]) -> None:
+def test_the_sentences_of_a_record_are_english_without_any_catalogue(lifted: Any) -> None:
     assert english(lifted) == lifted  # those of schema 1 are plain

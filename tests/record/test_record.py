@@ -12,24 +12,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from audit.core.evidence import Facts
-from audit.core.figures import Figures
+from audit.core.figures import CachedPhase, Figures
 from audit.core.measurement import Measurement
+from audit.core.records import FindingRecord
 from audit.core.verdict import Finding, Gate, Verdict
 from audit.data.examples import Examples
 from audit.energy.meter import merge
 from audit.inference.predictions import Predictions
 from audit.record import record, since
 from audit.report.headline import headline
-from tests.helpers import fits_the_schema
+from tests.helpers import fits_the_schema, recorded
 
 
-def finding(full_id: str = "quality.accuracy", verdict: Verdict = Verdict.PASS, **facts: Any) -> dict[str, Any]:
+def finding(full_id: str = "quality.accuracy", verdict: Verdict = Verdict.PASS, **facts: Any) -> FindingRecord:
     evidence = (Facts.of(facts),) if facts else ()
     measurement = Measurement(full_id, 0.9, 0.8, 0.95, 100, "share", "counted", evidence=evidence)
     return record.as_dict(Finding(full_id, "quality", "Accuracy", verdict, "", measurement, Gate(min=0.8)))
 
 
-def facts(gated: tuple[str, ...] = ("quality.accuracy",), **scoring: int) -> dict[str, Any]:
+def facts(gated: tuple[str, ...] = ("quality.accuracy",), **scoring: int) -> record.Facts:
     return {
         "policy": {},
         "policy_file": None,
@@ -47,7 +48,7 @@ def facts(gated: tuple[str, ...] = ("quality.accuracy",), **scoring: int) -> dic
 
 
 def build(
-    findings: list[dict[str, Any]], *workers: dict[str, Any], failed: bool = False, interrupted: bool = False
+    findings: list[FindingRecord], *workers: record.Facts, failed: bool = False, interrupted: bool = False
 ) -> Any:
     return record.build(
         findings, workers or (facts(),), failed=failed, interrupted=interrupted, created="2026-01-01T00:00:00Z",
@@ -82,10 +83,12 @@ def test_a_former_audit_is_compared_in_the_record() -> None:
 
 
 def test_workers_are_added_up() -> None:
-    phase = {"name": "score", "started": 0.0, "seconds": 1.0, "kwh": 0.5, "co2eq_kg": 0.1, "source": "measured"}
-    kept = {**phase, "created": "2026-01-01T00:00:00Z"}
+    phase: Figures = {
+        "name": "score", "started": 0.0, "seconds": 1.0, "kwh": 0.5, "co2eq_kg": 0.1, "source": "measured",
+    }  # fmt: skip
+    kept: CachedPhase = {**phase, "created": "2026-01-01T00:00:00Z"}
     one, two = facts(texts=3), facts(texts=4)
-    one["energy"], two["energy"] = [phase], [phase | {"started": 5.0, "source": "estimated"}]
+    one["energy"], two["energy"] = [phase], [{**phase, "started": 5.0, "source": "estimated"}]
     one["kept"] = two["kept"] = [kept]
     two["model"] = {}
     value = build([finding()], one, two)
@@ -108,10 +111,10 @@ def test_phases_keep_their_order_and_their_total() -> None:
 
 
 def test_what_other_machines_took_is_added_whole_and_lost_workers_are_told(tmp_path: Path) -> None:
-    phase = {"name": "score", "started": 0.0, "seconds": 2.0, "kwh": 1.0, "co2eq_kg": 0.0, "source": "measured"}
+    phase: Figures = {"name": "score", "seconds": 2.0, "kwh": 4.0, "co2eq_kg": 0.0, "source": "measured"}
     one = facts(workers=3, lost_workers=1)
-    one["energy"] = [phase]
-    one["elsewhere"] = [{name: phase[name] for name in phase if name != "started"} | {"kwh": 4.0}]
+    one["energy"] = [{**phase, "started": 0.0, "kwh": 1.0}]
+    one["elsewhere"] = [phase]
     record.write(tmp_path, build([finding()], one))
     value = record.read(tmp_path / record.NAME)
     (merged,) = value["energy"]["phases"]
@@ -122,8 +125,7 @@ def test_what_other_machines_took_is_added_whole_and_lost_workers_are_told(tmp_p
 def test_values_that_json_does_not_know_are_written_plainly(tmp_path: Path) -> None:
     hostile = finding(nan=float("nan"), array=np.float32(0.5), count=np.int64(2), surrogate="\ud800", nul="a\x00b")
     record.write(tmp_path, build([hostile]))
-    (evidence,) = record.read(tmp_path / "audit.json")["findings"][0]["evidence"]
-    facts = {fact["name"]: fact["value"] for fact in evidence["items"]}
+    facts = recorded(record.read(tmp_path / "audit.json")["findings"][0]).facts
     assert facts["nan"] is None
     assert (facts["array"], facts["count"], facts["surrogate"]) == (0.5, 2, "⟨U+D800⟩")
     assert facts["nul"] == "a⟨U+0000⟩b"
@@ -148,7 +150,7 @@ def test_what_does_not_fit_the_schema_is_not_written(tmp_path: Path) -> None:
         ([], ("quality.accuracy",), "Incomplete: 1 did not run."),
     ],
 )
-def test_headline(findings: list[dict[str, Any]], gated: tuple[str, ...], said: str) -> None:
+def test_headline(findings: list[FindingRecord], gated: tuple[str, ...], said: str) -> None:
     assert headline(build(findings, facts(gated))) == said
 
 

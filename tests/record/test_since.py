@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from audit.core.records import BaselineRecord, FindingRecord, LinkRecord, Record
 from audit.probes.catalogue import ids
 from audit.record import since
 from tests.helpers import fits_the_schema
@@ -13,18 +14,18 @@ from tests.report.page.test_page import finding, odds, unmeasured
 from tests.report.page.test_page import record as make
 
 
-def audit(*findings: dict[str, Any], policy: Any = None, test: str | None = "sha256:t", **more: Any) -> dict[str, Any]:
+def audit(*findings: Any, policy: Any = None, test: str | None = "sha256:t", **more: Any) -> Any:
     data = {"test": {"fingerprint": test} if test else {}, "train": {}}
     return make(*findings, policy=policy or {}, data=data, **more)
 
 
-def compare(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+def compare(before: Record, now: Record) -> BaselineRecord:
     found = since.compare(since.remember(before, "v1"), now["findings"], now["not_run"], now["policy"], ids())
-    fits_the_schema(now | {"baseline": found})
+    fits_the_schema({**now, "baseline": found})
     return found
 
 
-def change(before: dict[str, Any], now: dict[str, Any]) -> str:
+def change(before: FindingRecord, now: FindingRecord) -> str:
     (found,) = compare(audit(before), audit(now))["compared"]
     return str(found["change"])
 
@@ -137,9 +138,9 @@ def test_the_chain_remembers_which_test_set_each_audit_used() -> None:
 
 def test_a_chain_does_not_grow_without_end() -> None:
     former = since.remember(audit(finding()), "v1")
-    link = {"created": "2020-01-01T00:00:00Z", "fingerprint": None, "test": "old"}
+    link: LinkRecord = {"created": "2020-01-01T00:00:00Z", "fingerprint": None, "test": "old"}
     now = audit(finding())
-    found = since.compare(former | {"chain": [link] * 5_000}, now["findings"], [], {}, ids())
+    found = since.compare({**former, "chain": [link] * 5_000}, now["findings"], [], {}, ids())
     assert len(found["chain"]) == 1_000
     assert found["chain"][-1]["test"] == "sha256:t"
 

@@ -27,7 +27,7 @@ DATA = {"test": {"path": "test.csv", "rows": 1821, "fingerprint": "sha256:aa"}, 
 ENERGY = "environment.inference_energy"
 
 
-def energy(low: float | None, high: float | None, **more: Any) -> dict[str, Any]:
+def energy(low: float | None, high: float | None, **more: Any) -> Any:
     told = {"challenge": "environment", "title": "Energy of 1,000 predictions", "unit": "Wh per 1,000 predictions"}
     ends = [end for end in (low, high) if end is not None]
     figures = {"estimate": sum(ends) / len(ends), "low": low, "high": high, "gate": {"max": 9}}
@@ -43,7 +43,7 @@ def lifted(value: dict[str, Any]) -> dict[str, Any]:
 FITS = record(energy(1, 2), data=DATA)
 
 
-def audited(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
+def audited(*findings: dict[str, Any], **more: Any) -> Any:
     shown = findings or (energy(1, 2),)
     known = ids()
     declared = {

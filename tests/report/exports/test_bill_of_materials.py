@@ -25,7 +25,7 @@ from tests.report.page.test_page import HOSTILE, finding, hostile_record, odds, 
 HASH = "ab" * 32
 
 
-def made(*findings: dict[str, Any], **more: Any) -> dict[str, Any]:
+def made(*findings: Any, **more: Any) -> Any:
     value = record(*findings, **more)
     value["model"] |= {"fingerprint": f"sha256:{HASH}", "files": {"model.safetensors": "cd" * 32}}
     value["data"]["test"]["fingerprint"] = f"sha256:{'ef' * 32}"

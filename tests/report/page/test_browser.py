@@ -50,7 +50,7 @@ UNSEEN = {0: None}
 WINDOWS = [(1280, False), (1280, True), (390, False), (390, True)]
 
 
-def everything() -> dict[str, Any]:
+def everything() -> Any:
     """A record that has each part of the page at least once."""
     details = {
         "sample": "test examples",

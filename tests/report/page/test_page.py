@@ -35,7 +35,7 @@ HOSTILE = (
 )
 
 
-def finding(id: str = "quality.accuracy", verdict: str = "pass", **more: Any) -> dict[str, Any]:
+def finding(id: str = "quality.accuracy", verdict: str = "pass", **more: Any) -> Any:
     value = {
         "id": id,
         "challenge": "quality",
@@ -56,7 +56,7 @@ def finding(id: str = "quality.accuracy", verdict: str = "pass", **more: Any) ->
     return value | more
 
 
-def unmeasured(id: str, verdict: str, reason: str, **more: Any) -> dict[str, Any]:
+def unmeasured(id: str, verdict: str, reason: str, **more: Any) -> Any:
     nothing: dict[str, Any] = {
         "estimate": None,
         "low": None,
@@ -69,7 +69,7 @@ def unmeasured(id: str, verdict: str, reason: str, **more: Any) -> dict[str, Any
     return finding(id, verdict, reason=reason, **(nothing | more))
 
 
-def odds(verdict: str = "fail", **more: Any) -> dict[str, Any]:
+def odds(verdict: str = "fail", **more: Any) -> Any:
     value = {
         "challenge": "ethics",
         "title": "Equalized odds",
@@ -82,7 +82,7 @@ def odds(verdict: str = "fail", **more: Any) -> dict[str, Any]:
     return finding("fairness.equalized_odds[gender]", verdict, **(value | more))
 
 
-def record(*findings: dict[str, Any], verdict: str = "pass", **more: Any) -> dict[str, Any]:
+def record(*findings: Any, verdict: str = "pass", **more: Any) -> Any:
     value = {
         "schema_version": 1,
         "verdict": verdict,
@@ -190,7 +190,7 @@ class Page(HTMLParser):
         return found[1], Page(found[2]).text
 
 
-def page(value: dict[str, Any]) -> Page:
+def page(value: Any) -> Page:
     return Page(report.render(value))
 
 
@@ -634,7 +634,7 @@ def test_a_reliability_diagram_is_drawn_inside_its_frame() -> None:
     assert "reliability" not in page(record(finding())).text
 
 
-def roc(*curves: tuple[str, list[Any], list[Any]], **more: Any) -> dict[str, Any]:
+def roc(*curves: tuple[str, list[Any], list[Any]], **more: Any) -> Any:
     """A finding on membership with these ROC curves: name, points, intervals."""
     drawn = [{"name": name, "points": points, "intervals": rates} for name, points, rates in curves]
     details = {"sample": "members and others", "roc": {"caption": "Attacks on it", "curves": drawn}}
@@ -644,7 +644,7 @@ def roc(*curves: tuple[str, list[Any], list[Any]], **more: Any) -> dict[str, Any
 LOSS = ("loss", [[0.001, 0.0], [0.002, 0.004], [0.01, 0.023], [0.1, 0.25], [1.0, 1.0]], [[0.01, 0.023, 0.012, 0.034]])
 
 
-def drawing_of(value: dict[str, Any]) -> Page:
+def drawing_of(value: Any) -> Page:
     found = re.search(r'<svg class="roc".*?</svg>', report.render(value), re.DOTALL)
     assert found is not None
     return Page(found[0])
@@ -769,14 +769,14 @@ def test_a_record_with_impossible_roc_curves_is_refused(curve: Any, tmp_path: Pa
         records.read(tmp_path / "audit.json")
 
 
-def pareto(*points: tuple[str, list[Any], list[Any], bool, bool]) -> dict[str, Any]:
+def pareto(*points: tuple[str, list[Any], list[Any], bool, bool]) -> Any:
     """A finding with these models: name, accuracy, energy, on the front, audited."""
     drawn = [dict(zip(("name", "accuracy", "wh", "front", "audited"), point, strict=True)) for point in points]
     details = {"sample": "test examples", "pareto": drawn}
     return finding("environment.energy_per_gain", challenge="environment", unit="Wh", gate={"max": 1}, details=details)
 
 
-def explained(*items: Any, attention: Any = None) -> dict[str, Any]:
+def explained(*items: Any, attention: Any = None) -> Any:
     """A finding with these explanations: answer, truth, whether it passed, parts."""
     made = [
         dict(zip(("answer", "truth", "passed", "parts"), item, strict=True)) | {"probability": 0.93} for item in items
@@ -1108,7 +1108,7 @@ HOSTILE_EVIDENCE = [
 ]  # fmt: skip
 
 
-def hostile_record() -> dict[str, Any]:
+def hostile_record() -> Any:
     value = copy.deepcopy(EVERYTHING)
     for one in value["findings"]:
         one |= dict.fromkeys(("title", "unit", "method", "reason"), HOSTILE)
@@ -1189,7 +1189,7 @@ def test_a_limit_of_several_findings_of_one_measure_is_told_once() -> None:
 # Claims of the document
 
 
-def claim(outcome: str, id: str = "claims.learning_rate", verdict: str = "reported", **more: Any) -> dict[str, Any]:
+def claim(outcome: str, id: str = "claims.learning_rate", verdict: str = "reported", **more: Any) -> Any:
     series = [
         {"name": "fine-tuned", "points": [[0.0001, 0.7, 0.68, 0.72], [0.001, 0.8, 0.78, 0.82]]},
         {"name": "from scratch", "points": [[0.0001, 0.6, 0.58, 0.62], [0.001, 0.6, 0.58, 0.62]]},
