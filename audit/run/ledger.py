@@ -108,7 +108,9 @@ class Ledger:
             Sentence("fingerprint of the model"): getattr(audited, "fingerprint", None),
             Sentence("files of the model, by hash"): Sentence("{n} files", n=len(files)) if files else None,
             Sentence("version of the model, or of the one it was tuned from"): _version(audited),
-            Sentence("recipe of the training"): _recipe_text(training or ({"steps": None} if self.models.recipe else None)),
+            Sentence("recipe of the training"): _recipe_text(
+                training or ({"steps": None} if self.models.recipe else None)
+            ),
             Sentence("fingerprint of the training data"): trained_on,
             Sentence("fingerprint of the test data"): self.inputs.test_data.fingerprint,
             Sentence("seeds"): _seeds(self.policy),
