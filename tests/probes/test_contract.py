@@ -492,7 +492,7 @@ def _parameter(full_id: str) -> Any:
     return pytest.param(full_id, marks=marks)
 
 
-@pytest.mark.parametrize("full_id", map(_parameter, CASES))
+@pytest.mark.parametrize("full_id", [*map(_parameter, CASES)])
 def test_each_probe_holds_to_the_contract(full_id: str, tmp_path: Path) -> None:
     case = CASES[full_id](tmp_path)
     check_probe(PROBES[full_id], folder=ROOT, **{each.name: getattr(case, each.name) for each in fields(case)})
