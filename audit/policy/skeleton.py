@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterator
 
 from audit.core.identifiers import base_id
-from audit.core.numbers import number
 from audit.core.probe import POINTS, SHARE, Probe
 from audit.policy import toml
 
@@ -43,7 +42,7 @@ def _notes(declared: Probe, full_id: str) -> Iterator[str]:
     yield f"{declared.title}: {declared.counts}." if declared.counts else f"{declared.title}."
     yield f"{direction}; the unit is {_UNITS.get(declared.unit, declared.unit)}."
     if declared.alarm is not None:
-        yield f"Without a gate it is worrying from {number(declared.alarm.value)} on: {declared.alarm.reason}"
+        yield f"Without a gate it is worrying from {declared.alarm.value:g} on: {declared.alarm.reason}"
     if declared.brackets and full_id == base_id(full_id):
         named = isinstance(declared.brackets, str)
         kinds = _KINDS[str(declared.brackets)] if named else f"one of: {', '.join(declared.brackets)}"

@@ -67,7 +67,7 @@ def _stands_in_record_and_report(record: Mapping[str, Any], page: str) -> None:
         '<svg class="roc"',
         "Misread reviews",
         "A review may speak of a price without any of these words.",
-        "at most 0.99",
+        "at most 99\N{NO-BREAK SPACE}%",
     ):
         assert words in shown, words
 

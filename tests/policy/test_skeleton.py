@@ -42,7 +42,7 @@ def test_they_tell_direction_unit_alarm_and_brackets() -> None:
     assert notes == [
         "Refund requests: share overlooked.",
         "Lower is better, so its gate has a max; the unit is a share: 0.05 is 5 %.",
-        "Without a gate it is worrying from 0.250 on: One in four waits for its money.",
+        "Without a gate it is worrying from 0.25 on: One in four waits for its money.",
         'It holds for each of them; for one alone the key is "refunds[way]", in brackets one of: email, phone.',
         "The max here is a placeholder: choose yours by the harm that a wrong answer does (docs/gates.md).",
     ]
