@@ -237,7 +237,7 @@ def test_a_gate_that_was_not_measured_is_in_the_unit_that_its_probe_declares() -
     )  # fmt: skip
     value["policy"]["gates"]["security"] = {"perturbation": {"max": 0.2}}
     (line,) = [line for line, _ in terminal.lines(value) if "quality.accuracy" in line]
-    assert line.endswith("gate ≥ 75 %   supply data")
+    assert " ".join(line.split()).endswith("gate ≥ 75 % supply data")
     shown = page(value).text
     assert "Gate: at least 75 %" in shown
     assert "Gate: at most 20 points" in shown
