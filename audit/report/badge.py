@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
+from audit.core.records import Record
 from audit.core.verdict import is_waived, verdict_of
 from audit.report.i18n.language import spoken, words
 
@@ -28,7 +27,7 @@ _DRAWING = Markup(
 
 
 @spoken
-def render(record: Mapping[str, Any]) -> str:
+def render(record: Record) -> str:
     """The badge of a record, as SVG: the verdict, and how many gates hold."""
     mark = words.RELEASES[verdict_of(record)]
     gated = [finding for finding in record["findings"] if finding["gate"]]

@@ -10,7 +10,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import audit
 from audit.core.sentences import Sentence
@@ -46,7 +45,7 @@ def messages() -> list[str | Counted]:
     return [text for text in texts if text]
 
 
-def _texts(value: Any) -> Iterator[str | Counted]:
+def _texts(value: object) -> Iterator[str | Counted]:
     if isinstance(value, str | Counted):
         yield value
     elif isinstance(value, Mark):

@@ -6,17 +6,18 @@ It measures nothing and reaches no verdict of its own; where records do not spea
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from string import ascii_uppercase
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.probe import Basis
+from audit.core.records import FindingRecord, GateRecord, Record, interval, section
 from audit.core.verdict import is_waived
 from audit.policy.policy import OBJECTIVE, did_you_mean
 from audit.record.declarations import of_record
@@ -41,7 +42,7 @@ class Candidate(NamedTuple):
 
     letter: str
     path: str
-    record: Mapping[str, Any]
+    record: Record
     views: Mapping[str, FindingView]
 
     @property
@@ -78,7 +79,7 @@ class Candidate(NamedTuple):
     @property
     def waived(self) -> list[FindingView]:
         """Gates that do not hold and that somebody answers for."""
-        return [view for view in self.views.values() if view.gated and is_waived({"waiver": None, **view.finding})]
+        return [view for view in self.views.values() if view.gated and is_waived(view.finding)]
 
     @property
     def warned(self) -> bool:
@@ -109,12 +110,15 @@ class Row(NamedTuple):
     @property
     def drawings(self) -> list[Markup]:
         """Each candidate's interval on the row's common scale; empty where the row is not comparable."""
-        ends = ("estimate", "low", "high")
-        parts: list[list[Any]] = [[view.finding.get(end) for end in ends] if view else [] for view in self.cells]
-        known = [value for part in parts if None not in part for value in part]
+        parts = [_ends(view.finding) if view else () for view in self.cells]
+        known = [value for part in parts if None not in part for value in part if value is not None]
         if self.differs or len(known) < 6 or min(known) == max(known):
             return [Markup() for _ in parts]
         return [figures.span(part, min(known), max(known)) if part else Markup() for part in parts]
+
+
+def _ends(finding: FindingRecord) -> tuple[float | None, ...]:
+    return finding["estimate"], finding["low"], finding["high"]
 
 
 class Choice(NamedTuple):
@@ -139,7 +143,7 @@ class Comparison:
     choice: Choice
 
 
-def compare(records: Sequence[tuple[str, Mapping[str, Any]]], objective: str | None = None) -> Comparison:
+def compare(records: Sequence[tuple[str, Record]], objective: str | None = None) -> Comparison:
     """Lay records side by side.
 
     Parameters
@@ -166,7 +170,7 @@ def compare(records: Sequence[tuple[str, Mapping[str, Any]]], objective: str | N
     return Comparison(objective, better, candidates, _rows(candidates, differing), warnings, choice)
 
 
-def _candidate(letter: str, named: tuple[str, Mapping[str, Any]]) -> Candidate:
+def _candidate(letter: str, named: tuple[str, Record]) -> Candidate:
     path, record = named[0], text.shown(named[1])
     return Candidate(letter, text.cell(text.clean(path)), record, {c.id: c for c in findings.views(record, Limits())})
 
@@ -181,7 +185,7 @@ def _better(objective: str, candidates: Sequence[Candidate]) -> str:
     stated = {identifier.better for identifier in declared if identifier.better != "either"}
     if len(stated) == 1:
         return stated.pop()
-    ways = {way for c in candidates if objective in c.views for way in c.views[objective].finding.get("gate") or ()}
+    ways = {way for c in candidates if objective in c.views for way in c.views[objective].finding["gate"] or ()}
     if not _measured(candidates, objective):
         return ""
     if len(ways) != 1:
@@ -212,12 +216,12 @@ def _differing(candidates: Sequence[Candidate]) -> _Differing:
     records = [candidate.record for candidate in candidates]
     all_ids = dict.fromkeys(full_id for candidate in candidates for full_id in candidate.views)
     settings: dict[str, list[str]] = {}
-    for section in ("audit", "data", *_CHALLENGES):
-        tables = [t if isinstance(t := r["policy"].get(section), dict) else {} for r in records]
+    for part in ("audit", "data", *_CHALLENGES):
+        tables = [section(r["policy"], part) for r in records]
         # A key that one policy lacks was not known yet to the auditor of its time.
-        for key in _EVERYWHERE.get(section, sorted(set.intersection(*map(set, tables)))):
-            if _several(table.get(key) for table in tables if section == "data" or key in table):
-                settings.setdefault(section, []).append(f"[{section}] {key}")
+        for key in _EVERYWHERE.get(part, sorted(set.intersection(*map(set, tables)))):
+            if _several(table.get(key) for table in tables if part == "data" or key in table):
+                settings.setdefault(part, []).append(f"[{part}] {key}")
     return _Differing(
         test=_several(r["data"]["test"].get("fingerprint") or i for i, r in enumerate(records)),
         gates=[i for i in all_ids if _several(_gate(c.views.get(i)) for c in candidates)],
@@ -228,27 +232,25 @@ def _differing(candidates: Sequence[Candidate]) -> _Differing:
     )
 
 
-def _several(values: Any) -> bool:
+def _several(values: Iterable[object]) -> bool:
     """Whether JSON values are not all equal; True equals 1 no more than elsewhere in JSON."""
     return len({repr(value) for value in values}) > 1
 
 
-def _gate(view: FindingView | None) -> Any:
-    return view.finding.get("gate") if view else None
+def _gate(view: FindingView | None) -> GateRecord | None:
+    return view.finding["gate"] if view else None
 
 
-def _machine(record: Mapping[str, Any], finding: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+def _machine(record: Record, finding: FindingRecord | None = None) -> tuple[object, object]:
     """Where a figure was measured, as far as a record tells: by the finding itself, else by the whole audit."""
     if finding and finding.get("machine"):
         return finding["machine"], finding.get("source")
     made = record["provenance"]
-    versions = made.get("versions")
-    return made.get("device"), versions.get("system") if isinstance(versions, dict) else None
+    return made.get("device"), section(made, "versions").get("system")
 
 
-def _version(record: Mapping[str, Any]) -> Any:
-    versions = record["provenance"].get("versions")
-    return versions.get("pytest-model-audit") if isinstance(versions, dict) else None
+def _version(record: Record) -> object:
+    return section(record["provenance"], "versions").get("pytest-model-audit")
 
 
 def _rows(candidates: Sequence[Candidate], differing: _Differing) -> list[Row]:
@@ -319,8 +321,8 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
     sign = -1.0 if better == "higher" else 1.0
     bounds = {}
     for letter, view in measured.items():
-        ends = [view.finding[end] for end in ("low", "high")]
-        low, high = ends if better == "lower" else reversed(ends)
+        low, high = view.finding["low"], view.finding["high"]
+        low, high = (low, high) if better == "lower" else (high, low)
         bounds[letter] = (-math.inf if low is None else sign * low, math.inf if high is None else sign * high)
     results = [(letter, view.short_result) for letter, view in measured.items()]
     unknown = [letter for letter in letters if letter not in measured]
@@ -380,9 +382,7 @@ def _warnings(candidates: Sequence[Candidate], differing: _Differing, objective:
     return warnings
 
 
-def render(
-    records: Sequence[tuple[str, Mapping[str, Any]]], objective: str | None = None, spoken: str | None = None
-) -> str:
+def render(records: Sequence[tuple[str, Record]], objective: str | None = None, spoken: str | None = None) -> str:
     """The comparison as a page, in the language asked for, else in the one that the policy of the first record names.
 
     As the objective: who compares puts first what the others are to be held against.
@@ -414,7 +414,7 @@ def as_html(compared: Comparison) -> str:
     )
 
 
-def as_json(compared: Comparison) -> dict[str, Any]:
+def as_json(compared: Comparison) -> dict[str, object]:
     """The comparison as plain JSON values."""
     return {
         "comparison_version": 1,
@@ -444,8 +444,7 @@ def as_json(compared: Comparison) -> dict[str, Any]:
                 "comparable": not row.differs,
                 "differs": list(row.differs),
                 "cells": {
-                    c.letter: None if cell is None else {"verdict": cell.verdict}
-                    | {name: cell.finding.get(name) for name in _FIGURES}
+                    c.letter: None if cell is None else _cell(cell)
                     for c, cell in zip(compared.candidates, row.cells, strict=True)
                 },
             }
@@ -454,4 +453,15 @@ def as_json(compared: Comparison) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_FIGURES = ("estimate", "low", "high", "confidence", "n", "unit", "gate", "waiver")
+def _cell(view: FindingView) -> dict[str, object]:
+    """A finding; of a gate whose test did not run nothing is known but the gate."""
+    finding, ran = view.finding, view.verdict != "not_run"
+    return {
+        "verdict": view.verdict,
+        **interval(finding),
+        "confidence": finding["confidence"] if ran else None,
+        "n": finding["n"] if ran else None,
+        "unit": finding["unit"] if ran else None,
+        "gate": finding["gate"],
+        "waiver": finding["waiver"],
+    }

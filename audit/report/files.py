@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from audit.core.cache import write_atomically
+from audit.core.records import Record
 from audit.record import record
 from audit.report import badge, summary
 from audit.report.page import page
 
 
-def write(out: Path, value: Mapping[str, Any]) -> None:
+def write(out: Path, value: Record) -> None:
     """Make the report, the summary and the badge of a record beside it, in the folder that it was written to."""
     for name in (record.REPORT, record.SUMMARY, record.BADGE):
         write_atomically(out / name, as_file(value, name))
 
 
-def as_file(record: Mapping[str, Any], name: str, language: str | None = None) -> str:
+def as_file(record: Record, name: str, language: str | None = None) -> str:
     """What a file of this name is to hold: the summary as Markdown, the badge as SVG, else the report.
 
     In the language asked for, else in the one that the record's policy names.

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
+from audit.core.records import Record
 from audit.core.verdict import is_waived, verdict_of
 from audit.report.i18n.language import counted, words
 
 
-def headline(record: Mapping[str, Any]) -> str:
+def headline(record: Record) -> str:
     """Word and reason: Blocked: 2 of 53 gates fail, 1 is inconclusive."""
     return words.HEADLINE.format(word=word(record), said=said(record))
 
 
-def word(record: Mapping[str, Any]) -> str:
+def word(record: Record) -> str:
     """The verdict in one word."""
     return words.RELEASES["incomplete" if record.get("restarted") else verdict_of(record)].word
 
 
-def said(record: Mapping[str, Any]) -> str:
+def said(record: Record) -> str:
     """What the verdict rests on, as a sentence that follows a colon."""
     if record.get("restarted"):
         return words.BEGUN_AGAIN

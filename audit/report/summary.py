@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from audit.core.identifiers import base_id
+from audit.core.records import Record
 from audit.record.declarations import of_record
 from audit.report.headline import headline
 from audit.report.i18n.language import spoken, words
@@ -22,7 +22,7 @@ _CALLS = re.compile(r"([@#!$%~&^])(?=\w)")
 
 
 @spoken
-def render(record: Mapping[str, Any]) -> str:
+def render(record: Record) -> str:
     """The summary of a record that fits the schema.
 
     Parameters
@@ -78,11 +78,12 @@ def _table(views: Sequence[FindingView]) -> Iterator[str]:
         yield f"| {' | '.join(plain(cell) for cell in cells)} |"
 
 
-def _turned(record: Mapping[str, Any]) -> Iterator[str]:
+def _turned(record: Record) -> Iterator[str]:
     """The verdicts that are others than in the former audit."""
-    turned, known = record.get("baseline", {}).get("turned", ()), of_record(record)
+    baseline, known = record.get("baseline"), of_record(record)
+    turned = baseline["turned"] if baseline else ()
     for each in turned:
-        before, now = (words.VERDICTS[each[when]].word for when in ("before", "now"))
+        before, now = (words.VERDICTS[verdict].word for verdict in (each["before"], each["now"]))
         yield f"- {plain(findings.named(each['id'], known.get(base_id(each['id']))))}: {before} → {now}"
     if turned:
         yield ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from audit.core import numbers
 from audit.core.identifiers import base_id
 from audit.core.numbers import scale_of
+from audit.core.records import EnergyRecord, FindingRecord, Record, SplitRecord
 from audit.core.sentences import from_json
 from audit.core.verdict import Gate
 from audit.policy.policy import ALWAYS_GATED
@@ -27,7 +27,7 @@ STYLES: Mapping[str, dict[str, bool]] = {
 _IN_A_POLICY = "In audit.toml a gate on a share is a number from 0 to 1: 80 % is 0.8, 20 points are 0.2."
 
 
-def how_read(data: Mapping[str, Any]) -> Iterator[str]:
+def how_read(data: Mapping[str, SplitRecord]) -> Iterator[str]:
     """How the splits of the data were read where that is not as they stand; `data` as in a record."""
     for role, split in data.items():
         if by_convention := split.get("labels"):
@@ -36,7 +36,7 @@ def how_read(data: Mapping[str, Any]) -> Iterator[str]:
     yield from reading(data)
 
 
-def of_grid(energy: Mapping[str, Any]) -> Iterator[str]:
+def of_grid(energy: EnergyRecord) -> Iterator[str]:
     """What stands in for the carbon of the policy's country where nobody knows it; `energy` as in a record."""
     own = next(iter(energy.get("grids", ())), None)
     if own is not None and own["name"] is None:
@@ -46,16 +46,16 @@ def of_grid(energy: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _figure(finding: Mapping[str, Any], unit: str) -> tuple[str, str]:
+def _figure(finding: FindingRecord, unit: str) -> tuple[str, str]:
     """What was measured and the gate, neither of them more than there is."""
-    gate = Gate(**finding["gate"]) if finding["gate"] else None
-    values = [finding[name] for name in ("estimate", "low", "high")]
+    gate = Gate.of(finding["gate"]) if finding["gate"] else None
+    values = (finding["estimate"], finding["low"], finding["high"])
     figures = numbers.figures(values, gate.bound if gate else None, unit)
     measured = "" if finding["estimate"] is None else figures.interval
     return measured, f"gate {gate.sign} {figures.gate}" if gate else ""
 
 
-def lines(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, bool]]]:
+def lines(record: Record) -> Iterator[tuple[str, dict[str, bool]]]:
     """How the data were read; one line for each finding, with its style, and one for each gate that did not run."""
     for sentence in (*how_read(record["data"]), *of_model(record), *of_grid(record["energy"])):
         yield sentence, {"yellow": True}

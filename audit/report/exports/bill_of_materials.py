@@ -11,12 +11,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.numbers import is_number
+from audit.core.records import Record, section
 from audit.energy.phases import PHASES
 from audit.report.exports import model_card as card
 from audit.report.i18n import words
@@ -28,12 +29,13 @@ from audit.report.page.findings import FindingView
 if TYPE_CHECKING:
     from cyclonedx.model import HashType, Property
     from cyclonedx.model.component import Component
+    from packageurl import PackageURL
 
 _MODEL = "model"
 _OWN = "pytest-model-audit"
 
 
-def build(record: Mapping[str, Any]) -> dict[str, Any]:
+def build(record: Record) -> dict[str, object]:
     """The bill of materials of an audited model, as JSON values of CycloneDX 1.6.
 
     Parameters
@@ -71,7 +73,7 @@ def build(record: Mapping[str, Any]) -> dict[str, Any]:
     return dict(value)
 
 
-def _validate(value: Mapping[str, Any]) -> None:
+def _validate(value: Mapping[str, object]) -> None:
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 
@@ -80,14 +82,14 @@ def _validate(value: Mapping[str, Any]) -> None:
         raise error.data
 
 
-def _when(shown: Mapping[str, Any]) -> datetime | None:
+def _when(shown: Record) -> datetime | None:
     try:
         return datetime.fromisoformat(shown["created"])
     except ValueError:
         return None
 
 
-def _model(shown: Mapping[str, Any]) -> Component:
+def _model(shown: Record) -> Component:
     from cyclonedx.model.component import Component, ComponentType
 
     model = shown["model"]
@@ -96,8 +98,8 @@ def _model(shown: Mapping[str, Any]) -> Component:
         for name, digest in (model.get("files") or {}).items()
     ]
     properties = {"verdict": shown["verdict"], "complete": str(shown["complete"]).lower(), "audited": shown["created"]}
-    if model.get("fingerprint"):
-        properties |= {"fingerprint": model["fingerprint"], "fingerprint-of": BOM["fingerprint"]}
+    if fingerprint := model.get("fingerprint"):
+        properties |= {"fingerprint": fingerprint, "fingerprint-of": BOM["fingerprint"]}
     if is_number(model.get("parameters")):
         properties |= {"parameters": str(model["parameters"])}
     return Component(
@@ -112,7 +114,7 @@ def _model(shown: Mapping[str, Any]) -> Component:
     )
 
 
-def _base(shown: Mapping[str, Any]) -> list[Component]:
+def _base(shown: Record) -> list[Component]:
     """The model that training began with, where it is one on the Hub."""
     from cyclonedx.model.component import Component, ComponentType
 
@@ -125,7 +127,7 @@ def _base(shown: Mapping[str, Any]) -> list[Component]:
     return [Component(name=str(base), version=revision, type=kind, bom_ref="base", purl=purl)]
 
 
-def _data(shown: Mapping[str, Any]) -> dict[str, Component]:
+def _data(shown: Record) -> dict[str, Component]:
     """The data sets by the names that the card refers to them with."""
     from cyclonedx.model.component import Component, ComponentType
 
@@ -146,13 +148,12 @@ def _data(shown: Mapping[str, Any]) -> dict[str, Component]:
     return components
 
 
-def _software(shown: Mapping[str, Any]) -> list[Component]:
+def _software(shown: Record) -> list[Component]:
     """The auditor and what its figures depend on, with versions."""
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
 
-    versions = shown["provenance"].get("versions")
-    packages = {str(name): str(of) for name, of in versions.items()} if isinstance(versions, dict) else {}
+    packages = {str(name): str(of) for name, of in section(shown["provenance"], "versions").items()}
     return [
         Component(
             name=name,
@@ -164,7 +165,7 @@ def _software(shown: Mapping[str, Any]) -> list[Component]:
     ]
 
 
-def _purl(source: Any, revision: Any) -> Any:
+def _purl(source: object, revision: object) -> PackageURL | None:
     from packageurl import PackageURL
 
     if not isinstance(source, str) or not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", source) or not revision:
@@ -173,7 +174,7 @@ def _purl(source: Any, revision: Any) -> Any:
     return PackageURL("huggingface", owner or None, name, str(revision))
 
 
-def _hashes(digest: Any) -> list[HashType]:
+def _hashes(digest: object) -> list[HashType]:
     """A SHA-256 as CycloneDX has it; none where it is none."""
     from cyclonedx.model import HashAlgorithm, HashType
 
@@ -187,7 +188,7 @@ def _properties(properties: Mapping[str, str]) -> list[Property]:
     return [Property(name=f"{_OWN}:{name}", value=value) for name, value in properties.items()]
 
 
-def _card(shown: Mapping[str, Any], views: Sequence[FindingView], data: Sequence[str]) -> dict[str, Any]:
+def _card(shown: Record, views: Sequence[FindingView], data: Sequence[str]) -> dict[str, object]:
     """The model card as CycloneDX 1.6 defines it."""
     ethics = [view for view in views if view.challenge == "ethics" and view.measured]
     return {
@@ -218,7 +219,7 @@ def _judged(view: FindingView) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _metric(view: FindingView) -> dict[str, Any]:
+def _metric(view: FindingView) -> dict[str, object]:
     finding = view.finding
     bounds = {"lowerBound": finding["low"], "upperBound": finding["high"]}
     known = {name: str(bound) for name, bound in bounds.items() if bound is not None}
@@ -245,14 +246,17 @@ def _fairness(view: FindingView) -> dict[str, str]:
     return {name: " ".join(value.split()) for name, value in values.items() if value.strip()}
 
 
-def _energy(shown: Mapping[str, Any], views: Sequence[FindingView]) -> list[dict[str, Any]]:
+def _energy(shown: Record, views: Sequence[FindingView]) -> list[dict[str, object]]:
     """The model's training, what use costs, and the audit's own phases."""
     used = (
-        [_spent("fine-tuning", words.PAGE["training"], training)] if (training := card.training_energy(shown)) else []
+        [_spent("fine-tuning", words.PAGE["training"], training._asdict())]
+        if (training := card.training_energy(shown))
+        else []
     )
     for view in views:
-        if view.id == "environment.inference_energy" and view.measured:
-            kwh, source = view.finding["estimate"] / 1000, view.finding.get("source")
+        estimate = view.finding["estimate"]
+        if view.id == "environment.inference_energy" and estimate is not None:
+            kwh, source = estimate / 1000, view.finding.get("source")
             used.append(_spent("inference", view.name, {"kwh": kwh, "source": source, **_carbon(shown, kwh)}))
     for phase in shown["energy"]["phases"]:
         if phase["name"] != "fine-tune" or not training:
@@ -260,18 +264,18 @@ def _energy(shown: Mapping[str, Any], views: Sequence[FindingView]) -> list[dict
     return used
 
 
-def _carbon(shown: Mapping[str, Any], kwh: float) -> dict[str, float]:
+def _carbon(shown: Record, kwh: float) -> dict[str, float]:
     """What electricity stands for on the grid of the policy's country; nothing where the record does not know it."""
     grids = shown["energy"].get("grids") or ()
-    grams: Any = grids[0]["g_per_kwh"] if grids else None
+    grams = grids[0]["g_per_kwh"] if grids else None
     return {"co2eq_kg": kwh * grams / 1000} if is_number(grams) else {}
 
 
-def _spent(activity: str, what: str, phase: Mapping[str, Any]) -> dict[str, Any]:
+def _spent(activity: str, what: str, phase: Mapping[str, object]) -> dict[str, object]:
     """Electricity as CycloneDX has it; whose it was and from what it was made, nobody recorded."""
     electricity = {"value": phase["kwh"], "unit": "kWh"}
     provider = {"organization": {"name": BOM["provider"]}, "energySource": "unknown", "energyProvided": electricity}
-    carbon: Any = phase.get("co2eq_kg")
+    carbon = phase.get("co2eq_kg")
     return {
         "activity": activity,
         "energyProviders": [provider],

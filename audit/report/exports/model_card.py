@@ -7,11 +7,12 @@ byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from audit.core.errors import AuditError
 from audit.core.numbers import is_number
+from audit.core.records import Record, section
 from audit.models.model_card import BEGIN, END, FRONT
 from audit.report.i18n import words
 from audit.report.i18n.words import CARD
@@ -34,7 +35,7 @@ _METRICS = {
 _OURS = ("model-index", "co2_eq_emissions")
 
 
-def write(record: Mapping[str, Any], existing: str | None, name: str) -> str:
+def write(record: Record, existing: str | None, name: str) -> str:
     """A model card with the section and metadata of a record.
 
     Parameters
@@ -78,7 +79,7 @@ def _inserted(existing: str, section: str, name: str) -> str:
     return f"{before}{section}{after}"
 
 
-def _front(card: str, shown: Mapping[str, Any], name: str) -> str:
+def _front(card: str, shown: Record, name: str) -> str:
     """The card with our two keys of its metadata made anew."""
     import yaml
     from huggingface_hub import ModelCardData
@@ -100,7 +101,7 @@ def _front(card: str, shown: Mapping[str, Any], name: str) -> str:
     others = [r for r in data.eval_results or () if (r.metric_args or {}).get("measured_by") != _AUDITOR]
     model = index[0]["name"] if index else published(shown["model"].get("source"))
     results = [*others, *eval_results(shown)]
-    ours: dict[str, Any] = {}
+    ours: dict[str, object] = {}
     if results:
         generated = ModelCardData(model_name=model, eval_results=results).to_dict()
         ours["model-index"] = generated["model-index"]
@@ -131,7 +132,7 @@ def _without(block: str, keys: Sequence[str]) -> str:
     return "".join(remaining)
 
 
-def eval_results(shown: Mapping[str, Any]) -> list[EvalResult]:
+def eval_results(shown: Record) -> list[EvalResult]:
     """The quality of a cleaned record as the Hub's model-index has it; intervals stand among the metric's arguments."""
     from huggingface_hub import EvalResult
 
@@ -153,31 +154,44 @@ def eval_results(shown: Mapping[str, Any]) -> list[EvalResult]:
                 metric_type=metric,
                 metric_name=finding["title"],
                 metric_value=finding["estimate"],
-                metric_args={"measured_by": _AUDITOR}
-                | {name: finding[name] for name in ("low", "high", "confidence", "n")},
+                metric_args={
+                    "measured_by": _AUDITOR,
+                    "low": finding["low"],
+                    "high": finding["high"],
+                    "confidence": finding["confidence"],
+                    "n": finding["n"],
+                },
             )
         )
     return results
 
 
-def training_energy(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+class TrainingEnergy(NamedTuple):
+    """What a training took, and where the figures are from."""
+
+    kwh: float
+    co2eq_kg: float
+    source: object
+
+
+def training_energy(record: Record) -> TrainingEnergy | None:
     """What the model's own training took; None where it was trained elsewhere."""
-    energy = (record["model"].get("training") or {}).get("energy")
-    known = isinstance(energy, Mapping) and all(is_number(energy.get(name)) for name in ("kwh", "co2eq_kg"))
-    return energy if known else None
+    energy = section(record["model"].get("training") or {}, "energy")
+    kwh, carbon = energy.get("kwh"), energy.get("co2eq_kg")
+    return TrainingEnergy(kwh, carbon, energy.get("source")) if is_number(kwh) and is_number(carbon) else None
 
 
-def emissions(shown: Mapping[str, Any]) -> dict[str, Any] | None:
+def emissions(shown: Record) -> dict[str, object] | None:
     """The training's greenhouse gases as the Hub's metadata has them, in grams."""
     energy = training_energy(shown)
     if energy is None:
         return None
-    training = shown["model"]["training"]
-    start = (training.get("recipe") or {}).get("initialise")
+    training = shown["model"].get("training") or {}
+    start = section(training, "recipe").get("initialise")
     country = findings.setting(shown, "audit", "country")
-    source = words.SOURCES.get(str(energy.get("source")), words.PAGE["unknown"])
+    source = words.SOURCES.get(str(energy.source), words.PAGE["unknown"])
     return {
-        "emissions": 1000 * float(energy["co2eq_kg"]),
+        "emissions": 1000 * float(energy.co2eq_kg),
         "source": CARD["carbon_source"].format(source=source),
         "training_type": "pre-training" if start == "scratch" else "fine-tuning",
         **({"geographical_location": str(country)} if country else {}),
@@ -185,17 +199,17 @@ def emissions(shown: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def published(source: Any) -> str:
+def published(source: object) -> str:
     """A name that says nothing of somebody's disk: a Hub id as it is, of a path its last part."""
     name = str(source or words.PAGE["unknown"]).rstrip("/\\")
     return name if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) else re.split(r"[/\\]", name)[-1] or name
 
 
-def _section(shown: Mapping[str, Any]) -> str:
+def _section(shown: Record) -> str:
     return "\n".join(_lines(shown))
 
 
-def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
+def _lines(shown: Record) -> Iterator[str]:
     from audit.report.headline import headline
 
     views = findings.views(shown, Limits())
@@ -221,8 +235,8 @@ def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"**{plain(view.name)}**: {plain(view.waiver)}", "")
     energy = training_energy(shown)
     if energy is not None:
-        kwh, grams = text.figure(energy["kwh"]), text.figure(1000 * energy["co2eq_kg"])
-        source = words.SOURCES.get(str(energy.get("source")), words.PAGE["unknown"])
+        kwh, grams = text.figure(energy.kwh), text.figure(1000 * energy.co2eq_kg)
+        source = words.SOURCES.get(str(energy.source), words.PAGE["unknown"])
         yield from (plain(CARD["energy"].format(kwh=kwh, grams=grams, source=source)), "")
     yield from (f"### {plain(CARD['limits'])}", "")
     for limit in limits(views):

@@ -15,8 +15,9 @@ from datetime import date
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from audit.core.records import Record, section
 from audit.report.i18n import words as english
 from audit.report.i18n.words import Counted, Mark
 
@@ -43,21 +44,27 @@ def speaking(language: str) -> Iterator[None]:
         _now.reset(token)
 
 
-def spoken(make: Callable[[Mapping[str, Any]], str]) -> Callable[..., str]:
+class Spoken(Protocol):
+    """What makes a text of a record, in a language."""
+
+    def __call__(self, record: Record, language: str | None = None) -> str:
+        """In the language asked for, else in the one that the record's policy names."""
+
+
+def spoken(make: Callable[[Record], str]) -> Spoken:
     """Let what is made from a record be in the language asked for, else in the one that the record's policy names."""
 
     @functools.wraps(make)
-    def made(record: Mapping[str, Any], language: str | None = None) -> str:
+    def made(record: Record, language: str | None = None) -> str:
         with speaking(language or named(record)):
             return make(record)
 
     return made
 
 
-def named(record: Mapping[str, Any]) -> str:
+def named(record: Record) -> str:
     """The language that the policy of a record names; English where it names none that there is."""
-    section = record["policy"].get("report")
-    requested = str(section.get("language")) if isinstance(section, Mapping) else ENGLISH
+    requested = str(section(record["policy"], "report").get("language"))
     return requested if requested in TAGS else ENGLISH
 
 
@@ -134,7 +141,7 @@ def place(language: str, domain: str = PAGE) -> tuple[str, ...]:
     return "locale", language, "LC_MESSAGES", f"{domain}.po"
 
 
-def _translated(value: Any) -> Any:
+def _translated(value: object) -> object:
     """A value of :mod:`audit.report.i18n.words` with all its texts said; what depends on a number waits for it."""
     if isinstance(value, str):
         return say(value)
@@ -145,16 +152,16 @@ def _translated(value: Any) -> Any:
     return _Translated(value) if isinstance(value, Mapping) else value
 
 
-class _Translated(Mapping[Any, Any]):
+class _Translated(Mapping[object, object]):
     """A mapping whose values are said when they are asked for, so that a module may keep it."""
 
-    def __init__(self, values: Mapping[Any, Any]) -> None:
+    def __init__(self, values: Mapping[object, object]) -> None:
         self._values = values
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> object:
         return _translated(self._values[key])
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         return iter(self._values)
 
     def __len__(self) -> int:
@@ -164,7 +171,7 @@ class _Translated(Mapping[Any, Any]):
 class _Words:
     """The words in the language that is spoken, by the names that they have in English."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return _translated(getattr(english, name))
 
 

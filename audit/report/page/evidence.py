@@ -59,7 +59,7 @@ def table(raw: core.Table, limits: Limits, *, is_own: bool = False) -> Table:
     """A table, ready to show; `is_own` where its words are in the language of the page already."""
     is_foreign = not is_own and text.is_english(text.said(raw.caption)) and language.current() != language.ENGLISH
     lang = language.ENGLISH if is_foreign else ""
-    say: Callable[[Any], str] = str if is_own or lang else text.said
+    say: Callable[[object], str] = str if is_own or lang else text.said
     columns = [text.short(say(name), text.HEADER) for name in raw.columns[: limits.columns]]
     keys = [str(name) for name in raw.columns[: limits.columns]]
     width = len(columns)
@@ -73,7 +73,7 @@ def table(raw: core.Table, limits: Limits, *, is_own: bool = False) -> Table:
 
 
 def _cells(
-    columns: Sequence[str], row: Sequence[core.Cell], units: Sequence[str], say: Callable[[Any], str]
+    columns: Sequence[str], row: Sequence[core.Cell], units: Sequence[str], say: Callable[[object], str]
 ) -> list[str]:
     """The cells of a row in words; a figure and the ends of its interval, which stand behind it, in one precision."""
     cells = [_cell(value, unit, say) for value, unit in zip(row, units, strict=True)]
@@ -84,13 +84,15 @@ def _cells(
     return cells
 
 
-def _cell(value: core.Cell, unit: str, say: Callable[[Any], str] = text.said) -> str:
+def _cell(value: core.Cell, unit: str, say: Callable[[object], str] = text.said) -> str:
     if isinstance(value, Sentence):
         return say(value)
     return text.quantity(value, unit) if is_number(value) and unit else text.cell(value)
 
 
-def _spans(columns: Sequence[str], rows: Sequence[Sequence[Any]], units: Sequence[str]) -> tuple[list[Markup], str]:
+def _spans(
+    columns: Sequence[str], rows: Sequence[Sequence[core.Cell]], units: Sequence[str]
+) -> tuple[list[Markup], str]:
     """A drawing for each row of a table that has an interval in its columns: value, low, high."""
     try:
         at = columns.index("low") - 1
@@ -394,13 +396,13 @@ def label(key: str) -> str:
     return text.short(key.replace("_", " "), text.HEADER)
 
 
-def single(value: Any) -> str:
+def single(value: object) -> str:
     """A single value; a point in time as a date."""
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+Z", value):
         return text.date(value)
     return text.cell(value)
 
 
-def more(items: Sequence[Any], shown: int) -> str:
+def more(items: Sequence[object], shown: int) -> str:
     """How many are left out; empty if none."""
     return words.MORE.format(count=text.figure(len(items) - shown)) if len(items) > shown else ""

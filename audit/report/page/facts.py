@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
 from audit.core.evidence import Table as Rows
 from audit.core.identifiers import base_id
 from audit.core.numbers import SHARE, is_number
+from audit.core.records import Record, section
 from audit.energy.meter import Power
 from audit.energy.phases import PHASES
 from audit.record.declarations import of_record
@@ -24,9 +25,10 @@ Facts = list[tuple[str, str]]
 PAGE = words.PAGE  # says each word when it is asked for
 
 
-def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, Markup]]]:
+def history(training: Mapping[str, object]) -> tuple[Table | None, list[tuple[str, Markup]]]:
     """The progress of a training as a table, and its curves."""
-    entries = [entry for entry in training.get("history", ()) if entry][:200]
+    recorded = training.get("history")
+    entries = [entry for entry in recorded if entry][:200] if isinstance(recorded, list) else []
     if not entries:
         return None, []
     names = list(dict.fromkeys(name for entry in entries for name in entry))[:8]
@@ -49,16 +51,16 @@ def history(training: Mapping[str, Any]) -> tuple[Table | None, list[tuple[str, 
     return table(raw, Limits(rows=200), is_own=True), curves
 
 
-def recipe(training: Mapping[str, Any]) -> list[tuple[str, str]]:
+def recipe(training: Mapping[str, object]) -> list[tuple[str, str]]:
     """The recipe of the training in words."""
     return [
         (words.RECIPE.get(key, label(key)), words.RECIPE_VALUES.get((key, value), _exactly(value)))
-        for key, value in islice(training.get("recipe", {}).items(), 60)
+        for key, value in islice(section(training, "recipe").items(), 60)
         if not isinstance(value, list | dict)
     ]
 
 
-def _exactly(value: Any) -> str:
+def _exactly(value: object) -> str:
     """A setting as it was given: 2e-05 is not to become 0.00002."""
     if isinstance(value, float):
         return f"{value:.6g}"
@@ -66,14 +68,17 @@ def _exactly(value: Any) -> str:
 
 
 _HISTORY_UNITS = {"validation_accuracy": SHARE}
-_PARTS = ("kwh", "cpu_kwh", "gpu_kwh", "ram_kwh")
+_PARTS: tuple[Literal["kwh", "cpu_kwh", "gpu_kwh", "ram_kwh"], ...] = ("kwh", "cpu_kwh", "gpu_kwh", "ram_kwh")
+_SUMS: tuple[Literal["seconds", "co2eq_kg", "kwh", "cpu_kwh", "gpu_kwh", "ram_kwh"], ...] = (
+    "seconds", "co2eq_kg", *_PARTS,
+)  # fmt: skip
 
 
-def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None, list[list[str]]]:
+def phases(record: Record) -> tuple[list[list[str]], list[str] | None, list[list[str]]]:
     """Rows of the energy table, their sum, and the rows of what was kept from former audits."""
     own = record["energy"]["phases"]
-    known = [key for key in ("seconds", "co2eq_kg", *_PARTS) if all(is_number(phase.get(key)) for phase in own)]
-    total = {key: sum(phase[key] for phase in own) for key in known}
+    known = [key for key in _SUMS if all(is_number(phase.get(key)) for phase in own)]
+    total: dict[str, object] = {key: sum(phase[key] for phase in own) for key in known}
     sources = {phase["source"] for phase in own}
     # The sum takes the source of its least reliable part.
     total |= {"name": words.PAGE["sum"], "source": "estimated" if "estimated" in sources else "measured"}
@@ -81,27 +86,26 @@ def phases(record: Mapping[str, Any]) -> tuple[list[list[str]], list[str] | None
     return rows, _phase(total) if len(rows) > 1 else None, [_phase(each) for each in record["energy"].get("kept", ())]
 
 
-def _phase(phase: Mapping[str, Any]) -> list[str]:
+def _phase(phase: Mapping[str, object]) -> list[str]:
     name, source, created = str(phase["name"]), str(phase["source"]), phase.get("created")
-    carbon = float(phase["co2eq_kg"]) if is_number(phase.get("co2eq_kg")) else None
+    carbon = phase.get("co2eq_kg")
     return [
         (language.say(PHASES[name]) if name in PHASES else text.cell(name))
         + (f"{words.COMMA}{text.date(created)}" if created else ""),
         language.numeral(f"{phase['seconds']:,.1f}") if is_number(phase.get("seconds")) else "–",
         *(text.cell(phase.get(part)) for part in _PARTS),
-        text.cell(None if carbon is None else 1000 * carbon),
+        text.cell(1000 * float(carbon) if is_number(carbon) else None),
         words.SOURCES.get(source, text.cell(source)),
     ]
 
 
-def power(record: Mapping[str, Any]) -> str:
+def power(record: Record) -> str:
     """What the policy says of the machine's power, in its own words; empty where it says nothing."""
-    section = record["policy"].get("environment")
-    numbers = {key: value for key, value in section.items() if is_number(value)} if isinstance(section, dict) else {}
-    return str(Power.of(numbers))
+    settings = section(record["policy"], "environment")
+    return str(Power.of({key: value for key, value in settings.items() if is_number(value)}))
 
 
-def grids(record: Mapping[str, Any], limits: Limits) -> Table | None:
+def grids(record: Record, limits: Limits) -> Table | None:
     """What this audit's electricity would stand for elsewhere; None where the record does not say."""
     known = record["energy"].get("grids")
     if not known:
@@ -119,7 +123,7 @@ def grids(record: Mapping[str, Any], limits: Limits) -> Table | None:
     return table(raw, limits, is_own=True)
 
 
-def training(record: Mapping[str, Any]) -> Facts:
+def training(record: Record) -> Facts:
     """Base model, data and date of a training; empty where nothing was trained."""
     training_facts = record["model"].get("training") or {}
     if not training_facts:
@@ -140,7 +144,7 @@ def training(record: Mapping[str, Any]) -> Facts:
     )
 
 
-def run(record: Mapping[str, Any]) -> Facts:
+def run(record: Record) -> Facts:
     """How and when the audit was run."""
     provenance, scoring = record["provenance"], record["scoring"]
     return [
@@ -164,7 +168,7 @@ class Since(NamedTuple):
     tables: Sequence[Table]
 
 
-def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
+def since(record: Record, limits: Limits) -> Since | None:
     """What the former audit was, and what is better, worse, new, gone or judged otherwise since; None without one."""
     former = record.get("baseline")
     if not former:
@@ -193,24 +197,24 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
     gates = [each for change in words.CHANGES for each in former.get("gates", ()) if each["change"] == change]
     columns, known, known_units = [PAGE["then"], PAGE["now"]], of_record(record), units(record)
 
-    def name(each: Mapping[str, Any]) -> str:
-        return named(each["id"], known.get(base_id(each["id"])))
+    def name(full_id: str) -> str:
+        return named(full_id, known.get(base_id(full_id)))
 
-    def unit(each: Mapping[str, Any]) -> str:
-        return known_units.get(base_id(each["id"]), "")
+    def unit(full_id: str) -> str:
+        return known_units.get(base_id(full_id), "")
 
     tables = [
         (PAGE["since_gates"], [PAGE["finding"], PAGE["change"], PAGE["gate"]], [
-            [name(each), words.CHANGES[each["change"]], gate_change(each, unit(each))] for each in gates
+            [name(each["id"]), words.CHANGES[each["change"]], gate_change(each, unit(each["id"]))] for each in gates
         ]),
         (PAGE["since_turned"], [PAGE["finding"], *columns], [
-            [name(each), *(words.VERDICTS[each[at]].word for at in ("before", "now"))]
+            [name(each["id"]), *(words.VERDICTS[verdict].word for verdict in (each["before"], each["now"]))]
             for each in former["turned"]
         ]),
         (PAGE["since_compared"], [PAGE["finding"], PAGE["change"], *columns], [
             [
-                name(each), words.CHANGES[each["change"]],
-                *(figures_of(each[at], unit(each)).interval for at in ("before", "now")),
+                name(each["id"]), words.CHANGES[each["change"]],
+                *(figures_of(figure, unit(each["id"])).interval for figure in (each["before"], each["now"])),
             ]
             for each in clear
         ]),
@@ -221,9 +225,10 @@ def since(record: Mapping[str, Any], limits: Limits) -> Since | None:
     )
 
 
-def asked(record: Mapping[str, Any]) -> str:
+def asked(record: Record) -> str:
     """How many audits the test examples have served, as far as the chain of former audits tells."""
-    chain = record.get("baseline", {}).get("chain")
+    baseline = record.get("baseline")
+    chain = baseline.get("chain") if baseline else None
     test = record["data"]["test"].get("fingerprint")
     if chain is None or not test:
         return words.ASKED_UNKNOWN
@@ -231,7 +236,7 @@ def asked(record: Mapping[str, Any]) -> str:
     return words.ASKED.format(count=text.figure(count)) if count > 1 else words.ASKED_ONCE
 
 
-def model(record: Mapping[str, Any]) -> Facts:
+def model(record: Record) -> Facts:
     """What identifies the model."""
     of = record["model"]
     length = of.get("max_length")
@@ -245,7 +250,7 @@ def model(record: Mapping[str, Any]) -> Facts:
     )
 
 
-def model_files(record: Mapping[str, Any], limits: Limits) -> Table:
+def model_files(record: Record, limits: Limits) -> Table:
     """The files that the fingerprint covers."""
     hashes = record["model"].get("files") or {}
     raw = Rows(
@@ -256,7 +261,7 @@ def model_files(record: Mapping[str, Any], limits: Limits) -> Table:
     return table(raw, limits, is_own=True)
 
 
-def data(record: Mapping[str, Any]) -> list[tuple[str, Facts]]:
+def data(record: Record) -> list[tuple[str, Facts]]:
     """What identifies each part of the data, and what was left out of it."""
     parts = []
     for role, of in islice(record["data"].items(), 8):
@@ -272,11 +277,9 @@ def data(record: Mapping[str, Any]) -> list[tuple[str, Facts]]:
     return parts
 
 
-def versions(record: Mapping[str, Any]) -> dict[str, str]:
+def versions(record: Record) -> dict[str, str]:
     """Version of each package."""
-    recorded = record["provenance"].get("versions")
-    if not isinstance(recorded, dict):
-        return {}
+    recorded = section(record["provenance"], "versions")
     return {text.cell(name): text.cell(value) for name, value in islice(recorded.items(), 100)}
 
 
@@ -285,5 +288,5 @@ def _counts(counts: Mapping[str, int]) -> str:
     return words.COMMA.join(f"{text.short(name, text.HEADER)}: {text.figure(number)}" for name, number in shown)
 
 
-def _known(*facts: tuple[str, Any]) -> Facts:
+def _known(*facts: tuple[str, object]) -> Facts:
     return [(name, single(value)) for name, value in facts if value not in (None, "")]

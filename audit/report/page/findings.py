@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count, islice
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 from markupsafe import Markup
 
@@ -17,7 +17,20 @@ from audit.core.evidence import Fact, Facts, from_json
 from audit.core.identifiers import base_id
 from audit.core.numbers import Figures, is_number, is_unit, scale_of
 from audit.core.probe import Probe
-from audit.core.verdict import is_waived
+from audit.core.records import (
+    ComparedRecord,
+    FindingRecord,
+    GateChangeRecord,
+    GateRecord,
+    IntervalRecord,
+    Record,
+    SpellingsRecord,
+    SplitRecord,
+    interval,
+    section,
+)
+from audit.core.sentences import from_json as sentence
+from audit.core.verdict import Gate, is_waived
 from audit.probes.catalogue import challenge_of
 from audit.record.declarations import of_record
 from audit.record.since import gate_of
@@ -28,7 +41,7 @@ from audit.report.page import evidence, figures, text
 from audit.report.page.evidence import Limits, View
 
 # What a figure depends on besides its sample, and what that is called.
-_BASIS = (
+_BASIS: tuple[tuple[Literal["source", "machine", "stated", "too_small", "look"], str], ...] = (
     ("source", "source"), ("machine", "machine"), ("stated", "by the policy"), ("too_small", "too small"),
     ("look", "look"),
 )  # fmt: skip
@@ -44,19 +57,18 @@ def named(full_id: str, declared: Probe | None, title: str = "") -> str:
     return words.NAMED.format(title=title, bracket=text.short(bracket, text.HEADER)) if bracket else title
 
 
-def figures_of(figure: Mapping[str, Any] | None, unit: str, bound: float | None = None) -> Figures:
+def figures_of(figure: IntervalRecord | None, unit: str, bound: float | None = None) -> Figures:
     """Estimate and interval of a finding, which are in a unit, as they are written."""
-    return text.figures([(figure or {}).get(name) for name in ("estimate", "low", "high")], bound, unit)
+    values = (None, None, None) if figure is None else (figure["estimate"], figure["low"], figure["high"])
+    return text.figures(values, bound, unit)
 
 
-def unit_of(finding: Mapping[str, Any], declared: Probe | None) -> str:
+def unit_of(finding: FindingRecord, declared: Probe | None) -> str:
     """The unit of a finding, or of its gate where nothing was measured."""
-    if declared is not None and finding.get("estimate") is None:
-        return declared.unit
-    return str(finding.get("unit", ""))
+    return declared.unit if declared is not None and finding["estimate"] is None else finding["unit"]
 
 
-def units(record: Mapping[str, Any]) -> Mapping[str, str]:
+def units(record: Record) -> Mapping[str, str]:
     """The unit of each id, without brackets, that a record has figures or gates of."""
     declared = {name: each.unit for name, each in of_record(record).items()}
     return declared | {base_id(each["id"]): each["unit"] for each in record["findings"] if each["estimate"] is not None}
@@ -64,8 +76,13 @@ def units(record: Mapping[str, Any]) -> Mapping[str, str]:
 
 def explained(declared: Probe) -> Probe:
     """A declaration in the language of the page; what its catalogue does not have is marked as English."""
-    words_of: dict[str, Any] = {name: text.told(getattr(declared, name)) for name in ("meaning", "harm", "remedy")}
-    return replace(declared, **words_of)
+    meaning, harm, remedy = map(text.told, (declared.meaning, declared.harm, declared.remedy))
+    return replace(declared, meaning=meaning, harm=harm, remedy=remedy)
+
+
+class _Gate(TypedDict):
+    bound: float | None
+    at_least: bool
 
 
 @dataclass(frozen=True)
@@ -77,11 +94,11 @@ class FindingView:
     challenge: str
     title: str
     verdict: str
-    finding: Mapping[str, Any]
+    finding: FindingRecord
     origin: str
     limits: Limits
     declared: Probe | None = None
-    former: Mapping[str, Any] | None = None
+    former: ComparedRecord | None = None
     explained_above: bool = False
     limits_above: frozenset[str] = frozenset()
 
@@ -101,7 +118,7 @@ class FindingView:
     @property
     def outcome(self) -> str:
         """What became of a claim of the document; empty for all else."""
-        return str(self.finding.get("outcome", ""))
+        return self.finding.get("outcome", "")
 
     @property
     def explained(self) -> bool:
@@ -112,7 +129,7 @@ class FindingView:
     def badness(self) -> float:
         """How bad the estimate is among others of the same measure; larger is worse."""
         sign = -1.0 if self.known and self.known.better == "higher" else 1.0
-        estimate = self.finding.get("estimate")
+        estimate = self.finding["estimate"]
         return -math.inf if estimate is None else sign * float(estimate)
 
     @property
@@ -121,10 +138,12 @@ class FindingView:
         return self.verdict == "not_run" or self.finding["gate"] is not None
 
     @property
-    def _gate(self) -> dict[str, Any]:
-        gate = self.finding.get("gate") or {}
-        way = "min" if "min" in gate else "max"
-        return {"bound": gate.get(way), "at_least": way == "min"}
+    def _gate(self) -> _Gate:
+        recorded = self.finding["gate"]
+        if not recorded:
+            return {"bound": None, "at_least": False}
+        gate = Gate.of(recorded)
+        return {"bound": gate.bound, "at_least": gate.min is not None}
 
     @property
     def unit(self) -> str:
@@ -139,7 +158,7 @@ class FindingView:
     def result(self) -> str:
         """What was measured, as a clause: estimate, unit, interval, and how much it rests on."""
         finding = self.finding
-        if finding.get("estimate") is None:
+        if finding["estimate"] is None:
             return ""
         estimate, low, high, _, _ = self._figures
         counts = f" ({text.told(self.counts)})" if self.counts else ""
@@ -169,7 +188,7 @@ class FindingView:
     @property
     def basis(self) -> str:
         """How much the figure rests on: 1,821 test examples."""
-        sample = self.finding.get("sample")
+        sample = self.finding["sample"]
         if not sample:
             return ""
         n = self.finding["n"]
@@ -185,24 +204,24 @@ class FindingView:
     @property
     def gate(self) -> str:
         """The gate in words; empty where there is none or the record does not hold it."""
-        if not self.finding.get("gate"):
+        if not self.finding["gate"]:
             return ""
         return words.GATE["min" if self._gate["at_least"] else "max"].format(figure=self._figures.gate)
 
     @property
     def reason(self) -> str:
         """Why the verdict is what it is, as the record says it."""
-        return text.said(self.finding.get("reason", "")).strip().rstrip(".")
+        return text.said(self.finding["reason"]).strip().rstrip(".")
 
     @property
     def waiver(self) -> str:
         """Who answers for it that the gate does not hold, until when and why; empty where nobody does."""
-        waiver = self.finding.get("waiver")
+        waiver = self.finding["waiver"]
         if not waiver:
             return ""
         form = words.WAIVED if waiver["valid"] else words.WAIVED_NO_MORE
-        parts = {name: text.cell(waiver[name]) for name in ("owner", "reason")}
-        return form.format(**parts, expires=text.day(waiver["expires"]))
+        owner, reason = text.cell(waiver["owner"]), text.cell(waiver["reason"])
+        return form.format(owner=owner, reason=reason, expires=text.day(waiver["expires"]))
 
     @property
     def since(self) -> str:
@@ -254,13 +273,13 @@ class FindingView:
         return figures.nearness(**self._interval, **self._gate)
 
     @property
-    def _interval(self) -> dict[str, Any]:
-        return {name: self.finding.get(name) for name in ("estimate", "low", "high")}
+    def _interval(self) -> IntervalRecord:
+        return interval(self.finding)
 
     @property
     def measured(self) -> bool:
         """Whether there is a figure."""
-        return self.finding.get("estimate") is not None
+        return self.finding["estimate"] is not None
 
     @property
     def open(self) -> bool:
@@ -284,17 +303,21 @@ class FindingView:
     @property
     def method(self) -> str:
         """How it was measured."""
-        return text.said(self.finding.get("method", ""))
+        return text.said(self.finding["method"])
 
     @cached_property
     def _evidence(self) -> Sequence[View]:
         pieces = [piece for each in self.finding["evidence"] if (piece := from_json(each)) is not None]
-        basis = [Fact(name, self.finding[key]) for key, name in _BASIS if self.finding.get(key)]
+        basis = [
+            Fact(name, sentence(value) if isinstance(value, dict) else value)
+            for key, name in _BASIS
+            if (value := self.finding.get(key))
+        ]
         facts = [*basis, *(fact for piece in pieces if isinstance(piece, Facts) for fact in piece.items)]
         return evidence.views(
             [*(piece for piece in pieces[: self.limits.figures] if not isinstance(piece, Facts)), Facts(facts)],
             self.limits,
-            confidence=self.finding.get("confidence", 0.95),
+            confidence=self.finding["confidence"],
             is_open=self.open,
         )
 
@@ -332,12 +355,13 @@ class Card(NamedTuple):
     views: Sequence[FindingView]
 
 
-def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
+def views(record: Record, limits: Limits) -> list[FindingView]:
     """All findings and the gates that did not run, weightiest first."""
     taken: set[str] = set()
     presented = []
     known = of_record(record)
-    former = {each["id"]: each for each in record.get("baseline", {}).get("compared", ())}
+    baseline = record.get("baseline")
+    former = {each["id"]: each for each in baseline.get("compared", ())} if baseline else {}
     for finding in record["findings"]:
         full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
         presented.append(
@@ -355,16 +379,16 @@ def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
             )
         )
     for full_id in record["not_run"]:
-        declared = known.get(base_id(full_id))
+        declared, challenge = known.get(base_id(full_id)), _challenge(full_id, known)
         title = text.short(language.say(declared.title) if declared else base_id(full_id), 120)
         presented.append(
             FindingView(
                 full_id,
                 _anchor(full_id, taken),
-                _challenge(full_id, known),
+                challenge,
                 title,
                 "not_run",
-                {"gate": gate_of(full_id, record["policy"]), "evidence": []},
+                _not_run(full_id, challenge, title, gate_of(full_id, record["policy"])),
                 _origin(full_id, record),
                 limits,
                 declared,
@@ -380,6 +404,15 @@ def views(record: Mapping[str, Any], limits: Limits) -> list[FindingView]:
         presented[i] = replace(view, explained_above=above is not None, limits_above=above or frozenset())
         caveats_above[base_id(view.id)] = (above or frozenset()).union(view._all_caveats)
     return presented
+
+
+def _not_run(full_id: str, challenge: str, title: str, gate: GateRecord | None) -> FindingRecord:
+    """What stands in the place of a finding where a gate's test did not run."""
+    return {
+        "id": full_id, "challenge": challenge, "title": title, "verdict": "not_run", "estimate": None, "low": None,
+        "high": None, "confidence": 0.95, "n": 0, "sample": "", "unit": "", "gate": gate, "waiver": None, "method": "",
+        "reason": "", "evidence": (),
+    }  # fmt: skip
 
 
 def cards(views: Sequence[FindingView]) -> list[Card]:
@@ -455,7 +488,7 @@ def problems(views: Sequence[FindingView]) -> list[FindingView]:
     return sorted(
         open_views,
         key=lambda c: (
-            is_waived({"waiver": None, **c.finding}),
+            is_waived(c.finding),
             _OPEN_QUESTIONS.index(c.verdict),
             order.index(c.challenge),
         ),
@@ -486,7 +519,7 @@ def uncovered(views: Sequence[FindingView]) -> tuple[list[Alike], list[FindingVi
     )
 
 
-def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
+def notices(record: Record, shortened: bool) -> list[str]:
     """What a reader must know before anything else."""
     sentences = []
     if record.get("interrupted"):
@@ -519,15 +552,15 @@ def notices(record: Mapping[str, Any], shortened: bool) -> list[str]:
 _MOST = 8  # of a kind in one sentence
 
 
-def reading(data: Mapping[str, Any]) -> list[str]:
+def reading(data: Mapping[str, SplitRecord]) -> list[str]:
     """How the data were read where that is not as they stand: rows left out or without groups, and cells of groups."""
-    test = data.get("test") or {}
+    test: SplitRecord = data.get("test") or {}
     return [*_rows_left_out(data), *_rows_absent(test), *_groups_read(test.get("groups") or {})]
 
 
-def _rows_left_out(data: Mapping[str, Any]) -> Iterator[str]:
+def _rows_left_out(data: Mapping[str, SplitRecord]) -> Iterator[str]:
     for role, form in words.ROWS_LEFT_OUT.items():
-        of = data.get(role) or {}
+        of: SplitRecord = data.get(role) or {}
         skipped = {reason: rows for reason, rows in (of.get("skipped") or {}).items() if is_number(rows)}
         if not skipped:
             continue
@@ -541,13 +574,13 @@ def _rows_left_out(data: Mapping[str, Any]) -> Iterator[str]:
         yield counted(form, int(count), rows=text.figure((of.get("rows") or 0) + count), reasons=_first(reasons))
 
 
-def _rows_absent(test: Mapping[str, Any]) -> Iterator[str]:
-    count: Any = test.get("absent")
+def _rows_absent(test: SplitRecord) -> Iterator[str]:
+    count = test.get("absent")
     if is_number(count):
         yield counted(words.ROWS_ABSENT, int(count), rows=text.figure(test.get("rows") or 0))
 
 
-def _groups_read(groups: Mapping[str, Any]) -> Iterator[str]:
+def _groups_read(groups: Mapping[str, SpellingsRecord]) -> Iterator[str]:
     for column, of in groups.items():
         column = text.short(column, text.HEADER)
         spelled: dict[str, list[str]] = {}
@@ -565,7 +598,7 @@ def _first(parts: list[str], between: str = "") -> str:
     return (between or words.COMMA).join([*parts[:_MOST], *(["…"] if len(parts) > _MOST else [])])
 
 
-def of_model(record: Mapping[str, Any]) -> list[str]:
+def of_model(record: Record) -> list[str]:
     """What a reader must know of how the model read the texts."""
     sentences, model, wanted = [], record["model"], setting(record, "model", "max_length")
     if share := model.get("unknown_tokens"):
@@ -581,9 +614,11 @@ def untranslated() -> str:
     return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
 
 
-def _laxer(record: Mapping[str, Any]) -> Iterator[str]:
+def _laxer(record: Record) -> Iterator[str]:
     """What guards less than in the former audit: a release must not pass by a gate that was quietly loosened."""
-    former, known, known_units = record.get("baseline", {}), of_record(record), units(record)
+    former, known, known_units = record.get("baseline"), of_record(record), units(record)
+    if not former:
+        return
     changed = former.get("gates", ())
     for change, form in words.LAXER.items():
         own = [
@@ -598,7 +633,9 @@ def _laxer(record: Mapping[str, Any]) -> Iterator[str]:
             yield counted(form, len(own), gates=_listed(own), date=text.date(former["created"]))
     settings = [
         words.SETTING_CHANGED.format(
-            name=words.SETTINGS[each["name"]], **{when: language.numeral(str(each[when])) for when in ("before", "now")}
+            name=words.SETTINGS[each["name"]],
+            before=language.numeral(str(each["before"])),
+            now=language.numeral(str(each["now"])),
         )
         for each in former.get("settings", ())
     ]
@@ -606,30 +643,32 @@ def _laxer(record: Mapping[str, Any]) -> Iterator[str]:
         yield words.LAXER_SETTINGS.format(settings=words.SEMICOLON.join(settings))
 
 
-def gate_change(change: Mapping[str, Any], unit: str) -> str:
+def gate_change(change: GateChangeRecord, unit: str) -> str:
     """What a gate was and is: at most 5 points, now at most 10 points."""
-    before, now = (_bound(change[when], unit) for when in ("before", "now"))
+    before, now = (_bound(gate, unit) for gate in (change["before"], change["now"]))
     if change["change"] in ("dropped", "added"):
         return before if change["change"] == "dropped" else now
     return words.GATE_CHANGED.format(before=before, now=now)
 
 
-def _bound(gate: Mapping[str, float] | None, unit: str) -> str:
+def _bound(recorded: GateRecord | None, unit: str) -> str:
     """A gate in words."""
-    if not gate:
+    if not recorded:
         return words.PAGE["unknown"]
-    ((way, bound),) = gate.items()
-    return words.GATE[way].format(figure=text.exact(bound, unit))
+    gate = Gate.of(recorded)
+    return words.GATE["max" if gate.min is None else "min"].format(figure=text.exact(gate.bound, unit))
 
 
 def _listed(names: Sequence[str], shown: int = 12) -> str:
     return words.SEMICOLON.join([*names[:shown], *([evidence.more(names, shown)] if len(names) > shown else [])])
 
 
-def certainty(record: Mapping[str, Any], views: Sequence[FindingView]) -> tuple[str, str]:
+def certainty(record: Record, views: Sequence[FindingView]) -> tuple[str, str]:
     """What the confidence means for one gate and for all of them."""
     judged = [c for c in views if c.gated and c.verdict in ("pass", "fail", "inconclusive")]
-    confidence = judged[0].finding["confidence"] if judged else setting(record, "audit", "confidence") or 0.95
+    stated = setting(record, "audit", "confidence")
+    usual = stated if is_number(stated) and stated else 0.95
+    confidence = judged[0].finding["confidence"] if judged else usual
     side = (1 - confidence) / 2
     expected = sum((1 - view.finding["confidence"]) / 2 for view in judged)
     fill = {"confidence": text.percent(confidence), "side": text.percent(side), "count": len(judged)}
@@ -652,18 +691,17 @@ def _challenge(full_id: str, known: Mapping[str, Probe]) -> str:
     return challenge_of(full_id, known) or (prefix if prefix in words.SECTIONS else "quality")
 
 
-def setting(record: Mapping[str, Any], section: str, key: str) -> Any:
+def setting(record: Record, part: str, key: str) -> object:
     """A value of the policy; None where it is not there."""
-    table = record["policy"].get(section)
-    return table.get(key) if isinstance(table, dict) else None
+    return section(record["policy"], part).get(key)
 
 
-def without_texts(record: Mapping[str, Any]) -> bool:
+def without_texts(record: Record) -> bool:
     """Whether the policy kept texts from the data out of the record."""
-    return bool(setting(record, "report", "evidence") == "none")
+    return setting(record, "report", "evidence") == "none"
 
 
-def _origin(full_id: str, record: Mapping[str, Any]) -> str:
+def _origin(full_id: str, record: Record) -> str:
     """Who set a gate."""
     if gate_of(full_id, record["policy"]) is None:
         return words.FROM_AUDIT

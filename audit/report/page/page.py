@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from audit.core.records import Record
 from audit.report import headline
 from audit.report.i18n import language
 from audit.report.i18n.language import spoken
@@ -31,7 +30,7 @@ _LIMITS = (
 
 
 @spoken
-def render(record: Mapping[str, Any]) -> str:
+def render(record: Record) -> str:
     """The report of a record that fits the schema, as HTML.
 
     Parameters
@@ -47,7 +46,7 @@ def render(record: Mapping[str, Any]) -> str:
     return html
 
 
-def _render(shown: Mapping[str, Any], limits: Limits) -> str:
+def _render(shown: Record, limits: Limits) -> str:
     views = findings.views(shown, limits)
     problems = findings.problems(views)
     reported, not_assessed = findings.uncovered(views)
@@ -88,7 +87,7 @@ def _render(shown: Mapping[str, Any], limits: Limits) -> str:
     return terms.linked(html)
 
 
-def page(template: str, **values: Any) -> str:
+def page(template: str, **values: object) -> str:
     """A page from a template of ours: with the one style sheet, whose hash is all that its policy lets through."""
     style = files("audit.report.page").joinpath("report.css").read_text("utf-8")
     return (

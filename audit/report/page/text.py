@@ -11,12 +11,13 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import cast
 
 from markupsafe import Markup, escape
 
 from audit.core import numbers
 from audit.core.numbers import Figures, is_number
+from audit.core.records import Record
 from audit.core.sentences import Sentence, fill, from_json
 from audit.core.verdict import verdict_of
 from audit.policy import toml
@@ -32,10 +33,10 @@ _NBSP = "\N{NO-BREAK SPACE}"
 _ENGLISH, _ENDS = "\ufdd0", "\ufdd1"
 
 
-def clean(value: Any, depth: int = 0) -> Any:
+def clean(value: object, depth: int = 0) -> object:
     """A copy of a JSON value with tokens for unseen characters, without overlong texts or numbers that are none."""
     if isinstance(value, str):
-        return short(visible(value[: LONGEST + 1].replace("\r\n", "\n")), LONGEST)
+        return _text(value)
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int | float):
@@ -43,13 +44,19 @@ def clean(value: Any, depth: int = 0) -> Any:
     if depth == _DEEPEST:
         return "…"
     if isinstance(value, Mapping):
-        return {clean(str(key)): clean(item, depth + 1) for key, item in value.items()}
+        return {_text(str(key)): clean(item, depth + 1) for key, item in value.items()}
+    assert isinstance(value, Sequence), type(value)
     return [clean(item, depth + 1) for item in value]
 
 
-def shown(record: Mapping[str, Any]) -> dict[str, Any]:
+def _text(value: str) -> str:
+    return short(visible(value[: LONGEST + 1].replace("\r\n", "\n")), LONGEST)
+
+
+def shown(record: Record) -> Record:
     """A clean copy of a record, under the verdict that its findings bear out."""
-    return {**clean(record), "verdict": verdict_of(record)}
+    cleaned = cast("Record", clean(record))  # a copy has its form
+    return {**cleaned, "verdict": verdict_of(record)}
 
 
 def _finite(value: float) -> float | None:
@@ -79,7 +86,7 @@ def is_english(said: str) -> bool:
     return language.current() == language.ENGLISH or said.startswith(_ENGLISH)
 
 
-def said(value: Any) -> str:
+def said(value: object) -> str:
     """A sentence, as the record or a piece of evidence holds it, in the language of the page; else marked as English.
 
     Whoever reads it aloud needs to know its language; so the whole is English where its template has no translation.
@@ -103,7 +110,7 @@ def told(said: str) -> str:
     return english(said) if known == said and re.search("[A-Za-z]{2}", said) else known
 
 
-def voiced(value: Any) -> Any:
+def voiced(value: object) -> object:
     """A value of the page with its English parts as elements of their own, so that they are read out rightly."""
     if not isinstance(value, str) or _ENGLISH not in value:
         return value
@@ -178,7 +185,7 @@ def _form(part: str) -> str:
     return said.replace(" ", _NBSP, 1) if part in numbers.FORMS else said.replace(" {high}", f"{_NBSP}{{high}}")
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """A cell of a table, or any other single value."""
     if isinstance(value, bool):
         return words.YES if value else words.NO
@@ -189,14 +196,14 @@ def cell(value: Any) -> str:
     return short(value)
 
 
-def date(stamp: Any) -> str:
+def date(stamp: object) -> str:
     """``2026-11-23T23:41:27Z`` as 23 November 2026, 23:41 UTC."""
     match = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\dZ", str(stamp))
     day_text = day(match[1]) if match else None
     return words.MOMENT.format(day=day_text, time=match[2]) if match and day_text != match[1] else cell(stamp)
 
 
-def day(stamp: Any) -> str:
+def day(stamp: object) -> str:
     """``2027-01-31`` as 31 January 2027."""
     try:
         day_text = language.day(*map(int, re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", str(stamp)).groups()))  # type: ignore[union-attr]
@@ -205,14 +212,14 @@ def day(stamp: Any) -> str:
     return day_text.replace(" ", _NBSP, 1)
 
 
-def large(count: Any) -> str:
+def large(count: object) -> str:
     """A number of parameters: 1.47 million."""
     if not is_number(count):
         return words.PAGE["unknown"]
     return figure(count) if count < 1e6 else language.rounded(count).replace(" ", _NBSP)
 
 
-def fingerprint(value: Any) -> str:
+def fingerprint(value: object) -> str:
     """The beginning of a fingerprint, enough to compare by eye."""
     if not isinstance(value, str) or not value:
         return words.PAGE["unknown"]
@@ -234,6 +241,6 @@ def marked(before: str, after: str) -> tuple[Markup, Markup]:
     return left, right
 
 
-def policy_file(policy: Mapping[str, Any]) -> str:
+def policy_file(policy: Mapping[str, object]) -> str:
     """Settings as the lines of a policy file; what is not set is left out."""
     return short(toml.document(policy), 20_000)

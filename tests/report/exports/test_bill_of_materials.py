@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("cyclonedx")
 
 from audit.cli import main
+from audit.core.figures import Grid
 from audit.core.verdict import Finding, Verdict
-from audit.energy.tracker import Grid
 from audit.probes.environment.environment import inference_energy
 from audit.record.record import as_dict
 from audit.report.exports import bill_of_materials as bom
@@ -130,7 +130,8 @@ def test_energy_is_that_of_training_use_and_audit() -> None:
 def test_a_base_model_of_the_hub_has_its_address() -> None:
     value = record(finding())
     value["model"]["training"] |= {"base": "google-bert/bert-base-uncased", "base_revision": "86b5e09"}
-    (base,) = [each for each in bom.build(value)["components"] if each["type"] == "machine-learning-model"]
+    bill: Any = bom.build(value)
+    (base,) = [each for each in bill["components"] if each["type"] == "machine-learning-model"]
     assert base["purl"] == "pkg:huggingface/google-bert/bert-base-uncased@86b5e09"
 
 

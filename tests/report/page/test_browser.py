@@ -226,7 +226,7 @@ A4 = 673  # CSS pixels between the margins
 
 
 @pytest.mark.parametrize("made", [everything, hostile_record])
-def test_paper_holds_the_whole_width(tab: Tab, tmp_path: Path, made: Callable[[], dict[str, Any]]) -> None:
+def test_paper_holds_the_whole_width(tab: Tab, tmp_path: Path, made: Callable[[], Any]) -> None:
     path = tmp_path / "report.html"
     path.write_text(report.render(made()), "utf-8")
     tab.open(path, width=A4)

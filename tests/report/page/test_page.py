@@ -609,7 +609,7 @@ def test_declarations_name_the_rules_that_each_measure_bears_on() -> None:
 
 
 def test_a_rule_lists_what_the_declarations_in_the_record_say() -> None:
-    value = former.lifted(record(finding(), odds("fail")))
+    value: Any = former.lifted(record(finding(), odds("fail")))
     for declared in value["declarations"]:
         if declared["id"] == "quality.accuracy":
             declared["rules"] = ["Article 12"]
@@ -1156,6 +1156,14 @@ def test_huge_and_odd_records_stay_small() -> None:
     html = report.render(value)
     assert len(html.encode()) <= report.LARGEST
     assert words.SHORTENED in Page(html).text
+
+
+def test_which_groups_are_too_small_is_told_in_words() -> None:
+    value = record(odds())
+    value["findings"][0]["too_small"] = {"template": "{0}, {1}", "values": {"0": "left", "1": "right"}}
+    shown = page(value).text
+    assert "left, right" in shown
+    assert "template" not in shown
 
 
 def test_ids_that_look_alike_have_anchors_of_their_own() -> None:
