@@ -26,6 +26,7 @@ from audit.core.errors import NotAssessed
 from audit.core.identifiers import CHALLENGES
 from audit.core.measurement import Measurement
 from audit.core.probe import POINTS, SHARE, DeclaredProbe, Probe
+from audit.core.records import Record
 from audit.core.verdict import Finding, Gate, Verdict, judge
 from audit.data.examples import Examples, Protocol
 from audit.inference.predictions import Predictions
@@ -314,9 +315,9 @@ def _is_full(piece: evidence.Evidence) -> bool:
     return all(getattr(piece, field.name) not in ((), []) for field in fields(piece))
 
 
-def _recorded(declared: Probe, finding: Finding) -> dict[str, Any]:
+def _recorded(declared: Probe, finding: Finding) -> Record:
     """The record of an audit that found this alone, as it is read again."""
-    facts = {
+    facts: record.Facts = {
         "gated": [finding.id] if finding.gate else [],
         "always_gated": [],
         "declarations": declarations.to_json([declared]),
@@ -336,7 +337,8 @@ def _recorded(declared: Probe, finding: Finding) -> dict[str, Any]:
         [recorded], [facts], failed=failed, interrupted=False, created="2000-01-01T00:00:00Z", duration_s=0.0
     )
     try:
-        return dict(json.loads(record.as_text(value)))
+        read: Record = json.loads(record.as_text(value))
+        return read
     except ValidationError as error:
         where = "/".join(map(str, error.absolute_path))
         raise AssertionError(

@@ -164,10 +164,10 @@ class Runner:
         return self.pytester.runpytest_inprocess(*self.options, *arguments)
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Any:
         value = json.loads((self.pytester.path / "reports" / "audit.json").read_text("utf-8"))
         fits_the_schema(value)
-        return dict(value)
+        return value
 
     def finding(self, full_id: str) -> Mapping[str, Any]:
         """A finding of the record, its sentences in English."""

@@ -13,23 +13,24 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 from audit.core.evidence import KINDS
 from audit.core.probe import Probe
 
 NAME = "record.schema.json"
-SENTENCE = {"$ref": "#/$defs/sentence"}
+Schema = dict[str, object]
+SENTENCE: Schema = {"$ref": "#/$defs/sentence"}
 _SIMPLE = {bool: "boolean", int: "integer", float: "number", types.NoneType: "null"}
 
 
 @cache
-def schema(name: str = NAME) -> dict[str, Any]:
+def schema(name: str = NAME) -> Schema:
     """The schema of this version, or of a former one by its name."""
     return dict(json.loads(files("audit.record").joinpath(name).read_text("utf-8")))
 
 
-def renewed(written: dict[str, Any]) -> dict[str, Any]:
+def renewed(written: Schema) -> Schema:
     """A schema with the parts that follow from types as they are now."""
     evidence = {f"evidence_{name}": _of(kind) for name, kind in KINDS.items()}
     # By cases and not as `oneOf`, so that a mistake is told where it is.
@@ -38,21 +39,23 @@ def renewed(written: dict[str, Any]) -> dict[str, Any]:
         for name in KINDS
     ]
     kinds = {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": list(KINDS)}}, "allOf": cases}
-    own = {name: part for name, part in written["$defs"].items() if not name.startswith("evidence")}
+    defined = written["$defs"]
+    assert isinstance(defined, dict)
+    own = {name: part for name, part in defined.items() if not name.startswith("evidence")}
     declaration = _of(Probe, {"type": "string"})
     return {**written, "$defs": {**own, "declaration": declaration, "evidence": kinds, **evidence}}
 
 
-def as_text(value: dict[str, Any]) -> str:
+def as_text(value: Schema) -> str:
     """The text of a schema's file."""
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def _of(hint: Any, text: dict[str, Any] = SENTENCE) -> dict[str, Any]:
+def _of(hint: object, text: Schema = SENTENCE) -> Schema:
     """The schema of a type: of a dataclass, of what its fields may hold; texts are sentences unless told otherwise."""
     origin, inside = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        constraints: dict[str, Any] = hint.__metadata__[0]
+        constraints: Schema = inside[1]
         return _of(inside[0], text) | constraints
     if hint is str:
         return text
@@ -80,7 +83,7 @@ def _of(hint: Any, text: dict[str, Any] = SENTENCE) -> dict[str, Any]:
     return _object({field.name: _of(hints[field.name], text) for field in fields(hint)}, required)
 
 
-def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+def _object(properties: Schema, required: list[str]) -> Schema:
     return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
 
 

@@ -318,7 +318,8 @@ def _energy_per_gain(_: Path) -> Case:
 
 
 def _audit_energy(_: Path) -> Case:
-    one, two = (energy.figures(kwh, "measured") | {"name": name} for kwh, name in ((0.02, "x"), (0.01, "y")))
+    one, two = energy.figures(0.02, "measured"), energy.figures(0.01, "measured")
+    two["name"] = "y"
     shuffled = {"spent": energy.spent(two, one)}
     return _case(
         0.05, lambda phases: {"spent": energy.spent(*phases)}, (one, two), [one] * 5, shuffled=shuffled

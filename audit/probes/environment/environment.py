@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from audit import statistics
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Cell, Fact, Facts, Table
-from audit.core.figures import Figures
+from audit.core.figures import Figures, Spent
 from audit.core.measurement import Result
 from audit.core.numbers import two_digits
 from audit.core.probe import Alarm, Probe
@@ -17,8 +17,8 @@ from audit.energy.meter import Power, estimated_kwh
 from audit.energy.phases import PHASES
 
 if TYPE_CHECKING:
+    from audit.core.figures import Grid
     from audit.energy.meter import InferenceEnergy
-    from audit.energy.tracker import Grid
     from audit.models.model import Training
 
 # Source: Fischer, "Ground-Truthing AI Energy Consumption: Validating CodeCarbon Against External Measurements",
@@ -447,12 +447,12 @@ def _carbon_intensity(
     alarm=Alarm(1, "run for weekly releases it is 52 kWh a year: a household of two's electricity of six days"),
     guide="docs/energy.md",
 )
-def audit_energy(spent: Mapping[str, Any]) -> Result:
+def audit_energy(spent: Spent) -> Result:
     """Electricity of the audit itself; what was taken from the cache is told apart.
 
     Parameters
     ----------
-    spent : mapping
+    spent : Spent
         From ``Ledger.spent``: ``phases`` and ``kept``, figures of phases each, what was kept with the date on which it
         was made; ``processes``, how many take part; ``elsewhere``, whether some of the phases are other machines'.
     """

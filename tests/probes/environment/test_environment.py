@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import t
 
 from audit import Gate, NotAssessed, Verdict, judge
+from audit.core.figures import CachedPhase, Figures, Grid, Spent
 from audit.energy.meter import grids
-from audit.energy.tracker import Grid
 from audit.probes.environment import environment
 from audit.statistics import Interval
 
@@ -18,10 +18,12 @@ GERMANY: Grid = {"country": "DEU", "name": "Germany", "g_per_kwh": 400.0, "year"
 FRANCE: Grid = {"country": "FRA", "name": "France", "g_per_kwh": 50.0, "year": 2023}
 
 
-def figures(kwh: float, source: str, *, ram: float = 0.0, gpu: float = 0.0, seconds: float = 2.0) -> dict[str, Any]:
+def figures(kwh: float, source: str, *, ram: float = 0.0, gpu: float = 0.0, seconds: float = 2.0) -> Figures:
     """A phase; shares of memory and graphics card, the rest is the processor's."""
-    parts = {"cpu_kwh": kwh * (1 - ram - gpu), "gpu_kwh": kwh * gpu, "ram_kwh": kwh * ram}
-    return {"name": "x", "kwh": kwh, "co2eq_kg": kwh * 0.4, "seconds": seconds, "source": source, **parts}
+    return {
+        "name": "x", "kwh": kwh, "co2eq_kg": kwh * 0.4, "seconds": seconds, "source": source,
+        "cpu_kwh": kwh * (1 - ram - gpu), "gpu_kwh": kwh * gpu, "ram_kwh": kwh * ram,
+    }  # fmt: skip
 
 
 def training(kwh: float, source: str, **more: float) -> Any:
@@ -34,8 +36,8 @@ def blocks(kwh: list[float], source: str, texts: int = 200, **more: float) -> An
     return {"blocks": own, "idle": figures(kwh[0] / 4, source, seconds=1.0), **told}
 
 
-def spent(*phases: dict[str, Any], kept: tuple[dict[str, Any], ...] = (), processes: int = 1) -> dict[str, Any]:
-    return {"phases": list(phases), "kept": list(kept), "processes": processes}
+def spent(*phases: Figures, kept: tuple[CachedPhase, ...] = (), processes: int = 1) -> Spent:
+    return {"phases": phases, "elsewhere": False, "kept": kept, "processes": processes}
 
 
 def rows(found: Any, caption: str) -> dict[str, list[Any]]:
@@ -177,7 +179,7 @@ def test_a_country_without_a_figure_is_given_the_worlds_average_and_it_says_so()
 
 
 def test_the_audits_own_energy_leaves_out_what_was_kept_and_tells_it_beside() -> None:
-    kept = {**figures(0.5, "measured"), "name": "fine-tune", "created": "2026-01-01T00:00:00Z"}
+    kept: CachedPhase = {**figures(0.5, "measured"), "name": "fine-tune", "created": "2026-01-01T00:00:00Z"}
     found = environment.audit_energy(spent(figures(0.02, "measured"), figures(0.01, "measured"), kept=(kept,)))
     assert (found.low, found.estimate, found.high) == pytest.approx((0.03, 0.03, 0.03))
     assert found.facts["with what was taken from the cache, kWh"] == pytest.approx(0.53)
