@@ -86,6 +86,8 @@ def together(parts: Iterable[Part]) -> Outcome:
         "of the training data. Counted is by how much the pretrained one, on a quarter of the data, is right more "
         "often than the other on all of them; and whether its training then takes less time and electricity."
     ),
+    measured_on=("test data", "training data", "machine", "recipe"),
+    guide="docs/claims.md",
 )
 def transfer_learning(
     pretrained: Mapping[int, Runs], scratch: Mapping[int, Runs], pretraining: Figures | None = None
@@ -208,6 +210,8 @@ def _pretraining(figures: Figures | None, saved: float) -> Sentence:
         "more than a half is most. Beside it stands how much accuracy it costs."
     ),
     range=(None, 1),
+    measured_on=("test data", "training data", "machine", "recipe"),
+    guide="docs/claims.md",
 )
 def frozen_layers(runs: Mapping[str, Runs]) -> Result:
     """Whether training the last layer and the head alone saves most of the training time, and what it costs.
@@ -315,6 +319,8 @@ _TRAINED = {
         "how much more often the Transformer is right, and whether its lead grows from the shortest to the longest "
         "texts."
     ),
+    measured_on=("test data", "training data", "recipe"),
+    guide="docs/claims.md",
 )
 def recurrent(transformer: Trained, recurrent: Trained) -> Result:
     """Whether a Transformer beats a recurrent network, and more so on long texts.
@@ -432,6 +438,8 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Result:
         "Counted is how much more often each deep model at hand is right than a logistic regression on word counts, "
         "trained on the same texts; beside it stands the electricity of each training."
     ),
+    measured_on=("test data", "training data", "recipe"),
+    guide="docs/claims.md",
 )
 def linear(deep: Mapping[str, Trained], linear: Trained) -> Result:
     """Whether deep models beat logistic regression on word counts, by how much, and for what energy.
@@ -485,6 +493,8 @@ def linear(deep: Mapping[str, Trained], linear: Trained) -> Result:
         "learning. Models trained on the policy's data are asked about texts from elsewhere. Counted is how much "
         "less accuracy the deep model loses on the way than the logistic regression on word counts."
     ),
+    measured_on=("test data", "training data", "recipe"),
+    guide="docs/claims.md",
 )
 def generalisation(
     deep: Mapping[str, Sequence[Predictions]],
@@ -605,6 +615,8 @@ def generalisation(
         "as the length to the power of 1 where twice the length takes twice the time, to the power of 0 where it "
         "takes no longer. The figure is the recurrent network's power less the Transformer's."
     ),
+    measured_on=("machine",),
+    guide="docs/claims.md",
 )
 def parallel_training(times: Steps, confidence: float = 0.95) -> Result:
     """Whether a training step's time grows less with the texts' length for a Transformer than for a recurrent network.
@@ -696,6 +708,8 @@ def parallel_training(times: Steps, confidence: float = 0.95) -> Result:
         "pretraining: weights are changed in smaller steps. The pretrained model is fine-tuned at the rate of its "
         "pretraining and at lower ones. Counted is how much more often the best of the lower rates makes it right."
     ),
+    measured_on=("test data", "training data", "recipe"),
+    guide="docs/claims.md",
 )
 def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Result:
     """Whether a pretrained model is tuned better at a lower learning rate than that of its pretraining.
@@ -778,6 +792,7 @@ def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Result:
         "weights that the model uses: as written, and with the division by the root of the queries' width d that "
         "the formula leaves out (Vaswani et al. 2017). Counted is the largest difference from the formula as written."
     ),
+    guide="docs/claims.md",
 )
 def attention_formula(attentions: Sequence[Attention]) -> Result:
     """Whether the document's formula of attention gives the weights that the model itself uses.

@@ -224,7 +224,7 @@ def test_without_a_figure_record_and_report_say_why(
     shown = Page(report.render(record.read(tmp_path / "audit.json")))
     assert shown.problems == []
     assert f"There is no figure. {reason[0].upper()}{reason[1:]}." in shown.text
-    assert "The gate allows at most 0.020 Wh per extra right answer" in shown.text
+    assert "The gate allows at most 0.02 Wh per extra right answer" in shown.text
     assert "Nothing is known of it" not in shown.text
     assert found.summary in shown.text
     assert "1 gated measurements" in shown.text
