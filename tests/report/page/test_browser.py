@@ -70,8 +70,10 @@ def everything() -> Any:
     second = finding("quality.mcc", details=details, waiver={
         "owner": "A. Person", "reason": "known", "expires": "2027-01-31", "valid": True,
     })  # fmt: skip
+    energy = {"estimate": 0.00020, "low": 0.00003, "high": 0.00062, "unit": "Wh per 1,000 predictions"}
     findings = [
         *EVERYTHING["findings"],
+        finding("environment.inference_energy", gate={"max": 0.025}, **energy),
         own,
         second,
         roc(curve),
@@ -139,6 +141,14 @@ def test_nothing_is_wider_than_the_window(tab: Tab, path: Path, width: int) -> N
     tab.run("document.querySelectorAll('details').forEach(each => each.open = true)")
     assert tab.run("innerWidth") == width
     assert tab.run(BEYOND) == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_long_unit_runs_into_no_other_figure(tab: Tab, path: Path, width: int) -> None:
+    tab.open(path, width=width)
+    wider = "[...document.querySelectorAll('.gates .figures')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    assert tab.run(f"{wider}.map(each => each.textContent)") == []
+    assert "predictions" in tab.run("document.querySelector('.gates').textContent")
 
 
 # What lies beyond the right edge, but for what scrolls sideways by itself and what only screen readers see.
