@@ -172,11 +172,13 @@ def transfer_learning(
                 ),
                 _columns(_EXAMPLES, Sentence("start"), _ACCURACY, "low", "high", Sentence("seconds"), "kWh"),
                 curve,
+                units=["", "", SHARE, SHARE, SHARE, "", ""],
             ),
             Table(
                 Sentence("Accuracy gained by pretraining at equal data, intervals each by itself"),
                 _columns(_EXAMPLES, Sentence("gain"), "low", "high"),
                 equal,
+                units=["", POINTS, POINTS, POINTS],
             ),
             *([] if pretraining is None else [Facts([Fact(Sentence("pretraining, kWh"), float(pretraining["kwh"]))])]),
         ],
@@ -276,11 +278,13 @@ def frozen_layers(runs: Mapping[str, Runs]) -> Result:
                     _AT_MOST,
                 ),
                 rows,
+                units=["", "", SHARE, SHARE, SHARE, SHARE, SHARE, SHARE],
             ),
             Table(
                 Sentence("Accuracy, and the difference from training all layers, intervals each by itself"),
                 _columns(Sentence("trained"), _ACCURACY, "low", "high", Sentence("difference"), _AT_LEAST, _AT_MOST),
                 accuracies,
+                units=["", SHARE, SHARE, SHARE, POINTS, POINTS, POINTS],
             ),
         ],
         caveats=[
@@ -412,6 +416,7 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Result:
                     "high",
                 ),
                 rows,
+                units=["", "", SHARE, SHARE, POINTS, POINTS, POINTS],
             ),
             _energies({_TRANSFORMER: transformer, _RECURRENT: recurrent}, confidence),
         ],
@@ -579,6 +584,7 @@ def generalisation(
                 Sentence("Accuracy at home and elsewhere, intervals each by itself"),
                 _columns(_MODEL, Sentence("texts"), Sentence("number"), _ACCURACY, "low", "high"),
                 rows,
+                units=["", "", "", SHARE, SHARE, SHARE],
             )
         ],
         caveats=[
@@ -767,6 +773,7 @@ def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Result:
                 ),
                 _columns(Sentence("learning rate"), _ACCURACY, "low", "high"),
                 rows,
+                units=["", SHARE, SHARE, SHARE],
             ),
         ],
         caveats=[
@@ -1016,6 +1023,7 @@ def _energies(models: Mapping[str, Trained], confidence: float) -> Table:
         ),
         _columns(_MODEL, _ACCURACY, "low", "high", Sentence("seconds"), "kWh", _AT_LEAST, _AT_MOST),
         rows,
+        units=["", SHARE, SHARE, SHARE, "", "", "", ""],
     )
 
 

@@ -12,7 +12,7 @@ from audit.core.errors import NotAssessed
 from audit.core.evidence import Fact, Facts, Pareto, ParetoModel, Table
 from audit.core.measurement import Result
 from audit.core.numbers import two_digits
-from audit.core.probe import Alarm, Probe
+from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
 from audit.energy.meter import Power
 from audit.experiments.alternatives import NAMES, Alternative
@@ -394,7 +394,7 @@ def _accuracies(rows: Sequence[_Row]) -> Table:
                 place,
             ]
             for row, place in zip(rows, _places(rows), strict=True)
-        ],
+        ], units=["", SHARE, SHARE, SHARE, POINTS, POINTS, POINTS, ""],
     )  # fmt: skip
 
 

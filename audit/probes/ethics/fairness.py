@@ -388,6 +388,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
                 ),
                 [Sentence("class, rate"), *groups.names],
                 rows,
+                units=["", *[SHARE] * len(groups.names)],
             ),
             *without_group(groups),
         ),
@@ -499,6 +500,7 @@ def _accuracy_table(predictions: Predictions, groups: Groups, subgroup: str) -> 
         Sentence("Accuracy by {subgroup}", subgroup=subgroup),
         [subgroup, Sentence("accuracy"), Sentence("low"), Sentence("high"), Sentence("test examples")],
         sorted(rows, key=lambda row: (row[1] is None, row[1])),
+        units=["", SHARE, SHARE, SHARE, ""],
     )
 
 
@@ -516,6 +518,7 @@ def _confidence_table(predictions: Predictions, groups: Groups, subgroup: str) -
         ),
         [subgroup, Sentence("mean probability of the answer"), Sentence("accuracy"), Sentence("difference")],
         rows,
+        units=["", SHARE, SHARE, POINTS],
     )
 
 
@@ -535,6 +538,7 @@ def _share_table(predictions: Predictions, groups: Groups, subgroup: str) -> Tab
             [name, *(_shown(share, n) for pair, n in zip(shares[:, :, c].T, sizes, strict=True) for share in pair)]
             for c, name in enumerate(predictions.classes)
         ],
+        units=["", *[SHARE] * len(columns)],
     )
 
 

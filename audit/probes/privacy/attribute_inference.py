@@ -18,7 +18,7 @@ from audit import statistics
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Fact, Facts, Table
 from audit.core.measurement import Result
-from audit.core.probe import POINTS, Alarm, Probe
+from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples, fingerprint
 from audit.inference.predictions import Predictions
@@ -200,6 +200,7 @@ def attribute_leakage(
                     [name, float(by_model[group == g].mean()), float(by_words[group == g].mean()), count(size[g])]
                     for g, name in enumerate(groups.names)
                 ],
+                units=["", *[SHARE] * len(_SIDES), ""],
             ),
             Facts(
                 [
@@ -311,6 +312,7 @@ def _attack_table(subgroup: str, by_model: Interval, by_words: Interval) -> Tabl
         ),
         [Sentence("read off a text by"), Sentence("right answers"), Sentence("low"), Sentence("high")],
         [[name, *reached] for name, reached in zip(_SIDES, (by_model, by_words), strict=True)],
+        units=["", SHARE, SHARE, SHARE],
     )
 
 

@@ -197,6 +197,7 @@ def _accuracies(predictions: Predictions, inside: NDArray[np.bool_]) -> Table:
         Sentence("Accuracy with and without the overlap"),
         [Sentence("test examples"), Sentence("n"), Sentence("accuracy"), Sentence("low"), Sentence("high")],
         rows,
+        units=["", "", SHARE, SHARE, SHARE],
     )
 
 

@@ -283,6 +283,7 @@ def _table(asked: Sequence[Case], failed: NDArray[np.bool_], confidence: float) 
             Sentence("cases"),
         ],
         rows,
+        units=["", SHARE, SHARE, SHARE, ""],
     )
 
 

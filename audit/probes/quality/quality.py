@@ -354,6 +354,7 @@ def calibration_error(predictions: Predictions) -> Result:
                     Sentence("test examples"),
                 ],
                 [[*point, count(n)] for point, n in zip(points, sizes, strict=True)],
+                units=[SHARE, SHARE, SHARE, SHARE, ""],
             ),
             Facts.of(
                 {
@@ -496,6 +497,7 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
                 Sentence("Accuracy"),
                 [Sentence("model"), Sentence("accuracy"), Sentence("low"), Sentence("high")],
                 rows,
+                units=["", SHARE, SHARE, SHARE],
             ),
             Facts.of(
                 {
@@ -621,4 +623,5 @@ def _class_table(confusion: NDArray[np.int64], classes: tuple[str, ...]) -> Evid
         Sentence("Each class"),
         [Sentence("class"), Sentence("precision"), Sentence("recall"), Sentence("F1"), Sentence("test examples")],
         rows,
+        units=["", SHARE, SHARE, SHARE, ""],
     )

@@ -441,6 +441,7 @@ def _accuracy(drawn: int, right: int, after: Predictions, confidence: float) -> 
                 drawn,
             ],
         ],
+        units=["", SHARE, SHARE, SHARE, ""],
     )
 
 
@@ -453,6 +454,7 @@ def _curve(needed: NDArray[np.float64], queries: int, confidence: float) -> Tabl
             [budget, *statistics.proportion(int((needed <= budget).sum()), len(needed), confidence)]
             for budget in budgets
         ],
+        units=["", SHARE, SHARE, SHARE],
     )
 
 

@@ -22,7 +22,7 @@ from audit import demo, statistics
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
 from audit.core.measurement import Result
-from audit.core.probe import POINTS, Alarm, Probe
+from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
@@ -146,6 +146,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
                     Sentence("lost at most"),
                 ],
                 rows,
+                units=["", "", SHARE, SHARE, SHARE, POINTS, POINTS, POINTS],
             ),
             Pairs(
                 Sentence("Right answers that turned wrong; what was changed is marked"),

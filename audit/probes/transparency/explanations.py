@@ -240,6 +240,7 @@ def _table(checks: Mapping[str, NDArray[np.bool_]], failed: NDArray[np.bool_], c
             Sentence("explanations"),
         ],
         rows,
+        units=["", SHARE, SHARE, SHARE, ""],
     )
 
 
