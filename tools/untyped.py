@@ -15,6 +15,7 @@ from pathlib import Path
 # Modules through which values pass whose types their makers leave open, and why no other word would be true.
 ADAPTERS = {
     "models/files/artifact.py": "a tokenizer's JSON is not trusted: whatever has another form than expected raises",
+    "record/former.py": "records of schema 1, whose evidence had no types",
     "policy/policy.py": "the policy as pydantic writes it into JSON",
 }
 

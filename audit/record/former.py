@@ -65,7 +65,7 @@ _FIELDS = {
 }
 
 
-def lifted(record: Mapping[str, Any]) -> dict[str, Any]:
+def lifted(record: Mapping[str, Any]) -> dict[str, object]:
     """A record of schema 1, which fits that schema, as one of schema 2.
 
     A lower bound that did not exceed its gate counted as a pass then. Words for the built-in ids were not in the
@@ -74,7 +74,7 @@ def lifted(record: Mapping[str, Any]) -> dict[str, Any]:
     known = ids()
     findings = [finding(each, known) for each in record["findings"]]
     own = record.get("declarations", [])
-    concerned = {base_id(full_id) for full_id in (*(f["id"] for f in findings), *record["not_run"])}
+    concerned = {base_id(full_id) for full_id in (*(each["id"] for each in record["findings"]), *record["not_run"])}
     baseline = record.get("baseline", {})
     concerned |= {base_id(each["id"]) for part in ("turned", "compared", "gates") for each in baseline.get(part, ())}
     built_in = [known[each] for each in sorted(concerned - {each["id"] for each in own}) if each in known]
@@ -86,7 +86,7 @@ def lifted(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _declaration(value: Mapping[str, Any]) -> dict[str, Any]:
+def _declaration(value: Mapping[str, object]) -> dict[str, object]:
     """What another package declared; what this version does not know is dropped."""
     kept = {name: item for name, item in value.items() if name != "within_one"}
     # Figures of this challenge were taken to depend on the machine then, whoever declared them.
@@ -94,7 +94,7 @@ def _declaration(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, **timed}
 
 
-def finding(value: Mapping[str, Any], known: Mapping[str, Probe] | None = None) -> dict[str, Any]:
+def finding(value: Mapping[str, Any], known: Mapping[str, Probe] | None = None) -> dict[str, object]:
     """A finding of schema 1 as one of schema 2; one that has no details is of schema 2 already."""
     if "details" not in value:
         return dict(value)
@@ -119,7 +119,7 @@ def _is_lower_bound(value: Mapping[str, Any]) -> bool:
     )
 
 
-def _evidence_of(details: Mapping[str, Any]) -> dict[str, Any]:
+def _evidence_of(details: Mapping[str, object]) -> dict[str, object]:
     """The fields of a result that a mapping of details stands for."""
     values = {field: details[word] for word, field in _FIELDS.items() if word in details}
     drawn = [each for word, make in _KINDS.items() if details.get(word) for each in make(details[word])]
@@ -128,7 +128,8 @@ def _evidence_of(details: Mapping[str, Any]) -> dict[str, Any]:
     return values | {"evidence": [*drawn, *facts]}
 
 
-def _plain(value: Any) -> Cell:
+def _plain(value: object) -> Cell:
     """A single value; what others nested is shown as JSON."""
-    is_single = value is None or isinstance(value, str | int | float)
-    return value if is_single else json.dumps(value, ensure_ascii=False)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return json.dumps(value, ensure_ascii=False)

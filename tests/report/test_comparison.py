@@ -201,7 +201,8 @@ def test_figures_of_the_environment_that_a_former_version_recorded_depend_on_the
     declared = {"id": "shop.power", "challenge": "environment", "title": "Power", "unit": "W", "better": "lower"}
     words = {"meaning": "Power.", "harm": "", "remedy": ""}
     value = record(finding("shop.power", challenge="environment"), declarations=[declared | words])
-    (known,) = former.lifted(value)["declarations"]
+    own: Any = former.lifted(value)["declarations"]
+    (known,) = own
     assert known["measured_on"] == ["test data", "machine"]
 
 

@@ -70,7 +70,7 @@ def everything() -> Any:
     second = finding("quality.mcc", details=details, waiver={
         "owner": "A. Person", "reason": "known", "expires": "2027-01-31", "valid": True,
     })  # fmt: skip
-    energy = {"estimate": 0.00020, "low": 0.00003, "high": 0.00062, "unit": "Wh per 1,000 predictions"}
+    energy: Any = {"estimate": 0.00020, "low": 0.00003, "high": 0.00062, "unit": "Wh per 1,000 predictions"}
     findings = [
         *EVERYTHING["findings"],
         finding("environment.inference_energy", gate={"max": 0.025}, **energy),
