@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from audit import Attributions
 from audit.cli import main
 from audit.models import minilm
 from tests.conftest import write_csv
-from tests.helpers import ROOT, Runner, Shared, WritePolicy, fits_the_schema
+from tests.helpers import ROOT, Runner, Shared, WritePolicy, fits_the_schema, recorded
 
 slow = pytest.mark.slow("audits a pretrained encoder, trained on few rows", seconds=60)
 on_the_encoder = pytest.mark.xdist_group("minilm")
@@ -140,8 +141,8 @@ def test_it_knows_words_that_it_was_not_taught(minilm_audit: dict[str, Any]) -> 
 @slow
 @on_the_encoder
 def test_its_explanations_name_the_words_that_decide(minilm_audit: dict[str, Any]) -> None:
-    details = finding(minilm_audit, "transparency.explanations")["details"]
-    named = [max(each["parts"], key=lambda part: part[1])[0] for each in details["explained"]]
+    (shown,) = recorded(finding(minilm_audit, "transparency.explanations")).shown(Attributions)
+    named = [max(each.parts, key=lambda part: part[1])[0] for each in shown.answers]
     assert len(named) >= 3
     assert set(named) <= {*UNSEEN[0], *UNSEEN[1]}
 

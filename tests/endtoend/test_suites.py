@@ -33,7 +33,7 @@ on_the_demo = pytest.mark.xdist_group("demo")
 def audit(
     folder: Path, cache: Path, *arguments: str, suites: Path | None = SUITES
 ) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
-    """Run the suites like a user, in a process of their own; gives the record too, if there is one."""
+    """Run the suites like a user, in a process of their own; gives the record too, its sentences in English."""
     command = [sys.executable, "-m", "pytest", *([str(suites)] if suites else []), "-p", "no:cacheprovider"]
     command += ["--audit-cache", str(cache), "--audit-out", str(folder / "reports"), *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800)
@@ -41,7 +41,7 @@ def audit(
     value = json.loads(path.read_text("utf-8")) if path.exists() else {}
     if value:
         fits_the_schema(value)
-    return done, value
+    return done, dict(english(value))
 
 
 def verdicts(value: dict[str, Any]) -> dict[str, str]:
@@ -80,7 +80,8 @@ def test_the_demo_passes_in_each_challenge(demo_audit: tuple[Path, dict[str, Any
     passed = {finding["challenge"] for finding in value["findings"] if finding["verdict"] == "pass"}
     assert passed == {"quality", "ethics", "privacy", "security", "environment", "transparency"}
     gated = {finding["verdict"] for finding in value["findings"] if finding["gate"]}
-    assert gated == {"pass"}
+    assert gated == {"pass", "not_exceeded"}
+    assert [f["id"] for f in value["findings"] if f["verdict"] == "not_exceeded"] == ["privacy.canary_epsilon"]
     # Without a gate: what needs a former audit, and what is only reported.
     rest = {finding["verdict"] for finding in value["findings"] if not finding["gate"]}
     assert rest == {"reported", "not_assessed"}
@@ -188,7 +189,7 @@ def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_n
         (folder / "audit.toml").write_text(text.replace("5e-4", "1e-3" if epochs > 1 else "1e-5") + gate, "utf-8")
         done, value = audit(folder, folder / "cache", "-k", "canary", "-v", "-rA", suites=SUITES / "test_privacy.py")
         verdict[epochs] = verdicts(value)["privacy.canary_epsilon"]
-        assert done.returncode == (verdict[epochs] != "pass"), done.stdout + done.stderr
+        assert done.returncode == (verdict[epochs] == "fail"), done.stdout + done.stderr
         settings = policy.read(folder / "audit.toml").privacy
         training = data.load(policy.read(folder / "audit.toml"), "train", (), tmp_path / "datasets")
         drawn = canaries.draw(training, settings.canaries, settings.canary_share, 0)
@@ -200,7 +201,8 @@ def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_n
         # Not even three of its words in a row.
         parts = {" ".join(text.split()[i : i + 3]).encode() for text in drawn.examples.texts for i in range(6)}
         assert not any(part in content for part in parts for content in written)
-    assert verdict == {12: "fail", 1: "pass"}
+    # A lower bound is no pass: it is not exceeded.
+    assert verdict == {12: "fail", 1: "not_exceeded"}
 
 
 @slow(seconds=29)
