@@ -5,13 +5,17 @@ A probe returns a :class:`Result`; its declaration stamps it with id and unit, w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from numbers import Integral
 from typing import Any, Literal, TypeVar
 
 from audit.core.evidence import Cell, Evidence, Facts, Pairs, Table
 from audit.statistics import Settling
 
+# Of sums of floats that make a figure and its ends.
+_ROUNDING = 1e-9
 _T = TypeVar("_T")
 
 
@@ -84,6 +88,26 @@ class Result:
     settle: Callable[[float], Settling | str | None] | None = field(
         default=None, repr=False, compare=False, kw_only=True
     )
+
+    def __post_init__(self) -> None:
+        """Refuse figures that no gate can be held against: a verdict on them would be one on nothing.
+
+        Raises
+        ------
+        ValueError
+        """
+        figures = (self.estimate, self.low, self.high)
+        known = [value for value in figures if value is not None]
+        if any(math.isnan(value) for value in known):
+            raise ValueError(f"a result with a figure that is no number: {figures}")
+        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        estimate = self.estimate if self.estimate is not None else low
+        if not low - _ROUNDING <= estimate <= high + _ROUNDING:
+            raise ValueError(f"a result whose estimate does not lie within its interval: {figures}")
+        if not isinstance(self.n, Integral) or self.n < 0:
+            raise ValueError(f"a result with n = {self.n!r}; expected how many examples it rests on")
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"a result with confidence = {self.confidence!r}; expected a share between 0 and 1")
 
     @classmethod
     def census(cls, value: float, n: int, method: str, **more: Any) -> Result:

@@ -145,7 +145,7 @@ def scale_of(unit: str) -> str:
 
 def is_unit(unit: str) -> bool:
     """Whether it is a unit, and no phrase that says what a pure number counts: "mean F1 score of the classes"."""
-    return bool(unit) and (" " not in unit or unit.split()[0] in SYMBOLS)
+    return bool(unit.strip()) and (" " not in unit or unit.split()[0] in SYMBOLS)
 
 
 def _scaled(value: float | None, unit: str) -> float | None:

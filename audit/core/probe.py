@@ -122,6 +122,8 @@ class DeclaredProbe(Generic[P]):
     def __init__(
         self, declaration: Probe, measure: Callable[P, Result | Generator[Tally, bool | None, Result]]
     ) -> None:
+        if declaration.bracket and declaration.bracket not in inspect.signature(measure).parameters:
+            raise TypeError(f"{declaration.id}: the function has no parameter '{declaration.bracket}' for the bracket")
         self.declaration = declaration
         self._measure = measure
         functools.update_wrapper(self, measure)

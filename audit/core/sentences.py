@@ -44,7 +44,7 @@ class Sentence(str):
     template: str
     values: Mapping[str, Value]
 
-    def __new__(cls, template: str, **values: Value) -> Sentence:
+    def __new__(cls, template: str, /, **values: Value) -> Sentence:
         """Fill the template in English."""
         self = super().__new__(cls, fill(template, values))
         self.template, self.values = template, values
@@ -148,7 +148,8 @@ def from_json(value: object) -> str:
     """The sentence of :func:`to_json`."""
     if not isinstance(value, Mapping):
         return "" if value is None else str(value)
-    values = {
-        name: from_json(part) if isinstance(part, Mapping) else part for name, part in value.get("values", {}).items()
-    }
-    return Sentence(value["template"], **values)
+    template, parts = value.get("template"), value.get("values")
+    if not isinstance(template, str) or not isinstance(parts, Mapping):
+        return "…"  # cut, since it was nested too deeply
+    values = {name: from_json(part) if isinstance(part, Mapping) else part for name, part in parts.items()}
+    return Sentence(template, **values)

@@ -144,11 +144,16 @@ def merge(findings: Iterable[FindingRecord]) -> list[FindingRecord]:
 def verdict_of(record: Record) -> str:
     """The verdict of a record as its findings bear it out: former versions let some blocking findings pass.
 
-    Their inconclusive findings do not say whether they were let pass; the policy beside them does.
+    Their inconclusive findings do not say whether they were let pass; the policy beside them does. No record of an
+    audit that did not come to its end passes.
     """
     lenient = section(record["policy"], "audit").get("inconclusive") != "fail"
-    blocked = any(blocks({"tolerated": lenient, **finding}) for finding in record["findings"])
-    return "fail" if record["verdict"] == "pass" and blocked else str(record["verdict"])
+    if record["verdict"] != "pass":
+        return str(record["verdict"])
+    if any(blocks({"tolerated": lenient, **finding}) for finding in record["findings"]):
+        return "fail"
+    is_whole = record["complete"] and not record["not_run"] and not record.get("interrupted")
+    return "pass" if is_whole and not record.get("restarted") else "incomplete"
 
 
 def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:

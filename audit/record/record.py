@@ -11,6 +11,7 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -96,14 +97,14 @@ def as_dict(finding: Finding) -> FindingRecord:
         "high": m.high,
         "confidence": m.confidence,
         "n": int(m.n),
-        "sample": m.sample,
+        "sample": _masked(str(m.sample)),
         "unit": m.unit,
         "gate": None if finding.gate is None else _gate(finding.gate),
         "waiver": finding.waiver,
         "method": _masked(to_json(m.method)),
         "reason": _masked(to_json(finding.reason)),
         "evidence": [
-            evidence.to_json(each) if isinstance(each, evidence.Pairs) else _masked(evidence.to_json(each))
+            _masked_beside_texts(each) if isinstance(each, evidence.Pairs) else _masked(evidence.to_json(each))
             for each in m.evidence
             if not (isinstance(each, evidence.Pairs) and withheld())
         ],
@@ -137,6 +138,18 @@ def _each(value: _T, change: Callable[[object], object]) -> _T:
     elif isinstance(value, list | tuple):
         changed = [_each(item, change) for item in value]
     return cast("_T", changed)
+
+
+def _masked_beside_texts(pairs: evidence.Pairs) -> dict[str, object]:
+    """Texts were masked where they were made, a pair together; what stands beside them is masked here."""
+    items = [
+        {
+            name: part if name in ("before", "after") else _masked(part)
+            for name, part in cast("dict[str, object]", evidence.to_json(pair)).items()
+        }
+        for pair in pairs.items
+    ]
+    return {**_masked(evidence.to_json(replace(pairs, items=()))), "items": items}
 
 
 def _masked(value: _T) -> _T:
@@ -246,6 +259,30 @@ def _validator(name: str) -> Validator:
     return validator_for(schema(name))(schema(name))
 
 
+@cache
+def _finding_validator() -> Validator:
+    from jsonschema.validators import validator_for
+
+    of_finding = {"$ref": "#/$defs/finding", "$defs": schema()["$defs"]}
+    return cast("Validator", validator_for(schema())(of_finding))
+
+
+def check(finding: FindingRecord) -> None:
+    """Hold one finding against the schema, while its test can still be told.
+
+    Raises
+    ------
+    ValueError
+        Says where it does not fit: what a probe returned is of another form than it should be.
+    """
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_finding_validator().iter_errors(finding))
+    if error is not None:
+        where = "/".join(map(str, error.absolute_path))
+        raise ValueError(f"{finding['id']}: {where} of its result: {message(error.message, 120)}")
+
+
 def _validate(value: object, name: str = SCHEMA) -> None:
     """As :func:`jsonschema.validate`, which would hold our own schema against the schema of schemas each time."""
     from jsonschema.exceptions import best_match
@@ -301,6 +338,9 @@ def read(path: Path, shown: Path | None = None) -> Record:
         value = json.loads(source.read_text("utf-8"))
         is_former = isinstance(value, dict) and value.get("schema_version") == 1
         _validate(value, former.SCHEMA if is_former else SCHEMA)
+        lifted = former.lifted(value) if is_former else value
+        if is_former:
+            _validate(lifted)
     except OSError as error:
         raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):
@@ -310,7 +350,7 @@ def read(path: Path, shown: Path | None = None) -> Record:
         said = f"{where}: {message(error.message, 120)}"
         raise AuditError(f"{path}: not a record of schema version {1 if is_former else 2} ({said}).") from None
     # The schema says that it is one.
-    return cast("Record", former.lifted(value) if is_former else value)
+    return cast("Record", lifted)
 
 
 def mark_incomplete(folder: Path, out: Path) -> Record | None:

@@ -16,7 +16,7 @@ from audit.core.records import FindingRecord, Record, WaiverRecord
 from audit.core.sentences import Sentence, joined
 from audit.core.verdict import Finding, Verdict, blocks, is_waived, judge
 from audit.policy.policy import Policy
-from audit.record.record import as_dict
+from audit.record.record import as_dict, check
 
 # An ERROR cannot be waived: there is no measurement to accept.
 _WAIVABLE = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_ASSESSED)
@@ -85,6 +85,11 @@ class Decisions:
         measurement : Measurement
         challenge : str or None
             Which of the audit's challenges the test belongs to; None for the id's own.
+
+        Raises
+        ------
+        ValueError
+            If the measurement is of a form that no record can hold.
         """
         full_id = measurement.id
         gate = self.policy.gate(full_id)
@@ -100,7 +105,9 @@ class Decisions:
             turned = Sentence("it passed in the former audit, and no gate that passed may turn")
             reason = joined([reason, turned], "; ")
         finding = self._finding(full_id, challenge, verdict, reason, measurement)
-        return Decision(replace(finding, tolerated=tolerated))
+        decision = Decision(replace(finding, tolerated=tolerated))
+        check(decision.recorded)
+        return decision
 
     def not_assessed(self, full_id: str, reason: str, challenge: str | None = None, *, arises: bool = True) -> Decision:
         """An id that could not be measured, and why; ``arises`` is whether the policy has this bracket of it at all."""

@@ -709,6 +709,42 @@ def test_what_another_package_says_of_its_ids_stands_in_every_report_without_the
     assert compared["objective"] == {"id": "service.answered[phone]", "better": "higher"}
 
 
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        ("Result(0.5, 0.9, 0.1, 5, 'm')", "does not lie within its interval"),
+        ("Result(0.9, 0.4, 0.6, 5, 'm')", "does not lie within its interval"),
+        ("Result(float('nan'), 0.4, 0.6, 5, 'm')", "is no number"),
+        ("Result(0.5, 0.4, 0.6, -5, 'm')", "n = -5"),
+        ("Result(0.5, 0.4, 0.6, 5, 'm', 95)", "confidence = 95"),
+        ("Result(0.5, 0.4, 0.6, 5, 'm', outcome='so so')", "outcome of its result"),
+        ("Result(0.5, 0.4, 0.6, 5, 'm', evidence=[None])", "probe broke"),
+    ],
+)
+def test_a_result_that_makes_no_sense_is_an_error_and_never_a_pass(
+    run: Runner, write_policy: WritePolicy, result: str, says: str
+) -> None:
+    write_policy(**{"gates.length": "mean = { max = 1000 }"})
+    run.pytester.makeconftest(
+        f"""
+        from audit import Probe, Result
+
+        @Probe("length.mean", "transparency", "Mean length", "characters", "lower", "Length.")
+        def mean_length(test_data):
+            return {result}
+
+        def pytest_audit_probes():
+            return [mean_length]
+        """
+    )
+    run.pytester.makepyfile(test_extensions=(ROOT / "suites" / "test_extensions.py").read_text("utf-8"))
+    assert run().ret == 1
+    finding = run.finding("length.mean")
+    assert finding["verdict"] == "error"
+    assert says in finding["reason"]
+    assert run.record["verdict"] == "fail"
+
+
 def test_without_other_probes_their_test_is_not_there(run: Runner, write_policy: WritePolicy) -> None:
     write_policy()
     suite = ROOT / "suites" / "test_extensions.py"

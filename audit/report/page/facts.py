@@ -149,7 +149,7 @@ def run(record: Record) -> Facts:
     provenance, scoring = record["provenance"], record["scoring"]
     return [
         *_known((PAGE["command"], provenance.get("command")), (PAGE["created"], record["created"])),
-        (PAGE["duration"], f"{text.figure(round(record['duration_s']))} s"),
+        (PAGE["duration"], f"{text.figure(round(record['duration_s'] or 0))} s"),
         (PAGE["commit"], text.cell(provenance.get("commit") or PAGE["no_commit"])),
         (PAGE["policy_file"], text.cell(provenance.get("policy_file") or PAGE["embedded"])),
         *_known((PAGE["seed"], str(provenance.get("seed", ""))), (PAGE["device"], provenance.get("device"))),

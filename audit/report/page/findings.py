@@ -191,7 +191,7 @@ class FindingView:
         sample = self.finding["sample"]
         if not sample:
             return ""
-        n = self.finding["n"]
+        n = self.finding["n"] or 0  # a number too large to show was left out
         if sample in words.SAMPLES:
             return counted(words.SAMPLES[sample], n, n=text.figure(n))
         return f"{text.figure(n)} {text.english(sample.removesuffix('s') if n == 1 else sample)}"

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from audit.core import numbers
 from audit.core.numbers import Figures, is_number
-from audit.core.records import Record
+from audit.core.records import FindingRecord, GateRecord, Record
 from audit.core.sentences import Sentence, fill, from_json
 from audit.core.verdict import verdict_of
 from audit.policy import toml
@@ -56,7 +56,13 @@ def _text(value: str) -> str:
 def shown(record: Record) -> Record:
     """A clean copy of a record, under the verdict that its findings bear out."""
     cleaned = cast("Record", clean(record))  # a copy has its form
-    return {**cleaned, "verdict": verdict_of(record)}
+    findings: list[FindingRecord] = [
+        {**finding, "gate": cast("GateRecord", {way: 1e15 if bound is None else bound for way, bound in gate.items()})}
+        if (gate := finding["gate"])
+        else finding
+        for finding in cleaned["findings"]
+    ]  # a bound too large to show is still a bound
+    return {**cleaned, "findings": findings, "verdict": verdict_of(record)}
 
 
 def _finite(value: float) -> float | None:

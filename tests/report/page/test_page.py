@@ -1249,3 +1249,31 @@ def test_lines_rise_with_the_value_and_go_right_by_multiples() -> None:
     assert y1 - y2 == pytest.approx((y2 - y3) / 2, abs=0.2)
     # One point, one value: in the middle, and no division by zero.
     assert "nan" not in figures.lines([[[1, 0.5, 0.5, 0.5]]], "label")
+
+
+@pytest.mark.parametrize("change", [{"not_run": ["quality.mcc"]}, {"complete": False}, {"interrupted": True}])
+def test_no_record_of_an_audit_that_did_not_end_says_released(change: dict[str, Any]) -> None:
+    assert "Incomplete" in page(record(finding(), **change)).text[:200]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n": 10**400}, {"unit": " "}, {"gate": {"max": 10**400}}, {"gate": {"max": 1e16}},
+        {"reason": {"template": "{cls} {template}", "values": {"cls": "a", "template": "b"}}},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_odd_figures_and_sentences_of_a_record_are_shown(change: dict[str, Any], language: str) -> None:
+    value: Any = record(finding())
+    value["findings"][0] |= change
+    assert "</html>" in report.render(value, language)
+
+
+def test_a_sentence_that_is_nested_too_deeply_is_cut() -> None:
+    value: Any = record(finding())
+    sentence: Any = "x"
+    for _ in range(40):
+        sentence = {"template": "{before}", "values": {"before": sentence}}
+    value["findings"][0]["summary"] = sentence
+    assert "…" in page(value).text
