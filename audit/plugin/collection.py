@@ -17,7 +17,7 @@ from audit.core.errors import AuditError
 from audit.core.identifiers import CHALLENGES
 from audit.core.probe import DeclaredProbe
 from audit.plugin.findings import declared_ids
-from audit.plugin.overrides import REPLACEABLE, concerns_audit, functions, has_fixtures, is_ours, misplaced
+from audit.plugin.overrides import concerns_audit, has_fixtures, is_ours, misplaced, overridden
 from audit.plugin.state import STATE, Run, extra_probes
 
 # Suites beside the audit's own, in folders of these names in `suites/`: collected only where they are named.
@@ -117,11 +117,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not concerned or config.option.collectonly:
         return
     run.active = True
-    run.overridden = tuple(
-        name
-        for name in REPLACEABLE
-        if any(name in i._fixtureinfo.name2fixturedefs and not is_ours(i, name) for i in functions(concerned))
-    )
+    run.overridden = overridden(concerned)
     run.problem = run.problem or misplaced(concerned, config)
     try:
         if run.problem is None:

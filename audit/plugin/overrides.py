@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
 
@@ -16,6 +16,9 @@ from audit.plugin.findings import declared_ids
 from audit.plugin.state import STATE, Run
 from audit.plugin.terminal import short
 from audit.probes.catalogue import ids
+
+if TYPE_CHECKING:
+    from audit.core.probe import DeclaredProbe
 
 REPLACEABLE = ("model", "scorer")
 # Fixtures that session fixtures request lazily, after their own setup.
@@ -38,6 +41,24 @@ def _is_own(definition: pytest.FixtureDef[object]) -> bool:
     return bool(definition.func.__module__ == fixtures.__name__)
 
 
+def definitions_of(item: pytest.Function) -> Mapping[str, Sequence[pytest.FixtureDef[object]]]:
+    """The fixtures that a test gets, and those that a packaged probe asks for later, by its parameters."""
+    own = item._fixtureinfo.name2fixturedefs
+    asked = item.callspec.params.get("probe") if hasattr(item, "callspec") else None
+    if not (isinstance(asked, tuple) and is_ours(item, "probe")):
+        return own
+    probe: DeclaredProbe[...] = asked[0]
+    names = tuple(name for name in inspect.signature(probe).parameters if name != probe.declaration.bracket)
+    _, later = item.session._fixturemanager.getfixtureclosure(item, names, frozenset())
+    return {**later, **own}
+
+
+def overridden(items: Iterable[pytest.Item]) -> tuple[str, ...]:
+    """The fixtures of the repository's own that take the place of the audit's for one of these tests."""
+    every = [definitions_of(item) for item in functions(items)]
+    return tuple(name for name in REPLACEABLE if any(name in each and not _is_own(each[name][-1]) for each in every))
+
+
 def concerns_audit(item: pytest.Item) -> bool:
     if item.get_closest_marker("measures") is not None:
         return True
@@ -52,8 +73,11 @@ def misplaced(items: Iterable[pytest.Item], config: pytest.Config) -> str | None
     """What is wrong with a fixture of the repository's own that a test of the suites would get; None if nothing is."""
     known = ids()
     for item in functions(items):
-        definitions = item._fixtureinfo.name2fixturedefs
-        if not declared_ids(item) or not all(base_id(name) in known for name in declared_ids(item)):
+        definitions = definitions_of(item)
+        is_suite = definitions is not item._fixtureinfo.name2fixturedefs or (
+            declared_ids(item) and all(base_id(name) in known for name in declared_ids(item))
+        )
+        if not is_suite:
             continue  # a test of their own may have fixtures of its own
         for name, (*former, used) in definitions.items():
             if not any(map(_is_own, former)) or _is_own(used):

@@ -745,6 +745,40 @@ def test_a_result_that_makes_no_sense_is_an_error_and_never_a_pass(
     assert run.record["verdict"] == "fail"
 
 
+@pytest.mark.parametrize(("fixture", "status"), [("predictions", 4), ("scorer", 0)])
+def test_what_a_packaged_probe_asks_for_is_the_audits_own(
+    run: Runner, write_policy: WritePolicy, fixture: str, status: int
+) -> None:
+    write_policy()
+    scope = '(scope="session")'
+    run.pytester.makeconftest(
+        f"""
+        import pytest
+        from audit import Predictions, Probe, Result
+
+        @pytest.fixture{scope}
+        def {fixture}(test_data):
+            class Own:
+                def predict(self, texts): return Predictions([[0.9, 0.1, 0.0]] * len(texts), test_data.classes)
+            return Own()
+
+        @Probe("shop.calls", "quality", "Calls", "", "lower", "Calls.")
+        def calls({fixture}):
+            return Result.census(0, 1, "counted")
+
+        def pytest_audit_probes():
+            return [calls]
+        """
+    )
+    run.pytester.makepyfile(test_extensions=(ROOT / "suites" / "test_extensions.py").read_text("utf-8"))
+    result = run()
+    assert result.ret == status
+    if status:
+        result.stderr.fnmatch_lines([f"ERROR: *the fixture `{fixture}` takes the place of the audit's own*"])
+    else:
+        assert run.record["provenance"]["overridden"] == [fixture]
+
+
 def test_without_other_probes_their_test_is_not_there(run: Runner, write_policy: WritePolicy) -> None:
     write_policy()
     suite = ROOT / "suites" / "test_extensions.py"
