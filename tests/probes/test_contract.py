@@ -579,12 +579,16 @@ def test_one_that_holds_to_it_is_told_nothing() -> None:
         ({"rules": ("MEASURE 9.9",)}, "no standard has a rule 'MEASURE 9.9'"),
         ({"guide": "docs/refunds.md#how"}, "its guide docs/refunds.md does not exist"),
         ({"brackets": ("a", "b")}, "go together"),
-        ({"brackets": ("a", "b"), "bracket": "kind"}, "no parameter `kind`"),
         ({"better": "lower"}, "the verdict is"),
     ],
 )
 def test_a_declaration_that_is_not_whole_is_told(declared: Mapping[str, Any], words: str) -> None:
     assert words in _told(_probe(declared))
+
+
+def test_a_bracket_that_the_function_does_not_take_is_refused_where_it_is_declared() -> None:
+    with pytest.raises(TypeError, match="no parameter 'kind' for the bracket"):
+        _probe({"brackets": ("a", "b"), "bracket": "kind"})
 
 
 def test_nothing_is_asked_of_a_direction_that_there_is_not() -> None:
@@ -605,10 +609,10 @@ def test_a_gate_that_does_not_tell_two_models_apart_is_told(gate: Gate | float, 
     [
         ({"method": lambda said: ""}, "how it was measured"),
         ({"n": lambda said: 0}, "on what it rests"),
-        ({"confidence": lambda said: 95}, "confidence is 95"),
-        ({"low": lambda said: 0.99, "estimate": lambda said: 0.9}, "not in this order"),
+        ({"confidence": lambda said: 95}, "confidence = 95"),
+        ({"low": lambda said: 0.99, "estimate": lambda said: 0.9}, "does not lie within its interval"),
         ({"high": lambda said: 1.2}, "do not all lie in its range"),
-        ({"high": lambda said: float("nan")}, "not all finite"),
+        ({"high": lambda said: float("nan")}, "is no number"),
         ({name: lambda said: None for name in ("estimate", "low", "high")}, "no estimate, and says not why"),
         (
             {"low": lambda said: float("inf"), "estimate": lambda said: None, "high": lambda said: None},
