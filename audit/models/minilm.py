@@ -113,8 +113,11 @@ def _published(name: str) -> bytes:
     again = f"install it anew with `{INSTALL} --force-reinstall`."
     try:
         content = path.read_bytes()
-    except OSError:
-        raise AuditError("model '") from None
+    except OSError as error:
+        where = printable(path, _LONGEST_PATH)
+        raise AuditError(
+            f"model '{SOURCE}': {where} of the package {PACKAGE} cannot be read ({error.strerror}); {again}"
+        ) from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != PUBLISHED[name]:
         raise AuditError(
