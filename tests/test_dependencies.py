@@ -18,7 +18,6 @@ pytestmark = pytest.mark.slow("parses every source", seconds=4)
 
 # Declared, though no line of the folders that it is declared for imports it.
 NOT_IMPORTED = {
-    "pytest-xdist": "the user's `-n`: the audit runs under its workers and imports nothing of it",
     "coverage": "a command: benchmarks run the tests under it",
     "ruff": "a command of `make lint`",
     "mypy": "a command of `make lint`",
