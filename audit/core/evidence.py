@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import Annotated, Literal, TypeVar, get_args, get_type_hints, overload
 
 from audit.core.sentences import from_json as sentence_from_json
@@ -250,14 +251,14 @@ def from_json(value: Mapping[str, object]) -> Evidence | None:
 
 
 def _revived(kind: type[_T], value: Mapping[str, object]) -> _T:
-    parts = _parts(kind)
+    parts = _parts(kind)  # type: ignore[arg-type]  # to mypy no type[T] is hashable
     return kind(
         **{
-            name: [_revived(parts[name], each) for each in item]
-            if name in parts and isinstance(item, Sequence)
+            name: [_revived(part, each) for each in item]
+            if (part := parts[name]) is not None and isinstance(item, Sequence)
             else _plain(item)
             for name, item in value.items()
-            if name in _names(kind)
+            if name in parts
         }
     )
 
@@ -268,11 +269,8 @@ def _plain(value: object) -> object:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _names(kind: type) -> frozenset[str]:
-    return frozenset(field.name for field in fields(kind))
-
-
-def _parts(kind: type) -> Mapping[str, type]:
-    """The fields of a kind that are sequences of a type of their own."""
+@cache
+def _parts(kind: type[object]) -> Mapping[str, type | None]:
+    """The fields of a kind, with the type of their items where they are sequences of a type of its own."""
     items = {name: (get_args(hint) or (None,))[0] for name, hint in get_type_hints(kind).items()}
-    return {name: item for name, item in items.items() if is_dataclass(item) and isinstance(item, type)}
+    return {name: item if is_dataclass(item) and isinstance(item, type) else None for name, item in items.items()}

@@ -97,15 +97,21 @@ class Result:
         ValueError
         """
         figures = (self.estimate, self.low, self.high)
-        known = [value for value in figures if value is not None]
-        if any(math.isnan(value) for value in known):
+        if any(value is not None and math.isnan(value) for value in figures):
             raise ValueError(f"a result with a figure that is no number: {figures}")
-        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
-        estimate = self.estimate if self.estimate is not None else low
-        if not low - _ROUNDING <= estimate <= high + _ROUNDING:
-            raise ValueError(f"a result whose estimate does not lie within its interval: {figures}")
+        if self.estimate is None:
+            if self.high is not None or self.low not in (None, math.inf):
+                raise ValueError(f"a result with an interval and no estimate in it: {figures}")
+        elif not math.isfinite(self.estimate):
+            raise ValueError(f"a result whose estimate is infinite: {figures}; where nothing bounds it, it has none")
+        else:
+            low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+            if not low - _ROUNDING <= self.estimate <= high + _ROUNDING:
+                raise ValueError(f"a result whose estimate does not lie within its interval: {figures}")
         if not isinstance(self.n, Integral) or self.n < 0:
             raise ValueError(f"a result with n = {self.n!r}; expected how many examples it rests on")
+        if self.n == 0 and self.estimate is not None:
+            raise ValueError(f"a result with figures, {figures}, and n = 0; expected on what it rests")
         if not 0 < self.confidence < 1:
             raise ValueError(f"a result with confidence = {self.confidence!r}; expected a share between 0 and 1")
 

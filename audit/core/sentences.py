@@ -78,8 +78,8 @@ def interval(estimate: float, low: float | None, high: float | None) -> str:
     if low == estimate == high:
         return shown
     if high is None:
-        return Sentence("at least {figure}", figure=shown)
-    return Sentence("{estimate} [{low}, {high}]", estimate=shown, low="…" if low is None else least, high=most)
+        return Sentence(numbers.AT_LEAST, figure=shown)
+    return Sentence(numbers.IN_BRACKETS, estimate=shown, low="…" if low is None else least, high=most)
 
 
 def fill(

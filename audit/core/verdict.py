@@ -182,7 +182,7 @@ def _judged(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
     if near is not None and flip * near > flip * bound:
         whole = "" if near == far else Sentence("the whole interval is beyond the gate")
         return Verdict.FAIL, m.unbounded or whole
-    if m.high is None and m.low is not None and gate.max is not None:
+    if m.high is None and m.low is not None and m.low == m.estimate and gate.max is not None:
         return Verdict.NOT_EXCEEDED, Sentence("this attack shows no more; the leak itself is not bounded")
     return Verdict.INCONCLUSIVE, _what_would_settle(m, gate)
 

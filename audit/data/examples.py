@@ -66,6 +66,10 @@ def fingerprint(values: Iterable[str]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 @dataclass(frozen=True)
 class Spellings:
     """How the cells of a subgroup column were read.
@@ -151,13 +155,35 @@ class Examples:
         crossed = [None if None in row else " × ".join(row) for row in zip(*parts, strict=True)]
         return np.array(crossed, dtype=object)
 
+    def drawn(self, purpose: str) -> NDArray[np.int64]:
+        """All rows in a random order that their content alone decides: the first k are a sample of k.
+
+        By SHA-256 of the purpose and the text, in small letters and with single spaces. No seed and no order of rows
+        comes in, so that nobody draws again until the sample suits him.
+
+        Parameters
+        ----------
+        purpose : str
+            Most often a probe's id: what is drawn for one says nothing of what is drawn for another.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            Equal texts stand together, by label and groups.
+        """
+        columns = [self.subgroups[name] for name in sorted(self.subgroups)]
+
+        def key(row: int) -> tuple[str, ...]:
+            text, label = self.texts[row], self.classes[self.labels[row]]
+            normal = " ".join(text.casefold().split())
+            return _digest(f"{purpose}/{normal}"), text, label, *(str(column[row]) for column in columns)
+
+        return np.array(sorted(range(len(self)), key=key), dtype=np.int64)
+
     def sample(self) -> Examples:
-        """A seeded sample of ``max_examples`` for the costly probes, or all."""
+        """The sample of ``max_examples`` that all costly probes share, since it is scored once; or all."""
         size = self.protocol.max_examples
-        if not 0 < size < len(self):
-            return self
-        rows = np.random.default_rng(self.protocol.seed).choice(len(self), size, replace=False)
-        return self.take(np.sort(rows))
+        return self.take(self.drawn("sample")[:size]) if 0 < size < len(self) else self
 
     @cached_property
     def fingerprint(self) -> str:
@@ -172,8 +198,7 @@ class Examples:
         seen: Counter[tuple[str, str]] = Counter()
         keys = []
         for text, label in zip(self.texts, self.labels, strict=True):
-            digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-            pair = (digest, self.classes[label])
+            pair = (_digest(text), self.classes[label])
             keys.append((*pair, seen[pair]))
             seen[pair] += 1
         return keys
@@ -354,7 +379,7 @@ def load_elsewhere(
     Parameters
     ----------
     home : Examples
-        The policy's test data. Rows of other labels than its classes are left out, and a seeded sample is drawn in
+        The policy's test data. Rows of other labels than its classes are left out, and a sample is drawn in
         which the classes have its shares: a model that leans to one class would else seem to gain or lose by them.
     size : int
         How many rows at most.
@@ -399,11 +424,8 @@ def load_elsewhere(
     )
     shares = np.bincount(home.labels, minlength=len(classes)) / len(home)
     total = min(size, float((np.bincount(labels) / shares).min()))
-    rng = np.random.default_rng(policy.audit.seed)
-    drawn = [
-        rng.choice(np.flatnonzero(labels == i), max(1, int(share * total + 1e-9)), replace=False)
-        for i, share in enumerate(shares)
-    ]
+    order = examples.drawn("elsewhere")
+    drawn = [order[labels[order] == i][: max(1, int(share * total + 1e-9))] for i, share in enumerate(shares)]
     return examples.take(np.sort(np.concatenate(drawn))), len(texts) - len(kept)
 
 
@@ -485,8 +507,7 @@ def _share_of_file(texts: list[str], role: Role, policy: Policy, name: str) -> N
 
 
 def _fraction(text: str, seed: int) -> float:
-    digest = hashlib.sha256(f"{seed}/{text}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+    return int(_digest(f"{seed}/{text}")[:16], 16) / 2**64
 
 
 def _require(column: str, columns: tables.Columns, name: str, key: str) -> None:

@@ -55,7 +55,7 @@ def _item(of: object) -> Item:
         return _inline(of)
     if isinstance(of, list | tuple):
         array = tomlkit.array()
-        array.extend(_item(each) for each in of)
+        array.extend(_item(each) for each in of if each is not None)
         return array
     item: Item = tomlkit.item(of)
     return item

@@ -9,7 +9,7 @@ from typing import Any
 from audit.core.probe import Alarm, Probe
 from audit.core.records import Record
 
-_FIELDS = {field.name: field for field in fields(Probe)}
+FIELDS = {field.name: field for field in fields(Probe)}
 
 
 def to_json(declared: Iterable[Probe]) -> list[Mapping[str, object]]:
@@ -17,7 +17,7 @@ def to_json(declared: Iterable[Probe]) -> list[Mapping[str, object]]:
     return [
         {
             name: value._asdict() if isinstance(value, Alarm) else list(value) if isinstance(value, tuple) else value
-            for name, field in _FIELDS.items()
+            for name, field in FIELDS.items()
             if (value := getattr(each, name)) != field.default
         }
         for each in declared
@@ -35,7 +35,7 @@ def revived(declared: Iterable[Mapping[str, object]]) -> Mapping[str, Probe]:
 
 
 def _declaration(value: Mapping[str, object]) -> Probe:
-    known: dict[str, Any] = {name: item for name, item in value.items() if name in _FIELDS}
+    known: dict[str, Any] = {name: item for name, item in value.items() if name in FIELDS}
     if known.get("alarm"):
         known["alarm"] = Alarm(**known["alarm"])
     known |= {name: tuple(item) for name, item in known.items() if isinstance(item, list)}

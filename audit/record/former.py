@@ -88,10 +88,10 @@ def lifted(record: Mapping[str, Any]) -> dict[str, object]:
 
 def _declaration(value: Mapping[str, object]) -> dict[str, object]:
     """What another package declared; what this version does not know is dropped."""
-    kept = {name: item for name, item in value.items() if name != "within_one"}
+    known = {name: item for name, item in value.items() if name in declarations.FIELDS}
     # Figures of this challenge were taken to depend on the machine then, whoever declared them.
     timed = {"measured_on": ["test data", "machine"]} if value["challenge"] == "environment" else {}
-    return {**kept, **timed}
+    return {**known, **timed}
 
 
 def finding(value: Mapping[str, Any], known: Mapping[str, Probe] | None = None) -> dict[str, object]:

@@ -336,11 +336,7 @@ def read(path: Path, shown: Path | None = None) -> Record:
     check_regular(source, str(path))
     try:
         value = json.loads(source.read_text("utf-8"))
-        is_former = isinstance(value, dict) and value.get("schema_version") == 1
-        _validate(value, former.SCHEMA if is_former else SCHEMA)
-        lifted = former.lifted(value) if is_former else value
-        if is_former:
-            _validate(lifted)
+        return _checked(value)
     except OSError as error:
         raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):
@@ -348,9 +344,22 @@ def read(path: Path, shown: Path | None = None) -> Record:
     except jsonschema.ValidationError as error:
         where = "/".join(map(str, error.absolute_path)) or "the whole"
         said = f"{where}: {message(error.message, 120)}"
-        raise AuditError(f"{path}: not a record of schema version {1 if is_former else 2} ({said}).") from None
+        raise AuditError(f"{path}: not a record of schema version {_version(value)} ({said}).") from None
+
+
+def _version(value: object) -> int:
+    """Of which schema a JSON value has to be: of this version's, unless it says that it is of the former one."""
+    return 1 if isinstance(value, dict) and value.get("schema_version") == 1 else 2
+
+
+def _checked(value: object) -> Record:
+    """A JSON value as a record of this version; one of schema 1 is lifted, once it fits that."""
+    if _version(value) == 1:
+        _validate(value, former.SCHEMA)
+        value = former.lifted(cast("dict[str, object]", value))
+    _validate(value)
     # The schema says that it is one.
-    return cast("Record", lifted)
+    return cast("Record", value)
 
 
 def mark_incomplete(folder: Path, out: Path) -> Record | None:
@@ -358,7 +367,7 @@ def mark_incomplete(folder: Path, out: Path) -> Record | None:
     if not (folder / NAME).is_file():
         return None
     try:
-        value: Record = json.loads((folder / NAME).read_text("utf-8"))
+        value = json.loads((folder / NAME).read_text("utf-8"))
         value |= {"verdict": "incomplete", "complete": False, "restarted": True}
         # Before it is checked, which imports a lot: killed in that time, the folder shall have its record.
         write_atomically(out / NAME, _json(value))
@@ -367,11 +376,10 @@ def mark_incomplete(folder: Path, out: Path) -> Record | None:
     from jsonschema import ValidationError
 
     try:
-        _validate(value)
+        return _checked(value)
     except ValidationError:
         (out / NAME).unlink()
         return None
-    return value
 
 
 def write_predictions(out: Path, predictions: Predictions) -> None:

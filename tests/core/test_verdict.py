@@ -56,6 +56,8 @@ AT_MOST, AT_LEAST = Gate(max=0.10), Gate(min=0.90)
         # Lower bounds.
         (0.05, 0.05, None, AT_MOST, Verdict.NOT_EXCEEDED),
         (0.15, 0.15, None, AT_MOST, Verdict.FAIL),
+        # An interval without an upper end is no lower bound that an attack reached.
+        (0.05, 0.08, None, AT_MOST, Verdict.INCONCLUSIVE),
         # Nothing known above: no pass.
         (0.0, 0.0, 1.0, AT_MOST, Verdict.INCONCLUSIVE),
         (None, None, None, AT_MOST, Verdict.INCONCLUSIVE),
@@ -198,3 +200,21 @@ def test_a_gate_at_zero_is_a_gate() -> None:
 )
 def test_two_digits(value: int, rounded: int) -> None:
     assert two_digits(value) == rounded
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high", "n", "reason"),
+    [
+        (None, 0.0, 0.05, 10, "no estimate in it"),
+        (None, None, 0.05, 10, "no estimate in it"),
+        (float("inf"), 0.0, None, 10, "estimate is infinite"),
+        (0.1, 0.0, 0.2, 0, "on what it rests"),
+        (0.3, 0.0, 0.2, 10, "within its interval"),
+        (float("nan"), None, None, 10, "no number"),
+    ],
+)
+def test_a_result_that_makes_no_sense_is_refused(
+    estimate: float | None, low: float | None, high: float | None, n: int, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Result(estimate, low, high, n, "Counted.")

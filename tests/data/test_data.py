@@ -262,16 +262,41 @@ def test_a_share_makes_no_sense_for_two_files(load: Load, tmp_path: Path) -> Non
         load(name, train=name)
 
 
-def test_the_sample_is_seeded_and_in_order() -> None:
+def test_the_sample_goes_by_the_texts_alone() -> None:
     whole = examples(np.arange(100) % 2, max_examples=30, groups={"g": [str(i) for i in range(100)]})
     part = whole.sample()
     rows = [int(text.removeprefix("text ")) for text in part.texts]
-    assert len(part) == 30
-    assert rows == sorted(set(rows))
+    assert len(set(rows)) == 30
     assert [str(row) for row in rows] == list(part.subgroups["g"])
     assert list(part.labels) == [row % 2 for row in rows]
-    assert part.texts == whole.sample().texts
-    assert part.texts != examples(np.arange(100) % 2, max_examples=30, seed=1).sample().texts
+    assert part.texts == examples(np.arange(100) % 2, max_examples=30, seed=1).sample().texts
+    assert part.texts == whole.take(np.random.default_rng(1).permutation(100)).sample().texts
+
+
+def test_what_is_drawn_for_one_purpose_says_nothing_of_another() -> None:
+    whole = examples(np.zeros(4000))
+    one, other = (set(whole.drawn(purpose)[:400].tolist()) for purpose in ("test.one", "test.other"))
+    assert 20 < len(one & other) < 60  # 40 are expected, with a standard deviation of 5.7
+    assert np.mean(list(one)) == pytest.approx(2000, abs=4 * 4000 / np.sqrt(12 * 400))
+
+
+def test_letters_and_spaces_of_a_text_do_not_draw_anew() -> None:
+    texts = [f"A fine pot {i}" for i in range(50)]
+    dressed = [f" a  FINE pot\t{i}" for i in range(50)]
+    assert (
+        examples(np.zeros(50), texts=texts).drawn("test.probe").tolist()
+        == examples(np.zeros(50), texts=dressed).drawn("test.probe").tolist()
+    )
+
+
+def test_equal_texts_are_drawn_in_the_same_order_whatever_their_rows() -> None:
+    labels = np.arange(12) % 2
+    whole = examples(labels, texts=["the same"] * 12, groups={"g": [str(i // 2) for i in range(12)]})
+    turned = whole.take(np.arange(12)[::-1])
+    one, other = (
+        [(int(each.labels[i]), each.subgroups["g"][i]) for i in each.drawn("test.probe")] for each in (whole, turned)
+    )
+    assert one == other
 
 
 @pytest.mark.parametrize("size", [0, 100, 101])

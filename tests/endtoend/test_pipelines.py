@@ -60,14 +60,14 @@ def test_junit_holds_estimate_interval_and_gate(
             "quality.accuracy estimate": "0.5",
             "quality.accuracy low": "0.4",
             "quality.accuracy high": "0.6",
-            "quality.accuracy gate": "≥ 0.700",
+            "quality.accuracy gate": "≥ 0.7",
         },
         "test_mcc": {
             "quality.mcc verdict": "pass",
             "quality.mcc estimate": "0.8",
             "quality.mcc low": "0.75",
             "quality.mcc high": "0.85",
-            "quality.mcc gate": "≥ 0.700",
+            "quality.mcc gate": "≥ 0.7",
         },
     }
 

@@ -42,6 +42,11 @@ def test_a_policy_in_the_report_can_be_read_back(policy: dict[str, Any]) -> None
     assert tomllib.loads(text.policy_file(policy)) == policy
 
 
+def test_a_list_with_nothing_in_a_place_is_still_written() -> None:
+    # A record that somebody changed by hand.
+    assert text.policy_file({"model": {"labels": [None, "good"]}}) == '[model]\nlabels = ["good"]'
+
+
 def test_what_is_not_set_is_left_out() -> None:
     assert text.policy_file({"a": None, "b": {"c": None, "d": {"e": {"f": None, "g": 1}}}}) == "[b.d]\ne = { g = 1 }"
     assert text.policy_file({"a": {}, "b": {"c": {}}}) == ""

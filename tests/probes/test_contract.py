@@ -57,7 +57,6 @@ class Case:
     fails: Arguments
     refuses: Sequence[Arguments] = ()
     shuffled: Arguments | None = None
-    draws: bool = False
 
 
 def _case(
@@ -193,7 +192,7 @@ def _leakage(_: Path) -> Case:
     about = examples(rng.integers(0, 2, 600), texts=texts, groups={"g": [f"g{i}" for i in rng.integers(0, 2, 600)]})
     rest = {"predictions": predictions(about.labels, about), "subgroup": "g"}
     blind = {"scorer": scorer(lambda text: [0.5, 0.5]), **rest}
-    return _case(0.2, lambda clearly: {"scorer": _Embedder(about, clearly), **rest}, 0.0, 3.0, blind, draws=True)
+    return _case(0.2, lambda clearly: {"scorer": _Embedder(about, clearly), **rest}, 0.0, 3.0, blind)
 
 
 def _membership(_: Path) -> Case:
@@ -210,7 +209,7 @@ def _membership(_: Path) -> Case:
 
     unknown = {**remembering(0.0), "members": None}
     no_others = {**remembering(0.0), "predictions": _said(1, members.texts)}
-    return _case(0.6, remembering, 0.0, 3.0, unknown, no_others, draws=True)
+    return _case(0.6, remembering, 0.0, 3.0, unknown, no_others)
 
 
 def _canary(_: Path) -> Case:
@@ -361,9 +360,7 @@ def _explanations(_: Path) -> Case:
     test = explained.reviews(100, 1)
     said = _Explainer(True).predict(test.texts).on(test)
     silent = {"scorer": scorer(lambda text: [0.2, 0.8]), "predictions": said}
-    return _case(
-        0.3, lambda honest: {"scorer": _Explainer(honest), "predictions": said}, True, False, silent, draws=True
-    )
+    return _case(0.3, lambda honest: {"scorer": _Explainer(honest), "predictions": said}, True, False, silent)
 
 
 def _provenance(_: Path) -> Case:
@@ -659,17 +656,19 @@ def test_what_depends_on_the_order_of_rows_is_told() -> None:
     _check(_probe(evidence=lambda said: [Table("Labels", ["label"], [[int(label)] for label in said.truth])]))
 
 
-def test_a_probe_that_draws_has_to_stay_near() -> None:
-    def drawn(said: Predictions) -> Any:
-        return statistics.proportion(int(said.correct[:100].sum()), 100)
+def test_what_a_probe_draws_among_its_rows_must_not_go_by_their_order() -> None:
+    mixed = predictions(np.repeat([0, 1], [190, 10]), examples([0] * 200, texts=[f"text {i}" for i in range(200)]))
 
-    figures = {name: lambda said, name=name: getattr(drawn(said), name) for name in ("estimate", "low", "high")}
-    mixed = predictions(np.repeat([0, 1], [190, 10]), examples([0] * 200))
+    def figures(order: Callable[[Predictions], NDArray[np.int64]]) -> dict[str, Any]:
+        def drawn(said: Predictions) -> Any:
+            return statistics.proportion(int(said.correct[order(said)[:100]].sum()), 100)
+
+        return {name: lambda said, name=name: getattr(drawn(said), name) for name in ("estimate", "low", "high")}
+
     passes = {"passes": {"predictions": mixed}}
-    assert "order change its estimate" in _told(_probe(**figures), **passes)
-    _check(_probe(**figures), **passes, draws=True)
-    few = predictions(np.repeat([0, 1], 100), examples([0] * 200))
-    assert "intervals do not overlap" in _told(_probe(**figures), passes={"predictions": few}, draws=True)
+    by_seed = figures(lambda said: np.random.default_rng(0).permutation(len(said)))
+    assert "order change its estimate" in _told(_probe(**by_seed), **passes)
+    _check(_probe(**figures(lambda said: said.known.drawn("test.probe"))), **passes)
 
 
 def test_rows_that_cannot_be_shuffled_must_be_given_shuffled() -> None:

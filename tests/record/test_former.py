@@ -95,6 +95,16 @@ def test_it_renders_and_compares(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "c.json").read_text("utf-8"))["objective"]["id"] == "environment.inference_energy"
 
 
+def test_what_a_package_declared_then_and_nobody_knows_now_is_dropped(raw: dict[str, Any], tmp_path: Path) -> None:
+    value = json.loads(json.dumps(raw))
+    value["declarations"][0]["colour"] = "blue"
+    path = tmp_path / "audit.json"
+    path.write_text(json.dumps(value), "utf-8")
+    declared = {each["id"]: each for each in record.read(path)["declarations"]}
+    assert declared["shop.refunds"]["title"] == "Refunds"
+    assert "colour" not in declared["shop.refunds"]
+
+
 def test_a_former_record_is_held_against_the_schema_of_its_time(raw: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "audit.json"
     path.write_text(json.dumps(raw | {"findings": [raw["findings"][0] | {"details": {"tables": 1}}]}), "utf-8")

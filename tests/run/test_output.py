@@ -138,6 +138,18 @@ def test_a_former_record_that_is_none_is_not_marked_but_gone(tmp_path: Path) -> 
     assert {path.name for path in tmp_path.iterdir()} == {record.NAME, record.REPORT}
 
 
+def test_a_record_of_schema_1_is_marked_and_its_page_made_anew(tmp_path: Path) -> None:
+    former = (Path(__file__).parents[1] / "record" / "schema1.json").read_text("utf-8")
+    (tmp_path / record.NAME).write_text(former, "utf-8")
+    output = Output(tmp_path, "a")
+    output.claim()
+    marked = record.read(tmp_path / record.NAME)
+    assert (marked["verdict"], marked["restarted"]) == ("incomplete", True)
+    assert "Incomplete" in (tmp_path / record.REPORT).read_text("utf-8")
+    output.restore()
+    assert (tmp_path / record.NAME).read_text("utf-8") == former
+
+
 def test_what_a_killed_audit_left_is_removed(tmp_path: Path) -> None:
     record.write(tmp_path, build([finding()]))
     for name in (FORMER, NEW):

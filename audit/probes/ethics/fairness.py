@@ -22,6 +22,7 @@ from audit.text import mentions
 from audit.text.identity import AXIS_NAMES
 from audit.text.redaction import SMALLEST_CELL, count
 
+_RULES = ("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4")
 COMPARED = Sentence(
     "Each pair of groups compared by the exact limits of its two rates (Clopper and Pearson 1934), their distances "
     "added in squares (Newcombe 1998); the upper bound is that of the worst pair, the lower bound is adjusted for "
@@ -91,7 +92,7 @@ class Groups:
         0.05,
         "In the worst-served group one text in twenty more is misread than in the best-served one.",
     ),
-    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+    rules=_RULES,
 )
 def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
     """Accuracy of the best-served group less that of the worst-served one.
@@ -151,7 +152,7 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
         0.7,
         "Three texts in ten of that group are misread; guessing between two classes misreads five.",
     ),
-    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+    rules=_RULES,
 )
 def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
     """Accuracy in the group that the model serves worst.
@@ -222,7 +223,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
         "Of an answer that half of one group gets, the four-fifths rule of US authorities (29 CFR 1607.4 D) allows no "
         "other group less than 40 in 100.",
     ),
-    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+    rules=_RULES,
 )
 def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
     """Largest difference between groups in how often any class is predicted, whatever the truth.
@@ -309,7 +310,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
         "Of ten people with the same opinion one more is misread, or one more of another opinion taken for theirs, "
         "because of the group.",
     ),
-    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+    rules=_RULES,
 )
 def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
     """Largest difference between groups in the true- or false-positive rate of any class.

@@ -30,7 +30,7 @@ def blind_auc(examples: Examples, member: NDArray[np.bool_], confidence: float, 
     confidence : float
         Two-sided confidence.
     seed : int
-        Of the folds, and of the sample of at most `BLIND_SAMPLE` from each side.
+        Of the folds, in an order of the examples that is theirs.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def blind_auc(examples: Examples, member: NDArray[np.bool_], confidence: float, 
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
 
-    rows = _blind_rows(examples, member, seed)
+    rows = _blind_rows(examples, member)
     inside = member[rows]
     if min(inside.sum(), (~inside).sum()) < 2 * FOLDS:
         return None
@@ -59,12 +59,11 @@ def blind_auc(examples: Examples, member: NDArray[np.bool_], confidence: float, 
     return statistics.auc(ranks[inside], ranks[~inside], confidence)
 
 
-def _blind_rows(examples: Examples, member: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+def _blind_rows(examples: Examples, member: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Rows of distinct texts, at most `BLIND_SAMPLE` of each side."""
-    first = np.unique(np.array(examples.texts, dtype=object).astype(str), return_index=True)[1]
-    rng = np.random.default_rng(seed)
-    sides = (rng.permutation(first[member[first] == side])[:BLIND_SAMPLE] for side in (True, False))
-    return np.sort(np.concatenate(list(sides)))
+    order = examples.drawn("privacy.membership_inference")
+    first = order[np.unique(statistics.cluster_ids([examples.texts[row] for row in order]), return_index=True)[1]]
+    return np.concatenate([first[member[first] == side][:BLIND_SAMPLE] for side in (True, False)])
 
 
 def _blind_features(examples: Examples) -> Any:

@@ -231,6 +231,8 @@ def _itself(scorer: Scorer, members: Examples, predictions: Predictions) -> Atta
     )
     said = np.concatenate([scorer.predict(inside.texts).probabilities, predictions.probabilities[outside_rows]])
     member = np.arange(len(both)) < len(inside)
+    order = both.drawn("privacy.membership_inference")  # whatever is drawn below goes by row
+    both, said, member = both.take(order), said[order], member[order]
     # A text that stands several times is one example: its scores are all the same.
     return Attackable(Predictions(said, predictions.classes, both), (), member, statistics.cluster_ids(both.texts))
 
@@ -284,9 +286,7 @@ def _single_rows(examples: Examples) -> NDArray[np.int64]:
     times = Counter(examples.texts)
     rows = np.array([i for i, text in enumerate(examples.texts) if times[text] == 1], dtype=np.int64)
     size = examples.protocol.max_examples
-    if not 0 < size < len(rows):
-        return rows
-    return np.sort(np.random.default_rng(examples.protocol.seed).choice(rows, size, replace=False))
+    return rows[examples.take(rows).drawn("sample")[:size]] if 0 < size < len(rows) else rows
 
 
 def _on_twins(roles: Sequence[Attackable]) -> dict[str, list[Trial]]:

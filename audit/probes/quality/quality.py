@@ -20,6 +20,7 @@ from audit.text.redaction import SMALLEST_CELL, count, redact
 
 EXAMPLES_SHOWN = 8
 OWN_RESAMPLES = 1_000  # an own metric is called once for each
+_RULES = ("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4")
 SWAPPED = Sentence(
     "surely below chance, so labels may be swapped: hold the order of the classes in the model's config.json or "
     "[model] labels against what the data's labels mean ([data] label_map)"
@@ -47,7 +48,7 @@ def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
         "is missed most."
     ),
     alarm=Alarm(0.75, "One answer in four is wrong; guessing between two classes of equal size misses two in four."),
-    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+    rules=_RULES,
 )
 def accuracy(predictions: Predictions) -> Result:
     """Share of right answers, with the exact interval of a proportion."""
@@ -94,7 +95,7 @@ def accuracy(predictions: Predictions) -> Result:
         "Then the F1 of at least one class is no higher: of its examples and of the answers that name it, three in ten "
         "are wrong.",
     ),
-    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+    rules=_RULES,
 )
 def macro_f1(predictions: Predictions) -> Result:
     """Mean F1 score of the classes, with a bootstrap interval over the cells of the confusion matrix."""
@@ -122,7 +123,7 @@ def macro_f1(predictions: Predictions) -> Result:
     ),
     remedy="More examples of the weakest class, or class weights in training.",
     alarm=Alarm(0.7, "Then of at least one class three examples in ten or more are missed."),
-    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+    rules=_RULES,
 )
 def balanced_accuracy(predictions: Predictions) -> Result:
     """Mean recall of the classes, with a bootstrap interval over the cells of the confusion matrix."""
@@ -149,7 +150,7 @@ def balanced_accuracy(predictions: Predictions) -> Result:
     remedy="Look at the confusion table for the pair of classes that is mixed up most.",
     alarm=Alarm(0.5, "With two classes of equal size it is what an accuracy of 75 % comes to."),
     range=(-1, 1),
-    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+    rules=_RULES,
 )
 def mcc(predictions: Predictions) -> Result:
     """Matthews correlation, with a bootstrap interval over the cells of the confusion matrix.
@@ -233,7 +234,7 @@ def _interval_in_words(confusion: NDArray[np.int64]) -> str:
         "Sturdivant 2013, Applied Logistic Regression, section 5.2.4).",
     ),
     range=(0, 1),
-    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+    rules=_RULES,
 )
 def roc_auc(predictions: Predictions) -> Result:
     """Area under the ROC curve; with more than two classes each against the rest, averaged.
@@ -400,7 +401,7 @@ def _is_no_difference(points: float) -> bool:
     meaning="A measure that the release owner defined; its meaning is theirs.",
     brackets="metric",
     bracket="own_metric",
-    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+    rules=_RULES,
 )
 def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[ArrayLike, ArrayLike], float]) -> Result:
     """A measure that the release owner defined, with a bootstrap interval over the cells of the confusion matrix.
@@ -465,7 +466,7 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
     remedy="Use the simple model, or train the large one better: more data, pretrained weights.",
     measured_on=("test data", "training data"),
     alarm=Alarm(0.0, "Then counting words, at a small part of the cost, is right as often."),
-    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+    rules=_RULES,
 )
 def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
     """Accuracy above that of TF-IDF and logistic regression trained on the same texts, paired by example.
@@ -530,7 +531,7 @@ def _gain_in_words(gain: float) -> str:
     harm="A new release that breaks what worked surprises the people who relied on it.",
     remedy="Look at which gates turned; compare training data and recipe with those of the former release.",
     alarm=Alarm(-0.01, "Of a hundred answers one more is wrong than in the former release."),
-    rules=("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4"),
+    rules=_RULES,
 )
 def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], str] | None) -> Result:
     """Accuracy now less accuracy in the former audit, on the examples that both asked about.

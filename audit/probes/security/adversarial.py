@@ -283,7 +283,7 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
     queries : int
         What may be asked of the model for each text.
     examples : int
-        Right answers to attack at most; texts are drawn, by the policy's seed, until there are so many.
+        Right answers to attack at most; texts are drawn until there are so many.
 
     Raises
     ------
@@ -295,7 +295,8 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
     plain = scorer.predict(pool.texts).on(pool)
     scores = not np.isin(plain.probabilities, (0, 1)).all()
     long = np.array([len(WORD.findall(text)) >= WORDS_PER_EDIT for text in pool.texts])
-    drawn = np.random.default_rng(protocol.seed).permutation(np.flatnonzero(long))
+    drawn = pool.drawn("security.adversarial")
+    drawn = drawn[long[drawn]]
     drawn = drawn[: np.searchsorted(plain.correct[drawn].cumsum(), examples) + 1]
     rows = drawn[plain.correct[drawn]]
     if not len(rows):

@@ -94,10 +94,10 @@ class Texts:
     def of(cls, scorer: Scorer, predictions: Predictions) -> Texts:
         pool = predictions.known.sample()
         right = scorer.predict(pool.texts).on(pool).correct
-        rng = np.random.default_rng(pool.protocol.seed)
+        order = pool.drawn("security.backdoor")
         choose, measure = {}, {}
         for label in range(len(pool.classes)):
-            rows = rng.permutation(np.flatnonzero(right & (pool.labels == label)))
+            rows = order[(right & (pool.labels == label))[order]]
             if len(rows) >= FEWEST_TEXTS:
                 first = min(CHOOSE, len(rows) // 2)
                 choose[label] = tuple(pool.texts[i] for i in rows[:first])

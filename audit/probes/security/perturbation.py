@@ -75,7 +75,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
     kind : str
         One of `KINDS`.
     size : int
-        How many of the test texts that the kind changes are asked about at most, by a seeded choice; 0: all.
+        How many of the test texts that the kind changes are asked about at most; 0: all.
 
     Raises
     ------
@@ -165,9 +165,9 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
 def _changeable(
     examples: Examples, needs: str, size: int, disturbed: Callable[[str, int], str]
 ) -> tuple[Examples, float]:
-    """Examples that the kind changes, in a seeded choice, and their share among all."""
+    """Examples that the kind changes, randomly drawn, and their share among all."""
     protocol = examples.protocol
-    order = np.random.default_rng(protocol.seed).permutation(len(examples))
+    order = examples.drawn("security.perturbation")
     changed = (i for i in order.tolist() if disturbed(examples.texts[i], VERDICT_STRENGTH) != examples.texts[i])
     most = min(filter(None, (size, protocol.max_examples)), default=len(examples))
     rows = list(islice(changed, most))
@@ -185,7 +185,7 @@ def _changeable(
             ),
             arises=False,
         )
-    return examples.take(np.sort(rows)), len(rows) / seen
+    return examples.take(np.array(rows)), len(rows) / seen
 
 
 def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str:

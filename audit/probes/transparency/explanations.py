@@ -104,8 +104,7 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
             Sentence("the scorer explains nothing; give it a method attributions(texts, targets, shuffled)")
         )
     examples, protocol = predictions.known, predictions.known.protocol
-    chance = np.random.default_rng(protocol.seed)
-    rows = _sample(examples, chance)
+    rows = _sample(examples)
     texts, said = [examples.texts[i] for i in rows], predictions.labels[rows]
     own = scorer.attributions(texts, said)
     usable = [i for i, each in enumerate(own) if len(each.spans) >= FEWEST_WORDS]
@@ -124,6 +123,7 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     orders = [scorer.attributions(texts, said, order) for order in range(SHUFFLES)]
 
     counts = [max(1, round(NAMED * len(each.spans))) for each in own]
+    chance = np.random.default_rng(protocol.seed)
     named = [_foremost(each, k) for each, k in zip(own, counts, strict=True)]
     others = [[_foremost(each, k) for each, k in zip(order, counts, strict=True)] for order in orders]
     drawn = [
@@ -175,10 +175,11 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     )
 
 
-def _sample(examples: Examples, chance: np.random.Generator) -> NDArray[np.int64]:
+def _sample(examples: Examples) -> NDArray[np.int64]:
     """Rows of texts that are long enough to have an explanation, in a random order."""
-    long = [i for i, text in enumerate(examples.texts) if len(text.split()) >= FEWEST_WORDS or len(text) > 40]
-    return np.array(chance.permutation(long)[:TEXTS], dtype=np.int64)
+    long = {i for i, text in enumerate(examples.texts) if len(text.split()) >= FEWEST_WORDS or len(text) > 40}
+    drawn = [row for row in examples.drawn("transparency.explanations").tolist() if row in long]
+    return np.array(drawn[:TEXTS], dtype=np.int64)
 
 
 def _foremost(each: Attribution, count: int) -> NDArray[np.int64]:

@@ -17,9 +17,9 @@ from markupsafe import Markup, escape
 
 from audit.core import numbers
 from audit.core.numbers import Figures, is_number
-from audit.core.records import FindingRecord, GateRecord, Record
+from audit.core.records import GateChangeRecord, GateRecord, Record
 from audit.core.sentences import Sentence, fill, from_json
-from audit.core.verdict import verdict_of
+from audit.core.verdict import Gate, verdict_of
 from audit.policy import toml
 from audit.report.i18n import language
 from audit.report.i18n.language import words
@@ -27,6 +27,7 @@ from audit.text.characters import visible
 
 CELL, HEADER, LONGEST = 300, 60, 2_000
 _DEEPEST = 24
+_LARGEST = 1e15
 _IN_FIELD = re.compile(r"\{[^}]*\}")
 _NBSP = "\N{NO-BREAK SPACE}"
 # Around what is English on a page in another language; Unicode keeps them for inner uses, and no text brings them in.
@@ -55,18 +56,34 @@ def _text(value: str) -> str:
 
 def shown(record: Record) -> Record:
     """A clean copy of a record, under the verdict that its findings bear out."""
-    cleaned = cast("Record", clean(record))  # a copy has its form
-    findings: list[FindingRecord] = [
-        {**finding, "gate": cast("GateRecord", {way: 1e15 if bound is None else bound for way, bound in gate.items()})}
-        if (gate := finding["gate"])
-        else finding
-        for finding in cleaned["findings"]
-    ]  # a bound too large to show is still a bound
-    return {**cleaned, "findings": findings, "verdict": verdict_of(record)}
+    cleaned = cast("Record", clean(_with_gates_in_reach(record)))  # a copy has its form
+    return {**cleaned, "verdict": verdict_of(record)}
+
+
+def _with_gates_in_reach(record: Record) -> Record:
+    """The record with the nearest bound that can be shown in the place of one that is too large: a gate stays one."""
+    whole: Record = {
+        **record,
+        "findings": [{**each, "gate": _in_reach(each["gate"])} for each in record["findings"]],
+    }
+    if baseline := record.get("baseline"):
+        changes: list[GateChangeRecord] = [
+            {**each, "before": _in_reach(each["before"]), "now": _in_reach(each["now"])}
+            for each in baseline.get("gates", ())
+        ]
+        whole["baseline"] = {**baseline, "gates": changes}
+    return whole
+
+
+def _in_reach(gate: GateRecord | None) -> GateRecord | None:
+    if not gate:
+        return gate
+    bound = min(max(Gate.of(gate).bound, -_LARGEST), _LARGEST)
+    return {**gate, "min": bound} if "min" in gate else {**gate, "max": bound}
 
 
 def _finite(value: float) -> float | None:
-    if abs(value) > 1e15:
+    if abs(value) > _LARGEST:
         return None
     return value if isinstance(value, int) or math.isfinite(value) else None
 

@@ -1270,6 +1270,17 @@ def test_odd_figures_and_sentences_of_a_record_are_shown(change: dict[str, Any],
     assert "</html>" in report.render(value, language)
 
 
+@pytest.mark.parametrize(
+    ("gate", "shown"), [({"min": -(10**400)}, "at least −1"), ({"min": -1e300}, "at least −1"), ({"max": 10**400}, "1")]
+)
+def test_a_bound_that_is_too_large_to_show_keeps_its_side(gate: dict[str, Any], shown: str) -> None:
+    gates = [{"id": "quality.accuracy", "change": "loosened", "before": {"max": 0.1}, "now": gate}]
+    value: Any = record(finding(), baseline=FORMER | {"gates": gates})
+    value["findings"][0]["gate"] = gate
+    found = page(value)
+    assert shown in found.text.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_a_sentence_that_is_nested_too_deeply_is_cut() -> None:
     value: Any = record(finding())
     sentence: Any = "x"
