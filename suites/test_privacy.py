@@ -26,6 +26,12 @@ def test_attribute_leakage(audit, scorer, predictions, subgroup):
     audit.check(attribute_inference.attribute_leakage(scorer, predictions, subgroup, audit.cached))
 
 
+@pytest.mark.measures("privacy.attribute_accuracy")
+def test_attribute_accuracy(audit, scorer, predictions, subgroup):
+    """How often an author's group is named from the embedding at all, whatever the words give away."""
+    audit.check(attribute_inference.attribute_accuracy(scorer, predictions, subgroup, audit.cached))
+
+
 @pytest.mark.measures("privacy.train_test_overlap")
 def test_train_test_overlap(audit, train_data, test_data, predictions, policy):
     """The test examples are new to the model."""

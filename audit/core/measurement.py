@@ -44,8 +44,9 @@ class Result:
         What the measurement cannot tell.
     evidence : sequence of Evidence
         In the order in which it is shown.
-    interval : {"confidence", "error bound"}
-        Whether chance or a known error of the instrument makes the interval.
+    interval : {"confidence", "approximate", "error bound", "detections"}
+        What the interval bounds: chance; chance, by a method that holds approximately; a known error of the instrument;
+        or nothing, for what a program recognised was counted whole, as far as it errs.
     undecided, unbounded, too_small, caution : str
         Clauses. What would settle whether there is a value; why no value is too large; which groups are too small to
         judge; what the reason ends with, whatever the gate.
@@ -59,6 +60,9 @@ class Result:
         What the policy states and the figure rests on.
     look : int
         Which look at growing data this is.
+    ceiling : str
+        What keeps n from growing with the data, as a clause: the setting to raise, or that there is none. It follows
+        the advice on an open verdict, and is no part of the record.
     settle : callable or None
         From a gate's bound to the sample that would settle an open verdict, None where no number would since the
         estimate sits on the gate, or a clause that says what would instead; for probes that know more of their interval
@@ -75,7 +79,9 @@ class Result:
     summary: str = field(default="", kw_only=True, repr=False)
     caveats: Sequence[str] = field(default=(), kw_only=True, repr=False)
     evidence: Sequence[Evidence] = field(default=(), kw_only=True, repr=False)
-    interval: Literal["confidence", "error bound"] = field(default="confidence", kw_only=True)
+    interval: Literal["confidence", "approximate", "error bound", "detections"] = field(
+        default="confidence", kw_only=True
+    )
     undecided: str = field(default="", kw_only=True, repr=False)
     unbounded: str = field(default="", kw_only=True, repr=False)
     too_small: str = field(default="", kw_only=True, repr=False)
@@ -85,6 +91,7 @@ class Result:
     machine: str = field(default="", kw_only=True)
     stated: str = field(default="", kw_only=True)
     look: int = field(default=1, kw_only=True)
+    ceiling: str = field(default="", repr=False, compare=False, kw_only=True)
     settle: Callable[[float], Settling | str | None] | None = field(
         default=None, repr=False, compare=False, kw_only=True
     )

@@ -152,7 +152,7 @@ class GateChangeRecord(TypedDict):
 
 
 class SettingChangeRecord(TypedDict):
-    """A setting that judges less strictly now."""
+    """A setting that judges less strictly now, or by which other texts are asked about."""
 
     name: str
     before: object

@@ -10,8 +10,8 @@ from audit.core import numbers
 from audit.core.measurement import Measurement
 from audit.core.numbers import two_digits
 from audit.core.records import FindingRecord, GateRecord, Record, WaiverRecord, section
-from audit.core.sentences import Sentence, from_json, joined, listed
-from audit.statistics import Settling, sample_to_settle
+from audit.core.sentences import Sentence, Value, from_json, joined, listed
+from audit.statistics import Settling, chance_to_settle, sample_to_settle
 
 
 class Verdict(StrEnum):
@@ -196,23 +196,37 @@ def _what_would_settle(m: Measurement, gate: Gate) -> str:
         return Sentence("too few examples to judge: {groups}", groups=m.too_small)
     if m.low == 0 and m.estimate == 0 and m.high == 1:
         return Sentence("there is no evidence to speak of")
-    settling = m.settle(gate.bound) if m.settle is not None else _by_width(m, m.estimate, m.low, m.high, gate.bound)
+    if m.interval == "error bound":
+        advice = Sentence("the instrument may be that far off, which no number of {sample} changes", sample=m.sample)
+        return _with(m.ceiling, advice)
+    near = m.high if gate.bound > m.estimate else m.low
+    settling = m.settle(gate.bound) if m.settle is not None else _by_width(m, m.estimate, near, gate.bound)
     if settling is None:
         return Sentence("the estimate sits on the gate: no number of {sample} would settle it", sample=m.sample)
     if isinstance(settling, str):
         return settling
-    number = two_digits(max(settling.total - m.n, 1))
-    if not settling.groups:
-        return Sentence("about {number:,} more {sample} would settle it", number=number, sample=m.sample)
-    each = listed([Sentence("{group} {size:,}", group=name, size=two_digits(size)) for name, size in settling.groups])
-    return Sentence(
-        "about {number:,} more {sample} would settle it, if the groups keep their shares (in all then: {each})",
-        number=number,
-        sample=m.sample,
-        each=each,
-    )
+    total = max(settling.total, m.n + 1)
+    chance = chance_to_settle(m.estimate, near, gate.bound, m.n, total, m.confidence)
+    more: dict[str, Value] = {"number": two_digits(total - m.n), "sample": m.sample, "chance": chance}
+    if settling.groups:
+        each = listed(
+            [Sentence("{group} {size:,}", group=name, size=two_digits(size)) for name, size in settling.groups]
+        )
+        advice = Sentence(
+            "about {number:,} more {sample} would settle it with a chance of {chance:%}, if the groups keep their "
+            "shares (in all then: {each})",
+            each=each,
+            **more,
+        )
+    else:
+        advice = Sentence("about {number:,} more {sample} would settle it with a chance of {chance:%}", **more)
+    return _with(m.ceiling, advice)
 
 
-def _by_width(m: Measurement, estimate: float, low: float, high: float, gate: float) -> Settling | None:
-    size = sample_to_settle(estimate, high if gate > estimate else low, gate, m.n, m.confidence)
+def _with(ceiling: str, advice: str) -> str:
+    return Sentence("{advice}; {ceiling}", advice=advice, ceiling=ceiling) if ceiling else advice
+
+
+def _by_width(m: Measurement, estimate: float, near: float, gate: float) -> Settling | None:
+    size = sample_to_settle(estimate, near, gate, m.n, m.confidence)
     return None if size is None else Settling(size)

@@ -6,7 +6,7 @@ import hashlib
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -180,17 +180,31 @@ class Examples:
 
         return np.array(sorted(range(len(self)), key=key), dtype=np.int64)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether :meth:`sample` leaves examples out."""
+        return 0 < self.protocol.max_examples < len(self)
+
     def sample(self) -> Examples:
         """The sample of ``max_examples`` that all costly probes share, since it is scored once; or all."""
-        size = self.protocol.max_examples
-        return self.take(self.drawn("sample")[:size]) if 0 < size < len(self) else self
+        return self.take(self.drawn("sample")[: self.protocol.max_examples]) if self.is_cut else self
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over texts, labels and subgroups; the same for a CSV file and its Parquet copy."""
+        """SHA-256 over texts, labels and subgroups, in whatever order; the same for a CSV file and its Parquet copy."""
+        return fingerprint(sorted(map(fingerprint, self._rows)))
+
+    @cached_property
+    def ordered_fingerprint(self) -> str:
+        """The same of the rows in their order, which a training depends on."""
+        return fingerprint(chain.from_iterable(self._rows))
+
+    @property
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        """What identifies each row: text, label, groups."""
         labels = [self.classes[label] for label in self.labels]
         columns = [map(str, self.subgroups[name]) for name in sorted(self.subgroups)]
-        return fingerprint(chain.from_iterable(zip(self.texts, labels, *columns, strict=True)))
+        return zip(self.texts, labels, *columns, strict=True)
 
     @cached_property
     def keys(self) -> list[tuple[str, str, int]]:

@@ -30,8 +30,18 @@ from audit.core.verdict import Gate
 
 _PAIRED, _PAIRED_BY = "quality.accuracy", "quality.regression"
 _LONGEST_CHAIN = 1_000
-# Settings that decide how strictly every gate is judged.
-_SETTINGS = ("confidence", "inconclusive", "min_group_size")
+# Settings that decide how strictly gates are judged, or what is asked, by the policy's section.
+_SETTINGS = {
+    "confidence": "audit",
+    "inconclusive": "audit",
+    "looks": "audit",
+    "min_group_size": "audit",
+    "seed": "audit",
+    "max_examples": "data",
+    "queries": "security",
+    "perturbed": "security",
+}
+_LAXER_IF_LESS = ("confidence", "looks", "queries")
 
 
 class FormerFigure(IntervalRecord):
@@ -69,6 +79,17 @@ def remember(former: Record, path: str) -> Former:
     }
 
 
+def of_same_test(former: Former, test: str) -> Former:
+    """A former audit of the present test examples, though its record has them under another fingerprint.
+
+    Records of schema 1 have one that depends on the order of rows, and any has one that depends on the groups.
+    """
+    chain: list[LinkRecord] = [
+        {**link, "test": test} if link["test"] == former["test"] else link for link in former["chain"]
+    ]
+    return {**former, "test": test, "chain": chain}
+
+
 def compare(
     former: Former,
     findings: Sequence[FindingRecord],
@@ -92,8 +113,9 @@ def compare(
     dict
         ``turned``: verdicts that are others now. ``compared``: each figure then and now, and whether it is better,
         worse, different (where no direction is better), unclear, new or gone. ``gates``: those that were loosened,
-        dropped, replaced by one in the other direction, tightened or added. ``settings``: those of ``[audit]`` that
-        judge less strictly now. ``chain``: all former audits that are known of, with the test set each one used.
+        dropped, replaced by one in the other direction, tightened or added. ``settings``: those that judge less
+        strictly now, or by which other texts are asked about. ``chain``: all former audits that are known of, with the
+        test set each one used.
     """
     before, now = former["findings"], {finding["id"]: finding for finding in findings}
     turned: list[TurnedRecord] = [
@@ -224,19 +246,21 @@ def _moved(before: Gate, now: Gate) -> str:
 
 
 def _settings(policy: Mapping[str, object]) -> dict[str, object]:
-    """The settings that decide how strictly gates are judged, where a recorded policy has them as they should be."""
-    audit = section(policy, "audit")
+    """These settings, where a recorded policy has them as they should be."""
+    found = {name: section(policy, part).get(name) for name, part in _SETTINGS.items()}
     return {
-        name: audit[name]
-        for name in _SETTINGS
-        if name in audit and (isinstance(audit[name], str) if name == "inconclusive" else is_number(audit[name]))
+        name: value
+        for name, value in found.items()
+        if (isinstance(value, str) if name == "inconclusive" else is_number(value))
     }
 
 
 def _is_laxer(name: str, before: object, now: object) -> bool:
-    """Whether such a setting judges less strictly than before."""
+    """Whether such a setting judges less strictly than before, or draws anew."""
     if name == "inconclusive":
         return (before, now) == ("fail", "warn")
     if not (is_number(before) and is_number(now)):
         return False
-    return now < before if name == "confidence" else now > before
+    if name == "min_group_size":
+        return now > before
+    return now < before if name in _LAXER_IF_LESS else now != before

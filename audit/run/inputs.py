@@ -70,10 +70,22 @@ class Inputs:
         shown = path / record.NAME if path.is_dir() else path
         return record.read(self.output.aside(shown), shown)
 
-    @cached_property
+    @property
     def baseline_summary(self) -> since.Former | None:
         """What of the former audit's record the new one needs; asked for at the end of each test."""
+        former, test = self._remembered, self.splits.get("test")
+        if former is None or test is None or not self._asks_again:
+            return former
+        return since.of_same_test(former, test.fingerprint)
+
+    @cached_property
+    def _remembered(self) -> since.Former | None:
         return self.baseline and since.remember(self.baseline, str(self.options.baseline))
+
+    @cached_property
+    def _asks_again(self) -> bool:
+        """Whether the former audit asked about these test examples, in whatever order and under whatever groups."""
+        return self.former is not None and self.former.keys() == set(self.splits["test"].keys)
 
     @cached_property
     def former(self) -> dict[tuple[str, str, int], str] | None:

@@ -37,6 +37,7 @@ from audit.statistics.confusion import (
 from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
+from audit.statistics.prevalence import prevalence
 from audit.statistics.proportions import (
     difference,
     discordant,
@@ -52,6 +53,7 @@ from audit.statistics.roc import OperatingPoints, Trial, clustered_auc, operatin
 from audit.statistics.scores import auc, macro_auc, mean
 from audit.statistics.settling import (
     Settling,
+    chance_to_settle,
     gap_to_settle,
     proportion_to_settle,
     sample_to_settle,
@@ -74,6 +76,7 @@ __all__ = [
     "balanced_accuracy",
     "balanced_accuracy_of",
     "calibration_error",
+    "chance_to_settle",
     "cluster_ids",
     "clustered_auc",
     "clustered_error",
@@ -105,6 +108,7 @@ __all__ = [
     "operating_points",
     "paired_difference",
     "paired_differences",
+    "prevalence",
     "proportion",
     "proportion_to_settle",
     "proportions",

@@ -67,6 +67,40 @@ def sample_to_settle(
     return int(size) if size < ENDLESS else None
 
 
+def chance_to_settle(estimate: float, bound: float, gate: float, n: int, total: int, confidence: float = 0.95) -> float:
+    """How likely a larger sample settles a verdict either way, when all that is known of the truth is the estimate.
+
+    The sizes that the other functions here give are right for a truth that equals the estimate. It does not: the truth
+    may lie nearer to the gate, or beyond it.
+
+    Parameters
+    ----------
+    bound : float
+        The bound of the interval on the gate's side of the estimate.
+    n, total : int
+        Size of the sample that the interval rests on, and of the larger one, of which it is a part.
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    Assurance (O'Hagan, Stevens and Campbell, "Assurance in clinical trial design", Pharmaceutical Statistics 4, 2005,
+    section 2) for a normal estimate and a flat prior: with r = n / total and the gate d standard errors from the
+    estimate, the later estimate scatters around today's by sqrt(1 - r) standard errors, and its interval reaches
+    z sqrt(r) to either side.
+    """
+    from scipy.special import ndtr
+
+    z, r = normal_quantile(confidence), n / total
+    distance = z * abs(gate - estimate) / abs(bound - estimate)
+    if r >= 1:
+        return float(distance >= z)
+    reach, spread = z * np.sqrt(r), np.sqrt(1 - r)
+    return float(ndtr((distance - reach) / spread) + ndtr((-distance - reach) / spread))
+
+
 def proportion_to_settle(estimate: float, gate: float, confidence: float = 0.95, power: float = 0.9) -> Settling | None:
     """Sample with which the exact interval of a proportion clears the gate with the asked power.
 

@@ -32,6 +32,18 @@ class Found(NamedTuple):
 # In order of precedence: of two that overlap, the one whose kind stands first is kept.
 KINDS = ("link", "email", "api_key", "iban", "card", "ip", "phone", "address", "handle", "name")
 
+
+class Measured(NamedTuple):
+    """How well a kind is found: texts seen to have it, of those that do; texts seen to lack it, of those that do."""
+
+    seen: int
+    having: int
+    silent: int
+    lacking: int
+
+
+# By text, in the 500 labelled tweets of tools/airline.py: of kinds that some of them have and some have not.
+MEASURED = {"phone": Measured(9, 9, 491, 491), "email": Measured(1, 2, 498, 498)}
 NameFinder = Callable[[str], Iterable[tuple[int, int]]]
 
 _EMAIL = re.compile(r"[\w.%+-]*\w@\w[\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}")

@@ -95,8 +95,8 @@ class Recipe:
             "settings": self.settings.model_dump(mode="json"),
             "max_length": self.max_length,
             "classes": examples.classes,
-            "data": examples.fingerprint,
-            **({"vocabulary": vocabulary.fingerprint} if vocabulary else {}),
+            "data": examples.ordered_fingerprint,
+            **({"vocabulary": vocabulary.ordered_fingerprint} if vocabulary else {}),
             # Arithmetic differs between kinds of devices (bf16 on GPUs), not between two of a kind.
             "device": self.device.split(":")[0],
             # Ours among them: what the recipe's words mean may change with it.

@@ -165,7 +165,7 @@ class LinearModel:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over all that decides what the model is."""
-        parts = [self._train_on.fingerprint, WORDS, version("scikit-learn")]
+        parts = [self._train_on.ordered_fingerprint, WORDS, version("scikit-learn")]
         return f"sha256:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
 
     @property

@@ -100,6 +100,19 @@ def test_the_reason_counts_what_the_sample_counts() -> None:
     assert "more blocks would settle it" in judge(blocks, Gate(max=0.5))[1]
 
 
+def test_what_holds_the_sample_down_follows_the_advice() -> None:
+    found = replace(measured(0.05, 0.08, 0.17), ceiling="raise [security] perturbed, now 1,000")
+    assert judge(found, AT_MOST)[1].endswith(" %; raise [security] perturbed, now 1,000")
+    assert judge(replace(found, high=0.09), AT_MOST)[1] == ""
+
+
+def test_no_number_of_runs_narrows_the_error_of_an_instrument() -> None:
+    found = replace(measured(0.05, 0.08, 0.17), interval="error bound", sample="training runs", ceiling="buy a meter")
+    assert judge(found, AT_MOST)[1] == (
+        "the instrument may be that far off, which no number of training runs changes; buy a meter"
+    )
+
+
 def test_a_probe_that_knows_more_says_what_would_settle_it() -> None:
     asked: list[float] = []
 
@@ -111,7 +124,7 @@ def test_a_probe_that_knows_more_says_what_would_settle_it() -> None:
     reason = judge(found, AT_MOST)[1]
     assert asked == [0.10]
     assert reason == (
-        "about 3,000 more test examples would settle it, if the groups keep their shares "
+        "about 3,000 more test examples would settle it with a chance of 32 %, if the groups keep their shares "
         "(in all then: north 3,000, south 1,000)"
     )
     assert "sits on the gate" in judge(replace(found, settle=lambda bound: None), AT_MOST)[1]
@@ -142,7 +155,7 @@ def test_a_finding_reads_as_one_sentence() -> None:
     finding = Finding("quality.accuracy", "quality", "Accuracy", verdict, reason, measurement, gate)
     assert str(finding) == (
         "quality.accuracy 87.2 % [86.1, 88.2], gate ≥ 88 % (min = 0.88): inconclusive; "
-        "about 14,000 more test examples would settle it"
+        "about 14,000 more test examples would settle it with a chance of 76 %"
     )
 
 

@@ -92,12 +92,20 @@ def test_the_fingerprint_depends_on_all_that_counts() -> None:
         examples([1, 1], texts=["a", "b"], groups={"g": ["x", "y"]}),
         examples([0, 1], texts=["a", "c"], groups={"g": ["x", "y"]}),
         examples([0, 1], texts=["a", "b"], groups={"g": ["x", "z"]}),
-        examples([1, 0], texts=["b", "a"], groups={"g": ["y", "x"]}),
         examples([0, 1], texts=["a", "b"]),
         examples([0, 1], texts=["an", "b"], groups={"g": ["x", "y"]}, classes=("egative", "positive")),
     ]
-    assert len({one.fingerprint for one in (base, *others)}) == 7
+    assert len({one.fingerprint for one in (base, *others)}) == 6
     assert base.fingerprint == examples([0, 1], texts=["a", "b"], groups={"g": ["x", "y"]}).fingerprint
+    twice = examples([0, 1, 1], texts=["a", "b", "b"], groups={"g": ["x", "y", "y"]})
+    assert twice.fingerprint != base.fingerprint
+
+
+def test_rows_in_another_order_are_the_same_test_set_and_another_training() -> None:
+    base = examples([0, 1], texts=["a", "b"], groups={"g": ["x", "y"]})
+    turned = examples([1, 0], texts=["b", "a"], groups={"g": ["y", "x"]})
+    assert turned.fingerprint == base.fingerprint
+    assert turned.ordered_fingerprint != base.ordered_fingerprint
 
 
 def test_the_confidence_is_shared_out_over_the_planned_looks(load: Load, tmp_path: Path) -> None:

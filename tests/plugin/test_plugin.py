@@ -1057,6 +1057,22 @@ def test_the_former_audit_is_compared_example_by_example(run: Runner, write_poli
     assert found["n"] == value["data"]["test"]["rows"]
 
 
+def test_a_test_set_is_known_by_its_examples_whatever_its_fingerprint(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy()
+    quality_suite(run)
+    run("-k", "accuracy")
+    path = run.pytester.path / "reports" / "audit.json"
+    value = json.loads(path.read_text("utf-8"))
+    fingerprint, value["data"]["test"]["fingerprint"] = (
+        value["data"]["test"]["fingerprint"],
+        "sha256:by the order of rows",
+    )
+    path.write_text(json.dumps(value), "utf-8")
+    run("-k", "accuracy", "--audit-baseline", "reports", "--audit-out", "now")
+    now = json.loads((run.pytester.path / "now" / "audit.json").read_text("utf-8"))
+    assert now["baseline"]["chain"][-1]["test"] == now["data"]["test"]["fingerprint"] == fingerprint
+
+
 def test_an_open_gate_that_is_looked_at_again_says_which_look_it_is(run: Runner, write_policy: WritePolicy) -> None:
     run.pytester.makepyfile(
         MADE

@@ -195,6 +195,10 @@ def _leakage(_: Path) -> Case:
     return _case(0.2, lambda clearly: {"scorer": _Embedder(about, clearly), **rest}, 0.0, 3.0, blind)
 
 
+def _attribute(folder: Path) -> Case:
+    return replace(_leakage(folder), gate=0.7)
+
+
 def _membership(_: Path) -> Case:
     members, others = (
         examples(np.ones(600), texts=[f"text {i:06}" for i in range(first, first + 600)]) for first in (0, 600)
@@ -452,6 +456,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "fairness.counterfactual": _counterfactual,
     "fairness.language_variety": _varieties,
     "privacy.attribute_leakage": _leakage,
+    "privacy.attribute_accuracy": _attribute,
     "privacy.membership_inference": _membership,
     "privacy.canary_epsilon": _canary,
     "privacy.train_test_overlap": _overlap,
@@ -478,7 +483,8 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "claims.attention_formula": _attention_formula,
 }
 SLOW = {
-    "privacy.attribute_leakage": ("fits classifiers", 7), "privacy.membership_inference": ("fits classifiers", 3),
+    "privacy.attribute_leakage": ("fits classifiers", 7), "privacy.attribute_accuracy": ("fits classifiers", 7),
+    "privacy.membership_inference": ("fits classifiers", 3),
     "security.backdoor": ("searches triggers", 9), "security.adversarial": ("attacks texts", 3),
     "fairness.counterfactual": ("exchanges people in many templates", 2),
     "transparency.explanations": ("explains texts", 2),

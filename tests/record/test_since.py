@@ -124,6 +124,37 @@ def test_settings_that_judge_less_strictly_are_named() -> None:
     assert compare(audit(policy=odd), audit(policy={"audit": lax}))["settings"] == []
 
 
+def test_settings_that_draw_other_texts_or_spare_the_model_are_named() -> None:
+    policy: dict[str, Any] = {
+        "audit": {"seed": 0, "looks": 4},
+        "data": {"max_examples": 0},
+        "security": {"queries": 200, "perturbed": 1000},
+    }
+    other = {
+        "audit": {"seed": 7, "looks": 1},
+        "data": {"max_examples": 500},
+        "security": {"queries": 50, "perturbed": 300},
+    }
+
+    def named(before: Any, now: Any) -> set[str]:
+        return {each["name"] for each in compare(audit(policy=before), audit(policy=now))["settings"]}
+
+    assert named(policy, other) == {"seed", "looks", "max_examples", "queries", "perturbed"}
+    # More questions and a smaller share of the error are stricter; other texts are other texts.
+    assert named(other, policy) == {"seed", "max_examples", "perturbed"}
+    assert named(policy, policy) == set()
+
+
+def test_a_former_audit_of_the_same_examples_counts_under_any_fingerprint() -> None:
+    first = audit(finding(), test="sha256:by-order")
+    second = audit(finding(), test="sha256:by-order")
+    second["baseline"] = compare(first, second)
+    former = since.of_same_test(since.remember(second, "v1"), "sha256:now")
+    now = audit(finding(), test="sha256:now")
+    found = since.compare(former, now["findings"], [], {}, ids())
+    assert (found["test"], [link["test"] for link in found["chain"]]) == ("sha256:now", ["sha256:now"] * 2)
+
+
 def test_the_chain_remembers_which_test_set_each_audit_used() -> None:
     first = audit(finding())
     second = audit(finding(), test="sha256:other")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import cache
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
@@ -720,6 +720,46 @@ def test_twelve_groups_of_25_000_predictions_are_quick() -> None:
     assert time.process_time() - started < 2  # about 0.3 s on an idle machine
 
 
+def _followed(n: int, gate: float, span: tuple[float, float], draws: int) -> tuple[float, float]:
+    """The chance that the advice states, and how often it settles: any truth of the span is as likely as another."""
+    rng = np.random.default_rng(48)
+    stated: list[float] = []
+    settled: list[bool] = []
+    while len(stated) < draws:
+        truth = rng.uniform(*span)
+        right = int(rng.binomial(n, truth))
+        estimate, low, high = statistics.proportion(right, n)
+        settling = statistics.proportion_to_settle(estimate, gate) if low < gate < high else None
+        if settling is None:
+            continue
+        total = max(settling.total, n + 1)
+        near = high if gate > estimate else low
+        stated.append(statistics.chance_to_settle(estimate, near, gate, n, total))
+        _, low, high = statistics.proportion(right + int(rng.binomial(total - n, truth)), total)
+        settled.append(high < gate or low >= gate)
+    return float(np.mean(stated)), float(np.mean(settled))
+
+
+@pytest.mark.parametrize(
+    ("n", "gate", "span"), [(500, 0.8, (0.6, 0.95)), (200, 0.95, (0.8, 1.0)), (100, 0.1, (0.0, 0.3))]
+)
+def test_advice_that_is_followed_settles_as_often_as_it_says(n: int, gate: float, span: tuple[float, float]) -> None:
+    stated, settled = _followed(n, gate, span, 600)
+    assert stated < 0.8  # not the nine in ten of a truth that equals the estimate
+    assert settled == pytest.approx(stated, abs=0.06)
+
+
+def test_the_chance_to_settle_has_its_limits() -> None:
+    at = partial(statistics.chance_to_settle, 0.08, 0.17, 0.10, 100)
+    assert at(100) == 0  # as it stands it is open
+    assert at(100) < at(200) < at(1_000) < at(10_000_000)
+    assert at(10**12) == pytest.approx(1, abs=1e-4)
+    # Half way between: the later estimate scatters by sqrt(3/4), and its interval is half as wide.
+    z, d = norm.ppf(0.975), norm.ppf(0.975) * 0.02 / 0.09
+    both = [norm.cdf((sign * d - z / 2) / np.sqrt(0.75)) for sign in (1, -1)]
+    assert at(400) == pytest.approx(sum(both), abs=1e-12)
+
+
 def test_sample_to_settle_has_no_answer_on_the_gate() -> None:
     assert statistics.sample_to_settle(0.9, 0.92, 0.9, 100) is None
     assert statistics.sample_to_settle(0.9, 0.9, 0.8, 100) is None  # a census leaves nothing to sample
@@ -777,3 +817,38 @@ def test_the_mean_paired_difference_errs_no_more_than_it_says_on_either_side() -
     found = [statistics.mean_paired_difference(counts[:, i, 0], counts[:, i, 1], sizes) for i in range(draws)]
     for missed in (sum(each.low > truth for each in found), sum(each.high < truth for each in found)):
         assert statistics.proportion(int(missed), draws, 0.98).low <= 0.025
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What a program that errs counted
+
+
+@pytest.mark.parametrize("truth", [0.02, 0.1, 0.5])
+@pytest.mark.parametrize("rates", [(0.9, 0.99), (0.8, 0.999), (0.95, 0.9)])
+def test_the_true_share_lies_in_its_interval(truth: float, rates: tuple[float, float]) -> None:
+    rng, draws, n, having, lacking = np.random.default_rng(71), 1000, 4000, 100, 500
+    misses = 0
+    for _ in range(draws):
+        with_it = rng.binomial(n, truth)
+        found = rng.binomial(with_it, rates[0]) + rng.binomial(n - with_it, 1 - rates[1])
+        sensitivity, specificity = (rng.binomial(having, rates[0]), having), (rng.binomial(lacking, rates[1]), lacking)
+        _, low, high = statistics.prevalence(int(found), n, sensitivity, specificity)
+        misses += not low <= truth <= high
+    assert misses / draws < 0.07
+
+
+def test_the_true_share_of_a_detector_that_never_errs_is_what_it_found() -> None:
+    found, low, high = statistics.prevalence(120, 4000, (10**7, 10**7), (10**7, 10**7))
+    assert found == pytest.approx(0.03)
+    assert (low, high) == pytest.approx(proportion_confint(120, 4000, method="agresti_coull"), abs=2e-5)
+
+
+def test_what_a_detector_finds_by_mistake_is_taken_off() -> None:
+    # Half of what there is is seen, and one in a hundred of the others: 0.1 * 0.5 + 0.9 * 0.01 = 0.059.
+    found, low, high = statistics.prevalence(59, 1000, (500, 1000), (990, 1000))
+    assert found == pytest.approx(0.1)
+    assert low < 0.1 < high
+    # Fewer than the mistakes alone would be: none.
+    assert statistics.prevalence(2, 1000, (500, 1000), (990, 1000))[:2] == (0, 0)
+    with pytest.raises(ValueError, match="only guesses"):
+        statistics.prevalence(59, 1000, (1, 1000), (990, 1000))

@@ -8,12 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 from stdnum import iban, luhn
 
 from audit import AuditError, demo
 from audit.demo import personal_data as planted
-from audit.text.personal_data import KINDS, find, masked, name_finder, suspects
+from audit.text.personal_data import KINDS, MEASURED, find, masked, name_finder, suspects
 from tools import airline
 from tools.labelled import SAID, agreement, sentences
 
@@ -102,6 +103,14 @@ def test_airline_tweets(real_data: Path) -> None:
     assert tweets["email"] == 16
     assert 20 <= tweets["phone"] <= 26
     assert tweets["card"] == tweets["iban"] == tweets["api_key"] == 0
+
+
+def test_how_well_a_kind_is_found_is_what_a_reader_saw(real_data: Path) -> None:
+    texts = airline.tweets(real_data)
+    for kind, measured in MEASURED.items():
+        has = np.array([bool(places[kind]) for _, places in airline.labels().values()])
+        found = np.array([kind in {one.kind for one in find(texts[row])} for row in airline.labels()])
+        assert measured == ((has & found).sum(), has.sum(), (~has & ~found).sum(), (~has).sum())
 
 
 def test_agreement_with_a_reader_on_airline_tweets(real_data: Path) -> None:

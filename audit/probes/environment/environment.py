@@ -15,6 +15,7 @@ from audit.core.probe import Alarm, Probe
 from audit.core.sentences import Sentence, joined
 from audit.energy.meter import Power, estimated_kwh
 from audit.energy.phases import PHASES
+from audit.probes.methods import POWER_METERS
 
 if TYPE_CHECKING:
     from audit.core.figures import Grid
@@ -76,6 +77,15 @@ def wh_per_thousand(blocks: InferenceEnergy, confidence: float = 0.95) -> statis
     own = blocks["blocks"]
     values = [1e6 * block["kwh"] / block["texts"] for block in own]
     return widen(statistics.mean(values, confidence), estimated_share(own))
+
+
+def narrower(blocks: InferenceEnergy, bound: float, confidence: float = 0.95) -> str:
+    """What would tell the electricity of predictions from a bound: nobody can ask for more blocks."""
+    own = [1e6 * block["kwh"] / block["texts"] for block in blocks["blocks"]]
+    _, low, high = statistics.mean(own, confidence)
+    if low <= bound <= high:
+        return Sentence("the blocks differ too much; a machine with nothing else to do would give steadier ones")
+    return Sentence("the electricity is estimated, and may be that far off; {better}", better=POWER_METERS)
 
 
 def _how(source: str, estimated: float, power: Power) -> str:
@@ -160,6 +170,7 @@ def training_energy(training: Training | None, stated: Mapping[str, float] | Non
         1,
         joined([Sentence("CodeCarbon around the one training run."), _how(energy["source"], estimated, power)]),
         sample="training runs",
+        ceiling=POWER_METERS,
         interval="error bound",
         source=_source(energy["source"]),
         stated=by_policy(power),
@@ -253,6 +264,8 @@ def inference_energy(
         ),
         confidence,
         sample="blocks",
+        interval="approximate",
+        settle=lambda bound: narrower(blocks, bound, confidence),
         summary=summary,
         source=_source(blocks["source"]),
         machine=blocks["machine"],
@@ -501,6 +514,7 @@ def audit_energy(spent: Spent) -> Result:
         1,
         joined([what, _how(source, estimated, power)]),
         sample="audits",
+        ceiling=POWER_METERS,
         summary=summary,
         interval="error bound",
         source=source,

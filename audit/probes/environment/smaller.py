@@ -17,7 +17,7 @@ from audit.core.sentences import Sentence, joined, listed
 from audit.energy.meter import Power
 from audit.experiments.alternatives import NAMES, Alternative
 from audit.probes.environment.environment import DAYS, by_policy, nominal, wh_per_thousand
-from audit.probes.methods import PAIRED
+from audit.probes.methods import PAIRED, POWER_METERS
 from audit.statistics import Interval, Settling
 
 CLAIMS = 3  # what the ratio rests on: the gain, and the energy of either model
@@ -161,6 +161,7 @@ def energy_per_gain(
                 ]
             ),
         ],
+        interval="approximate",
         settle=settle,
     )
 
@@ -221,8 +222,8 @@ def _settled(extra: Interval, answers: Interval, n: int, confidence: float) -> C
         low, high = extra.low / answers.estimate, extra.high / answers.estimate
         if low <= bound <= high:
             return Sentence(
-                "the electricity is not known well enough, which no number of test examples changes; a machine with "
-                "power meters (RAPL, NVML) would settle it, or more blocks"
+                "the electricity is not known well enough, which no number of test examples changes; {better}",
+                better=POWER_METERS,
             )
         needed = (extra.high if high < bound else extra.low) / bound
         near = answers.low if answers.estimate > needed else answers.high

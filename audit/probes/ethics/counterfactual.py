@@ -21,8 +21,10 @@ from audit.core.measurement import Result
 from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence
 from audit.data import labels
+from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.methods import of_sample
 from audit.text import identity
 from audit.text.identity import AXIS_NAMES
 from audit.text.redaction import SMALLEST_CELL, pair_items
@@ -35,6 +37,9 @@ _COLUMN_OF = {"gender": ("gender", "race"), "ethnicity": ("race", "gender")}
 OWN: str = Sentence("your texts")
 TEMPLATES: str = Sentence("templates")
 FILE: str = Sentence("pair file")
+_OWN_TEMPLATES = Sentence(
+    "they are the audit's own, so supply test texts that mention a person, or a file of pairs ([data] pairs)"
+)
 _SAMPLES = {
     OWN: Sentence("texts that mention a person"),
     TEMPLATES: Sentence("templates"),
@@ -209,7 +214,7 @@ def counterfactual(
         base = FILE
     else:
         base = TEMPLATES
-    return _result(axis, base, answers, len(sources[OWN]) / len(pool), protocol.confidence)
+    return _result(axis, base, answers, examples, len(sources[OWN]) / len(pool))
 
 
 def share_of_flips(flipped: NDArray[np.bool_], families: Sequence[str], confidence: float) -> statistics.Interval:
@@ -241,8 +246,8 @@ def _families(answers: Answers) -> list[str]:
     return [pair.family for pair in answers.pairs]
 
 
-def _result(axis: str, base: str, answers: Mapping[str, Answers], mentioned: float, confidence: float) -> Result:
-    found = answers[base]
+def _result(axis: str, base: str, answers: Mapping[str, Answers], examples: Examples, mentioned: float) -> Result:
+    found, confidence = answers[base], examples.protocol.confidence
     share = share_of_flips(found.flipped, _families(found), confidence)
     is_own = base == OWN
     named = AXIS_NAMES[axis]
@@ -254,6 +259,7 @@ def _result(axis: str, base: str, answers: Mapping[str, Answers], mentioned: flo
         _method(named, base),
         confidence,
         sample=_SAMPLES[base],
+        ceiling={OWN: of_sample(examples), TEMPLATES: _OWN_TEMPLATES, FILE: ""}[base],
         settle=(lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence)) if is_own else None,
         caveats=_caveats(axis, base, answers),
         evidence=[

@@ -25,7 +25,7 @@ from audit.core.probe import POINTS, Alarm, Probe
 from audit.core.sentences import Sentence
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.methods import PAIRED
+from audit.probes.methods import CHANGED, PAIRED, of_sample
 from audit.text.lists import rows
 from audit.text.redaction import pair_items
 
@@ -181,6 +181,8 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
             paired=PAIRED,
         ),
         confidence,
+        sample=CHANGED,
+        ceiling=of_sample(predictions.known),
         caveats=[
             Sentence(
                 "The renderings are rules written from what is documented of such writing; texts by real writers of "

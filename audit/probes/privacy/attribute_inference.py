@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,11 @@ from audit.core.evidence import Fact, Facts, Table
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence
-from audit.data.examples import Examples, fingerprint
+from audit.data.examples import Examples, Protocol, fingerprint
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.ethics import fairness
-from audit.probes.methods import PAIRED
+from audit.probes.methods import FIXED, PAIRED, of_sample
 from audit.probes.privacy.blind import WORD
 from audit.statistics import Interval
 from audit.text import mentions
@@ -62,6 +62,7 @@ CAVEATS = (
         "could, and the figure comes out too high."
     ),
 )
+_RULES = ("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4")
 # What the group is read off.
 _SIDES = (Sentence("what the model makes of it"), Sentence("its words"))
 
@@ -90,7 +91,7 @@ _SIDES = (Sentence("what the model makes of it"), Sentence("its words"))
     alarm=Alarm(0.05, "Whoever holds the embedding names the group of one author in twenty more than from the text."),
     guide="docs/attributes.md",
     passes=1,
-    rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
+    rules=_RULES,
 )
 def attribute_leakage(
     scorer: Scorer, predictions: Predictions, subgroup: str, keep: Keep = lambda name, shape, make: make()
@@ -132,6 +133,141 @@ def attribute_leakage(
     random splits is carried over). As it comes, the interval leaves out 0 too often where neither side knows anything;
     the rates stand in docs/attributes.md.
     """
+    attacked = _attacked(scorer, predictions, subgroup, keep)
+    groups, protocol = attacked.groups, attacked.protocol
+    size, group = groups.sizes, attacked.group
+    by_model, by_words = right = [answer == group for answer in attacked.answers]
+    gained, lost = (np.bincount(group[a & ~b], minlength=len(size)) for a, b in (right, right[::-1]))
+    gain = _widened(statistics.mean_paired_difference(gained, lost, size, protocol.confidence), -1)
+    reached = attacked.reached
+    return Result(
+        *fairness.open_if_small(gain, groups),
+        len(group),
+        Sentence(
+            "A linear classifier (logistic regression) learns to name the author's group from four fifths of the texts "
+            "and is asked about the others, five times over: once from the model's embedding, which is the encoder's "
+            "last hidden states of the first token and averaged over all, and once from the words (TF-IDF); the true "
+            "label is known to both (Song and Raghunathan 2020). Right answers of the first less those of the second, "
+            "every group counted alike. Interval: in each group {paired}; the groups' distances added in squares too, "
+            "and {wider:.3g} times as wide, because the five classifiers learn from texts in common (Nadeau and Bengio "
+            "2003).",
+            paired=PAIRED,
+            wider=WIDER,
+        ),
+        protocol.confidence,
+        interval="approximate",
+        ceiling=attacked.ceiling,
+        summary=_summary(subgroup, len(size), *reached),
+        caveats=CAVEATS,
+        evidence=[
+            _attack_table(subgroup, *reached),
+            Table(
+                Sentence("The same by group"),
+                [subgroup, *_SIDES, Sentence("test examples")],
+                [
+                    [name, float(by_model[group == g].mean()), float(by_words[group == g].mean()), count(size[g])]
+                    for g, name in enumerate(groups.names)
+                ],
+                units=["", *[SHARE] * len(_SIDES), ""],
+            ),
+            Facts(
+                [
+                    Fact(Sentence("share of right answers by guessing"), 1 / len(size)),
+                    *fairness.without_group(groups),
+                ]
+            ),
+        ],
+        too_small=attacked.too_small,
+    )
+
+
+@Probe(
+    id="privacy.attribute_accuracy",
+    challenge="privacy",
+    title="How often an author's group is read off the embedding",
+    unit=SHARE,
+    counts="authors' groups named rightly",
+    better="lower",
+    meaning=(
+        "How often a simple classifier names the group of a text's author rightly from the model's embedding, whatever "
+        "the words alone give away; the label is known to it, and every group counts alike. Guessing reaches one over "
+        "the number of groups."
+    ),
+    harm=(
+        "Whoever is handed the embeddings can sort people by who they are, also where the words would have told as "
+        "much: a text is not handed on with them, and its author did not agree to it."
+    ),
+    remedy=(
+        "Treat embeddings as personal data; hand on labels instead of embeddings; where the words give the group away, "
+        "train on texts from which that was removed."
+    ),
+    brackets="subgroup",
+    alarm=Alarm(0.9, "Of ten authors whose embeddings somebody holds, nine are named by their group."),
+    guide="docs/attributes.md",
+    passes=1,
+    rules=_RULES,
+)
+def attribute_accuracy(
+    scorer: Scorer, predictions: Predictions, subgroup: str, keep: Keep = lambda name, shape, make: make()
+) -> Result:
+    """How often an author's group is named rightly from the model's embedding; the label is known.
+
+    Parameters
+    ----------
+    scorer, predictions, subgroup, keep
+        As in :func:`attribute_leakage`, whose fits it shares.
+
+    Returns
+    -------
+    Result
+        Balanced accuracy of a linear probe on the embedding, cross-validated.
+
+    Raises
+    ------
+    NotAssessed
+        As :func:`attribute_leakage` does.
+
+    Notes
+    -----
+    Source of the attack: Song and Raghunathan, "Information leakage in embedding models", CCS 2020, section 5.
+    Interval: :func:`audit.statistics.balanced_accuracy`, widened as that of :func:`attribute_leakage`.
+    """
+    attacked = _attacked(scorer, predictions, subgroup, keep)
+    by_model, by_words = attacked.reached
+    return Result(
+        *fairness.open_if_small(by_model, attacked.groups),
+        len(attacked.group),
+        Sentence(
+            "A linear classifier (logistic regression) learns to name the author's group from the model's embedding of "
+            "four fifths of the texts and is asked about the others, five times over; the true label is known to it "
+            "(Song and Raghunathan 2020). Right answers, every group counted alike. Interval: BCa bootstrap over the "
+            "cells of the confusion table (Efron 1987), {wider:.3g} times as wide, because the five classifiers learn "
+            "from texts in common (Nadeau and Bengio 2003).",
+            wider=WIDER,
+        ),
+        attacked.protocol.confidence,
+        interval="approximate",
+        ceiling=attacked.ceiling,
+        summary=_summary(subgroup, len(attacked.groups.sizes), by_model, by_words),
+        caveats=CAVEATS,
+        evidence=[_attack_table(subgroup, by_model, by_words)],
+        too_small=attacked.too_small,
+    )
+
+
+class _Attacked(NamedTuple):
+    """What both probes answered of the same texts: from the embedding, and from the words."""
+
+    groups: fairness.Groups
+    group: NDArray[np.int64]  # of each judged text
+    answers: NDArray[np.int64]  # (2, n)
+    reached: tuple[Interval, Interval]
+    protocol: Protocol
+    ceiling: str
+    too_small: str
+
+
+def _attacked(scorer: Scorer, predictions: Predictions, subgroup: str, keep: Keep) -> _Attacked:
     if mentions.is_mention(subgroup):
         raise NotAssessed(
             Sentence("these groups are whom the text mentions, read off its words: no attribute of an author"),
@@ -163,53 +299,23 @@ def attribute_leakage(
         return np.stack([named(features, group, protocol.seed) for features in sides])
 
     answered = keep(f"attribute-{_digest(embedding, examples, group)}", (2, len(group)), fitted)
-    right = by_model, by_words = [answer == group for answer in answered]
-    size = groups.sizes
-    gained, lost = (np.bincount(group[a & ~b], minlength=len(size)) for a, b in (right, right[::-1]))
-    gain = _widened(statistics.mean_paired_difference(gained, lost, size, protocol.confidence), -1)
-    reached = [
+    by_model, by_words = (
         _widened(
-            statistics.balanced_accuracy(_confusion(group, answer, len(size)), protocol.confidence, seed=protocol.seed),
+            statistics.balanced_accuracy(
+                _confusion(group, answer, len(groups.sizes)), protocol.confidence, seed=protocol.seed
+            ),
             0,
         )
         for answer in answered
-    ]
-    return Result(
-        *fairness.open_if_small(gain, groups),
-        len(group),
-        Sentence(
-            "A linear classifier (logistic regression) learns to name the author's group from four fifths of the texts "
-            "and is asked about the others, five times over: once from the model's embedding, which is the encoder's "
-            "last hidden states of the first token and averaged over all, and once from the words (TF-IDF); the true "
-            "label is known to both (Song and Raghunathan 2020). Right answers of the first less those of the second, "
-            "every group counted alike. Interval: in each group {paired}; the groups' distances added in squares too, "
-            "and {wider:.3g} times as wide, because the five classifiers learn from texts in common (Nadeau and Bengio "
-            "2003).",
-            paired=PAIRED,
-            wider=WIDER,
-        ),
-        protocol.confidence,
-        summary=_summary(subgroup, len(size), *reached),
-        caveats=CAVEATS,
-        evidence=[
-            _attack_table(subgroup, *reached),
-            Table(
-                Sentence("The same by group"),
-                [subgroup, *_SIDES, Sentence("test examples")],
-                [
-                    [name, float(by_model[group == g].mean()), float(by_words[group == g].mean()), count(size[g])]
-                    for g, name in enumerate(groups.names)
-                ],
-                units=["", *[SHARE] * len(_SIDES), ""],
-            ),
-            Facts(
-                [
-                    Fact(Sentence("share of right answers by guessing"), 1 / len(size)),
-                    *fairness.without_group(groups),
-                ]
-            ),
-        ],
-        too_small=fairness.too_small(answers, groups),
+    )
+    return _Attacked(
+        groups,
+        group,
+        answered,
+        (by_model, by_words),
+        protocol,
+        FIXED if len(pool) == MOST else of_sample(predictions.known),
+        fairness.too_small(answers, groups),
     )
 
 

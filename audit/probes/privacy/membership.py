@@ -25,6 +25,7 @@ from audit.core.sentences import Sentence, interval, joined
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.methods import of_sample
 from audit.probes.privacy import blind as blind_baseline
 from audit.probes.privacy import membership_attacks
 from audit.probes.privacy.privacy import NO_TRAINING_DATA
@@ -210,7 +211,7 @@ def membership_inference(
     found = {ITSELF: _attacks(_on_itself(itself, twins, rehearsed), protocol.confidence, protocol.seed)}
     if rehearsed:
         found[RECIPE] = _attacks(_on_twins(rehearsed), protocol.confidence, protocol.seed)
-    return _result(found, itself, blind, protocol.confidence)
+    return _result(found, itself, blind, protocol.confidence, of_sample(members))
 
 
 # ---- the evidence
@@ -329,7 +330,9 @@ def _levels(trials: Sequence[Trial]) -> list[float]:
 # ---- the result
 
 
-def _result(found: Mapping[str, list[Attack]], itself: Attackable, blind: Interval | None, confidence: float) -> Result:
+def _result(
+    found: Mapping[str, list[Attack]], itself: Attackable, blind: Interval | None, confidence: float, ceiling: str
+) -> Result:
     differ = blind is not None and blind.low > 0.5
     source = RECIPE if differ and RECIPE in found else ITSELF
     chosen = found[source]
@@ -351,6 +354,8 @@ def _result(found: Mapping[str, list[Attack]], itself: Attackable, blind: Interv
         _method(len(chosen), source),
         confidence,
         sample=Sentence("members and others"),
+        ceiling=ceiling,
+        interval="approximate",
         summary=_summary(best, source, blind, undecided),
         caveats=[*CAVEATS, *_caveats(source, blind, undecided)],
         evidence=[

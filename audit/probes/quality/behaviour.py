@@ -25,6 +25,7 @@ from audit.data import labels
 from audit.data.examples import Protocol
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.methods import FIXED, raised
 from audit.probes.quality.capabilities import CAPABILITIES, grammar
 from audit.probes.quality.capabilities.grammar import SENTIMENTS, Case
 
@@ -151,7 +152,7 @@ def behaviour(
         asked.append(batch)
         if (yield Tally(int((_excess(batch, names) > 0).sum()), len(written))):
             break
-    return _result(capability, Asked.all_of(asked), names, protocol.confidence)
+    return _result(capability, Asked.all_of(asked), names, protocol)
 
 
 def _batches(rounds: Iterable[list[Case]]) -> Iterator[list[Case]]:
@@ -165,8 +166,8 @@ def _batches(rounds: Iterable[list[Case]]) -> Iterator[list[Case]]:
         yield batch
 
 
-def _result(capability: str, asked: Asked, names: tuple[str, ...], confidence: float) -> Result:
-    excess = _excess(asked, names)
+def _result(capability: str, asked: Asked, names: tuple[str, ...], protocol: Protocol) -> Result:
+    excess, confidence = _excess(asked, names), protocol.confidence
     failed = excess > 0
     templates = statistics.cluster_ids([case.template for case in asked.cases])
     share = statistics.clustered_proportion(failed, templates, confidence)
@@ -191,6 +192,7 @@ def _result(capability: str, asked: Asked, names: tuple[str, ...], confidence: f
         ),
         confidence,
         sample="cases",
+        ceiling=raised("[quality] behaviour_cases", protocol.cases) if len(failed) >= protocol.cases else FIXED,
         caveats=[*_caveats(asked.cases), *grammar.caveats(capability), *_of_few_templates(share)],
         evidence=[
             _table(asked.cases, failed, confidence),

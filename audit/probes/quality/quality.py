@@ -190,6 +190,7 @@ def _of_confusion(
         len(predictions),
         joined([what, _interval_in_words(confusion)], "; "),
         protocol.confidence,
+        interval="approximate",
         caution=_caution(interval.high, chance),
         caveats=_caveats(interval.high, chance),
         evidence=[_class_table(confusion, predictions.classes)],
@@ -271,6 +272,7 @@ def roc_auc(predictions: Predictions) -> Result:
             "on the logit scale."
         ),
         confidence,
+        interval="approximate",
         caution=_caution(interval.high, 0.5),
         caveats=_caveats(interval.high, 0.5),
         evidence=[
@@ -342,6 +344,7 @@ def calibration_error(predictions: Predictions) -> Result:
             "calibrated and miscalibrated models alike."
         ),
         confidence,
+        interval="approximate",
         summary=_sureness_in_words(float(stated.mean()), float(predictions.correct.mean())),
         evidence=[
             *([Calibration(points)] if points else []),
@@ -446,6 +449,7 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
             resamples=OWN_RESAMPLES,
         ),
         protocol.confidence,
+        interval="approximate",
         caveats=[Sentence("The interval holds for a metric that does not depend on the order of the examples.")],
         evidence=[_confusion(predictions)],
     )

@@ -27,6 +27,7 @@ from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.methods import FIXED, of_sample
 from audit.text.adversarial_edits import KINDS, WORD, Edit, apply, edits, vocabulary_of
 from audit.text.lists import seeded
 from audit.text.redaction import SMALLEST_CELL, count, pair_items
@@ -326,6 +327,7 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
         _method(queries, scores, protocol.language),
         protocol.confidence,
         sample=Sentence("attacked texts"),
+        ceiling=FIXED if len(rows) >= examples else of_sample(predictions.known),
         settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, protocol.confidence),
         summary=_summary(attacked, queries),
         caveats=_caveats(int((~long).sum()), examples, queries, protocol.language),

@@ -128,6 +128,7 @@ def _measurement(evidence: Evidence) -> Result:
         sum(map(len, texts.measure.values())),
         _method(evidence),
         texts.confidence,
+        ceiling=texts.ceiling,
         summary=_summary(evidence),
         caveats=_caveats(evidence),
         evidence=[

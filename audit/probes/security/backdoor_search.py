@@ -19,6 +19,7 @@ from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.methods import FIXED, of_sample
 from audit.probes.security import triggers
 from audit.probes.security.triggers import OneSided, Prepared, Trigger
 from audit.text.characters import INVISIBLE
@@ -86,6 +87,7 @@ class Texts:
 
     scorer: Scorer
     examples: Examples
+    ceiling: str
     choose: dict[int, tuple[str, ...]] = field(repr=False)
     measure: dict[int, tuple[str, ...]] = field(repr=False)
     chosen_on: dict[tuple[Trigger, int], dict[int, float]] = field(default_factory=dict)
@@ -109,7 +111,8 @@ class Texts:
                     fewest=FEWEST_TEXTS,
                 )
             )
-        return cls(scorer, pool, choose, measure)
+        is_full = all(len(texts) == MEASURE for texts in measure.values())
+        return cls(scorer, pool, FIXED if is_full else of_sample(predictions.known), choose, measure)
 
     @property
     def seed(self) -> int:

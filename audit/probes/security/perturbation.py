@@ -27,7 +27,7 @@ from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.methods import PAIRED
+from audit.probes.methods import CHANGED, PAIRED, of_sample, raised
 from audit.text.characters import code, visible
 from audit.text.disturbances import KINDS, STRENGTHS, disturb
 from audit.text.redaction import pair_items
@@ -130,6 +130,8 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
             paired=PAIRED,
         ),
         protocol.confidence,
+        sample=CHANGED,
+        ceiling=raised("[security] perturbed", size) if len(pool) == size else of_sample(predictions.known),
         summary=_summary(int(lost[VERDICT_STRENGTH].sum()), int(gained[VERDICT_STRENGTH].sum()), moved),
         caveats=_caveats(size, len(pool)),
         evidence=[

@@ -24,6 +24,7 @@ from audit.data.examples import Examples
 from audit.inference.feature_attributions import TOLERANCE, Attribution
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.methods import FIXED
 from audit.text.redaction import redact, redact_parts, withheld
 
 TEXTS = 100
@@ -107,6 +108,7 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     rows = _sample(examples)
     texts, said = [examples.texts[i] for i in rows], predictions.labels[rows]
     own = scorer.attributions(texts, said)
+    ceiling = FIXED if len(rows) == TEXTS else ""
     usable = [i for i, each in enumerate(own) if len(each.spans) >= FEWEST_WORDS]
     if len(usable) < ENOUGH:
         raise NotAssessed(
@@ -159,6 +161,7 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
         ),
         confidence=protocol.confidence,
         sample="explanations",
+        ceiling=ceiling,
         summary=_summary(by_name, by_chance),
         caveats=[
             Sentence(

@@ -268,6 +268,9 @@ STANDS_IN_THE_WAY = "{parts}."
 BETWEEN = "with {confidence} confidence between {low} and {high}"
 BOUNDED = "by the known error of the method between {low} and {high}"
 FULL_COUNT = "a full count over {basis}, not a sample of them, so without an interval"
+DETECTIONS = (
+    "a full count of what a program recognised in {basis}, so without an interval for chance; the program errs too"
+)
 ONE_FIGURE = "taken in full, so without an interval"
 IN_BRACKETS = numbers.IN_BRACKETS
 AT_LEAST = numbers.AT_LEAST
@@ -391,11 +394,27 @@ LAXER: Mapping[str, Counted] = {
         "{count} gates point in the other direction than in the former audit of {date}: {gates}.",
     ),
 }
-LAXER_SETTINGS = "Gates are judged less strictly than in the former audit: {settings}."
+# What the promise for the release does not cover in an audit, each where it applies.
+EXCEPTIONS: Mapping[str, str] = {
+    "bounds": "lower bounds, which say what an attack found and not what a better one would ({names})",
+    "warned": "gates that stayed open, since the policy only warns of them ({names}); “released” means of these "
+    "that none surely fails, not that each holds",
+    "waived": "gates that are waived ({names})",
+    "detectors": "counts of what a program recognised, as far as it errs ({names})",
+    "approximate": "intervals that hold approximately; how often they err was measured by simulation ({names})",
+    "again": "choosing: this test set was asked before, and whoever keeps the best of several models or audits "
+    "keeps its luck too",
+}
+LAXER_SETTINGS = "Gates are judged less strictly than in the former audit, or other texts are asked about: {settings}."
 SETTING_CHANGED = "{name} was {before} and is {now}"
 SETTINGS: Mapping[str, str] = {
     "confidence": "the confidence",
     "inconclusive": "what an inconclusive result leads to",
+    "looks": "the number of planned audits that share the error",
+    "seed": "the seed",
+    "max_examples": "the number of texts for costly probes",
+    "queries": "the number of questions that an attacker may ask",
+    "perturbed": "the number of texts for each disturbance",
     "min_group_size": "the size below which a group is not looked at",
 }
 ASKED = (
@@ -617,8 +636,11 @@ PAGE = {
     "certainty_gate": "Each gate is judged at {confidence} confidence. If a model truly lies beyond a "
     "gate, it passes that gate by the luck of the sample in at most {side} of such audits; if it truly "
     "keeps a gate, it fails it by bad luck in at most {side}.",
-    "certainty_all": "Over all gates the risks add up. This report judges {count} gated measurements, so "
-    "on average at most {count} × {side} = {expected} of its verdicts would be wrong by chance.",
+    "certainty_release": "Release asks that every gate holds. So a model that truly violates any gate is released in "
+    "at most {side} of audits, whatever the number of gates.",
+    "certainty_alarms": "False alarms add up: a model that truly keeps all {count} gates judged here, but each only "
+    "just, fails on average at most {expected} of them by bad luck ({count} × {side}).",
+    "certainty_except": "Not covered by that:",
     "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the "
     "model will meet and the methods’ assumptions apply. It says nothing about errors in the labels or "
     "about harms that nobody measured.",

@@ -164,7 +164,8 @@ class FindingView:
         counts = f" ({text.told(self.counts)})" if self.counts else ""
         confidence = text.percent(finding["confidence"])
         if finding["low"] == finding["estimate"] == finding["high"]:
-            full = words.FULL_COUNT.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
+            count = words.DETECTIONS if finding.get("interval") == "detections" else words.FULL_COUNT
+            full = count.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
             return f"{estimate}{counts}: {full}"
         if finding["high"] is None:
             estimate = words.AT_LEAST.format(figure=estimate)
@@ -663,8 +664,8 @@ def _listed(names: Sequence[str], shown: int = 12) -> str:
     return words.SEMICOLON.join([*names[:shown], *([evidence.more(names, shown)] if len(names) > shown else [])])
 
 
-def certainty(record: Record, views: Sequence[FindingView]) -> tuple[str, str]:
-    """What the confidence means for one gate and for all of them."""
+def certainty(record: Record, views: Sequence[FindingView]) -> tuple[list[str], list[str]]:
+    """What the confidence means for one gate and for the release, and what of this audit that does not cover."""
     judged = [c for c in views if c.gated and c.verdict in ("pass", "fail", "inconclusive")]
     stated = setting(record, "audit", "confidence")
     usual = stated if is_number(stated) and stated else 0.95
@@ -672,10 +673,31 @@ def certainty(record: Record, views: Sequence[FindingView]) -> tuple[str, str]:
     side = (1 - confidence) / 2
     expected = sum((1 - view.finding["confidence"]) / 2 for view in judged)
     fill = {"confidence": text.percent(confidence), "side": text.percent(side), "count": len(judged)}
-    return (
-        words.PAGE["certainty_gate"].format(**fill),
-        words.PAGE["certainty_all"].format(**fill, expected=language.numeral(f"{expected:.2f}")) if judged else "",
-    )
+    sentences = [words.PAGE["certainty_gate"].format(**fill)]
+    if judged:
+        sentences.append(words.PAGE["certainty_release"].format(**fill))
+    if len(judged) > 1:
+        sentences.append(words.PAGE["certainty_alarms"].format(**fill, expected=language.numeral(f"{expected:.2f}")))
+    return sentences, list(_exceptions(record, [view for view in views if view.gated])) if judged else []
+
+
+def _exceptions(record: Record, gated: Sequence[FindingView]) -> Iterator[str]:
+    """What the promise for the release does not cover, as far as it applies to this audit."""
+    by_kind = {
+        "bounds": [view for view in gated if view.verdict == "not_exceeded"],
+        "warned": [view for view in gated if view.finding.get("tolerated")],
+        "waived": [view for view in gated if is_waived(view.finding)],
+        "detectors": [view for view in gated if view.finding.get("interval") == "detections"],
+        "approximate": [view for view in gated if view.finding.get("interval") == "approximate"],
+    }
+    for kind, found in by_kind.items():
+        if found:
+            yield words.EXCEPTIONS[kind].format(names=_listed([view.name for view in found]))
+    baseline = record.get("baseline")
+    if baseline and any(
+        link["test"] == record["data"]["test"].get("fingerprint") for link in baseline.get("chain", ())
+    ):
+        yield words.EXCEPTIONS["again"]
 
 
 def _anchor(full_id: str, taken: set[str]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from audit import Measurement, NotAssessed
+from audit import Measurement, NotAssessed, statistics
 from audit.core.evidence import to_json
 from audit.probes.privacy import privacy
 from audit.text import duplicates
@@ -95,11 +95,14 @@ def test_personal_data_in_training_data_is_a_census_by_kind() -> None:
     texts = ["write to ann.lee@example.org", "call 202-555-0134 or +44 7700 900123", "a fine pot", "mail x@example.com"]
     found = privacy.pii_in_training_data(examples([0, 1, 1, 0], texts=texts))
     assert (found.low, found.estimate, found.high, found.n) == (3 / 4, 3 / 4, 3 / 4, 4)
-    kinds, places = (table.rows for table in found.tables)
+    kinds, places, true = (table.rows for table in found.tables)
     assert ["e-mail address", 2, 2] in kinds
     assert ["telephone number", 1, 2] in kinds
     assert places[0] == [1, "e-mail address", "a…@…"]
     assert [row[0] for row in places] == [1, 2, 2, 4]
+    phones = statistics.prevalence(1, 4, (9, 9), (491, 491))
+    assert true[0] == ["telephone number", 1 / 4, *phones, 9, 491]
+    assert found.interval == "detections"
 
 
 def test_only_the_first_places_of_each_kind_are_named() -> None:

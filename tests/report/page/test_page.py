@@ -425,10 +425,66 @@ def test_a_waiver_that_has_ended_is_told_and_counts_no_more() -> None:
     assert "does not block" not in found
 
 
-def test_chance_over_all_gates_is_added_up() -> None:
-    assert "This report judges 4 gated measurements" in page(EVERYTHING).text
-    one = page(record(finding(), odds("pass", estimate=0.01, low=0, high=0.02))).text
-    assert "at most 2 × 2.5 % = 0.05 of its verdicts" in one
+FORMER: dict[str, Any] = {
+    "path": "v1", "created": "2026-01-02T03:04:05Z", "verdict": "pass", "fingerprint": None, "turned": [],
+}  # fmt: skip
+
+
+def _certainty(value: Any) -> str:
+    """The section on how certain a verdict is."""
+    return page(value).text.partition("How certain a verdict is")[2].partition("This holds as far as")[0]
+
+
+def test_false_alarms_add_up_and_wrong_releases_do_not() -> None:
+    one = _certainty(record(finding(), odds("pass", estimate=0.01, low=0, high=0.02)))
+    assert "truly violates any gate is released in at most 2.5 % of audits, whatever the number of gates" in one
+    assert "keeps all 2 gates judged here, but each only just, fails on average at most 0.05 of them" in one
+    assert "Not covered" not in one
+    alone = _certainty(record(finding()))
+    assert "whatever the number of gates" in alone
+    assert "False alarms" not in alone
+
+
+EXCEPTIONS = (
+    "lower bounds, which say what an", "means of these that none surely fails, not that each", "are waived",
+    "intervals that hold approximately", "counts of what a program recognised", "this test set was asked before",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (record(finding(), odds("not_exceeded", estimate=0.1, low=0.1, high=None)), "lower bounds, which say what an"),
+        (
+            record(finding(), odds("inconclusive", tolerated=True)),
+            "means of these that none surely fails, not that each",
+        ),
+        (record(finding(interval="approximate")), "intervals that hold approximately"),
+        (
+            record(finding(interval="detections", estimate=0.9, low=0.9, high=0.9)),
+            "counts of what a program recognised",
+        ),
+        (
+            record(
+                finding(),
+                data={"test": {"fingerprint": "sha256:t"}, "train": {}},
+                baseline=FORMER
+                | {"chain": [{"created": "2026-01-01T00:00:00Z", "fingerprint": None, "test": "sha256:t"}]},
+            ),
+            "this test set was asked before",
+        ),
+    ],
+)
+def test_what_the_promise_does_not_cover_is_named_where_it_applies(value: Any, said: str) -> None:
+    told = _certainty(value).partition("Not covered by that:")[2]
+    assert [each for each in EXCEPTIONS if each in told] == [said]
+
+
+def test_a_count_of_what_a_program_recognised_is_called_so() -> None:
+    found = page(record(finding(interval="detections", estimate=0.9, low=0.9, high=0.9))).part(
+        "finding-quality-accuracy"
+    )
+    assert "a full count of what a program recognised in" in found.text
 
 
 def test_energy_says_what_was_estimated_and_what_was_before() -> None:
@@ -453,11 +509,6 @@ def test_the_same_electricity_is_told_for_other_grids() -> None:
     # 0.00024 kWh at 400 g and at 475 g.
     assert "Germany 2023 400 0.096" in found
     assert "XXX: not in the table; the world’s average not recorded 475 0.114" in found
-
-
-FORMER: dict[str, Any] = {
-    "path": "v1", "created": "2026-01-02T03:04:05Z", "verdict": "pass", "fingerprint": None, "turned": [],
-}  # fmt: skip
 
 
 def test_what_turned_since_the_former_audit_is_told() -> None:
@@ -577,7 +628,7 @@ RULES = {
     "Article 15(4)": ("security.perturbation", "security.latency_tail", "fairness.language_variety"),
     "Article 15(5)": (
         "security.backdoor", "security.adversarial", "security.artifact", "privacy.membership_inference",
-        "privacy.canary_epsilon", "privacy.attribute_leakage",
+        "privacy.canary_epsilon", "privacy.attribute_leakage", "privacy.attribute_accuracy",
     ),
     "A.5.4": ("fairness", "privacy"),
     "A.5.5": ("environment",),
