@@ -1,6 +1,6 @@
 """What the intervals and verdicts do when the truth is known: coverage, wrong verdicts and power, by simulation.
 
-    python -m benchmarks.statistics.coverage > benchmarks/statistics/coverage.md          # eight minutes of one core
+    python -m benchmarks.statistics.coverage > benchmarks/statistics/coverage.md          # twelve minutes of one core
     python -m benchmarks.statistics.coverage --draws 200                       # a glance
 
 The functions are those that verdicts call. A verdict is wrong if it passes a model that is beyond the gate, or fails
