@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.statistics.intervals import Array, Interval
-from audit.statistics.scores import auc_interval, placements
+from audit.statistics.scores import auc_interval, placements, pulls
 
 # Points of a drawn curve, at most and besides powers of ten.
 POINTS = 60
@@ -93,24 +93,22 @@ def clustered_auc(trials: Sequence[Trial], confidence: float = 0.95) -> Interval
     Notes
     -----
     Source: DeLong et al. as in :func:`audit.statistics.auc`, whose interval this is for one trial; over several the
-    placement values of an example are added up before the variance is taken, as Obuchowski does for clusters
-    ("Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997).
+    placement values of an example are added up before variance and skewness are taken, as Obuchowski does for the
+    variance of clusters ("Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997).
     """
-    estimate, clusters = 0.0, np.concatenate([trial.cluster for trial in trials])
-    pulls = []  # how much each row moves the mean area
+    clusters = np.concatenate([trial.cluster for trial in trials])
+    areas, heaviest, moves = [], [], []  # of each trial; how far each row moves the mean area
     for trial in trials:
         inside = trial.positive
         above, below = placements(trial.scores[inside], trial.scores[~inside])
-        area, m, n = float(above.mean()), len(above), len(below)
-        pull = np.empty(m + n)
-        pull[inside] = (above - area) / np.sqrt(m * (m - 1)) / len(trials)
-        pull[~inside] = (below - area) / np.sqrt(n * (n - 1)) / len(trials)
-        pulls.append(pull)
-        estimate += area / len(trials)
+        move = np.empty(len(inside))
+        move[inside], move[~inside] = pulls(above), pulls(below)
+        moves.append(move / len(trials))
+        areas.append(above.mean())
+        heaviest.append(1 / min(len(above), len(below)))
     _, ids = np.unique(clusters, return_inverse=True)
-    error = float(np.sqrt((np.bincount(ids, np.concatenate(pulls)) ** 2).sum()))
-    fewer = min(int(min(trial.positive.sum(), (~trial.positive).sum())) for trial in trials)
-    return auc_interval(estimate, error, fewer, confidence)
+    together = np.asarray(np.bincount(ids, np.concatenate(moves)), float)
+    return auc_interval(float(np.mean(areas)), together, 1 / float(np.mean(heaviest)), confidence)
 
 
 class OperatingPoints(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from audit.statistics.intervals import Array, Interval, as_interval, normal_quantile
-from audit.statistics.proportions import proportion, proportions
+from audit.statistics.intervals import Array, Interval, as_interval
+from audit.statistics.proportions import proportions
 
 FEW_SCORES = 100
 
@@ -17,24 +17,40 @@ def auc(positives: ArrayLike, negatives: ArrayLike, confidence: float = 0.95) ->
     Notes
     -----
     Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver operating
-    characteristic curves", Biometrics 44 (1988), variance from placement values; the interval is taken on the logit
-    scale, so that it stays within 0 and 1. Complete separation has no variance: there the exact bound for the
-    smaller sample stands in. Scores that are all equal have none either: there the largest variance that an AUC can
-    have stands in (Birnbaum and Klose, "Bounds for the variance of the Mann-Whitney statistic", Annals of
-    Mathematical Statistics 28, 1957).
+    characteristic curves", Biometrics 44 (1988): a row's placement value is what it adds to the area, and the scatter
+    of the placements is the area's. Their normal limits, on the scale of the area or of its logit, fail where the area
+    hangs on few rows: with one label in 100 wrong, a third of all samples of 100 positives have no wrong one, and
+    nothing in them shows that there could be one. So the limit towards chance (the lower one of an area above a half)
 
-    With fewer than `FEW_SCORES` on either side the variance is often underestimated just where the estimate is too
-    high. There the interval is the exact one of a proportion at the number of independent pairs that has DeLong's
-    variance, and that number is at most what exponential scores would have (Hanley and McNeil, "The meaning and use
-    of the area under a ROC curve", Radiology 143, 1982), as if the larger sample were endless.
+    - takes one more row of the smaller side into account, whose score is random, as that of a wrong label is: its
+      placement is uniform. For the same reason Fay and Feuer, "Confidence intervals for directly standardized rates: a
+      method based on the gamma distribution", Statistics in Medicine 16 (1997), add one event of the largest weight;
+    - follows the skewness of the placements: it is the quantile of a gamma distribution with their variance and third
+      moment. Half an event is added, which makes it right to the second order for a mean whose variance is estimated
+      (Hall, "On the removal of skewness by transformation", Journal of the Royal Statistical Society B 54, 1992).
+
+    The other limit is Jeffreys' (Brown, Cai and DasGupta, "Interval estimation for a binomial proportion", Statistical
+    Science 16, 2001) at the number of independent pairs that has DeLong's variance, half a pair added as well.
+
+    By simulation over 240 cells (100 to 2,000 positives, 100 to 5,000 negatives, areas from 0.55 to 1, up to 5 % of
+    labels wrong) neither limit errs in more than 3.5 % of samples; the logit's lower one errs in up to 34 %. What does
+    not hold is the case of rare rows that lose against all others, where a wrong label has a random score: up to 5.4 %.
+
+    Complete separation has no variance: there the exact bound for the smaller sample stands in. Scores that are all
+    equal have none either: there the largest variance that an AUC can have stands in (Birnbaum and Klose, "Bounds for
+    the variance of the Mann-Whitney statistic", Annals of Mathematical Statistics 28, 1957).
+
+    With fewer than `FEW_SCORES` on either side even the variance is estimated badly. There both limits are the exact
+    ones of a proportion at the number of independent pairs, and that number is at most what exponential scores would
+    have (Hanley and McNeil, "The meaning and use of the area under a ROC curve", Radiology 143, 1982), as if the larger
+    sample were endless.
     """
     x, y = np.asarray(positives, float), np.asarray(negatives, float)
     m, n = len(x), len(y)
     if m < 2 or n < 2:
         raise ValueError("an AUC needs at least two scores on each side")
     above, below = placements(x, y)
-    error = float(np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n))
-    return auc_interval(float(above.mean()), error, min(m, n), confidence)
+    return auc_interval(float(above.mean()), np.append(pulls(above), pulls(below)), min(m, n), confidence)
 
 
 def placements(positives: Array, negatives: Array) -> tuple[Array, Array]:
@@ -48,21 +64,49 @@ def placements(positives: Array, negatives: Array) -> tuple[Array, Array]:
     return above, below
 
 
-def auc_interval(estimate: float, error: float, fewer: int, confidence: float) -> Interval:
-    """The interval of :func:`auc` from its standard error and the size of the smaller side."""
-    from scipy.special import expit, logit
+def pulls(placement: Array) -> Array:
+    """How far each row of one side moves the area from its placement; the squares add up to DeLong's variance."""
+    n = len(placement)
+    return np.asarray((placement - placement.mean()) / np.sqrt(n * (n - 1)))
 
-    if estimate in (0.0, 1.0):
-        bound = proportion(fewer, fewer, confidence).low
-        return Interval(estimate, bound, 1.0) if estimate else Interval(estimate, 0.0, 1 - bound)
+
+def auc_interval(estimate: float, moves: Array, fewer: float, confidence: float) -> Interval:
+    """The interval of :func:`auc`.
+
+    Parameters
+    ----------
+    moves : ndarray of float
+        How far each independent row, or cluster of rows, moves the estimate.
+    fewer : float
+        Rows of the smaller side; where areas are averaged, one over the weight of the heaviest row.
+    """
+    from scipy.special import betaincinv
+
+    if estimate < 0.5:
+        _, low, high = auc_interval(1 - estimate, -moves, fewer, confidence)
+        return Interval(estimate, 1 - high, 1 - low)
+    if estimate == 1:
+        return Interval(1.0, as_interval(proportions(fewer, fewer, confidence)).low, 1.0)
     spread = estimate * (1 - estimate)
-    if error == 0:
-        error = float(np.sqrt(spread / fewer))
+    variance = float(moves @ moves) or spread / fewer
     if fewer < FEW_SCORES:
-        size = min(spread / error**2, fewer * (1 + 1 / max(estimate, 1 - estimate)))
+        size = min(spread / variance, fewer * (1 + 1 / estimate))
         return as_interval(proportions(estimate * size, size, confidence))
-    half = normal_quantile(confidence) * error / spread
-    return Interval(estimate, float(expit(logit(estimate) - half)), float(expit(logit(estimate) + half)))
+    # The row that no sample shows: its placement U is uniform, and it moves the area by (estimate - U) / fewer.
+    unseen = (1 / 3 - spread) / fewer**2, (estimate**4 - (1 - estimate) ** 4) / 4 / fewer**3
+    fall = _fall(variance + unseen[0], max(-float((moves**3).sum()), 0.0) + unseen[1], confidence)
+    pairs = spread / variance
+    high = float(betaincinv(estimate * pairs + 0.5, (1 - estimate) * pairs + 0.5, (1 + confidence) / 2))
+    return Interval(estimate, max(estimate - fall, 0.0), high)
+
+
+def _fall(variance: float, third: float, confidence: float) -> float:
+    """How far below the estimate the truth may lie, from the second and third central moment of what pulls it down."""
+    from scipy.special import gammaincinv
+
+    step = max(third / variance, 1e-3 * np.sqrt(variance))  # less skewness moves no limit, but endless shapes overflow
+    shape = variance / step**2
+    return float(step * (gammaincinv(shape + 0.5, (1 + confidence) / 2) - shape))
 
 
 def macro_auc(scores: ArrayLike, labels: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -77,23 +121,25 @@ def macro_auc(scores: ArrayLike, labels: ArrayLike, confidence: float = 0.95) ->
     Notes
     -----
     The areas share their rows, so their placement values are added up by row before the variance is taken within each
-    true class; for two classes, whose areas are equal, this is DeLong's variance, and the interval is that of
-    :func:`auc` for the smallest class.
+    true class; for two classes, whose areas are equal, the interval is that of :func:`auc`. With more, a row weighs
+    less: it is one of its class in one area, and one of the rest in the others.
     """
     s, y = np.asarray(scores, float), np.asarray(labels, int)
     n, classes = s.shape
     sizes = np.bincount(y, minlength=classes)
     if sizes.min() < 2:
         raise ValueError("an AUC needs at least two examples of each class")
-    areas, rows = np.empty(classes), np.zeros(n)  # rows: each example's share in the mean of the areas
+    areas, rows = np.empty(classes), np.zeros(n)  # rows: each example's placements, weighted as in its class's mean
     for c in range(classes):
         own = y == c
         above, below = placements(s[own, c], s[~own, c])
         areas[c] = above.mean()
-        rows[own] += above / sizes[c] / classes
-        rows[~own] += below / (n - sizes[c]) / classes
-    error = float(np.sqrt(sum(sizes[c] * rows[y == c].var(ddof=1) for c in range(classes))))
-    return auc_interval(float(areas.mean()), error, int(sizes.min()), confidence)
+        rows[own] += above / classes
+        rows[~own] += below / (n - sizes[c]) / classes * sizes[y[~own]]
+    moves = np.concatenate([pulls(rows[y == c]) for c in range(classes)])
+    rest = 1 / (n - sizes)
+    heaviest = float((1 / sizes + rest.sum() - rest).max()) / classes
+    return auc_interval(float(areas.mean()), moves, 1 / heaviest, confidence)
 
 
 def mean(values: ArrayLike, confidence: float = 0.95) -> Interval:

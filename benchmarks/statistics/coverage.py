@@ -1,6 +1,6 @@
 """What the intervals and verdicts do when the truth is known: coverage, wrong verdicts and power, by simulation.
 
-    python -m benchmarks.statistics.coverage > benchmarks/statistics/coverage.md          # six minutes of one core
+    python -m benchmarks.statistics.coverage > benchmarks/statistics/coverage.md          # twelve minutes of one core
     python -m benchmarks.statistics.coverage --draws 200                       # a glance
 
 The functions are those that verdicts call. A verdict is wrong if it passes a model that is beyond the gate, or fails
@@ -20,10 +20,11 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, ndtr
+from scipy.special import expit, logit, ndtr, ndtri
 
 from audit import statistics
 from audit.statistics.calibration import PER_BIN
+from audit.statistics.scores import placements
 
 CONFIDENCE = 0.95
 SIDE = (1 - CONFIDENCE) / 2
@@ -235,7 +236,7 @@ def _binned_error(n: int, shape: tuple[float, float], slope: float, rng: np.rand
 
 
 def areas(claims: Claims, draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
-    """DeLong's interval of the AUC of normal scores."""
+    """The AUC of normal scores."""
     for n, share, shift in product(SIZES, (0.5, 0.05), (0.0, 1.0, 2.5)):
         m, some = max(2, round(n * share)), min(draws, 2_000 if n < 10_000 else 500)
         truth = float(ndtr(shift / np.sqrt(2)))
@@ -243,6 +244,57 @@ def areas(claims: Claims, draws: int, rng: np.random.Generator) -> Iterable[list
         found = np.array([statistics.auc(*sides, CONFIDENCE) for sides in drawn]).T
         own = claims.interval(f"AUC n={m}+{n - m} shift={shift}", (found[0], found[1], found[2]), truth, some)
         yield [f"{m:,} + {n - m:,}", f"{truth:.3f}", *own, f"{some:,}"]
+
+
+# Both sides of a sample, its area without wrong labels and the share of labels that are wrong.
+WRONG_SIZES = ((50, 1_000), (100, 100), (100, 2_000), (150, 3_000), (500, 5_000))
+WRONG = ((0.9, 0.02), (0.99, 0.0), (0.99, 0.01), (1.0, 0.005), (1.0, 0.01), (1.0, 0.02), (1.0, 0.05))
+
+
+def wrong_labels(claims: Claims, draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
+    """The AUC where it hangs on few rows: normal scores, far apart, and some labels of either side wrong."""
+    for (m, n), (area, wrong) in product(WRONG_SIZES, WRONG):
+        shift = min(np.sqrt(2) * float(ndtri(area)), 12.0)
+        truth = wrong * (1 - wrong) + (1 - wrong) ** 2 * area + wrong**2 * (1 - area)
+        found, logits = np.empty((draws, 3)), np.empty((draws, 2))
+        for i in range(draws):
+            inside, outside = rng.normal(size=m), rng.normal(size=n)
+            inside += shift * (rng.random(m) >= wrong)
+            outside += shift * (rng.random(n) < wrong)
+            found[i] = statistics.auc(inside, outside, CONFIDENCE)
+            logits[i] = _logit_delong(inside, outside, found[i, 0])
+        cell = f"wrong labels {m}+{n} area={area} wrong={wrong}"
+        own = claims.interval(cell, (found[:, 0], found[:, 1], found[:, 2]), truth, draws)
+        theirs = max((logits[:, 0] > truth).mean(), (logits[:, 1] < truth).mean())
+        yield [f"{m:,} + {n:,}", f"{100 * wrong:g} %", f"{truth:.4f}", *own, f"{theirs:.4f}"]
+
+
+def _logit_delong(inside: Array, outside: Array, area: float) -> tuple[float, float]:
+    """The usual limits, on the logit scale; without variance 0 and 1."""
+    above, below = placements(inside, outside)
+    error = np.sqrt(above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below))
+    if error == 0:
+        return 0.0, 1.0
+    half = statistics.normal_quantile(CONFIDENCE) * error / (area * (1 - area))
+    return float(expit(logit(area) - half)), float(expit(logit(area) + half))
+
+
+def shared_areas(claims: Claims, draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
+    """The mean AUC of attacks on twins, whose members are drawn by coins from the same examples."""
+    for n, twins, memory in product((100, 400, 2_000), (2, 4), (0.0, 0.2, 1.0)):
+        truth = float(ndtr(memory / np.sqrt(2 * 1.25)))
+        some = min(draws, 2_000 if n < 2_000 else 500)
+        found = np.empty((some, 3))
+        for i in range(some):
+            ease = rng.normal(size=n)  # of each example, whichever twin is asked
+            trials = []
+            for member in rng.random((twins, n)) < 0.5:
+                scores = ease + 0.5 * rng.normal(size=n) + memory * member
+                trials.append(statistics.Trial(scores, member, np.arange(n)))
+            found[i] = statistics.clustered_auc(trials, CONFIDENCE)
+        cell = f"AUC over twins n={n} twins={twins} memory={memory}"
+        own = claims.interval(cell, (found[:, 0], found[:, 1], found[:, 2]), truth, some)
+        yield [f"{n:,}", f"{twins}", f"{truth:.3f}", *own, f"{some:,}"]
 
 
 def clusters(claims: Claims, draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
@@ -350,6 +402,16 @@ def main() -> None:
         calibration(claims, draws, rng),
     )
     table("AUC", ("n", "truth", *INTERVAL, "draws"), areas(claims, draws, rng))
+    table(
+        "AUC with wrong labels",
+        ("n", "labels wrong", "truth", *INTERVAL, "worse side of DeLong's, logit"),
+        wrong_labels(claims, draws, rng),
+    )
+    table(
+        "AUC of attacks on twins that share examples",
+        ("examples", "twins", "truth", *INTERVAL, "draws"),
+        shared_areas(claims, draws, rng),
+    )
     table(
         "Shares in clusters of 20",
         ("clusters", "median share", "spread", "claim about", *INTERVAL, "coverage if taken as independent"),

@@ -203,6 +203,52 @@ def test_auc_interval_covers_the_truth(shift: float, decimals: int) -> None:
     assert 0.925 <= np.mean(covered) <= 0.995
 
 
+def _mislabelled(
+    rng: np.random.Generator, m: int, n: int, wrong: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores of a classifier that errs never, some of whose test labels do: positives and negatives as labelled."""
+    positives = rng.normal(12.0 * (rng.random(m) >= wrong))
+    return positives, rng.normal(12.0 * (rng.random(n) < wrong))
+
+
+@pytest.mark.slow("simulates many data sets", seconds=2)
+@pytest.mark.parametrize(("m", "n", "wrong"), [(100, 2000, 0.01), (150, 3000, 0.02), (500, 5000, 0.01)])
+def test_auc_interval_holds_where_it_hangs_on_few_wrong_labels(m: int, n: int, wrong: float) -> None:
+    rng, draws, truth = np.random.default_rng(3), 500, 1 - wrong
+    above = below = 0
+    for _ in range(draws):
+        found = statistics.auc(*_mislabelled(rng, m, n, wrong))
+        above, below = above + (found.low > truth), below + (found.high < truth)
+    # Limits on the logit scale from DeLong's variance lie above the truth in 33, 14 and 8 % of samples.
+    assert max(above, below) <= draws * (0.025 + 3 * np.sqrt(0.025 * 0.975 / draws))
+
+
+def test_auc_interval_of_plain_scores_is_about_as_narrow_as_delongs() -> None:
+    rng = np.random.default_rng(4)
+    positives, negatives = rng.normal(1.0, size=600), rng.normal(size=900)
+    wins = positives[:, None] > negatives  # (600, 900)
+    error = np.sqrt(wins.mean(axis=1).var(ddof=1) / 600 + wins.mean(axis=0).var(ddof=1) / 900)
+    estimate, low, high = statistics.auc(positives, negatives)
+    assert estimate == pytest.approx(wins.mean(), abs=1e-12)
+    assert estimate - low == pytest.approx(1.96 * error, rel=0.08)
+    assert high - estimate == pytest.approx(1.96 * error, rel=0.08)
+
+
+@pytest.mark.parametrize("wrong", [5, 10, 40])
+def test_auc_interval_is_about_that_of_a_share_where_wrong_positives_lose_to_all(wrong: int) -> None:
+    positives = np.r_[np.full(wrong, -1.0), np.full(400 - wrong, 1.0)]
+    _, low, high = statistics.auc(positives, np.zeros(5000))
+    expected = proportion_confint(400 - wrong, 400, method="jeffreys")
+    assert (low, high) == pytest.approx(expected, abs=0.1 * (expected[1] - expected[0]))
+
+
+def test_auc_interval_of_swapped_sides_is_its_mirror() -> None:
+    rng = np.random.default_rng(5)
+    positives, negatives = rng.normal(1.0, size=150), rng.normal(size=250)
+    estimate, low, high = statistics.auc(positives, negatives)
+    assert statistics.auc(negatives, positives) == pytest.approx((1 - estimate, 1 - high, 1 - low), abs=1e-12)
+
+
 @pytest.mark.parametrize("m", [2, 10, 400])
 def test_auc_of_separated_scores_keeps_a_width(m: int) -> None:
     bound = 0.025 ** (1 / m)  # the exact lower bound where m of m succeed

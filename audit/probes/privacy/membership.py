@@ -369,9 +369,10 @@ def _result(
 
 def _method(count: int, source: str) -> str:
     return Sentence(
-        "AUC of {which}, on {source}. Interval after DeLong et al. 1988 on the logit scale, examples that serve in "
-        "several trials counted once (Obuchowski 1997); of several attacks the error of the lower bound is shared out. "
-        "Other rates: members and others resampled together, 1,000 times.",
+        "AUC of {which}, on {source}. Interval by the variance of DeLong et al. 1988, its limit towards 0.5 with room "
+        "for one more row with a random score (Fay and Feuer 1997), examples that serve in several trials counted once "
+        "(Obuchowski 1997); of several attacks the error of the lower bound is shared out. Other rates: members and "
+        "others resampled together, 1,000 times.",
         which=Sentence("the attack that calls the examples with the smallest loss members (Yeom et al. 2018)")
         if count == 1
         else Sentence("the best of {count} attacks, named in the table", count=count),

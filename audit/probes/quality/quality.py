@@ -247,7 +247,8 @@ def roc_auc(predictions: Predictions) -> Result:
 
     Notes
     -----
-    Interval: DeLong et al. 1988, extended to a mean of areas over the same rows (:func:`audit.statistics.macro_auc`).
+    Interval: :func:`audit.statistics.auc`, extended to a mean of areas over the same rows
+    (:func:`audit.statistics.macro_auc`).
     """
     from audit.probes.quality import metrics
 
@@ -268,8 +269,9 @@ def roc_auc(predictions: Predictions) -> Result:
         interval.high,
         len(predictions),
         Sentence(
-            "Area under the ROC curve by scikit-learn, each class against the rest; interval after DeLong et al. 1988, "
-            "on the logit scale."
+            "Area under the ROC curve by scikit-learn, each class against the rest; interval by the variance of DeLong "
+            "et al. 1988, its limit towards 0.5 with room for a wrong label that the sample does not show (Fay and "
+            "Feuer 1997); with fewer than 100 rows on a side exact limits at the number of independent pairs."
         ),
         confidence,
         interval="approximate",
