@@ -29,6 +29,8 @@ class PartRunner:
     def __init__(self, local: LocalRunner, every: int) -> None:
         self.encodings = local.encodings
         self._local, self._every = local, every
+        # Of probabilities and of embeddings: how many texts until the next that is computed, and the row of the former.
+        self._left: dict[str, tuple[int, Any]] = {}
 
     def calibrate(self, texts: Sequence[str]) -> None:
         """Leave the batches as they are: to try sizes out would take longer than the part."""
@@ -37,12 +39,18 @@ class PartRunner:
         """A row for each encoding, shape (n, width)."""
         made = []
         for piece in pieces:
-            order = np.argsort(piece.lengths, kind="stable")
-            computed = self._local.rows(what, [piece.take(order[:: self._every])], bar)
+            order, every = np.argsort(piece.lengths, kind="stable"), self._every
+            skip, former = self._left.get(what, (0, None))
+            computed = former
+            if skip < len(piece):
+                computed = self._local.rows(what, [piece.take(order[skip::every])], bar)
+                self._local.counts.forward_passes -= len(computed)
+            self._left[what] = (skip - len(piece)) % every, computed[-1:]
+            nearest = np.maximum(np.arange(len(piece)) - skip, 0) // every
             rows = np.empty((len(piece), computed.shape[1]), dtype=computed.dtype)
-            rows[order] = computed[np.arange(len(piece)) // self._every]
+            rows[order] = computed[nearest]
             made.append(rows)
-            self._local.counts.forward_passes += len(piece) - len(computed)
+            self._local.counts.forward_passes += len(piece)
         return np.concatenate(made)
 
 
