@@ -178,12 +178,15 @@ def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def challenge(test: dict[str, Any]) -> str:
     """Whose file of the suite a test stands in."""
-    return test["test"].partition("::")[0].rpartition("test_")[2].removesuffix(".py")
+    file: str = test["test"].partition("::")[0]
+    return file.rpartition("test_")[2].removesuffix(".py")
 
 
 def by_challenge(took: dict[str, Any]) -> str:
     """What each challenge took, and how much of it no gate asks for."""
-    costs, ungated, total = {}, {}, Cost()
+    costs: dict[str, Cost] = {}
+    ungated: dict[str, Cost] = {}
+    total = Cost()
     for test in took["tests"]:
         name = challenge(test)
         costs.setdefault(name, Cost()).add(test, took)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from audit.energy.meter import Meter
 from audit.inference.feature_attributions import Attribution
 from audit.inference.runner import LocalRunner
 from audit.inference.scorer import Scorer
+from audit.models.model import FineTuning
 from audit.run import models
 from audit.training import finetune
 from audit.training.finetune import Job
@@ -40,8 +42,7 @@ class PartRunner:
         made = []
         for piece in pieces:
             order, every = np.argsort(piece.lengths, kind="stable"), self._every
-            skip, former = self._left.get(what, (0, None))
-            computed = former
+            skip, computed = self._left.get(what, (0, None))
             if skip < len(piece):
                 computed = self._local.rows(what, [piece.take(order[skip::every])], bar)
                 self._local.counts.forward_passes -= len(computed)
@@ -101,10 +102,9 @@ def _even(text: str, target: int) -> Attribution:
 def compute_one_in(every: int) -> None:
     """Have this process's audits compute one text in so many, and train on one example in so many."""
     PartScorer.every = every
-    models.Scorer = PartScorer  # type: ignore[misc]
     whole = finetune.train_into
 
-    def part(folder: Any, job: Job, *arguments: Any) -> Any:
+    def part(folder: Path, job: Job, *arguments: Any) -> FineTuning:
         settings = job.recipe.settings
         if settings.max_steps:
             settings = settings.model_copy(update={"max_steps": -(-settings.max_steps // every)})
@@ -112,7 +112,9 @@ def compute_one_in(every: int) -> None:
         examples = job.examples.take(np.arange(0, len(job.examples), every))
         return whole(folder, replace(job, recipe=recipe, examples=examples), *arguments)
 
-    finetune.train_into = part
+    # What the audit calls by these names in these modules.
+    setattr(models, "Scorer", PartScorer)
+    setattr(finetune, "train_into", part)
 
 
 def scaled(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
