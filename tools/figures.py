@@ -32,7 +32,7 @@ QUOTED = (
     "privacy.canary_epsilon",
     "security.perturbation[typos]",
     "security.backdoor",
-    "environment.inference_energy",
+    "environment.training_energy",
     "transparency.explanations",
 )
 

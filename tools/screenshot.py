@@ -38,7 +38,7 @@ def part(tab: Tab, first: str, last: str, highest: int) -> bytes:
 def write(page: Path) -> None:
     """Make all pictures of a report anew."""
     with browser() as tab:
-        tab.open(page, width=1280, height=1500)
+        tab.open(page, width=1280, height=900)
         pictures = {"report": tab.picture()}
         tab.open(page, width=1000)
         pictures |= {f"report-{name}": part(tab, *where) for name, where in PARTS.items()}

@@ -6,9 +6,9 @@
 
 Prints Markdown tables for `benchmarks/README.md`: by challenge, by test and what it settles, by training. What several
 tests need is made once and booked on the first that asks for it. Beside the seconds of the clock stand those of the
-processor, which other work on the machine does not lengthen; electricity is estimated from the load of the whole
-machine. With `--keep` reports, costs and the cache of each audit stay in a folder of the policy's name, which must not
-exist yet.
+processor, which other work on the machine does not lengthen; those of a training are its share of its test's. The
+electricity is an estimate for the whole machine, most of it a constant for memory, so that waiting counts. With
+`--keep` reports, costs and the cache of each audit stay in a folder of the policy's name, which must not exist yet.
 
 With `--bert-base` the same audit is run for a network of BERT base's shape with random weights and MiniLM's vocabulary,
 which is that of `bert-base-uncased`: of the texts that a probe asks about every K-th is computed, the others get the
@@ -30,7 +30,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ from benchmarks.speed.part import compute_one_in, is_training, scaled
 from benchmarks.speed.profile import arguments
 
 NAME = "costs.json"
-OTHER = "reading data, reports and the rest"
+OTHER = "imports, start and report"
+LEAST_S, LITTLE = 1.0, "the others, below a second each"
 
 
 class Books:
@@ -133,11 +134,11 @@ def bert_base(whole: dict[str, Any], folder: Path, every: int) -> dict[str, Any]
 
 @dataclass
 class Cost:
-    """What some tests took together."""
+    """What some tests took together; seconds are the processor's but where they are said to be the clock's."""
 
     tests: int = 0
+    clock_s: float = 0.0
     seconds: float = 0.0
-    processor_s: float = 0.0
     training_s: float = 0.0
     passes: int = 0
     kwh: float = 0.0
@@ -146,23 +147,28 @@ class Cost:
     def add(self, test: dict[str, Any], took: dict[str, Any]) -> None:
         """Another test of an audit."""
         self.tests += 1
-        self.seconds += sum(phase["seconds"] for phase in test["phases"])
-        self.training_s += sum(phase["seconds"] for phase in test["phases"] if is_training(phase, took))
-        self.processor_s += test["processor_s"]
+        self.clock_s += sum(phase["seconds"] for phase in test["phases"])
+        self.seconds += test["processor_s"]
+        self.training_s += busy(test) * sum(phase["seconds"] for phase in test["phases"] if is_training(phase, took))
         self.passes += test["passes"]
         self.kwh += sum(phase["kwh"] for phase in test["phases"])
         self.settled += [_settled(each) for each in test["findings"] if each["gate"]]
 
     @property
     def cells(self) -> list[str]:
-        """Of the columns that all tables have."""
+        """Of the columns that tables of tests have."""
         return [
-            f"{self.tests}", f"{self.seconds:,.0f}", f"{self.processor_s:,.0f}", f"{self.training_s:,.0f}",
-            f"{self.passes:,}", f"{self.kwh:.4f}",
+            f"{self.tests}", f"{self.seconds:,.0f}", f"{self.training_s:,.0f}", f"{self.passes:,}",
+            f"{self.clock_s:,.0f}", f"{self.kwh:.4f}",
         ]  # fmt: skip
 
 
-COLUMNS = ("tests", "s", "processor, s", "of it training, s", "forward passes", "kWh, estimated")
+COLUMNS = ("tests", "processor, s", "of it training, s", "forward passes", "clock, s", "kWh, estimated")
+
+
+def busy(test: dict[str, Any]) -> float:
+    """Seconds of the processor in one of the clock."""
+    return float(test["processor_s"]) / (sum(phase["seconds"] for phase in test["phases"]) or 1.0)
 
 
 def _settled(finding: dict[str, Any]) -> str:
@@ -186,57 +192,57 @@ def by_challenge(took: dict[str, Any]) -> str:
     """What each challenge took, and how much of it no gate asks for."""
     costs: dict[str, Cost] = {}
     ungated: dict[str, Cost] = {}
-    total = Cost()
+    total, unasked = Cost(), Cost()
     for test in took["tests"]:
-        name = challenge(test)
-        costs.setdefault(name, Cost()).add(test, took)
-        total.add(test, took)
-        if not any(each["gate"] for each in test["findings"]):
-            ungated.setdefault(name, Cost()).add(test, took)
+        is_gated = any(each["gate"] for each in test["findings"])
+        for some in (costs.setdefault(challenge(test), Cost()), total):
+            some.add(test, took)
+        for some in () if is_gated else (ungated.setdefault(challenge(test), Cost()), unasked):
+            some.add(test, took)
     names = sorted(costs, key=lambda name: CHALLENGES.index(name) if name in CHALLENGES else len(CHALLENGES))
     rows = [
         [name, *costs[name].cells, f"{len(costs[name].settled)}", f"{ungated.get(name, Cost()).seconds:,.0f}"]
         for name in names
     ]
-    other = f"{took['seconds'] - total.seconds:,.0f}"
-    rows.append([OTHER, "", other, "", "", "", "", "", ""])
-    whole = Cost(**{**vars(total), "seconds": took["seconds"]})
-    unasked = sum(each.seconds for each in ungated.values())
-    rows.append(["**all**", *whole.cells, f"{len(total.settled)}", f"{unasked:,.0f}"])
-    return _table(["challenge", *COLUMNS, "gates", "of the s, for no gate"], rows)
+    rest = took["processor_s"] - total.seconds, took["seconds"] - total.clock_s
+    rows.append([OTHER, "", f"{rest[0]:,.0f}", "", "", f"{rest[1]:,.0f}", "", "", ""])
+    whole = replace(total, seconds=took["processor_s"], clock_s=took["seconds"])
+    rows.append(["**all**", *whole.cells, f"{len(total.settled)}", f"{unasked.seconds:,.0f}"])
+    return _table(["challenge", *COLUMNS, "gates", "processor for no gate, s"], rows)
 
 
 def by_test(took: dict[str, Any]) -> str:
     """What each test took, the costliest first; those of one kind with a gate apart from those without."""
     costs: dict[tuple[str, bool], Cost] = {}
     for test in took["tests"]:
-        kind = test["test"].rpartition("::")[2].partition("[")[0]
         is_gated = any(each["gate"] for each in test["findings"])
-        costs.setdefault((kind, is_gated), Cost()).add(test, took)
-    ordered = sorted(costs.items(), key=lambda item: -item[1].seconds)
-    rows = [[f"`{kind}`", *cost.cells, ", ".join(cost.settled) or "–"] for (kind, _), cost in ordered]
-    return _table(["test", *COLUMNS, "settles"], rows)
+        kind = test["test"].rpartition("::")[2].partition("[")[0]
+        costs.setdefault((f"`{kind}`" if test["processor_s"] >= LEAST_S else LITTLE, is_gated), Cost()).add(test, took)
+    ordered = sorted(costs.items(), key=lambda item: (item[0][0] == LITTLE, -item[1].seconds))
+    return _table(
+        ["test", *COLUMNS, "settles"],
+        [[kind, *cost.cells, ", ".join(cost.settled) or "no gate"] for (kind, _), cost in ordered],
+    )
 
 
 def by_training(took: dict[str, Any]) -> str:
     """What each training took, in their order."""
-    first = {
-        phase["started"]: test["test"].rpartition("::")[2]
-        for test in took["tests"]
-        for phase in test["phases"]
-        if "started" in phase
-    }
-    distinct = {each["energy"].get("started"): each for each in took["trainings"]}
+    first = {phase["started"]: test for test in took["tests"] for phase in test["phases"] if "started" in phase}
+    distinct = {each["energy"]["started"]: each for each in took["trainings"] if each["energy"]["started"] in first}
     rows = []
-    for started, each in sorted(distinct.items(), key=lambda item: item[0] or 0):
-        energy, recipe = each["energy"], each.get("recipe", {})
-        kind = each.get("base", "TF-IDF + logistic regression").rpartition("/")[2]
-        layers = recipe.get("train", "all")
-        what = f"{energy['name']}: {kind}" + (f", only {layers}" if layers != "all" else "")
-        steps = f"{each['steps']:,}" if "steps" in each else "–"
-        asked = f"`{first[started]}`" if started in first else "–"
-        rows.append([what, f"{each['examples']:,}", steps, f"{energy['seconds']:,.0f}", f"{energy['kwh']:.4f}", asked])
-    return _table(["training", "rows", "steps", "s", "kWh, estimated", "first asked for by"], rows)
+    for started, each in sorted(distinct.items()):
+        energy, test, layers = each["energy"], first[started], each.get("recipe", {}).get("train", "all")
+        model = each.get("base", "TF-IDF + logistic regression").rpartition("/")[2]
+        what = f"{energy['name']}: {model}" + (f", only {layers}" if layers != "all" else "")
+        cells = [
+            what, f"{each['examples']:,}", f"{each['steps']:,}" if "steps" in each else "",
+            f"{busy(test) * energy['seconds']:,.0f}", f"{energy['seconds']:,.0f}", f"{energy['kwh']:.4f}",
+            f"`{test['test'].rpartition('::')[2]}`",
+        ]  # fmt: skip
+        rows.append(cells)
+    return _table(
+        ["training", "rows", "steps", "processor, s", "clock, s", "kWh, estimated", "first asked for by"], rows
+    )
 
 
 def tables(took: dict[str, Any]) -> Iterator[str]:

@@ -156,7 +156,9 @@ def scaled(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
         {**each, "energy": took.get(each["energy"].get("started"), each["energy"])} for each in whole["trainings"]
     ]
     seconds = part["seconds"] - _seconds(part["tests"]) + _seconds(tests)
-    return {**part, "tests": tests, "trainings": trainings, "seconds": seconds}
+    processor_s = part["processor_s"] + sum(each["processor_s"] for each in tests)
+    processor_s -= sum(each["processor_s"] for each in part["tests"])
+    return {**part, "tests": tests, "trainings": trainings, "seconds": seconds, "processor_s": processor_s}
 
 
 def is_training(phase: dict[str, Any], took: dict[str, Any]) -> bool:
