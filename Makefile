@@ -10,7 +10,7 @@ ENCODER := .venv/encoder
 # Two processes, long tests first; see tests/conftest.py.
 PYTEST := $(BIN)/pytest tests/ -n 2
 
-.PHONY: audit test test-fast bench lint derived minilm clean
+.PHONY: audit test test-fast bench lint derived figures minilm clean
 
 audit: $(INSTALLED)
 	$(BIN)/pytest suites/ $(ARGS)
@@ -36,6 +36,12 @@ lint: $(INSTALLED)
 # What follows from the probes' declarations: README's table, the record's schema, the translators' catalogues.
 derived: $(INSTALLED)
 	$(BIN)/python -m tools.derived
+
+# README's lines and the pictures in docs/, from an audit of SST-2 with a pretrained BERT. Needs AUDIT_TEST_DATA and Chromium.
+FIGURES := reports/sst2-minilm
+figures: minilm
+	$(BIN)/pytest suites/ --audit-policy examples/sst2-minilm.toml --audit-out $(FIGURES) $(ARGS)
+	$(BIN)/python -m tools.figures $(FIGURES)
 
 # torch first and by its exact version: a looser request would take a build with gigabytes of CUDA.
 $(INSTALLED): pyproject.toml constraints.txt

@@ -77,20 +77,21 @@ def short_texts(n: int) -> Iterator[str]:
     return islice(endless(), n)
 
 
-def save(shape: Shape, length: int, folder: Path) -> Path:
-    """A classifier of this shape with random weights and a vocabulary made of SST-2, in a folder."""
+def save(shape: Shape, length: int, folder: Path, tokenizer: Any = None, classes: Sequence[str] = CLASSES) -> Path:
+    """A classifier of this shape with random weights in a folder; without a tokenizer its vocabulary is SST-2's."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
     from audit.training.finetune import small_bert
 
-    _, tokenizer = small_bert(tuple(sst2()), {"num_labels": len(CLASSES)}, length)
+    if tokenizer is None:
+        _, tokenizer = small_bert(tuple(sst2()), {"num_labels": len(classes)}, length)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(tokenizer), hidden_size=shape.width, num_hidden_layers=shape.layers,
         num_attention_heads=shape.width // 64, intermediate_size=shape.inner, max_position_embeddings=512,
-        pad_token_id=tokenizer.pad_token_id, id2label=dict(enumerate(CLASSES)),
-        label2id={name: i for i, name in enumerate(CLASSES)},
+        pad_token_id=tokenizer.pad_token_id, id2label=dict(enumerate(classes)),
+        label2id={name: i for i, name in enumerate(classes)},
     )  # fmt: skip
     BertForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

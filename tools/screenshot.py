@@ -1,6 +1,8 @@
 """Makes the pictures of a report in `docs/`: its top for the README, and its parts for `docs/reading-the-report.md`.
 
-pytest suites/ && python -m tools.screenshot reports/report.html
+    python -m tools.screenshot reports/report.html
+
+`make figures` makes those that the repository shows.
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ def part(tab: Tab, first: str, last: str, highest: int) -> bytes:
     return tab.picture(area)
 
 
-if __name__ == "__main__":
-    page = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "reports" / "report.html")
+def write(page: Path) -> None:
+    """Make all pictures of a report anew."""
     with browser() as tab:
-        tab.open(page, width=1280, height=1500)
+        tab.open(page, width=1280, height=900)
         pictures = {"report": tab.picture()}
         tab.open(page, width=1000)
         pictures |= {f"report-{name}": part(tab, *where) for name, where in PARTS.items()}
@@ -44,3 +46,7 @@ if __name__ == "__main__":
         path = DOCS / f"{name}.png"
         path.write_bytes(picture)
         print(f"{path}: {len(picture) // 1000} kB")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "reports" / "report.html"))

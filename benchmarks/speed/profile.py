@@ -97,8 +97,8 @@ def inside(command: list[str], out: Path) -> None:
     import torch
 
     watch = Stopwatch()
-    torch.nn.Module.__call__ = watch.timed(torch.nn.Module.__call__)
-    torch.autograd.grad, torch.autograd.backward = map(watch.timed, (torch.autograd.grad, torch.autograd.backward))
+    for where, name in ((torch.nn.Module, "__call__"), (torch.autograd, "grad"), (torch.autograd, "backward")):
+        setattr(where, name, watch.timed(getattr(where, name)))
     status = int(pytest.main(command))
     out.write_text(json.dumps([status, watch.seconds]), encoding="utf-8")
 
