@@ -9,6 +9,8 @@ from audit.statistics.intervals import Array, Interval, as_interval
 from audit.statistics.proportions import proportions
 
 FEW_SCORES = 100
+# Below the variance that a single inverted pair of a billion makes, above that of placements which are all alike.
+ROUNDING = 1e-28
 
 
 def auc(positives: ArrayLike, negatives: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -88,7 +90,9 @@ def auc_interval(estimate: float, moves: Array, fewer: float, confidence: float)
     if estimate == 1:
         return Interval(1.0, as_interval(proportions(fewer, fewer, confidence)).low, 1.0)
     spread = estimate * (1 - estimate)
-    variance = float(moves @ moves) or spread / fewer
+    variance = float(moves @ moves)
+    if variance < ROUNDING:
+        variance = spread / fewer
     if fewer < FEW_SCORES:
         size = min(spread / variance, fewer * (1 + 1 / estimate))
         return as_interval(proportions(estimate * size, size, confidence))

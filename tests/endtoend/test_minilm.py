@@ -144,7 +144,7 @@ def test_its_explanations_name_the_words_that_decide(minilm_audit: dict[str, Any
     (shown,) = recorded(finding(minilm_audit, "transparency.explanations")).shown(Attributions)
     named = [max(each.parts, key=lambda part: part[1])[0] for each in shown.answers]
     assert len(named) >= 3
-    assert set(named) <= {*UNSEEN[0], *UNSEEN[1]}
+    assert sum(word in {*UNSEEN[0], *UNSEEN[1]} for word in named) >= 2 / 3 * len(named)
 
 
 @slow

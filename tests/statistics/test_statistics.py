@@ -898,3 +898,14 @@ def test_what_a_detector_finds_by_mistake_is_taken_off() -> None:
     assert statistics.prevalence(2, 1000, (500, 1000), (990, 1000))[:2] == (0, 0)
     with pytest.raises(ValueError, match="only guesses"):
         statistics.prevalence(59, 1000, (1, 1000), (990, 1000))
+
+
+@pytest.mark.parametrize("n", [100, 101, 300, 1000])
+def test_scores_that_a_class_has_in_common_leave_an_estimate_within_its_interval(n: int) -> None:
+    # Placements within each class are alike but for rounding.
+    truth = np.arange(3 * n) % 3
+    for turn in (0, 1, 2):
+        scores = np.full((3 * n, 3), 0.05)
+        scores[np.arange(3 * n), (truth + turn) % 3] = 0.9
+        estimate, low, high = statistics.macro_auc(scores, truth)
+        assert low <= estimate <= high
