@@ -155,8 +155,8 @@ class Examples:
         crossed = [None if None in row else " × ".join(row) for row in zip(*parts, strict=True)]
         return np.array(crossed, dtype=object)
 
-    def drawn(self, purpose: str) -> NDArray[np.int64]:
-        """All rows in a random order that their content alone decides: the first k are a sample of k.
+    def drawn(self, purpose: str, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Rows in a random order that their content alone decides: the first k are a sample of k.
 
         By SHA-256 of the purpose and the text, in small letters and with single spaces. No seed and no order of rows
         comes in, so that nobody draws again until the sample suits him.
@@ -165,12 +165,25 @@ class Examples:
         ----------
         purpose : str
             Most often a probe's id: what is drawn for one says nothing of what is drawn for another.
+        among : ndarray of bool, shape (n,), optional
+            Which rows may be drawn; by default all.
 
         Returns
         -------
-        ndarray of int, shape (n,)
+        ndarray of int
             Equal texts stand together, by label and groups.
         """
+        if purpose not in self._orders:
+            self._orders[purpose] = self._order(purpose)
+        order = self._orders[purpose]
+        return order if among is None else order[among[order]]
+
+    @cached_property
+    def _orders(self) -> dict[str, NDArray[np.int64]]:
+        """Orders by purpose: several findings of a probe draw by one, and hashing long texts takes its time."""
+        return {}
+
+    def _order(self, purpose: str) -> NDArray[np.int64]:
         columns = [self.subgroups[name] for name in sorted(self.subgroups)]
 
         def key(row: int) -> tuple[str, ...]:
@@ -438,8 +451,9 @@ def load_elsewhere(
     )
     shares = np.bincount(home.labels, minlength=len(classes)) / len(home)
     total = min(size, float((np.bincount(labels) / shares).min()))
-    order = examples.drawn("elsewhere")
-    drawn = [order[labels[order] == i][: max(1, int(share * total + 1e-9))] for i, share in enumerate(shares)]
+    drawn = [
+        examples.drawn("elsewhere", labels == i)[: max(1, int(share * total + 1e-9))] for i, share in enumerate(shares)
+    ]
     return examples.take(np.sort(np.concatenate(drawn))), len(texts) - len(kept)
 
 

@@ -288,6 +288,12 @@ def test_what_is_drawn_for_one_purpose_says_nothing_of_another() -> None:
     assert np.mean(list(one)) == pytest.approx(2000, abs=4 * 4000 / np.sqrt(12 * 400))
 
 
+def test_what_is_drawn_among_some_rows_is_drawn_in_the_order_of_all() -> None:
+    whole = examples(np.zeros(100))
+    among = np.arange(100) % 3 == 0
+    assert whole.drawn("test.one", among).tolist() == [row for row in whole.drawn("test.one") if among[row]]
+
+
 def test_letters_and_spaces_of_a_text_do_not_draw_anew() -> None:
     texts = [f"A fine pot {i}" for i in range(50)]
     dressed = [f" a  FINE pot\t{i}" for i in range(50)]

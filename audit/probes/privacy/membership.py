@@ -285,9 +285,9 @@ def _rehearsed(twins: Twins) -> tuple[Attackable, ...]:
 def _single_rows(examples: Examples) -> NDArray[np.int64]:
     """Rows whose text stands once, at most ``max_examples``: one that stands twice is a member for two coins' sake."""
     times = Counter(examples.texts)
-    rows = np.array([i for i, text in enumerate(examples.texts) if times[text] == 1], dtype=np.int64)
+    single = np.array([times[text] == 1 for text in examples.texts])
     size = examples.protocol.max_examples
-    return rows[examples.take(rows).drawn("sample")[:size]] if 0 < size < len(rows) else rows
+    return examples.drawn("sample", single)[:size] if 0 < size < single.sum() else np.flatnonzero(single)
 
 
 def _on_twins(roles: Sequence[Attackable]) -> dict[str, list[Trial]]:

@@ -296,8 +296,7 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
     plain = scorer.predict(pool.texts).on(pool)
     scores = not np.isin(plain.probabilities, (0, 1)).all()
     long = np.array([len(WORD.findall(text)) >= WORDS_PER_EDIT for text in pool.texts])
-    drawn = pool.drawn("security.adversarial")
-    drawn = drawn[long[drawn]]
+    drawn = pool.drawn("security.adversarial", long)
     drawn = drawn[: np.searchsorted(plain.correct[drawn].cumsum(), examples) + 1]
     rows = drawn[plain.correct[drawn]]
     if not len(rows):

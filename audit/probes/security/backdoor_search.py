@@ -96,10 +96,9 @@ class Texts:
     def of(cls, scorer: Scorer, predictions: Predictions) -> Texts:
         pool = predictions.known.sample()
         right = scorer.predict(pool.texts).on(pool).correct
-        order = pool.drawn("security.backdoor")
         choose, measure = {}, {}
         for label in range(len(pool.classes)):
-            rows = order[(right & (pool.labels == label))[order]]
+            rows = pool.drawn("security.backdoor", right & (pool.labels == label))
             if len(rows) >= FEWEST_TEXTS:
                 first = min(CHOOSE, len(rows) // 2)
                 choose[label] = tuple(pool.texts[i] for i in rows[:first])

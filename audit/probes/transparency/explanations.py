@@ -180,9 +180,8 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
 
 def _sample(examples: Examples) -> NDArray[np.int64]:
     """Rows of texts that are long enough to have an explanation, in a random order."""
-    long = {i for i, text in enumerate(examples.texts) if len(text.split()) >= FEWEST_WORDS or len(text) > 40}
-    drawn = [row for row in examples.drawn("transparency.explanations").tolist() if row in long]
-    return np.array(drawn[:TEXTS], dtype=np.int64)
+    long = np.array([len(text.split()) >= FEWEST_WORDS or len(text) > 40 for text in examples.texts])
+    return examples.drawn("transparency.explanations", long)[:TEXTS]
 
 
 def _foremost(each: Attribution, count: int) -> NDArray[np.int64]:
