@@ -71,7 +71,7 @@ def chance_to_settle(estimate: float, bound: float, gate: float, n: int, total: 
     """How likely a larger sample settles a verdict either way, when all that is known of the truth is the estimate.
 
     The sizes that the other functions here give are right for a truth that equals the estimate. It does not: the truth
-    may lie nearer to the gate, or beyond it.
+    may lie nearer to the gate, or beyond it. Where nothing lies between estimate and bound, it is certain.
 
     Parameters
     ----------
@@ -94,7 +94,8 @@ def chance_to_settle(estimate: float, bound: float, gate: float, n: int, total: 
     from scipy.special import ndtr
 
     z, r = normal_quantile(confidence), n / total
-    distance = z * abs(gate - estimate) / abs(bound - estimate)
+    half = abs(bound - estimate)
+    distance = z * abs(gate - estimate) / half if half else np.inf
     if r >= 1:
         return float(distance >= z)
     reach, spread = z * np.sqrt(r), np.sqrt(1 - r)

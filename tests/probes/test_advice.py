@@ -63,6 +63,17 @@ def test_a_setting_that_holds_the_sample_down_is_named(size: int, most: int, wor
     assert reason.endswith(words)
 
 
+def test_no_setting_is_named_that_left_nothing_out() -> None:
+    # A kind that changes 120 of 200 texts: a larger sample than these 150 would find no more.
+    texts = [*disturbed._reviews(120), *(f"1234 {i}" for i in range(80))]
+    known = set(texts)
+    model = scorer(lambda text: [0.1, 0.9] if text in known or sum(map(ord, text)) % 7 else [0.9, 0.1])
+    about = examples(np.ones(200), texts=texts, max_examples=150)
+    found = perturbation(model, predictions(about.labels, about), "typos")
+    assert found.n < 150
+    assert advice(found).endswith(" %")
+
+
 def test_cases_are_more_as_far_as_there_are_sentences() -> None:
     protocol = examples([0]).protocol
     model = scorer(behaviours._bag)

@@ -800,6 +800,7 @@ def test_the_chance_to_settle_has_its_limits() -> None:
     assert at(100) == 0  # as it stands it is open
     assert at(100) < at(200) < at(1_000) < at(10_000_000)
     assert at(10**12) == pytest.approx(1, abs=1e-4)
+    assert statistics.chance_to_settle(0.08, 0.08, 0.10, 100, 200) == 1  # no interval on that side
     # Half way between: the later estimate scatters by sqrt(3/4), and its interval is half as wide.
     z, d = norm.ppf(0.975), norm.ppf(0.975) * 0.02 / 0.09
     both = [norm.cdf((sign * d - z / 2) / np.sqrt(0.75)) for sign in (1, -1)]

@@ -131,7 +131,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
         ),
         protocol.confidence,
         sample=CHANGED,
-        ceiling=raised("[security] perturbed", size) if len(pool) == size else of_sample(predictions.known),
+        ceiling=_ceiling(predictions.known, size, len(pool)),
         summary=_summary(int(lost[VERDICT_STRENGTH].sum()), int(gained[VERDICT_STRENGTH].sum()), moved),
         caveats=_caveats(size, len(pool)),
         evidence=[
@@ -188,6 +188,13 @@ def _changeable(
             arises=False,
         )
     return examples.take(np.array(rows)), len(rows) / seen
+
+
+def _ceiling(examples: Examples, size: int, asked: int) -> str:
+    """The setting that ended the choice; empty where the kind changes no more texts."""
+    if asked == size:
+        return raised("[security] perturbed", size)
+    return of_sample(examples) if asked == examples.protocol.max_examples else ""
 
 
 def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str:
