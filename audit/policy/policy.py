@@ -252,6 +252,9 @@ class ClaimsPolicy(_Section):
     pretraining_rate: float | None = Field(
         None, gt=0, description="learning rate of its pretraining; absent: read from the file beside it"
     )
+    scratch_learning_rate: float | None = Field(
+        None, gt=0, description="learning rate of models from random weights beside it; absent: that of the recipe"
+    )
     transfer: tuple[TransferPolicy, ...] = Field((), strict=False)
 
 

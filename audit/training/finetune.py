@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 GRU = "gru"  # the recurrent network, as the source of a recipe
 VOCABULARY = 8192
 ALPHABET = 1000
+OPTIMIZER = "adamw_torch_fused"  # all weights in one pass: half the time of a step's last part, on a processor too
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -97,6 +98,7 @@ class Recipe:
             "classes": examples.classes,
             "data": examples.ordered_fingerprint,
             **({"vocabulary": vocabulary.ordered_fingerprint} if vocabulary else {}),
+            "optimizer": OPTIMIZER,
             # Arithmetic differs between kinds of devices (bf16 on GPUs), not between two of a kind.
             "device": self.device.split(":")[0],
             # Ours among them: what the recipe's words mean may change with it.
@@ -481,7 +483,7 @@ def _run_trainer(
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         adam_epsilon=settings.adam_epsilon,
-        optim="adamw_torch_fused" if on_cuda else "adamw_torch",
+        optim=OPTIMIZER,
         train_sampling_strategy="group_by_length" if settings.group_by_length else "random",
         bf16=on_cuda,
         torch_compile=settings.compile,
