@@ -1,10 +1,11 @@
 """What the fused form of AdamW saves of a training step on a processor, against the plain form.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.speed.optimizer      # needs the encoder that `make minilm` installs
+    python -m benchmarks.speed.optimizer      # one thread; needs the encoder that `make minilm` installs
 
 MiniLM on batches of 32 texts of 26 tokens, which is what SST-2 has on average. Both forms start from the same weights
-and take steps on the same batches in turn, so that the machine's moods hit both alike; medians over the rounds, of the
-optimizer's own part and of the whole step. How far apart their weights are afterwards is told too.
+and take steps on the same batches in turn, so that the machine's moods hit both alike; medians over the rounds of the
+processor's time, which other work hardly lengthens, for the optimizer's own part and for the whole step. How far apart
+their weights are afterwards is told too.
 """
 
 from __future__ import annotations
@@ -37,17 +38,18 @@ def measure(folder: Path, rounds: int) -> tuple[dict[str, tuple[float, float]], 
     """Seconds of a step and of the optimizer's part by form, medians; largest difference of a weight at the end."""
     import torch
 
+    torch.set_num_threads(1)  # else the processor's time is that of all threads
     made = {form: start(folder, fused) for form, fused in FORMS.items()}
     took: dict[str, list[tuple[float, float]]] = {form: [] for form in FORMS}
     for i in range(rounds + 1):  # the first is to warm up
         texts, labels = torch.randint(1000, 20_000, (BATCH, TOKENS)), torch.randint(0, 2, (BATCH,))
         for form, (network, optimizer) in made.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             network(input_ids=texts, labels=labels).loss.backward()
-            computed = time.perf_counter()
+            computed = time.process_time()
             optimizer.step()
             optimizer.zero_grad()
-            done = time.perf_counter()
+            done = time.process_time()
             if i:
                 took[form].append((done - begun, done - computed))
     plain, fused = (network.state_dict() for network, _ in made.values())
