@@ -29,6 +29,7 @@ from audit.inference.attention import Attention
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.models.model import FineTuning, Model
+from audit.policy.policy import ScratchPolicy
 from audit.training import pretrain
 from audit.training.finetune import Recipe, steps_for, train
 from audit.training.reference_models import LinearModel
@@ -54,6 +55,7 @@ class Changes(TypedDict, total=False):
     train: str
     initialise: str
     learning_rate: float
+    warmup_ratio: float
     epochs: float
 
 
@@ -81,8 +83,8 @@ class Experiments:
         The same for the pretrained encoder that the policy names; None without one.
     pretraining_rate : float or None
         As the policy gives it.
-    scratch_rate : float or None
-        Learning rate from random weights; None: that of the recipe.
+    scratch : ScratchPolicy
+        What models from random weights have of their own.
     members : Examples or None
         What the audited model was trained on, and so are the others.
     test : Examples
@@ -104,7 +106,7 @@ class Experiments:
     recipe: Recipe | None
     encoder: Recipe | None
     pretraining_rate: float | None
-    scratch_rate: float | None
+    scratch: ScratchPolicy
     members: Examples | None
     test: Examples
     linear: LinearModel | None
@@ -279,9 +281,9 @@ class Experiments:
 
     @property
     def _random(self) -> Changes:
-        """What starts from random weights, at a learning rate that suits them."""
-        start: Changes = {"train": "all", "initialise": "scratch"}
-        return start if self.scratch_rate is None else {**start, "learning_rate": self.scratch_rate}
+        """What starts from random weights, by settings that suit them."""
+        own = cast("Changes", self.scratch.model_dump(exclude_none=True))
+        return {"train": "all", "initialise": "scratch", **own}
 
     def _runs(self, recipe: Recipe, rows: Examples, **settings: Unpack[Changes]) -> Runs:
         """Models of one recipe from several seeds."""

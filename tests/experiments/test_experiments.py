@@ -24,7 +24,7 @@ from audit.experiments import steps
 from audit.experiments.claims import Experiments
 from audit.inference.scorer import Scorer
 from audit.models.model import FineTuning, Model
-from audit.policy.policy import Finetune
+from audit.policy.policy import Finetune, ScratchPolicy
 from audit.training import finetune
 from audit.training.finetune import Job, Recipe, train
 from audit.training.reference_models import LinearModel
@@ -141,8 +141,9 @@ def experiments(encoder: Path, folder: Path, rows: int = 960) -> Experiments:
     def audited() -> Scorer:
         raise AssertionError("the audited model is not asked for")
 
+    scratch = ScratchPolicy(learning_rate=3e-3, warmup_ratio=0.1)
     return Experiments(
-        recipe, recipe, None, 3e-3, train_on, test, LinearModel(train_on, cache, meter), audited, score, [], "cpu",
+        recipe, recipe, None, scratch, train_on, test, LinearModel(train_on, cache, meter), audited, score, [], "cpu",
         cache, meter, progress,
     )  # fmt: skip
 
@@ -190,8 +191,11 @@ def test_learning_curves_that_were_killed_go_on_with_the_next_training(
     assert set(pretrained) == set(scratch) == set(linear) == {50, 60, 240, 960}
     # What is small takes as many steps as the quarter, random weights have their own rate, and parts are nested.
     assert {(each["examples"], each["steps"]) for each in going_on.used} == {(50, 8), (60, 8), (240, 8), (960, 30)}
-    rates = {(each["recipe"]["initialise"], each["recipe"]["learning_rate"]) for each in going_on.used}
-    assert rates == {("pretrained", 1e-3), ("scratch", 3e-3)}
+    own = {
+        tuple(each["recipe"][name] for name in ("initialise", "learning_rate", "warmup_ratio"))
+        for each in going_on.used
+    }
+    assert own == {("pretrained", 1e-3, 0.0), ("scratch", 3e-3, 0.1)}
     texts = {len(job.examples): set(job.examples.texts) for job in jobs}
     assert texts[50] <= texts[60] <= texts[240] <= texts[960]
     # And nothing is left to train.

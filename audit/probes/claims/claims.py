@@ -1130,8 +1130,12 @@ def _steps(runs: Runs) -> int | None:
 
 
 def _rate(runs: Runs) -> str:
-    """The learning rate of a fine-tuning."""
-    return f"{cast('FineTuning', runs[0].training)['recipe']['learning_rate']:g}"
+    """The learning rate of a fine-tuning, and how it begins."""
+    recipe = cast("FineTuning", runs[0].training)["recipe"]
+    rate, warmup = f"{recipe['learning_rate']:g}", cast("float", recipe["warmup_ratio"])
+    if not warmup:
+        return rate
+    return Sentence("{rate} that rises over the first {share:%} of the steps", rate=rate, share=warmup)
 
 
 def _examples(runs: Runs) -> int:
