@@ -21,8 +21,6 @@ from audit.core.sentences import from_json as sentence
 from audit.probes.claims.claims import transfer_learning
 from audit.record import record
 
-FIGURES = 3  # behind the point, of values without a unit
-
 
 def claims(audit: Record) -> list[FindingRecord]:
     """The claims that were put to the test, those first that reached an outcome."""
@@ -54,10 +52,10 @@ def tables(finding: FindingRecord, caption: str = "") -> Iterator[Table]:
 
 
 def written(cell: Cell) -> str:
-    """A cell as Markdown has it."""
-    if cell is None:
-        return ""
-    return f"{cell:.{FIGURES}f}" if isinstance(cell, float) else f"{cell:,}" if isinstance(cell, int) else str(cell)
+    """A cell as Markdown has it: three places behind the point, fewer of what is large, more of what is small."""
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if abs(cell) >= 100 else f"{cell:.3f}" if abs(cell) >= 0.01 else f"{cell:.2g}"
+    return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
