@@ -34,6 +34,14 @@ from audit.statistics.confusion import (
     mcc_of,
     too_empty,
 )
+from audit.statistics.design_effects import (
+    FEWEST_CLUSTERS,
+    INDEPENDENT,
+    DesignEffect,
+    GroupEffects,
+    design_effect,
+    group_effects,
+)
 from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
@@ -45,8 +53,10 @@ from audit.statistics.proportions import (
     mean_paired_difference,
     paired_difference,
     paired_differences,
+    paired_effect,
     proportion,
     proportions,
+    share,
 )
 from audit.statistics.quantiles import enough_for_quantile, quantile, ratio_of_quantiles
 from audit.statistics.roc import OperatingPoints, Trial, clustered_auc, operating_points, roc_points
@@ -62,11 +72,15 @@ from audit.statistics.settling import (
 
 __all__ = [
     "ENOUGH_CLUSTERS",
+    "FEWEST_CLUSTERS",
+    "INDEPENDENT",
     "PER_BIN",
     "Array",
     "Bins",
     "Bounds",
     "ClusteredInterval",
+    "DesignEffect",
+    "GroupEffects",
     "Interval",
     "OperatingPoints",
     "Settling",
@@ -83,6 +97,7 @@ __all__ = [
     "clustered_mean",
     "clustered_proportion",
     "confusion_bootstrap",
+    "design_effect",
     "difference",
     "discordant",
     "enough_for_quantile",
@@ -95,6 +110,7 @@ __all__ = [
     "gap",
     "gap_to_settle",
     "gaps",
+    "group_effects",
     "largest",
     "macro_auc",
     "macro_f1",
@@ -108,6 +124,7 @@ __all__ = [
     "operating_points",
     "paired_difference",
     "paired_differences",
+    "paired_effect",
     "prevalence",
     "proportion",
     "proportion_to_settle",
@@ -119,6 +136,7 @@ __all__ = [
     "resampled",
     "roc_points",
     "sample_to_settle",
+    "share",
     "shared_out",
     "smallest",
     "smallest_proportion",
