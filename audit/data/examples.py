@@ -55,6 +55,7 @@ class Protocol:
     max_examples: int = 0
     seed: int = 0
     cases: int = 150
+    cluster: str = ""
 
 
 def fingerprint(values: Iterable[str]) -> str:
@@ -260,7 +261,7 @@ class Examples:
             described["groups"] = groups
         if self.absent:
             described["absent"] = self.absent
-        if self.clusters is not None or self.unnamed:
+        if self.clusters is not None or self.protocol.cluster:
             described["clusters"] = self._describe_clusters()
         return described
 
@@ -427,6 +428,7 @@ def _protocol(policy: Policy) -> Protocol:
         policy.data.max_examples,
         policy.audit.seed,
         policy.quality.behaviour_cases,
+        policy.data.cluster,
     )
 
 

@@ -37,6 +37,7 @@ from audit.statistics.confusion import (
 from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
+from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
 from audit.statistics.prevalence import prevalence
 from audit.statistics.proportions import (
     difference,
@@ -62,6 +63,7 @@ from audit.statistics.settling import (
 
 __all__ = [
     "ENOUGH_CLUSTERS",
+    "LAGS",
     "PER_BIN",
     "Array",
     "Bins",
@@ -69,6 +71,7 @@ __all__ = [
     "ClusteredInterval",
     "Interval",
     "OperatingPoints",
+    "SerialCorrelation",
     "Settling",
     "Trial",
     "as_interval",
@@ -119,6 +122,7 @@ __all__ = [
     "resampled",
     "roc_points",
     "sample_to_settle",
+    "serial_correlation",
     "shared_out",
     "smallest",
     "smallest_proportion",

@@ -234,6 +234,9 @@ SAMPLES: Mapping[str, Counted] = {
     "files": Counted("{n} file", "{n} files"),
     "facts": Counted("{n} fact", "{n} facts"),
 }
+IN_CLUSTERS = "{basis} in {clusters} clusters of rows that belong together"
+IN_CLUSTERS_WORTH = "{clustered}, worth about {worth} independent ones (design effect {effect})"
+IN_CLUSTERS_ALIKE = "{clustered} (design effect {effect})"
 YES, NO = "yes", "no"
 UNITS = numbers.FORMS
 MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"
@@ -413,6 +416,8 @@ SETTINGS: Mapping[str, str] = {
     "looks": "the number of planned audits that share the error",
     "seed": "the seed",
     "max_examples": "the number of texts for costly probes",
+    "cluster": "the column of rows that belong together",
+    "near_duplicate": "the likeness from which two texts are near copies",
     "queries": "the number of questions that an attacker may ask",
     "perturbed": "the number of texts for each disturbance",
     "min_group_size": "the size below which a group is not looked at",
@@ -473,6 +478,14 @@ ROWS_ABSENT = Counted(
     "{count} of {rows} rows of the test data has no group, since its id is empty or is not in the file of groups.",
     "{count} of {rows} rows of the test data have no group, since their ids are empty or are not in the file of "
     "groups.",
+)
+ROWS_UNNAMED = Counted(
+    "In {count} of {rows} rows of the test data the column of [data] cluster is empty: it counts by itself.",
+    "In {count} of {rows} rows of the test data the column of [data] cluster is empty: each of them counts by itself.",
+)
+ROWS_ALONE = (
+    "No two rows of the test data have the same author or item in the column of [data] cluster, so each counts by "
+    "itself: is it the right column?"
 )
 SPELLINGS = "In the column “{column}” spellings of one group are read as one: {groups}."
 SPELLED = "“{group}” for {cells}"
@@ -700,6 +713,9 @@ PAGE = {
     "rows_head": "Rows",
     "classes": "Rows of each class",
     "skipped": "Rows left out, by reason",
+    "clusters": "Rows that belong together",
+    "clusters_said": "{shared} share author, item or nearly their text with another row; so there are {number} "
+    "clusters, the largest of {largest} rows",
     "none": "none",
     "unknown": "not recorded",
     "versions": "Software",
