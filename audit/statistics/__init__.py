@@ -34,6 +34,14 @@ from audit.statistics.confusion import (
     mcc_of,
     too_empty,
 )
+from audit.statistics.design_effects import (
+    FEWEST_CLUSTERS,
+    INDEPENDENT,
+    DesignEffect,
+    GroupEffects,
+    design_effect,
+    group_effects,
+)
 from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
@@ -46,8 +54,10 @@ from audit.statistics.proportions import (
     mean_paired_difference,
     paired_difference,
     paired_differences,
+    paired_effect,
     proportion,
     proportions,
+    share,
 )
 from audit.statistics.quantiles import enough_for_quantile, quantile, ratio_of_quantiles
 from audit.statistics.roc import OperatingPoints, Trial, clustered_auc, operating_points, roc_points
@@ -63,12 +73,16 @@ from audit.statistics.settling import (
 
 __all__ = [
     "ENOUGH_CLUSTERS",
+    "FEWEST_CLUSTERS",
+    "INDEPENDENT",
     "LAGS",
     "PER_BIN",
     "Array",
     "Bins",
     "Bounds",
     "ClusteredInterval",
+    "DesignEffect",
+    "GroupEffects",
     "Interval",
     "OperatingPoints",
     "SerialCorrelation",
@@ -86,6 +100,7 @@ __all__ = [
     "clustered_mean",
     "clustered_proportion",
     "confusion_bootstrap",
+    "design_effect",
     "difference",
     "discordant",
     "enough_for_quantile",
@@ -98,6 +113,7 @@ __all__ = [
     "gap",
     "gap_to_settle",
     "gaps",
+    "group_effects",
     "largest",
     "macro_auc",
     "macro_f1",
@@ -111,6 +127,7 @@ __all__ = [
     "operating_points",
     "paired_difference",
     "paired_differences",
+    "paired_effect",
     "prevalence",
     "proportion",
     "proportion_to_settle",
@@ -123,6 +140,7 @@ __all__ = [
     "roc_points",
     "sample_to_settle",
     "serial_correlation",
+    "share",
     "shared_out",
     "smallest",
     "smallest_proportion",

@@ -15,7 +15,7 @@ from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined
 from audit.data.labels import sentiment
 from audit.inference.predictions import Predictions
-from audit.probes.methods import PAIRED
+from audit.probes.methods import PAIRED, clustered
 from audit.probes.quality.dependence import dependence
 from audit.text.redaction import SMALLEST_CELL, count, redact
 
@@ -57,13 +57,14 @@ def accuracy(predictions: Predictions) -> Result:
 
     confidence = predictions.known.protocol.confidence
     right = int(predictions.correct.sum())
-    exact = statistics.proportion(right, len(predictions), confidence)
+    effect = statistics.design_effect(predictions.correct, predictions.known.clusters)
+    exact = statistics.proportion(right, len(predictions), confidence, effect=effect)
     estimate = metrics.accuracy(predictions.labels, predictions.truth)
     shares = confusion_matrix(predictions) / len(predictions)
     # Nor is a model swapped that gives one rare answer to everything: it agrees with the truth as chance would.
     chance = min(1 / len(shares), float(shares.sum(axis=0) @ shares.sum(axis=1)))
     found = dependence(predictions)
-    return Result(
+    result = Result(
         estimate,
         exact.low,
         exact.high,
@@ -75,8 +76,9 @@ def accuracy(predictions: Predictions) -> Result:
         caution=joined([_caution(exact.high, chance), found.caution], "; "),
         caveats=[*_caveats(exact.high, chance), *found.caveats],
         evidence=[_confusion(predictions)],
-        settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence),
+        settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence, effect=effect),
     )
+    return clustered(result, effect)
 
 
 @Probe(
