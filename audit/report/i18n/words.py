@@ -234,9 +234,12 @@ SAMPLES: Mapping[str, Counted] = {
     "files": Counted("{n} file", "{n} files"),
     "facts": Counted("{n} fact", "{n} facts"),
 }
-IN_CLUSTERS = "{basis} in {clusters} clusters of rows that belong together"
-IN_CLUSTERS_WORTH = "{clustered}, worth about {worth} independent ones (design effect {effect})"
-IN_CLUSTERS_ALIKE = "{clustered} (design effect {effect})"
+IN_CLUSTERS = "{basis}, some of which belong together ({clusters} clusters)"
+IN_CLUSTERS_ALIKE = "{basis}, some of which belong together ({clusters} clusters, design effect {effect})"
+IN_CLUSTERS_WORTH = (
+    "{basis}, some of which belong together, so that they are worth about {worth} independent ones ({clusters} "
+    "clusters, design effect {effect})"
+)
 YES, NO = "yes", "no"
 UNITS = numbers.FORMS
 MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"

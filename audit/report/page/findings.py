@@ -201,14 +201,13 @@ class FindingView:
         clusters, effect = self.finding.get("clusters"), self.finding.get("design_effect")
         if not clusters:
             return basis
-        clustered = words.IN_CLUSTERS.format(basis=basis, clusters=text.figure(clusters))
+        told = {"basis": basis, "clusters": text.figure(clusters)}
         if not effect:
-            return clustered
-        written = language.numeral(f"{effect:.2f}")
+            return words.IN_CLUSTERS.format(**told)
+        told["effect"] = language.numeral(f"{effect:.2f}")
         if effect <= 1:
-            return words.IN_CLUSTERS_ALIKE.format(clustered=clustered, effect=written)
-        worth = language.numeral(numbers.rough(n / effect))
-        return words.IN_CLUSTERS_WORTH.format(clustered=clustered, worth=worth, effect=written)
+            return words.IN_CLUSTERS_ALIKE.format(**told)
+        return words.IN_CLUSTERS_WORTH.format(**told, worth=language.numeral(numbers.rough(n / effect)))
 
     @property
     def short_result(self) -> str:
