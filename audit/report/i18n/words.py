@@ -138,6 +138,11 @@ GLOSSARY: Mapping[str, tuple[str, str, str]] = {
      "One of the answers that the model can give, such as negative or positive."),
     "group": ("Group", "group|groups",
      "Test examples that share a value in a column of the data, such as the author’s region."),
+    "cluster": ("Cluster", "cluster|clusters",
+     "Test examples that belong together: of one author or item, or nearly the same text. What the model gets wrong in "
+     "one, it often gets wrong in the others, so they say less than as many independent ones."),
+    "design-effect": ("Design effect", "design effect|design effects",
+     "How many times as many examples it takes to know as much, because some belong together."),
     "true-positive-rate": ("True-positive rate", "true-positive rate|true-positive rates",
      "Of the examples that belong to a class, the share that the model puts there."),
     "false-positive-rate": ("False-positive rate", "false-positive rate|false-positive rates",
