@@ -139,7 +139,18 @@ class Examples:
     unnamed: int = 0
 
     def __post_init__(self) -> None:
-        if self.clusters is not None and len(np.unique(self.clusters)) == len(self.clusters):
+        """Let clusters of one row each be none at all.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many clusters' numbers as texts: whoever put rows in left them behind.
+        """
+        if self.clusters is None:
+            return
+        if len(self.clusters) != len(self.texts):
+            raise ValueError(f"{len(self.texts)} texts and clusters of {len(self.clusters)}")
+        if len(np.unique(self.clusters)) == len(self.clusters):
             object.__setattr__(self, "clusters", None)
 
     def __repr__(self) -> str:

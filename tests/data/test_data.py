@@ -7,6 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -832,6 +833,11 @@ def test_examples_without_clusters_say_so_also_after_some_were_taken(load: Load,
     alone = load(write(tmp_path, ".jsonl", OWNED[:2], ("text", "label", "who", "number")), 'cluster = "who"')
     assert alone.clusters is None
     assert alone.describe()["clusters"] == {"number": 2, "shared": 0, "largest": 1}
+
+
+def test_clusters_of_other_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 texts and clusters of 3"):
+        replace(examples([0, 1]), clusters=np.zeros(3, dtype=np.int64))
 
 
 def test_a_text_that_many_copied_makes_no_cluster_of_their_authors(load: Load, tmp_path: Path) -> None:
