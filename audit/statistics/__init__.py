@@ -7,6 +7,7 @@ with half of ``1 - confidence``.
 from audit.statistics.calibration import (
     PER_BIN,
     Bins,
+    calibration_effect,
     calibration_error,
     equal_mass,
     expected_calibration_error,
@@ -25,6 +26,7 @@ from audit.statistics.confusion import (
     balanced_accuracy,
     balanced_accuracy_of,
     confusion_bootstrap,
+    confusion_effect,
     exact_balanced_accuracy,
     exact_macro_f1,
     exact_mcc,
@@ -61,7 +63,7 @@ from audit.statistics.proportions import (
 )
 from audit.statistics.quantiles import enough_for_quantile, quantile, ratio_of_quantiles
 from audit.statistics.roc import OperatingPoints, Trial, clustered_auc, operating_points, roc_points
-from audit.statistics.scores import auc, macro_auc, mean
+from audit.statistics.scores import area_effect, auc, macro_auc, mean
 from audit.statistics.settling import (
     Settling,
     chance_to_settle,
@@ -88,10 +90,12 @@ __all__ = [
     "SerialCorrelation",
     "Settling",
     "Trial",
+    "area_effect",
     "as_interval",
     "auc",
     "balanced_accuracy",
     "balanced_accuracy_of",
+    "calibration_effect",
     "calibration_error",
     "chance_to_settle",
     "cluster_ids",
@@ -100,6 +104,7 @@ __all__ = [
     "clustered_mean",
     "clustered_proportion",
     "confusion_bootstrap",
+    "confusion_effect",
     "design_effect",
     "difference",
     "discordant",

@@ -82,6 +82,10 @@ class DesignEffect:
             return None
         return float(self.copies if self.alike else max(float(self.ratio), 1.0))
 
+    def correlation(self, effect: float) -> float:
+        """What two rows of a cluster would have to be correlated by for a single estimate to have this effect."""
+        return max(effect - 1, 0.0) / (float(self.copies) - 1)
+
     @property
     def is_open(self) -> bool:
         """Whether the clusters of a single estimate are too few to say anything of others."""

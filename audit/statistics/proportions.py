@@ -338,8 +338,13 @@ def _tango(lost: int, gained: int, n: int, confidence: float) -> Interval:
     return Interval(estimate, float(low), float(high))
 
 
-def mcnemar(lost: int, gained: int) -> float:
+def mcnemar(lost: int, gained: int, *, effect: DesignEffect = INDEPENDENT) -> float:
     """Exact two-sided p-value of the hypothesis that as many pairs are lost as gained; 1 without discordant pairs.
+
+    Parameters
+    ----------
+    effect : DesignEffect
+        Of pairs that come in clusters, by :func:`paired_effect`: as many independent ones are asked, rounded down.
 
     Notes
     -----
@@ -348,4 +353,5 @@ def mcnemar(lost: int, gained: int) -> float:
     """
     from scipy.stats import binomtest
 
-    return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
+    one, other = (int(count * float(effect.kept(0.95))) for count in (lost, gained))
+    return float(binomtest(one, one + other).pvalue) if one + other else 1.0
