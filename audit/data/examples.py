@@ -55,6 +55,7 @@ class Protocol:
     max_examples: int = 0
     seed: int = 0
     cases: int = 150
+    cluster: str = ""
 
 
 def fingerprint(values: Iterable[str]) -> str:
@@ -138,7 +139,18 @@ class Examples:
     unnamed: int = 0
 
     def __post_init__(self) -> None:
-        if self.clusters is not None and len(np.unique(self.clusters)) == len(self.clusters):
+        """Let clusters of one row each be none at all.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many clusters' numbers as texts: whoever put rows in left them behind.
+        """
+        if self.clusters is None:
+            return
+        if len(self.clusters) != len(self.texts):
+            raise ValueError(f"{len(self.texts)} texts and clusters of {len(self.clusters)}")
+        if len(np.unique(self.clusters)) == len(self.clusters):
             object.__setattr__(self, "clusters", None)
 
     def __repr__(self) -> str:
@@ -260,7 +272,7 @@ class Examples:
             described["groups"] = groups
         if self.absent:
             described["absent"] = self.absent
-        if self.clusters is not None or self.unnamed:
+        if self.clusters is not None or self.protocol.cluster:
             described["clusters"] = self._describe_clusters()
         return described
 
@@ -427,6 +439,7 @@ def _protocol(policy: Policy) -> Protocol:
         policy.data.max_examples,
         policy.audit.seed,
         policy.quality.behaviour_cases,
+        policy.data.cluster,
     )
 
 

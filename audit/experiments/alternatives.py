@@ -190,7 +190,7 @@ class Bench:
     meter : Meter
     progress : Progress
     seed : int
-        Of the choice of texts that are timed, and of the recurrent network where there is no recipe.
+        Of the recurrent network where there is no recipe.
     """
 
     scorer: Scorer
@@ -291,7 +291,7 @@ class Bench:
     ) -> tuple[Runner, _Measured]:
         texts = self.test.texts
         predictions = scorer.predict(texts).on(self.test)
-        latency = _summary(measure_single(scorer, texts, self.meter, self.cache, seed=self.seed))
+        latency = _summary(measure_single(scorer, texts, self.meter, self.cache))
         return scorer, lambda inference: Alternative(
             kind=kind,
             name=NAMES[kind],

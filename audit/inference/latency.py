@@ -62,7 +62,7 @@ class SingleTimes(Entry):
 
 
 def measure_latency(
-    scorer: Scorer, ordinary: Sequence[str], hostile: Sequence[Request], meter: Meter, cache: Cache, *, seed: int = 0
+    scorer: Scorer, ordinary: Sequence[str], hostile: Sequence[Request], meter: Meter, cache: Cache
 ) -> Latencies:
     """Time of each text alone, past the prediction cache; kept with machine and date.
 
@@ -79,7 +79,7 @@ def measure_latency(
     Latencies
     """
     if not isinstance(scorer, Scorer):
-        return _measure(lambda text: scorer.predict([text]).probabilities, "wall", ordinary, hostile, meter, seed)
+        return _measure(lambda text: scorer.predict([text]).probabilities, "wall", ordinary, hostile, meter)
     key = {
         "what": "latency",
         "revision": hostile_texts.REVISION,
@@ -88,19 +88,18 @@ def measure_latency(
         "machine": meter.place,
         "texts": hashlib.sha256("\0".join(ordinary).encode("utf-8", "surrogatepass")).hexdigest(),
         "hostile": hashlib.sha256(repr(hostile).encode()).hexdigest(),
-        "seed": seed,
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
     }
     clock = _clock(scorer)
 
     def measure() -> Latencies:
-        times = _measure(lambda text: scorer.forward([text], show=False), clock, ordinary, hostile, meter, seed)
+        times = _measure(lambda text: scorer.forward([text], show=False), clock, ordinary, hostile, meter)
         return {**times, "max_characters": scorer.max_characters}
 
     return cache.measurement(key, measure)
 
 
-def measure_single(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache, *, seed: int = 0) -> SingleTimes:
+def measure_single(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache) -> SingleTimes:
     """Time of single texts, one after the other, past the prediction cache; kept with machine and date.
 
     Parameters
@@ -119,15 +118,14 @@ def measure_single(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Ca
         "machine": meter.place,
         "texts": hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
         "number": SINGLE,
-        "seed": seed,
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
     }
-    return cache.measurement(key, lambda: _single(scorer, texts, meter, seed))
+    return cache.measurement(key, lambda: _single(scorer, texts, meter))
 
 
-def _single(scorer: Runner, texts: Sequence[str], meter: Meter, seed: int) -> SingleTimes:
+def _single(scorer: Runner, texts: Sequence[str], meter: Meter) -> SingleTimes:
     clock = _clock(scorer)
-    now, rng = CLOCKS[clock], random.Random(seed)
+    now, rng = CLOCKS[clock], random.Random(0)
     seconds: list[float] = []
     scorer.forward(texts[:1], show=False)  # a model that is loaded or trained only now does so outside of the phase
     with meter.phase("measure latency"), _steadily(one_thread=clock == "processor"):
@@ -150,10 +148,9 @@ def _measure(
     ordinary: Sequence[str],
     hostile: Sequence[Request],
     meter: Meter,
-    seed: int,
 ) -> Latencies:
     now = CLOCKS[clock]
-    rng = random.Random(seed)
+    rng = random.Random(0)
     usual: list[float] = []
     rows: list[HostileAnswer] = []
     with meter.phase("measure latency"), _steadily(one_thread=clock == "processor"):

@@ -158,7 +158,9 @@ class AuditPolicy(_Section):
         None, description="whether an incomplete audit ends with exit status 1; absent: where CI=true"
     )
     min_group_size: int = Field(30, ge=1)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(
+        0, ge=0, description="of test_share, canaries, folds and resampling; no text, edit or case is drawn by it"
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="of the model's weights and arithmetic; verdicts speak of the model as it runs with it"
     )

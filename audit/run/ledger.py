@@ -67,10 +67,9 @@ class Ledger:
 
     def latencies(self, scorer: Scorer) -> latency.Latencies:
         """Time of single texts, hostile ones and test texts, measured or taken from the cache."""
-        seed, examples = self.policy.audit.seed, self.inputs.test_data
-        hostile = hostile_requests(seed, examples.protocol.confidence)
-        meter, cache = self.resources.meter, self.resources.cache
-        return latency.measure_latency(scorer, examples.texts, hostile, meter, cache, seed=seed)
+        examples, meter, cache = self.inputs.test_data, self.resources.meter, self.resources.cache
+        hostile = hostile_requests(confidence=examples.protocol.confidence)
+        return latency.measure_latency(scorer, examples.texts, hostile, meter, cache)
 
     @cached_property
     def grids(self) -> list[Grid]:

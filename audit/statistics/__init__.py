@@ -47,6 +47,7 @@ from audit.statistics.design_effects import (
 from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
+from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
 from audit.statistics.prevalence import prevalence
 from audit.statistics.proportions import (
     difference,
@@ -76,6 +77,7 @@ __all__ = [
     "ENOUGH_CLUSTERS",
     "FEWEST_CLUSTERS",
     "INDEPENDENT",
+    "LAGS",
     "PER_BIN",
     "Array",
     "Bins",
@@ -85,6 +87,7 @@ __all__ = [
     "GroupEffects",
     "Interval",
     "OperatingPoints",
+    "SerialCorrelation",
     "Settling",
     "Trial",
     "area_effect",
@@ -141,6 +144,7 @@ __all__ = [
     "resampled",
     "roc_points",
     "sample_to_settle",
+    "serial_correlation",
     "share",
     "shared_out",
     "smallest",

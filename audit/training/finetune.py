@@ -53,6 +53,8 @@ GRU = "gru"  # the recurrent network, as the source of a recipe
 VOCABULARY = 8192
 ALPHABET = 1000
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# One pass over each weight for all of AdamW: for six layers of 384 a tenth of the time on a processor, too.
+OPTIMIZER = "adamw_torch_fused"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Recipe:
             **({"vocabulary": vocabulary.ordered_fingerprint} if vocabulary else {}),
             # Arithmetic differs between kinds of devices (bf16 on GPUs), not between two of a kind.
             "device": self.device.split(":")[0],
+            "optimizer": OPTIMIZER,
             # Ours among them: what the recipe's words mean may change with it.
             "versions": {name: version(name) for name in ("pytest-model-audit", "torch", "transformers", "tokenizers")},
         }
@@ -481,7 +484,7 @@ def _run_trainer(
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         adam_epsilon=settings.adam_epsilon,
-        optim="adamw_torch_fused" if on_cuda else "adamw_torch",
+        optim=OPTIMIZER,
         train_sampling_strategy="group_by_length" if settings.group_by_length else "random",
         bf16=on_cuda,
         torch_compile=settings.compile,

@@ -118,8 +118,8 @@ def behaviour(
     capability : str
         One of `CAPABILITIES`.
     protocol : Protocol
-        Language of the texts that the model is for (the sentences are English), confidence, how many cases to write at
-        most, and a seed: another one draws other words for the same templates.
+        Language of the texts that the model is for (the sentences are English), confidence, and how many cases to write
+        at most. Its seed draws no words: else some seed's would suit the model.
 
     Yields
     ------
@@ -143,7 +143,7 @@ def behaviour(
     if protocol.language != "en":
         raise NotAssessed(Sentence("its sentences are English; there are none for this language yet"))
     names, asked = sentiments(classes), []
-    for written in _batches(_rounds(capability, classes, protocol.seed, protocol.cases)):
+    for written in _batches(_rounds(capability, classes, protocol.cases)):
         batch = Asked(
             written,
             scorer.predict([case.text for case in written]),
@@ -213,10 +213,10 @@ def cases(capability: str, classes: Sequence[str], seed: int = 0, size: int = DE
     ValueError
         If there is no such capability.
     """
-    return [case for each in _rounds(capability, classes, seed, size) for case in each]
+    return [case for each in _rounds(capability, classes, size, seed) for case in each]
 
 
-def _rounds(capability: str, classes: Sequence[str], seed: int, size: int) -> Iterator[list[Case]]:
+def _rounds(capability: str, classes: Sequence[str], size: int, seed: int = 0) -> Iterator[list[Case]]:
     if capability not in CAPABILITIES:
         raise ValueError(f"no capability '{capability}'; there are {', '.join(CAPABILITIES)}")
     known = sentiments(classes)

@@ -16,6 +16,7 @@ from audit.core.sentences import Sentence, joined
 from audit.data.labels import sentiment
 from audit.inference.predictions import Predictions
 from audit.probes.methods import PAIRED, clustered
+from audit.probes.quality.dependence import dependence
 from audit.text.redaction import SMALLEST_CELL, count, redact
 
 EXAMPLES_SHOWN = 8
@@ -62,6 +63,7 @@ def accuracy(predictions: Predictions) -> Result:
     shares = confusion_matrix(predictions) / len(predictions)
     # Nor is a model swapped that gives one rare answer to everything: it agrees with the truth as chance would.
     chance = min(1 / len(shares), float(shares.sum(axis=0) @ shares.sum(axis=1)))
+    found = dependence(predictions)
     result = Result(
         estimate,
         exact.low,
@@ -71,8 +73,8 @@ def accuracy(predictions: Predictions) -> Result:
             "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934)."
         ),
         confidence,
-        caution=_caution(exact.high, chance),
-        caveats=_caveats(exact.high, chance),
+        caution=joined([_caution(exact.high, chance), found.caution], "; "),
+        caveats=[*_caveats(exact.high, chance), *found.caveats],
         evidence=[_confusion(predictions)],
         settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence, effect=effect),
     )

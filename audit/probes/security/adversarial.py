@@ -315,7 +315,6 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
         queries=queries,
         scores=scores,
         language=protocol.language,
-        seed=protocol.seed,
     )
     after = scorer.predict([each.after for each in attacked]).on(pool.take(rows))
     needed = np.array([each.queries if each.overturned else np.inf for each in attacked])

@@ -97,7 +97,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
 
     @cache
     def disturbed(text: str, strength: int) -> str:
-        return disturb(text, kind, strength, seed=protocol.seed, vocabulary=vocabulary)
+        return disturb(text, kind, strength, vocabulary=vocabulary)
 
     pool, share = _changeable(predictions.known, about.needs, size, disturbed)
     plain = scorer.predict(pool.texts).on(pool)

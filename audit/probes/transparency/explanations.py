@@ -125,7 +125,7 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     orders = [scorer.attributions(texts, said, order) for order in range(SHUFFLES)]
 
     counts = [max(1, round(NAMED * len(each.spans))) for each in own]
-    chance = np.random.default_rng(protocol.seed)
+    chance = np.random.default_rng(0)
     named = [_foremost(each, k) for each, k in zip(own, counts, strict=True)]
     others = [[_foremost(each, k) for each, k in zip(order, counts, strict=True)] for order in orders]
     drawn = [
