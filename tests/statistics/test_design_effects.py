@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -152,6 +154,15 @@ def test_where_each_row_is_a_cluster_of_its_own_nothing_changes(seed: int) -> No
     assert statistics.paired_difference(*counts, effect=pairs) == statistics.paired_difference(*counts)
     assert statistics.proportion_to_settle(0.9, 0.85, effect=effect) == statistics.proportion_to_settle(0.9, 0.85)
     assert statistics.group_effects(one[None], rng.integers(0, 3, (1, n)), own, 3) is None
+    truth, said, stated = rng.integers(0, 2, n), rng.integers(0, 2, n), 0.5 + 0.5 * rng.random(n)
+    matrix = np.bincount(truth * 2 + said, minlength=4).reshape(2, 2)
+    effect = statistics.confusion_effect(truth, said, own, statistics.macro_f1_of, 2)
+    assert statistics.macro_f1(matrix, effect=effect, resamples=200) == statistics.macro_f1(matrix, resamples=200)
+    scores = np.column_stack([1 - stated, stated])
+    assert statistics.macro_auc(scores, truth, clusters=own) == statistics.macro_auc(scores, truth)
+    sides, ids = (stated[truth == 1], stated[truth == 0]), (own[truth == 1], own[truth == 0])
+    assert statistics.auc(*sides, clusters=ids) == statistics.auc(*sides)
+    assert statistics.calibration_error(stated, one, clusters=own) == statistics.calibration_error(stated, one)
 
 
 def test_a_verdict_that_is_open_takes_as_many_times_more_rows_as_these_are_worth_less() -> None:
@@ -188,3 +199,68 @@ def test_a_model_on_the_gate_does_not_pass_it_by_its_authors(sizes: NDArray[np.i
             wrong[i] += low > gate, high < gate
     assert (wrong[0] / draws).min() > 0.08
     assert (wrong[1] / draws).max() <= 0.025 + SLACK * np.sqrt(0.025 * 0.975 / draws)
+
+
+def by_jackknife(statistic: Callable[[NDArray[np.bool_]], float], clusters: NDArray[np.int64]) -> float:
+    """Variance of a statistic of rows by leaving out one cluster after the other (Efron 1982, chapter 3)."""
+    values = np.array([statistic(clusters != c) for c in np.unique(clusters)])
+    return float((len(values) - 1) / len(values) * ((values - values.mean()) ** 2).sum())
+
+
+@pytest.mark.slow("calls scikit-learn for each author", seconds=4)
+def test_the_variance_of_an_area_and_of_an_f1_is_that_of_leaving_out_authors() -> None:
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    rng = np.random.default_rng(6)
+    clusters = np.repeat(np.arange(40), 10)
+    n, ease = len(clusters), rng.normal(size=40)[clusters]
+    truth = (rng.random(n) < 1 / (1 + np.exp(-ease))).astype(int)
+    score = truth + ease + rng.normal(size=n)
+    scores = np.column_stack([-score, score])
+    area = statistics.area_effect(scores, truth, clusters)
+    twos = np.arange(n) // 2
+    single = statistics.area_effect(scores, truth, twos)
+    variance = by_jackknife(lambda rows: float(roc_auc_score(truth[rows], score[rows])), clusters)
+    pairs = by_jackknife(lambda rows: float(roc_auc_score(truth[rows], score[rows])), twos)
+    assert float(area.ratio) / float(single.ratio) == pytest.approx(variance / pairs, rel=0.05)
+
+    said = (score > 0.5).astype(int)
+
+    def macro_f1(rows: NDArray[np.bool_]) -> float:
+        return float(f1_score(truth[rows], said[rows], average="macro"))
+
+    effect = statistics.confusion_effect(truth, said, clusters, statistics.macro_f1_of, 2)
+    single = statistics.confusion_effect(truth, said, twos, statistics.macro_f1_of, 2)
+    expected = by_jackknife(macro_f1, clusters) / by_jackknife(macro_f1, twos)
+    assert float(effect.ratio) / float(single.ratio) == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.slow("simulates many data sets", seconds=8)
+def test_gaps_and_calibration_of_models_on_the_gate_are_not_called_beyond_it_by_their_authors() -> None:
+    rng, draws, clusters = np.random.default_rng(1), 400, np.repeat(np.arange(100), 20)
+    wrong = np.zeros((2, 2))
+    for _ in range(draws):
+        group = rng.permutation(100) % 2
+        right = hits(rng, np.full(100, 20), 0.9, 0.3)
+        x, n = np.bincount(group[clusters], right, 2), np.bincount(group[clusters], minlength=2)
+        effects = statistics.group_effects(right[None], group[clusters][None], clusters, 2)
+        wrong[0] += [statistics.gap(x, n, effects=each).low > 0 for each in (None, effects)]
+        stated = np.repeat(0.5 + 0.5 * rng.random(100), 20)
+        copies = np.repeat(rng.random(100) < stated[::20], 20)
+        wrong[1] += [statistics.calibration_error(stated, copies, clusters=each).low > 0 for each in (None, clusters)]
+    slack = SLACK * np.sqrt(0.025 * 0.975 / draws)
+    assert (wrong[:, 0] / draws > 0.1).all()
+    assert (wrong[:, 1] / draws <= 0.025 + slack).all()
+
+
+def test_a_group_of_a_handful_of_authors_leaves_a_gap_open() -> None:
+    rng = np.random.default_rng(7)
+    clusters = np.repeat(np.arange(43), 20)
+    group = (clusters < 3).astype(int)
+    right = rng.random(len(clusters)) < 0.9
+    x, n = np.bincount(group, right, 2), np.bincount(group, minlength=2)
+    effects = statistics.group_effects(right[None], group[None], clusters, 2)
+    assert effects is not None
+    assert statistics.gap(x, n, effects=effects)[1:] == (0, 1)
+    assert statistics.smallest_proportion(x, n, effects=effects).low == 0
+    assert effects.clusters == 43

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from importlib.metadata import version
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -411,17 +412,21 @@ def named(
         Examples that belong together, such as those of an author: nobody learns from some of them to name the others.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
+    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedShuffleSplit
     from sklearn.utils.extmath import row_norms
 
     said = np.empty_like(group)
     for fit, rest in folds(group, seed, clusters):
         known, asked = features(fit, rest)
         length = float(row_norms(known, squared=True).mean())  # so that a penalty weighs as much on either side
+        chosen_on = StratifiedShuffleSplit(1, test_size=0.25, random_state=seed)
+        if clusters is not None:
+            quarters = StratifiedGroupKFold(4, shuffle=True, random_state=seed)
+            chosen_on = list(islice(quarters.split(group[fit], group[fit], clusters[fit]), 1))
         probe = GridSearchCV(
             LogisticRegression(solver="newton-cg", class_weight="balanced", max_iter=1000),
             {"C": [penalty / length for penalty in PENALTIES]},
-            cv=StratifiedShuffleSplit(1, test_size=0.25, random_state=seed),
+            cv=chosen_on,
             scoring="balanced_accuracy",
         )
         said[rest] = probe.fit(known, group[fit]).predict(asked)
