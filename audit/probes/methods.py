@@ -33,25 +33,39 @@ def of_sample(examples: Examples) -> str:
     return raised("[data] max_examples", examples.protocol.max_examples) if examples.is_cut else ""
 
 
-def clustered(result: Result, effect: DesignEffect) -> Result:
-    """A result whose interval rests on clusters of rows, told so; the same where each row stands for itself."""
-    return of_clusters(result, int(effect.clusters), effect.shown, too_few=effect.is_open)
+def clustered(result: Result, effect: DesignEffect, column: str) -> Result:
+    """A result whose interval rests on clusters of rows, told so; the same where each row stands for itself.
+
+    Parameters
+    ----------
+    column : str
+        The policy's column of clusters; empty where it names none.
+    """
+    found = of_clusters(result, int(effect.clusters), effect.shown)
+    return replace(found, undecided=_too_few(int(effect.clusters), column)) if effect.is_open else found
 
 
-def of_clusters(result: Result, clusters: int, design_effect: float | None, *, too_few: bool = False) -> Result:
-    """The same from figures."""
+def of_clusters(result: Result, clusters: int, design_effect: float | None) -> Result:
+    """The same from figures; without clusters it is told nothing."""
     if not clusters:
         return result
-    few = Sentence(
-        "the examples come in {clusters} clusters ([data] cluster), too few to speak for others: {fewest} are needed; "
-        "supply examples of more authors or items",
+    method = joined([result.method, CLUSTERED])
+    return replace(result, method=method, clusters=clusters, design_effect=design_effect)
+
+
+def _too_few(clusters: int, column: str) -> str:
+    """What would settle a verdict that clusters are too few for."""
+    if not column:
+        return Sentence(
+            "the examples are near copies of {clusters} texts, too few to speak for others, which {fewest} do; supply "
+            "other texts",
+            clusters=clusters,
+            fewest=FEWEST_CLUSTERS,
+        )
+    return Sentence(
+        "the examples are of {clusters} different values of '{column}' ([data] cluster), too few to speak for others, "
+        "which {fewest} do; supply examples of more",
         clusters=clusters,
+        column=column,
         fewest=FEWEST_CLUSTERS,
-    )
-    return replace(
-        result,
-        method=joined([result.method, CLUSTERED]),
-        clusters=clusters,
-        design_effect=design_effect,
-        undecided=result.undecided or (few if too_few else ""),
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from audit.statistics.design_effects import INDEPENDENT, DesignEffect, design_effect, distinct
+from audit.statistics.design_effects import INDEPENDENT, DesignEffect, design_effect, distinct, numbered
 from audit.statistics.intervals import Array, Interval
 
 BINS = 15
@@ -159,8 +159,7 @@ def _joint(index: NDArray[np.int64], clusters: NDArray[np.int64]) -> Array:
     """Pairs of different examples of one cluster, by the bins of the two; shape (bins, bins)."""
     from scipy.sparse import coo_matrix
 
-    ids = np.unique(clusters, return_inverse=True)[1]
-    counts = coo_matrix((np.ones(len(index)), (ids, index))).tocsr()
+    counts = coo_matrix((np.ones(len(index)), (numbered(clusters), index))).tocsr()
     return np.asarray((counts.T @ counts).todense() - np.diag(np.bincount(index)), float)
 
 

@@ -97,7 +97,13 @@ INDEPENDENT = DesignEffect(1.0, 1.0, 1.0, 2, 0, 1.0, False)
 
 def distinct(clusters: NDArray[np.int64] | None) -> bool:
     """Whether each row is a cluster of its own, so that nothing changes."""
-    return clusters is None or len(np.unique(clusters)) == len(clusters)
+    return clusters is None or int(np.count_nonzero(np.bincount(clusters))) == len(clusters)
+
+
+def numbered(clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same clusters counted from 0 without gaps, as rows that were taken from more of them leave."""
+    present = np.bincount(clusters) > 0
+    return np.asarray((np.cumsum(present) - 1)[clusters])
 
 
 def design_effect(
@@ -154,7 +160,7 @@ def _summed(
     """Sizes and totals of residuals by cluster and cell, (clusters, cells), and sums of squared residuals, (cells,)."""
     inside = cell >= 0
     cell, y = cell[inside], values[inside]
-    cluster = np.unique(np.asarray(clusters)[inside], return_inverse=True)[1]
+    cluster = numbered(np.asarray(clusters)[inside])
     count = np.bincount(cell, minlength=cells)
     if not count.all():
         raise ValueError("a design effect needs rows in each cell")
@@ -310,7 +316,7 @@ def group_effects(
                     about = single[name][p, g] if name in ("clusters", "copies", "alike") else getattr(both, name)
                     paired[name][p, g, h] = about
     inside = (cell >= 0).any(axis=0)
-    return GroupEffects(_arrays(single), _arrays(paired), len(np.unique(np.asarray(clusters)[inside])))
+    return GroupEffects(_arrays(single), _arrays(paired), int(numbered(np.asarray(clusters)[inside]).max()) + 1)
 
 
 def _arrays(values: dict[str, Array]) -> DesignEffect:

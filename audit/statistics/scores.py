@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from audit.statistics.design_effects import INDEPENDENT, DesignEffect, design_effect, distinct
+from audit.statistics.design_effects import INDEPENDENT, DesignEffect, design_effect, distinct, numbered
 from audit.statistics.intervals import Array, Interval, as_interval
 from audit.statistics.proportions import proportions
 
@@ -84,7 +84,7 @@ def _by_cluster(
     kept = float(effect.kept(confidence))
     if kept == 1 or clusters is None:
         return moves, fewer
-    together = np.asarray(np.bincount(np.unique(clusters, return_inverse=True)[1], moves), float)
+    together = np.asarray(np.bincount(numbered(clusters), moves), float)
     if kept == 0 or not together.any():
         return together, kept * fewer
     return together * np.sqrt(moves @ moves / kept / (together @ together)), kept * fewer

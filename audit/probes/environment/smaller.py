@@ -164,7 +164,7 @@ def energy_per_gain(
         interval="approximate",
         settle=settle,
     )
-    return clustered(result, _effect(audited, linear))
+    return clustered(result, _effect(audited, linear), protocol.cluster)
 
 
 def _method(linear: str, per_day: int, *, is_estimated: bool) -> str:

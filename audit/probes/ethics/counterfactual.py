@@ -291,7 +291,7 @@ def _result(axis: str, base: str, answers: Mapping[str, Answers], examples: Exam
             ),
         ],
     )
-    return clustered(result, effect)
+    return clustered(result, effect, examples.protocol.cluster)
 
 
 def _method(axis: str, base: str) -> str:

@@ -520,7 +520,7 @@ def too_small(
     if few := _of_few_clusters(groups, effects):
         clauses.append(
             Sentence(
-                "groups whose examples come in fewer than {fewest} clusters ([data] cluster): {groups}",
+                "groups whose examples come in fewer than {fewest} clusters: {groups}",
                 fewest=statistics.FEWEST_CLUSTERS,
                 groups=listed(few[:8]),
             )

@@ -204,4 +204,4 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
             ),
         ],
     )
-    return clustered(result, effect)
+    return clustered(result, effect, pool.protocol.cluster)

@@ -183,7 +183,7 @@ def attribute_leakage(
         ],
         too_small=attacked.too_small,
     )
-    return clustered(result, effect)
+    return clustered(result, effect, attacked.protocol.cluster)
 
 
 @Probe(
@@ -258,7 +258,7 @@ def attribute_accuracy(
         evidence=[_attack_table(subgroup, by_model, by_words)],
         too_small=attacked.too_small,
     )
-    return clustered(result, attacked.effects[0])
+    return clustered(result, attacked.effects[0], attacked.protocol.cluster)
 
 
 class _Attacked(NamedTuple):
@@ -303,7 +303,7 @@ def _attacked(scorer: Scorer, predictions: Predictions, subgroup: str, keep: Kee
         raise NotAssessed(
             Sentence(
                 "the texts of a group of '{subgroup}' come in fewer than {fewest} clusters ([data] cluster), too few "
-                "to learn from and to ask about others; add examples of more authors or items",
+                "to learn from and to ask about others; add examples of it that are of other authors or items",
                 subgroup=subgroup,
                 fewest=2 * FOLDS,
             )

@@ -78,7 +78,7 @@ def accuracy(predictions: Predictions) -> Result:
         evidence=[_confusion(predictions)],
         settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence, effect=effect),
     )
-    return clustered(result, effect)
+    return clustered(result, effect, predictions.known.protocol.cluster)
 
 
 @Probe(
@@ -204,7 +204,7 @@ def _of_confusion(
         caveats=_caveats(interval.high, chance),
         evidence=[_class_table(confusion, predictions.classes)],
     )
-    return clustered(result, effect)
+    return clustered(result, effect, predictions.known.protocol.cluster)
 
 
 def _effect(
@@ -306,7 +306,11 @@ def roc_auc(predictions: Predictions) -> Result:
             )
         ],
     )
-    return clustered(result, statistics.area_effect(predictions.probabilities, predictions.truth, clusters))
+    return clustered(
+        result,
+        statistics.area_effect(predictions.probabilities, predictions.truth, clusters),
+        predictions.known.protocol.cluster,
+    )
 
 
 @Probe(
@@ -395,7 +399,9 @@ def calibration_error(predictions: Predictions) -> Result:
             ),
         ],
     )
-    return clustered(result, statistics.calibration_effect(stated, predictions.correct, clusters))
+    return clustered(
+        result, statistics.calibration_effect(stated, predictions.correct, clusters), predictions.known.protocol.cluster
+    )
 
 
 def _sureness_in_words(stated: float, right: float) -> str:
@@ -480,7 +486,7 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
         caveats=[Sentence("The interval holds for a metric that does not depend on the order of the examples.")],
         evidence=[_confusion(predictions)],
     )
-    return clustered(result, effect)
+    return clustered(result, effect, predictions.known.protocol.cluster)
 
 
 @Probe(
@@ -545,7 +551,7 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
             ),
         ],
     )
-    return clustered(result, effect)
+    return clustered(result, effect, predictions.known.protocol.cluster)
 
 
 def _gain_in_words(gain: float) -> str:
@@ -644,7 +650,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
             ),
         ],
     )
-    return clustered(result, effect)
+    return clustered(result, effect, predictions.known.protocol.cluster)
 
 
 def _confusion(predictions: Predictions) -> Evidence:

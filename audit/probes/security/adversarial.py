@@ -342,7 +342,7 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
             *_medians(attacked),
         ],
     )
-    return clustered(result, effect)
+    return clustered(result, effect, protocol.cluster)
 
 
 def _method(queries: int, scores: bool, language: str) -> str:

@@ -170,7 +170,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
             ),
         ],
     )
-    return clustered(result, effects[VERDICT_STRENGTH])
+    return clustered(result, effects[VERDICT_STRENGTH], protocol.cluster)
 
 
 def _changeable(

@@ -177,7 +177,7 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
             Facts.of({Sentence("rank correlation with shuffled weights"): round(float(np.mean(alike)), 3)}),
         ],
     )
-    return clustered(result, effect)
+    return clustered(result, effect, protocol.cluster)
 
 
 def _sample(examples: Examples) -> NDArray[np.int64]:
