@@ -573,7 +573,7 @@ def test_what_examples_that_belong_together_are_worth_is_told_beside_the_figure(
     lifted["findings"] = [finding_of(**more)]
     fits_the_schema(lifted)
     assert said in page(lifted).text
-    assert "belong together" not in page(record(finding())).text
+    assert "of which belong together" not in page(record(finding())).text
 
 
 def test_a_column_of_authors_that_is_named_no_more_stands_on_top_of_the_page() -> None:
