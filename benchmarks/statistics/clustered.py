@@ -6,8 +6,8 @@ correlated as the cell says; 1 means copies. A gate at the truth passes or fails
 the truth.
 
 Not claimed, but told: the ends of an accuracy of 0.97 of fewer than 100 authors, where too few of them err for what
-they have in common to be seen; and the power with sizes after Zipf's law or 30 authors, whose variance is known too
-badly.
+they have in common to be seen; and the power with sizes after Zipf's law, or with 30 authors or 25 a group, whose
+variance is known too badly.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def row(
         side, sign = (0, 1) if gate == "min" else (1, -1)
         bound = np.quantile(sign * plain[:, side], 1 - POWER)
         reached = float((sign * own[:, side] >= bound).mean())
-        if cell.sizes == "equal" and cell.authors > 30:
+        if cell.sizes == "equal" and cell.authors >= (100 if name == "worst group" else 50):
             claims.at_least(where, "power", reached, POWER - LOST, draws)
         power = f"{reached:.2f}"
     widths = [float(np.diff(bounds, axis=1).mean()) for bounds in (plain, own)]

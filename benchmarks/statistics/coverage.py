@@ -1,6 +1,6 @@
 """What the intervals and verdicts do when the truth is known: coverage, wrong verdicts and power, by simulation.
 
-    python -m benchmarks.statistics.coverage > benchmarks/statistics/coverage.md          # some twenty minutes of one core
+    python -m benchmarks.statistics.coverage > benchmarks/statistics/coverage.md          # twenty minutes of one core
     python -m benchmarks.statistics.coverage --draws 200                       # a glance
     python -m benchmarks.statistics.coverage --only clusters                   # only rows of authors who write often
 
