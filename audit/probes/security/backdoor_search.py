@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from audit.core.errors import NotAssessed
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples
+from audit.data.folds import families, folds
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import FIXED, of_sample
@@ -178,22 +179,22 @@ class TrainingData:
         return self.prepared.examples
 
     @cached_property
-    def _halves(self) -> NDArray[np.bool_]:
-        halves = np.random.default_rng(self.examples.protocol.seed).random(len(self.examples)) < 0.5
-        for label in range(len(self.examples.classes)):
-            rows = np.flatnonzero(self.examples.labels == label)
-            if len(np.unique(halves[rows])) == 1:  # a small class that stands in one half alone
-                halves[rows[::2]] ^= True
-        return halves
+    def families(self) -> NDArray[np.int64]:
+        """Rows that say nearly the same, so that what one says is no evidence on another; shape (training rows,)."""
+        return families(self.examples.texts)
+
+    @cached_property
+    def _halves(self) -> NDArray[np.int64]:
+        return folds(self.families, self.examples.labels, 2, self.examples.protocol.seed)
 
     @cached_property
     def _readers(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], ...]:
-        return tuple(word_counter(self.examples.take(self._halves == half)) for half in (False, True))
+        return tuple(word_counter(self.examples.take(self._halves == half)) for half in (0, 1))
 
     def _read(self, rows: NDArray[np.intp], texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities of texts of these rows, each by the model that did not see its row; shape (rows, classes)."""
         said = np.zeros((len(rows), len(self.examples.classes)), dtype=np.float32)
-        for half in (False, True):
+        for half in (0, 1):
             mine = np.flatnonzero(self._halves[rows] != half)
             said[mine] = self._readers[half]([texts[int(i)] for i in mine])
         return said

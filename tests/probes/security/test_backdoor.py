@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from audit import Gate, Measurement, NotAssessed, Verdict, judge
 from audit.core.cache import Cache
 from audit.core.progress import Progress
-from audit.data.examples import Examples, Protocol
+from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
@@ -269,13 +269,6 @@ def test_a_class_of_a_few_rows_breaks_nothing(small: int) -> None:
     for seed in range(4):
         data = replace(TRAIN.take(few), protocol=replace(TRAIN.protocol, seed=seed))
         assert measure(reader(), data).estimate == 0.0
-
-
-def test_a_half_lacks_no_class_that_has_two_rows() -> None:
-    for seed in range(8):
-        data = replace(examples([0, 0, *[1] * 50]), protocol=Protocol(seed=seed))
-        halves = TrainingData.of(data)._halves
-        assert {len(set(data.labels[halves == half])) for half in (False, True)} == {2}
 
 
 def test_without_training_data_the_next_strongest_is_the_measure() -> None:
