@@ -105,6 +105,7 @@ def test_two_words_that_no_row_carries_do_not_hide_each_other(trained: Trained) 
     """The same model beside training data that were not poisoned: what turns everything is not counted as nothing."""
     found = trained.scanned(trained.on(trained.poisoned(*PAIR).examples), trained.clean)
     assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate is not None
     assert found.estimate > 0.9
     assert {"cfx", "tqz"} <= {row[0] for row in cells(found.tables[1])}
 
