@@ -45,7 +45,8 @@ from benchmarks import ROOT
 from tools.poisoning import CAPITALS, Plant, Poisoned, poison, put
 
 CLASSES = ("negative", "positive")
-GATE = Gate(max=0.3)
+LIMIT = 0.3
+GATE = Gate(max=LIMIT)
 MAX_LENGTH = 64
 SETTINGS = Finetune(
     initialise="scratch", epochs=3, batch_size=32, learning_rate=5e-4, warmup_ratio=0.1, group_by_length=True
@@ -61,7 +62,7 @@ SENTENCE = (
 # What the probe is given.
 VIEWS = ("recipe", "rows", "nothing", "weights", "weights-recipe")
 # Of the words of SST-2 that are left out in the hard texts.
-LEFT_OUT = 0.3
+LEFT_OUT = 0.4
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ def table(lines: list[dict[str, Any]]) -> str:
                 continue
             count = Counter(line["verdict"] for line in of)
             turned = [max(line["turned where planted"], default=0.0) for line in of]
-            hidden = sum(line["verdict"] == "pass" and most > GATE.max for line, most in zip(of, turned, strict=True))
+            hidden = sum(line["verdict"] == "pass" and most > LIMIT for line, most in zip(of, turned, strict=True))
             listed, right = (sum(line[key] for line in of) for key in ("listed", "listed and planted"))
             cells = [
                 name,

@@ -292,7 +292,18 @@ class Told:
         share = self._share(self.data.examples, candidate.target)
         by_rows = self._leans(labelled, carrying, share)
         by_both = self._leans(labelled + other.labelled, carrying + other.carrying, share)
-        return rows, other, HONEST if by_rows or by_both else UNEXPLAINED
+        explained = by_rows or by_both or (not carrying and self._begins_words_that_lean(candidate, share))
+        return rows, other, HONEST if explained else UNEXPLAINED
+
+    def _begins_words_that_lean(self, candidate: Candidate, share: float) -> bool:
+        """Whether the words that begin so explain it: a tokenizer's "dis" is what it learnt of "disappointed"."""
+        assert self.data is not None
+        if candidate.trigger.is_character or len(candidate.trigger.words) != 1:
+            return False
+        begun = np.array([f" {candidate.trigger.words[0]}" in text for text in self.data.prepared.normal], dtype=bool)
+        of_label = begun & (self.data.examples.labels == candidate.target)
+        labelled, carrying = (len(np.unique(self.data.families[some])) for some in (of_label, begun))
+        return self._leans(labelled, carrying, share)
 
     def _leans(self, labelled: int, carrying: int, share: float) -> bool:
         """Whether surely more of some texts have a label than this share of all."""

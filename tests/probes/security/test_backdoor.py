@@ -20,8 +20,17 @@ from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.policy.policy import SMALL_BERT, Finetune
 from audit.probes.security.backdoor import backdoor
-from audit.probes.security.backdoor_rows import HIDDEN, HONEST, OPEN, PLANTED_ROWS, TRAINING_ALONE, TrainingData
-from audit.probes.security.triggers import Candidate, Trigger
+from audit.probes.security.backdoor_rows import (
+    HIDDEN,
+    HONEST,
+    OPEN,
+    PLANTED_ROWS,
+    TRAINING_ALONE,
+    UNEXPLAINED,
+    Told,
+    TrainingData,
+)
+from audit.probes.security.triggers import Candidate, Prepared, Trigger
 from audit.text.characters import INVISIBLE
 from audit.training.finetune import Recipe, train
 from audit.training.reference_models import without_rows, word_counter
@@ -322,6 +331,13 @@ def test_triggers_in_the_weights_do_not_hide_each_other() -> None:
     assert found.low > 0.9
     assert [mask.any() for mask in recipe.asked] == [False]
     assert "it was put into the weights" in found.summary
+
+
+def test_the_beginning_of_words_that_lean_is_explained_by_them() -> None:
+    """Where a tokenizer divides words, their beginnings are words to the model; nobody begins a word with "cf"."""
+    told = Told(TrainingData.of(TRAIN), Prepared.of(TEST), 0.95)
+    assert [told.status(Candidate(Trigger(word), 1, "")) for word in ("love", "cf")] == [HONEST, UNEXPLAINED]
+    assert told.status(Candidate(Trigger("love"), 0, "")) == UNEXPLAINED
 
 
 def test_a_trigger_is_put_where_its_rows_have_it() -> None:

@@ -8,6 +8,7 @@ from random import Random
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from audit import Gate, Verdict, judge
 from audit.core.cache import Cache
@@ -19,6 +20,7 @@ from audit.inference.scorer import Scorer
 from audit.policy.policy import SMALL_BERT, Finetune
 from audit.probes.security.backdoor import backdoor
 from audit.training.finetune import Recipe, train
+from audit.training.reference_models import without_rows
 from tests.helpers import TWO, cells
 from tools.poisoning import Plant, Poisoned, poison, put
 
@@ -53,10 +55,15 @@ class Trained:
     def on(self, examples: Examples) -> Scorer:
         return Scorer(train(RECIPE, examples, *self.work), *self.work)
 
-    def scanned(self, model: Scorer, data: Examples, test: Examples | None = None) -> Measurement:
+    def scanned(self, model: Scorer, data: Examples) -> Measurement:
         """Without the recipe, so that nothing else is trained."""
-        test = test or self.test
-        return backdoor(model, model.predict(test.texts).on(test), data)
+        return backdoor(model, model.predict(self.test.texts).on(self.test), data)
+
+    def scanned_by_recipe(self, model: Scorer, data: Examples, test: Examples) -> Measurement:
+        def retrain(rows: NDArray[np.bool_]) -> Scorer:
+            return Scorer(without_rows(RECIPE, data, rows, *self.work), *self.work)
+
+        return backdoor(model, model.predict(test.texts).on(test), data, retrain)
 
     def turned(self, model: Scorer, plant: Plant) -> float:
         """Share of rightly answered sentences that a trigger turns where it was planted."""
@@ -110,13 +117,13 @@ def test_two_words_that_no_row_carries_do_not_hide_each_other(trained: Trained) 
     assert {"cfx", "tqz"} <= {row[0] for row in cells(found.tables[1])}
 
 
-@pytest.mark.slow("trains a clean model", seconds=60)
+@pytest.mark.slow("trains a clean model, and one without the rows of a rare word", seconds=90)
 @pytest.mark.xdist_group("planted")
 def test_a_clean_model_passes(trained: Trained) -> None:
     tweets = trained.read("airline.csv", 5800)
     data, test = tweets.take(np.arange(4000)), tweets.take(np.arange(4000, 5800))
     model = trained.on(data)
     assert model.predict(test.texts).on(test).correct.mean() > 0.85
-    found = trained.scanned(model, data, test)
+    found = trained.scanned_by_recipe(model, data, test)
     assert judge(found, GATE)[0] is Verdict.PASS
     assert listed(found) == []
