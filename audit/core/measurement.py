@@ -60,6 +60,11 @@ class Result:
         What the policy states and the figure rests on.
     look : int
         Which look at growing data this is.
+    clusters : int
+        How many clusters of rows that belong together the interval rests on; 0 where each row stands for itself.
+    design_effect : float, optional
+        The variance of the estimate over clusters, divided by that over as many independent rows (Kish 1965, section
+        8.2): n divided by it is how many independent rows these are worth.
     ceiling : str
         What keeps n from growing with the data, as a clause: the setting to raise, or that there is none. It follows
         the advice on an open verdict, and is no part of the record.
@@ -91,6 +96,8 @@ class Result:
     machine: str = field(default="", kw_only=True)
     stated: str = field(default="", kw_only=True)
     look: int = field(default=1, kw_only=True)
+    clusters: int = field(default=0, kw_only=True)
+    design_effect: float | None = field(default=None, kw_only=True)
     ceiling: str = field(default="", repr=False, compare=False, kw_only=True)
     settle: Callable[[float], Settling | str | None] | None = field(
         default=None, repr=False, compare=False, kw_only=True
@@ -119,6 +126,13 @@ class Result:
             raise ValueError(f"a result with n = {self.n!r}; expected how many examples it rests on")
         if self.n == 0 and self.estimate is not None:
             raise ValueError(f"a result with figures, {figures}, and n = 0; expected on what it rests")
+        if not isinstance(self.clusters, Integral) or self.clusters < 0:
+            raise ValueError(f"a result with clusters = {self.clusters!r}; expected how many it rests on")
+        if self.design_effect is not None and not (self.clusters and 0 <= self.design_effect < math.inf):
+            raise ValueError(
+                f"a result with design_effect = {self.design_effect!r} and clusters = {self.clusters}; expected a "
+                "ratio of variances, and the clusters that it is about"
+            )
         if not 0 < self.confidence < 1:
             raise ValueError(f"a result with confidence = {self.confidence!r}; expected a share between 0 and 1")
 

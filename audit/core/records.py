@@ -111,6 +111,18 @@ class SpellingsRecord(TypedDict):
     missing: Mapping[str, int | str]
 
 
+class ClustersRecord(TypedDict):
+    """Rows that belong together: in how many clusters, how many rows share theirs, rows of the largest.
+
+    `unnamed` are rows of which the column of the policy says nothing.
+    """
+
+    number: int
+    shared: int
+    largest: int
+    unnamed: NotRequired[int]
+
+
 class SplitRecord(TypedDict, total=False):
     """What identifies a split of the data, and how it was read."""
 
@@ -122,6 +134,7 @@ class SplitRecord(TypedDict, total=False):
     labels: Mapping[str, str]
     absent: int
     groups: Mapping[str, SpellingsRecord]
+    clusters: ClustersRecord
 
 
 class TurnedRecord(TypedDict):

@@ -23,13 +23,13 @@ from audit.core import hub
 from audit.core.cache import CacheWarning, read_sealed, scratch, write_sealed
 from audit.core.errors import AuditError
 from audit.core.files import sha256
-from audit.core.records import SpellingsRecord, SplitRecord
+from audit.core.records import ClustersRecord, SpellingsRecord, SplitRecord
 from audit.data import labels as label_names
 from audit.data import tables
 from audit.data.labels import LabelReading
 from audit.policy.policy import DEMO, Policy, TransferPolicy, did_you_mean
-from audit.statistics import shared_out
-from audit.text import mentions
+from audit.statistics import cluster_ids, shared_out
+from audit.text import duplicates, mentions
 from audit.text.identity import AXES
 from audit.text.paths import check_all, check_content
 from audit.text.personal_data import certain
@@ -55,6 +55,7 @@ class Protocol:
     max_examples: int = 0
     seed: int = 0
     cases: int = 150
+    cluster: str = ""
 
 
 def fingerprint(values: Iterable[str]) -> str:
@@ -117,6 +118,11 @@ class Examples:
         Rows whose id is empty or is not in the file of groups: they have no group.
     protocol : Protocol
         How evidence from these examples is to be read.
+    clusters : ndarray of int, shape (n,), optional
+        Which examples belong together, as those of one author do, as :func:`audit.statistics.cluster_ids` counts
+        them; None exactly where each is a cluster of its own.
+    unnamed : int
+        Rows of which the policy's column says no author or item.
     """
 
     texts: tuple[str, ...]
@@ -129,6 +135,23 @@ class Examples:
     spellings: Mapping[str, Spellings] = field(default_factory=dict)
     absent: int = 0
     protocol: Protocol = field(default_factory=Protocol)
+    clusters: NDArray[np.int64] | None = None
+    unnamed: int = 0
+
+    def __post_init__(self) -> None:
+        """Let clusters of one row each be none at all.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many clusters' numbers as texts: whoever put rows in left them behind.
+        """
+        if self.clusters is None:
+            return
+        if len(self.clusters) != len(self.texts):
+            raise ValueError(f"{len(self.texts)} texts and clusters of {len(self.clusters)}")
+        if len(np.unique(self.clusters)) == len(self.clusters):
+            object.__setattr__(self, "clusters", None)
 
     def __repr__(self) -> str:
         # Tracebacks, logs and debuggers print it: nothing that an author wrote, or is.
@@ -145,6 +168,7 @@ class Examples:
             texts=tuple(self.texts[i] for i in index),
             labels=self.labels[index],
             subgroups={name: column[index] for name, column in self.subgroups.items()},
+            clusters=None if self.clusters is None else self.clusters[index],
         )
 
     def groups(self, column: str) -> NDArray[np.object_]:
@@ -248,7 +272,19 @@ class Examples:
             described["groups"] = groups
         if self.absent:
             described["absent"] = self.absent
+        if self.clusters is not None or self.protocol.cluster:
+            described["clusters"] = self._describe_clusters()
         return described
+
+    def _describe_clusters(self) -> ClustersRecord:
+        clusters = np.arange(len(self)) if self.clusters is None else self.clusters
+        sizes = np.unique(clusters, return_counts=True)[1]
+        found: ClustersRecord = {
+            "number": len(sizes),
+            "shared": int(sizes[sizes > 1].sum()),
+            "largest": int(sizes.max()),
+        }
+        return {**found, "unnamed": self.unnamed} if self.unnamed else found
 
 
 def split_validation(examples: Examples, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -286,12 +322,15 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     plain = parts - mentioned
     absent = np.zeros(len(columns[settings.text]), dtype=bool)
     if settings.groups and (role == "test" or settings.id in columns):
-        joined, absent = _groups_elsewhere(columns, sorted(plain), policy, role, name, cache)
+        elsewhere = plain | ({settings.cluster} - {"", settings.id})
+        joined, absent = _groups_elsewhere(columns, sorted(elsewhere), policy, role, name, cache)
         columns = {**columns, **joined}
     if role == "test":
         _check_mentions(mentioned, policy)
         for column in sorted(plain):
             _require(column, columns, name, "[data] subgroups")
+        if settings.cluster:
+            _require(settings.cluster, columns, name, "[data] cluster")
 
     texts = [_clean(value) for value in columns[settings.text]]
     raw = [_clean(value) for value in columns[settings.label]]
@@ -335,6 +374,9 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     if role == "test":
         # Whom training texts mention is asked by no probe, and the lists take a millisecond a text.
         subgroups |= {part: mentions.mentions(kept_texts, str(mentions.axis_of(part))) for part in sorted(mentioned)}
+    owners: list[str | None] = [None] * len(kept_texts)
+    if settings.cluster in columns:
+        owners = [_owner(cell) for cell, ok in zip(columns[settings.cluster], keep, strict=True) if ok]
     examples = Examples(
         texts=kept_texts,
         labels=labels,
@@ -346,6 +388,8 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         spellings={column: each for column, each in spellings.items() if each.read_as or each.missing},
         absent=int((absent & keep).sum()),
         protocol=_protocol(policy),
+        clusters=_clusters(owners, kept_texts, policy.privacy.near_duplicate if role == "test" else None),
+        unnamed=owners.count(None) if settings.cluster in columns else 0,
     )
     if role == "test":
         for column in settings.subgroups:
@@ -395,6 +439,7 @@ def _protocol(policy: Policy) -> Protocol:
         policy.data.max_examples,
         policy.audit.seed,
         policy.quality.behaviour_cases,
+        policy.data.cluster,
     )
 
 
@@ -596,6 +641,27 @@ def _groups_elsewhere(
         )
     joined = {column: [None if row is None else values[row] for row in rows] for column, values in cells.items()}
     return joined, np.array([row is None for row in rows], dtype=bool)
+
+
+def _owner(cell: object) -> str | None:
+    """Whose row it is, by its cell in the column of clusters; None where that is empty. It is shown nowhere."""
+    owner = _whole(_clean(cell))
+    return None if not owner or owner in MISSING else owner
+
+
+def _clusters(owners: Sequence[str | None], texts: Sequence[str], near_duplicate: float | None) -> NDArray[np.int64]:
+    """Which rows belong together: those of one owner; of the rows that are alone in that, those that say the same.
+
+    Texts join no owners of several rows: one that many have copied would make a single cluster of them all.
+    """
+    rows = Counter(owners)
+    keys: list[str | int | None] = [owner if owner is not None and rows[owner] > 1 else None for owner in owners]
+    if near_duplicate is not None:
+        alone = [row for row, key in enumerate(keys) if key is None]
+        families = duplicates.families([texts[row] for row in alone], near_duplicate)
+        for row, family in zip(alone, families.tolist(), strict=True):
+            keys[row] = family
+    return cluster_ids(keys)
 
 
 def _groups(cells: Sequence[str]) -> tuple[NDArray[np.object_], Spellings]:

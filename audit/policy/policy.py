@@ -101,6 +101,7 @@ class DataPolicy(_Section):
     separator: str = Field("", description="of .csv and .tsv; empty: read off the header")
     groups: str = Field("", description="a file with the subgroup columns, joined by the column `id`")
     id: str = Field("", description="the column of the data and of the file of groups that says whose row it is")
+    cluster: str = Field("", description="column of the author or item: rows that belong together; empty: near copies")
     pairs: str | None = Field(None, description="a file of counterfactual pairs, as the Equity Evaluation Corpus")
 
     @field_validator("subgroups")

@@ -121,6 +121,10 @@ def as_dict(finding: Finding) -> FindingRecord:
             value[word] = masked(text)
     if m.look != 1:
         value["look"] = m.look
+    if m.clusters:
+        value["clusters"] = m.clusters
+    if m.design_effect is not None:
+        value["design_effect"] = m.design_effect
     if finding.verdict is Verdict.INCONCLUSIVE:
         value["tolerated"] = finding.tolerated
     return _plain(value)

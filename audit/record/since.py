@@ -38,10 +38,14 @@ _SETTINGS = {
     "min_group_size": "audit",
     "seed": "audit",
     "max_examples": "data",
+    "cluster": "data",
+    "near_duplicate": "privacy",
     "queries": "security",
     "perturbed": "security",
 }
 _LAXER_IF_LESS = ("confidence", "looks", "queries")
+_LAXER_IF_MORE = ("min_group_size", "near_duplicate")
+_WORDS = ("inconclusive", "cluster")
 
 
 class FormerFigure(IntervalRecord):
@@ -249,9 +253,7 @@ def _settings(policy: Mapping[str, object]) -> dict[str, object]:
     """These settings, where a recorded policy has them as they should be."""
     found = {name: section(policy, part).get(name) for name, part in _SETTINGS.items()}
     return {
-        name: value
-        for name, value in found.items()
-        if (isinstance(value, str) if name == "inconclusive" else is_number(value))
+        name: value for name, value in found.items() if (isinstance(value, str) if name in _WORDS else is_number(value))
     }
 
 
@@ -259,8 +261,10 @@ def _is_laxer(name: str, before: object, now: object) -> bool:
     """Whether such a setting judges less strictly than before, or draws anew."""
     if name == "inconclusive":
         return (before, now) == ("fail", "warn")
+    if name == "cluster":
+        return bool(before) and now != before
     if not (is_number(before) and is_number(now)):
         return False
-    if name == "min_group_size":
+    if name in _LAXER_IF_MORE:
         return now > before
     return now < before if name in _LAXER_IF_LESS else now != before

@@ -33,7 +33,10 @@ COMPARISON = words.COMPARISON  # says each word when it is asked for
 # What a figure is taken to depend on where nobody declares it.
 _UNDECLARED: tuple[Basis, ...] = ("test data",)
 # Settings of a policy that change what is measured: everywhere, or in the challenge of the same name.
-_EVERYWHERE = {"audit": ("confidence", "looks", "min_group_size"), "data": ("language", "max_examples", "pairs")}
+_EVERYWHERE = {
+    "audit": ("confidence", "looks", "min_group_size"),
+    "data": ("language", "max_examples", "pairs", "cluster"),
+}
 _CHALLENGES = ("quality", "privacy", "security", "environment")
 
 
@@ -220,7 +223,7 @@ def _differing(candidates: Sequence[Candidate]) -> _Differing:
         tables = [section(r["policy"], part) for r in records]
         # A key that one policy lacks was not known yet to the auditor of its time.
         for key in _EVERYWHERE.get(part, sorted(set.intersection(*map(set, tables)))):
-            if _several(table.get(key) for table in tables if part == "data" or key in table):
+            if _several(table.get(key) or None for table in tables if part == "data" or key in table):
                 settings.setdefault(part, []).append(f"[{part}] {key}")
     return _Differing(
         test=_several(r["data"]["test"].get("fingerprint") or i for i, r in enumerate(records)),

@@ -23,6 +23,8 @@ STYLES: Mapping[str, dict[str, bool]] = {
     "not_assessed": {"yellow": True},
     "reported": {},
 }
+# A design effect from which an interval is visibly wider than that of independent rows; the page tells each.
+_TOLD = 1.1
 # Percentages are for people; who sets a gate by these lines has to know what stands in the file.
 _IN_A_POLICY = "In audit.toml a gate on a share is a number from 0 to 1: 80 % is 0.8, 20 points are 0.2."
 
@@ -69,6 +71,9 @@ def lines(record: Record) -> Iterator[tuple[str, dict[str, bool]]]:
             text += f" {outcome}"
         if stated := finding.get("stated"):
             text += f" with {stated}"
+        effect = finding.get("design_effect", 1)
+        if effect >= _TOLD:
+            text += f" in {finding.get('clusters', 0):,} clusters, design effect {effect:.2f};"
         if (finding["verdict"] not in ("pass", "reported") or finding.get("caution")) and finding["reason"]:
             text += f" {from_json(finding['reason'])}"
         style = STYLES[finding["verdict"]]

@@ -7,6 +7,7 @@ with half of ``1 - confidence``.
 from audit.statistics.calibration import (
     PER_BIN,
     Bins,
+    calibration_effect,
     calibration_error,
     equal_mass,
     expected_calibration_error,
@@ -25,6 +26,7 @@ from audit.statistics.confusion import (
     balanced_accuracy,
     balanced_accuracy_of,
     confusion_bootstrap,
+    confusion_effect,
     exact_balanced_accuracy,
     exact_macro_f1,
     exact_mcc,
@@ -34,9 +36,18 @@ from audit.statistics.confusion import (
     mcc_of,
     too_empty,
 )
+from audit.statistics.design_effects import (
+    FEWEST_CLUSTERS,
+    INDEPENDENT,
+    DesignEffect,
+    GroupEffects,
+    design_effect,
+    group_effects,
+)
 from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
+from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
 from audit.statistics.prevalence import prevalence
 from audit.statistics.proportions import (
     difference,
@@ -45,12 +56,14 @@ from audit.statistics.proportions import (
     mean_paired_difference,
     paired_difference,
     paired_differences,
+    paired_effect,
     proportion,
     proportions,
+    share,
 )
 from audit.statistics.quantiles import enough_for_quantile, quantile, ratio_of_quantiles
 from audit.statistics.roc import OperatingPoints, Trial, clustered_auc, operating_points, roc_points
-from audit.statistics.scores import auc, macro_auc, mean
+from audit.statistics.scores import area_effect, auc, macro_auc, mean
 from audit.statistics.settling import (
     Settling,
     chance_to_settle,
@@ -62,19 +75,27 @@ from audit.statistics.settling import (
 
 __all__ = [
     "ENOUGH_CLUSTERS",
+    "FEWEST_CLUSTERS",
+    "INDEPENDENT",
+    "LAGS",
     "PER_BIN",
     "Array",
     "Bins",
     "Bounds",
     "ClusteredInterval",
+    "DesignEffect",
+    "GroupEffects",
     "Interval",
     "OperatingPoints",
+    "SerialCorrelation",
     "Settling",
     "Trial",
+    "area_effect",
     "as_interval",
     "auc",
     "balanced_accuracy",
     "balanced_accuracy_of",
+    "calibration_effect",
     "calibration_error",
     "chance_to_settle",
     "cluster_ids",
@@ -83,6 +104,8 @@ __all__ = [
     "clustered_mean",
     "clustered_proportion",
     "confusion_bootstrap",
+    "confusion_effect",
+    "design_effect",
     "difference",
     "discordant",
     "enough_for_quantile",
@@ -95,6 +118,7 @@ __all__ = [
     "gap",
     "gap_to_settle",
     "gaps",
+    "group_effects",
     "largest",
     "macro_auc",
     "macro_f1",
@@ -108,6 +132,7 @@ __all__ = [
     "operating_points",
     "paired_difference",
     "paired_differences",
+    "paired_effect",
     "prevalence",
     "proportion",
     "proportion_to_settle",
@@ -119,6 +144,8 @@ __all__ = [
     "resampled",
     "roc_points",
     "sample_to_settle",
+    "serial_correlation",
+    "share",
     "shared_out",
     "smallest",
     "smallest_proportion",

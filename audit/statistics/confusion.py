@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from audit.statistics.design_effects import INDEPENDENT, DesignEffect, design_effect, distinct
 from audit.statistics.intervals import Array, Interval, shared_out
 from audit.statistics.proportions import proportions
 
@@ -54,24 +55,100 @@ def _margins(confusion: ArrayLike) -> tuple[Array, Array, Array]:
 
 
 def balanced_accuracy(
-    confusion: NDArray[np.int_], confidence: float = 0.95, *, resamples: int = 10_000, seed: int = 0
+    confusion: NDArray[np.int_],
+    confidence: float = 0.95,
+    *,
+    effect: DesignEffect = INDEPENDENT,
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> Interval:
     """Mean recall of the classes with its interval; see :func:`confusion_bootstrap`."""
     return confusion_bootstrap(
-        confusion, balanced_accuracy_of, confidence, exact=exact_balanced_accuracy, resamples=resamples, seed=seed
+        confusion,
+        balanced_accuracy_of,
+        confidence,
+        exact=exact_balanced_accuracy,
+        possible=(0.0, 1.0),
+        effect=effect,
+        resamples=resamples,
+        seed=seed,
     )
 
 
 def macro_f1(
-    confusion: NDArray[np.int_], confidence: float = 0.95, *, resamples: int = 10_000, seed: int = 0
+    confusion: NDArray[np.int_],
+    confidence: float = 0.95,
+    *,
+    effect: DesignEffect = INDEPENDENT,
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> Interval:
     """Mean F1 score of the classes with its interval; see :func:`confusion_bootstrap`."""
-    return confusion_bootstrap(confusion, macro_f1_of, confidence, exact=exact_macro_f1, resamples=resamples, seed=seed)
+    return confusion_bootstrap(
+        confusion,
+        macro_f1_of,
+        confidence,
+        exact=exact_macro_f1,
+        possible=(0.0, 1.0),
+        effect=effect,
+        resamples=resamples,
+        seed=seed,
+    )
 
 
-def mcc(confusion: NDArray[np.int_], confidence: float = 0.95, *, resamples: int = 10_000, seed: int = 0) -> Interval:
+def mcc(
+    confusion: NDArray[np.int_],
+    confidence: float = 0.95,
+    *,
+    effect: DesignEffect = INDEPENDENT,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Interval:
     """Matthews correlation with its interval; see :func:`confusion_bootstrap`."""
-    return confusion_bootstrap(confusion, mcc_of, confidence, exact=exact_mcc, resamples=resamples, seed=seed)
+    return confusion_bootstrap(
+        confusion,
+        mcc_of,
+        confidence,
+        exact=exact_mcc,
+        possible=(-1.0, 1.0),
+        effect=effect,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def confusion_effect(
+    truth: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    clusters: NDArray[np.int64] | None,
+    statistic: Statistic,
+    classes: int,
+) -> DesignEffect:
+    """Design effect of a function of the confusion matrix over rows in clusters.
+
+    Parameters
+    ----------
+    truth, labels : ndarray of int, shape (n,)
+        True and predicted class of each row.
+    clusters : ndarray of int, shape (n,), or None
+    statistic : callable
+        As in :func:`confusion_bootstrap`.
+    classes : int
+
+    Notes
+    -----
+    That of the mean of what each row moves it by (Efron, "The jackknife, the bootstrap and other resampling plans",
+    1982, chapter 6): the statistic less that without a row of the same cell.
+    """
+    if distinct(clusters):
+        return INDEPENDENT
+    cells = truth * classes + labels
+    counts = np.bincount(cells, minlength=classes**2).astype(float)
+    filled = np.flatnonzero(counts)
+    fewer = (counts - np.eye(counts.size)[filled]).reshape(-1, classes, classes)
+    moved = np.zeros(counts.size)
+    moved[filled] = statistic(counts.reshape(classes, classes)) - statistic(fewer)
+    return design_effect(np.nan_to_num(moved)[cells], clusters)
 
 
 def confusion_bootstrap(
@@ -81,6 +158,7 @@ def confusion_bootstrap(
     *,
     exact: Exact | None = None,
     possible: tuple[float, float] = (-np.inf, np.inf),
+    effect: DesignEffect = INDEPENDENT,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Interval:
@@ -97,6 +175,9 @@ def confusion_bootstrap(
         has fewer than `ENOUGH` right or wrong answers.
     possible : (float, float)
         Smallest and largest value of the statistic, the bounds where neither method can say anything.
+    effect : DesignEffect
+        Of rows that come in clusters, by :func:`confusion_effect`: the matrix is taken for that of as many independent
+        rows as these are worth, in the same shares.
 
     Raises
     ------
@@ -115,10 +196,14 @@ def confusion_bootstrap(
     if counts.sum() < 1:
         raise ValueError("a confusion matrix needs at least one example")
     estimate = float(statistic(counts))
+    kept = float(effect.kept(confidence))
+    if kept == 0:
+        return Interval(estimate, *possible)
+    counts = counts * kept
     if too_empty(counts):
         low, high = possible if exact is None else exact(counts, confidence)
     else:
-        low, high = _bca(counts, statistic, confidence, resamples, seed)
+        low, high = _bca(counts, estimate, statistic, confidence, resamples, seed)
     return Interval(estimate, min(low, estimate), max(high, estimate))
 
 
@@ -128,14 +213,15 @@ def too_empty(confusion: ArrayLike) -> bool:
     return bool(min(hits.min(), (true - hits).min(), (predicted - hits).min()) < ENOUGH)
 
 
-def _bca(counts: Array, statistic: Statistic, confidence: float, resamples: int, seed: int) -> tuple[float, float]:
+def _bca(
+    counts: Array, estimate: float, statistic: Statistic, confidence: float, resamples: int, seed: int
+) -> tuple[float, float]:
     from scipy.special import ndtr, ndtri
 
-    n = int(counts.sum())
     rng = np.random.default_rng(seed)
-    draws = rng.multinomial(n, (counts / n).ravel(), size=resamples).reshape(-1, *counts.shape)
+    n = int(counts.sum() + 1e-9)  # as many whole rows as they are worth
+    draws = rng.multinomial(n, (counts / counts.sum()).ravel(), size=resamples).reshape(-1, *counts.shape)
     values = np.sort(statistic(draws.astype(float)))
-    estimate = statistic(counts)
     below = ((values < estimate).sum() + (values <= estimate).sum()) / 2  # ties count half
     shift = ndtri((below + 0.5) / (resamples + 1))
     z = ndtri([(1 - confidence) / 2, (1 + confidence) / 2])
@@ -148,7 +234,7 @@ def _acceleration(counts: Array, statistic: Statistic) -> float:
     """Skewness of the statistic's jackknife, a sixth of it; each cell's deletion is weighted by the cell's count."""
     flat = counts.ravel()
     cells = np.flatnonzero(flat)
-    deleted = np.broadcast_to(flat, (len(cells), flat.size)) - np.eye(flat.size)[cells]
+    deleted = np.maximum(np.broadcast_to(flat, (len(cells), flat.size)) - np.eye(flat.size)[cells], 0.0)
     values = statistic(deleted.reshape(-1, *counts.shape))
     weights = flat[cells]
     away = np.average(values, weights=weights) - values

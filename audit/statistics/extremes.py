@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from audit.statistics.design_effects import GroupEffects
 from audit.statistics.intervals import Bounds, Interval, as_interval, shared_out
 from audit.statistics.proportions import pairwise, proportions
 
@@ -39,7 +40,9 @@ def smallest(plain: Bounds, strict: Bounds) -> Bounds:
     return np.nanmin(plain[0], axis=-1), np.min(plain[1], axis=-1), np.min(strict[2], axis=-1)
 
 
-def gaps(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+def gaps(
+    successes: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, effects: GroupEffects | None = None
+) -> Bounds:
     """Intervals of many gaps at once: one for each leading index of the counts.
 
     Parameters
@@ -48,6 +51,8 @@ def gaps(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds
         As in :func:`gap`.
     confidence : float
         Two-sided confidence.
+    effects : GroupEffects, optional
+        As in :func:`gap`.
 
     Returns
     -------
@@ -65,18 +70,22 @@ def gaps(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds
     if not ((total > 0).sum(axis=-1) > 1).any(axis=-1).all():
         raise ValueError("a gap needs two groups with observations")
     strict = shared_out(confidence, parts * groups * (groups - 1))
-    estimate, low, high = largest(pairs(x, total, confidence), pairs(x, total, strict))
+    estimate, low, high = largest(*(pairs(x, total, level, effects=effects) for level in (confidence, strict)))
     return estimate, np.maximum(low, 0.0), high
 
 
-def pairs(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+def pairs(
+    successes: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, effects: GroupEffects | None = None
+) -> Bounds:
     """The parts of a gap: differences of all ordered pairs of groups, (..., parts, groups) to (..., parts * pairs)."""
-    estimate, low, high = pairwise(successes, n, confidence)
+    estimate, low, high = pairwise(successes, n, confidence, effects=effects)
     flat = (*estimate.shape[:-2], -1)
     return estimate.reshape(flat), low.reshape(flat), high.reshape(flat)
 
 
-def gap(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
+def gap(
+    successes: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, effects: GroupEffects | None = None
+) -> Interval:
     """Largest difference between any two groups, over all parts that the maximum runs over.
 
     Parameters
@@ -86,6 +95,8 @@ def gap(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interva
         Groups without observations in a row (``n == 0``) make the gap unbounded above: ``high`` is 1.
     confidence : float
         Two-sided confidence.
+    effects : GroupEffects, optional
+        Of rows that come in clusters, by :func:`audit.statistics.group_effects`.
 
     Raises
     ------
@@ -98,16 +109,32 @@ def gap(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interva
     :func:`audit.statistics.difference`; a gap is never below 0. A plain bootstrap of the maximum calls fair models
     unfair far more often than it says.
     """
-    return as_interval(gaps(np.atleast_2d(successes), np.atleast_2d(n), confidence))
+    return as_interval(gaps(np.atleast_2d(successes), np.atleast_2d(n), confidence, effects=effects))
 
 
-def smallest_proportions(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
-    """Intervals of the smallest proportion over the last axis of the counts, for each leading index."""
+def smallest_proportions(
+    successes: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, effects: GroupEffects | None = None
+) -> Bounds:
+    """Intervals of the smallest proportion over the last axis of the counts, for each leading index.
+
+    Parameters
+    ----------
+    effects : GroupEffects, optional
+        Of rows that come in clusters, for counts of shape (1, groups).
+    """
     total = np.asarray(n)
-    strict = shared_out(confidence, total.shape[-1])
-    return smallest(proportions(successes, total, confidence), proportions(successes, total, strict))
+    levels = confidence, shared_out(confidence, total.shape[-1])
+    plain, strict = (
+        proportions(successes, total, level, kept=1.0 if effects is None else effects.single.kept(level))
+        for level in levels
+    )
+    return smallest(plain, strict)
 
 
-def smallest_proportion(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Smallest proportion over groups, by the rule of :func:`smallest` over exact intervals."""
-    return as_interval(smallest_proportions(successes, n, confidence))
+def smallest_proportion(
+    successes: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, effects: GroupEffects | None = None
+) -> Interval:
+    """Smallest proportion over groups, by the rule of :func:`smallest` over exact intervals; counts (groups,)."""
+    x, total = (np.atleast_2d(np.asarray(each)) for each in (successes, n))
+    estimate, low, high = smallest_proportions(x, total, confidence, effects=effects)
+    return Interval(float(estimate[0]), float(low[0]), float(high[0]))

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from audit.statistics.design_effects import INDEPENDENT, DesignEffect, GroupEffects, design_effect
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, shared_out
 
 # With fewer successes or failures on either side than this, adding limits in squares errs up to 1.4 times as often as
@@ -15,7 +16,7 @@ from audit.statistics.intervals import Array, Bounds, Interval, as_interval, nor
 FEW = 10
 
 
-def proportion(successes: int, n: int, confidence: float = 0.95) -> Interval:
+def proportion(successes: int, n: int, confidence: float = 0.95, *, effect: DesignEffect = INDEPENDENT) -> Interval:
     """Exact interval of a proportion.
 
     Parameters
@@ -24,6 +25,9 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Interval:
         Counts, ``0 <= successes <= n`` and ``n >= 1``.
     confidence : float
         Two-sided confidence.
+    effect : DesignEffect
+        Of rows that come in clusters, by :func:`audit.statistics.design_effect` of the successes: the limits are those
+        of as many independent rows as these are worth.
 
     Raises
     ------
@@ -37,10 +41,16 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """
     if n < 1:
         raise ValueError("a proportion needs at least one observation")
-    return as_interval(proportions(successes, n, confidence))
+    return as_interval(proportions(successes, n, confidence, kept=effect.kept(confidence)))
 
 
-def proportions(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+def share(hits: ArrayLike, confidence: float = 0.95, *, clusters: NDArray[np.int64] | None = None) -> Interval:
+    """The same of rows that are hits or not, shape (n,), which may come in clusters."""
+    x = np.asarray(hits, bool)
+    return proportion(int(x.sum()), len(x), confidence, effect=design_effect(x, clusters))
+
+
+def proportions(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, kept: ArrayLike = 1.0) -> Bounds:
     """Exact intervals of proportions, elementwise; without observations the interval is all that is possible.
 
     Parameters
@@ -49,6 +59,8 @@ def proportions(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) ->
         Counts, broadcast together; they need not be whole (an effective sample size is not).
     confidence : float
         Two-sided confidence.
+    kept : array_like of float
+        The share of the counts that stands for independent rows.
 
     Returns
     -------
@@ -57,13 +69,13 @@ def proportions(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) ->
     """
     from scipy.special import betaincinv
 
-    x, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
+    x, total, worth = np.broadcast_arrays(*(np.asarray(each, float) for each in (successes, n, kept)))
     tail = (1 - confidence) / 2
-    missed = total - x
+    estimate = np.divide(x, total, out=np.full(x.shape, np.nan), where=total > 0)
+    x, missed = x * worth, (total - x) * worth
     # The edges are replaced below; the ones only keep the beta distribution defined there.
     low = betaincinv(np.where(x > 0, x, 1.0), missed + 1, tail)
     high = betaincinv(x + 1, np.where(missed > 0, missed, 1.0), 1 - tail)
-    estimate = np.divide(x, total, out=np.full(x.shape, np.nan), where=total > 0)
     return estimate, np.where(x > 0, low, 0.0), np.where(missed > 0, high, 1.0)
 
 
@@ -124,29 +136,42 @@ def difference(
     )
 
 
-def pairwise(successes: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+def pairwise(
+    successes: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, effects: GroupEffects | None = None
+) -> Bounds:
     """Differences of all ordered pairs along the last axis, as :func:`difference` gives them; each limit found once.
 
     Parameters
     ----------
     successes, n : array_like of int, shape (..., groups), broadcast together
+    effects : GroupEffects, optional
+        Of rows in clusters, for counts of shape (parts, groups): both limits of a difference are those of as many
+        independent rows as its own variance asks for.
 
     Returns
     -------
     estimate, low, high : ndarray, shape (..., groups * (groups - 1))
     """
     x, total = np.broadcast_arrays(np.asarray(successes, float), np.asarray(n, float))
+    x, total = x[..., None], total[..., None]
 
-    columns, rows = (..., slice(None), None), (..., None, slice(None))
+    def kept(level: float) -> Array:
+        return np.ones(()) if effects is None else effects.paired.kept(level)
 
     def sides(level: float) -> tuple[Bounds, Bounds]:
-        estimate, low, high = proportions(x, total, level)
-        return (estimate[columns], low[columns], high[columns]), (estimate[rows], low[rows], high[rows])
+        one = proportions(x, total, level, kept=kept(level))
+        return one, _turned(one)
 
-    few, unseen = _fewest(x, total) < FEW, total == 0
-    bounds = _compared(sides, few[columns] | few[rows], unseen[columns] | unseen[rows], confidence)
-    ordered = ~np.eye(x.shape[-1], dtype=bool)
+    worth = kept(confidence)
+    few, unseen = _fewest(x, total) * worth < FEW, total * worth == 0
+    bounds = _compared(sides, few | few.swapaxes(-1, -2), unseen | unseen.swapaxes(-1, -2), confidence)
+    ordered = ~np.eye(x.shape[-2], dtype=bool)
     estimate, low, high = (bound[..., ordered] for bound in bounds)
+    return estimate, low, high
+
+
+def _turned(bounds: Bounds) -> Bounds:
+    estimate, low, high = (bound.swapaxes(-1, -2) for bound in bounds)
     return estimate, low, high
 
 
@@ -186,8 +211,21 @@ def discordant(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int
     return int((first & ~second).sum()), int((second & ~first).sum()), len(first)
 
 
+def paired_effect(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], clusters: NDArray[np.int64] | None
+) -> DesignEffect:
+    """Design effect of a difference of paired proportions over rows in clusters; arrays of shape (n,)."""
+    return design_effect(np.asarray(first, float) - np.asarray(second, float), clusters)
+
+
 def paired_difference(
-    lost: int, gained: int, n: int, confidence: float = 0.95, *, limits: Literal["exact", "score"] = "exact"
+    lost: int,
+    gained: int,
+    n: int,
+    confidence: float = 0.95,
+    *,
+    effect: DesignEffect = INDEPENDENT,
+    limits: Literal["exact", "score"] = "exact",
 ) -> Interval:
     """Interval of a difference of paired proportions, ``(lost - gained) / n``.
 
@@ -199,6 +237,8 @@ def paired_difference(
         All pairs.
     confidence : float
         Two-sided confidence.
+    effect : DesignEffect
+        Of pairs that come in clusters, by :func:`paired_effect`.
     limits : {"exact", "score"}
         "score" inverts the score test (Tango), kept for comparison; verdicts use "exact".
 
@@ -217,11 +257,18 @@ def paired_difference(
         raise ValueError("a paired difference needs at least one pair")
     if limits == "score":
         return _tango(lost, gained, n, confidence)
-    return as_interval(paired_differences(lost, gained, n, confidence))
+    return as_interval(paired_differences(lost, gained, n, confidence, kept=effect.kept(confidence)))
 
 
-def paired_differences(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Bounds:
+def paired_differences(
+    lost: ArrayLike, gained: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, kept: ArrayLike = 1.0
+) -> Bounds:
     """Intervals of differences of paired proportions, ``(lost - gained) / n``, elementwise over arrays.
+
+    Parameters
+    ----------
+    kept : array_like of float
+        The share of the pairs that stands for independent ones.
 
     Notes
     -----
@@ -230,30 +277,43 @@ def paired_differences(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, confide
     cells of a multinomial have.
     """
     total = np.asarray(n, float)
-    p1, low1, high1 = proportions(lost, total, confidence)
-    p2, low2, high2 = proportions(gained, total, confidence)
+    p1, low1, high1 = proportions(lost, total, confidence, kept=kept)
+    p2, low2, high2 = proportions(gained, total, confidence, kept=kept)
     free = (1 - p1) * (1 - p2)
     together = np.sqrt(np.divide(p1 * p2, free, out=np.ones_like(p1 * p2), where=free > 0))
     down, up = (p1 - low1, high2 - p2), (high1 - p1, p2 - low2)
     low, high = (np.sqrt(a**2 + b**2 + 2 * together * a * b) for a, b in (down, up))
-    return p1 - p2, p1 - p2 - low, p1 - p2 + high
+    unseen = total * np.asarray(kept) == 0
+    return p1 - p2, np.where(unseen, -1.0, p1 - p2 - low), np.where(unseen, 1.0, p1 - p2 + high)
 
 
-def mean_paired_difference(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
+def mean_paired_difference(
+    lost: ArrayLike,
+    gained: ArrayLike,
+    n: ArrayLike,
+    confidence: float = 0.95,
+    *,
+    effect: DesignEffect = INDEPENDENT,
+) -> Interval:
     """Interval of the mean over independent groups of each one's difference of paired proportions.
 
     Parameters
     ----------
     lost, gained, n : array_like of int, shape (groups,)
         As in :func:`paired_difference`, for each group.
+    effect : DesignEffect
+        Of pairs that come in clusters: of the mean, by :func:`audit.statistics.design_effect` with a cell for each
+        group and equal weights.
 
     Notes
     -----
     Source: Zou and Donner 2008, as above, for a sum of independent estimates: the distances to each group's own limits
     are added in squares.
     """
-    estimate, low, high = paired_differences(lost, gained, n, confidence)
+    estimate, low, high = paired_differences(lost, gained, n, confidence, kept=effect.kept(confidence))
     mean, groups = float(estimate.mean()), len(estimate)
+    if effect.is_open:
+        return Interval(mean, -1.0, 1.0)
     below, above = (float(np.sqrt(((bound - estimate) ** 2).sum())) / groups for bound in (low, high))
     return Interval(mean, mean - below, mean + above)
 
@@ -278,8 +338,13 @@ def _tango(lost: int, gained: int, n: int, confidence: float) -> Interval:
     return Interval(estimate, float(low), float(high))
 
 
-def mcnemar(lost: int, gained: int) -> float:
+def mcnemar(lost: int, gained: int, *, effect: DesignEffect = INDEPENDENT) -> float:
     """Exact two-sided p-value of the hypothesis that as many pairs are lost as gained; 1 without discordant pairs.
+
+    Parameters
+    ----------
+    effect : DesignEffect
+        Of pairs that come in clusters, by :func:`paired_effect`: as many independent ones are asked, rounded down.
 
     Notes
     -----
@@ -288,4 +353,5 @@ def mcnemar(lost: int, gained: int) -> float:
     """
     from scipy.stats import binomtest
 
-    return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
+    one, other = (int(count * float(effect.kept(0.95))) for count in (lost, gained))
+    return float(binomtest(one, one + other).pvalue) if one + other else 1.0

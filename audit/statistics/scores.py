@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from audit.statistics.design_effects import INDEPENDENT, DesignEffect, design_effect, distinct, numbered
 from audit.statistics.intervals import Array, Interval, as_interval
 from audit.statistics.proportions import proportions
 
@@ -13,8 +14,24 @@ FEW_SCORES = 100
 ROUNDING = 1e-28
 
 
-def auc(positives: ArrayLike, negatives: ArrayLike, confidence: float = 0.95) -> Interval:
+def auc(
+    positives: ArrayLike,
+    negatives: ArrayLike,
+    confidence: float = 0.95,
+    *,
+    clusters: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+) -> Interval:
     """Area under the ROC curve: how often a positive scores above a negative, ties counted half.
+
+    Parameters
+    ----------
+    positives, negatives : array_like of float, shapes (m,) and (n,)
+    confidence : float
+        Two-sided confidence.
+    clusters : (ndarray of int, ndarray of int), optional
+        Of the rows of either side, which may have clusters in common. Placements are then added up by cluster
+        (Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), and rows count as in
+        :func:`audit.statistics.design_effect`.
 
     Notes
     -----
@@ -52,7 +69,25 @@ def auc(positives: ArrayLike, negatives: ArrayLike, confidence: float = 0.95) ->
     if m < 2 or n < 2:
         raise ValueError("an AUC needs at least two scores on each side")
     above, below = placements(x, y)
-    return auc_interval(float(above.mean()), np.append(pulls(above), pulls(below)), min(m, n), confidence)
+    moves, fewer = np.append(pulls(above), pulls(below)), float(min(m, n))
+    if clusters is not None:
+        sides = np.repeat([0, 1], [m, n])
+        effect = design_effect(np.append(above, below), ids := np.concatenate(clusters), cells=sides, weights=(1, 1))
+        moves, fewer = _by_cluster(moves, fewer, ids, effect, confidence)
+    return auc_interval(float(above.mean()), moves, fewer, confidence)
+
+
+def _by_cluster(
+    moves: Array, fewer: float, clusters: NDArray[np.int64] | None, effect: DesignEffect, confidence: float
+) -> tuple[Array, float]:
+    """What moves an area, and the rows of its smaller side, at the number of independent rows that these are worth."""
+    kept = float(effect.kept(confidence))
+    if kept == 1 or clusters is None:
+        return moves, fewer
+    together = np.asarray(np.bincount(numbered(clusters), moves), float)
+    if kept == 0 or not together.any():
+        return together, kept * fewer
+    return together * np.sqrt(moves @ moves / kept / (together @ together)), kept * fewer
 
 
 def placements(positives: Array, negatives: Array) -> tuple[Array, Array]:
@@ -84,6 +119,8 @@ def auc_interval(estimate: float, moves: Array, fewer: float, confidence: float)
     """
     from scipy.special import betaincinv
 
+    if fewer == 0:
+        return Interval(estimate, 0.0, 1.0)
     if estimate < 0.5:
         _, low, high = auc_interval(1 - estimate, -moves, fewer, confidence)
         return Interval(estimate, 1 - high, 1 - low)
@@ -113,7 +150,13 @@ def _fall(variance: float, third: float, confidence: float) -> float:
     return float(step * (gammaincinv(shape + 0.5, (1 + confidence) / 2) - shape))
 
 
-def macro_auc(scores: ArrayLike, labels: ArrayLike, confidence: float = 0.95) -> Interval:
+def macro_auc(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    confidence: float = 0.95,
+    *,
+    clusters: NDArray[np.int64] | None = None,
+) -> Interval:
     """Area under the ROC curve of each class against the rest, averaged without weights.
 
     Parameters
@@ -121,6 +164,10 @@ def macro_auc(scores: ArrayLike, labels: ArrayLike, confidence: float = 0.95) ->
     scores : array_like of float, shape (n, classes)
     labels : array_like of int, shape (n,)
         Every class needs two examples.
+    confidence : float
+        Two-sided confidence.
+    clusters : ndarray of int, shape (n,), optional
+        As in :func:`auc`.
 
     Notes
     -----
@@ -131,19 +178,37 @@ def macro_auc(scores: ArrayLike, labels: ArrayLike, confidence: float = 0.95) ->
     s, y = np.asarray(scores, float), np.asarray(labels, int)
     n, classes = s.shape
     sizes = np.bincount(y, minlength=classes)
-    if sizes.min() < 2:
-        raise ValueError("an AUC needs at least two examples of each class")
-    areas, rows = np.empty(classes), np.zeros(n)  # rows: each example's placements, weighted as in its class's mean
-    for c in range(classes):
-        own = y == c
-        above, below = placements(s[own, c], s[~own, c])
-        areas[c] = above.mean()
-        rows[own] += above / classes
-        rows[~own] += below / (n - sizes[c]) / classes * sizes[y[~own]]
-    moves = np.concatenate([pulls(rows[y == c]) for c in range(classes)])
+    area, rows = _placed(s, y)
+    order = np.argsort(y, kind="stable")
+    moves = np.concatenate([pulls(rows[y == c]) for c in range(classes)])  # in that order
     rest = 1 / (n - sizes)
     heaviest = float((1 / sizes + rest.sum() - rest).max()) / classes
-    return auc_interval(float(areas.mean()), moves, 1 / heaviest, confidence)
+    ids, effect = (None if clusters is None else clusters[order]), area_effect(s, y, clusters)
+    return auc_interval(area, *_by_cluster(moves, 1 / heaviest, ids, effect, confidence), confidence)
+
+
+def area_effect(scores: ArrayLike, labels: ArrayLike, clusters: NDArray[np.int64] | None) -> DesignEffect:
+    """Design effect of :func:`macro_auc` over rows in clusters; arguments as there."""
+    if distinct(clusters):
+        return INDEPENDENT
+    s, y = np.asarray(scores, float), np.asarray(labels, int)
+    return design_effect(_placed(s, y)[1], clusters, cells=y, weights=np.ones(s.shape[1]))
+
+
+def _placed(scores: Array, labels: NDArray[np.int64]) -> tuple[float, Array]:
+    """The mean area, and each example's placements, weighted as in its class's mean, shape (n,)."""
+    n, classes = scores.shape
+    sizes = np.bincount(labels, minlength=classes)
+    if sizes.min() < 2:
+        raise ValueError("an AUC needs at least two examples of each class")
+    areas, rows = np.empty(classes), np.zeros(n)
+    for c in range(classes):
+        own = labels == c
+        above, below = placements(scores[own, c], scores[~own, c])
+        areas[c] = above.mean()
+        rows[own] += above / classes
+        rows[~own] += below / (n - sizes[c]) / classes * sizes[labels[~own]]
+    return float(areas.mean()), rows
 
 
 def mean(values: ArrayLike, confidence: float = 0.95) -> Interval:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from audit.statistics.design_effects import INDEPENDENT, DesignEffect, GroupEffects
 from audit.statistics.extremes import largest, pairs, smallest
 from audit.statistics.intervals import Array, Bounds, normal_quantile, shared_out
 from audit.statistics.proportions import proportions
@@ -102,8 +103,20 @@ def chance_to_settle(estimate: float, bound: float, gate: float, n: int, total: 
     return float(ndtr((distance - reach) / spread) + ndtr((-distance - reach) / spread))
 
 
-def proportion_to_settle(estimate: float, gate: float, confidence: float = 0.95, power: float = 0.9) -> Settling | None:
+def proportion_to_settle(
+    estimate: float,
+    gate: float,
+    confidence: float = 0.95,
+    power: float = 0.9,
+    *,
+    effect: DesignEffect = INDEPENDENT,
+) -> Settling | None:
     """Sample with which the exact interval of a proportion clears the gate with the asked power.
+
+    Parameters
+    ----------
+    effect : DesignEffect
+        Of rows that come in clusters: more of them are worth as much each.
 
     Returns
     -------
@@ -128,7 +141,8 @@ def proportion_to_settle(estimate: float, gate: float, confidence: float = 0.95,
     while high - low > max(1, low // 200):
         middle = (low + high) // 2
         low, high = (low, middle) if _reached(middle, p, bound, confidence, power) else (middle, high)
-    return Settling(high)
+    kept = float(effect.kept(confidence))
+    return Settling(int(np.ceil(high / kept))) if high < kept * ENDLESS else None
 
 
 def _reached(n: int, p: float, bound: float, confidence: float, power: float) -> bool:
@@ -149,6 +163,7 @@ def gap_to_settle(
     confidence: float = 0.95,
     power: float = 0.9,
     seed: int = 0,
+    effects: GroupEffects | None = None,
 ) -> Settling | None:
     """Sample with which the interval of :func:`audit.statistics.gap` clears the gate, the groups' shares kept.
 
@@ -163,13 +178,15 @@ def gap_to_settle(
     confidence, power : float
     seed : int
         Of the simulation.
+    effects : GroupEffects, optional
+        Of rows that come in clusters: more of a group's are worth as much each.
 
     Returns
     -------
     Settling or None
         None where the gap sits on the gate or a rate has no observation, so that more of the same would not help.
     """
-    x, total = np.atleast_2d(np.asarray(successes)), np.atleast_2d(np.asarray(n))
+    x, total = (_worth(np.atleast_2d(np.asarray(each)), effects, confidence) for each in (successes, n))
     parts = total.size * (total.shape[1] - 1)
     levels = {_LOW: shared_out(confidence, parts), _HIGH: confidence}
     return _groups_to_settle(_Rule(pairs, largest, levels), x, total, gate, sizes, names, power, seed)
@@ -184,11 +201,17 @@ def smallest_to_settle(
     confidence: float = 0.95,
     power: float = 0.9,
     seed: int = 0,
+    effects: GroupEffects | None = None,
 ) -> Settling | None:
     """The same for :func:`audit.statistics.smallest_proportion`; counts of shape (groups,)."""
-    x, total = np.asarray(successes), np.asarray(n)
+    x, total = (_worth(np.asarray(each), effects, confidence).ravel() for each in (successes, n))
     levels = {_LOW: confidence, _HIGH: shared_out(confidence, total.size)}
-    return _groups_to_settle(_Rule(proportions, smallest, levels), x, total, gate, total, names, power, seed)
+    return _groups_to_settle(_Rule(proportions, smallest, levels), x, total, gate, n, names, power, seed)
+
+
+def _worth(counts: NDArray[np.int64], effects: GroupEffects | None, confidence: float) -> NDArray[Any]:
+    """As many independent rows, shape (parts, groups) or (groups,); they need not be whole."""
+    return counts if effects is None else np.asarray(counts * effects.single.kept(confidence))
 
 
 class _Rule(NamedTuple):
@@ -206,8 +229,8 @@ class _Rule(NamedTuple):
 
 def _groups_to_settle(
     rule: _Rule,
-    successes: NDArray[np.int64],
-    n: NDArray[np.int64],
+    successes: NDArray[Any],
+    n: NDArray[Any],
     gate: float,
     sizes: ArrayLike,
     names: Sequence[str],

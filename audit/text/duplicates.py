@@ -11,8 +11,9 @@ import math
 import re
 import unicodedata
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,8 @@ Array = NDArray[np.int64]
 
 # Words in a shingle. Longer ones would make one changed word weigh more in a short text, shorter ones lose the order.
 SHINGLE = 3
+# Words from which equal texts are copies: many people write "@united thank you", each by himself.
+TELLING = 6
 _TAG = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.DOTALL)
 # Entries that are compared at a time; bounds the memory.
 _BLOCK = 4_000_000
@@ -83,24 +86,55 @@ def near_pairs(texts: Sequence[str], threshold: float, shingle: int = SHINGLE) -
         yield from _verified(first[similar], second[similar], whole, sizes, threshold)
 
 
+def families(texts: Sequence[str], threshold: float) -> Array:
+    """Family of each text: those that say nearly the same, and those that say nearly the same as one of these.
+
+    Parameters
+    ----------
+    texts : sequence of str, length n
+        As they were written.
+    threshold : float
+        Jaccard similarity of word shingles, in (0, 1], from which two texts are near duplicates.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        A number for each family; texts of fewer than `TELLING` words are each a family of their own.
+    """
+    from scipy import sparse
+    from scipy.sparse.csgraph import connected_components
+
+    forms = [normal_form(text) for text in texts]
+    telling = [i for i, form in enumerate(forms) if form.count(" ") >= TELLING - 1]
+    number = {form: i for i, form in enumerate(dict.fromkeys(forms[i] for i in telling))}
+    pairs = [np.empty((2, 0), np.int64), *map(np.stack, near_pairs(list(number), threshold))]
+    first, second = np.concatenate(pairs, axis=1)
+    graph = sparse.coo_array((np.ones(len(first), np.int8), (first, second)), shape=(len(number), len(number)))
+    _, family = connected_components(graph, directed=False)
+    found = len(number) + np.arange(len(texts))
+    found[telling] = family[[number[forms[i]] for i in telling]]
+    return found
+
+
 def _shingles(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
     """Each shingle's 64-bit hash and the text that it stands in; both of shape (shingles,)."""
-    numbers: dict[str, int] = {}
+    numbers: defaultdict[str, int] = defaultdict(count(1).__next__)
     lengths = np.empty(len(texts), dtype=np.int64)
     codes = array("i")
     for i, text in enumerate(texts):
         # Texts shorter than a shingle are padded with 0, which is no word's number.
-        words = [numbers.setdefault(word, len(numbers) + 1) for word in text.split()]
-        codes.extend(words + [0] * (width - len(words)))
+        words = text.split()
+        codes.extend(map(numbers.__getitem__, words))
+        codes.extend([0] * (width - len(words)))
         lengths[i] = max(len(words), width)
     words_of = np.frombuffer(codes, dtype=np.int32) if codes else np.empty(0, np.int32)
     text_of = np.repeat(np.arange(len(texts), dtype=np.int32), lengths)
-    count = max(0, len(words_of) - width + 1)
-    hashes = np.zeros(count, dtype=np.uint64)
+    starts = max(0, len(words_of) - width + 1)
+    hashes = np.zeros(starts, dtype=np.uint64)
     for shift in range(width):
-        hashes = _mixed(hashes + words_of[shift : shift + count].astype(np.uint64))
-    inside = text_of[:count] == text_of[len(text_of) - count :]
-    return hashes[inside], text_of[:count][inside]
+        hashes = _mixed(hashes + words_of[shift : shift + starts].astype(np.uint64))
+    inside = text_of[:starts] == text_of[len(text_of) - starts :]
+    return hashes[inside], text_of[:starts][inside]
 
 
 def _mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -60,6 +60,7 @@ class Canaries:
             texts=training.texts + chosen.texts,
             labels=np.concatenate([training.labels, chosen.labels]),
             subgroups={name: np.concatenate([column, nobody[name]]) for name, column in training.subgroups.items()},
+            clusters=None,  # a training takes no notice of them
         )
 
 

@@ -1,7 +1,8 @@
 """What the intervals and verdicts do when the truth is known: coverage, wrong verdicts and power, by simulation.
 
-    python -m benchmarks.statistics.coverage > benchmarks/statistics/coverage.md          # twelve minutes of one core
+    python -m benchmarks.statistics.coverage > benchmarks/statistics/coverage.md          # twenty minutes of one core
     python -m benchmarks.statistics.coverage --draws 200                       # a glance
+    python -m benchmarks.statistics.coverage --only clusters                   # only rows of authors who write often
 
 The functions are those that verdicts call. A verdict is wrong if it passes a model that is beyond the gate, or fails
 one that is on or within it; each may happen in 2.5 % of audits at most. At the end the claims are checked, each within
@@ -25,6 +26,7 @@ from scipy.special import expit, logit, ndtr, ndtri
 from audit import statistics
 from audit.statistics.calibration import PER_BIN
 from audit.statistics.scores import placements
+from benchmarks.statistics import clustered
 
 CONFIDENCE = 0.95
 SIDE = (1 - CONFIDENCE) / 2
@@ -369,11 +371,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=2_000, help="simulated audits a cell")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=("rows", "clusters"), help="tables of independent rows, or of clusters")
     options = parser.parse_args()
     claims, draws, started = Claims(), options.draws, time.process_time()
-    rng = np.random.default_rng(options.seed)
-    verdict = ("PASS", "FAIL", "INCONCLUSIVE", "plain comparison wrong")
     print(f"# Coverage and wrong verdicts by simulation\n\n{draws:,} draws a cell where no other number is given.")
+    if options.only != "clusters":
+        of_rows(claims, draws, np.random.default_rng(options.seed))
+    if options.only != "rows":
+        for title, first, rows in clustered.TABLES:
+            table(title, (*first, *clustered.COLUMNS), rows(claims, draws, np.random.default_rng(options.seed)))
+    print(f"\n## Claims\n\n{claims.checked:,} claims checked, {len(claims.broken)} do not hold.\n")
+    print("\n".join(f"- {line}" for line in claims.broken))
+    print(f"\n{time.process_time() - started:.0f} seconds of one core.")
+    sys.exit(bool(claims.broken))
+
+
+def of_rows(claims: Claims, draws: int, rng: np.random.Generator) -> None:
+    """Print the tables of independent rows, of given families and of energy."""
+    verdict = ("PASS", "FAIL", "INCONCLUSIVE", "plain comparison wrong")
     table("Proportion", ("n", "truth", *INTERVAL), proportions(claims, draws, rng))
     table(
         "Difference of independent proportions",
@@ -428,10 +443,6 @@ def main() -> None:
         ("n", "groups", "truth", "draws", *(f"fairlearn's {s}" for s in sides), *(f"our {s}" for s in sides)),
         fairlearn_bootstrap(min(draws, 30), rng),
     )
-    print(f"\n## Claims\n\n{claims.checked:,} claims checked, {len(claims.broken)} do not hold.\n")
-    print("\n".join(f"- {line}" for line in claims.broken))
-    print(f"\n{time.process_time() - started:.0f} seconds of one core.")
-    sys.exit(bool(claims.broken))
 
 
 if __name__ == "__main__":

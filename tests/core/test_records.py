@@ -22,6 +22,7 @@ from audit.record.schema import schema
             records.SpellingsRecord,
             "properties/data/additionalProperties/properties/groups/additionalProperties",
         ),
+        (records.ClustersRecord, "properties/data/additionalProperties/properties/clusters"),
         (records.SealRecord, "properties/predictions"),
         (records.EnergyRecord, "properties/energy"),
         (Grid, "properties/energy/properties/grids/items"),

@@ -7,6 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -783,3 +784,87 @@ def test_spellings_of_groups_in_pairs_are_one(tmp_path: Path) -> None:
     found = _pairs(tmp_path, f"pairs = '{tmp_path / write(tmp_path, '.csv', rows, PAIR_COLUMNS)}'")
     assert found is not None
     assert (found["gender"], found["race"]) == (("male", "female", "male", "male"), ("", "", "", ""))
+
+
+# ---- rows that belong together
+
+OWNED = [
+    ("Quite good, this one.", "positive", "ann.author@example.com", 7),
+    ("Not so good at all.", "negative", "ben", 8),
+    ("The second of the same writer.", "positive", "ann.author@example.com", 7),
+    ("No writer is named here.", "negative", None, None),
+    ("Nor is one named in this row.", "negative", "nan", None),
+    ("A long text that was copied word for word.", "positive", "cleo", 9),
+    ("A long text, that was copied word for word!", "positive", "dora", 10),
+]
+
+
+def sizes(found: Examples) -> list[int]:
+    return [] if found.clusters is None else [int((found.clusters == each).sum()) for each in found.clusters]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("column", ["who", "number"])
+def test_rows_of_one_author_are_a_cluster_and_so_are_near_copies(
+    load: Load, tmp_path: Path, suffix: str, column: str
+) -> None:
+    name = write(tmp_path, suffix, OWNED, ("text", "label", "who", "number"))
+    found = load(name, f'cluster = "{column}"')
+    assert sizes(found) == [2, 1, 2, 1, 1, 2, 2]
+    assert found.describe()["clusters"] == {"number": 5, "shared": 4, "largest": 2, "unnamed": 2}
+    assert "ann" not in f"{found!r}{found.describe()}"
+    by_text = load(name)
+    assert sizes(by_text) == [1, 1, 1, 1, 1, 2, 2]
+    assert by_text.describe()["clusters"] == {"number": 6, "shared": 2, "largest": 2}
+    assert by_text.fingerprint == found.fingerprint
+
+
+def test_near_copies_are_sought_in_the_test_texts_alone(load: Load, tmp_path: Path) -> None:
+    write(tmp_path, ".csv", OWNED, ("text", "label", "who", "number"))
+    (tmp_path / "other.csv").write_text(GOOD, "utf-8")
+    assert load("other.csv", train="rows.csv", role="train").clusters is None
+    assert sizes(load("other.csv", 'cluster = "who"', train="rows.csv", role="train")) == [2, 1, 2, 1, 1, 1, 1]
+
+
+def test_examples_without_clusters_say_so_also_after_some_were_taken(load: Load, tmp_path: Path) -> None:
+    found = load(write(tmp_path, ".csv", OWNED, ("text", "label", "who", "number")), 'cluster = "who"')
+    assert found.take(np.array([0, 1, 3, 5])).clusters is None
+    assert sizes(found.take(np.array([0, 2, 5, 6, 1]))) == [2, 2, 2, 2, 1]
+    alone = load(write(tmp_path, ".jsonl", OWNED[:2], ("text", "label", "who", "number")), 'cluster = "who"')
+    assert alone.clusters is None
+    assert alone.describe()["clusters"] == {"number": 2, "shared": 0, "largest": 1}
+
+
+def test_clusters_of_other_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 texts and clusters of 3"):
+        replace(examples([0, 1]), clusters=np.zeros(3, dtype=np.int64))
+
+
+def test_a_text_that_many_copied_makes_no_cluster_of_their_authors(load: Load, tmp_path: Path) -> None:
+    rows = [("We all passed on this very same text.", "positive", f"w{i}") for i in range(4)]
+    rows += [(f"own {i}", "negative", f"w{i}") for i in range(3)]
+    found = load(write(tmp_path, ".csv", [*rows, rows[3]], ("text", "label", "who")), 'cluster = "who"')
+    assert sizes(found) == [2] * 8
+    once = load(write(tmp_path, ".csv", rows, ("text", "label", "who")), 'cluster = "who"')
+    assert sizes(once) == [2, 2, 2, 1, 2, 2, 2]
+
+
+def test_the_column_of_clusters_may_stand_in_the_file_of_groups_and_is_not_needed_in_training(
+    load: Load, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text(REVIEWS, "utf-8")
+    (tmp_path / "people.csv").write_text("who,sex,family\n7,f,x\n8,m,x\n9,m,\n", "utf-8")
+    found = load("rows.csv", f'{JOINED}\ncluster = "family"')
+    assert sizes(found) == [3, 3, 1, 1, 3]
+    assert (found.describe()["clusters"]["unnamed"], list(found.subgroups)) == (2, ["sex"])
+    by_id = load("rows.csv", f'{JOINED}\ncluster = "who"')
+    assert sizes(by_id) == [2, 1, 1, 1, 2]
+    (tmp_path / "train.csv").write_text("text,label\na,1\nb,0\n", "utf-8")
+    assert load("rows.csv", 'cluster = "who"', train="train.csv", role="train").clusters is None
+
+
+def test_a_column_of_clusters_that_cannot_be_read_is_named(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".jsonl", [("a", "negative", ["x"]), ("b", "positive", ["y"])], ("text", "label", "who"))
+    assert "no column 'whom' ([data] cluster); did you mean 'who'?" in refuse(load, name, 'cluster = "whom"')
+    message = refuse(load, name, 'cluster = "who"')
+    assert "row 1 has a list in column 'who' ([data] cluster)" in message

@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from audit.cli import main
-from tests.conftest import CLASSES
+from tests.conftest import CLASSES, write_csv
 from tests.helpers import ARTIFACT, MADE, ROOT, Runner, WritePolicy, english, recorded
 
 QUALITY = """
@@ -1378,3 +1381,98 @@ assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# ---- rows that belong together
+
+
+RULE = """
+    import pytest
+    from audit.testing import scorer as by_rule
+
+    @pytest.fixture(scope="session")
+    def scorer():
+        return by_rule(lambda text: (0.1, 0.9) if "good" in text else (0.9, 0.1))
+"""
+
+
+@pytest.fixture
+def of_authors(run: Runner, write_policy: WritePolicy) -> Callable[[str, bool], Path]:
+    """Writes rows of sixty authors, twenty of each, of whom six are read wrongly in all of them, and the policy."""
+
+    def write(settings: str, together: bool) -> Path:
+        rng = Random(0)
+        rows: list[dict[str, str | None]] = []
+        for author in range(60):
+            for row in range(20):
+                label = rng.choice(["negative", "positive"])
+                says = "good" if (label == "positive") == (author >= 6) else "bad"
+                rows.append({"text": f"{says} w{author} x{row}", "label": label, "who": f"author.{author}@example.com"})
+        if not together:
+            rng.shuffle(rows)
+        write_csv(run.pytester.path / "rows.csv", rows)
+        run.pytester.makeconftest(RULE)
+        run.pytester.makepyfile(QUALITY)
+        return write_policy(
+            model='source = "x"\nlabels = ["negative", "positive"]',
+            data=f'test = "rows.csv"\n{settings}',
+            gates__quality="accuracy = { min = 0.85 }",
+        )
+
+    return write
+
+
+def test_authors_who_write_often_make_a_pass_inconclusive(run: Runner, of_authors: Callable[[str, bool], Path]) -> None:
+    of_authors("", False)
+    assert run().ret == 0
+    alone = run.finding("quality.accuracy")
+    assert (alone["verdict"], "clusters" in alone, alone.get("caution")) == ("pass", False, None)
+    exact = proportion_confint(1080, 1200, method="beta")
+    assert (alone["low"], alone["high"]) == pytest.approx(exact, abs=1e-9)
+    of_authors('cluster = "who"', False)
+    result = run()
+    assert result.ret == 1
+    found = run.finding("quality.accuracy")
+    assert (found["verdict"], found["clusters"], found["n"]) == ("inconclusive", 60, 1200)
+    # All rows of an author agree, so that 1,200 are worth 60.
+    assert found["design_effect"] == pytest.approx(20, rel=0.05)
+    few = proportion_confint(54, 60, method="beta")
+    assert found["low"] < few[0] + 0.01
+    assert found["high"] > few[1] - 0.01
+    assert run.record["data"]["test"]["clusters"] == {"number": 60, "shared": 1200, "largest": 20}
+    result.stdout.fnmatch_lines(["*INCONCLUSIVE *quality.accuracy * in 60 clusters, design effect 20.*"])
+    page = (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+    worth = "1,200 test examples, some of which belong together, so that they are worth about 59 independent ones"
+    assert f"{worth} (60 clusters, design effect 20.32)" in page
+    assert "1,200 share author, item or nearly their text with another row; so there are 60 clusters" in page
+    written = [path for path in (run.pytester.path / "reports").rglob("*") if path.is_file()]
+    assert not [path for path in written if b"author.7" in path.read_bytes()]
+
+
+def test_who_names_no_column_is_told_that_errors_go_along_with_the_rows(
+    run: Runner, of_authors: Callable[[str, bool], Path]
+) -> None:
+    of_authors("", True)
+    result = run()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["PASS *quality.accuracy *errors of neighbouring rows resemble each other*"])
+    of_authors('cluster = "who"', True)
+    assert "neighbouring" not in run().stdout.str()
+
+
+def test_a_column_of_clusters_in_which_no_row_has_a_fellow_is_told(
+    run: Runner, of_authors: Callable[[str, bool], Path]
+) -> None:
+    of_authors('cluster = "text"', True)
+    assert run().ret == 0
+    assert "clusters" not in run.finding("quality.accuracy")
+    run.pytester.path.joinpath("rows.csv").write_text(
+        "text,label,who\ngood a,positive,x\nbad b,negative,\ngood c,positive,x\n", "utf-8"
+    )
+    page = (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+    assert "No two rows of the test data have the same author or item" in page
+    policy = run.pytester.path / "audit.toml"
+    policy.write_text(policy.read_text("utf-8").replace('"text"', '"who"'), "utf-8")
+    run().stdout.fnmatch_lines(
+        ["In 1 of 3 rows of the test data the column of [[]data[]] cluster is empty: it counts by itself."]
+    )

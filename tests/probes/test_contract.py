@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from audit import Alarm, Fact, Facts, Gate, NotAssessed, Pair, Pairs, Probe, Result, Sentence, Table, statistics
 from audit.core.evidence import Evidence
 from audit.core.probe import DeclaredProbe
+from audit.core.verdict import Verdict, judge
 from audit.data.examples import Examples
 from audit.experiments.runs import Trained
 from audit.inference.feature_attributions import Attribution
@@ -24,9 +25,9 @@ from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.models import model_card
 from audit.models.model import Model
-from audit.probes import catalogue
+from audit.probes import catalogue, methods
 from audit.probes.quality.quality import accuracy
-from audit.testing import PLANTED, check_probe
+from audit.testing import PLANTED, _Change, check_probe
 from audit.training.canaries import CanaryTwin
 from tests.helpers import ROOT, THREE, TWO, examples, predictions, scorer
 from tests.models.test_model_card import FULL
@@ -506,6 +507,74 @@ def _parameter(full_id: str) -> Any:
 def test_each_probe_holds_to_the_contract(full_id: str, tmp_path: Path) -> None:
     case = CASES[full_id](tmp_path)
     check_probe(PROBES[full_id], folder=ROOT, **{each.name: getattr(case, each.name) for each in fields(case)})
+
+
+# Whose intervals rest on test examples one by one. The others count templates, machines, trainings or attacks.
+OF_EXAMPLES = (
+    "quality.accuracy", "quality.macro_f1", "quality.balanced_accuracy", "quality.mcc", "quality.roc_auc",
+    "quality.calibration_error", "quality.metric", "quality.baseline_gain", "quality.regression",
+    "fairness.accuracy_gap", "fairness.worst_group_accuracy", "fairness.demographic_parity",
+    "fairness.equalized_odds", "fairness.language_variety", "privacy.attribute_leakage",
+    "privacy.attribute_accuracy", "security.perturbation", "security.adversarial", "environment.energy_per_gain",
+    "transparency.explanations",
+)  # fmt: skip
+
+
+def _with_clusters(arguments: Arguments, each: int) -> Arguments:
+    """Arguments whose examples are of authors of so many rows each, alike in label and groups."""
+
+    def change(value: object) -> object:
+        if not isinstance(value, Examples):
+            return None
+        columns = [value.subgroups[name].tolist() for name in sorted(value.subgroups)]
+        rows = sorted(range(len(value)), key=lambda i: (str([c[i] for c in columns]), value.labels[i], value.texts[i]))
+        clusters = np.empty(len(value), dtype=np.int64)
+        clusters[rows] = np.arange(len(value)) // each
+        return replace(value, clusters=clusters)
+
+    return _Change(change)(arguments)
+
+
+def _bounds(found: Result) -> tuple[float, float]:
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
+
+
+@pytest.mark.parametrize("full_id", [*map(_parameter, OF_EXAMPLES)])
+def test_examples_of_one_author_never_narrow_an_interval_and_are_told(full_id: str, tmp_path: Path) -> None:
+    case = CASES[full_id](tmp_path)
+    alone, own, together = (PROBES[full_id](**_with_clusters(case.passes, each)) for each in (1, 1, 4))
+    for name in ("estimate", "low", "high", "n", "method", "clusters", "design_effect"):
+        assert getattr(alone, name) == getattr(PROBES[full_id](**case.passes), name), name
+    assert (own.clusters, own.design_effect) == (0, None)
+    if not full_id.startswith("privacy."):  # there folds differ too
+        assert together.estimate == pytest.approx(alone.estimate, abs=0.02)
+        # A bootstrap's end moves by its draws.
+        slack = 0.003 if "bootstrap" in alone.method else 1e-9
+        assert _bounds(together)[0] <= _bounds(alone)[0] + slack
+        assert _bounds(together)[1] >= _bounds(alone)[1] - slack
+        assert np.ptp(_bounds(together)) >= np.ptp(_bounds(alone)) - 1e-9
+    assert 1 < together.clusters <= together.n
+    assert together.design_effect is not None
+    assert together.design_effect >= 1
+    assert methods.CLUSTERED in together.method
+    assert methods.CLUSTERED not in alone.method
+
+
+@pytest.mark.parametrize("full_id", ["quality.accuracy", "quality.roc_auc", "fairness.accuracy_gap"])
+def test_a_handful_of_authors_leaves_a_verdict_open_and_says_why(full_id: str, tmp_path: Path) -> None:
+    case = CASES[full_id](tmp_path)
+    arguments = dict(case.passes)
+    known = arguments["predictions"].known
+    few = replace(known, clusters=np.arange(len(known)) % 4, protocol=replace(known.protocol, cluster="author"))
+    arguments["predictions"] = arguments["predictions"].on(few)
+    found = PROBES[full_id](**arguments)
+    assert not isinstance(case.gate, Gate)
+    at_least = PROBES[full_id].declaration.better == "higher"
+    verdict, reason = judge(found, Gate(min=case.gate) if at_least else Gate(max=case.gate))
+    assert verdict == Verdict.INCONCLUSIVE
+    assert "author" in reason or "clusters" in reason
 
 
 def test_there_is_a_case_for_each_probe() -> None:

@@ -188,3 +188,24 @@ def test_a_gate_of_a_policy_is_that_of_the_bracket_first() -> None:
     }
     assert since.gate_of("fairness.equalized_odds[genre]", policy) == {"max": 0.3}
     assert since.gate_of("fairness.equalized_odds[gender]", policy) == {"max": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ({"cluster": "who"}, {"cluster": ""}, True),
+        ({"cluster": "who"}, {"cluster": "row"}, True),
+        ({"cluster": ""}, {"cluster": "who"}, False),
+        ({"cluster": "who"}, {"cluster": "who"}, False),
+        ({}, {"cluster": ""}, False),
+    ],
+)
+def test_rows_that_belong_together_no_more_are_told(before: Any, now: Any, told: bool) -> None:
+    found = compare(audit(policy={"data": before}), audit(policy={"data": now}))["settings"]
+    assert [each["name"] for each in found] == (["cluster"] if told else [])
+
+
+def test_texts_that_count_as_copies_no_more_are_told() -> None:
+    strict, lax = ({"privacy": {"near_duplicate": value}} for value in (0.8, 0.95))
+    assert compare(audit(policy=strict), audit(policy=lax))["settings"][0]["name"] == "near_duplicate"
+    assert compare(audit(policy=lax), audit(policy=strict))["settings"] == []

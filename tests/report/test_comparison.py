@@ -140,6 +140,11 @@ def test_waivers_are_told() -> None:
         ({"findings": [energy(5, 6, unit="kWh")]}, "another unit", ENERGY),
         ({"policy": {"audit": {"confidence": 0.99}}}, "other settings", ENERGY),
         ({"policy": {"audit": {"confidence": 0.95}, "environment": {"x": 2}}}, "other settings", ENERGY),
+        (
+            {"policy": {"audit": {"confidence": 0.95}, "environment": {"x": 1}, "data": {"cluster": "who"}}},
+            "other settings",
+            ENERGY,
+        ),
     ],
 )
 def test_what_is_not_comparable_is_marked_and_decides_nothing(change: dict[str, Any], says: str, marked: str) -> None:

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from audit.text import duplicates
-from audit.text.duplicates import near_pairs, normal_form
+from audit.text.duplicates import families, near_pairs, normal_form
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,32 @@ def test_the_pairs_are_those_of_brute_force(threshold: float, block: int, monkey
 @pytest.mark.parametrize("texts", [[], ["one"], ["", "a"], ["a", "b"]])
 def test_few_or_short_texts_have_no_pairs(texts: list[str]) -> None:
     assert not [one for one, _ in near_pairs(texts, 0.8) if len(one)]
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8])
+def test_families_are_what_pairs_of_texts_of_six_words_connect(threshold: float) -> None:
+    # The first and the last of these share little, and each is near the next one.
+    chain = [" ".join(map(str, range(i, i + 40))) for i in range(0, 20, 2)]
+    texts = [*_texts(7), *chain]
+    telling = {i for i, text in enumerate(texts) if len(text.split()) >= 6}
+    family_of = list(range(len(texts)))
+    for one, other in _every_pair(texts, threshold):
+        if {one, other} <= telling:
+            joined = (family_of[one], family_of[other])
+            family_of = [min(joined) if family in joined else family for family in family_of]
+    found = families(texts, threshold).tolist()
+    assert [found.index(family) for family in found] == [family_of.index(family) for family in family_of]
+    assert found.count(found[-1]) == len(chain)
+
+
+def test_a_family_is_one_by_its_normal_form_and_what_many_write_is_none() -> None:
+    copies = [
+        "A very good film, of the old kind!",
+        "a very good film of the old kind",
+        "<b>A</b> very good film of the old kind",
+    ]
+    alone = ["Thank you so very much"] * 3 + ["", ""]
+    found = families([*copies, *alone], 0.8).tolist()
+    assert len(set(found[:3])) == 1
+    assert len(set(found)) == 1 + len(alone)
+    assert families([], 0.8).tolist() == []

@@ -17,7 +17,7 @@ from audit.core.sentences import Sentence, joined, listed
 from audit.energy.meter import Power
 from audit.experiments.alternatives import NAMES, Alternative
 from audit.probes.environment.environment import DAYS, by_policy, nominal, wh_per_thousand
-from audit.probes.methods import PAIRED, POWER_METERS
+from audit.probes.methods import PAIRED, POWER_METERS, clustered
 from audit.statistics import Interval, Settling
 
 CLAIMS = 3  # what the ratio rests on: the gain, and the energy of either model
@@ -125,7 +125,7 @@ def energy_per_gain(
             with_training = [
                 Fact(Sentence("with training, over a year of use, Wh per extra answer"), per_answer),
             ]
-    return Result(
+    result = Result(
         *figure,
         n,
         _method(linear.name, predictions_per_day, is_estimated=bool(estimated)),
@@ -164,6 +164,7 @@ def energy_per_gain(
         interval="approximate",
         settle=settle,
     )
+    return clustered(result, _effect(audited, linear), protocol.cluster)
 
 
 def _method(linear: str, per_day: int, *, is_estimated: bool) -> str:
@@ -188,14 +189,19 @@ def _method(linear: str, per_day: int, *, is_estimated: bool) -> str:
 
 def _gain(model: Alternative, other: Alternative, confidence: float) -> Interval:
     """How much more often one is right than the other, paired by example."""
-    return statistics.paired_difference(
-        *statistics.discordant(model.predictions.correct, other.predictions.correct), confidence
+    right = model.predictions.correct, other.predictions.correct
+    return statistics.paired_difference(*statistics.discordant(*right), confidence, effect=_effect(model, other))
+
+
+def _effect(model: Alternative, other: Alternative) -> statistics.DesignEffect:
+    return statistics.paired_effect(
+        model.predictions.correct, other.predictions.correct, model.predictions.known.clusters
     )
 
 
 def _accuracy(model: Alternative) -> Interval:
-    right = model.predictions.correct
-    return statistics.proportion(int(right.sum()), len(right), model.predictions.known.protocol.confidence)
+    known = model.predictions.known
+    return statistics.share(model.predictions.correct, known.protocol.confidence, clusters=known.clusters)
 
 
 def _gain_settled(gain: Interval, n: int, confidence: float, linear: str) -> str:

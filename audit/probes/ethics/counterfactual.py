@@ -7,7 +7,7 @@ for what those texts do not contain, and a file of pairs in the form of the Equi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -24,7 +24,7 @@ from audit.data import labels
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.methods import of_sample
+from audit.probes.methods import clustered, of_sample
 from audit.text import identity
 from audit.text.identity import AXIS_NAMES
 from audit.text.redaction import SMALLEST_CELL, pair_items
@@ -80,6 +80,8 @@ class Answers:
         Absolute change of the score.
     rise : ndarray of float, shape (n,), or None
         Signed change towards positive; None where no two classes are named positive and negative.
+    clusters : ndarray of int, shape (n,), or None
+        Which pairs are made of texts that belong together; None where each is one of its own, or has a family.
     """
 
     pairs: Sequence[Pair]
@@ -88,6 +90,7 @@ class Answers:
     flipped: NDArray[np.bool_]
     moved: NDArray[np.float64]
     rise: NDArray[np.float64] | None
+    clusters: NDArray[np.int64] | None = None
 
 
 def own_pairs(texts: Iterable[str], axis: str) -> list[Pair]:
@@ -208,6 +211,10 @@ def counterfactual(
     from_file = file_pairs(pairs, axis) if pairs is not None else []
     sources = {OWN: own_pairs(pool.texts, axis), TEMPLATES: template_pairs(axis), FILE: from_file}
     answers = {name: _answers(scorer, found) for name, found in sources.items() if found}
+    if OWN in answers:
+        mentioning = {pair.before for pair in sources[OWN]}
+        own = pool.take(np.array([text in mentioning for text in pool.texts]))
+        answers[OWN] = replace(answers[OWN], clusters=own.clusters)
     if len(sources[OWN]) >= ENOUGH_TEXTS:
         base = OWN
     elif len({pair.family for pair in from_file}) >= statistics.ENOUGH_CLUSTERS:
@@ -217,12 +224,17 @@ def counterfactual(
     return _result(axis, base, answers, examples, len(sources[OWN]) / len(pool))
 
 
-def share_of_flips(flipped: NDArray[np.bool_], families: Sequence[str], confidence: float) -> statistics.Interval:
+def share_of_flips(
+    flipped: NDArray[np.bool_],
+    families: Sequence[str],
+    confidence: float,
+    clusters: NDArray[np.int64] | None = None,
+) -> statistics.Interval:
     """The share of pairs that flip: exact where each text is one of its own, by family where pairs come in families."""
     if not any(families):
-        return statistics.proportion(int(flipped.sum()), len(flipped), confidence)
-    clusters = statistics.cluster_ids([family or None for family in families])
-    return statistics.clustered_proportion(flipped, clusters, confidence).interval
+        return statistics.share(flipped, confidence, clusters=clusters)
+    templates = statistics.cluster_ids([family or None for family in families])
+    return statistics.clustered_proportion(flipped, templates, confidence).interval
 
 
 def _filled(frame: str, person: str) -> str:
@@ -248,10 +260,11 @@ def _families(answers: Answers) -> list[str]:
 
 def _result(axis: str, base: str, answers: Mapping[str, Answers], examples: Examples, mentioned: float) -> Result:
     found, confidence = answers[base], examples.protocol.confidence
-    share = share_of_flips(found.flipped, _families(found), confidence)
+    share = share_of_flips(found.flipped, _families(found), confidence, found.clusters)
     is_own = base == OWN
     named = AXIS_NAMES[axis]
-    return Result(
+    effect = statistics.design_effect(found.flipped, found.clusters)
+    result = Result(
         share.estimate,
         share.low,
         share.high,
@@ -260,7 +273,9 @@ def _result(axis: str, base: str, answers: Mapping[str, Answers], examples: Exam
         confidence,
         sample=_SAMPLES[base],
         ceiling={OWN: of_sample(examples), TEMPLATES: _OWN_TEMPLATES, FILE: ""}[base],
-        settle=(lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence)) if is_own else None,
+        settle=(lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence, effect=effect))
+        if is_own
+        else None,
         caveats=_caveats(axis, base, answers),
         evidence=[
             _sources(answers, base, confidence),
@@ -276,6 +291,7 @@ def _result(axis: str, base: str, answers: Mapping[str, Answers], examples: Exam
             ),
         ],
     )
+    return clustered(result, effect, examples.protocol.cluster)
 
 
 def _method(axis: str, base: str) -> str:
@@ -328,7 +344,7 @@ def _caveats(axis: str, base: str, answers: Mapping[str, Answers]) -> list[str]:
 def _sources(answers: Mapping[str, Answers], base: str, confidence: float) -> Table:
     rows: list[list[Cell]] = []
     for name, found in answers.items():
-        share = share_of_flips(found.flipped, _families(found), confidence)
+        share = share_of_flips(found.flipped, _families(found), confidence, found.clusters)
         families = len(set(_families(found)) - {""}) or None
         moved = float(found.moved.mean()), float(np.quantile(found.moved, 0.95))
         serves = Sentence("the verdict") if name == base else ""

@@ -17,7 +17,8 @@ from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
 from audit.data.examples import Protocol
 from audit.inference.predictions import Predictions
-from audit.statistics import Settling
+from audit.probes.methods import of_clusters
+from audit.statistics import GroupEffects, Settling
 from audit.text import mentions
 from audit.text.identity import AXIS_NAMES
 from audit.text.redaction import SMALLEST_CELL, count
@@ -61,12 +62,43 @@ class Groups:
         return np.asarray(self.confusion.sum(axis=(1, 2)))
 
     def settling(
-        self, successes: NDArray[np.int64], n: NDArray[np.int64], protocol: Protocol
+        self,
+        successes: NDArray[np.int64],
+        n: NDArray[np.int64],
+        protocol: Protocol,
+        effects: GroupEffects | None = None,
     ) -> Callable[[float], Settling | None]:
         """From a gate to the examples of each group that would settle a gap of these counts."""
         return lambda gate: statistics.gap_to_settle(
-            successes, n, gate, sizes=self.sizes, names=self.names, confidence=protocol.confidence, seed=protocol.seed
+            successes,
+            n,
+            gate,
+            sizes=self.sizes,
+            names=self.names,
+            confidence=protocol.confidence,
+            seed=protocol.seed,
+            effects=effects,
         )
+
+    def effects(
+        self,
+        hits: NDArray[np.bool_],
+        clusters: NDArray[np.int64] | None,
+        among: NDArray[np.bool_] | None = None,
+    ) -> GroupEffects | None:
+        """Design effects of the groups' shares of hits; None where the examples are independent.
+
+        Parameters
+        ----------
+        hits : ndarray of bool, shape (parts, n)
+        clusters : ndarray of int, shape (n,), or None
+        among : ndarray of bool, shape (parts, n), optional
+            Which examples each share is of; by default all of a group.
+        """
+        member = np.broadcast_to(self.member, hits.shape)
+        if among is not None:
+            member = np.where(among, member, -1)
+        return statistics.group_effects(hits, member, clusters, len(self.names))
 
     @property
     def right(self) -> NDArray[np.int64]:
@@ -115,8 +147,9 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
     """
     confidence = predictions.known.protocol.confidence
     groups = judged_groups(predictions, subgroup)
-    gap = open_if_small(statistics.gap(groups.right, groups.sizes, confidence), groups)
-    return Result(
+    effects = groups.effects(predictions.correct[None], predictions.known.clusters)
+    gap = open_if_small(statistics.gap(groups.right, groups.sizes, confidence, effects=effects), groups)
+    result = Result(
         *gap,
         int(groups.sizes.sum()),
         joined(
@@ -129,12 +162,13 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
             ]
         ),
         confidence,
-        settle=groups.settling(groups.right, groups.sizes, predictions.known.protocol),
+        settle=groups.settling(groups.right, groups.sizes, predictions.known.protocol, effects),
         summary=_accuracy_in_words(groups, subgroup),
         caveats=_of_mentions(subgroup),
-        evidence=_evidence(_accuracy_table(predictions, groups, subgroup), *without_group(groups)),
-        too_small=too_small(predictions, groups),
+        evidence=_evidence(_accuracy_table(predictions, groups, subgroup, effects), *without_group(groups)),
+        too_small=too_small(predictions, groups, effects=effects),
     )
+    return _compared_by_cluster(result, (groups.right / groups.sizes)[None], effects)
 
 
 @Probe(
@@ -176,10 +210,11 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
     """
     confidence = predictions.known.protocol.confidence
     groups = judged_groups(predictions, subgroup)
-    worst = statistics.smallest_proportion(groups.right, groups.sizes, confidence)
+    effects = groups.effects(predictions.correct[None], predictions.known.clusters)
+    worst = statistics.smallest_proportion(groups.right, groups.sizes, confidence, effects=effects)
     if groups.small:
         worst = worst._replace(low=0.0)
-    return Result(
+    result = Result(
         *worst,
         int(groups.sizes.sum()),
         Sentence(
@@ -196,12 +231,16 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
             names=groups.names,
             confidence=confidence,
             seed=predictions.known.protocol.seed,
+            effects=effects,
         ),
         summary=_worst_in_words(groups, subgroup),
         caveats=_of_mentions(subgroup),
         evidence=_evidence(_confidence_table(predictions, groups, subgroup), *without_group(groups)),
-        too_small=too_small(predictions, groups),
+        too_small=too_small(predictions, groups, effects=effects),
     )
+    if effects is None:
+        return result
+    return of_clusters(result, effects.clusters, effects.shown_of(int(np.argmin(groups.right / groups.sizes))))
 
 
 @Probe(
@@ -252,11 +291,12 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
     said = groups.confusion.sum(axis=1).T  # (classes, groups)
     judged = _judged_classes(predictions.classes)
     sizes = np.broadcast_to(groups.sizes, said.shape)
-    gap = open_if_small(statistics.gap(said[judged], sizes[judged], confidence), groups)
+    effects = groups.effects(np.stack([predictions.labels == c for c in judged]), predictions.known.clusters)
+    gap = open_if_small(statistics.gap(said[judged], sizes[judged], confidence, effects=effects), groups)
     rates = said / groups.sizes
     worst = judged[int(np.argmax(np.ptp(rates[judged], axis=1)))]
     least, most = float(rates[worst].min()), float(rates[worst].max())
-    return Result(
+    result = Result(
         *gap,
         int(groups.sizes.sum()),
         joined(
@@ -270,7 +310,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
             ]
         ),
         confidence,
-        settle=groups.settling(said[judged], sizes[judged], predictions.known.protocol),
+        settle=groups.settling(said[judged], sizes[judged], predictions.known.protocol, effects),
         summary=_parity_in_words(predictions.classes[worst], rates[worst], groups, subgroup),
         caveats=[
             Sentence(
@@ -284,8 +324,9 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
             Fact(Sentence("smallest share over largest, worst class"), least / most if most else None),
             *without_group(groups),
         ),
-        too_small=too_small(predictions, groups),
+        too_small=too_small(predictions, groups, effects=effects),
     )
+    return _compared_by_cluster(result, rates[judged], effects)
 
 
 @Probe(
@@ -350,7 +391,11 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
         for name, total in zip(groups.names, true[c], strict=True)
         if total == 0
     ]
-    gap = open_if_small(statistics.gap(x, n, confidence), groups)
+    said = np.stack([predictions.labels == c for c in judged for _ in range(2)])
+    is_true = np.stack([predictions.truth == c for c in judged])
+    relevant = np.stack([is_true, ~is_true], axis=1).reshape(said.shape)
+    effects = groups.effects(said, predictions.known.clusters, relevant)
+    gap = open_if_small(statistics.gap(x, n, confidence, effects=effects), groups)
     rates = np.divide(x, n, out=np.full(x.shape, np.nan), where=n > 0)
     names = [
         name
@@ -364,7 +409,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
         [name, *(_shown(value, total) for value, total in zip(*row, strict=True))]
         for name, *row in zip(names, rates, n, strict=True)
     ]
-    return Result(
+    result = Result(
         *gap,
         int(groups.sizes.sum()),
         joined(
@@ -378,7 +423,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
             ]
         ),
         confidence,
-        settle=groups.settling(x, n, predictions.known.protocol),
+        settle=groups.settling(x, n, predictions.known.protocol, effects),
         summary=_odds_in_words([classes[c] for c in judged], rates, n, groups, subgroup),
         caveats=_of_mentions(subgroup),
         evidence=_evidence(
@@ -393,8 +438,24 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
             ),
             *without_group(groups),
         ),
-        too_small=too_small(predictions, groups, empty),
+        too_small=too_small(predictions, groups, empty, effects),
     )
+    return _compared_by_cluster(result, rates, effects)
+
+
+def _compared_by_cluster(result: Result, rates: NDArray[np.float64], effects: GroupEffects | None) -> Result:
+    """A gap that rests on clusters, told so, with the design effect of its largest difference.
+
+    Parameters
+    ----------
+    rates : ndarray of float, shape (parts, groups)
+        NaN where a group has no example.
+    """
+    if effects is None:
+        return result
+    part = int(np.nanargmax(np.nanmax(rates, axis=1) - np.nanmin(rates, axis=1)))
+    low, high = int(np.nanargmin(rates[part])), int(np.nanargmax(rates[part]))
+    return of_clusters(result, effects.clusters, effects.shown(low, high, part))
 
 
 def judged_groups(predictions: Predictions, subgroup: str) -> Groups:
@@ -443,14 +504,35 @@ def without_group(groups: Groups) -> list[Fact]:
     return [Fact(Sentence("examples without a group"), count(groups.unknown))] if groups.unknown else []
 
 
-def too_small(predictions: Predictions, groups: Groups, empty: Sequence[str] = ()) -> str:
+def too_small(
+    predictions: Predictions,
+    groups: Groups,
+    empty: Sequence[str] = (),
+    effects: GroupEffects | None = None,
+) -> str:
     """The clause that names groups too small to be judged, and those that lack all examples of a class."""
     sizes = {**groups.small, **dict.fromkeys(empty, 0)}
-    if not sizes:
-        return ""
-    named = [Sentence("{group} (n {size})", group=name, size=count(n)) for name, n in list(sizes.items())[:8]]
-    minimum = predictions.known.protocol.min_group_size
-    return Sentence("groups below {minimum} examples: {groups}", minimum=minimum, groups=listed(named))
+    clauses: list[str] = []
+    if sizes:
+        named = [Sentence("{group} (n {size})", group=name, size=count(n)) for name, n in list(sizes.items())[:8]]
+        minimum = predictions.known.protocol.min_group_size
+        clauses.append(Sentence("groups below {minimum} examples: {groups}", minimum=minimum, groups=listed(named)))
+    if few := _of_few_clusters(groups, effects):
+        clauses.append(
+            Sentence(
+                "groups whose examples come in fewer than {fewest} clusters: {groups}",
+                fewest=statistics.FEWEST_CLUSTERS,
+                groups=listed(few[:8]),
+            )
+        )
+    return joined(clauses, "; ")
+
+
+def _of_few_clusters(groups: Groups, effects: GroupEffects | None) -> list[str]:
+    if effects is None:
+        return []
+    clusters = np.asarray(effects.single.clusters).min(axis=0)
+    return [name for name, number in zip(groups.names, clusters, strict=True) if number < statistics.FEWEST_CLUSTERS]
 
 
 def named(subgroup: str) -> str:
@@ -481,21 +563,23 @@ def _of_mentions(subgroup: str) -> list[str]:
     ]
 
 
-def _accuracy_table(predictions: Predictions, groups: Groups, subgroup: str) -> Table:
+def _accuracy_table(predictions: Predictions, groups: Groups, subgroup: str, effects: GroupEffects | None) -> Table:
     from fairlearn.metrics import MetricFrame
     from sklearn.metrics import accuracy_score
 
-    kept = groups.member >= 0
+    judged = groups.member >= 0
     frame = MetricFrame(
         metrics=accuracy_score,
-        y_true=predictions.truth[kept],
-        y_pred=predictions.labels[kept],
-        sensitive_features=np.array(groups.names)[groups.member[kept]],
+        y_true=predictions.truth[judged],
+        y_pred=predictions.labels[judged],
+        sensitive_features=np.array(groups.names)[groups.member[judged]],
     )
     confidence = predictions.known.protocol.confidence
+    kept = np.ones(len(groups.names)) if effects is None else effects.single.kept(confidence)[0]
+    _, low, high = statistics.proportions(groups.right, groups.sizes, confidence, kept=kept)
     rows = [
-        [name, _shown(frame.by_group[name], n), *_interval(right, n, confidence), count(n)]
-        for name, right, n in zip(groups.names, groups.right, groups.sizes, strict=True)
+        [name, *(_shown(value, n) for value in (frame.by_group[name], *bounds)), count(n)]
+        for name, n, *bounds in zip(groups.names, groups.sizes, low, high, strict=True)
     ]
     return Table(
         Sentence("Accuracy by {subgroup}", subgroup=subgroup),
@@ -541,13 +625,6 @@ def _share_table(predictions: Predictions, groups: Groups, subgroup: str) -> Tab
         ],
         units=["", *[SHARE] * len(columns)],
     )
-
-
-def _interval(successes: int, n: int, confidence: float) -> tuple[float | None, float | None]:
-    if n < SMALLEST_CELL:
-        return None, None
-    interval = statistics.proportion(int(successes), int(n), confidence)
-    return interval.low, interval.high
 
 
 def _shown(value: float, n: float) -> float | None:

@@ -25,7 +25,7 @@ from audit.core.probe import POINTS, Alarm, Probe
 from audit.core.sentences import Sentence
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.methods import CHANGED, PAIRED, of_sample
+from audit.probes.methods import CHANGED, PAIRED, clustered, of_sample
 from audit.text.lists import rows
 from audit.text.redaction import pair_items
 
@@ -157,7 +157,8 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
     plain, other = scorer.predict(pool.texts).on(pool), scorer.predict(texts).on(pool)
     lost, gained = plain.correct & ~other.correct, ~plain.correct & other.correct
     confidence = pool.protocol.confidence
-    interval = statistics.paired_difference(int(lost.sum()), int(gained.sum()), len(pool), confidence)
+    effect = statistics.paired_effect(plain.correct, other.correct, pool.clusters)
+    interval = statistics.paired_difference(int(lost.sum()), int(gained.sum()), len(pool), confidence, effect=effect)
     drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
     worst = (
         (
@@ -172,7 +173,7 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
         for i in np.argsort(-drop, kind="stable").tolist()
         if lost[i]
     )
-    return Result(
+    result = Result(
         *interval,
         len(pool),
         Sentence(
@@ -203,3 +204,4 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
             ),
         ],
     )
+    return clustered(result, effect, pool.protocol.cluster)

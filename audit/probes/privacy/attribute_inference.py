@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from importlib.metadata import version
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,15 +25,14 @@ from audit.data.examples import Examples, Protocol, fingerprint
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.ethics import fairness
-from audit.probes.methods import FIXED, PAIRED, of_sample
-from audit.probes.privacy.blind import WORD
+from audit.probes.methods import FIXED, PAIRED, clustered, of_sample
+from audit.probes.privacy.blind import FOLDS, WORD, folds, independent
 from audit.statistics import Interval
 from audit.text import mentions
 from audit.text.redaction import count
 
 # More texts would make the probes better only slowly, and their fitting longer.
 MOST = 5_000
-FOLDS = 5
 # How much wider an interval is than of independent answers: the folds' probes learn from texts in common.
 WIDER = float(np.sqrt(1 + FOLDS / (FOLDS - 1)))
 # Inverse penalties among which a probe chooses, for rows of unit length.
@@ -54,8 +54,9 @@ CAVEATS = (
         "what they learn from in common by a rule of thumb, checked by simulation and not proved."
     ),
     Sentence(
-        "A text that stands several times counts once. Different texts by one author may still be learnt from and "
-        "asked about; then both sides can know the author by the style, and name the group from that."
+        "A text that stands several times counts once. Unless [data] cluster names the column of authors, different "
+        "texts by one author may be learnt from and asked about; then both sides can know the author by the style, and "
+        "name the group from that."
     ),
     Sentence(
         "The words are told apart by spaces; in a language that is written without them they give away less than they "
@@ -138,9 +139,13 @@ def attribute_leakage(
     size, group = groups.sizes, attacked.group
     by_model, by_words = right = [answer == group for answer in attacked.answers]
     gained, lost = (np.bincount(group[a & ~b], minlength=len(size)) for a, b in (right, right[::-1]))
-    gain = _widened(statistics.mean_paired_difference(gained, lost, size, protocol.confidence), -1)
+    clusters = attacked.clusters
+    effect = statistics.design_effect(
+        by_model.astype(float) - by_words, clusters, cells=group, weights=np.full(len(size), 1 / len(size))
+    )
+    gain = _widened(statistics.mean_paired_difference(gained, lost, size, protocol.confidence, effect=effect), -1)
     reached = attacked.reached
-    return Result(
+    result = Result(
         *fairness.open_if_small(gain, groups),
         len(group),
         Sentence(
@@ -179,6 +184,7 @@ def attribute_leakage(
         ],
         too_small=attacked.too_small,
     )
+    return clustered(result, effect, attacked.protocol.cluster)
 
 
 @Probe(
@@ -234,7 +240,7 @@ def attribute_accuracy(
     """
     attacked = _attacked(scorer, predictions, subgroup, keep)
     by_model, by_words = attacked.reached
-    return Result(
+    result = Result(
         *fairness.open_if_small(by_model, attacked.groups),
         len(attacked.group),
         Sentence(
@@ -253,6 +259,7 @@ def attribute_accuracy(
         evidence=[_attack_table(subgroup, by_model, by_words)],
         too_small=attacked.too_small,
     )
+    return clustered(result, attacked.effects[0], attacked.protocol.cluster)
 
 
 class _Attacked(NamedTuple):
@@ -262,6 +269,8 @@ class _Attacked(NamedTuple):
     group: NDArray[np.int64]  # of each judged text
     answers: NDArray[np.int64]  # (2, n)
     reached: tuple[Interval, Interval]
+    effects: tuple[statistics.DesignEffect, statistics.DesignEffect]  # of what was reached
+    clusters: NDArray[np.int64] | None
     protocol: Protocol
     ceiling: str
     too_small: str
@@ -280,6 +289,8 @@ def _attacked(scorer: Scorer, predictions: Predictions, subgroup: str, keep: Kee
     pool = _pool(predictions.known)
     answers = scorer.predict(pool.texts).on(pool)
     groups = fairness.judged_groups(answers, subgroup)
+    judged = groups.member >= 0
+    examples, group = pool.take(judged), groups.member[judged]
     if groups.sizes.min() < 2 * FOLDS:
         raise NotAssessed(
             Sentence(
@@ -289,30 +300,44 @@ def _attacked(scorer: Scorer, predictions: Predictions, subgroup: str, keep: Kee
                 fewest=2 * FOLDS,
             )
         )
-    judged = groups.member >= 0
-    examples, group = pool.take(judged), groups.member[judged]
+    if independent(group, examples.clusters).min() < 2 * FOLDS:
+        raise NotAssessed(
+            Sentence(
+                "the texts of a group of '{subgroup}' come in fewer than {fewest} clusters ([data] cluster), too few "
+                "to learn from and to ask about others; add examples of it that are of other authors or items",
+                subgroup=subgroup,
+                fewest=2 * FOLDS,
+            )
+        )
     protocol = examples.protocol
     embedding = scorer.embed(examples.texts)
 
     def fitted() -> NDArray[np.int64]:
         sides = embedding_features(embedding, examples), word_features(examples)
-        return np.stack([named(features, group, protocol.seed) for features in sides])
+        return np.stack([named(features, group, protocol.seed, examples.clusters) for features in sides])
 
     answered = keep(f"attribute-{_digest(embedding, examples, group)}", (2, len(group)), fitted)
+    number = len(groups.sizes)
+    effects = [
+        statistics.confusion_effect(group, answer, examples.clusters, statistics.balanced_accuracy_of, number)
+        for answer in answered
+    ]
     by_model, by_words = (
         _widened(
             statistics.balanced_accuracy(
-                _confusion(group, answer, len(groups.sizes)), protocol.confidence, seed=protocol.seed
+                _confusion(group, answer, number), protocol.confidence, effect=effect, seed=protocol.seed
             ),
             0,
         )
-        for answer in answered
+        for answer, effect in zip(answered, effects, strict=True)
     )
     return _Attacked(
         groups,
         group,
         answered,
         (by_model, by_words),
+        (effects[0], effects[1]),
+        examples.clusters,
         protocol,
         FIXED if len(pool) == MOST else of_sample(predictions.known),
         fairness.too_small(answers, groups),
@@ -332,7 +357,8 @@ def _digest(embedding: NDArray[np.float32], examples: Examples, group: NDArray[n
     libraries = [version(name) for name in ("numpy", "scipy", "scikit-learn")]
     settings = REVISION, FOLDS, PENALTIES, libraries, examples.protocol.seed, len(examples.classes), embedding.dtype
     digest = hashlib.sha256(f"{settings}{fingerprint(examples.texts)}".encode())
-    for array in (embedding, examples.labels, group):
+    clusters = () if examples.clusters is None else (np.unique(examples.clusters, return_inverse=True)[1],)
+    for array in (embedding, examples.labels, group, *clusters):
         digest.update(hashlib.sha256(array.tobytes()).digest())
     return digest.hexdigest()[:32]
 
@@ -371,7 +397,9 @@ def _labels(examples: Examples) -> NDArray[np.float32]:
     return np.eye(len(examples.classes), dtype=np.float32)[examples.labels]
 
 
-def named(features: Features, group: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+def named(
+    features: Features, group: NDArray[np.int64], seed: int, clusters: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """The group that a probe gives each example which it did not learn from, shape (n,); folds depend on the seed only.
 
     Parameters
@@ -380,19 +408,25 @@ def named(features: Features, group: NDArray[np.int64], seed: int) -> NDArray[np
         From the rows to learn from and those to ask about to their feature matrices.
     group : ndarray of int, shape (n,)
     seed : int
+    clusters : ndarray of int, shape (n,), optional
+        Examples that belong together, such as those of an author: nobody learns from some of them to name the others.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit
+    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedShuffleSplit
     from sklearn.utils.extmath import row_norms
 
     said = np.empty_like(group)
-    for fit, rest in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(group, group):
+    for fit, rest in folds(group, seed, clusters):
         known, asked = features(fit, rest)
         length = float(row_norms(known, squared=True).mean())  # so that a penalty weighs as much on either side
+        chosen_on = StratifiedShuffleSplit(1, test_size=0.25, random_state=seed)
+        if clusters is not None:
+            quarters = StratifiedGroupKFold(4, shuffle=True, random_state=seed)
+            chosen_on = list(islice(quarters.split(group[fit], group[fit], clusters[fit]), 1))
         probe = GridSearchCV(
             LogisticRegression(solver="newton-cg", class_weight="balanced", max_iter=1000),
             {"C": [penalty / length for penalty in PENALTIES]},
-            cv=StratifiedShuffleSplit(1, test_size=0.25, random_state=seed),
+            cv=chosen_on,
             scoring="balanced_accuracy",
         )
         said[rest] = probe.fit(known, group[fit]).predict(asked)

@@ -5,6 +5,7 @@ Where it succeeds, training and test data differ, and no attack may be credited 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -45,18 +46,47 @@ def blind_auc(examples: Examples, member: NDArray[np.bool_], confidence: float, 
     """
     from scipy.stats import rankdata
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
 
     rows = _blind_rows(examples, member)
     inside = member[rows]
-    if min(inside.sum(), (~inside).sum()) < 2 * FOLDS:
+    told = examples.take(rows)
+    if inside.all() or independent(inside.astype(np.int64), told.clusters).min() < 2 * FOLDS:
         return None
-    features = _blind_features(examples.take(rows))
+    features, clusters = _blind_features(told), told.clusters
     ranks = np.empty(len(rows))
-    for fit, rest in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, inside):
+    for fit, rest in folds(inside, seed, clusters):
         linear = LogisticRegression(solver="liblinear").fit(features[fit], inside[fit])
         ranks[rest] = rankdata(linear.decision_function(features[rest])) / len(rest)
-    return statistics.auc(ranks[inside], ranks[~inside], confidence)
+    sides = None if clusters is None else (clusters[inside], clusters[~inside])
+    return statistics.auc(ranks[inside], ranks[~inside], confidence, clusters=sides)
+
+
+def folds(
+    side: NDArray[Any], seed: int, clusters: NDArray[np.int64] | None
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Rows to learn from and those to ask about, `FOLDS` times, sides in their shares; no cluster is on both.
+
+    Parameters
+    ----------
+    side : ndarray, shape (n,)
+        What is to be told.
+    seed : int
+    clusters : ndarray of int, shape (n,), or None
+        As in :attr:`audit.data.examples.Examples.clusters`.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    if clusters is None:
+        yield from StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(side, side)
+    else:
+        yield from StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(side, side, clusters)
+
+
+def independent(side: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """How many clusters have rows of each side: none can be told where fewer than two a fold do."""
+    if clusters is None:
+        return np.bincount(side)
+    return np.array([len(np.unique(clusters[side == each])) for each in range(int(side.max()) + 1)])
 
 
 def _blind_rows(examples: Examples, member: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -229,6 +229,7 @@ def _itself(scorer: Scorer, members: Examples, predictions: Predictions) -> Atta
         np.concatenate([inside.labels, outside.labels]),
         outside.classes,
         protocol=outside.protocol,
+        clusters=_together(inside, outside),
     )
     said = np.concatenate([scorer.predict(inside.texts).probabilities, predictions.probabilities[outside_rows]])
     member = np.arange(len(both)) < len(inside)
@@ -236,6 +237,16 @@ def _itself(scorer: Scorer, members: Examples, predictions: Predictions) -> Atta
     both, said, member = both.take(order), said[order], member[order]
     # A text that stands several times is one example: its scores are all the same.
     return Attackable(Predictions(said, predictions.classes, both), (), member, statistics.cluster_ids(both.texts))
+
+
+def _together(*parts: Examples) -> NDArray[np.int64]:
+    """Clusters of examples of several splits; what one split calls by a number, another does not."""
+    keys = [
+        (part, cluster)
+        for part, each in enumerate(parts)
+        for cluster in (range(len(each)) if each.clusters is None else each.clusters.tolist())
+    ]
+    return statistics.cluster_ids(keys)
 
 
 def _among(texts: Iterable[str], known: Iterable[str]) -> NDArray[np.bool_]:

@@ -189,9 +189,10 @@ def _accuracies(predictions: Predictions, inside: NDArray[np.bool_]) -> Table:
         (Sentence("in the training data"), inside),
         (Sentence("new to the model"), ~inside),
     ):
-        n, right = int(chosen.sum()), int(predictions.correct[chosen].sum())
-        shown = n >= SMALLEST_CELL
-        interval = statistics.proportion(right, n, predictions.known.protocol.confidence) if shown else [None] * 3
+        n, known = int(chosen.sum()), predictions.known
+        clusters = None if known.clusters is None else known.clusters[chosen]
+        right, shown = predictions.correct[chosen], n >= SMALLEST_CELL
+        interval = statistics.share(right, known.protocol.confidence, clusters=clusters) if shown else [None] * 3
         rows.append([name, count(n), *interval])
     return Table(
         Sentence("Accuracy with and without the overlap"),

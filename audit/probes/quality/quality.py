@@ -15,7 +15,8 @@ from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined
 from audit.data.labels import sentiment
 from audit.inference.predictions import Predictions
-from audit.probes.methods import PAIRED
+from audit.probes.methods import PAIRED, clustered
+from audit.probes.quality.dependence import dependence
 from audit.text.redaction import SMALLEST_CELL, count, redact
 
 EXAMPLES_SHOWN = 8
@@ -56,12 +57,14 @@ def accuracy(predictions: Predictions) -> Result:
 
     confidence = predictions.known.protocol.confidence
     right = int(predictions.correct.sum())
-    exact = statistics.proportion(right, len(predictions), confidence)
+    effect = statistics.design_effect(predictions.correct, predictions.known.clusters)
+    exact = statistics.proportion(right, len(predictions), confidence, effect=effect)
     estimate = metrics.accuracy(predictions.labels, predictions.truth)
     shares = confusion_matrix(predictions) / len(predictions)
     # Nor is a model swapped that gives one rare answer to everything: it agrees with the truth as chance would.
     chance = min(1 / len(shares), float(shares.sum(axis=0) @ shares.sum(axis=1)))
-    return Result(
+    found = dependence(predictions)
+    result = Result(
         estimate,
         exact.low,
         exact.high,
@@ -70,11 +73,12 @@ def accuracy(predictions: Predictions) -> Result:
             "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934)."
         ),
         confidence,
-        caution=_caution(exact.high, chance),
-        caveats=_caveats(exact.high, chance),
+        caution=joined([_caution(exact.high, chance), found.caution], "; "),
+        caveats=[*_caveats(exact.high, chance), *found.caveats],
         evidence=[_confusion(predictions)],
-        settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence),
+        settle=lambda bound: statistics.proportion_to_settle(exact.estimate, bound, confidence, effect=effect),
     )
+    return clustered(result, effect, predictions.known.protocol.cluster)
 
 
 @Probe(
@@ -105,6 +109,7 @@ def macro_f1(predictions: Predictions) -> Result:
         predictions,
         metrics.macro_f1,
         statistics.macro_f1,
+        statistics.macro_f1_of,
         Sentence("F1 of each class by scikit-learn, averaged with equal weight"),
     )
 
@@ -133,6 +138,7 @@ def balanced_accuracy(predictions: Predictions) -> Result:
         predictions,
         metrics.balanced_accuracy,
         statistics.balanced_accuracy,
+        statistics.balanced_accuracy_of,
         Sentence("Recall of each class by scikit-learn, averaged with equal weight"),
         chance=1 / len(predictions.classes),
     )
@@ -166,6 +172,7 @@ def mcc(predictions: Predictions) -> Result:
         predictions,
         metrics.mcc,
         statistics.mcc,
+        statistics.mcc_of,
         Sentence("Matthews correlation by scikit-learn (Gorodkin 2004)"),
         chance=0.0,
     )
@@ -175,6 +182,7 @@ def _of_confusion(
     predictions: Predictions,
     metric: Callable[[ArrayLike, ArrayLike], float],
     interval_of: Callable[..., statistics.Interval],
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     what: str,
     *,
     chance: float | None = None,
@@ -182,18 +190,29 @@ def _of_confusion(
     """A measure that the confusion matrix determines: estimate by scikit-learn, interval over the cells."""
     protocol = predictions.known.protocol
     confusion = confusion_matrix(predictions)
-    interval = interval_of(confusion, protocol.confidence, seed=protocol.seed)
-    return Result(
+    effect = _effect(predictions, statistic)
+    interval = interval_of(confusion, protocol.confidence, effect=effect, seed=protocol.seed)
+    result = Result(
         metric(predictions.labels, predictions.truth),
         interval.low,
         interval.high,
         len(predictions),
-        joined([what, _interval_in_words(confusion)], "; "),
+        joined([what, _interval_in_words(confusion * effect.kept(protocol.confidence))], "; "),
         protocol.confidence,
         interval="approximate",
         caution=_caution(interval.high, chance),
         caveats=_caveats(interval.high, chance),
         evidence=[_class_table(confusion, predictions.classes)],
+    )
+    return clustered(result, effect, predictions.known.protocol.cluster)
+
+
+def _effect(
+    predictions: Predictions, statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> statistics.DesignEffect:
+    """Design effect of a function of the confusion matrix."""
+    return statistics.confusion_effect(
+        predictions.truth, predictions.labels, predictions.known.clusters, statistic, len(predictions.classes)
     )
 
 
@@ -207,7 +226,7 @@ def _caveats(high: float | None, chance: float | None) -> list[str]:
     return [Sentence("The figure is {caution}.", caution=caution)] if caution else []
 
 
-def _interval_in_words(confusion: NDArray[np.int64]) -> str:
+def _interval_in_words(confusion: NDArray[np.float64]) -> str:
     if statistics.too_empty(confusion):
         return Sentence(
             "a class has too few right or wrong answers for a bootstrap, so exact limits of each class's share of "
@@ -257,13 +276,15 @@ def roc_auc(predictions: Predictions) -> Result:
     if sizes.min() < 2:
         name = predictions.classes[int(sizes.argmin())]
         raise NotAssessed(Sentence("class '{name}' has fewer than two test examples; supply more", name=name))
-    interval = statistics.macro_auc(predictions.probabilities, predictions.truth, confidence)
+    clusters = predictions.known.clusters
+    interval = statistics.macro_auc(predictions.probabilities, predictions.truth, confidence, clusters=clusters)
     scores = predictions.probabilities.astype(float)
-    rows: list[list[Cell]] = [
-        [name, *statistics.auc(scores[predictions.truth == c, c], scores[predictions.truth != c, c], confidence)]
-        for c, name in enumerate(predictions.classes)
-    ]
-    return Result(
+    rows: list[list[Cell]] = []
+    for c, name in enumerate(predictions.classes):
+        own = predictions.truth == c
+        sides = None if clusters is None else (clusters[own], clusters[~own])
+        rows.append([name, *statistics.auc(scores[own, c], scores[~own, c], confidence, clusters=sides)])
+    result = Result(
         metrics.roc_auc(scores, predictions.truth),
         interval.low,
         interval.high,
@@ -284,6 +305,11 @@ def roc_auc(predictions: Predictions) -> Result:
                 rows,
             )
         ],
+    )
+    return clustered(
+        result,
+        statistics.area_effect(predictions.probabilities, predictions.truth, clusters),
+        predictions.known.protocol.cluster,
     )
 
 
@@ -330,14 +356,15 @@ def calibration_error(predictions: Predictions) -> Result:
         raise NotAssessed(Sentence("fewer than {smallest} test examples; supply more", smallest=statistics.PER_BIN))
     confidence = predictions.known.protocol.confidence
     stated = predictions.probabilities.max(axis=1).astype(float)
-    error = statistics.calibration_error(stated, predictions.correct, confidence)
+    clusters = predictions.known.clusters
+    error = statistics.calibration_error(stated, predictions.correct, confidence, clusters=clusters)
     diagram = statistics.reliability(stated, predictions.correct)
     right = np.round(diagram.right * diagram.size).astype(int)
     _, low, high = statistics.proportions(right, diagram.size, confidence)
     shown = diagram.size >= SMALLEST_CELL
     points = np.column_stack([diagram.stated, diagram.right, low, high])[shown].tolist()
     sizes = diagram.size[shown].tolist()
-    return Result(
+    result = Result(
         *error,
         len(predictions),
         Sentence(
@@ -371,6 +398,9 @@ def calibration_error(predictions: Predictions) -> Result:
                 }
             ),
         ],
+    )
+    return clustered(
+        result, statistics.calibration_effect(stated, predictions.correct, clusters), predictions.known.protocol.cluster
     )
 
 
@@ -425,7 +455,7 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
     truth, said = np.indices(confusion.shape).reshape(2, -1)
 
     def statistic(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-        counts = matrices.reshape(-1, confusion.size).astype(int)
+        counts = np.rint(matrices.reshape(-1, confusion.size)).astype(int)
         return np.array([value(cells) for cells in counts]).reshape(matrices.shape[:-2])
 
     def value(cells: NDArray[np.int_]) -> float:
@@ -435,10 +465,11 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
             return np.nan
 
     estimate = float(metric(predictions.labels, predictions.truth))
+    effect = _effect(predictions, statistic)
     interval = statistics.confusion_bootstrap(
-        confusion, statistic, protocol.confidence, resamples=OWN_RESAMPLES, seed=protocol.seed
+        confusion, statistic, protocol.confidence, effect=effect, resamples=OWN_RESAMPLES, seed=protocol.seed
     )
-    return Result(
+    result = Result(
         estimate,
         interval.low if np.isfinite(interval.low) else None,
         interval.high if np.isfinite(interval.high) else None,
@@ -455,6 +486,7 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
         caveats=[Sentence("The interval holds for a metric that does not depend on the order of the examples.")],
         evidence=[_confusion(predictions)],
     )
+    return clustered(result, effect, predictions.known.protocol.cluster)
 
 
 @Probe(
@@ -488,12 +520,14 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
     """
     confidence = predictions.known.protocol.confidence
     only_model, only_words, n = statistics.discordant(predictions.correct, word_counts.correct)
-    gain = statistics.paired_difference(only_model, only_words, n, confidence)
+    clusters = predictions.known.clusters
+    effect = statistics.paired_effect(predictions.correct, word_counts.correct, clusters)
+    gain = statistics.paired_difference(only_model, only_words, n, confidence, effect=effect)
     models = ((Sentence("the audited model"), predictions), (Sentence("TF-IDF + logistic regression"), word_counts))
     rows: list[list[Cell]] = [
-        [name, *statistics.proportion(int(answers.correct.sum()), len(answers), confidence)] for name, answers in models
+        [name, *statistics.share(answers.correct, confidence, clusters=clusters)] for name, answers in models
     ]
-    return Result(
+    result = Result(
         *gain,
         len(predictions),
         Sentence("Both models asked about the same test examples; {interval}.", interval=PAIRED),
@@ -510,11 +544,14 @@ def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
                 {
                     Sentence("right only by the model"): only_model,
                     Sentence("right only by counting words"): only_words,
-                    Sentence("p value of no difference (exact McNemar)"): statistics.mcnemar(only_model, only_words),
+                    Sentence("p value of no difference (exact McNemar)"): statistics.mcnemar(
+                        only_model, only_words, effect=effect
+                    ),
                 }
             ),
         ],
     )
+    return clustered(result, effect, predictions.known.protocol.cluster)
 
 
 def _gain_in_words(gain: float) -> str:
@@ -570,9 +607,10 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
     was_right = np.array([sentiment(before.get(key, "")) == key[1] for key in keys], dtype=bool)[shared]
     is_right = predictions.correct[shared]
     fixed, broken, n = statistics.discordant(is_right, was_right)
-    change = statistics.paired_difference(fixed, broken, n, examples.protocol.confidence)
+    effect = statistics.paired_effect(is_right, was_right, examples.take(shared).clusters)
+    change = statistics.paired_difference(fixed, broken, n, examples.protocol.confidence, effect=effect)
     rows = np.flatnonzero(shared)[~is_right & was_right][:EXAMPLES_SHOWN]
-    return Result(
+    result = Result(
         *change,
         n,
         Sentence(
@@ -612,6 +650,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
             ),
         ],
     )
+    return clustered(result, effect, predictions.known.protocol.cluster)
 
 
 def _confusion(predictions: Predictions) -> Evidence:

@@ -27,7 +27,7 @@ from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.methods import FIXED, of_sample
+from audit.probes.methods import FIXED, clustered, of_sample
 from audit.text.adversarial_edits import KINDS, WORD, Edit, apply, edits, vocabulary_of
 from audit.text.lists import seeded
 from audit.text.redaction import SMALLEST_CELL, count, pair_items
@@ -318,20 +318,21 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
     )
     after = scorer.predict([each.after for each in attacked]).on(pool.take(rows))
     needed = np.array([each.queries if each.overturned else np.inf for each in attacked])
-    share = statistics.proportion(int(np.isfinite(needed).sum()), len(rows), protocol.confidence)
-    return Result(
+    effect = statistics.design_effect(np.isfinite(needed), after.known.clusters)
+    share = statistics.proportion(int(np.isfinite(needed).sum()), len(rows), protocol.confidence, effect=effect)
+    result = Result(
         *share,
         len(rows),
         _method(queries, scores, protocol.language),
         protocol.confidence,
         sample=Sentence("attacked texts"),
         ceiling=FIXED if len(rows) >= examples else of_sample(predictions.known),
-        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, protocol.confidence),
+        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, protocol.confidence, effect=effect),
         summary=_summary(attacked, queries),
         caveats=_caveats(int((~long).sum()), examples, queries, protocol.language),
         evidence=[
-            _accuracy(len(drawn), len(rows), after, protocol.confidence),
-            _curve(needed, queries, protocol.confidence),
+            _accuracy(plain, drawn, rows[after.correct], protocol.confidence),
+            _curve(needed, queries, protocol.confidence, after.known.clusters),
             _by_class(after, protocol.confidence),
             _by_kind(attacked),
             Pairs(
@@ -341,6 +342,7 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
             *_medians(attacked),
         ],
     )
+    return clustered(result, effect, protocol.cluster)
 
 
 def _method(queries: int, scores: bool, language: str) -> str:
@@ -430,31 +432,29 @@ def _medians(attacked: Sequence[Attacked]) -> list[Facts]:
     ]
 
 
-def _accuracy(drawn: int, right: int, after: Predictions, confidence: float) -> Table:
+def _accuracy(plain: Predictions, drawn: NDArray[np.int64], withstood: NDArray[np.int64], confidence: float) -> Table:
+    """Of the rows that were drawn: how many are right, and how many still are under attack."""
+    clusters = plain.known.take(drawn).clusters
     return Table(
         Sentence("Accuracy on the texts that were drawn, those answered wrongly from the start among them"),
         [Sentence("texts"), Sentence("accuracy"), Sentence("low"), Sentence("high"), Sentence("n")],
         [
-            [Sentence("as they are"), *statistics.proportion(right, drawn, confidence), drawn],
-            [
-                Sentence("under attack"),
-                *statistics.proportion(int(after.correct.sum()), drawn, confidence),
-                drawn,
-            ],
+            [name, *statistics.share(right, confidence, clusters=clusters), len(drawn)]
+            for name, right in (
+                (Sentence("as they are"), plain.correct[drawn]),
+                (Sentence("under attack"), np.isin(drawn, withstood)),
+            )
         ],
         units=["", SHARE, SHARE, SHARE, ""],
     )
 
 
-def _curve(needed: NDArray[np.float64], queries: int, confidence: float) -> Table:
+def _curve(needed: NDArray[np.float64], queries: int, confidence: float, clusters: NDArray[np.int64] | None) -> Table:
     budgets = [*(budget for budget in BUDGETS if budget < queries), queries]
     return Table(
         Sentence("Share overturned by the number of questions after which the attack is broken off"),
         [Sentence("questions"), Sentence("share overturned"), Sentence("low"), Sentence("high")],
-        [
-            [budget, *statistics.proportion(int((needed <= budget).sum()), len(needed), confidence)]
-            for budget in budgets
-        ],
+        [[budget, *statistics.share(needed <= budget, confidence, clusters=clusters)] for budget in budgets],
         units=["", SHARE, SHARE, SHARE],
     )
 
@@ -462,9 +462,10 @@ def _curve(needed: NDArray[np.float64], queries: int, confidence: float) -> Tabl
 def _by_class(after: Predictions, confidence: float) -> Table:
     rows: list[list[Cell]] = []
     for label, name in enumerate(after.classes):
-        fallen = ~after.correct[after.truth == label]
+        of_class = after.truth == label
+        fallen, clusters = ~after.correct[of_class], after.known.take(of_class).clusters
         shown = len(fallen) >= SMALLEST_CELL
-        interval = statistics.proportion(int(fallen.sum()), len(fallen), confidence) if shown else (None, None, None)
+        interval = statistics.share(fallen, confidence, clusters=clusters) if shown else (None, None, None)
         rows.append([name, *interval, count(len(fallen))])
     columns = [
         Sentence("right answer"),

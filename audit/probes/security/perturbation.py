@@ -27,7 +27,7 @@ from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.methods import CHANGED, PAIRED, of_sample, raised
+from audit.probes.methods import CHANGED, PAIRED, clustered, of_sample, raised
 from audit.text.characters import code, visible
 from audit.text.disturbances import KINDS, STRENGTHS, disturb
 from audit.text.redaction import pair_items
@@ -105,21 +105,29 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
     answers = {strength: scorer.predict(texts[strength]).on(pool) for strength in STRENGTHS}
     lost = {strength: plain.correct & ~answers[strength].correct for strength in STRENGTHS}
     gained = {strength: ~plain.correct & answers[strength].correct for strength in STRENGTHS}
+    effects = {
+        strength: statistics.paired_effect(plain.correct, answers[strength].correct, pool.clusters)
+        for strength in STRENGTHS
+    }
     losses = {
         strength: statistics.paired_difference(
-            int(lost[strength].sum()), int(gained[strength].sum()), len(pool), protocol.confidence
+            int(lost[strength].sum()),
+            int(gained[strength].sum()),
+            len(pool),
+            protocol.confidence,
+            effect=effects[strength],
         )
         for strength in STRENGTHS
     }
     rows: list[list[Cell]] = [
-        [0, Sentence("nothing"), *statistics.proportion(int(plain.correct.sum()), len(pool), protocol.confidence)]
+        [0, Sentence("nothing"), *statistics.share(plain.correct, protocol.confidence, clusters=pool.clusters)]
     ]
     for strength, level in zip(STRENGTHS, about.levels, strict=True):
-        left = statistics.proportion(int(answers[strength].correct.sum()), len(pool), protocol.confidence)
+        left = statistics.share(answers[strength].correct, protocol.confidence, clusters=pool.clusters)
         rows.append([strength, level, *left, *losses[strength]])
     moved = {s: np.abs(answers[s].probabilities - plain.probabilities).max(axis=1) > NOISE for s in STRENGTHS}
     flips = _flips(plain, answers[VERDICT_STRENGTH], lost[VERDICT_STRENGTH], texts[VERDICT_STRENGTH])
-    return Result(
+    result = Result(
         *losses[VERDICT_STRENGTH],
         len(pool),
         Sentence(
@@ -162,6 +170,7 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
             ),
         ],
     )
+    return clustered(result, effects[VERDICT_STRENGTH], protocol.cluster)
 
 
 def _changeable(

@@ -24,7 +24,7 @@ from audit.data.examples import Examples
 from audit.inference.feature_attributions import TOLERANCE, Attribution
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.methods import FIXED
+from audit.probes.methods import FIXED, clustered
 from audit.text.redaction import redact, redact_parts, withheld
 
 TEXTS = 100
@@ -142,9 +142,10 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     }
     failed = np.any(list(checks.values()), axis=0)
     n = len(own)
-    share = statistics.proportion(int(failed.sum()), n, protocol.confidence)
+    effect = statistics.design_effect(failed, examples.take(rows).clusters)
+    share = statistics.proportion(int(failed.sum()), n, protocol.confidence, effect=effect)
     alike = [abs(_rank_correlation(one, other)) for order in orders for one, other in zip(own, order, strict=True)]
-    return Result(
+    result = Result(
         *share,
         n,
         Sentence(
@@ -172,10 +173,11 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
         evidence=[
             *_shown(own, said, predictions.probabilities[rows], examples.take(rows), failed),
             *_attention(scorer, own),
-            _table(checks, failed, protocol.confidence),
+            _table(checks, failed, protocol.confidence, examples.take(rows).clusters),
             Facts.of({Sentence("rank correlation with shuffled weights"): round(float(np.mean(alike)), 3)}),
         ],
     )
+    return clustered(result, effect, protocol.cluster)
 
 
 def _sample(examples: Examples) -> NDArray[np.int64]:
@@ -228,9 +230,14 @@ def _summary(by_name: NDArray[np.float64], by_chance: NDArray[np.float64]) -> st
     )
 
 
-def _table(checks: Mapping[str, NDArray[np.bool_]], failed: NDArray[np.bool_], confidence: float) -> Table:
+def _table(
+    checks: Mapping[str, NDArray[np.bool_]],
+    failed: NDArray[np.bool_],
+    confidence: float,
+    clusters: NDArray[np.int64] | None,
+) -> Table:
     rows: list[list[Cell]] = [
-        [name, *statistics.proportion(int(broken.sum()), len(broken), confidence), int(broken.sum())]
+        [name, *statistics.share(broken, confidence, clusters=clusters), int(broken.sum())]
         for name, broken in {**checks, Sentence("all of them"): failed}.items()
     ]
     return Table(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from audit.core.errors import AuditError
 from audit.core.numbers import is_number
-from audit.core.records import Record, section
+from audit.core.records import FindingRecord, Record, section
 from audit.models.model_card import BEGIN, END, FRONT
 from audit.report.i18n import words
 from audit.report.i18n.words import CARD
@@ -160,10 +160,17 @@ def eval_results(shown: Record) -> list[EvalResult]:
                     "high": finding["high"],
                     "confidence": finding["confidence"],
                     "n": finding["n"],
+                    **_clustered(finding),
                 },
             )
         )
     return results
+
+
+def _clustered(finding: FindingRecord) -> dict[str, object]:
+    """In how many clusters the examples of a finding come, where they do."""
+    found = {"clusters": finding.get("clusters"), "design_effect": finding.get("design_effect")}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 class TrainingEnergy(NamedTuple):

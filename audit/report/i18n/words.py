@@ -138,6 +138,11 @@ GLOSSARY: Mapping[str, tuple[str, str, str]] = {
      "One of the answers that the model can give, such as negative or positive."),
     "group": ("Group", "group|groups",
      "Test examples that share a value in a column of the data, such as the author’s region."),
+    "cluster": ("Cluster", "cluster|clusters",
+     "Test examples that belong together: of one author or item, or nearly the same text. What the model gets wrong in "
+     "one, it often gets wrong in the others, so they say less than as many independent ones."),
+    "design-effect": ("Design effect", "design effect|design effects",
+     "How many times as many examples it takes to know as much, because some belong together."),
     "true-positive-rate": ("True-positive rate", "true-positive rate|true-positive rates",
      "Of the examples that belong to a class, the share that the model puts there."),
     "false-positive-rate": ("False-positive rate", "false-positive rate|false-positive rates",
@@ -234,6 +239,12 @@ SAMPLES: Mapping[str, Counted] = {
     "files": Counted("{n} file", "{n} files"),
     "facts": Counted("{n} fact", "{n} facts"),
 }
+IN_CLUSTERS = "{basis}, some of which belong together ({clusters} clusters)"
+IN_CLUSTERS_ALIKE = "{basis}, some of which belong together ({clusters} clusters, design effect {effect})"
+IN_CLUSTERS_WORTH = (
+    "{basis}, some of which belong together, so that they are worth about {worth} independent ones ({clusters} "
+    "clusters, design effect {effect})"
+)
 YES, NO = "yes", "no"
 UNITS = numbers.FORMS
 MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"
@@ -413,6 +424,8 @@ SETTINGS: Mapping[str, str] = {
     "looks": "the number of planned audits that share the error",
     "seed": "the seed",
     "max_examples": "the number of texts for costly probes",
+    "cluster": "the column of rows that belong together",
+    "near_duplicate": "the likeness from which two texts are near copies",
     "queries": "the number of questions that an attacker may ask",
     "perturbed": "the number of texts for each disturbance",
     "min_group_size": "the size below which a group is not looked at",
@@ -473,6 +486,14 @@ ROWS_ABSENT = Counted(
     "{count} of {rows} rows of the test data has no group, since its id is empty or is not in the file of groups.",
     "{count} of {rows} rows of the test data have no group, since their ids are empty or are not in the file of "
     "groups.",
+)
+ROWS_UNNAMED = Counted(
+    "In {count} of {rows} rows of the test data the column of [data] cluster is empty: it counts by itself.",
+    "In {count} of {rows} rows of the test data the column of [data] cluster is empty: each of them counts by itself.",
+)
+ROWS_ALONE = (
+    "No two rows of the test data have the same author or item in the column of [data] cluster, so each counts by "
+    "itself: is it the right column?"
 )
 SPELLINGS = "In the column “{column}” spellings of one group are read as one: {groups}."
 SPELLED = "“{group}” for {cells}"
@@ -700,6 +721,9 @@ PAGE = {
     "rows_head": "Rows",
     "classes": "Rows of each class",
     "skipped": "Rows left out, by reason",
+    "clusters": "Rows that belong together",
+    "clusters_said": "{shared} share author, item or nearly their text with another row; so there are {number} "
+    "clusters, the largest of {largest} rows",
     "none": "none",
     "unknown": "not recorded",
     "versions": "Software",

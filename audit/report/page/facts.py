@@ -11,7 +11,7 @@ from markupsafe import Markup
 from audit.core.evidence import Table as Rows
 from audit.core.identifiers import base_id
 from audit.core.numbers import SHARE, is_number
-from audit.core.records import Record, section
+from audit.core.records import ClustersRecord, Record, section
 from audit.energy.meter import Power
 from audit.energy.phases import PHASES
 from audit.record.declarations import of_record
@@ -271,10 +271,20 @@ def data(record: Record) -> list[tuple[str, Facts]]:
                 (PAGE["rows_head"], of.get("rows")),
                 (PAGE["classes"], _counts(of.get("classes") or {})),
                 (PAGE["skipped"], _counts(of.get("skipped") or {}) or PAGE["none"]),
+                (PAGE["clusters"], _clusters(of.get("clusters"))),
                 (PAGE["fingerprint"], of.get("fingerprint")),
             )
             parts.append((PAGE.get(role, text.cell(role)), facts))
     return parts
+
+
+def _clusters(clusters: ClustersRecord | None) -> str:
+    """How many rows share an author, item or text, and in how many clusters; empty where none does."""
+    if not clusters or not clusters["shared"]:
+        return ""
+    return PAGE["clusters_said"].format(
+        **{name: text.figure(clusters[name]) for name in ("shared", "number", "largest")}
+    )
 
 
 def versions(record: Record) -> dict[str, str]:

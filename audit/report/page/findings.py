@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypedDict
 
 from markupsafe import Markup
 
+from audit.core import numbers
 from audit.core.evidence import Fact, Facts, from_json
 from audit.core.identifiers import base_id
 from audit.core.numbers import Figures, is_number, is_unit, scale_of
@@ -188,14 +189,25 @@ class FindingView:
 
     @property
     def basis(self) -> str:
-        """How much the figure rests on: 1,821 test examples."""
+        """How much the figure rests on: 1,821 test examples, and in how many clusters they come."""
         sample = self.finding["sample"]
         if not sample:
             return ""
         n = self.finding["n"] or 0  # a number too large to show was left out
         if sample in words.SAMPLES:
-            return counted(words.SAMPLES[sample], n, n=text.figure(n))
-        return f"{text.figure(n)} {text.english(sample.removesuffix('s') if n == 1 else sample)}"
+            basis = counted(words.SAMPLES[sample], n, n=text.figure(n))
+        else:
+            basis = f"{text.figure(n)} {text.english(sample.removesuffix('s') if n == 1 else sample)}"
+        clusters, effect = self.finding.get("clusters"), self.finding.get("design_effect")
+        if not clusters:
+            return basis
+        told = {"basis": basis, "clusters": text.figure(clusters)}
+        if not effect:
+            return words.IN_CLUSTERS.format(**told)
+        told["effect"] = language.numeral(f"{effect:.2f}")
+        if effect <= 1:
+            return words.IN_CLUSTERS_ALIKE.format(**told)
+        return words.IN_CLUSTERS_WORTH.format(**told, worth=language.numeral(numbers.rough(n / effect)))
 
     @property
     def short_result(self) -> str:
@@ -556,7 +568,9 @@ _MOST = 8  # of a kind in one sentence
 def reading(data: Mapping[str, SplitRecord]) -> list[str]:
     """How the data were read where that is not as they stand: rows left out or without groups, and cells of groups."""
     test: SplitRecord = data.get("test") or {}
-    return [*_rows_left_out(data), *_rows_absent(test), *_groups_read(test.get("groups") or {})]
+    return [
+        *_rows_left_out(data), *_rows_absent(test), *_rows_unnamed(test), *_groups_read(test.get("groups") or {}),
+    ]  # fmt: skip
 
 
 def _rows_left_out(data: Mapping[str, SplitRecord]) -> Iterator[str]:
@@ -579,6 +593,16 @@ def _rows_absent(test: SplitRecord) -> Iterator[str]:
     count = test.get("absent")
     if is_number(count):
         yield counted(words.ROWS_ABSENT, int(count), rows=text.figure(test.get("rows") or 0))
+
+
+def _rows_unnamed(test: SplitRecord) -> Iterator[str]:
+    clusters = test.get("clusters")
+    if not clusters:
+        return
+    if count := clusters.get("unnamed"):
+        yield counted(words.ROWS_UNNAMED, int(count), rows=text.figure(test.get("rows") or 0))
+    if not clusters["shared"]:
+        yield words.ROWS_ALONE
 
 
 def _groups_read(groups: Mapping[str, SpellingsRecord]) -> Iterator[str]:
@@ -635,13 +659,20 @@ def _laxer(record: Record) -> Iterator[str]:
     settings = [
         words.SETTING_CHANGED.format(
             name=words.SETTINGS[each["name"]],
-            before=language.numeral(str(each["before"])),
-            now=language.numeral(str(each["now"])),
+            before=_setting(each["before"]),
+            now=_setting(each["now"]),
         )
         for each in former.get("settings", ())
     ]
     if settings:
         yield words.LAXER_SETTINGS.format(settings=words.SEMICOLON.join(settings))
+
+
+def _setting(value: object) -> str:
+    """A value of the policy; a text is a column's name or one of our own words."""
+    if isinstance(value, str):
+        return text.short(value, text.HEADER) or words.PAGE["none"]
+    return language.numeral(str(value))
 
 
 def gate_change(change: GateChangeRecord, unit: str) -> str:

@@ -27,6 +27,7 @@ from audit.inference.scorer import Scorer
 from audit.policy.policy import Finetune
 from audit.probes.privacy import attribute_inference
 from audit.probes.privacy.attribute_inference import PENALTIES, attribute_leakage
+from audit.probes.privacy.blind import folds
 from audit.training.finetune import Recipe, train
 from tests.helpers import TWO, examples, predictions
 
@@ -296,3 +297,39 @@ def test_a_model_that_learnt_the_group_is_found_out(tmp_path: Path) -> None:
     found = {name: attribute_leakage(scorer, scorer.predict(texts).on(about), name) for name in groups}
     assert judge(found["first"], GATE)[0] is Verdict.FAIL
     assert judge(found["whim"], Gate(max=0.20))[0] is Verdict.PASS
+
+
+def test_nobody_learns_from_an_author_whose_other_texts_are_asked_about() -> None:
+    """A style that is each author's own names the group of texts by the same author, and of no others."""
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(60), 5)
+    group = (np.arange(60) % 2)[clusters]
+    style = rng.normal(size=(60, 40))[clusters]
+    labels = rng.integers(0, 2, len(group))
+    about = examples(labels, texts=_texts(len(group), rng))
+    features = attribute_inference.embedding_features(style.astype(np.float32), about)
+    split = attribute_inference.named(features, group, 0)
+    whole = attribute_inference.named(features, group, 0, clusters)
+    assert balanced_accuracy_score(group, split) > 0.9
+    assert balanced_accuracy_score(group, whole) < 0.7
+
+
+def test_folds_keep_authors_together_and_groups_in_their_shares() -> None:
+    rng = np.random.default_rng(1)
+    clusters = rng.integers(0, 150, 1_000)
+    side = rng.random(1_000) < 0.3
+    asked = np.zeros(1_000, dtype=int)
+    for fit, rest in folds(side, 0, clusters):
+        assert not set(clusters[fit]) & set(clusters[rest])
+        assert side[rest].mean() == pytest.approx(0.3, abs=0.06)
+        asked[rest] += 1
+    assert (asked == 1).all()
+
+
+def test_a_group_of_few_authors_is_not_assessed() -> None:
+    rng = np.random.default_rng(2)
+    group = np.repeat([0, 1], 100)
+    about = _about(group, rng)
+    about = replace(about, clusters=np.where(group == 0, np.arange(200), 200 + np.arange(200) % 7))
+    with pytest.raises(NotAssessed, match=r"'g' come in fewer than 10 clusters"):
+        _measure(about, _noise(group, rng))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -310,3 +311,21 @@ def test_one_false_alarm_in_a_thousand_is_told_only_with_enough_others() -> None
 
     assert levels(9_999) == [0.01]
     assert levels(10_000) == [0.01, 0.001]
+
+
+def test_the_blind_baseline_does_not_know_members_by_their_authors_other_texts() -> None:
+    """Each author has words of their own: they tell whose text it is, not whether it was trained on."""
+    rng = np.random.default_rng(0)
+    author = np.repeat(np.arange(60), 5)
+    texts = [f"{i} {' '.join(rng.choice([f'own{a}x{w}' for w in range(4)], 6))}" for i, a in enumerate(author)]
+    member = (author % 2).astype(bool)
+    about = examples(np.ones(300), texts=texts)
+    alone = blind.blind_auc(about, member, 0.95, 0)
+    together = blind.blind_auc(replace(about, clusters=author), member, 0.95, 0)
+    assert alone is not None
+    assert together is not None
+    assert alone.low > 0.9
+    assert together.low < 0.5
+    assert together.high - together.low > 0.1
+    few = replace(about, clusters=np.where(member, author, author % 8))
+    assert blind.blind_auc(few, member, 0.95, 0) is None

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import ArrayLike
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -349,3 +355,57 @@ def test_the_reliability_diagram_holds_bins_of_ten_examples_and_more() -> None:
 def test_too_few_answers_for_a_bin_are_not_assessed() -> None:
     with pytest.raises(NotAssessed, match="fewer than 20"):
         quality.calibration_error(_stated(19, 4))
+
+
+# ---- rows that belong together
+
+
+def _of_authors(sorted_by: str = "", **protocol: Any) -> Predictions:
+    """Ten rows of each of 150 authors, every sixth of whom is misread in all of them."""
+    rng = np.random.default_rng(0)
+    authors = np.repeat(np.arange(150), 10)
+    truth = rng.integers(0, 2, 1_500)
+    right = authors % 6 != 0
+    order = {"": rng.permutation(1_500), "author": np.arange(1_500), "error": np.argsort(right, kind="stable")}[
+        sorted_by
+    ]
+    known = examples(truth[order], groups={"group": [str(each) for each in right[order]]}, **protocol)
+    if sorted_by != "error":
+        known = replace(known, subgroups={})
+    return predictions(np.where(right, truth, 1 - truth)[order], known)
+
+
+def test_errors_that_go_along_with_the_rows_are_told_until_their_column_is_named() -> None:
+    told = quality.accuracy(_of_authors("author"))
+    assert "name the column with [data] cluster" in told.caution
+    (caveat,) = told.caveats
+    assert "p = 0.0005" in caveat
+    # Nine of ten neighbours are of one author, and eight of ten neighbours but one.
+    effect = float(caveat.partition("at least about ")[2].partition(")")[0])
+    assert effect == pytest.approx(1 + 2 * (0.9 + 0.8), abs=0.3)
+    assert judge(told, Gate(min=0.5)) == (Verdict.PASS, told.caution)
+    for quiet in (_of_authors(), _of_authors("author", cluster="who"), _of_authors("error")):
+        found = quality.accuracy(quiet)
+        assert (found.caution, list(found.caveats)) == ("", [])
+
+
+def test_near_copies_that_stand_together_are_no_sign_of_authors() -> None:
+    made = _of_authors("author")
+    known = replace(made.known, clusters=np.repeat(np.arange(150), 10))
+    assert quality.accuracy(replace(made, examples=known)).caution == ""
+
+
+def test_few_rows_have_no_order_to_speak_of() -> None:
+    assert quality.accuracy(predictions([0, 1], examples([0, 1]))).caution == ""
+
+
+@pytest.mark.slow("learns from 25,000 reviews", seconds=25)
+def test_reviews_of_one_film_stand_together_in_imdb(real_data: Path) -> None:
+    train, test = (pd.read_parquet(real_data / f"imdb_{role}.parquet") for role in ("train", "test"))
+    words = HashingVectorizer(n_features=2**16)
+    model = SGDClassifier(random_state=0).fit(words.transform(train["text"]), train["label"])
+    said = model.predict(words.transform(test["text"])) == "positive"
+    known = examples(test["label"] == "positive", texts=list(test["text"]))
+    assert quality.accuracy(predictions(said, known)).caution
+    order = np.random.default_rng(0).permutation(len(known))
+    assert not quality.accuracy(predictions(said[order], known.take(order))).caution

@@ -50,12 +50,16 @@ def body(written: str) -> str:
 
 
 def test_what_is_written_is_read_back_equal(tmp_path: Path) -> None:
-    value = record(finding(), finding("quality.macro_f1", estimate=0.79, low=0.77, high=0.81, title="Macro F1"), odds())
+    clustered: dict[str, Any] = {"clusters": 412, "design_effect": 1.4}
+    value = record(
+        finding(**clustered), finding("quality.macro_f1", estimate=0.79, low=0.77, high=0.81, title="Macro F1"), odds()
+    )
     found = loaded(card.write(value, None, "README.md"), tmp_path)
     assert found.data.eval_results == card.eval_results(text.shown(value))
     first = found.data.eval_results[0]
     assert (first.metric_type, first.metric_value, first.dataset_name) == ("accuracy", 0.8, "test.csv")
-    assert {"low": 0.78, "high": 0.82, "confidence": 0.95, "n": 1821}.items() <= first.metric_args.items()
+    assert {"low": 0.78, "high": 0.82, "confidence": 0.95, "n": 1821, **clustered}.items() <= first.metric_args.items()
+    assert "clusters" not in found.data.eval_results[1].metric_args
     assert found.data.model_name == "small-bert"
     carbon = found.data.to_dict()["co2_eq_emissions"]
     # The Hub counts grams, the record kilograms.

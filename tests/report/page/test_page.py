@@ -56,6 +56,11 @@ def finding(id: str = "quality.accuracy", verdict: str = "pass", **more: Any) ->
     return value | more
 
 
+def finding_of(**more: Any) -> Any:
+    """The same as this version records it."""
+    return former.finding(finding()) | more
+
+
 def unmeasured(id: str, verdict: str, reason: str, **more: Any) -> Any:
     nothing: dict[str, Any] = {
         "estimate": None,
@@ -547,6 +552,34 @@ def test_a_loosened_gate_stands_on_top_of_the_page() -> None:
     assert "gates were loosened" in report_files.as_file(
         record(finding(), baseline=FORMER | {"gates": gates}), "summary.md"
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"clusters": 412, "design_effect": 1.4},
+            "together, so that they are worth about 1,300 independent ones (412 cl",
+        ),
+        (
+            {"clusters": 412, "design_effect": 1},
+            "test examples, some of which belong together (412 clusters, design effect 1.00)",
+        ),
+        ({"clusters": 412}, "1,821 test examples, some of which belong together (412 clusters)"),
+    ],
+)
+def test_what_examples_that_belong_together_are_worth_is_told_beside_the_figure(more: Any, said: str) -> None:
+    lifted = former.lifted(record(finding()))
+    lifted["findings"] = [finding_of(**more)]
+    fits_the_schema(lifted)
+    assert said in page(lifted).text
+    assert "of which belong together" not in page(record(finding())).text
+
+
+def test_a_column_of_authors_that_is_named_no_more_stands_on_top_of_the_page() -> None:
+    settings = [{"name": "cluster", "before": "author", "now": ""}]
+    found = page(record(finding(), baseline=FORMER | {"settings": settings}))
+    assert "the column of rows that belong together was author and is none" in found.text
 
 
 def compared(change: str, then: float | None, now: float | None, **more: Any) -> dict[str, Any]:
