@@ -39,7 +39,7 @@ def lines(audit: Record) -> Iterator[str]:
     width = max(len(each["id"]) for each in found)
     for each in found:
         if outcome := each.get("outcome"):
-            yield f"{outcome.upper():<13} {each['id']:<{width}}  {figure(each)} {each['title'].lower()}"
+            yield f"{outcome.upper():<13} {each['id']:<{width}}  {figure(each):<28} {each['title']}{deciding(each)}"
         else:
             yield f"{'NOT ASSESSED':<13} {each['id']:<{width}}  {sentence(each['reason'])}"
 
@@ -72,6 +72,13 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Iterator
             for i in kept
         ]
         yield f"| {' | '.join(cells)} |"
+
+
+def deciding(finding: FindingRecord) -> str:
+    """Which of several parts have a claim refuted or not settled; empty where it is supported."""
+    outcome = finding.get("outcome")
+    parts = [str(row[0]) for table in tables(finding, "Parts") for row in table.rows if row[-1] == outcome]
+    return f" ({'; '.join(parts)})" if parts and outcome != "supported" else ""
 
 
 def measured(finding: FindingRecord) -> str:
