@@ -171,7 +171,9 @@ def transfer_learning(
         ),
         evidence=[
             Curves(
-                Sentence("Accuracy (upwards) against the number of training examples (to the right)"),
+                Sentence(
+                    "Accuracy (upwards) against the number of training examples (to the right, each step a multiple)"
+                ),
                 [
                     Curve(name, [[size, *_accuracy(made[size], confidence)] for size in sorted(made)])
                     for name, made in curves.items()
