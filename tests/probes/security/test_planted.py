@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from audit import Gate, Verdict, judge
 from audit.core.cache import Cache
-from audit.core.measurement import Result
+from audit.core.measurement import Measurement
 from audit.core.progress import Progress
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
@@ -49,7 +49,7 @@ class Trained:
     def on(self, examples: Examples) -> Scorer:
         return Scorer(train(RECIPE, examples, *self.work), *self.work)
 
-    def scanned(self, model: Scorer, examples: Examples | None, by_recipe: bool = False) -> Result:
+    def scanned(self, model: Scorer, examples: Examples | None, by_recipe: bool = False) -> Measurement:
         def retrain(rows: NDArray[np.bool_]) -> Scorer:
             assert examples is not None
             return Scorer(without_rows(RECIPE, examples, rows, *self.work), *self.work)
@@ -70,7 +70,7 @@ def trained(real_data: Path, cache: Path) -> Trained:
     return Trained(real_data, cache)
 
 
-def listed(found: Result) -> list[int]:
+def listed(found: Measurement) -> list[int]:
     """Row numbers, from 0."""
     return [row[0] - 1 for table in found.tables[2:] for row in cells(table)]
 
