@@ -6,7 +6,8 @@ trains none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,12 +29,17 @@ from audit.inference.attention import Attention
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.models.model import FineTuning, Model
+from audit.policy.policy import ScratchPolicy
 from audit.training import pretrain
-from audit.training.finetune import Recipe, train
+from audit.training.finetune import Recipe, steps_for, train
 from audit.training.reference_models import LinearModel
 
+FEWEST = 50  # rows of the smallest part of a learning curve
 PARTS = (1 / 16, 1 / 4, 1.0)  # of the training data
 PART = 1 / 4  # the part on which layers are frozen and learning rates tried
+# A part so small that the recipe's epochs are a few steps is gone through more often: to tune on few examples takes
+# more epochs, not fewer steps (Mosbach et al., ICLR 2021, section 6).
+STEPS = 60
 SEEDS = 3
 # Of the pretraining's learning rate; the largest is the rate itself.
 RATES = (1.0, 0.3, 0.1, 0.03)
@@ -49,6 +55,8 @@ class Changes(TypedDict, total=False):
     train: str
     initialise: str
     learning_rate: float
+    warmup_ratio: float
+    epochs: float
 
 
 class _Seeded(Changes, total=False):
@@ -75,6 +83,8 @@ class Experiments:
         The same for the pretrained encoder that the policy names; None without one.
     pretraining_rate : float or None
         As the policy gives it.
+    scratch : ScratchPolicy
+        What models from random weights have of their own.
     members : Examples or None
         What the audited model was trained on, and so are the others.
     test : Examples
@@ -96,6 +106,7 @@ class Experiments:
     recipe: Recipe | None
     encoder: Recipe | None
     pretraining_rate: float | None
+    scratch: ScratchPolicy
     members: Examples | None
     test: Examples
     linear: LinearModel | None
@@ -108,21 +119,25 @@ class Experiments:
     progress: Progress
     used: list[FineTuning] = field(default_factory=list)
 
-    def learning_curves(self) -> tuple[dict[int, Runs], dict[int, Runs], Figures | None]:
-        """Models from pretrained and from random weights by size of the training data, and what pretraining took."""
-        encoder = self._encoder
-        curves = [
-            {
-                len(rows): self._runs(encoder, rows, train="all", initialise=start)
-                for rows in (self._part(share) for share in PARTS)
-            }
-            for start in ("pretrained", "scratch")
-        ]
-        return curves[0], curves[1], self._pretraining.get("energy")
+    def learning_curves(self) -> tuple[dict[int, Runs], dict[int, Runs], dict[int, Trained], Figures | None]:
+        """Models by size of the training data: from pretrained and random weights, and linear; what pretraining took.
+
+        The linear model has no entry where a part holds too little to train it.
+        """
+        encoder, parts = self._encoder, self._parts[::-1]  # what decides comes first, should the time run out
+        pretrained, scratch = (
+            {len(rows): self._runs(encoder, rows, **self._longer(encoder, rows, start)) for rows in parts}
+            for start in (_TUNED, self._random)
+        )
+        linear = {}
+        for rows in parts:
+            with suppress(NotAssessed):
+                linear[len(rows)] = self._counted(LinearModel(rows, self.cache, self.meter))
+        return pretrained, scratch, linear, self._pretraining.get("energy")
 
     def frozen_layers(self) -> dict[str, Runs]:
         """Pretrained models by which of their layers were trained; last layers only as far as there are such."""
-        encoder, rows, made = self._encoder, self._part(PART), {}
+        encoder, rows, made = self._encoder, self._quarter, {}
         for layers in FROZEN:
             try:
                 made[layers] = self._runs(encoder, rows, train=layers, initialise="pretrained")
@@ -141,7 +156,7 @@ class Experiments:
         NotAssessed
             If that is not known.
         """
-        encoder, rows = self._encoder, self._part(PART)
+        encoder, rows = self._encoder, self._quarter
         own = self.pretraining_rate or self._pretraining.get("recipe", {}).get("learning_rate")
         if not own:
             raise NotAssessed(
@@ -160,31 +175,33 @@ class Experiments:
             raise NotAssessed(str(error).removesuffix(".")) from None
         return made, rates[0]
 
-    def recurrent(self) -> tuple[Trained, Trained]:
-        """A Transformer and a recurrent network from random weights, trained on the same texts."""
-        return self._from_scratch, self._recurrent
+    def recurrent(self) -> tuple[Runs, Runs]:
+        """Transformers and recurrent networks from random weights, trained on the same texts."""
+        recipe = self._recipe
+        made_anew = recipe.base is None or recipe.settings.initialise == "scratch"
+        return self._runs(recipe, self._all, **({} if made_anew else self._random)), self._recurrent
 
-    def deep_and_linear(self) -> tuple[dict[str, Trained], Trained]:
-        """Deep models, the audited one first, and logistic regression on word counts."""
-        scorer = self._audited
-        deep = {"the audited model": Trained(self._said(scorer), scorer.model.training)}
-        if self.encoder is not None:
-            deep["the pretrained encoder, fine-tuned"] = self._pretrained
+    def deep_and_linear(self) -> tuple[dict[str, Runs], Trained]:
+        """Deep models by kind, that of the audited one first, and logistic regression on word counts."""
+        deep: dict[str, Runs] = {kind: tuple(map(self._asked, scorers)) for kind, scorers in self._deep.items()}
         if self.recipe is not None:
-            deep["a recurrent network"] = self._recurrent
-        return deep, Trained(self._words.predict(self.test.texts).on(self.test), self._words.training)
+            deep[Sentence("recurrent networks")] = self._recurrent
+        return deep, self._counted(self._words)
 
-    def generalisation(self) -> tuple[dict[str, list[Predictions]], list[Predictions], list[str], list[int]]:
-        """Answers of deep models and the linear one, at home and elsewhere; names, and how many rows were left out."""
-        scorers = {"the audited model": self._audited}
-        if self.encoder is not None and self.elsewhere:
-            scorers["the pretrained encoder, fine-tuned"] = self.score(self._model(self._encoder, self._all))
-        away = [each.examples for each in self.elsewhere]
+    def generalisation(
+        self,
+    ) -> tuple[dict[str, list[list[Predictions]]], list[Predictions], list[str], list[int]]:
+        """Answers of deep models by kind and training, and of the linear one: each at home and elsewhere.
+
+        Then the names of the data sets from elsewhere, and how many rows of each were left out.
+        """
+        texts = [self.test, *(each.examples for each in self.elsewhere)]
         deep = {
-            name: [scorer.predict(of.texts).on(of) for of in (self.test, *away)] for name, scorer in scorers.items()
+            kind: [[scorer.predict(of.texts).on(of) for of in texts] for scorer in scorers]
+            for kind, scorers in (self._deep.items() if self.elsewhere else ())
         }
-        linear = [self._words.predict(of.texts).on(of) for of in (self.test, *away)]
-        names = [Path(each.source).stem for each in away]
+        linear = [self._words.predict(of.texts).on(of) for of in texts]
+        names = [Path(of.source).stem for of in texts[1:]]
         return deep, linear, names, [each.left_out for each in self.elsewhere]
 
     def steps(self) -> Steps:
@@ -240,29 +257,52 @@ class Experiments:
         found = read_json(base / pretrain.RECORD) if base is not None else None
         return cast("pretrain.Record", found) if isinstance(found, dict) else {}
 
-    def _part(self, share: float) -> Examples:
-        """A random part of the training data; a smaller one is part of each larger one."""
+    @property
+    def _parts(self) -> list[Examples]:
+        """Random parts of the training data, from small to large; each is part of the next."""
+        sizes = [round(share * len(self._all)) for share in PARTS]
+        return [self._part(size) for size in ([FEWEST] if sizes[0] > FEWEST else []) + sizes]
+
+    @property
+    def _quarter(self) -> Examples:
+        return self._part(round(PART * len(self._all)))
+
+    def _part(self, size: int) -> Examples:
         order = np.random.default_rng(self.test.protocol.seed).permutation(len(self._all))
-        return self._all.take(np.sort(order[: round(share * len(order))]))
+        return self._all.take(np.sort(order[:size]))
+
+    def _longer(self, recipe: Recipe, rows: Examples, start: Changes) -> Changes:
+        """With more epochs for a small part, so that it takes `STEPS` steps, or as many as the quarter."""
+        settings = recipe.settings
+        least = min(STEPS, steps_for(settings, len(self._quarter)))
+        if steps_for(settings, len(rows)) >= least:
+            return start
+        return {**start, "epochs": float(np.ceil(least / np.ceil(len(rows) / settings.batch_size)))}
+
+    @property
+    def _random(self) -> Changes:
+        """What starts from random weights, by settings that suit them."""
+        own = cast("Changes", self.scratch.model_dump(exclude_none=True))
+        return {"train": "all", "initialise": "scratch", **own}
 
     def _runs(self, recipe: Recipe, rows: Examples, **settings: Unpack[Changes]) -> Runs:
         """Models of one recipe from several seeds."""
-        seeds = range(recipe.settings.seed, recipe.settings.seed + SEEDS)
-        return tuple(self._trained(recipe, rows, seed=seed, **settings) for seed in seeds)
+        return tuple(map(self._asked, self._scorers(recipe, rows, **settings)))
 
-    def _trained(self, recipe: Recipe, rows: Examples, **settings: Unpack[_Seeded]) -> Trained:
-        model = self._model(recipe, rows, **settings)
-        return Trained(self._said(self.score(model)), model.training)
+    def _scorers(self, recipe: Recipe, rows: Examples, **settings: Unpack[Changes]) -> Iterator[Scorer]:
+        """Scorers of such models, each as soon as it is trained."""
+        for i in range(SEEDS):
+            changed = _changed(recipe, seed=recipe.settings.seed + i, **settings)
+            model = train(changed, rows, self.cache, self.meter, self.progress, phase=PHASE)
+            assert model.training is not None
+            self.used.append(model.training)
+            yield self.score(model)
 
-    def _model(self, recipe: Recipe, rows: Examples, **settings: Unpack[_Seeded]) -> Model:
-        changed = replace(recipe, settings=recipe.settings.model_copy(update={"validation": 0.0, **settings}))
-        model = train(changed, rows, self.cache, self.meter, self.progress, phase=PHASE)
-        assert model.training is not None
-        self.used.append(model.training)
-        return model
+    def _asked(self, scorer: Scorer) -> Trained:
+        return Trained(scorer.predict(self.test.texts).on(self.test), scorer.model.training)
 
-    def _said(self, scorer: Scorer) -> Predictions:
-        return scorer.predict(self.test.texts).on(self.test)
+    def _counted(self, words: LinearModel) -> Trained:
+        return Trained(words.predict(self.test.texts).on(self.test), words.training)
 
     @property
     def _recipe(self) -> Recipe:
@@ -273,19 +313,31 @@ class Experiments:
         return self.recipe
 
     @cached_property
-    def _from_scratch(self) -> Trained:
-        """The audited model, where the recipe made it from random weights; else one that is."""
-        recipe, training = self._recipe, self._audited.model.training
-        if training is not None and (recipe.base is None or recipe.settings.initialise == "scratch"):
-            return Trained(self._said(self._audited), training)
-        return self._trained(recipe, self._all, initialise="scratch")
+    def _deep(self) -> dict[str, tuple[Scorer, ...]]:
+        """Scorers of deep models by kind: several trainings of each, and the audited one where it was only loaded."""
+        audited = self._audited
+        deep: dict[str, tuple[Scorer, ...]] = {}
+        if self.recipe is None or audited.model.training is None:
+            deep[Sentence("the audited model, this training")] = (audited,)
+        if self.recipe is not None:
+            deep[Sentence("models by the policy's recipe")] = tuple(self._scorers(self.recipe, self._all))
+        if self.encoder is not None and (
+            self.recipe is None or _changed(self.encoder, **_TUNED) != _changed(self.recipe)
+        ):
+            tuned = self._scorers(self.encoder, self._all, **_TUNED)
+            deep[Sentence("the pretrained encoder, fine-tuned")] = tuple(tuned)
+        return deep
 
     @cached_property
-    def _recurrent(self) -> Trained:
-        """The recurrent network, which is the one of `audit.experiments.alternatives`."""
+    def _recurrent(self) -> Runs:
+        """Recurrent networks, which are those of `audit.experiments.alternatives`."""
         of = self._recipe
-        return self._trained(recurrent_recipe(of.settings, of.max_length, of.device), self._all)
+        return self._runs(recurrent_recipe(of.settings, of.max_length, of.device), self._all)
 
-    @cached_property
-    def _pretrained(self) -> Trained:
-        return self._trained(self._encoder, self._all, initialise="pretrained")
+
+_TUNED: Changes = {"train": "all", "initialise": "pretrained"}
+
+
+def _changed(recipe: Recipe, **settings: Unpack[_Seeded]) -> Recipe:
+    """A recipe with other settings, for which no example is held out."""
+    return replace(recipe, settings=recipe.settings.model_copy(update={"validation": 0.0, **settings}))

@@ -247,6 +247,13 @@ class TransferPolicy(_Section):
     label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
 
 
+class ScratchPolicy(_Section):
+    """What a recipe from random weights has of its own, where that of a pretrained model would leave them at chance."""
+
+    learning_rate: float | None = Field(None, gt=0)
+    warmup_ratio: float | None = Field(None, ge=0, lt=1)
+
+
 class ClaimsPolicy(_Section):
     """What `suites/claims/` needs to put the document's claims to the test."""
 
@@ -254,6 +261,9 @@ class ClaimsPolicy(_Section):
     revision: str | None = None
     pretraining_rate: float | None = Field(
         None, gt=0, description="learning rate of its pretraining; absent: read from the file beside it"
+    )
+    scratch: ScratchPolicy = Field(
+        default_factory=ScratchPolicy, description="of models from random weights beside it; absent: as in the recipe"
     )
     transfer: tuple[TransferPolicy, ...] = Field((), strict=False)
 

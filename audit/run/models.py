@@ -279,8 +279,9 @@ class Models:
             for each in settings.transfer
         ]
         self._experiments = Experiments(
-            self.recipe, encoder, settings.pretraining_rate, inputs.members, inputs.test_data, self._linear, audited,
-            self.scorer, elsewhere, resources.device, resources.cache, resources.meter, resources.progress,
+            self.recipe, encoder, settings.pretraining_rate, settings.scratch, inputs.members,
+            inputs.test_data, self._linear, audited, self.scorer, elsewhere, resources.device, resources.cache,
+            resources.meter, resources.progress,
         )  # fmt: skip
         return self._experiments
 

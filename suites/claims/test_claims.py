@@ -13,12 +13,6 @@ def test_transfer_learning(audit, experiments):
     audit.check(claims.transfer_learning(*experiments.learning_curves()))
 
 
-@pytest.mark.measures("claims.frozen_layers")
-def test_frozen_layers(audit, experiments):
-    """Sections 2.1 and 3.2: most layers can be frozen, which saves most of the cost."""
-    audit.check(claims.frozen_layers(experiments.frozen_layers()))
-
-
 @pytest.mark.measures("claims.recurrent")
 def test_recurrent(audit, experiments):
     """Section 2.2: Transformers are better than recurrent networks, above all on long texts."""
@@ -37,16 +31,22 @@ def test_generalisation(audit, experiments):
     audit.check(claims.generalisation(*experiments.generalisation()))
 
 
-@pytest.mark.measures("claims.parallel_training")
-def test_parallel_training(audit, experiments, test_data):
-    """Section 2.2: Transformers train on all positions of a text at once, recurrent networks do not."""
-    audit.check(claims.parallel_training(experiments.steps(), test_data.protocol.confidence))
+@pytest.mark.measures("claims.frozen_layers")
+def test_frozen_layers(audit, experiments):
+    """Sections 2.1 and 3.2: most layers can be frozen, which saves most of the cost."""
+    audit.check(claims.frozen_layers(experiments.frozen_layers()))
 
 
 @pytest.mark.measures("claims.learning_rate")
 def test_learning_rate(audit, experiments):
     """Sections 3.2 and 8: fine-tuning takes a lower learning rate than pretraining."""
     audit.check(claims.learning_rate(*experiments.learning_rates()))
+
+
+@pytest.mark.measures("claims.parallel_training")
+def test_parallel_training(audit, experiments, test_data):
+    """Section 2.2: Transformers train on all positions of a text at once, recurrent networks do not."""
+    audit.check(claims.parallel_training(experiments.steps(), test_data.protocol.confidence))
 
 
 @pytest.mark.measures("claims.attention_formula")

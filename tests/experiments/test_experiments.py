@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,16 @@ from audit.core.errors import AuditError
 from audit.core.progress import Progress
 from audit.energy.meter import Meter
 from audit.experiments import steps
+from audit.experiments.claims import Experiments
+from audit.inference.scorer import Scorer
+from audit.models.model import FineTuning, Model
+from audit.policy.policy import Finetune, ScratchPolicy
+from audit.training import finetune
+from audit.training.finetune import Job, Recipe, train
+from audit.training.reference_models import LinearModel
 from tests.conftest import CLASSES, write_csv
 from tests.helpers import ROOT, english, examples, recorded
+from tests.training.test_reference_models import reviews
 
 SUITES = ROOT / "suites"
 WritePolicy = Callable[..., Path]
@@ -114,6 +125,104 @@ data = "elsewhere.csv"
         assert again[name]["estimate"] == found[name]["estimate"], name
     page = (pytester.path / "reports" / "report.html").read_text("utf-8")
     assert "The document’s claims" in page
+
+
+def experiments(encoder: Path, folder: Path, rows: int = 960) -> Experiments:
+    """On reviews, with an encoder of two layers; random weights at three times the learning rate."""
+    settings = Finetune(epochs=1, batch_size=32, learning_rate=1e-3, validation=0.0)
+    recipe = Recipe(str(encoder), encoder, None, True, settings, 24, "cpu")
+    train_on, test, cache, meter, progress = (
+        reviews("train", rows), reviews("test", 60), Cache(folder), Meter("DEU"), Progress(),
+    )  # fmt: skip
+
+    def score(model: Model) -> Scorer:
+        return Scorer(model, cache, meter, progress)
+
+    def audited() -> Scorer:
+        raise AssertionError("the audited model is not asked for")
+
+    scratch = ScratchPolicy(learning_rate=3e-3, warmup_ratio=0.1)
+    return Experiments(
+        recipe, recipe, None, scratch, train_on, test, LinearModel(train_on, cache, meter), audited, score, [], "cpu",
+        cache, meter, progress,
+    )  # fmt: skip
+
+
+def learn(encoder: Path, folder: Path) -> None:
+    experiments(encoder, folder).learning_curves()
+
+
+@pytest.mark.slow("trains 24 small models in two processes, one of which is killed", seconds=40)
+def test_learning_curves_that_were_killed_go_on_with_the_next_training(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=learn, args=(encoder, tmp_path))
+    process.start()
+
+    def kept() -> dict[str, bytes]:
+        known = [path for path in (tmp_path / "models").glob("*.json") if path.with_suffix("").is_dir()]
+        return {path.name: path.read_bytes() for path in known}
+
+    until = time.monotonic() + 240
+    while len(kept()) < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    before = kept()
+    assert 3 <= len(before) < 24
+
+    jobs, into = [], finetune.train_into
+
+    def counted(folder: Path, job: Job, *rest: Any) -> FineTuning:
+        jobs.append(job)
+        return into(folder, job, *rest)
+
+    monkeypatch.setattr(finetune, "train_into", counted)
+    going_on = experiments(encoder, tmp_path)
+    pretrained, scratch, linear, _ = going_on.learning_curves()
+    assert len(before) + len(jobs) == 24
+    after = kept()
+    assert len(after) == 24
+    assert {name: after[name] for name in before} == before
+    # Time and electricity are those of the trainings that were kept.
+    first = pretrained[960][0].training
+    assert first is not None
+    assert first["energy"]["seconds"] in {json.loads(sealed)["energy"]["seconds"] for sealed in before.values()}
+    assert set(pretrained) == set(scratch) == set(linear) == {50, 60, 240, 960}
+    # What is small takes as many steps as the quarter, random weights have their own rate, and parts are nested.
+    assert {(each["examples"], each["steps"]) for each in going_on.used} == {(50, 8), (60, 8), (240, 8), (960, 30)}
+    own = {
+        tuple(each["recipe"][name] for name in ("initialise", "learning_rate", "warmup_ratio"))
+        for each in going_on.used
+    }
+    assert own == {("pretrained", 1e-3, 0.0), ("scratch", 3e-3, 0.1)}
+    texts = {len(job.examples): set(job.examples.texts) for job in jobs}
+    assert texts[50] <= texts[60] <= texts[240] <= texts[960]
+    # And nothing is left to train.
+    jobs.clear()
+    again = experiments(encoder, tmp_path)
+    assert [run.training for run in again.learning_curves()[0][240]] == [run.training for run in pretrained[240]]
+    assert jobs == []
+
+
+@pytest.mark.slow("trains a few small models", seconds=20)
+def test_a_kind_of_model_is_trained_from_several_seeds_and_once_where_it_is_the_encoders(
+    encoder: Path, tmp_path: Path
+) -> None:
+    made = experiments(encoder, tmp_path, rows=96)
+    model = train(made.recipe, made.members, made.cache, made.meter, made.progress)  # type: ignore[arg-type]
+    audited = Scorer(model, made.cache, made.meter, made.progress)
+    deep, _ = replace(made, audited=lambda: audited).deep_and_linear()
+    # The recipe tunes the encoder itself: one kind, of which the audited model is the first.
+    assert {kind: len(runs) for kind, runs in deep.items()} == {
+        "models by the policy's recipe": 3,
+        "recurrent networks": 3,
+    }
+    assert deep["models by the policy's recipe"][0].training == model.training
+    # A model that was only loaded is judged by itself.
+    loaded = Scorer(replace(model, training=None), made.cache, made.meter, made.progress)
+    deep, _ = replace(made, audited=lambda: loaded, recipe=None, encoder=None).deep_and_linear()
+    assert {kind: len(runs) for kind, runs in deep.items()} == {"the audited model, this training": 1}
 
 
 def test_what_is_missing_is_named(pytester: pytest.Pytester, cache: Path, write_policy: WritePolicy) -> None:

@@ -385,8 +385,10 @@ def _transfer_learning(_: Path) -> Case:
     seconds = {100: 1.0, 400: 4.0, 1600: 16.0}
     scratch = {size: claims.runs(0.7, took, start=10) for size, took in seconds.items()}
 
+    rest = {"scratch": scratch, "linear": {400: claims.trained(0.65, 30), 1600: claims.trained(0.8, 31)}}
+
     def pretrained(right: float) -> dict[str, Any]:
-        return {"pretrained": {size: claims.runs(right, took) for size, took in seconds.items()}, "scratch": scratch}
+        return {"pretrained": {size: claims.runs(right, took) for size, took in seconds.items()}, **rest}
 
     return _case(0, pretrained, 0.9, 0.5)
 
@@ -397,16 +399,20 @@ def _frozen_layers(_: Path) -> Case:
 
 
 def _recurrent(_: Path) -> Case:
-    other, few = Trained(claims.by_length(0.6, 0.6, 1)), Trained(_said(1, ["so"] * 60))
+    def trainings(right: float, start: int) -> list[Trained]:
+        return [Trained(claims.by_length(right, right, start + i)) for i in range(3)]
+
+    other, few = trainings(0.6, 10), [Trained(_said(1, ["so"] * 60))]
     return _case(
-        0, lambda right: {"transformer": Trained(claims.by_length(right, right, 0)), "recurrent": other}, 0.95, 0.2,
+        0, lambda right: {"transformer": trainings(right, 0), "recurrent": other}, 0.95, 0.2,
         {"transformer": few, "recurrent": few},
     )  # fmt: skip
 
 
 def _linear(_: Path) -> Case:
     linear = claims.trained(0.7, 3, 1.0)
-    return _case(0, lambda right: {"deep": {"a": claims.trained(right, 1)}, "linear": linear}, 0.95, 0.5)
+    once = [claims.trained(0.95, 9)]
+    return _case(0, lambda right: {"deep": {"a": claims.runs(right), "b": once}, "linear": linear}, 0.94, 0.5)
 
 
 def _generalisation(_: Path) -> Case:
@@ -414,8 +420,8 @@ def _generalisation(_: Path) -> Case:
     linear = [claims.answers(0.85, 2), claims.answers(0.65, 3)]
     nowhere = {"deep": {}, "linear": linear[:1], "names": [], "left_out": []}
     return _case(
-        0, lambda right: {"deep": {"a": [home, claims.answers(right, 1)]}, "linear": linear, **rest}, 0.85, 0.4,
-        nowhere,
+        0, lambda right: {"deep": {"a": [[home, claims.answers(right, i)] for i in (1, 2)]}, "linear": linear, **rest},
+        0.85, 0.4, nowhere,
     )  # fmt: skip
 
 

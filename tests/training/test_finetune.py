@@ -108,6 +108,27 @@ def test_the_recipe_is_adamw_with_a_linear_schedule_and_nothing_else(base: Path,
     assert moved > 1e-3
 
 
+@pytest.mark.slow("trains a model twice")
+def test_the_fused_optimizer_gives_the_weights_of_the_plain_one(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but for rounding, with clipping and decay too; yet neither is taken for the other from the cache."""
+    settings = Finetune(
+        epochs=3, batch_size=16, learning_rate=1e-3, weight_decay=0.01, max_grad_norm=1.0, validation=0.0
+    )
+    recipe, data, made = Recipe(str(base), base, None, True, settings, 32, "cpu"), examples(), {}
+    for optimizer in (finetune.OPTIMIZER, "adamw_torch"):
+        monkeypatch.setattr(finetune, "OPTIMIZER", optimizer)
+        trained, meter = run(recipe, data, tmp_path)
+        assert len(meter.phases) == 1
+        made[optimizer] = trained.network.state_dict()  # type: ignore[attr-defined]
+    fused, plain = made.values()
+    start = AutoModelForSequenceClassification.from_pretrained(base).state_dict()
+    moved = max(float((plain[name] - start[name]).abs().max()) for name in start)
+    for name, tensor in plain.items():
+        torch.testing.assert_close(fused[name], tensor, atol=moved / 100, rtol=0)
+
+
 def test_texts_of_like_length_are_grouped_where_a_processor_trains_unless_the_policy_says_otherwise() -> None:
     settings = {None: Finetune(), True: Finetune(group_by_length=True), False: Finetune(group_by_length=False)}
     recipes = {

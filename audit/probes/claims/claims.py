@@ -8,7 +8,7 @@ in at most as many cases as the confidence leaves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +31,15 @@ from audit.text.redaction import count
 
 if TYPE_CHECKING:
     from audit.experiments.steps import Steps
+    from audit.models.model import FineTuning
 
 Outcome = Literal["supported", "refuted", "not settled"]
 LENGTH_BINS = 4
 # Two computations of one weight in single precision differ by a few millionths.
 SAME_WEIGHT = 1e-4
-_ONE_SEED = Sentence(
-    "Each model was trained once: the interval covers the choice of the test texts, not the luck of a training."
+TARGETS = (0.75, 0.80)  # accuracies whose price in labels, time and electricity is told
+_ONE_TRAINING = Sentence(
+    "The audited model is one training: its interval covers the choice of the test texts, not the luck of a training."
 )
 _BUSY = Sentence(
     "Times are those of the trainings; other work on the machine at the time is in them, and in the electricity."
@@ -90,7 +92,10 @@ def together(parts: Iterable[Part]) -> Outcome:
     guide="docs/claims.md",
 )
 def transfer_learning(
-    pretrained: Mapping[int, Runs], scratch: Mapping[int, Runs], pretraining: Figures | None = None
+    pretrained: Mapping[int, Runs],
+    scratch: Mapping[int, Runs],
+    linear: Mapping[int, Trained],
+    pretraining: Figures | None = None,
 ) -> Result:
     """Whether a pretrained model needs less data, time and energy than one of random weights.
 
@@ -99,6 +104,8 @@ def transfer_learning(
     pretrained, scratch : mapping of int to sequence of Trained
         By the number of training examples, the same numbers in both, each from the same seeds. The second largest is
         the quarter of the data that the pretrained model must do with.
+    linear : mapping of int to Trained
+        Logistic regression on word counts beside them, by the same numbers as far as it could be trained.
     pretraining : mapping or None
         The figures of the phase in which the encoder was pretrained; None where they are not known.
     """
@@ -106,24 +113,32 @@ def transfer_learning(
     part, whole = sizes[-2:]
     confidence, n, seeds = _protocol(pretrained[whole])
     shared = statistics.shared_out(confidence, 3)
-    few, all_ = pretrained[part], scratch[whole]
+    few, all_of_pretrained, all_ = pretrained[part], pretrained[whole], scratch[whole]
     gain = _gain(few, all_, shared)
     parts = [
         Part(Sentence("data: accuracy gained"), gain),
         Part(Sentence("time: share saved"), _saved(few, all_, "seconds", shared)),
         Part(Sentence("energy: share saved"), _saved(few, all_, "kwh", shared)),
     ]
+    curves: Mapping[str, Mapping[int, Runs]] = {
+        _PRETRAINED: pretrained,
+        _RANDOM: scratch,
+        _LINEAR: {size: (made,) for size, made in linear.items()},
+    }
     curve: list[list[Cell]] = [
-        [size, name, *_accuracy(made[size], confidence), *_mean_cost(made[size])]
+        [size, name, *_accuracy(made[size], confidence), _steps(made[size]), *_mean_cost(made[size])]
         for size in sizes
-        for name, made in ((_PRETRAINED, pretrained), (_RANDOM, scratch))
+        for name, made in curves.items()
+        if size in made
     ]
     equal = [[size, *_gain(pretrained[size], scratch[size], confidence)] for size in sizes]
     caveats = [
         _seeds(seeds),
         Sentence(
-            "Both start points are trained by the policy's one recipe; a learning rate that suits the one better moves "
-            "the figures."
+            "Pretrained weights are trained at a learning rate of {pretrained}, random ones at {random}, both for the "
+            "recipe's epochs; with more epochs random weights would come further, and cost more.",
+            pretrained=_rate(all_of_pretrained),
+            random=_rate(all_),
         ),
         Sentence("What another encoder, pretrained longer or on other texts, would gain is not known from this one."),
         _BUSY,
@@ -158,21 +173,39 @@ def transfer_learning(
             Curves(
                 Sentence("Accuracy (upwards) against the number of training examples (to the right)"),
                 [
-                    Curve(name, [[size, *_accuracy(made[size], confidence)] for size in sizes])
-                    for name, made in (
-                        (Sentence("pretrained weights"), pretrained),
-                        (Sentence("random weights"), scratch),
-                    )
+                    Curve(name, [[size, *_accuracy(made[size], confidence)] for size in sorted(made)])
+                    for name, made in curves.items()
+                    if made
                 ],
+                logarithmic=True,
             ),
             Table(
                 Sentence(
-                    "Learning curves: mean of {seeds} trainings each, intervals each by itself",
+                    "What an accuracy takes: the smallest number of labelled texts on the curve whose mean accuracy "
+                    "reaches it, and the seconds and Wh of one training on them"
+                ),
+                _columns(
+                    Sentence("accuracy to reach"),
+                    _START,
+                    Sentence("labels"),
+                    Sentence("reached"),
+                    "low",
+                    "high",
+                    _SECONDS,
+                    "Wh",
+                ),
+                _prices(curves, confidence),
+                units=[SHARE, "", "", SHARE, SHARE, SHARE, "", ""],
+            ),
+            Table(
+                Sentence(
+                    "Learning curves: mean of {seeds} trainings each, of one of the linear model; intervals each by "
+                    "itself",
                     seeds=seeds,
                 ),
-                _columns(_EXAMPLES, Sentence("start"), _ACCURACY, "low", "high", Sentence("seconds"), "kWh"),
+                _columns(_EXAMPLES, _START, _ACCURACY, "low", "high", Sentence("steps"), _SECONDS, "kWh"),
                 curve,
-                units=["", "", SHARE, SHARE, SHARE, "", ""],
+                units=["", "", SHARE, SHARE, SHARE, "", "", ""],
             ),
             Table(
                 Sentence("Accuracy gained by pretraining at equal data, intervals each by itself"),
@@ -184,6 +217,21 @@ def transfer_learning(
         ],
         caveats=caveats,
     )
+
+
+def _prices(curves: Mapping[str, Mapping[int, Runs]], confidence: float) -> list[list[Cell]]:
+    """For each target and start the smallest size whose mean accuracy reaches it, that accuracy, seconds and Wh."""
+    rows: list[list[Cell]] = []
+    for target in TARGETS:
+        for name, made in curves.items():
+            reached = {size: _accuracy(made[size], confidence) for size in sorted(made)}
+            size = next((size for size, accuracy in reached.items() if accuracy.estimate >= target), None)
+            if size is None:
+                rows.append([target, name, Sentence("not reached"), *[None] * 5])
+            else:
+                seconds, kwh = _mean_cost(made[size])
+                rows.append([target, name, size, *reached[size], seconds, 1000 * kwh])
+    return rows
 
 
 def _pretraining(figures: Figures | None, saved: float) -> Sentence:
@@ -326,51 +374,53 @@ _TRAINED = {
     measured_on=("test data", "training data", "recipe"),
     guide="docs/claims.md",
 )
-def recurrent(transformer: Trained, recurrent: Trained) -> Result:
+def recurrent(transformer: Runs, recurrent: Runs) -> Result:
     """Whether a Transformer beats a recurrent network, and more so on long texts.
 
     Parameters
     ----------
-    transformer, recurrent : Trained
-        From random weights on the same texts by the same recipe.
+    transformer, recurrent : sequence of Trained
+        From random weights on the same texts, of each as many trainings.
 
     Raises
     ------
     NotAssessed
         If there are too few test texts to compare lengths.
-
-    Notes
-    -----
-    The lead on the longest quarter less the lead on the shortest is twice the mean of the one and the other turned
-    round, so :func:`audit.statistics.mean_paired_difference` gives its interval.
     """
-    made, other = transformer.predictions, recurrent.predictions
-    confidence, n, _ = _protocol([transformer])
-    words = np.array([len(text.split()) for text in made.known.texts])
+    confidence, n, seeds = _protocol(transformer)
+    known = transformer[0].predictions.known
+    words = np.array([len(text.split()) for text in known.texts])
     edges = np.quantile(words, np.linspace(0, 1, LENGTH_BINS + 1))
     at = np.clip(np.searchsorted(edges[1:-1], words, side="left"), 0, LENGTH_BINS - 1)
     sizes = np.bincount(at, minlength=LENGTH_BINS)
-    if sizes.min() < made.known.protocol.min_group_size:
+    if sizes.min() < known.protocol.min_group_size:
         raise NotAssessed(
             Sentence(
                 "a quarter of the test texts by length has {number} of them, fewer than [audit] min_group_size = "
                 "{smallest}; supply more test data",
                 number=int(sizes.min()),
-                smallest=made.known.protocol.min_group_size,
+                smallest=known.protocol.min_group_size,
             )
         )
     shared = statistics.shared_out(confidence, 2)
-    lead = _paired(made, other, shared)
+    made, other = _correct(transformer), _correct(recurrent)
+    lead = _lead(made, other, shared)
     short, long = at == 0, at == LENGTH_BINS - 1
-    grows = _above((made.correct[long], other.correct[long]), (made.correct[short], other.correct[short]), shared)
+    grows = _lead_above((made[:, long], other[:, long]), (made[:, short], other[:, short]), shared)
     rows: list[list[Cell]] = []
     points: dict[str, list[list[float]]] = {_TRANSFORMER: [], _RECURRENT: []}
     for i in range(LENGTH_BINS):
         here = at == i
-        both = [_share(each.correct[here], confidence) for each in (made, other)]
+        both = [_share(each[:, here], confidence) for each in (made, other)]
         name = Sentence("{shortest} to {longest}", shortest=int(words[here].min()), longest=int(words[here].max()))
         rows.append(
-            [name, count(int(here.sum())), both[0].estimate, both[1].estimate, *_paired(made, other, confidence, here)]
+            [
+                name,
+                count(int(here.sum())),
+                both[0].estimate,
+                both[1].estimate,
+                *_lead(made[:, here], other[:, here], confidence),
+            ]
         )
         for curve, share in zip(points.values(), both, strict=True):
             curve.append([round(float(np.median(words[here]))), *share])
@@ -384,9 +434,10 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Result:
             [
                 Sentence(
                     "The Transformer by the policy's recipe and a gated recurrent unit in both directions by one that "
-                    "suits it, from random weights on the same texts; {paired}.",
-                    paired=PAIRED,
+                    "suits it, from random weights on the same texts, {seeds} seeds each.",
+                    seeds=seeds,
                 ),
+                _over(seeds),
                 _shared(2, confidence),
             ]
         ),
@@ -421,12 +472,12 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Result:
             _energies({_TRANSFORMER: transformer, _RECURRENT: recurrent}, confidence),
         ],
         caveats=[
-            _ONE_SEED,
+            _seeds(seeds),
             Sentence(
                 "Texts longer than the policy's max_length are cut for both, so what only far longer texts would show "
                 "is not seen."
             ),
-            Sentence("Both are small and start from random weights; pretrained ones are not compared here."),
+            Sentence("Both start from random weights; pretrained ones are not compared here."),
         ],
     )
 
@@ -446,37 +497,52 @@ def recurrent(transformer: Trained, recurrent: Trained) -> Result:
     measured_on=("test data", "training data", "recipe"),
     guide="docs/claims.md",
 )
-def linear(deep: Mapping[str, Trained], linear: Trained) -> Result:
+def linear(deep: Mapping[str, Runs], linear: Trained) -> Result:
     """Whether deep models beat logistic regression on word counts, by how much, and for what energy.
 
     Parameters
     ----------
-    deep : mapping of str to Trained
-        By name; the audited model first, whose lead is the claim's figure.
+    deep : mapping of str to sequence of Trained
+        By kind; that of the audited model first, whose lead is the claim's figure. One training alone speaks for that
+        training only.
     linear : Trained
+        Of which there is one: chance has no part in its training.
     """
-    first = next(iter(deep.values()))
-    confidence, n, _ = _protocol([first])
+    confidence, n, _ = _protocol([linear])
     shared = statistics.shared_out(confidence, len(deep))
-    parts = [Part(name, _paired(made.predictions, linear.predictions, shared)) for name, made in deep.items()]
-    lead = parts[0].interval
+    simple = _correct([linear])
+    parts = [Part(name, _lead(_correct(made), simple, shared)) for name, made in deep.items()]
     return _claim(
         parts,
         n,
         joined(
             [
                 Sentence(
-                    "All trained on the same texts, the linear model on TF-IDF of words and pairs of words; {paired}.",
-                    paired=PAIRED,
+                    "All trained on the same texts, the linear model on TF-IDF of words and pairs of words, whose "
+                    "training leaves nothing to chance."
                 ),
+                *_of_kinds(deep),
                 _shared(len(deep), confidence),
             ]
         ),
         confidence,
-        Sentence("The audited model is right {lead} the linear one.", lead=_more_often(lead.estimate)),
-        evidence=[_energies({_LINEAR: linear, **deep}, confidence)],
+        Sentence(
+            "{leads}.",
+            leads=joined(
+                [
+                    Sentence(
+                        "{name}: right {lead} the linear model",
+                        name=part.name,
+                        lead=_more_often(part.interval.estimate),
+                    )
+                    for part in parts
+                ],
+                "; ",
+            ),
+        ),
+        evidence=[_energies({_LINEAR: (linear,), **deep}, confidence)],
         caveats=[
-            _ONE_SEED,
+            *_luck(deep),
             Sentence(
                 "Which model is better depends on how much data there are; here it was asked at the size of this "
                 "training data."
@@ -502,7 +568,7 @@ def linear(deep: Mapping[str, Trained], linear: Trained) -> Result:
     guide="docs/claims.md",
 )
 def generalisation(
-    deep: Mapping[str, Sequence[Predictions]],
+    deep: Mapping[str, Sequence[Sequence[Predictions]]],
     linear: Sequence[Predictions],
     names: Sequence[str],
     left_out: Sequence[int],
@@ -511,8 +577,8 @@ def generalisation(
 
     Parameters
     ----------
-    deep : mapping of str to sequence of Predictions
-        By model: of the policy's test data, then of each data set from elsewhere, told their examples.
+    deep : mapping of str to sequence of sequence of Predictions
+        By kind and training: of the policy's test data, then of each data set from elsewhere, told their examples.
     linear : sequence of Predictions
         The same of the linear model.
     names : sequence of str
@@ -532,18 +598,25 @@ def generalisation(
     home = linear[0]
     confidence = home.known.protocol.confidence
     shared = statistics.shared_out(confidence, len(deep) * len(names))
+    # By kind and data set whether each training is right on each text.
+    right = {
+        kind: [np.array([said[i].correct for said in made]) for i in range(len(linear))]
+        for kind, made in {**deep, _LINEAR: [linear]}.items()
+    }
+    simple = right[_LINEAR]
     parts = [
         Part(
-            Sentence("{model}, on {name}", model=model, name=name),
-            _above((made[i].correct, linear[i].correct), (made[0].correct, linear[0].correct), shared),
+            Sentence("{model}, on {name}", model=kind, name=name),
+            _lead_above((right[kind][i], simple[i]), (right[kind][0], simple[0]), shared),
         )
-        for model, made in deep.items()
+        for kind in deep
         for i, name in enumerate(names, 1)
     ]
-    rows: list[list[Cell]] = []
-    for model, made in {**deep, _LINEAR: linear}.items():
-        for name, of in zip((Sentence("own test data"), *names), made, strict=True):
-            rows.append([model, name, len(of), *_share(of.correct, confidence)])
+    rows: list[list[Cell]] = [
+        [kind, name, correct.shape[1], *_share(correct, confidence)]
+        for kind, made in right.items()
+        for name, correct in zip((Sentence("own test data"), *names), made, strict=True)
+    ]
     without = [
         Sentence("{number:,} rows of {name}", number=number, name=name)
         for name, number in zip(names, left_out, strict=True)
@@ -570,9 +643,10 @@ def generalisation(
             [
                 Sentence(
                     "Loss of accuracy from the policy's own test data to texts from elsewhere, the linear model's less "
-                    "the deep one's. Both answer the same texts; distances to the exact limits of each data set's "
+                    "the deep one's. Both answer the same texts; the distances to the limits of each data set's "
                     "paired difference are added in squares (Zou and Donner 2008)."
                 ),
+                *_of_kinds(deep),
                 _shared(len(parts), confidence),
             ]
         ),
@@ -588,7 +662,7 @@ def generalisation(
             )
         ],
         caveats=[
-            _ONE_SEED,
+            *_luck(deep),
             *(
                 [
                     Sentence(
@@ -865,8 +939,10 @@ _OUTCOMES: Mapping[Outcome, Sentence] = {
     "refuted": Sentence("refuted"),
     "not settled": Sentence("not settled"),
 }
+_Right = NDArray[np.bool_]  # shape (trainings, texts)
 _ACCURACY, _EXAMPLES, _MODEL = Sentence("accuracy"), Sentence("training examples"), Sentence("model")
 _AT_LEAST, _AT_MOST = Sentence("at least"), Sentence("at most")
+_START, _SECONDS = Sentence("start"), Sentence("seconds")
 
 
 def _columns(*names: str) -> Sequence[str]:
@@ -915,67 +991,79 @@ def _protocol(runs: Runs) -> tuple[float, int, int]:
     return predictions.known.protocol.confidence, len(predictions), len(runs)
 
 
-def _share(correct: NDArray[np.bool_], confidence: float) -> Interval:
-    return statistics.proportion(int(correct.sum()), len(correct), confidence)
+def _correct(runs: Runs) -> _Right:
+    """Whether each training is right on each text."""
+    return np.array([run.predictions.correct for run in runs])
+
+
+def _share(correct: _Right, confidence: float) -> Interval:
+    """Share of right answers: of one training exact, of several the mean."""
+    if len(correct) == 1:
+        return statistics.proportion(int(correct.sum()), correct.size, confidence)
+    return _over_seeds([correct.astype(float)], confidence, (0.0, 1.0))
 
 
 def _accuracy(runs: Runs, confidence: float) -> Interval:
-    """Mean accuracy of several trainings."""
-    return _over_seeds([run.predictions.correct.astype(float) for run in runs], confidence, (0.0, 1.0))
+    """Mean accuracy of several trainings, or that of one."""
+    return _share(_correct(runs), confidence)
 
 
 def _gain(runs: Runs, others: Runs, confidence: float) -> Interval:
     """How much more often models of one recipe are right than those of another, paired by text and seed."""
-    differences = [
-        run.predictions.correct.astype(float) - other.predictions.correct
-        for run, other in zip(runs, others, strict=True)
-    ]
-    return _over_seeds(differences, confidence, (-1.0, 1.0))
+    return _lead(_correct(runs), _correct(others), confidence)
+
+
+def _lead(made: _Right, other: _Right, confidence: float) -> Interval:
+    """How much more often models of one kind are right than those of another, on the same texts.
+
+    Where there are several trainings the interval covers texts and seeds; where there is one of each it is the exact
+    one over texts.
+    """
+    if len(made) == len(other) == 1:
+        return statistics.paired_difference(*statistics.discordant(made[0], other[0]), confidence)
+    return _over_seeds([made.astype(float) - other], confidence, (-1.0, 1.0))
+
+
+def _lead_above(first: tuple[_Right, _Right], second: tuple[_Right, _Right], confidence: float) -> Interval:
+    """The lead of one kind over another on the first texts, less that on the second, which are others.
+
+    Notes
+    -----
+    Of one training each, it is twice the mean of the first lead and of the second turned round.
+    """
+    if len(first[0]) == len(first[1]) == 1:
+        (a, b, n), (c, d, m) = (statistics.discordant(made[0], other[0]) for made, other in (first, second))
+        mean = statistics.mean_paired_difference([a, d], [b, c], [n, m], confidence)
+        return Interval(*(2 * value for value in mean))
+    return _over_seeds(
+        [first[0].astype(float) - first[1], second[1].astype(float) - second[0]], confidence, (-1.0, 1.0)
+    )
 
 
 def _over_seeds(values: Sequence[NDArray[np.float64]], confidence: float, possible: tuple[float, float]) -> Interval:
-    """Interval of a mean over texts and seeds, both of which are drawn by chance.
+    """Interval of the sum of means over texts and seeds, both of which are drawn by chance.
 
     Parameters
     ----------
-    values : sequence of ndarray, shape (texts,)
-        One for each seed.
+    values : sequence of ndarray, shape (seeds, texts)
+        One for each set of texts; the seeds are the same in all.
+    possible : (float, float)
+        Smallest and largest value of one text.
 
     Notes
     -----
-    The error of the texts, of the mean over the seeds, and that of the seeds, each by Student's t, are added in squares
-    (Zou and Donner 2008). What the scatter of seeds holds of the texts' is counted twice, so the interval errs to the
-    wide side.
+    The errors of each set of texts, of the mean over the seeds, and that of the seeds, each by Student's t, are added
+    in squares (Zou and Donner 2008). What the scatter of seeds holds of the texts' is counted twice, so the interval
+    errs to the wide side.
     """
-    texts = statistics.clustered_mean(np.mean(values, axis=0), np.arange(len(values[0])), confidence, possible=possible)
-    seeds = statistics.mean([float(each.mean()) for each in values], confidence)
-    below, above = (
-        float(np.hypot(texts.estimate - texts.low, seeds.estimate - seeds.low)),
-        float(np.hypot(texts.high - texts.estimate, seeds.high - seeds.estimate)),
-    )
-    return Interval(texts.estimate, max(texts.estimate - below, possible[0]), min(texts.estimate + above, possible[1]))
-
-
-def _paired(
-    made: Predictions, other: Predictions, confidence: float, where: NDArray[np.bool_] | slice = slice(None)
-) -> Interval:
-    """How much more often one model is right than another, on the same texts."""
-    return statistics.paired_difference(*statistics.discordant(made.correct[where], other.correct[where]), confidence)
-
-
-_Pair = tuple[NDArray[np.bool_], NDArray[np.bool_]]
-
-
-def _above(first: _Pair, second: _Pair, confidence: float) -> Interval:
-    """The lead of one model over another on the first texts, less that on the second, which are others.
-
-    Notes
-    -----
-    It is twice the mean of the first lead and of the second turned round.
-    """
-    (a, b, n), (c, d, m) = statistics.discordant(*first), statistics.discordant(*second)
-    mean = statistics.mean_paired_difference([a, d], [b, c], [n, m], confidence)
-    return Interval(*(2 * value for value in mean))
+    texts = [
+        statistics.clustered_mean(each.mean(axis=0), np.arange(each.shape[1]), confidence, possible=possible)
+        for each in values
+    ]
+    seeds = statistics.mean(sum(each.mean(axis=1) for each in values), confidence)
+    below, above = (float(np.sqrt(sum((each[0] - each[side]) ** 2 for each in (*texts, seeds)))) for side in (1, 2))
+    least, most = (len(values) * end for end in possible)
+    return Interval(seeds.estimate, max(seeds.estimate - below, least), min(seeds.estimate + above, most))
 
 
 def _saved(runs: Runs, others: Runs, what: Literal["seconds", "kwh"], confidence: float) -> Interval:
@@ -1007,21 +1095,21 @@ def _mean_cost(runs: Runs) -> tuple[float, float]:
     return float(np.mean([each["seconds"] for each in figures])), float(np.mean([each["kwh"] for each in figures]))
 
 
-def _energies(models: Mapping[str, Trained], confidence: float) -> Table:
-    """A table of models: accuracy, and what the training took."""
+def _energies(models: Mapping[str, Runs], confidence: float) -> Table:
+    """A table of models: mean accuracy, and what a training took."""
     rows: list[list[Cell]] = []
     for name, made in models.items():
         cost: list[float | None] = [None] * 4
-        if made.training is not None:
-            kwh = float(_figures(made)["kwh"])
-            cost = [float(_figures(made)["seconds"]), *widen(Interval(kwh, kwh, kwh), _estimated([made]))]
-        rows.append([name, *_share(made.predictions.correct, confidence), *cost])
+        if all(run.training is not None for run in made):
+            seconds, kwh = _mean_cost(made)
+            cost = [seconds, *widen(Interval(kwh, kwh, kwh), _estimated(made))]
+        rows.append([name, *_accuracy(made, confidence), *cost])
     return Table(
         Sentence(
-            "Accuracy, intervals each by itself, and what one training took; the limits of kWh are those of an "
+            "Mean accuracy, intervals each by itself, and what a training took; the limits of kWh are those of an "
             "estimate's known error"
         ),
-        _columns(_MODEL, _ACCURACY, "low", "high", Sentence("seconds"), "kWh", _AT_LEAST, _AT_MOST),
+        _columns(_MODEL, _ACCURACY, "low", "high", _SECONDS, "kWh", _AT_LEAST, _AT_MOST),
         rows,
         units=["", SHARE, SHARE, SHARE, "", "", "", ""],
     )
@@ -1034,6 +1122,20 @@ def _softmax(queries: NDArray[Any], keys: NDArray[Any], root: bool) -> NDArray[n
         scores /= np.sqrt(queries.shape[-1])
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _steps(runs: Runs) -> int | None:
+    """How many batches each was trained on; None of a model that is not trained in steps."""
+    return cast("FineTuning", runs[0].training).get("steps")
+
+
+def _rate(runs: Runs) -> str:
+    """The learning rate of a fine-tuning, and how it begins."""
+    recipe = cast("FineTuning", runs[0].training)["recipe"]
+    rate, warmup = f"{recipe['learning_rate']:g}", cast("float", recipe["warmup_ratio"])
+    if not warmup:
+        return rate
+    return Sentence("{rate} that rises over the first {share:%} of the steps", rate=rate, share=warmup)
 
 
 def _examples(runs: Runs) -> int:
@@ -1081,6 +1183,21 @@ def _over(seeds: int) -> Sentence:
         "trainings; the two are added in squares.",
         seeds=seeds,
     )
+
+
+def _of_kinds(deep: Mapping[str, Sequence[object]]) -> list[Sentence]:
+    """How the lead of a kind of model is told, by how many trainings there are of it."""
+    seeds = {len(made) for made in deep.values()}
+    return [
+        *(_over(number) for number in sorted(seeds) if number > 1),
+        *([Sentence("Of a model that was trained once: {paired}.", paired=PAIRED)] if 1 in seeds else []),
+    ]
+
+
+def _luck(deep: Mapping[str, Sequence[object]]) -> list[Sentence]:
+    """What the intervals do not cover, or hardly."""
+    seeds = {len(made) for made in deep.values()}
+    return [*(_seeds(number) for number in sorted(seeds) if number > 1), *([_ONE_TRAINING] if 1 in seeds else [])]
 
 
 def _seeds(seeds: int) -> Sentence:
