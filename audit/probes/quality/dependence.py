@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,11 +18,12 @@ _CAUTION = Sentence(
 )
 
 
-class Dependence(NamedTuple):
+@dataclass(frozen=True)
+class Dependence:
     """What is to be said where errors surely go along with the order of the rows; empty elsewhere."""
 
-    caution: str
-    caveats: list[str]
+    caution: str = field(repr=False)
+    caveats: list[str] = field(repr=False)
 
 
 def dependence(predictions: Predictions) -> Dependence:
