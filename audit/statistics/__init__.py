@@ -23,6 +23,7 @@ from audit.statistics.clusters import (
     resampled,
 )
 from audit.statistics.confusion import (
+    ConfusionMeasure,
     balanced_accuracy,
     balanced_accuracy_of,
     confusion_bootstrap,
@@ -83,6 +84,7 @@ __all__ = [
     "Bins",
     "Bounds",
     "ClusteredInterval",
+    "ConfusionMeasure",
     "DesignEffect",
     "GroupEffects",
     "Interval",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,67 +55,40 @@ def _margins(confusion: ArrayLike) -> tuple[Array, Array, Array]:
     return np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1), counts.sum(axis=-2)
 
 
-def balanced_accuracy(
-    confusion: NDArray[np.int_],
-    confidence: float = 0.95,
-    *,
-    effect: DesignEffect = INDEPENDENT,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """Mean recall of the classes with its interval; see :func:`confusion_bootstrap`."""
-    return confusion_bootstrap(
-        confusion,
-        balanced_accuracy_of,
-        confidence,
-        exact=exact_balanced_accuracy,
-        possible=(0.0, 1.0),
-        effect=effect,
-        resamples=resamples,
-        seed=seed,
-    )
+@dataclass(frozen=True)
+class ConfusionMeasure:
+    """A function of the confusion matrix whose interval :func:`confusion_bootstrap` gives.
 
+    Parameters
+    ----------
+    of : callable
+        The function itself, as in :func:`confusion_bootstrap`; so are `exact` and `possible`.
+    """
 
-def macro_f1(
-    confusion: NDArray[np.int_],
-    confidence: float = 0.95,
-    *,
-    effect: DesignEffect = INDEPENDENT,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """Mean F1 score of the classes with its interval; see :func:`confusion_bootstrap`."""
-    return confusion_bootstrap(
-        confusion,
-        macro_f1_of,
-        confidence,
-        exact=exact_macro_f1,
-        possible=(0.0, 1.0),
-        effect=effect,
-        resamples=resamples,
-        seed=seed,
-    )
+    of: Statistic
+    exact: Exact
+    possible: tuple[float, float]
 
-
-def mcc(
-    confusion: NDArray[np.int_],
-    confidence: float = 0.95,
-    *,
-    effect: DesignEffect = INDEPENDENT,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> Interval:
-    """Matthews correlation with its interval; see :func:`confusion_bootstrap`."""
-    return confusion_bootstrap(
-        confusion,
-        mcc_of,
-        confidence,
-        exact=exact_mcc,
-        possible=(-1.0, 1.0),
-        effect=effect,
-        resamples=resamples,
-        seed=seed,
-    )
+    def __call__(
+        self,
+        confusion: NDArray[np.int_],
+        confidence: float = 0.95,
+        *,
+        effect: DesignEffect = INDEPENDENT,
+        resamples: int = 10_000,
+        seed: int = 0,
+    ) -> Interval:
+        """Its value with the interval."""
+        return confusion_bootstrap(
+            confusion,
+            self.of,
+            confidence,
+            exact=self.exact,
+            possible=self.possible,
+            effect=effect,
+            resamples=resamples,
+            seed=seed,
+        )
 
 
 def confusion_effect(
@@ -306,3 +280,8 @@ def _quotient(above: float, below: tuple[float, float], side: float) -> float:
     """The smallest (side -1) or largest (side 1) quotient, within -1 and 1, where the divisor lies between two."""
     divisor = below[0] if above * side > 0 else below[1]
     return float(np.clip(above / divisor, -1, 1)) if divisor > 0 else side
+
+
+balanced_accuracy = ConfusionMeasure(balanced_accuracy_of, exact_balanced_accuracy, (0.0, 1.0))
+macro_f1 = ConfusionMeasure(macro_f1_of, exact_macro_f1, (0.0, 1.0))
+mcc = ConfusionMeasure(mcc_of, exact_mcc, (-1.0, 1.0))

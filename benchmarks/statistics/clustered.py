@@ -218,31 +218,27 @@ def worst_group(claims: Claims, draws: int, rng: np.random.Generator) -> Iterabl
         yield row(claims, "worst group", cell, truth, draw, draws)
 
 
-OF = {
-    "macro F1": (statistics.macro_f1, statistics.macro_f1_of),
-    "balanced accuracy": (statistics.balanced_accuracy, statistics.balanced_accuracy_of),
-    "MCC": (statistics.mcc, statistics.mcc_of),
+CONFUSION = {
+    "macro F1": statistics.macro_f1,
+    "balanced accuracy": statistics.balanced_accuracy,
+    "MCC": statistics.mcc,
 }
 
 
 def confusions(claims: Claims, draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
     """Functions of the confusion matrix of two classes of 70 and 30 in 100; fewer resamples than an audit's 10,000."""
     chance = np.array([[0.595, 0.105], [0.045, 0.255]])
-    for name, (interval, statistic) in OF.items():
-        truth = float(statistic(chance))
+    for name, measure in CONFUSION.items():
+        truth = float(measure.of(chance))
         for cell in SOME:
 
-            def draw(
-                cell: Cell = cell,
-                interval: Callable[..., Interval] = interval,
-                statistic: Callable[[Array], Array] = statistic,
-            ) -> Draw:
+            def draw(cell: Cell = cell, measure: statistics.ConfusionMeasure = measure) -> Draw:
                 found, seed = cell.outcomes(chance.ravel(), rng), int(rng.integers(2**31))
                 matrix = np.bincount(found, minlength=4).reshape(2, 2)
-                effect = statistics.confusion_effect(found // 2, found % 2, cell.ids, statistic, 2)
+                effect = statistics.confusion_effect(found // 2, found % 2, cell.ids, measure.of, 2)
                 return (
-                    interval(matrix, resamples=300, seed=seed),
-                    interval(matrix, resamples=300, seed=seed, effect=effect),
+                    measure(matrix, resamples=300, seed=seed),
+                    measure(matrix, resamples=300, seed=seed, effect=effect),
                     effect.shown or 1.0,
                 )
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -179,15 +179,10 @@ def worst_group(claims: Claims, draws: int, rng: np.random.Generator) -> Iterabl
         yield [f"{n:,}", f"{k}", "balanced" if balanced else "95:5", f"{truth}", covered, *judged]
 
 
-CONFUSION: dict[str, Callable[..., statistics.Interval]] = {
+CONFUSION = {
     "balanced accuracy": statistics.balanced_accuracy,
     "macro F1": statistics.macro_f1,
     "MCC": statistics.mcc,
-}
-OF: dict[str, Callable[[Array], Array]] = {
-    "balanced accuracy": statistics.balanced_accuracy_of,
-    "macro F1": statistics.macro_f1_of,
-    "MCC": statistics.mcc_of,
 }
 
 
@@ -201,9 +196,9 @@ def confusions(claims: Claims, draws: int, rng: np.random.Generator) -> Iterable
         some = min(draws, 2_000 if k == 2 else 400)
         drawn = rng.multinomial(n, truth.ravel(), size=some).reshape(-1, k, k)
         bootstrapped = float(np.mean([not statistics.too_empty(one) for one in drawn]))
-        for name, interval in CONFUSION.items():
-            found = np.array([interval(one, CONFIDENCE, resamples=500, seed=i) for i, one in enumerate(drawn)]).T
-            value = float(OF[name](truth))
+        for name, measure in CONFUSION.items():
+            found = np.array([measure(one, CONFIDENCE, resamples=500, seed=i) for i, one in enumerate(drawn)]).T
+            value = float(measure.of(truth))
             cell = f"{name} n={n} k={k} {'balanced' if balanced else '95:5'}"
             own = claims.interval(cell, (found[0], found[1], found[2]), value, some)
             kind = "balanced" if balanced else "95:5"

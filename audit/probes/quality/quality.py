@@ -109,7 +109,6 @@ def macro_f1(predictions: Predictions) -> Result:
         predictions,
         metrics.macro_f1,
         statistics.macro_f1,
-        statistics.macro_f1_of,
         Sentence("F1 of each class by scikit-learn, averaged with equal weight"),
     )
 
@@ -138,7 +137,6 @@ def balanced_accuracy(predictions: Predictions) -> Result:
         predictions,
         metrics.balanced_accuracy,
         statistics.balanced_accuracy,
-        statistics.balanced_accuracy_of,
         Sentence("Recall of each class by scikit-learn, averaged with equal weight"),
         chance=1 / len(predictions.classes),
     )
@@ -172,7 +170,6 @@ def mcc(predictions: Predictions) -> Result:
         predictions,
         metrics.mcc,
         statistics.mcc,
-        statistics.mcc_of,
         Sentence("Matthews correlation by scikit-learn (Gorodkin 2004)"),
         chance=0.0,
     )
@@ -181,8 +178,7 @@ def mcc(predictions: Predictions) -> Result:
 def _of_confusion(
     predictions: Predictions,
     metric: Callable[[ArrayLike, ArrayLike], float],
-    interval_of: Callable[..., statistics.Interval],
-    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    measure: statistics.ConfusionMeasure,
     what: str,
     *,
     chance: float | None = None,
@@ -190,8 +186,8 @@ def _of_confusion(
     """A measure that the confusion matrix determines: estimate by scikit-learn, interval over the cells."""
     protocol = predictions.known.protocol
     confusion = confusion_matrix(predictions)
-    effect = _effect(predictions, statistic)
-    interval = interval_of(confusion, protocol.confidence, effect=effect, seed=protocol.seed)
+    effect = _effect(predictions, measure.of)
+    interval = measure(confusion, protocol.confidence, effect=effect, seed=protocol.seed)
     result = Result(
         metric(predictions.labels, predictions.truth),
         interval.low,
