@@ -375,7 +375,8 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         # Whom training texts mention is asked by no probe, and the lists take a millisecond a text.
         subgroups |= {part: mentions.mentions(kept_texts, str(mentions.axis_of(part))) for part in sorted(mentioned)}
     owners: list[str | None] = [None] * len(kept_texts)
-    if settings.cluster in columns:
+    is_clustered = bool(settings.cluster) and settings.cluster in columns  # JSON may have a column without a name
+    if is_clustered:
         owners = [_owner(cell) for cell, ok in zip(columns[settings.cluster], keep, strict=True) if ok]
     examples = Examples(
         texts=kept_texts,
@@ -389,7 +390,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         absent=int((absent & keep).sum()),
         protocol=_protocol(policy),
         clusters=_clusters(owners, kept_texts, policy.privacy.near_duplicate if role == "test" else None),
-        unnamed=owners.count(None) if settings.cluster in columns else 0,
+        unnamed=owners.count(None) if is_clustered else 0,
     )
     if role == "test":
         for column in settings.subgroups:

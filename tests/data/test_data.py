@@ -826,6 +826,11 @@ def test_near_copies_are_sought_in_the_test_texts_alone(load: Load, tmp_path: Pa
     assert sizes(load("other.csv", 'cluster = "who"', train="rows.csv", role="train")) == [2, 1, 2, 1, 1, 1, 1]
 
 
+def test_a_column_without_a_name_is_no_column_of_clusters(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".jsonl", OWNED, ("text", "label", "", "number"))
+    assert sizes(load(name)) == [1, 1, 1, 1, 1, 2, 2]
+
+
 def test_examples_without_clusters_say_so_also_after_some_were_taken(load: Load, tmp_path: Path) -> None:
     found = load(write(tmp_path, ".csv", OWNED, ("text", "label", "who", "number")), 'cluster = "who"')
     assert found.take(np.array([0, 1, 3, 5])).clusters is None
