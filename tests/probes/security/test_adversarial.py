@@ -15,7 +15,7 @@ from audit import Gate, NotAssessed, Verdict, judge
 from audit.core.evidence import to_json
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.security.adversarial import Attacked, adversarial, attack
+from audit.probes.security.adversarial import ASKED_AT_ONCE, Attacked, adversarial, attack
 from audit.text.adversarial_edits import apply, edits, vocabulary_of
 from tests.helpers import cells, examples, predictions, scorer
 
@@ -85,7 +85,7 @@ def _changed(before: str, after: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("length", [5, 9, 14, 40])
 def test_at_most_one_word_in_five_is_edited_and_the_edits_tell_it_all(rule: Any, length: int) -> None:
     texts, labels = _texts(60, length)
-    found = _attack(rule, texts, labels, scores=rule is _counts_words)
+    found = _attack(rule, texts, labels)
     assert any(each.overturned for each in found)
     for each in found:
         changed = _changed(each.text, each.after)
@@ -176,13 +176,22 @@ def test_no_text_costs_more_questions_than_the_budget(rule: Any, budget: int) ->
     for text in texts:
         asked = _Counting(rule)
         label = int(asked.predict([text]).labels[0])
-        scores = rule is _counts_words
-        (found,) = attack(
-            cast(Scorer, asked), [text], np.array([label]), vocabulary_of(texts), queries=budget, scores=scores
-        )
+        (found,) = attack(cast(Scorer, asked), [text], np.array([label]), vocabulary_of(texts), queries=budget)
         assert len(asked.asked) <= budget
         # What it says it needed is where the text stands among all that were asked, in order.
         assert found.queries == (list(asked.asked).index(found.after) + 1 if found.overturned else len(asked.asked))
+
+
+@pytest.mark.parametrize("length", [12, 25, 300])
+@pytest.mark.parametrize("rule", [_counts_words, _labels_only])
+def test_each_question_may_turn_the_answer_and_a_text_that_has_turned_is_left_alone(rule: Any, length: int) -> None:
+    texts, labels = _texts(20, length)
+    asked = _Counting(rule)
+    found = attack(cast(Scorer, asked), texts, np.array(labels), vocabulary_of(texts))
+    assert any(each.overturned for each in found)
+    assert {len(text.split(" ")) for text in asked.asked} == {length}  # no word is left out to learn what it does
+    # Of the few questions of the round in which a text turned, some came after the one that turned it.
+    assert len(asked.asked) < sum(each.queries + ASKED_AT_ONCE * each.overturned for each in found)
 
 
 def test_of_long_texts_the_words_that_matter_are_found_by_halves_of_the_budget() -> None:
@@ -201,16 +210,15 @@ def test_all_texts_advance_together() -> None:
 @pytest.mark.parametrize("rule", [_counts_words, _labels_only])
 def test_the_attack_repeats_with_its_seed_and_does_not_depend_on_other_texts(rule: Any) -> None:
     texts, labels = _texts(24)
-    more: dict[str, Any] = {"scores": rule is _counts_words}
     vocabulary = vocabulary_of(texts)
-    together = _attack(rule, texts, labels, **more)
-    assert together == _attack(rule, texts, labels, **more)
+    together = _attack(rule, texts, labels)
+    assert together == _attack(rule, texts, labels)
     alone = [
-        attack(scorer(rule), [text], np.array([label]), vocabulary, **more)[0]
+        attack(scorer(rule), [text], np.array([label]), vocabulary)[0]
         for text, label in zip(texts, labels, strict=True)
     ]
     assert alone == together
-    assert _attack(rule, texts, labels, seed=1, **more) != together
+    assert _attack(rule, texts, labels, seed=1) != together
 
 
 # ---- the measurement
