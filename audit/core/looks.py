@@ -63,7 +63,14 @@ def in_batches(
     ------
     Look
         The first at none, the last at all.
+
+    Raises
+    ------
+    ValueError
+        If there are no examples: a probe says what to supply instead.
     """
+    if total < 1:
+        raise ValueError("a look needs an example to look at")
     look = Look(0, total, confidence, _nothing)
     while look.n < total:
         more = yield look
@@ -74,13 +81,7 @@ def in_batches(
 
 
 def at_once(looks: Looks) -> Result:
-    """The result of all examples, looked at once.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-    """
+    """The result of all examples, looked at once."""
     *_, last = looks
     return last.result(last.confidence)
 
