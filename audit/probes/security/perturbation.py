@@ -166,7 +166,7 @@ def perturbation(
         )
         return clustered(found, effects[VERDICT_STRENGTH], protocol.cluster)
 
-    return answered(pool, answer, result)
+    return answered(pool, np.arange(len(pool)), answer, result)
 
 
 def _table(rows: Sequence[Sequence[Cell]]) -> Table:
