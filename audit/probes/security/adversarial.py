@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, chain, islice
 from typing import NamedTuple, TypeVar
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
+from audit.core.looks import Looks, in_batches
 from audit.core.measurement import Result
 from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
@@ -302,7 +304,7 @@ def _merged(parts: Iterable[_Made]) -> _Made:
     passes=200,  # the questions that may be asked, of each attacked text
     rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
 )
-def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED) -> Result:
+def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED) -> Looks:
     """Share of right answers that the attack overturns.
 
     Parameters
@@ -322,9 +324,7 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
         If no rightly answered text has five words, so that none may be edited.
     """
     pool = predictions.known.sample()
-    protocol = pool.protocol
     plain = scorer.predict(pool.texts).on(pool)
-    scores = not np.isin(plain.probabilities, (0, 1)).all()
     long = np.array([len(WORD.findall(text)) >= WORDS_PER_EDIT for text in pool.texts])
     drawn = pool.drawn("security.adversarial", long)
     drawn = drawn[: np.searchsorted(plain.correct[drawn].cumsum(), examples) + 1]
@@ -337,32 +337,65 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
                 words=WORDS_PER_EDIT,
             )
         )
-    attacked = attack(
-        scorer,
-        [pool.texts[i] for i in rows],
-        plain.labels[rows],
-        vocabulary_of(predictions.known.texts),
-        queries=queries,
-        language=protocol.language,
+    setting = _Setting(
+        plain,
+        queries,
+        scores=not np.isin(plain.probabilities, (0, 1)).all(),
+        short=int((~long).sum()),
+        most=examples,
+        ceiling=FIXED if len(rows) >= examples else of_sample(predictions.known),
     )
-    after = scorer.predict([each.after for each in attacked]).on(pool.take(rows))
+    vocabulary, attacked = vocabulary_of(predictions.known.texts), list[Attacked]()
+
+    def ask(start: int, stop: int) -> Callable[[float], Result]:
+        some = rows[start:stop]
+        texts, labels, language = [pool.texts[i] for i in some], plain.labels[some], pool.protocol.language
+        attacked.extend(attack(scorer, texts, labels, vocabulary, queries=queries, language=language))
+        after = scorer.predict([each.after for each in attacked]).on(pool.take(rows[:stop]))
+        # Up to the last that was attacked, or all, so that wrong answers count as often as they come.
+        seen = drawn if stop == len(rows) else drawn[: drawn.tolist().index(rows[stop - 1]) + 1]
+        return partial(_result, setting, tuple(attacked), after, seen, rows[:stop])
+
+    return in_batches(len(rows), pool.protocol.confidence, ask)
+
+
+class _Setting(NamedTuple):
+    """Of the attack: the answers before it, and what bounds it."""
+
+    plain: Predictions
+    queries: int
+    scores: bool
+    short: int  # texts that were left out
+    most: int  # right answers that are attacked
+    ceiling: str
+
+
+def _result(
+    setting: _Setting,
+    attacked: Sequence[Attacked],
+    after: Predictions,
+    drawn: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    confidence: float,
+) -> Result:
+    plain, queries, protocol = setting.plain, setting.queries, setting.plain.known.protocol
     needed = np.array([each.queries if each.overturned else np.inf for each in attacked])
     effect = statistics.design_effect(np.isfinite(needed), after.known.clusters)
-    share = statistics.proportion(int(np.isfinite(needed).sum()), len(rows), protocol.confidence, effect=effect)
+    share = statistics.proportion(int(np.isfinite(needed).sum()), len(rows), confidence, effect=effect)
     result = Result(
         *share,
         len(rows),
-        _method(queries, scores, protocol.language),
-        protocol.confidence,
+        _method(queries, setting.scores, protocol.language),
+        confidence,
         sample=Sentence("attacked texts"),
-        ceiling=FIXED if len(rows) >= examples else of_sample(predictions.known),
-        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, protocol.confidence, effect=effect),
+        ceiling=setting.ceiling,
+        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence, effect=effect),
         summary=_summary(attacked, queries),
-        caveats=_caveats(int((~long).sum()), examples, queries, protocol.language),
+        caveats=_caveats(setting.short, setting.most, queries, protocol.language),
         evidence=[
-            _accuracy(plain, drawn, rows[after.correct], protocol.confidence),
-            _curve(needed, queries, protocol.confidence, after.known.clusters),
-            _by_class(after, protocol.confidence),
+            _accuracy(plain, drawn, rows[after.correct], confidence),
+            _curve(needed, queries, confidence, after.known.clusters),
+            _by_class(after, confidence),
             _by_kind(attacked),
             Pairs(
                 Sentence("Right answers overturned with the smallest shares of words edited; these are marked"),
