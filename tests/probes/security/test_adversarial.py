@@ -13,10 +13,13 @@ from scipy.stats import binomtest
 
 from audit import Gate, NotAssessed, Verdict, judge
 from audit.core.evidence import to_json
+from audit.core.probe import stopped_by
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.security.adversarial import ASKED_AT_ONCE, Attacked, adversarial, attack
+from audit.run.stopping import Stopping
 from audit.text.adversarial_edits import apply, edits, vocabulary_of
+from tests import helpers
 from tests.helpers import cells, examples, predictions, scorer
 
 GOOD = set("wonderful superb charming moving clever delightful".split())
@@ -298,6 +301,31 @@ def test_so_many_right_answers_are_drawn_as_are_asked_for() -> None:
     assert adversarial(scorer(_counts_words), predictions(labels, about), 20).n == 300
     few = examples(truth, texts=texts, max_examples=40)
     assert adversarial(scorer(_counts_words), predictions(labels, few), 20).n < 40
+
+
+@pytest.mark.parametrize("rule", [_counts_words, _labels_only])
+def test_attacked_in_batches_it_finds_what_it_finds_of_all_at_once(rule: Any) -> None:
+    texts, labels = _texts(90)
+    about = examples(labels, texts=texts)
+    together, apart = _Counting(rule), _Counting(rule)
+    said = together.inner.predict(texts).on(about)
+    whole = adversarial(cast(Scorer, together), said)
+    with stopped_by(lambda declaration, full_id, looks: helpers.in_steps(looks, 13)):
+        assert adversarial(cast(Scorer, apart), said) == whole
+    assert set(apart.asked) == set(together.asked)
+
+
+def test_it_attacks_no_more_texts_once_its_gate_is_settled() -> None:
+    texts, labels = _texts(300)
+    said, asked = _known(texts, labels), [_Counting(_counts_words) for _ in range(2)]
+    whole = adversarial(cast(Scorer, asked[0]), said)
+    with stopped_by(Stopping(helpers.settling("security.adversarial", Gate(max=0.3)))):
+        found = adversarial(cast(Scorer, asked[1]), said)
+    assert judge(found, Gate(max=0.3))[0] == judge(whole, Gate(max=0.3))[0] == Verdict.FAIL
+    assert found.n <= 75 < whole.n == 300
+    assert len(asked[1].asked) - 300 < (len(asked[0].asked) - 300) / 3
+    # What it says of accuracy, it says of the texts up to the last that it attacked.
+    assert found.n <= cells(found.tables[0])[0][-1] < 300
 
 
 def test_short_texts_are_left_out_and_it_says_so() -> None:

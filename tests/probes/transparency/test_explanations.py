@@ -23,6 +23,7 @@ from audit.core.cache import Cache
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Attention, Attributions
 from audit.core.measurement import Measurement
+from audit.core.probe import stopped_by
 from audit.core.progress import Progress
 from audit.core.verdict import Gate, Verdict, judge
 from audit.data.examples import Examples
@@ -35,6 +36,7 @@ from audit.models.model import Model
 from audit.policy.policy import Finetune
 from audit.probes.transparency import explanations as probe
 from audit.probes.transparency.explanations import explanations
+from audit.run.stopping import Stopping
 from audit.text.redaction import redact_parts, withholding
 from audit.training.finetune import Recipe, train
 from tests import helpers
@@ -264,6 +266,21 @@ def test_shuffling_keeps_the_numbers_and_forgets_what_was_learnt(model: Model, t
     alike = [spearmanr(np.abs(a.scores), np.abs(b.scores)).statistic for a, b in zip(own, other, strict=True)]
     assert abs(np.mean(alike)) < 0.3
     assert probe._rank_correlation(own[0], other[0]) == pytest.approx(alike[0])
+
+
+@pytest.mark.slow("trains a model", seconds=8)
+def test_in_batches_each_text_is_explained_and_tested_as_among_all_and_a_settled_gate_ends_it(
+    model: Model, tmp_path: Path
+) -> None:
+    test, (first, second, third) = reviews(200, 1), (scorer(model, tmp_path / name) for name in "abc")
+    whole = measured(first, test)
+    with stopped_by(lambda declaration, full_id, looks: helpers.in_steps(looks, 35)):
+        assert measured(second, test) == whole
+    with stopped_by(Stopping(helpers.settling("transparency.explanations", Gate(max=0.4)))):
+        found = measured(third, test)
+    assert judge(found, Gate(max=0.4))[0] is judge(whole, Gate(max=0.4))[0] is Verdict.PASS
+    assert found.n < whole.n == 100
+    assert third.counts.forward_passes - 200 < 0.7 * (first.counts.forward_passes - 200)
 
 
 def test_too_few_words_settle_nothing(model: Model, tmp_path: Path) -> None:
