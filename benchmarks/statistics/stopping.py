@@ -184,6 +184,29 @@ class Clustered(Figure):
         return estimate, low, high
 
 
+@dataclass(frozen=True)
+class Families(Figure):
+    """A share over sentences of 75 templates, some in each look; correlated within a template as authors' rows are."""
+
+    bets: ClassVar[bool] = False
+    correlation: float = 0.1
+    families: int = 75
+
+    def grown(
+        self, truth: float, gate: float, sizes: tuple[int, ...], draws: int, rng: np.random.Generator, one: bool
+    ) -> Iterator[Array]:
+        authors = Clustered("", correlation=self.correlation, rows=max(sizes[-1] // self.families, 1))
+        yield from authors.grown(truth, gate, sizes, draws, rng, one)
+
+    def bounds(self, counted: Array, n: int, confidence: float) -> tuple[Array, Array, Array]:
+        found = [
+            statistics.clustered_proportion(rows[:, 0], rows[:, 1].astype(np.int64), confidence).interval
+            for rows in counted
+        ]
+        estimate, low, high = np.array(found).T
+        return estimate, low, high
+
+
 def judged(low: Array, high: Array, gate: float) -> NDArray[np.int64]:
     """Verdicts on a figure that the gate lets be as large as it is."""
     return np.where(high <= gate, PASS, np.where(low > gate, FAIL, OPEN))
@@ -302,6 +325,7 @@ FIGURES: tuple[Figure, ...] = (
     Shares("largest of 24", 24),
     Clustered("authors of 20 rows"),
     Clustered("authors after Zipf", zipf=True),
+    Families("templates"),
 )
 
 
