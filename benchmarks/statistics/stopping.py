@@ -185,6 +185,33 @@ class Clustered(Figure):
 
 
 @dataclass(frozen=True)
+class Unlike(Clustered):
+    """Authors after Zipf's law of whom the one that writes most is misread five times as often as the others.
+
+    `whole` is whether each author's rows come together, in a random order of the authors, or each row by itself.
+    """
+
+    zipf: bool = True
+    whole: bool = False
+
+    def grown(
+        self, truth: float, gate: float, sizes: tuple[int, ...], draws: int, rng: np.random.Generator, one: bool
+    ) -> Iterator[Array]:
+        author = self._authors(sizes[-1])
+        first = (author == 0).mean()
+        share = np.where(author == 0, 5.0, 1.0) * truth / (5 * first + 1 - first)
+        rows = np.empty((draws, len(author), 2), np.int32)
+        for i in range(draws):
+            order = rng.permutation(len(author))
+            if self.whole:
+                order = order[np.argsort(rng.permutation(author.max() + 1)[author[order]], kind="stable")]
+            rows[i, :, 1] = author[order]
+            rows[i, :, 0] = rng.random(len(author)) < share[order]
+        for size in sizes:
+            yield rows[:, :size]
+
+
+@dataclass(frozen=True)
 class Families(Figure):
     """A share over sentences of 75 templates, some in each look; correlated within a template as authors' rows are."""
 
@@ -326,6 +353,8 @@ FIGURES: tuple[Figure, ...] = (
     Clustered("authors of 20 rows"),
     Clustered("authors after Zipf", zipf=True),
     Families("templates"),
+    Unlike("one unlike author, rows"),
+    Unlike("one unlike author, whole", whole=True),
 )
 
 
