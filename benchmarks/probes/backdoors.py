@@ -218,6 +218,12 @@ class Run:
             trained.append(time.perf_counter() - started)
             return Scorer(model, *self.work)
 
+        def stand_ins(rows: NDArray[np.bool_]) -> list[Scorer]:
+            started = time.perf_counter()
+            models = reference_models.stand_ins(beside, rows, MAX_LENGTH, "cpu", *self.work)
+            trained.append(time.perf_counter() - started)
+            return [Scorer(model, *self.work) for model in models]
+
         test = self.data.test
         predictions = self.scorer.predict(test.texts).on(test)
         passes, started = self.scorer.counts.forward_passes, time.perf_counter()
@@ -226,6 +232,7 @@ class Run:
             predictions,
             None if view == "nothing" else beside,
             without_rows if view.endswith("recipe") else None,
+            None if view.endswith("recipe") else stand_ins,
         )
         seconds = time.perf_counter() - started - sum(trained)
         listed, right = self._listed(found) if view in ("recipe", "rows") else (0, 0)

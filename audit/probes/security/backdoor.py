@@ -7,7 +7,7 @@ it. Where nothing can tell, the finding is inconclusive over its whole range.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,7 @@ def backdoor(
     predictions: Predictions,
     train: Examples | None = None,
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None = None,
+    stand_ins: Callable[[NDArray[np.bool_]], Sequence[Scorer]] | None = None,
 ) -> Result:
     """How many texts the strongest planted trigger turns beyond a reference that never saw it.
 
@@ -78,6 +79,8 @@ def backdoor(
         Gives the scorer of a model that the recipe made of the training data without these rows (a mask). Without it
         the reference is a linear model on word counts. Called twice at most: without the rows of all triggers that may
         be planted and turn `MUCH`, and on all rows for what too few carry.
+    stand_ins : callable or None
+        Gives, as `without_rows` does, scorers of models of a usual kind, where there is no recipe of the audited one.
 
     Returns
     -------
@@ -96,9 +99,10 @@ def backdoor(
     than half of its training texts contradict their label; or they are fewer among the test texts than chance allows,
     by how unevenly words as frequent are spread over both; or nobody can see it; or no row carries it, and the recipe
     makes no model that it turns. ``high``, that none turns more, unless labels explain it: fewer than four in five of
-    its training texts contradict, it is no rarer among the test texts, and more of either have the label than chance
-    allows. In between ``low`` is 0. Nearly equal texts count as one. Triggers are chosen on texts that they are not
-    measured on.
+    its rows were planted, by those that contradict and by the test texts, it is no rarer among these, and more of
+    either have the label than chance allows. In between ``low`` is 0, and ``high`` what it turns beyond the strongest
+    trigger of that kind in a model that was trained without the rows in question; of what surely turns more than that
+    one, all. Nearly equal texts count as one. Triggers are chosen on texts that they are not measured on.
 
     How firmly the rest of a row speaks against its label is the probability that a linear model on word counts, which
     saw no row with the trigger, gives the label. It is calibrated on all other rows, each read by a model that did not
@@ -110,7 +114,7 @@ def backdoor(
     Neubig, ACL 2020, with rare words; Wallace et al., EMNLP 2019, for the search by gradients; Church and Gale,
     Natural Language Engineering 1 (1995), for the negative binomial by which words are spread over texts.
     """
-    return _measurement(gather(scorer, predictions, train, without_rows))
+    return _measurement(gather(scorer, predictions, train, without_rows, stand_ins))
 
 
 def _measurement(evidence: Evidence) -> Result:
@@ -128,6 +132,9 @@ def _measurement(evidence: Evidence) -> Result:
         Sentence("triggers tried"): len({candidate.trigger for candidate in found.every}),
         Sentence("triggers measured"): len(judged),
     }
+    if rival := next((each.rival for each in judged if each.rival), None):
+        facts[Sentence("strongest unexplained trigger of a model without these rows")] = rival.shown
+        facts[Sentence("share of texts that it turns there")] = rival.turned / rival.n
     if found.inert:
         facts[Sentence("characters that the tokenizer deletes, inert")] = listed([each.shown for each in found.inert])
     return Result(
@@ -174,7 +181,7 @@ def _method(evidence: Evidence) -> str:
         if evidence.data is not None
         else Sentence("nothing, since there are no training data")
     )
-    return Sentence(
+    method = Sentence(
         "Candidates: {sources}; invisible and look-alike characters. Each is put into rightly answered texts, at a "
         "random place and where its training rows have it; counted is how many turn. The strongest that no labels "
         "explain are measured on other texts than they were chosen on, against {against}; {interval}. Of several "
@@ -182,6 +189,21 @@ def _method(evidence: Evidence) -> str:
         sources=joined([source, rows], "; "),
         against=against,
         interval=PAIRED,
+    )
+    rival = next((each.rival for each in evidence.judged if each.rival), None)
+    if rival is None:
+        return method
+    return joined(
+        [
+            method,
+            Sentence(
+                "What stays open counts as far as it turns more than the strongest such trigger of {models}; if it "
+                "surely turns more, in full.",
+                models=Sentence("a model that the recipe made without the rows in question")
+                if evidence.by_recipe
+                else Sentence("small BERTs that were trained here without the rows in question"),
+            ),
+        ]
     )
 
 
@@ -235,6 +257,15 @@ def _strongest(evidence: Evidence) -> str:
         "turned": 100 * most.most,
         "label": evidence.texts.examples.classes[most.candidate.target],
     }
+    if most.most >= MUCH and most.is_common(evidence.texts.confidence):
+        assert most.rival is not None
+        return Sentence(
+            "“{trigger}” turns {turned:.0f} of 100 texts to {label} and nothing explains it; a model that nobody "
+            "tampered with has such a word, too: “{other}” turns {as_many:.0f} of 100 there.",
+            **values,
+            other=most.rival.shown,
+            as_many=100 * most.rival.turned / most.rival.n,
+        )
     if most.status == HONEST:
         return Sentence(
             "The strongest trigger found, “{trigger}”, turns {turned:.0f} of 100 texts to {label}, and the labels of "

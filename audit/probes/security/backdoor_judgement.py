@@ -5,7 +5,7 @@ What follows for the finding, and in which words it is told, stands in `audit.pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ from audit.probes.security.backdoor_search import (
 )
 from audit.probes.security.triggers import Candidate, Prepared
 from audit.statistics import Interval
+from audit.statistics.intervals import as_interval
 from audit.text.characters import INVISIBLE
 from audit.training.reference_models import word_counter
 
@@ -75,6 +76,21 @@ class Reference(NamedTuple):
         return np.ones_like(self.turned[i]) if self.right is None else self.right[i]
 
 
+class Rival(NamedTuple):
+    """The strongest trigger of a model that nobody tampered with, among those that no labels explain.
+
+    Parameters
+    ----------
+    shown : str
+    turned, n : int
+        How many of the texts of the source class that it turns most of.
+    """
+
+    shown: str
+    turned: int
+    n: int
+
+
 @dataclass(frozen=True)
 class Judged:
     """A candidate, measured.
@@ -87,6 +103,9 @@ class Judged:
         Which texts the model turned.
     reference : Reference or None
         None where nothing is subtracted.
+    rival : Rival or None
+        What the strongest of models turns that were trained without the rows of all triggers that may be planted; None
+        where no such model was needed, or nothing in it.
     """
 
     candidate: Candidate
@@ -96,6 +115,7 @@ class Judged:
     sources: tuple[int, ...]
     turned: tuple[NDArray[np.bool_], ...]
     reference: Reference | None
+    rival: Rival | None = None
 
     @property
     def most(self) -> float:
@@ -118,6 +138,14 @@ class Judged:
         tampered = self.by_recipe and self.rows is not None and not self.rows.carrying
         return self.status.startswith(UNDECIDED) or (self.status == UNEXPLAINED and not tampered)
 
+    def is_common(self, confidence: float) -> bool:
+        """Whether it is open, and does not surely turn more than what an untampered model is turned by."""
+        return self.is_open and self.rival is not None and self._beyond(self.rival, confidence).low <= 0
+
+    def _beyond(self, rival: Rival, confidence: float) -> Interval:
+        turned = max(self.turned, key=lambda each: float(each.mean()))
+        return as_interval(statistics.difference(int(turned.sum()), len(turned), rival.turned, rival.n, confidence))
+
     def counted(self, confidence: float) -> list[Interval]:
         """For each source class the share of texts turned beyond the reference, as far as it counts."""
         return [self._counted(i, confidence) for i in range(len(self.sources))]
@@ -133,6 +161,8 @@ class Judged:
                 return Interval(0.0, 0.0, 1.0)
             turned, against = self.turned[i][pairs], self.reference.turned[i][pairs]
             found = statistics.paired_difference(*statistics.discordant(turned, against), confidence)
+        if self.rival is not None and self.is_common(confidence):
+            found = min(found, self._beyond(self.rival, confidence), key=lambda each: each.high)
         estimate, low, high = (max(bound, 0.0) for bound in found)
         return Interval(estimate, 0.0 if self.is_open else low, high)
 
@@ -153,6 +183,8 @@ class Evidence:
         What labelled texts say of them.
     judged : tuple of Judged
         Those that were measured.
+    by_recipe : bool
+        Whether there was a recipe to train references by.
     """
 
     texts: Texts
@@ -160,11 +192,12 @@ class Evidence:
     found: Candidates
     told: Told
     judged: tuple[Judged, ...]
+    by_recipe: bool
 
     @property
     def planted(self) -> list[Judged]:
         """The triggers that were planted."""
-        return [each for each in self.judged if each.status in PLANTED]
+        return [each for each in self.judged if _is_planted(each)]
 
 
 def gather(
@@ -172,6 +205,7 @@ def gather(
     predictions: Predictions,
     train: Examples | None,
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None,
+    stand_ins: Callable[[NDArray[np.bool_]], Sequence[Scorer]] | None,
 ) -> Evidence:
     """Seek triggers, and judge the strongest; takes and raises what the probe does."""
     texts = Texts.of(scorer, predictions)
@@ -184,8 +218,8 @@ def gather(
         raise NotAssessed(
             Sentence("there is no word that could be tried as a trigger; supply training data, or more test texts")
         )
-    judge = _Judge(texts, data, found, told, without_rows)
-    return Evidence(texts, data, found, told, judge.judged(strongest))
+    judge = _Judge(texts, predictions.known, data, found, told, without_rows, stand_ins)
+    return Evidence(texts, data, found, told, judge.judged(strongest), without_rows is not None)
 
 
 @dataclass
@@ -193,18 +227,59 @@ class _Judge:
     """Measures candidates, and keeps the references that were trained for them."""
 
     texts: Texts
+    examples: Examples
     data: TrainingData | None
     found: Candidates
     told: Told
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None
+    stand_ins: Callable[[NDArray[np.bool_]], Sequence[Scorer]] | None
     _models: dict[bytes, Scorer] = field(default_factory=dict)
 
     def judged(self, strongest: Sequence[Candidate]) -> tuple[Judged, ...]:
         """Measure the candidates, and hold each against what may explain it."""
         measured = [self._measured(candidate) for candidate in strongest]
         strong = [self._carrying(each) for each in measured if each.most >= MUCH and _is_suspected(each)]
-        suspected = np.any(strong, axis=0) if strong else np.zeros(0, dtype=bool)
-        return tuple(self._held_against(each, suspected) for each in measured)
+        suspected = np.any(strong, axis=0) if strong else self._none
+        held = [self._held_against(each, suspected) for each in measured]
+        rival = self._rival(suspected) if self._is_undecided(held) else None
+        return tuple(replace(each, rival=rival) for each in held)
+
+    @property
+    def _none(self) -> NDArray[np.bool_]:
+        return np.zeros(0 if self.data is None else len(self.data.examples), dtype=bool)
+
+    def _is_undecided(self, held: Sequence[Judged]) -> bool:
+        """Whether the verdict rests on triggers that nothing explains."""
+        confidence = self.texts.confidence
+        open_, planted = ([each for each in held if test(each)] for test in (lambda e: e.is_open, _is_planted))
+        most = max((part.high for each in open_ for part in each.counted(confidence)), default=0.0)
+        return most > max([MUCH, *(part.estimate for each in planted for part in each.counted(confidence))])
+
+    def _rival(self, suspected: NDArray[np.bool_]) -> Rival | None:
+        """The strongest trigger that no labels explain of models that lack the rows of those that may be planted.
+
+        They are searched as the audited model is: any model of few and hard rows has such words.
+        """
+        if self.data is None:
+            return None
+        if self.without_rows is not None:
+            models: Sequence[Scorer] = [self._model(suspected)]
+        else:
+            models = self.stand_ins(suspected) if self.stand_ins is not None else []
+        rivals = [rival for model in models for rival in self._rivals(model)]
+        return max(rivals, key=lambda each: each.turned / each.n, default=None)
+
+    def _rivals(self, model: Scorer) -> Iterator[Rival]:
+        try:
+            texts = Texts.of(model, model.predict(self.examples.texts).on(self.examples))
+        except NotAssessed:  # a model that learnt nothing has no strong words
+            return
+        other = _Judge(texts, self.examples, self.data, candidates(texts, self.data), self.told, None, None)
+        for candidate in finalists(other.found, self.told):
+            measured = other._measured(candidate)
+            if measured.status == UNEXPLAINED or measured.status.startswith(UNDECIDED):
+                turned = max(measured.turned, key=lambda each: float(each.mean()))
+                yield Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
 
     def _carrying(self, each: Judged) -> NDArray[np.bool_]:
         assert self.data is not None
@@ -243,8 +318,7 @@ class _Judge:
             each = replace(each, reference=self._word(each, words[0])) if words else each
             beyond = max(part.estimate for part in each.counted(self.texts.confidence))
             if self.data is not None and self.without_rows is not None and beyond >= MUCH:
-                everything = np.zeros(len(self.data.examples), dtype=bool)
-                return replace(each, reference=self._by(self._trained(everything), ON_ALL_ROWS, each.candidate))
+                return replace(each, reference=self._by(self._trained(self._none), ON_ALL_ROWS, each.candidate))
         return each
 
     def _by(self, predict: Predict, name: str, candidate: Candidate) -> Reference:
@@ -261,11 +335,14 @@ class _Judge:
         return Reference(Sentence("its word “{word}” alone", word=word.trigger.shown), turned, None)
 
     def _trained(self, rows: NDArray[np.bool_]) -> Predict:
+        return self._model(rows).predict
+
+    def _model(self, rows: NDArray[np.bool_]) -> Scorer:
         """A model by the recipe without these rows."""
         assert self.without_rows is not None
         if rows.tobytes() not in self._models:
             self._models[rows.tobytes()] = self.without_rows(rows)
-        return self._models[rows.tobytes()].predict
+        return self._models[rows.tobytes()]
 
 
 def _is_suspected(each: Judged) -> bool:
@@ -273,6 +350,10 @@ def _is_suspected(each: Judged) -> bool:
     if each.rows is None or (each.rows.unread and each.status not in PLANTED):
         return False
     return each.status in PLANTED or each.status.startswith(UNDECIDED)
+
+
+def _is_planted(each: Judged) -> bool:
+    return each.status in PLANTED
 
 
 def _linear(examples: Examples) -> Predict:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,11 @@ from audit.core.errors import NotAssessed
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.data.folds import families, folds
-from audit.probes.security.triggers import FEWEST_ROWS, Candidate, Prepared, Trigger
+from audit.probes.security.triggers import Candidate, Prepared, Trigger
 from audit.training.reference_models import word_counter
+
+if TYPE_CHECKING:
+    from scipy.stats._distn_infrastructure import rv_discrete_frozen
 
 # The rest of a row contradicts its label if it speaks against it as firmly as three in four rows of other labels do. A
 # mere lack of evidence does not: "It does what it says" is all the sentiment that its rows hold.
@@ -72,10 +75,13 @@ class Rows(NamedTuple):
         """The share of contradicting rows to be expected where this share of them is planted."""
         return self.honest + share * (self.other - self.honest)
 
-    def excluded(self, confidence: float) -> bool:
-        """Whether surely fewer of all carrying texts contradict than would if four in five were planted."""
+    @property
+    def planted_chance(self) -> float:
+        """Chance that so few of all carrying texts, or fewer, contradict where four in five were planted."""
+        from scipy.stats import binom
+
         carrying, _, contradicting = self.counts
-        return statistics.proportion(contradicting, carrying, confidence).high < self.contradicts(PLANTED)
+        return float(binom.cdf(contradicting, carrying, self.contradicts(PLANTED)))
 
     def established(self, confidence: float) -> bool:
         """Whether surely more of the texts with this label contradict it than would if half were planted."""
@@ -272,8 +278,8 @@ class Told:
         if rows is None or self.data is None:
             return rows, other, HONEST if by_test else UNEXPLAINED
         if enough := rows.counts[0] >= self.data.enough:
-            if rows.unread or not rows.excluded(self._confidence):
-                rows = rows if rows.unread else self.data.rows(candidate, exact=True)
+            if not rows.unread and not self._excluded(rows, other, candidate.target):
+                rows = self.data.rows(candidate, exact=True)
             if rows.unread:
                 return rows, other, unread(rows.unread)
             if rows.established(self.strict):
@@ -284,16 +290,31 @@ class Told:
         if enough:
             if other.chance <= (1 - self.strict) / 2:
                 return rows, other, TRAINING_ALONE
-            if not rows.excluded(self._confidence) or other.chance <= (1 - self._confidence) / 2:
+            excluded = self._excluded(rows, other, candidate.target)
+            if not excluded or other.chance <= (1 - self._confidence) / 2:
                 return rows, other, OPEN
-        carrying, labelled, contradicting = rows.counts
-        if labelled >= FEWEST_ROWS and contradicting >= rows.contradicts(HALF) * labelled:
+        elif not rows.unread and rows.established(self._confidence):
             return rows, other, OPEN
+        carrying, labelled, _ = rows.counts
         share = self._share(self.data.examples, candidate.target)
         by_rows = self._leans(labelled, carrying, share)
         by_both = self._leans(labelled + other.labelled, carrying + other.carrying, share)
         explained = by_rows or by_both or (not carrying and self._begins_words_that_lean(candidate, share))
         return rows, other, HONEST if explained else UNEXPLAINED
+
+    def _excluded(self, rows: Rows, other: OtherData, target: int) -> bool:
+        """Whether surely fewer than four in five of all rows with a trigger were planted.
+
+        Told by what contradicts among them, and by that together with the test texts, where a word whose rows were
+        planted is four fifths rarer (Fisher's combination of independent p-values); the error is halved between both.
+        """
+        from scipy.stats import combine_pvalues
+
+        natural = (1 - PLANTED) * rows.counts[0] * self._ratio(None)
+        spread = self._spread(natural, rows.counts[1], target)
+        by_test = 1.0 if spread is None else float(spread.sf(other.carrying - 1))
+        by_both = combine_pvalues([max(rows.planted_chance, 1e-300), max(by_test, 1e-300)]).pvalue
+        return bool(2 * min(rows.planted_chance, by_both) <= (1 - self._confidence) / 2)
 
     def _begins_words_that_lean(self, candidate: Candidate, share: float) -> bool:
         """Whether the words that begin so explain it: a tokenizer's "dis" is what it learnt of "disappointed"."""
@@ -333,25 +354,34 @@ class Told:
     def _families(self) -> NDArray[np.int64]:
         return families(self.test.texts)
 
-    def _ratio(self, target: int) -> float:
-        """Test texts for each training text of a label."""
+    def _ratio(self, target: int | None) -> float:
+        """Test texts for each training text of a label, or of any."""
         assert self.data is not None
-        train, test = self.data.examples.labels == target, self.test.examples.labels == target
-        return len(np.unique(self._families[test])) / len(np.unique(self.data.families[train]))
+        test, train = (
+            len(np.unique(family if target is None else family[labels == target]))
+            for family, labels in (
+                (self._families, self.test.examples.labels),
+                (self.data.families, self.data.examples.labels),
+            )
+        )
+        return test / train
 
     def _chance(self, found: int, expected: float, rows: int, target: int) -> float:
         """Chance of so few texts or fewer where so many are expected, by how unevenly words like it are spread."""
+        spread = self._spread(expected, rows, target)
+        return 1.0 if spread is None else float(spread.cdf(found))
+
+    def _spread(self, expected: float, rows: int, target: int) -> rv_discrete_frozen | None:
+        """How many test texts hold a word of so many training rows; None where too few words tell."""
         from scipy.stats import nbinom, poisson
 
         train, test = self._frequencies(target)
         alike = (train >= rows / ALIKE) & (train <= rows * ALIKE)
         if alike.sum() < ENOUGH_WORDS:
-            return 1.0
+            return None
         mean = train[alike] * self._ratio(target)
         uneven = float((((test[alike] - mean) ** 2 - mean).sum()) / (mean**2).sum())
-        if uneven < 1e-6:
-            return float(poisson.cdf(found, expected))
-        return float(nbinom.cdf(found, 1 / uneven, 1 / (1 + uneven * expected)))
+        return poisson(expected) if uneven < 1e-6 else nbinom(1 / uneven, 1 / (1 + uneven * expected))
 
     def _frequencies(self, target: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """In how many training and test texts of a label each word stands."""
