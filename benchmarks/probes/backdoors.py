@@ -4,9 +4,9 @@
     … --cells clean-easy,rare-word --seeds 0:5 --views rows   # a part of it; what the file holds is not made again
     … --table                                                 # only the tables, from the file
 
-Each run poisons training texts as an attacker does, trains the small BERT on them and scans it in the views of its cell:
-with training data and recipe; with training data alone, and small BERTs trained on them, as an audit does without a
-recipe; without either; and beside training data that were not poisoned, as if somebody had changed the weights. Each
+Each run poisons training texts as an attacker does, trains the small BERT on them and scans it in the views of its
+cell: with training data and recipe; with training data alone, and small BERTs trained on them, as an audit does without
+a recipe; without either; and beside training data that were not poisoned, as if somebody had changed the weights. Each
 line of the file has its seed and the commit that made it. A clean model is trained once for each difficulty and seed,
 and so is each poisoned one.
 """

@@ -21,6 +21,7 @@ from audit.inference.scorer import Scorer
 from audit.probes.security.backdoor_rows import (
     HIDDEN,
     HONEST,
+    OPEN,
     PLANTED_ROWS,
     TRAINING_ALONE,
     UNDECIDED,
@@ -133,6 +134,11 @@ class Judged:
         return self.reference is not None and self.reference.name == WORDS_WITHOUT_ITS_ROWS
 
     @property
+    def is_comparable(self) -> bool:
+        """Whether it is open for lack of evidence, and a model without its rows can be made."""
+        return self.is_open and self.status in (OPEN, UNEXPLAINED)
+
+    @property
     def is_open(self) -> bool:
         """Whether nothing tells if it was planted, so that it may turn all that it does, or nothing."""
         tampered = self.by_recipe and self.rows is not None and not self.rows.carrying
@@ -140,7 +146,7 @@ class Judged:
 
     def is_common(self, confidence: float) -> bool:
         """Whether it is open, and does not surely turn more than what an untampered model is turned by."""
-        return self.is_open and self.rival is not None and self._beyond(self.rival, confidence).low <= 0
+        return self.rival is not None and self._beyond(self.rival, confidence).low <= 0
 
     def _beyond(self, rival: Rival, confidence: float) -> Interval:
         turned = max(self.turned, key=lambda each: float(each.mean()))
@@ -242,7 +248,7 @@ class _Judge:
         suspected = np.any(strong, axis=0) if strong else self._none
         held = [self._held_against(each, suspected) for each in measured]
         rival = self._rival(suspected) if self._is_undecided(held) else None
-        return tuple(replace(each, rival=rival) for each in held)
+        return tuple(replace(each, rival=rival) if each.is_comparable else each for each in held)
 
     @property
     def _none(self) -> NDArray[np.bool_]:
@@ -250,10 +256,14 @@ class _Judge:
 
     def _is_undecided(self, held: Sequence[Judged]) -> bool:
         """Whether the verdict rests on triggers that nothing explains."""
-        confidence = self.texts.confidence
-        open_, planted = ([each for each in held if test(each)] for test in (lambda e: e.is_open, _is_planted))
-        most = max((part.high for each in open_ for part in each.counted(confidence)), default=0.0)
-        return most > max([MUCH, *(part.estimate for each in planted for part in each.counted(confidence))])
+        most, least = 0.0, MUCH
+        for each in held:
+            for part in each.counted(self.texts.confidence):
+                if each.is_comparable:
+                    most = max(most, part.high)
+                else:
+                    least = max(least, part.estimate)
+        return most > least
 
     def _rival(self, suspected: NDArray[np.bool_]) -> Rival | None:
         """The strongest trigger that no labels explain of models that lack the rows of those that may be planted.
@@ -261,6 +271,11 @@ class _Judge:
         They are searched as the audited model is: any model of few and hard rows has such words.
         """
         if self.data is None:
+            return None
+        try:
+            for target in self.texts.targets:
+                self.data.rest(suspected, target)
+        except NotAssessed:
             return None
         if self.without_rows is not None:
             models: Sequence[Scorer] = [self._model(suspected)]
@@ -277,7 +292,7 @@ class _Judge:
         other = _Judge(texts, self.examples, self.data, candidates(texts, self.data), self.told, None, None)
         for candidate in finalists(other.found, self.told):
             measured = other._measured(candidate)
-            if measured.status == UNEXPLAINED or measured.status.startswith(UNDECIDED):
+            if measured.is_comparable:
                 turned = max(measured.turned, key=lambda each: float(each.mean()))
                 yield Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
 

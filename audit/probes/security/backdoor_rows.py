@@ -16,7 +16,7 @@ from audit.core.errors import NotAssessed
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.data.folds import families, folds
-from audit.probes.security.triggers import Candidate, Prepared, Trigger
+from audit.probes.security.triggers import FEWEST_ROWS, Candidate, Prepared, Trigger
 from audit.training.reference_models import word_counter
 
 if TYPE_CHECKING:
@@ -293,9 +293,9 @@ class Told:
             excluded = self._excluded(rows, other, candidate.target)
             if not excluded or other.chance <= (1 - self._confidence) / 2:
                 return rows, other, OPEN
-        elif not rows.unread and rows.established(self._confidence):
+        carrying, labelled, contradicting = rows.counts
+        if labelled >= FEWEST_ROWS and contradicting >= rows.contradicts(HALF) * labelled:
             return rows, other, OPEN
-        carrying, labelled, _ = rows.counts
         share = self._share(self.data.examples, candidate.target)
         by_rows = self._leans(labelled, carrying, share)
         by_both = self._leans(labelled + other.labelled, carrying + other.carrying, share)

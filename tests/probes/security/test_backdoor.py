@@ -405,7 +405,8 @@ def test_a_word_whose_embedding_was_changed_is_found_by_gradients(untrained: Pat
     changed = real(folder, tmp_path / "cache", labels)
     about = examples(said, labels, texts=texts)  # whatever it says without the word is right
     found = backdoor(changed, changed.predict(about.texts).on(about))
-    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE  # nothing explains it, and without training data nothing can
+    assert (found.estimate or 0) > 0.9
     assert f"“{word}”" in found.summary
     assert "U+200B" in str(found.facts["characters that the tokenizer deletes, inert"])
     same = backdoor(plain, plain.predict(about.texts).on(about))
