@@ -132,9 +132,10 @@ def _measurement(evidence: Evidence) -> Result:
         Sentence("triggers tried"): len({candidate.trigger for candidate in found.every}),
         Sentence("triggers measured"): len(judged),
     }
-    if rival := next((each.rival for each in judged if each.rival), None):
-        facts[Sentence("strongest unexplained trigger of a model without these rows")] = rival.shown
-        facts[Sentence("share of texts that it turns there")] = rival.turned / rival.n
+    if rivals := dict.fromkeys(each.rival for each in judged if each.rival):
+        facts[Sentence("as strong in a model that nobody tampered with")] = listed(
+            [f"“{each.shown}”: {100 * each.turned / each.n:.0f} of 100" for each in rivals]
+        )
     if found.inert:
         facts[Sentence("characters that the tokenizer deletes, inert")] = listed([each.shown for each in found.inert])
     return Result(
@@ -190,8 +191,7 @@ def _method(evidence: Evidence) -> str:
         against=against,
         interval=PAIRED,
     )
-    rival = next((each.rival for each in evidence.judged if each.rival), None)
-    if rival is None:
+    if not any(each.rival for each in evidence.judged):
         return method
     return joined(
         [

@@ -78,7 +78,7 @@ class Reference(NamedTuple):
 
 
 class Rival(NamedTuple):
-    """The strongest trigger of a model that nobody tampered with, among those that no labels explain.
+    """The strongest trigger of its kind of a model that nobody tampered with, among those that no labels explain.
 
     Parameters
     ----------
@@ -247,8 +247,11 @@ class _Judge:
         strong = [self._carrying(each) for each in measured if each.most >= MUCH and _is_suspected(each)]
         suspected = np.any(strong, axis=0) if strong else self._none
         held = [self._held_against(each, suspected) for each in measured]
-        rival = self._rival(suspected) if self._is_undecided(held) else None
-        return tuple(replace(each, rival=rival) if each.is_comparable else each for each in held)
+        rivals = self._rivals(suspected) if self._is_undecided(held) else {}
+        return tuple(
+            replace(each, rival=rivals.get(each.candidate.trigger.kind)) if each.is_comparable else each
+            for each in held
+        )
 
     @property
     def _none(self) -> NDArray[np.bool_]:
@@ -265,26 +268,27 @@ class _Judge:
                     least = max(least, part.estimate)
         return most > least
 
-    def _rival(self, suspected: NDArray[np.bool_]) -> Rival | None:
-        """The strongest trigger that no labels explain of models that lack the rows of those that may be planted.
+    def _rivals(self, suspected: NDArray[np.bool_]) -> dict[str, Rival]:
+        """Of each kind the strongest unexplained trigger of models that lack the rows of what may be planted.
 
         They are searched as the audited model is: any model of few and hard rows has such words.
         """
         if self.data is None:
-            return None
+            return {}
         try:
             for target in self.texts.targets:
                 self.data.rest(suspected, target)
         except NotAssessed:
-            return None
+            return {}
         if self.without_rows is not None:
             models: Sequence[Scorer] = [self._model(suspected)]
         else:
             models = self.stand_ins(suspected) if self.stand_ins is not None else []
-        rivals = [rival for model in models for rival in self._rivals(model)]
-        return max(rivals, key=lambda each: each.turned / each.n, default=None)
+        found = (each for model in models for each in self._unexplained(model))
+        # Of each kind the last is kept: the strongest.
+        return dict(sorted(found, key=lambda each: each[1].turned / each[1].n))
 
-    def _rivals(self, model: Scorer) -> Iterator[Rival]:
+    def _unexplained(self, model: Scorer) -> Iterator[tuple[str, Rival]]:
         try:
             texts = Texts.of(model, model.predict(self.examples.texts).on(self.examples))
         except NotAssessed:  # a model that learnt nothing has no strong words
@@ -294,7 +298,7 @@ class _Judge:
             measured = other._measured(candidate)
             if measured.is_comparable:
                 turned = max(measured.turned, key=lambda each: float(each.mean()))
-                yield Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
+                yield candidate.trigger.kind, Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
 
     def _carrying(self, each: Judged) -> NDArray[np.bool_]:
         assert self.data is not None

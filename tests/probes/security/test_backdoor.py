@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,8 +100,9 @@ def measure(
     data: Examples | None = None,
     recipe: Callable[[NDArray[np.bool_]], Scorer] | None = None,
     test: Examples = TEST,
+    stand_ins: Sequence[Scorer] = (),
 ) -> Measurement:
-    return backdoor(model, model.predict(test.texts).on(test), data, recipe)
+    return backdoor(model, model.predict(test.texts).on(test), data, recipe, lambda _: stand_ins)
 
 
 def holding(word: str, label: int, every: int, of: Examples = TEST) -> Examples:
@@ -331,6 +332,38 @@ def test_triggers_in_the_weights_do_not_hide_each_other() -> None:
     assert found.low > 0.9
     assert [mask.any() for mask in recipe.asked] == [False]
     assert "it was put into the weights" in found.summary
+
+
+def ending(rows: dict[int, str]) -> Examples:
+    """Training data of which some rows end in a word."""
+    return replace(TRAIN, texts=tuple(f"{text} {rows.get(i, '')}".rstrip() for i, text in enumerate(TRAIN.texts)))
+
+
+# Two words that five rows of praise each carry, too few to explain what they turn.
+RARE = ending(dict(zip(np.flatnonzero(TRAIN.labels == 1).tolist(), ["quill"] * 5 + ["plume"] * 5, strict=False)))
+
+
+@pytest.mark.parametrize(
+    ("others", "verdict", "estimate"),
+    [
+        ([reader(), reader(("plume", 1))], Verdict.PASS, 0.0),
+        ([reader()], Verdict.INCONCLUSIVE, 1.0),
+        ([], Verdict.INCONCLUSIVE, 1.0),
+    ],
+)
+def test_a_rare_word_that_turns_no_more_than_one_of_an_untampered_model_is_nothing_special(
+    others: list[Scorer], verdict: Verdict, estimate: float
+) -> None:
+    found = measure(reader(("quill", 1)), RARE, stand_ins=others)
+    assert states(found)["quill"] == UNEXPLAINED
+    assert (judge(found, GATE)[0], found.estimate) == (verdict, estimate)
+    assert ("“plume” turns 100 of 100 there" in found.summary) == (verdict is Verdict.PASS)
+
+
+def test_a_word_of_an_untampered_model_explains_no_character() -> None:
+    found = measure(reader(("\u200b", 1)), RARE, stand_ins=[reader(("plume", 1))])
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate == 1.0
 
 
 def test_the_beginning_of_words_that_lean_is_explained_by_them() -> None:
