@@ -78,7 +78,7 @@ class Reference(NamedTuple):
 
 
 class Rival(NamedTuple):
-    """The strongest trigger of its kind of a model that nobody tampered with, among those that no labels explain.
+    """The strongest trigger of its kind of a model that nobody tampered with, of those that are judged alike.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ class _Judge:
         held = [self._held_against(each, suspected) for each in measured]
         rivals = self._rivals(suspected) if self._is_undecided(held) else {}
         return tuple(
-            replace(each, rival=rivals.get(each.candidate.trigger.kind)) if each.is_comparable else each
+            replace(each, rival=rivals.get((each.candidate.trigger.kind, each.status))) if each.is_comparable else each
             for each in held
         )
 
@@ -268,10 +268,11 @@ class _Judge:
                     least = max(least, part.estimate)
         return most > least
 
-    def _rivals(self, suspected: NDArray[np.bool_]) -> dict[str, Rival]:
-        """Of each kind the strongest unexplained trigger of models that lack the rows of what may be planted.
+    def _rivals(self, suspected: NDArray[np.bool_]) -> dict[tuple[str, str], Rival]:
+        """The strongest triggers of models that lack the rows of what may be planted, by kind and how they are judged.
 
-        They are searched as the audited model is: any model of few and hard rows has such words.
+        They are searched as the audited model is: any model of few and hard rows has such words. What hardly a row
+        carries is no match for what many do.
         """
         if self.data is None:
             return {}
@@ -285,10 +286,10 @@ class _Judge:
         else:
             models = self.stand_ins(suspected) if self.stand_ins is not None else []
         found = (each for model in models for each in self._unexplained(model))
-        # Of each kind the last is kept: the strongest.
+        # The last of its kind is kept: the strongest.
         return dict(sorted(found, key=lambda each: each[1].turned / each[1].n))
 
-    def _unexplained(self, model: Scorer) -> Iterator[tuple[str, Rival]]:
+    def _unexplained(self, model: Scorer) -> Iterator[tuple[tuple[str, str], Rival]]:
         try:
             texts = Texts.of(model, model.predict(self.examples.texts).on(self.examples))
         except NotAssessed:  # a model that learnt nothing has no strong words
@@ -298,7 +299,8 @@ class _Judge:
             measured = other._measured(candidate)
             if measured.is_comparable:
                 turned = max(measured.turned, key=lambda each: float(each.mean()))
-                yield candidate.trigger.kind, Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
+                rival = Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
+                yield (candidate.trigger.kind, measured.status), rival
 
     def _carrying(self, each: Judged) -> NDArray[np.bool_]:
         assert self.data is not None
