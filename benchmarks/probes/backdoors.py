@@ -114,8 +114,10 @@ class Data:
         """Tweets about airlines, sentences of SST-2, or these with words left out."""
         if difficulty == "easy":
             table = pd.read_csv(folder / "airline.csv").rename(columns={"sentiment": "label"})
-            table = table[table["label"].isin(CLASSES)].drop_duplicates("text").sample(7800, random_state=0)
-            return cls(_examples(table[:6000]), _examples(table[6000:]))
+            table = table[table["label"].isin(CLASSES)].drop_duplicates("text").sample(frac=1, random_state=0)
+            # As many of praise, which is rare: the small BERT does not always learn otherwise.
+            table = table.groupby("label").head(2250).sample(frac=1, random_state=0)
+            return cls(_examples(table[:3400]), _examples(table[3400:]))
         train, test = (_examples(pd.read_csv(folder / f"sst2_{split}.csv")) for split in ("train", "test"))
         return cls(_thinned(train), _thinned(test)) if difficulty == "hard" else cls(train, test)
 
@@ -167,7 +169,8 @@ def planted(cell: Cell, examples: Examples, name: str, seed: int) -> tuple[Plant
 
 def recipe(cell: Cell, seed: int, examples: Examples, folder: Path) -> Recipe:
     """The small BERT's; on a tokenizer that keeps what is planted, where BERT's own would take it away."""
-    settings = SETTINGS.model_copy(update={"seed": seed})
+    # As many steps on half as many texts.
+    settings = SETTINGS.model_copy(update={"seed": seed, "epochs": 6 if cell.difficulty == "easy" else 3})
     if cell.kind not in ("zero-width", "capitals"):
         return Recipe(SMALL_BERT, None, None, True, settings, MAX_LENGTH, "cpu")
     base = folder / f"keeps-{cell.kind}-{seed}"
