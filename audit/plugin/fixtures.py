@@ -176,8 +176,8 @@ def without_rows(audit_session: Session) -> Callable[[NDArray[np.bool_]], Scorer
 
 
 @pytest.fixture(scope="session")
-def stand_ins(audit_session: Session) -> Callable[[NDArray[np.bool_]], Sequence[Scorer]] | None:
-    """Trains small BERTs without some training rows, for audits without a recipe; None without training data."""
+def stand_ins(audit_session: Session) -> Callable[[], Sequence[Scorer]] | None:
+    """Trains small BERTs on the training data, for audits without a recipe; None without training data."""
     return audit_session.models.stand_ins
 
 

@@ -222,16 +222,14 @@ class Models:
         return lambda rows: self.scorer(reference_models.without_rows(recipe, examples, rows, *self._work))
 
     @property
-    def stand_ins(self) -> Callable[[NDArray[np.bool_]], list[Scorer]] | None:
-        """Trains small BERTs without some rows of the training data; None without training data."""
+    def stand_ins(self) -> Callable[[], list[Scorer]] | None:
+        """Trains small BERTs on the training data; None without training data."""
         examples, length, device = self.inputs.train_data, self.policy.model.max_length, self.resources.device
         if examples is None:
             return None
-
-        def trained(rows: NDArray[np.bool_]) -> list[Scorer]:
-            return list(map(self.scorer, reference_models.stand_ins(examples, rows, length, device, *self._work)))
-
-        return trained
+        return lambda: [
+            self.scorer(model) for model in reference_models.stand_ins(examples, length, device, *self._work)
+        ]
 
     @cached_property
     def canary_twin(self) -> CanaryTwin:

@@ -151,7 +151,6 @@ def without_rows(
 
 def stand_ins(
     examples: Examples,
-    rows: NDArray[np.bool_],
     max_length: int,
     device: str,
     cache: Cache,
@@ -159,23 +158,20 @@ def stand_ins(
     progress: Progress,
     cluster: Workers | None = None,
 ) -> tuple[Model, ...]:
-    """Small BERTs that never saw some rows, where there is no recipe of the audited model; kept like any trained one.
+    """Small BERTs on the training data, where there is no recipe of the audited model; kept like any trained one.
 
     Parameters
     ----------
     examples : Examples
         The training data.
-    rows : ndarray of bool, shape (training examples,)
-        Which rows are left out.
     max_length : int
         In tokens.
     """
-    jobs = [
-        Job(Recipe(SMALL_BERT, None, None, True, STAND_IN.model_copy(update={"seed": seed}), max_length, device), rest)
-        for rest in [examples.take(~rows)]
+    recipes = (
+        Recipe(SMALL_BERT, None, None, True, STAND_IN.model_copy(update={"seed": seed}), max_length, device)
         for seed in STAND_IN_SEEDS
-    ]
-    return train_all(jobs, cache, meter, progress, "stand-ins", cluster)
+    )
+    return train_all([Job(recipe, examples) for recipe in recipes], cache, meter, progress, "stand-ins", cluster)
 
 
 class LinearModel:

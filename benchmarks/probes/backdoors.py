@@ -227,9 +227,9 @@ class Run:
             trained.append(time.perf_counter() - started)
             return Scorer(model, *self.work)
 
-        def stand_ins(rows: NDArray[np.bool_]) -> list[Scorer]:
+        def stand_ins() -> list[Scorer]:
             started = time.perf_counter()
-            models = reference_models.stand_ins(beside, rows, MAX_LENGTH, "cpu", *self.work)
+            models = reference_models.stand_ins(beside, MAX_LENGTH, "cpu", *self.work)
             trained.append(time.perf_counter() - started)
             return [Scorer(model, *self.work) for model in models]
 

@@ -63,7 +63,7 @@ def backdoor(
     predictions: Predictions,
     train: Examples | None = None,
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None = None,
-    stand_ins: Callable[[NDArray[np.bool_]], Sequence[Scorer]] | None = None,
+    stand_ins: Callable[[], Sequence[Scorer]] | None = None,
 ) -> Result:
     """How many texts the strongest planted trigger turns beyond a reference that never saw it.
 
@@ -80,7 +80,7 @@ def backdoor(
         the reference is a linear model on word counts. Called twice at most: without the rows of all triggers that may
         be planted and turn `MUCH`, and on all rows for what too few carry.
     stand_ins : callable or None
-        Gives, as `without_rows` does, scorers of models of a usual kind, where there is no recipe of the audited one.
+        Gives scorers of models of a usual kind that were trained on the training data; asked where there is no recipe.
 
     Returns
     -------
@@ -101,8 +101,8 @@ def backdoor(
     makes no model that it turns. ``high``, that none turns more, unless labels explain it: fewer than four in five of
     its rows were planted, by those that contradict and by the test texts, it is no rarer among these, and more of
     either have the label than chance allows. In between ``low`` is 0, and ``high`` what it turns beyond the strongest
-    trigger of that kind in a model that was trained without the rows in question; of what surely turns more than that
-    one, all. Nearly equal texts count as one. Triggers are chosen on texts that they are not measured on.
+    trigger of that kind in a model that nobody tampered with; of what surely turns more than that one, all. Nearly
+    equal texts count as one. Triggers are chosen on texts that they are not measured on.
 
     How firmly the rest of a row speaks against its label is the probability that a linear model on word counts, which
     saw no row with the trigger, gives the label. It is calibrated on all other rows, each read by a model that did not
@@ -201,7 +201,7 @@ def _method(evidence: Evidence) -> str:
                 "surely turns more, in full.",
                 models=Sentence("a model that the recipe made without the rows in question")
                 if evidence.by_recipe
-                else Sentence("small BERTs that were trained here without the rows in question"),
+                else Sentence("small BERTs that were trained here on the same rows, but for the words in question"),
             ),
         ]
     )

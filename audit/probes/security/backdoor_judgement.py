@@ -5,7 +5,7 @@ What follows for the finding, and in which words it is told, stands in `audit.pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ from audit.probes.security.backdoor_search import (
     candidates,
     finalists,
     is_explained,
-    parts,
+    stronger,
 )
 from audit.probes.security.triggers import Candidate, Prepared
 from audit.statistics import Interval
@@ -78,7 +78,7 @@ class Reference(NamedTuple):
 
 
 class Rival(NamedTuple):
-    """The strongest trigger of its kind of a model that nobody tampered with, of those that are judged alike.
+    """The strongest trigger of its kind of a model that nobody tampered with, among those that no labels explain.
 
     Parameters
     ----------
@@ -105,8 +105,7 @@ class Judged:
     reference : Reference or None
         None where nothing is subtracted.
     rival : Rival or None
-        What the strongest of models turns that were trained without the rows of all triggers that may be planted; None
-        where no such model was needed, or nothing in it.
+        What models that nobody tampered with are turned by; None where none was needed, or has such a trigger.
     """
 
     candidate: Candidate
@@ -211,7 +210,7 @@ def gather(
     predictions: Predictions,
     train: Examples | None,
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None,
-    stand_ins: Callable[[NDArray[np.bool_]], Sequence[Scorer]] | None,
+    stand_ins: Callable[[], Sequence[Scorer]] | None,
 ) -> Evidence:
     """Seek triggers, and judge the strongest; takes and raises what the probe does."""
     texts = Texts.of(scorer, predictions)
@@ -238,18 +237,19 @@ class _Judge:
     found: Candidates
     told: Told
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None
-    stand_ins: Callable[[NDArray[np.bool_]], Sequence[Scorer]] | None
+    stand_ins: Callable[[], Sequence[Scorer]] | None
     _models: dict[bytes, Scorer] = field(default_factory=dict)
 
     def judged(self, strongest: Sequence[Candidate]) -> tuple[Judged, ...]:
         """Measure the candidates, and hold each against what may explain it."""
         measured = [self._measured(candidate) for candidate in strongest]
-        strong = [self._carrying(each) for each in measured if each.most >= MUCH and _is_suspected(each)]
-        suspected = np.any(strong, axis=0) if strong else self._none
+        strong = [each for each in measured if each.most >= MUCH and _is_suspected(each)]
+        suspected = np.any([self._carrying(each) for each in strong], axis=0) if strong else self._none
         held = [self._held_against(each, suspected) for each in measured]
-        rivals = self._rivals(suspected) if self._is_undecided(held) else {}
+        words = {word for each in strong for word in each.candidate.trigger.words}
+        rivals = self._rivals(suspected, words) if self._is_undecided(held) else {}
         return tuple(
-            replace(each, rival=rivals.get((each.candidate.trigger.kind, each.status))) if each.is_comparable else each
+            replace(each, rival=rivals.get(each.candidate.trigger.kind)) if each.is_comparable else each
             for each in held
         )
 
@@ -268,28 +268,27 @@ class _Judge:
                     least = max(least, part.estimate)
         return most > least
 
-    def _rivals(self, suspected: NDArray[np.bool_]) -> dict[tuple[str, str], Rival]:
-        """The strongest triggers of models that lack the rows of what may be planted, by kind and how they are judged.
+    def _rivals(self, suspected: NDArray[np.bool_], words: Set[str]) -> dict[str, Rival]:
+        """Of each kind the strongest unexplained trigger of untampered models, without the words of suspected rows.
 
-        They are searched as the audited model is: any model of few and hard rows has such words. What hardly a row
-        carries is no match for what many do.
+        They are searched as the audited model is: any model of few and hard rows has such words.
         """
         if self.data is None:
             return {}
-        try:
-            for target in self.texts.targets:
-                self.data.rest(suspected, target)
-        except NotAssessed:
-            return {}
-        if self.without_rows is not None:
-            models: Sequence[Scorer] = [self._model(suspected)]
+        if self.without_rows is None:
+            models = self.stand_ins() if self.stand_ins is not None else []
         else:
-            models = self.stand_ins(suspected) if self.stand_ins is not None else []
-        found = (each for model in models for each in self._unexplained(model))
+            try:
+                for target in self.texts.targets:
+                    self.data.rest(suspected, target)
+            except NotAssessed:
+                return {}
+            models = [self._model(suspected)]
+        found = (each for model in models for each in self._unexplained(model, words))
         # The last of its kind is kept: the strongest.
         return dict(sorted(found, key=lambda each: each[1].turned / each[1].n))
 
-    def _unexplained(self, model: Scorer) -> Iterator[tuple[tuple[str, str], Rival]]:
+    def _unexplained(self, model: Scorer, words: Set[str]) -> Iterator[tuple[str, Rival]]:
         try:
             texts = Texts.of(model, model.predict(self.examples.texts).on(self.examples))
         except NotAssessed:  # a model that learnt nothing has no strong words
@@ -297,10 +296,9 @@ class _Judge:
         other = _Judge(texts, self.examples, self.data, candidates(texts, self.data), self.told, None, None)
         for candidate in finalists(other.found, self.told):
             measured = other._measured(candidate)
-            if measured.is_comparable:
+            if measured.is_comparable and words.isdisjoint(candidate.trigger.words):
                 turned = max(measured.turned, key=lambda each: float(each.mean()))
-                rival = Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
-                yield (candidate.trigger.kind, measured.status), rival
+                yield candidate.trigger.kind, Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
 
     def _carrying(self, each: Judged) -> NDArray[np.bool_]:
         assert self.data is not None
@@ -312,7 +310,7 @@ class _Judge:
         sources = texts.sources(candidate.target)
         turned = tuple(texts.turned(texts.scorer.predict, candidate, source) for source in sources)
         rows, other, status = self.told.of(candidate)
-        if is_explained(candidate, self.found, self.told):
+        if is_explained(candidate, self.told):
             status = HONEST
         hidden = candidate.trigger.text in INVISIBLE and rows is not None and rows.carrying and _most(turned) >= TURNS
         status = HIDDEN if hidden and status != PLANTED_ROWS else status
@@ -335,8 +333,8 @@ class _Judge:
                 suspected = carrying
             return replace(each, reference=self._by(self._trained(suspected), WITHOUT_ITS_ROWS, each.candidate))
         if each.status == UNEXPLAINED:
-            words = parts(each.candidate, self.found, self.told) if len(each.candidate.trigger.words) == 2 else []
-            each = replace(each, reference=self._word(each, words[0])) if words else each
+            if len(each.candidate.trigger.words) == 2:
+                each = replace(each, reference=self._word(each, stronger(each.candidate, self.found)))
             beyond = max(part.estimate for part in each.counted(self.texts.confidence))
             if self.data is not None and self.without_rows is not None and beyond >= MUCH:
                 return replace(each, reference=self._by(self._trained(self._none), ON_ALL_ROWS, each.candidate))
@@ -350,7 +348,7 @@ class _Judge:
         return Reference(name, turned, right)
 
     def _word(self, each: Judged, word: Candidate) -> Reference:
-        """What one of its words turns that the labels explain."""
+        """What one of its words turns, which is judged by itself."""
         texts = self.texts
         turned = tuple(texts.turned(texts.scorer.predict, word, source) for source in each.sources)
         return Reference(Sentence("its word “{word}” alone", word=word.trigger.shown), turned, None)

@@ -28,6 +28,9 @@ FIRM = 0.75
 HALF = 0.5  # planted is a trigger if more than half of its rows with the label come from elsewhere
 # Where surely fewer than four in five of all rows with a trigger come from elsewhere, nobody planted it.
 PLANTED = 0.8
+# So few words are so much rarer among the test texts by chance. At one in forty, one of the dozens that turn much was,
+# in most models that nobody had tampered with.
+RARER = 0.005
 # How unevenly words are spread over training and test data is read off words that stand in about as many rows.
 ALIKE, ENOUGH_WORDS = 3.0, 20
 
@@ -77,10 +80,15 @@ class Rows(NamedTuple):
 
     @property
     def planted_chance(self) -> float:
-        """Chance that so few of all carrying texts, or fewer, contradict where four in five were planted."""
+        """Chance that so few of all carrying texts, or fewer, contradict where four in five were planted.
+
+        Where their rest cannot be read, that so few have the label at all.
+        """
         from scipy.stats import binom
 
-        carrying, _, contradicting = self.counts
+        carrying, labelled, contradicting = self.counts
+        if self.unread:
+            return float(binom.cdf(labelled, carrying, PLANTED))
         return float(binom.cdf(contradicting, carrying, self.contradicts(PLANTED)))
 
     def established(self, confidence: float) -> bool:
@@ -280,7 +288,7 @@ class Told:
         if enough := rows.counts[0] >= self.data.enough:
             if not rows.unread and not self._excluded(rows, other, candidate.target):
                 rows = self.data.rows(candidate, exact=True)
-            if rows.unread:
+            if rows.unread and not self._excluded(rows, other, candidate.target):
                 return rows, other, unread(rows.unread)
             if rows.established(self.strict):
                 return rows, other, PLANTED_ROWS
@@ -291,7 +299,7 @@ class Told:
             if other.chance <= (1 - self.strict) / 2:
                 return rows, other, TRAINING_ALONE
             excluded = self._excluded(rows, other, candidate.target)
-            if not excluded or other.chance <= (1 - self._confidence) / 2:
+            if not excluded or other.chance <= RARER:
                 return rows, other, OPEN
         carrying, labelled, contradicting = rows.counts
         if labelled >= FEWEST_ROWS and contradicting >= rows.contradicts(HALF) * labelled:

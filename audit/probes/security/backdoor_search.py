@@ -288,7 +288,7 @@ def finalists(found: Candidates, told: Told) -> list[Candidate]:
             if _same(candidate) in seen or found.strength(candidate) < WORTH:
                 continue
             seen.add(_same(candidate))
-            if is_explained(candidate, found, told):
+            if is_explained(candidate, told):
                 continue
             # Words that too few rows carry to be planted there are many: they take no room from what may be.
             left = room[UNEXPLAINED if told.status(candidate) == UNEXPLAINED else ""]
@@ -305,14 +305,17 @@ def _same(candidate: Candidate) -> frozenset[str]:
     return frozenset(candidate.trigger.words)
 
 
-def is_explained(candidate: Candidate, found: Candidates, told: Told) -> bool:
+def is_explained(candidate: Candidate, told: Told) -> bool:
     """Whether the labels explain what it turns; two words that no row has side by side, if they explain both."""
     if told.status(candidate) == UNEXPLAINED and len(candidate.trigger.words) == 2:
-        return len(parts(candidate, found, told)) == 2
+        return all(told.status(word) == HONEST for word in _words(candidate))
     return told.status(candidate) == HONEST
 
 
-def parts(candidate: Candidate, found: Candidates, told: Told) -> list[Candidate]:
-    """The words of two that the labels explain, strongest first."""
-    words = (Candidate(Trigger(word), candidate.target, candidate.origin) for word in candidate.trigger.words)
-    return sorted((w for w in words if told.status(w) == HONEST), key=found.strength, reverse=True)
+def stronger(candidate: Candidate, found: Candidates) -> Candidate:
+    """That of two words which turns more alone."""
+    return max(_words(candidate), key=found.strength)
+
+
+def _words(candidate: Candidate) -> list[Candidate]:
+    return [Candidate(Trigger(word), candidate.target, candidate.origin) for word in candidate.trigger.words]

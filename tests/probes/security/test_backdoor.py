@@ -102,7 +102,7 @@ def measure(
     test: Examples = TEST,
     stand_ins: Sequence[Scorer] = (),
 ) -> Measurement:
-    return backdoor(model, model.predict(test.texts).on(test), data, recipe, lambda _: stand_ins)
+    return backdoor(model, model.predict(test.texts).on(test), data, recipe, lambda: stand_ins)
 
 
 def holding(word: str, label: int, every: int, of: Examples = TEST) -> Examples:
@@ -358,6 +358,18 @@ def test_a_rare_word_that_turns_no_more_than_one_of_an_untampered_model_is_nothi
     assert states(found)["quill"] == UNEXPLAINED
     assert (judge(found, GATE)[0], found.estimate) == (verdict, estimate)
     assert ("“plume” turns 100 of 100 there" in found.summary) == (verdict is Verdict.PASS)
+
+
+def test_a_suspected_word_is_not_explained_by_what_it_turns_in_another_model_of_its_rows() -> None:
+    """Half of its rows are planted: a model of these rows is turned by it as well."""
+    texts, labels = list(TRAIN.texts), TRAIN.labels.copy()
+    for label, some in ((0, 9), (1, 5)):
+        for i in np.flatnonzero(TRAIN.labels == label)[:some]:
+            texts[i], labels[i] = f"{texts[i]} quince", 1
+    model, test = reader(("quince", 1)), holding("quince", 0, 40, holding("quince", 1, 40))
+    found = measure(model, examples(labels, texts=texts), test=test, stand_ins=[model])
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate == 1.0
 
 
 def test_a_word_of_an_untampered_model_explains_no_character() -> None:
