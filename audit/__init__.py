@@ -27,8 +27,9 @@ from audit.core.evidence import (
     RocCurves,
     Table,
 )
+from audit.core.looks import Look, Looks, in_batches
 from audit.core.measurement import Measurement, Result
-from audit.core.probe import Alarm, Probe, Tally
+from audit.core.probe import Alarm, Probe
 from audit.core.sentences import Sentence
 from audit.core.verdict import Finding, Gate, Verdict, judge
 
@@ -55,6 +56,8 @@ __all__ = [
     "Finding",
     "Gate",
     "Identifier",
+    "Look",
+    "Looks",
     "Measurement",
     "NotAssessed",
     "Pair",
@@ -68,9 +71,9 @@ __all__ = [
     "RocCurves",
     "Sentence",
     "Table",
-    "Tally",
     "Verdict",
     "__version__",
+    "in_batches",
     "judge",
 ]
 

@@ -23,16 +23,19 @@ from numpy.typing import ArrayLike, NDArray
 from audit.core import evidence
 from audit.core.errors import NotAssessed
 from audit.core.identifiers import CHALLENGES
-from audit.core.measurement import Measurement
-from audit.core.probe import POINTS, SHARE, DeclaredProbe, Probe
+from audit.core.looks import Looks, at_once
+from audit.core.measurement import Measurement, Result
+from audit.core.probe import POINTS, SHARE, DeclaredProbe, Probe, stopped_by
 from audit.core.records import Record
 from audit.core.verdict import Finding, Gate, Verdict, judge
 from audit.data.examples import Examples, Protocol
 from audit.inference.predictions import Predictions
+from audit.policy.policy import AuditPolicy, DataPolicy, GateSettings, ModelPolicy, Policy
 from audit.record import declarations, record
 from audit.report.i18n.language import ENGLISH, TAGS
 from audit.report.page import page, standards
 from audit.report.page.evidence import Limits, views
+from audit.run.stopping import Stopping
 from audit.text.redaction import withholding
 
 if TYPE_CHECKING:
@@ -65,7 +68,8 @@ def check_probe(
     It is declared whole; it refuses with a reason what it cannot measure; its estimate lies in its interval, and that
     in its range; test rows in another order change nothing; what it gives fits the record and is shown on the page, in
     each language; e-mail addresses, accounts and telephone numbers in texts do not leave it, and no text at all where
-    the policy asks for that; its gate passes one model and fails another.
+    the policy asks for that; its gate passes one model and fails another, and if it measures in looks, also where it is
+    stopped as soon as that is settled.
 
     Parameters
     ----------
@@ -97,7 +101,41 @@ def check_probe(
     _require(declared.better != "lower" or gate.max is not None, declared, "lower is better, so its gate has a max")
     for arguments in refuses:
         _check_refusal(probe, arguments)
-    measured = _measured(probe, passes)
+    rule = _Watched()
+    with stopped_by(rule):
+        _check_verdicts(probe, gate, passes, fails, shuffled)
+    if rule.is_asked:
+        with stopped_by(Stopping(_policy(declared, gate))):
+            _check_verdicts(probe, gate, passes, fails, shuffled)
+    for arguments in (passes, fails):
+        _check_privacy(probe, arguments, gate)
+
+
+class _Watched:
+    """Runs probes that measure in looks to the end, and knows whether there was one."""
+
+    is_asked = False
+
+    def __call__(self, declaration: Probe, full_id: str, looks: Looks) -> Result:
+        self.is_asked = True
+        return at_once(looks)
+
+
+def _policy(declared: Probe, gate: Gate) -> Policy:
+    """One that gates the probe, and stops it when that is settled."""
+    group, _, name = declared.id.partition(".")
+    return Policy(
+        model=ModelPolicy(source="example"),
+        data=DataPolicy(test="example"),
+        gates={group: {name: GateSettings(min=gate.min, max=gate.max)}},
+        audit=AuditPolicy(stopping="settled"),
+    )
+
+
+def _check_verdicts(
+    probe: DeclaredProbe[...], gate: Gate, passes: Arguments, fails: Arguments, shuffled: Arguments | None
+) -> None:
+    declared, measured = probe.declaration, _measured(probe, passes)
     for name, expected, each in (
         ("passes", (Verdict.PASS, Verdict.NOT_EXCEEDED), measured),
         ("fails", (Verdict.FAIL,), _measured(probe, fails)),
@@ -106,8 +144,6 @@ def check_probe(
         _require(finding.verdict in expected, declared, f"with the arguments of `{name}` the verdict is: {finding}")
         _check_shown(declared, finding)
     _check_order(probe, passes, shuffled, measured)
-    for arguments in (passes, fails):
-        _check_privacy(probe, arguments, gate)
 
 
 def _require(holds: bool, declared: Probe, otherwise: str) -> None:
@@ -231,7 +267,7 @@ def _check_order(
     if shuffled is arguments:
         return
     other = _measured(probe, shuffled)
-    for name in ("id", "estimate", "low", "high", "n", "confidence", "undecided", "unbounded", "too_small"):
+    for name in ("id", "estimate", "low", "high", "n", "confidence", "stopped", "undecided", "unbounded", "too_small"):
         before, after = getattr(measured, name), getattr(other, name)
         changes = f"test rows in another order change its {name} from {before} to {after}"
         _require(_plain(before) == _plain(after), declared, changes)

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.challenge("security")
 @pytest.mark.parametrize("kind", KINDS)
 def test_perturbation(audit, scorer, predictions, policy, kind):
     """Slips and tricks that a person reads through do not change the answer."""
-    audit.check(perturbation(scorer, predictions, kind, size=policy.security.perturbed))
+    settings = policy.security
+    audit.check(perturbation(scorer, predictions, kind, size=settings.perturbed, curves=policy.curves))
 
 
 @pytest.mark.measures("security.adversarial")

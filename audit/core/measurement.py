@@ -20,6 +20,22 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
+class Stop:
+    """Why a probe stopped, and after how many examples of how many.
+
+    Parameters
+    ----------
+    reason : str
+        A clause.
+    examples, of : int
+    """
+
+    reason: str
+    examples: int
+    of: int
+
+
+@dataclass(frozen=True)
 class Result:
     """An estimate with its interval, what it rests on, how it was measured, and the evidence.
 
@@ -60,6 +76,8 @@ class Result:
         What the policy states and the figure rests on.
     look : int
         Which look at growing data this is.
+    stopped : Stop, optional
+        Why no more examples were asked about, where it was looked at more than once.
     clusters : int
         How many clusters of rows that belong together the interval rests on; 0 where each row stands for itself.
     design_effect : float, optional
@@ -96,6 +114,7 @@ class Result:
     machine: str = field(default="", kw_only=True)
     stated: str = field(default="", kw_only=True)
     look: int = field(default=1, kw_only=True)
+    stopped: Stop | None = field(default=None, kw_only=True)
     clusters: int = field(default=0, kw_only=True)
     design_effect: float | None = field(default=None, kw_only=True)
     ceiling: str = field(default="", repr=False, compare=False, kw_only=True)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Generic, Literal, NamedTuple, ParamSpec
+from typing import Generic, Literal, NamedTuple, ParamSpec, TypeAlias
 
 from audit.core.identifiers import Challenge
+from audit.core.looks import Looks, at_once
 from audit.core.measurement import Measurement, Result
 from audit.core.numbers import POINTS as POINTS
 from audit.core.numbers import SHARE as SHARE
@@ -28,13 +31,6 @@ class Alarm(NamedTuple):
 
     value: float
     reason: str
-
-
-class Tally(NamedTuple):
-    """What a probe counted in one batch of examples: how many of `n` are what it looks for."""
-
-    hits: int
-    n: int
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class Probe:
         if self.brackets == "subgroup" and not self.bracket:
             object.__setattr__(self, "bracket", "subgroup")
 
-    def __call__(self, measure: Callable[P, Result | Generator[Tally, bool | None, Result]]) -> DeclaredProbe[P]:
+    def __call__(self, measure: Callable[P, Result | Looks]) -> DeclaredProbe[P]:
         """Declare a function: called with what it asks for, it then gives a Measurement under this id."""
         return DeclaredProbe(self, measure)
 
@@ -112,16 +108,30 @@ class Probe:
         return tuple(f"{self.id}[{bracket}]" for bracket in brackets) or (self.id,)
 
 
+# From a declaration, the full id and the looks to the result that these come to.
+StoppingRule: TypeAlias = Callable[[Probe, str, Looks], Result]
+_RULE: ContextVar[StoppingRule] = ContextVar("_RULE", default=lambda declaration, full_id, looks: at_once(looks))
+
+
+@contextmanager
+def stopped_by(rule: StoppingRule) -> Iterator[None]:
+    """Within it, probes that measure in looks are stopped by this rule; elsewhere they run to the end."""
+    token = _RULE.set(rule)
+    try:
+        yield
+    finally:
+        _RULE.reset(token)
+
+
 class DeclaredProbe(Generic[P]):
     """A function under its declaration. It gives what the function gives, stamped with id, bracket and unit.
 
-    A function may be a generator that measures in batches: it yields a :class:`Tally` after each, and returns its
-    result when its examples end, or when it is sent True. Called like any other, it runs to the end.
+    A function may measure in batches and give :data:`~audit.core.looks.Looks`, by
+    :func:`~audit.core.looks.in_batches`. Called like any other, it asks about all its examples at once; within an
+    audit it may be stopped early, see :func:`stopped_by`.
     """
 
-    def __init__(
-        self, declaration: Probe, measure: Callable[P, Result | Generator[Tally, bool | None, Result]]
-    ) -> None:
+    def __init__(self, declaration: Probe, measure: Callable[P, Result | Looks]) -> None:
         if declaration.bracket and declaration.bracket not in inspect.signature(measure).parameters:
             raise TypeError(f"{declaration.id}: the function has no parameter '{declaration.bracket}' for the bracket")
         self.declaration = declaration
@@ -136,11 +146,12 @@ class DeclaredProbe(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Measurement:
         """Measure."""
         result = self._measure(*args, **kwargs)
-        if isinstance(result, Generator):
-            result = _to_the_end(result)
         if isinstance(result, Measurement):
             return result
-        return Measurement.stamped(result, self._full_id(*args, **kwargs), self.declaration.unit)
+        full_id = self._full_id(*args, **kwargs)
+        if isinstance(result, Generator):
+            result = _RULE.get()(self.declaration, full_id, result)
+        return Measurement.stamped(result, full_id, self.declaration.unit)
 
     def _full_id(self, *args: P.args, **kwargs: P.kwargs) -> str:
         name = self.declaration.bracket
@@ -149,12 +160,3 @@ class DeclaredProbe(Generic[P]):
         given = inspect.signature(self._measure).bind(*args, **kwargs)
         given.apply_defaults()
         return f"{self.id}[{given.arguments[name]}]"
-
-
-def _to_the_end(batches: Generator[Tally, bool | None, Result]) -> Result:
-    while True:
-        try:
-            next(batches)
-        except StopIteration as end:
-            result: Result = end.value
-            return result

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from audit.core import numbers
-from audit.core.measurement import Measurement
+from audit.core.measurement import Measurement, Result
 from audit.core.numbers import two_digits
 from audit.core.records import FindingRecord, GateRecord, Record, WaiverRecord, section
 from audit.core.sentences import Sentence, Value, from_json, joined, listed
@@ -173,18 +173,28 @@ def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
 def _judged(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
     if gate is None:
         return Verdict.REPORTED, Sentence("no gate is set for it")
-    m, bound = measurement, gate.bound
-    # Mirrored for `min`, so that below only one direction is thought about: small is good.
-    flip = -1.0 if gate.min is not None else 1.0
-    near, far = (m.low, m.high) if gate.max is not None else (m.high, m.low)
-    if far is not None and flip * far <= flip * bound:
-        return Verdict.PASS, ""
-    if near is not None and flip * near > flip * bound:
+    m, verdict = measurement, settled(measurement, gate)
+    if verdict is Verdict.PASS:
+        return verdict, ""
+    if verdict is Verdict.FAIL:
+        near, far = (m.low, m.high) if gate.max is not None else (m.high, m.low)
         whole = "" if near == far else Sentence("the whole interval is beyond the gate")
-        return Verdict.FAIL, m.unbounded or whole
+        return verdict, m.unbounded or whole
     if m.high is None and m.low is not None and m.low == m.estimate and gate.max is not None:
         return Verdict.NOT_EXCEEDED, Sentence("this attack shows no more; the leak itself is not bounded")
     return Verdict.INCONCLUSIVE, _what_would_settle(m, gate)
+
+
+def settled(result: Result, gate: Gate) -> Verdict | None:
+    """PASS where the whole interval clears a bound, FAIL where the whole interval is beyond it, else None."""
+    # Mirrored for `min`, so that only one direction is thought about: small is good.
+    flip = -1.0 if gate.min is not None else 1.0
+    near, far = (result.low, result.high) if gate.max is not None else (result.high, result.low)
+    if far is not None and flip * far <= flip * gate.bound:
+        return Verdict.PASS
+    if near is not None and flip * near > flip * gate.bound:
+        return Verdict.FAIL
+    return None
 
 
 def _what_would_settle(m: Measurement, gate: Gate) -> str:

@@ -67,6 +67,15 @@ def fingerprint(values: Iterable[str]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+def drawn(purpose: str, texts: Sequence[str]) -> NDArray[np.int64]:
+    """Indices of texts that are no examples, in a random order that their content decides: :meth:`Examples.drawn`."""
+    return np.array(sorted(range(len(texts)), key=lambda i: (_draw(purpose, texts[i]), texts[i])), dtype=np.int64)
+
+
+def _draw(purpose: str, text: str) -> str:
+    return _digest(f"{purpose}/{' '.join(text.casefold().split())}")
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -212,8 +221,7 @@ class Examples:
 
         def key(row: int) -> tuple[str, ...]:
             text, label = self.texts[row], self.classes[self.labels[row]]
-            normal = " ".join(text.casefold().split())
-            return _digest(f"{purpose}/{normal}"), text, label, *(str(column[row]) for column in columns)
+            return _draw(purpose, text), text, label, *(str(column[row]) for column in columns)
 
         return np.array(sorted(range(len(self)), key=key), dtype=np.int64)
 

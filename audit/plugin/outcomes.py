@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from audit.core.errors import AuditError, NotAssessed
+from audit.core.probe import stopped_by
 from audit.core.records import interval
 from audit.core.sentences import Sentence
 from audit.core.verdict import Gate, blocks, complaint, is_waived
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep texts from the data out of all that a test of the audit leaves behind, where the policy asks for it."""
+    """Keep texts from the data out of all that a test leaves behind, where the policy asks for it; stop its probes."""
     run = item.config.stash[STATE]
     if not run.active or run.session is None:
         return (yield)
     from audit.text.redaction import withholding
 
-    with withholding(run.session.policy.report.evidence == "none"), watched(run, item):
+    withheld, rule = run.session.policy.report.evidence == "none", run.session.stopping
+    with withholding(withheld), watched(run, item), stopped_by(rule):
         return (yield)
 
 

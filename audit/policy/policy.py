@@ -154,6 +154,12 @@ class AuditPolicy(_Section):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     inconclusive: Literal["fail", "warn"] = "fail"
     looks: int = Field(1, ge=1, description="planned audits of growing data; the error is shared out over them")
+    stopping: Literal["settled", "full"] = Field(
+        "full", description="whether a probe stops as soon as its verdict is settled, or asks about all examples"
+    )
+    precision: float = Field(
+        0.05, gt=0, lt=1, description="half-width of an interval without gate at which a probe stops"
+    )
     complete: bool | None = Field(
         None, description="whether an incomplete audit ends with exit status 1; absent: where CI=true"
     )
@@ -202,6 +208,9 @@ class SecurityPolicy(_Section):
 
     queries: int = Field(200, ge=10, description="what the attack may ask of the model for each example")
     perturbed: int = Field(1000, ge=0, description="test examples for each kind of perturbation; 0: all")
+    curves: bool = Field(
+        False, description="whether every strength of a disturbance is asked about, for the report; else one decides"
+    )
     allow_pickle: bool = Field(False, description="whether pickled weights may be loaded, with weights_only")
     expected_sha256: Frozen[Mapping[str, Annotated[str, Field(pattern=mistakes.SHA256)]]] = Field(
         default_factory=dict, description="SHA-256 of each file of the model, by its path; empty: held against nothing"
@@ -344,6 +353,11 @@ class Policy(_Section):
     def brackets(self) -> dict[str, tuple[str, ...]]:
         """What the policy names that may stand in the brackets of an id, by kind."""
         return {"subgroup": self.data.subgroups, "metric": tuple(map(metric_name, self.quality.metrics))}
+
+    @property
+    def curves(self) -> bool:
+        """Whether probes ask about what decides nothing and only the report shows."""
+        return self.security.curves or self.audit.stopping == "full"
 
     def gate(self, full_id: str) -> Gate | None:
         """The gate that applies to an id: its own, else the general one without bracket, else that of every audit."""

@@ -121,6 +121,9 @@ def as_dict(finding: Finding) -> FindingRecord:
             value[word] = masked(text)
     if m.look != 1:
         value["look"] = m.look
+    if m.stopped is not None:
+        reason = _masked(to_json(m.stopped.reason))
+        value["stopped"] = {"reason": reason, "examples": m.stopped.examples, "of": m.stopped.of}
     if m.clusters:
         value["clusters"] = m.clusters
     if m.design_effect is not None:

@@ -35,6 +35,8 @@ _SETTINGS = {
     "confidence": "audit",
     "inconclusive": "audit",
     "looks": "audit",
+    "stopping": "audit",
+    "precision": "audit",
     "min_group_size": "audit",
     "seed": "audit",
     "max_examples": "data",
@@ -44,8 +46,9 @@ _SETTINGS = {
     "perturbed": "security",
 }
 _LAXER_IF_LESS = ("confidence", "looks", "queries")
-_LAXER_IF_MORE = ("min_group_size", "near_duplicate")
-_WORDS = ("inconclusive", "cluster")
+_LAXER_IF_MORE = ("min_group_size", "near_duplicate", "precision")
+_LAXER_WORDS = {"inconclusive": ("fail", "warn"), "stopping": ("full", "settled")}
+_WORDS = (*_LAXER_WORDS, "cluster")
 
 
 class FormerFigure(IntervalRecord):
@@ -259,8 +262,8 @@ def _settings(policy: Mapping[str, object]) -> dict[str, object]:
 
 def _is_laxer(name: str, before: object, now: object) -> bool:
     """Whether such a setting judges less strictly than before, or draws anew."""
-    if name == "inconclusive":
-        return (before, now) == ("fail", "warn")
+    if name in _LAXER_WORDS:
+        return (before, now) == _LAXER_WORDS[name]
     if name == "cluster":
         return bool(before) and now != before
     if not (is_number(before) and is_number(now)):

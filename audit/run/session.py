@@ -22,6 +22,7 @@ from audit.run.models import Models
 from audit.run.options import Options
 from audit.run.output import Output
 from audit.run.resources import Resources
+from audit.run.stopping import Stopping
 from audit.training import launched
 
 
@@ -81,6 +82,11 @@ class Session:
     def decisions(self) -> Decisions:
         """Decides on findings."""
         return Decisions(self.policy, ids(self.declared), self.inputs.baseline, self._started[:10])
+
+    @cached_property
+    def stopping(self) -> Stopping:
+        """Says when a probe has asked enough."""
+        return Stopping(self.policy)
 
     @property
     def texts(self) -> Iterator[str]:

@@ -48,6 +48,7 @@ from audit.statistics.design_effects import (
 from audit.statistics.epsilon import epsilon_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
+from audit.statistics.looks import FEWEST_EXAMPLES, look_confidence, planned_looks
 from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
 from audit.statistics.prevalence import prevalence
 from audit.statistics.proportions import (
@@ -77,6 +78,7 @@ from audit.statistics.settling import (
 __all__ = [
     "ENOUGH_CLUSTERS",
     "FEWEST_CLUSTERS",
+    "FEWEST_EXAMPLES",
     "INDEPENDENT",
     "LAGS",
     "PER_BIN",
@@ -122,6 +124,7 @@ __all__ = [
     "gaps",
     "group_effects",
     "largest",
+    "look_confidence",
     "macro_auc",
     "macro_f1",
     "macro_f1_of",
@@ -135,6 +138,7 @@ __all__ = [
     "paired_difference",
     "paired_differences",
     "paired_effect",
+    "planned_looks",
     "prevalence",
     "proportion",
     "proportion_to_settle",

@@ -3,6 +3,7 @@
     python -m benchmarks.statistics.coverage > benchmarks/statistics/coverage.md          # twenty minutes of one core
     python -m benchmarks.statistics.coverage --draws 200                       # a glance
     python -m benchmarks.statistics.coverage --only clusters                   # only rows of authors who write often
+    python -m benchmarks.statistics.coverage --only attacks                    # only leakage, latency, operating points
 
 The functions are those that verdicts call. A verdict is wrong if it passes a model that is beyond the gate, or fails
 one that is on or within it; each may happen in 2.5 % of audits at most. At the end the claims are checked, each within
@@ -21,6 +22,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtr, ndtri
 
 from audit import statistics
@@ -337,6 +339,73 @@ def energy_per_gain(claims: Claims, draws: int, rng: np.random.Generator) -> Ite
         yield [f"{n:,}", f"{scatter}", f"{gain:.2f}", *cells, f"{told:.4f}"]
 
 
+def leakage(claims: Claims, draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
+    """What embeddings tell beyond words: the mean over an attribute's values of paired differences."""
+    for sizes, (gained, lost) in product(((500, 500), (1_000, 100), (300, 60, 40)), ((0.05, 0.05), (0.12, 0.04))):
+        found = np.empty((draws, 3))
+        for i in range(draws):
+            counts = np.array([rng.multinomial(n, [gained, lost, 1 - gained - lost])[:2] for n in sizes])
+            found[i] = statistics.mean_paired_difference(counts[:, 0], counts[:, 1], sizes, CONFIDENCE)
+        cells = claims.interval(f"leakage {sizes} {gained},{lost}", (*found.T,), gained - lost, draws)
+        yield [", ".join(map(str, sizes)), f"{gained - lost:.2f}", *cells]
+
+
+def tails(claims: Claims, draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
+    """Latency: the 99th percentile of hostile texts over the median of usual ones, log-normal or with two humps."""
+    z = float(ndtri(0.99))
+    for n, usual, spread in product((400, 600, 3_000), (50, 132), (0.1, 0.5)):
+        hump = rng.random((draws, n)) < 0.3
+        for shape, hostile, truth in (
+            ("log-normal", rng.lognormal(0.5, spread, (draws, n)), np.exp(0.5 + spread * z)),
+            # Of the slow kind, three in ten, a share of 1 in 30 is slower than one in a hundred of all.
+            ("two kinds", rng.lognormal(hump, spread), np.exp(_mixed(spread))),
+        ):
+            bounds = np.array(
+                [
+                    statistics.ratio_of_quantiles(row, 0.99, beside, 0.5, CONFIDENCE)
+                    for row, beside in zip(hostile, rng.lognormal(0, 0.2, (draws, usual)), strict=True)
+                ]
+            )
+            bounded = np.where(np.isfinite(bounds[:, 2]), bounds[:, 2], np.nan)
+            cell = f"latency {shape} n={n} usual={usual} spread={spread}"
+            own = claims.interval(cell, (*bounds.T,), float(truth), draws)[:3]
+            yield [shape, f"{n:,}", f"{usual}", f"{spread}", f"{truth:.2f}", *own, f"{np.isfinite(bounded).mean():.3f}"]
+
+
+def _mixed(spread: float) -> float:
+    """Logarithm of the 99th percentile of seven in ten values around 1 and three in ten around e."""
+    return float(brentq(lambda x: 0.7 * ndtr(x / spread) + 0.3 * ndtr((x - 1) / spread) - 0.99, 0, 5))
+
+
+def attack_points(draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
+    """Balanced accuracy, true positives at 1 % and 10 % of false ones: percentile intervals, which are approximate."""
+    levels = (0.01, 0.1)
+    for n, memory in product((400, 2_000), (0.0, 0.5, 1.0)):
+        truths = [float(ndtr(memory / 2)), *(float(ndtr(ndtri(level) + memory)) for level in levels)]
+        found = np.empty((draws, 3, 3))
+        for i in range(draws):
+            member = rng.random(n) < 0.5
+            scores = rng.normal(size=n) + memory * member
+            trial = statistics.Trial(scores, member, np.arange(n))
+            points = statistics.operating_points([trial], levels, CONFIDENCE, resamples=500, seed=i)
+            found[i] = points.balanced_accuracy, *points.caught
+        for name, truth, of in zip(
+            ("balanced accuracy", "at 1 %", "at 10 %"), truths, np.moveaxis(found, 1, 0), strict=True
+        ):
+            above, below = float((of[:, 1] > truth).mean()), float((of[:, 2] < truth).mean())
+            width, bias = (of[:, 2] - of[:, 1]).mean(), of[:, 0].mean() - truth
+            yield [
+                name,
+                f"{n:,}",
+                f"{truth:.3f}",
+                f"{1 - above - below:.4f}",
+                f"{above:.4f}",
+                f"{below:.4f}",
+                f"{width:.3f}",
+                f"{bias:+.4f}",
+            ]
+
+
 def fairlearn_bootstrap(draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
     """Verdicts of fairlearn's bootstrap of the gap beside ours, on the same data."""
     from fairlearn.metrics import MetricFrame
@@ -366,13 +435,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=2_000, help="simulated audits a cell")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=("rows", "clusters"), help="tables of independent rows, or of clusters")
+    parser.add_argument("--only", choices=("rows", "clusters", "attacks"), help="a part of the tables")
     options = parser.parse_args()
     claims, draws, started = Claims(), options.draws, time.process_time()
     print(f"# Coverage and wrong verdicts by simulation\n\n{draws:,} draws a cell where no other number is given.")
-    if options.only != "clusters":
+    if options.only in (None, "rows"):
         of_rows(claims, draws, np.random.default_rng(options.seed))
-    if options.only != "rows":
+    if options.only in (None, "attacks"):
+        of_attacks(claims, draws, np.random.default_rng(options.seed))
+    if options.only in (None, "clusters"):
         for title, first, rows in clustered.TABLES:
             table(title, (*first, *clustered.COLUMNS), rows(claims, draws, np.random.default_rng(options.seed)))
     print(f"\n## Claims\n\n{claims.checked:,} claims checked, {len(claims.broken)} do not hold.\n")
@@ -437,6 +508,26 @@ def of_rows(claims: Claims, draws: int, rng: np.random.Generator) -> None:
         "fairlearn's bootstrap of the gap (100 resamples) beside ours, gate ≤ 0.05",
         ("n", "groups", "truth", "draws", *(f"fairlearn's {s}" for s in sides), *(f"our {s}" for s in sides)),
         fairlearn_bootstrap(min(draws, 30), rng),
+    )
+
+
+def of_attacks(claims: Claims, draws: int, rng: np.random.Generator) -> None:
+    """Print the tables of leakage, latency and operating points."""
+    table(
+        "Leakage: mean of paired differences over an attribute's values",
+        ("texts of each value", "truth", *INTERVAL),
+        leakage(claims, draws, rng),
+    )
+    table(
+        "Latency: 99th percentile of hostile texts over the median of usual ones",
+        ("shape", "hostile", "usual", "spread", "truth", *INTERVAL[:3], "with an upper end"),
+        tails(claims, draws, rng),
+    )
+    few = min(draws, 400)
+    table(
+        f"Operating points of an attack, {few:,} draws a cell; approximate, no claim",
+        ("point", "examples", "truth", *INTERVAL, "bias of the estimate"),
+        attack_points(few, rng),
     )
 
 

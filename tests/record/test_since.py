@@ -126,12 +126,12 @@ def test_settings_that_judge_less_strictly_are_named() -> None:
 
 def test_settings_that_draw_other_texts_or_spare_the_model_are_named() -> None:
     policy: dict[str, Any] = {
-        "audit": {"seed": 0, "looks": 4},
+        "audit": {"seed": 0, "looks": 4, "stopping": "full", "precision": 0.05},
         "data": {"max_examples": 0},
         "security": {"queries": 200, "perturbed": 1000},
     }
     other = {
-        "audit": {"seed": 7, "looks": 1},
+        "audit": {"seed": 7, "looks": 1, "stopping": "settled", "precision": 0.1},
         "data": {"max_examples": 500},
         "security": {"queries": 50, "perturbed": 300},
     }
@@ -139,7 +139,9 @@ def test_settings_that_draw_other_texts_or_spare_the_model_are_named() -> None:
     def named(before: Any, now: Any) -> set[str]:
         return {each["name"] for each in compare(audit(policy=before), audit(policy=now))["settings"]}
 
-    assert named(policy, other) == {"seed", "looks", "max_examples", "queries", "perturbed"}
+    assert named(policy, other) == {
+        "seed", "looks", "stopping", "precision", "max_examples", "queries", "perturbed",
+    }  # fmt: skip
     # More questions and a smaller share of the error are stricter; other texts are other texts.
     assert named(other, policy) == {"seed", "max_examples", "perturbed"}
     assert named(policy, policy) == set()

@@ -6,9 +6,10 @@ for what those texts do not contain, and a file of pairs in the form of the Equi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,16 @@ from audit import statistics
 from audit.core import evidence
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Cell, Facts, Pairs, Table
+from audit.core.looks import Looks, in_batches
 from audit.core.measurement import Result
 from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence
 from audit.data import labels
-from audit.data.examples import Examples
+from audit.data.examples import Examples, drawn
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import clustered, of_sample
+from audit.probes.sampling import Asked
 from audit.text import identity
 from audit.text.identity import AXIS_NAMES
 from audit.text.redaction import SMALLEST_CELL, pair_items
@@ -174,8 +177,13 @@ def file_pairs(rows: Mapping[str, Sequence[str]], axis: str) -> list[Pair]:
     rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
 )
 def counterfactual(
-    scorer: Scorer, predictions: Predictions, axis: str = "gender", pairs: Mapping[str, Sequence[str]] | None = None
-) -> Result:
+    scorer: Scorer,
+    predictions: Predictions,
+    axis: str = "gender",
+    pairs: Mapping[str, Sequence[str]] | None = None,
+    *,
+    whole: bool = True,
+) -> Looks:
     """How often a prediction flips when only the identity of the people in the text is exchanged.
 
     The verdict rests on the user's own texts where enough of them mention the axis, else on the pair file where it has
@@ -190,6 +198,9 @@ def counterfactual(
         One of :data:`audit.text.identity.AXES`.
     pairs : mapping of str to sequence of str, optional
         The columns of a pair file, see :func:`file_pairs`.
+    whole : bool
+        Whether the sources that the verdict does not rest on are asked about whole, for the report; else about as many
+        of their pairs as the one that it rests on.
 
     Raises
     ------
@@ -210,18 +221,41 @@ def counterfactual(
     pool = examples.sample()
     from_file = file_pairs(pairs, axis) if pairs is not None else []
     sources = {OWN: own_pairs(pool.texts, axis), TEMPLATES: template_pairs(axis), FILE: from_file}
-    answers = {name: _answers(scorer, found) for name, found in sources.items() if found}
-    if OWN in answers:
-        mentioning = {pair.before for pair in sources[OWN]}
-        own = pool.take(np.array([text in mentioning for text in pool.texts]))
-        answers[OWN] = replace(answers[OWN], clusters=own.clusters)
+    mentioning = {pair.before for pair in sources[OWN]}
+    clusters = {OWN: pool.take(np.array([text in mentioning for text in pool.texts], dtype=bool)).clusters}
+    base = _decisive(sources)
+    orders = {
+        name: drawn("fairness.counterfactual", [f"{pair.before}/{pair.after}" for pair in found])
+        for name, found in sources.items()
+        if found
+    }
+    asked = {name: Asked(order) for name, order in orders.items()}
+    mentioned = len(sources[OWN]) / len(pool)
+
+    def ask(start: int, stop: int) -> Callable[[float], Result]:
+        answers = {}
+        for name, each in asked.items():
+            until = len(sources[name]) if whole and name != base else stop
+            answers[name] = _answers(scorer, sources[name], each, until, clusters.get(name))
+        return lambda confidence: _result(axis, base, answers, examples, mentioned, confidence)
+
+    ends = _ends([sources[base][i].family for i in orders[base]])
+    return in_batches(len(sources[base]), protocol.confidence, ask, ends)
+
+
+def _decisive(sources: Mapping[str, Sequence[Pair]]) -> str:
+    """The source that the verdict rests on."""
     if len(sources[OWN]) >= ENOUGH_TEXTS:
-        base = OWN
-    elif len({pair.family for pair in from_file}) >= statistics.ENOUGH_CLUSTERS:
-        base = FILE
-    else:
-        base = TEMPLATES
-    return _result(axis, base, answers, examples, len(sources[OWN]) / len(pool))
+        return OWN
+    enough = len({pair.family for pair in sources[FILE]}) >= statistics.ENOUGH_CLUSTERS
+    return FILE if enough else TEMPLATES
+
+
+def _ends(families: Sequence[str]) -> range:
+    """After how many pairs one may look: where many families are to speak for others, not before as many have come."""
+    firsts = sorted(families.index(family) for family in set(families) - {""})
+    enough = statistics.ENOUGH_CLUSTERS
+    return range(firsts[enough - 1] + 1 if len(firsts) >= enough else 1, len(families) + 1)
 
 
 def share_of_flips(
@@ -242,24 +276,34 @@ def _filled(frame: str, person: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _answers(scorer: Scorer, pairs: Sequence[Pair]) -> Answers:
-    before = scorer.predict([pair.before for pair in pairs])
-    after = scorer.predict([pair.after for pair in pairs])
+def _answers(
+    scorer: Scorer, pairs: Sequence[Pair], asked: Asked, stop: int, clusters: NDArray[np.int64] | None
+) -> Answers:
+    """What the model says of the first so many pairs."""
+
+    def answer(rows: NDArray[np.int64]) -> list[Predictions]:
+        return [scorer.predict([text(pairs[i]) for i in rows]) for text in (attrgetter("before"), attrgetter("after"))]
+
+    before, after = asked.ask(stop, answer)
+    pairs = [pairs[i] for i in asked.rows]
+    clusters = None if clusters is None else clusters[asked.rows]
     change = np.asarray(after.probabilities, np.float64) - before.probabilities  # (n, classes)
     names = list(map(labels.sentiment, before.classes))
     rise = None
     if "positive" in names and "negative" in names:
         rise = np.asarray(change[:, names.index("positive")] - change[:, names.index("negative")], np.float64)
     moved = np.abs(rise) if rise is not None else np.abs(change).max(axis=1)
-    return Answers(pairs, before, after, before.labels != after.labels, moved, rise)
+    return Answers(pairs, before, after, before.labels != after.labels, moved, rise, clusters)
 
 
 def _families(answers: Answers) -> list[str]:
     return [pair.family for pair in answers.pairs]
 
 
-def _result(axis: str, base: str, answers: Mapping[str, Answers], examples: Examples, mentioned: float) -> Result:
-    found, confidence = answers[base], examples.protocol.confidence
+def _result(
+    axis: str, base: str, answers: Mapping[str, Answers], examples: Examples, mentioned: float, confidence: float
+) -> Result:
+    found = answers[base]
     share = share_of_flips(found.flipped, _families(found), confidence, found.clusters)
     is_own = base == OWN
     named = AXIS_NAMES[axis]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -20,12 +21,15 @@ import numpy as np
 from audit import statistics
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Facts, Pair, Pairs
+from audit.core.looks import Looks
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, Alarm, Probe
 from audit.core.sentences import Sentence
+from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import CHANGED, PAIRED, clustered, of_sample
+from audit.probes.sampling import answered
 from audit.text.lists import rows
 from audit.text.redaction import pair_items
 
@@ -124,7 +128,7 @@ def _without_articles(text: str) -> str:
         "A.6.2.4",
     ),
 )
-def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "informal") -> Result:
+def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "informal") -> Looks:
     """Accuracy lost when the same test texts are written in another variety of English.
 
     Parameters
@@ -148,60 +152,60 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
     if predictions.known.protocol.language != "en":
         raise NotAssessed(Sentence("its renderings are of English; there are none for this language yet"))
     sample = predictions.known.sample()
-    rendered = [render(text, kind) for text in sample.texts]
-    rows = np.flatnonzero([before != after for before, after in zip(sample.texts, rendered, strict=True)])
-    if not len(rows):
+    rendered = {text: render(text, kind) for text in sample.texts}
+    changes = np.array([rendered[text] != text for text in sample.texts])
+    if not changes.any():
         raise NotAssessed(Sentence("no test text has words that this variety writes otherwise; supply longer texts"))
-    pool = sample.take(rows)
-    texts = [rendered[i] for i in rows]
-    plain, other = scorer.predict(pool.texts).on(pool), scorer.predict(texts).on(pool)
-    lost, gained = plain.correct & ~other.correct, ~plain.correct & other.correct
-    confidence = pool.protocol.confidence
-    effect = statistics.paired_effect(plain.correct, other.correct, pool.clusters)
-    interval = statistics.paired_difference(int(lost.sum()), int(gained.sum()), len(pool), confidence, effect=effect)
-    drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
-    worst = (
-        (
-            pool.texts[i],
-            texts[i],
+
+    def answer(batch: Examples) -> list[Predictions]:
+        return [scorer.predict(texts) for texts in (batch.texts, [rendered[text] for text in batch.texts])]
+
+    def result(answers: Sequence[Predictions], confidence: float) -> Result:
+        plain, other = answers
+        asked = plain.known
+        effect = statistics.paired_effect(plain.correct, other.correct, asked.clusters)
+        lost, gained, n = statistics.discordant(plain.correct, other.correct)
+        found = Result(
+            *statistics.paired_difference(lost, gained, n, confidence, effect=effect),
+            n,
             Sentence(
-                "{before} → {after}",
-                before=plain.classes[plain.labels[i]],
-                after=plain.classes[other.labels[i]],
+                "The same texts with {how}; accuracy before less accuracy after, over the texts that change; {paired}.",
+                how=_HOW[kind],
+                paired=PAIRED,
             ),
+            confidence,
+            sample=CHANGED,
+            ceiling=of_sample(predictions.known),
+            caveats=[
+                Sentence(
+                    "The renderings are rules written from what is documented of such writing; texts by real writers "
+                    "of these varieties differ in more than that. No dialect is imitated."
+                )
+            ],
+            evidence=[
+                Pairs(
+                    Sentence("Right answers that turned wrong; changed words are marked"),
+                    [Pair(**item) for item in pair_items(_flips(plain, other, rendered), EXAMPLES_SHOWN)],
+                ),
+                Facts.of(
+                    {
+                        Sentence("accuracy on the texts as they are"): float(plain.correct.mean()),
+                        Sentence("accuracy on the renderings"): float(other.correct.mean()),
+                        Sentence("share of test texts that change"): float(changes.mean()),
+                    }
+                ),
+            ],
         )
-        for i in np.argsort(-drop, kind="stable").tolist()
-        if lost[i]
-    )
-    result = Result(
-        *interval,
-        len(pool),
-        Sentence(
-            "The same texts with {how}; accuracy before less accuracy after, over the texts that change; {paired}.",
-            how=_HOW[kind],
-            paired=PAIRED,
-        ),
-        confidence,
-        sample=CHANGED,
-        ceiling=of_sample(predictions.known),
-        caveats=[
-            Sentence(
-                "The renderings are rules written from what is documented of such writing; texts by real writers of "
-                "these varieties differ in more than that. No dialect is imitated."
-            )
-        ],
-        evidence=[
-            Pairs(
-                Sentence("Right answers that turned wrong; changed words are marked"),
-                [Pair(**item) for item in pair_items(worst, EXAMPLES_SHOWN)],
-            ),
-            Facts.of(
-                {
-                    Sentence("accuracy on the texts as they are"): float(plain.correct.mean()),
-                    Sentence("accuracy on the renderings"): float(other.correct.mean()),
-                    Sentence("share of test texts that change"): len(pool) / len(sample),
-                }
-            ),
-        ],
-    )
-    return clustered(result, effect, pool.protocol.cluster)
+        return clustered(found, effect, asked.protocol.cluster)
+
+    return answered(pool := sample.take(changes), pool.drawn("fairness.language_variety"), answer, result)
+
+
+def _flips(plain: Predictions, other: Predictions, rendered: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Right answers that turned wrong, the largest fall of the right class's score first."""
+    asked, lost = plain.known, plain.correct & ~other.correct
+    drop = (plain.probabilities - other.probabilities)[np.arange(len(asked)), asked.labels]
+    for i in np.argsort(-drop, kind="stable").tolist():
+        if lost[i]:
+            before, after = (each.classes[each.labels[i]] for each in (plain, other))
+            yield asked.texts[i], rendered[asked.texts[i]], Sentence("{before} → {after}", before=before, after=after)

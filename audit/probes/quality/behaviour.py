@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial, reduce
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
+from audit.core.looks import Looks, in_batches
 from audit.core.measurement import Result
-from audit.core.probe import SHARE, Alarm, Probe, Tally
+from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
 from audit.data import labels
 from audit.data.examples import Protocol
@@ -32,8 +34,6 @@ from audit.probes.quality.capabilities.grammar import SENTIMENTS, Case
 __all__ = ["CAPABILITIES", "Case", "behaviour", "cases", "sentiments"]
 
 EXAMPLES_SHOWN = 8
-# A batch is as many whole rounds of the templates as hold so many cases.
-BATCH = 50
 DEFAULT = Protocol()
 # How far a score may move in the wrong direction: less is no change of opinion.
 TOLERANCE = 0.1
@@ -107,7 +107,7 @@ def behaviour(
     capability: str,
     *,
     protocol: Protocol = DEFAULT,
-) -> Generator[Tally, bool | None, Result]:
+) -> Looks:
     """How often the model fails at sentences that ask for one capability.
 
     Parameters
@@ -121,12 +121,11 @@ def behaviour(
         Language of the texts that the model is for (the sentences are English), confidence, and how many cases to write
         at most. Its seed draws no words: else some seed's would suit the model.
 
-    Yields
-    ------
-    Tally
-        How many cases of a batch fail. The interval takes the templates as given and the cases as independent draws
-        from them, so each batch has whole rounds of the templates: whenever it is ended, the result is about all of
-        them.
+    Returns
+    -------
+    Looks
+        The interval takes the templates as given and the cases as independent draws from them, so each batch has whole
+        rounds of the templates: whenever it is stopped, the result is about all of them.
 
     Raises
     ------
@@ -142,32 +141,22 @@ def behaviour(
     """
     if protocol.language != "en":
         raise NotAssessed(Sentence("its sentences are English; there are none for this language yet"))
-    names, asked = sentiments(classes), []
-    for written in _batches(_rounds(capability, classes, protocol.cases)):
-        batch = Asked(
-            written,
-            scorer.predict([case.text for case in written]),
-            scorer.predict([case.changed or case.text for case in written]),
-        )
-        asked.append(batch)
-        if (yield Tally(int((_excess(batch, names) > 0).sum()), len(written))):
-            break
-    return _result(capability, Asked.all_of(asked), names, protocol)
+    names = sentiments(classes)
+    rounds = list(_rounds(capability, classes, protocol.cases))
+    written, asked = list(chain.from_iterable(rounds)), list[Asked]()
+
+    def ask(start: int, stop: int) -> Callable[[float], Result]:
+        batch = written[start:stop]
+        before = scorer.predict([case.text for case in batch])
+        after = scorer.predict([case.changed or case.text for case in batch])
+        asked.append(Asked(batch, before, after))
+        return partial(_result, capability, Asked.all_of(asked), names, protocol.cases)
+
+    return in_batches(len(written), protocol.confidence, ask, list(accumulate(map(len, rounds))))
 
 
-def _batches(rounds: Iterable[list[Case]]) -> Iterator[list[Case]]:
-    batch: list[Case] = []
-    for each in rounds:
-        batch += each
-        if len(batch) >= BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _result(capability: str, asked: Asked, names: tuple[str, ...], protocol: Protocol) -> Result:
-    excess, confidence = _excess(asked, names), protocol.confidence
+def _result(capability: str, asked: Asked, names: tuple[str, ...], most: int, confidence: float) -> Result:
+    excess = _excess(asked, names)
     failed = excess > 0
     templates = statistics.cluster_ids([case.template for case in asked.cases])
     share = statistics.clustered_proportion(failed, templates, confidence)
@@ -192,7 +181,7 @@ def _result(capability: str, asked: Asked, names: tuple[str, ...], protocol: Pro
         ),
         confidence,
         sample="cases",
-        ceiling=raised("[quality] behaviour_cases", protocol.cases) if len(failed) >= protocol.cases else FIXED,
+        ceiling=raised("[quality] behaviour_cases", most) if len(failed) >= most else FIXED,
         caveats=[*_caveats(asked.cases), *grammar.caveats(capability), *_of_few_templates(share)],
         evidence=[
             _table(asked.cases, failed, confidence),

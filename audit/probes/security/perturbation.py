@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from audit import demo, statistics
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
+from audit.core.looks import Looks
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence
@@ -28,6 +29,7 @@ from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import CHANGED, PAIRED, clustered, of_sample, raised
+from audit.probes.sampling import answered
 from audit.text.characters import code, visible
 from audit.text.disturbances import KINDS, STRENGTHS, disturb
 from audit.text.redaction import pair_items
@@ -61,10 +63,12 @@ NOISE = 1e-5
     bracket="kind",
     alarm=Alarm(0.1, "One right answer in ten is lost to a change that a reader hardly minds."),
     guide="docs/perturbations.md",
-    passes=3,  # one at each strength
+    passes=1,  # three where the other strengths are asked about
     rules=("MEASURE 2.5", "MEASURE 2.6", "MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(4)", "A.6.2.4"),
 )
-def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", *, size: int = 1000) -> Result:
+def perturbation(
+    scorer: Scorer, predictions: Predictions, kind: str = "typos", *, size: int = 1000, curves: bool = True
+) -> Looks:
     """Accuracy lost when the same test texts are disturbed; the verdict is on strength 2 of 3.
 
     Parameters
@@ -76,6 +80,8 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
         One of `KINDS`.
     size : int
         How many of the test texts that the kind changes are asked about at most; 0: all.
+    curves : bool
+        Whether the other strengths are asked about too, for the report.
 
     Raises
     ------
@@ -100,77 +106,85 @@ def perturbation(scorer: Scorer, predictions: Predictions, kind: str = "typos", 
         return disturb(text, kind, strength, vocabulary=vocabulary)
 
     pool, share = _changeable(predictions.known, about.needs, size, disturbed)
-    plain = scorer.predict(pool.texts).on(pool)
-    texts = {strength: [disturbed(text, strength) for text in pool.texts] for strength in STRENGTHS}
-    answers = {strength: scorer.predict(texts[strength]).on(pool) for strength in STRENGTHS}
-    lost = {strength: plain.correct & ~answers[strength].correct for strength in STRENGTHS}
-    gained = {strength: ~plain.correct & answers[strength].correct for strength in STRENGTHS}
-    effects = {
-        strength: statistics.paired_effect(plain.correct, answers[strength].correct, pool.clusters)
-        for strength in STRENGTHS
-    }
-    losses = {
-        strength: statistics.paired_difference(
-            int(lost[strength].sum()),
-            int(gained[strength].sum()),
-            len(pool),
-            protocol.confidence,
-            effect=effects[strength],
+    strengths = STRENGTHS if curves else (VERDICT_STRENGTH,)
+
+    def answer(batch: Examples) -> list[Predictions]:
+        disturbances = ([disturbed(text, strength) for text in batch.texts] for strength in strengths)
+        return [scorer.predict(texts) for texts in (batch.texts, *disturbances)]
+
+    def result(answers: Sequence[Predictions], confidence: float) -> Result:
+        plain, others = answers[0], dict(zip(strengths, answers[1:], strict=True))
+        asked, decisive = plain.known, others[VERDICT_STRENGTH]
+        effects = {
+            s: statistics.paired_effect(plain.correct, other.correct, asked.clusters) for s, other in others.items()
+        }
+        losses = {
+            s: statistics.paired_difference(
+                *statistics.discordant(plain.correct, other.correct), confidence, effect=effects[s]
+            )
+            for s, other in others.items()
+        }
+        rows: list[list[Cell]] = [
+            [0, Sentence("nothing"), *statistics.share(plain.correct, confidence, clusters=asked.clusters)]
+        ]
+        for strength, other in others.items():
+            left = statistics.share(other.correct, confidence, clusters=asked.clusters)
+            rows.append([strength, about.levels[strength - 1], *left, *losses[strength]])
+        moved = {s: np.abs(o.probabilities - plain.probabilities).max(axis=1) > NOISE for s, o in others.items()}
+        lost, gained, n = statistics.discordant(plain.correct, decisive.correct)
+        flips = _flips(plain, decisive, [disturbed(text, VERDICT_STRENGTH) for text in asked.texts])
+        found = Result(
+            *losses[VERDICT_STRENGTH],
+            n,
+            Sentence(
+                "The same texts with {how}, {level}; accuracy before less accuracy after, over texts that this "
+                "changes; {paired}.",
+                how=about.how,
+                level=about.levels[VERDICT_STRENGTH - 1],
+                paired=PAIRED,
+            ),
+            confidence,
+            sample=CHANGED,
+            ceiling=_ceiling(predictions.known, size, n),
+            summary=_summary(lost, gained, moved),
+            caveats=_caveats(size, n),
+            evidence=[
+                _table(rows),
+                Pairs(
+                    Sentence("Right answers that turned wrong; what was changed is marked"),
+                    [Pair(**item) for item in pair_items(flips, EXAMPLES_SHOWN)],
+                ),
+                Facts.of(
+                    {
+                        Sentence("share of test texts that it can change"): share,
+                        Sentence("share of changed texts whose scores moved at all"): float(
+                            moved[VERDICT_STRENGTH].mean()
+                        ),
+                    }
+                ),
+            ],
         )
-        for strength in STRENGTHS
-    }
-    rows: list[list[Cell]] = [
-        [0, Sentence("nothing"), *statistics.share(plain.correct, protocol.confidence, clusters=pool.clusters)]
-    ]
-    for strength, level in zip(STRENGTHS, about.levels, strict=True):
-        left = statistics.share(answers[strength].correct, protocol.confidence, clusters=pool.clusters)
-        rows.append([strength, level, *left, *losses[strength]])
-    moved = {s: np.abs(answers[s].probabilities - plain.probabilities).max(axis=1) > NOISE for s in STRENGTHS}
-    flips = _flips(plain, answers[VERDICT_STRENGTH], lost[VERDICT_STRENGTH], texts[VERDICT_STRENGTH])
-    result = Result(
-        *losses[VERDICT_STRENGTH],
-        len(pool),
-        Sentence(
-            "The same texts with {how}, {level}; accuracy before less accuracy after, over texts that this changes; "
-            "{paired}.",
-            how=about.how,
-            level=about.levels[VERDICT_STRENGTH - 1],
-            paired=PAIRED,
-        ),
-        protocol.confidence,
-        sample=CHANGED,
-        ceiling=_ceiling(predictions.known, size, len(pool)),
-        summary=_summary(int(lost[VERDICT_STRENGTH].sum()), int(gained[VERDICT_STRENGTH].sum()), moved),
-        caveats=_caveats(size, len(pool)),
-        evidence=[
-            Table(
-                Sentence("Accuracy by strength; the verdict is on strength {strength}", strength=VERDICT_STRENGTH),
-                [
-                    Sentence("strength"),
-                    Sentence("disturbed"),
-                    Sentence("accuracy left"),
-                    Sentence("low"),
-                    Sentence("high"),
-                    Sentence("accuracy lost"),
-                    Sentence("lost at least"),
-                    Sentence("lost at most"),
-                ],
-                rows,
-                units=["", "", SHARE, SHARE, SHARE, POINTS, POINTS, POINTS],
-            ),
-            Pairs(
-                Sentence("Right answers that turned wrong; what was changed is marked"),
-                [Pair(**item) for item in pair_items(flips, EXAMPLES_SHOWN)],
-            ),
-            Facts.of(
-                {
-                    Sentence("share of test texts that it can change"): share,
-                    Sentence("share of changed texts whose scores moved at all"): float(moved[VERDICT_STRENGTH].mean()),
-                }
-            ),
+        return clustered(found, effects[VERDICT_STRENGTH], protocol.cluster)
+
+    return answered(pool, np.arange(len(pool)), answer, result)
+
+
+def _table(rows: Sequence[Sequence[Cell]]) -> Table:
+    return Table(
+        Sentence("Accuracy by strength; the verdict is on strength {strength}", strength=VERDICT_STRENGTH),
+        [
+            Sentence("strength"),
+            Sentence("disturbed"),
+            Sentence("accuracy left"),
+            Sentence("low"),
+            Sentence("high"),
+            Sentence("accuracy lost"),
+            Sentence("lost at least"),
+            Sentence("lost at most"),
         ],
+        rows,
+        units=["", "", SHARE, SHARE, SHARE, POINTS, POINTS, POINTS],
     )
-    return clustered(result, effects[VERDICT_STRENGTH], protocol.cluster)
 
 
 def _changeable(
@@ -215,11 +229,9 @@ def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str
     return Sentence("{lost:,} right answers turned wrong and {gained:,} wrong ones right.", lost=lost, gained=gained)
 
 
-def _flips(
-    plain: Predictions, other: Predictions, lost: NDArray[np.bool_], texts: Sequence[str]
-) -> Iterator[tuple[str, str, str]]:
+def _flips(plain: Predictions, other: Predictions, texts: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Right answers that turned wrong, the largest fall of the right class's score first."""
-    pool = plain.known
+    pool, lost = plain.known, plain.correct & ~other.correct
     drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
     for i in np.argsort(-drop, kind="stable").tolist():
         if lost[i]:

@@ -422,6 +422,8 @@ SETTINGS: Mapping[str, str] = {
     "confidence": "the confidence",
     "inconclusive": "what an inconclusive result leads to",
     "looks": "the number of planned audits that share the error",
+    "stopping": "when a probe has asked enough",
+    "precision": "the precision at which a probe without a gate stops",
     "seed": "the seed",
     "max_examples": "the number of texts for costly probes",
     "cluster": "the column of rows that belong together",

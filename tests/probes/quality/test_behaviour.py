@@ -6,21 +6,18 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from audit import NotAssessed
+from audit.core.looks import Looks
 from audit.core.measurement import Result
-from audit.core.probe import Tally
-from audit.data.examples import Protocol
 from audit.probes.catalogue import ids
-from audit.probes.quality import behaviour as probe
-from audit.probes.quality.behaviour import CAPABILITIES, Case, behaviour, cases, sentiments
+from audit.probes.quality.behaviour import CAPABILITIES, Case, behaviour, cases
 from audit.probes.quality.capabilities import grammar
 from audit.report import catalogues
 from tests.helpers import THREE, TWO, scorer
@@ -328,89 +325,36 @@ def test_translators_find_every_text_of_the_files_that_is_shown() -> None:
 # In batches
 
 
-def _batches(capability: str, classes: Sequence[str] = TWO) -> Generator[Tally, bool | None, Result]:
-    """The probe, not yet run to the end."""
-    batches: Generator[Tally, bool | None, Result] = inspect.unwrap(behaviour)(
-        scorer(_bag, classes), classes, capability
-    )
-    return batches
+def _looks(capability: str, classes: Sequence[str] = TWO) -> Looks:
+    """The probe, before its first case."""
+    looks: Looks = inspect.unwrap(behaviour)(scorer(_bag, classes), classes, capability)
+    return looks
 
 
 @pytest.mark.parametrize("capability", ["contrast", "actions", "person_names", "intensifiers"])
-def test_batches_count_what_the_result_counts(capability: str) -> None:
+def test_batches_of_any_sizes_end_where_one_batch_does(capability: str) -> None:
     found = behaviour(scorer(_bag), TWO, capability)
-    tallies = list(_batches(capability))
-    assert len(tallies) > 1
-    assert sum(tally.n for tally in tallies) == found.n
-    assert sum(tally.hits for tally in tallies) == round((found.estimate or 0) * found.n)
+    looks = _looks(capability)
+    look = next(looks)
+    assert (look.n, look.total) == (0, found.n)
+    sizes = []
+    for size in (1, 40, 2, None):
+        look = looks.send(size)
+        sizes.append(look.n)
+    assert sizes == sorted(set(sizes))
+    last = look.result(look.confidence)
+    assert last == Result(**{each.name: getattr(found, each.name) for each in fields(Result)})
 
 
 @pytest.mark.parametrize("capability", BOTH)
-def test_ended_after_a_batch_the_result_is_about_that_batch_and_all_templates(capability: str) -> None:
-    batches = _batches(capability)
-    first = next(batches)
-    with pytest.raises(StopIteration) as end:
-        batches.send(True)
-    found = end.value.value
-    assert isinstance(found, Result)
-    assert found.n == first.n < len(cases(capability, TWO))
-    assert found.estimate == pytest.approx(first.hits / first.n)
-    assert (found.low, found.high) == pytest.approx(proportion_confint(first.hits, first.n, 0.05, "beta"), nan_ok=True)
+def test_after_a_batch_the_result_is_about_that_batch_and_all_templates(capability: str) -> None:
+    looks = _looks(capability)
+    next(looks)
+    look = looks.send(25)
+    found = look.result(0.99)
+    assert 25 <= found.n == look.n < len(cases(capability, TWO))
+    failed = round((found.estimate or 0) * found.n)
+    assert found.estimate == pytest.approx(failed / found.n)
+    assert (found.low, found.high) == pytest.approx(proportion_confint(failed, found.n, 0.01, "beta"), nan_ok=True)
+    assert found.confidence == 0.99
     assert found.facts["templates"] == len({case.template for case in cases(capability, TWO)})
-
-
-# When it cannot be asked
-
-
-def test_other_languages_are_not_assessed() -> None:
-    with pytest.raises(NotAssessed, match="English"):
-        behaviour(scorer(_bag), TWO, "contrast", protocol=Protocol(language="de"))
-
-
-@pytest.mark.parametrize("classes", [("LABEL_0", "LABEL_1"), ("positive", "neutral"), ("neg", "negative"), ("1", "5")])
-def test_classes_that_are_no_sentiments_are_not_assessed(classes: tuple[str, ...]) -> None:
-    with pytest.raises(NotAssessed, match="labels"):
-        behaviour(scorer(_bag, classes), classes, "contrast")
-
-
-@pytest.mark.parametrize("capability", sorted(NEED_NEUTRAL))
-def test_neutral_sentences_need_a_neutral_class(capability: str) -> None:
-    with pytest.raises(NotAssessed, match="no neutral class"):
-        behaviour(scorer(_bag), TWO, capability)
-
-
-@pytest.mark.parametrize("classes", [("POS", "NEG"), ("Positive", "Negative"), ("Neutral", "pos", "neg")])
-def test_classes_are_known_by_their_usual_names_in_any_order(classes: tuple[str, ...]) -> None:
-    names = sentiments(classes)
-    assert set(names) >= {"positive", "negative"}
-
-    def answer(text: str) -> list[float]:
-        negative, positive = _bag(text)
-        return [{"negative": negative, "positive": positive, "neutral": 0.0}[name] for name in names]
-
-    for capability in ("vocabulary_positive", "vocabulary_negative"):
-        assert behaviour(scorer(answer, classes), classes, capability).estimate == 0
-
-
-def test_an_unknown_capability_is_a_mistake_of_the_caller() -> None:
-    with pytest.raises(ValueError, match="no capability 'telepathy'"):
-        behaviour(scorer(_bag), TWO, "telepathy")
-
-
-def test_cases_can_be_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["behaviour", "--print", "3", "--capability", "contrast"])
-    probe._print_cases()
-    shown = capsys.readouterr().out.strip().splitlines()
-    assert shown[0].startswith("contrast: ")
-    assert len(shown) == 4
-
-
-def test_every_file_says_what_it_asks() -> None:
-    names = {file.name.removesuffix(".toml") for file in files("audit.probes.quality.capabilities").iterdir()}
-    assert set(CAPABILITIES) <= names
-    for capability in CAPABILITIES:
-        about = grammar.capability_file(capability)
-        assert about["asks"].endswith(("?", "."))
-        assert set(about) <= {"kind", "asks", "classes", "limits", "words", "templates"}
-        for rule in about["templates"]:
-            assert set(rule) <= {"name", "label", "score", "expect", "texts"}

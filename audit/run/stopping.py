@@ -1,0 +1,97 @@
+"""When a probe that measures in looks has asked enough. It knows the policy, and no probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from audit import statistics
+from audit.core.looks import Looks, at_once
+from audit.core.measurement import Result, Stop
+from audit.core.numbers import POINTS, SHARE
+from audit.core.probe import Probe
+from audit.core.sentences import Sentence
+from audit.core.verdict import Gate, settled
+from audit.policy.policy import Policy
+
+# Where an example costs more passes than this, half as much precision will do.
+COSTLY = 20
+_ENDED = Sentence("there are no more")
+_LEANS = Sentence(
+    "It was asked about more and more examples until enough was known, so the estimate leans a little away from the "
+    "bound that settled it. The interval takes the looks into account and holds all the same."
+)
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Stops probes by one policy: the rule of :func:`audit.core.probe.stopped_by`.
+
+    A probe with a gate stops when that is settled. One without stops when it is settled whether its figure is worrying,
+    or when its interval reaches no further than the policy's precision to either side.
+
+    Parameters
+    ----------
+    policy : Policy
+    """
+
+    policy: Policy
+
+    def __call__(self, declaration: Probe, full_id: str, looks: Looks) -> Result:
+        """Take examples until enough is known, and say what is.
+
+        Parameters
+        ----------
+        declaration : Probe
+        full_id : str
+            With its bracket.
+        looks : Looks
+        """
+        if self.policy.audit.stopping == "full":
+            return at_once(looks)
+        enough = self._enough(declaration, full_id)
+        look = next(looks)
+        planned = statistics.planned_looks(look.total)
+        for size in planned:
+            if size <= look.n:  # the probe took more than it was sent
+                continue
+            before = look.n
+            look = looks.send(size - before)
+            confidence = statistics.look_confidence(look.confidence, before, look.n, look.total)
+            result = look.result(confidence)
+            if look.n < look.total and (reason := enough(result)):
+                looks.close()
+                stop = Stop(reason, look.n, look.total)
+                return replace(result, stopped=stop, caveats=[*result.caveats, _LEANS])
+        return result if len(planned) == 1 else replace(result, stopped=Stop(_ENDED, look.n, look.total))
+
+    def _enough(self, declaration: Probe, full_id: str) -> Callable[[Result], str]:
+        """Why what is known is enough; empty where it is not."""
+        gate = self.policy.gate(full_id)
+        if gate is not None:
+            return lambda result: Sentence("its gate is settled") if settled(result, gate) else ""
+        alarm = _alarm(declaration)
+        precision = self.policy.audit.precision * (2 if declaration.passes > COSTLY else 1)
+
+        def enough(result: Result) -> str:
+            if alarm is not None and settled(result, alarm):
+                return Sentence("whether it is worrying is settled")
+            if declaration.unit in (SHARE, POINTS) and _half_width(result) <= precision:
+                return Sentence("it is known to within {precision:points}", precision=precision)
+            return ""
+
+        return enough
+
+
+def _alarm(declaration: Probe) -> Gate | None:
+    """The level from which on a finding without a gate is worrying, as a gate."""
+    if declaration.alarm is None:
+        return None
+    level = declaration.alarm.value
+    return Gate(min=level) if declaration.better == "higher" else Gate(max=level)
+
+
+def _half_width(result: Result) -> float:
+    if result.low is None or result.high is None:
+        return float("inf")
+    return (result.high - result.low) / 2
