@@ -40,6 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--audit-cache", metavar="DIR", help="prediction and model cache, or none; default in the user's cache folder"
     )
     group.addoption(
+        "--audit-gated-only", action="store_true", help="leave out what no gate asks for; default as [audit] gated_only"
+    )
+    group.addoption(
         "--audit-complete",
         action="store_true",
         default=None,

@@ -49,7 +49,7 @@ class Stopping:
         """
         if self.policy.audit.stopping == "full":
             return at_once(looks)
-        enough = self._enough(declaration, full_id)
+        enough, precise = self._enough(declaration, full_id)
         look = next(looks)
         planned = statistics.planned_looks(look.total)
         for size in planned:
@@ -62,26 +62,25 @@ class Stopping:
             result = replace(look.result(level), confidence=look.confidence)
             if look.n < look.total and (reason := enough(result)):
                 looks.close()
-                stop = Stop(reason, look.n, look.total)
-                return replace(result, stopped=stop, caveats=[*result.caveats, _LEANS])
+                caveats = result.caveats if reason == precise else [*result.caveats, _LEANS]
+                return replace(result, stopped=Stop(reason, look.n, look.total), caveats=caveats)
         return result if len(planned) == 1 else replace(result, stopped=Stop(_ENDED, look.n, look.total))
 
-    def _enough(self, declaration: Probe, full_id: str) -> Callable[[Result], str]:
-        """Why what is known is enough; empty where it is not."""
-        gate = self.policy.gate(full_id)
-        if gate is not None:
-            return lambda result: Sentence("its gate is settled") if settled(result, gate) else ""
-        alarm = _alarm(declaration)
+    def _enough(self, declaration: Probe, full_id: str) -> tuple[Callable[[Result], str], str]:
+        """Why what is known is enough, empty where it is not; and what is said where it is known well enough."""
         precision = self.policy.audit.precision * (2 if declaration.passes > COSTLY else 1)
+        precise = Sentence("it is known to within {precision:points}", precision=precision)
+        gate = self.policy.gate(full_id)
+        bound = _alarm(declaration) if gate is None else gate
+        told = Sentence("whether it is worrying is settled") if gate is None else Sentence("its gate is settled")
+        is_share = declaration.unit in (SHARE, POINTS)
 
         def enough(result: Result) -> str:
-            if alarm is not None and settled(result, alarm):
-                return Sentence("whether it is worrying is settled")
-            if declaration.unit in (SHARE, POINTS) and _half_width(result) <= precision:
-                return Sentence("it is known to within {precision:points}", precision=precision)
-            return ""
+            if bound is not None and settled(result, bound):
+                return told
+            return precise if gate is None and is_share and _half_width(result) <= precision else ""
 
-        return enough
+        return enough, precise
 
 
 def _alarm(declaration: Probe) -> Gate | None:
