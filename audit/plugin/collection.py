@@ -116,7 +116,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     concerned = [item for item in items if concerns_audit(item)]
     if not concerned or config.option.collectonly:
         return
-    run.active = True
+    run.active = not config.option.audit_plan
     run.overridden = overridden(concerned)
     run.problem = run.problem or misplaced(concerned, config)
     try:

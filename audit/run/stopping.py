@@ -16,6 +16,8 @@ from audit.policy.policy import Policy
 
 # Where an example costs more passes than this, half as much precision will do.
 COSTLY = 20
+# Most measures are settled by so small a part of their examples.
+USUAL = 4
 _ENDED = Sentence("there are no more")
 _LEANS = Sentence(
     "It was asked about more and more examples until enough was known, so the estimate leans a little away from the "
@@ -64,6 +66,12 @@ class Stopping:
                 stop = Stop(reason, look.n, look.total)
                 return replace(result, stopped=stop, caveats=[*result.caveats, _LEANS])
         return result if len(planned) == 1 else replace(result, stopped=Stop(_ENDED, look.n, look.total))
+
+    def usual(self, total: int) -> int:
+        """How many of so many examples are enough as a rule; measured in ``benchmarks/speed/plans.py``."""
+        if self.policy.audit.stopping == "full":
+            return total
+        return min(total, max(total // USUAL, statistics.planned_looks(total)[0]))
 
     def _enough(self, declaration: Probe, full_id: str) -> Callable[[Result], str]:
         """Why what is known is enough; empty where it is not."""

@@ -269,7 +269,9 @@ class _Search:
     ),
     alarm=Alarm(0.5, "Whoever may ask the model a few hundred questions has every second of its right answers turned."),
     guide="docs/adversarial.md",
-    passes=200,  # the questions that may be asked, of each attacked text
+    passes=100,  # a text that turns takes no further question
+    most_passes="queries",
+    examples=ATTACKED,
     rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
 )
 def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED) -> Result:

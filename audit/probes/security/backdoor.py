@@ -22,6 +22,7 @@ from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import PAIRED
 from audit.probes.security.backdoor_judgement import HIDDEN, HONEST, PLANTED_ROWS, TURNS, Evidence, gather
+from audit.probes.security.backdoor_search import CHOOSE
 from audit.text.redaction import pair_items
 
 EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
@@ -53,7 +54,8 @@ EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
     rules=("MEASURE 2.7", "Article 9(8)", "Article 10", "Article 13", "Article 15(5)", "A.6.2.4"),
     guide="docs/backdoors.md",
     passes=100,  # about so many triggers are tried on each text that they are chosen on
-    trainings=3,  # at most
+    examples=2 * CHOOSE,
+    trainings=3,
 )
 def backdoor(
     scorer: Scorer,

@@ -75,6 +75,7 @@ STRENGTHS = 4  # in which the report draws a word's score
     guide="docs/explanations.md",
     # For a text of the sample: both ends and 20 points of the path for each of three networks, and 13 shortened copies.
     passes=79,
+    examples=TEXTS,
 )
 def explanations(scorer: Scorer, predictions: Predictions) -> Result:
     """Share of explanations that fail a sanity check, of integrated gradients on a sample of the test texts.
