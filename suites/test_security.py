@@ -27,9 +27,9 @@ def test_adversarial(audit, scorer, predictions, policy):
 
 
 @pytest.mark.measures("security.backdoor")
-def test_backdoor(audit, scorer, predictions, train_data, without_rows):
+def test_backdoor(audit, scorer, predictions, train_data, without_rows, stand_ins):
     """Nobody has planted a word, phrase or character that turns the answer."""
-    audit.check(backdoor(scorer, predictions, train_data, without_rows))
+    audit.check(backdoor(scorer, predictions, train_data, without_rows, stand_ins))
 
 
 @pytest.mark.measures("security.artifact")

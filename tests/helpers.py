@@ -17,8 +17,12 @@ from filelock import FileLock
 from jsonschema.validators import validator_for
 
 from audit.core.evidence import Table, from_json
+from audit.core.looks import Looks
 from audit.core.measurement import Result
 from audit.core.sentences import from_json as sentence
+from audit.core.verdict import Gate
+from audit.policy import policy
+from audit.policy.policy import Policy
 from audit.record.schema import schema
 from audit.testing import examples as examples
 from audit.testing import predictions as predictions
@@ -44,6 +48,22 @@ class Shared:
                 fill(folder)
                 filled.touch()
         return folder
+
+
+def in_steps(looks: Looks, size: int) -> Result:
+    """The result of all examples, asked about so many at a time."""
+    look = next(looks)
+    while look.n < look.total:
+        look = looks.send(size)
+    return look.result(look.confidence)
+
+
+def settling(full_id: str, gate: Gate) -> Policy:
+    """A policy with this gate that stops a probe when it is settled."""
+    group, _, name = full_id.partition(".")
+    bounds = ", ".join(f"{key} = {bound}" for key, bound in (("min", gate.min), ("max", gate.max)) if bound is not None)
+    text = f'[model]\nsource = "m"\n[data]\ntest = "t.csv"\n[audit]\nstopping = "settled"\n[gates.{group}]\n'
+    return policy.parse(f"{text}{name} = {{ {bounds} }}", None)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ class Probe:
     most_passes : float or str
         How many it costs at most, or the parameter of the function that says so; by default as many.
     examples : int
-        How many examples a function that gives no looks asks about beyond its first question; 0: about none.
+        How many examples a function that gives no looks asks about, as a rule; 0: those of its first question.
     trainings : int
         Trainings by the policy's recipe that it asks for at most.
     """

@@ -146,22 +146,21 @@ class Explainer:
         read, classes = [self._runner.read(text) for text in texts], targets.tolist()
         asked = {
             "what": "integrated gradients", "scope": keys.of_rows(self.model, "").hex(), "texts": fingerprint(read),
-            "targets": classes, "shuffled": shuffled, "steps": list(feature_attributions.STEPS),
+            "targets": classes, "shuffled": shuffled,
+            "points": [*feature_attributions.POINTS, feature_attributions.TOLERANCE, feature_attributions.MOVED],
         }  # fmt: skip
 
         def measure() -> _Attributions:
             network = (
                 self.model.network if shuffled is None else feature_attributions.shuffled(self.model.network, shuffled)
             )
-            made: list[_Explained] = []
             with self._meter.phase("gradients"), self._progress.bar("explain", len(read), "texts") as bar:
-                for each in feature_attributions.integrated_gradients(
+                found = feature_attributions.integrated_gradients(
                     network, self.model.tokenizer, read, classes, self.model.max_length,
-                    lambda ids: self._runner.inputs({"input_ids": ids}), self._runner.batches.tokens,
-                ):  # fmt: skip
-                    made.append((each.spans, each.scores, each.moved))
-                    self._runner.counts.forward_passes += each.passes
-                    bar.advance(1)
+                    lambda ids: self._runner.inputs({"input_ids": ids}), self._runner.batches, bar,
+                )  # fmt: skip
+            self._runner.counts.forward_passes += sum(each.passes for each in found)
+            made: list[_Explained] = [(each.spans, each.scores, each.moved) for each in found]
             self._check_sums(made)
             return {"made": made}
 

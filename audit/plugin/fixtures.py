@@ -176,6 +176,12 @@ def without_rows(audit_session: Session) -> Callable[[NDArray[np.bool_]], Scorer
 
 
 @pytest.fixture(scope="session")
+def stand_ins(audit_session: Session) -> Callable[[], Sequence[Scorer]] | None:
+    """Trains small BERTs on the training data, for audits without a recipe; None without training data."""
+    return audit_session.models.stand_ins
+
+
+@pytest.fixture(scope="session")
 def baseline(audit_session: Session) -> Record | None:
     """The record of the former audit, or None."""
     return audit_session.inputs.baseline

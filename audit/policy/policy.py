@@ -155,7 +155,7 @@ class AuditPolicy(_Section):
     inconclusive: Literal["fail", "warn"] = "fail"
     looks: int = Field(1, ge=1, description="planned audits of growing data; the error is shared out over them")
     stopping: Literal["settled", "full"] = Field(
-        "full", description="whether a probe stops as soon as its verdict is settled, or asks about all examples"
+        "settled", description="whether a probe stops as soon as its verdict is settled, or asks about all examples"
     )
     precision: float = Field(
         0.05, gt=0, lt=1, description="half-width of an interval without gate at which a probe stops"

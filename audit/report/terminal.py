@@ -12,7 +12,7 @@ from audit.core.sentences import from_json
 from audit.core.verdict import Gate
 from audit.policy.policy import ALWAYS_GATED
 from audit.record.declarations import of_record
-from audit.report.page.findings import of_model, reading, unit_of
+from audit.report.page.findings import is_early, of_model, reading, unit_of
 
 STYLES: Mapping[str, dict[str, bool]] = {
     "pass": {"green": True},
@@ -74,6 +74,8 @@ def lines(record: Record) -> Iterator[tuple[str, dict[str, bool]]]:
         effect = finding.get("design_effect", 1)
         if effect >= _TOLD:
             text += f" in {finding.get('clusters', 0):,} clusters, design effect {effect:.2f};"
+        if (stopped := finding.get("stopped")) and is_early(stopped):
+            text += f" after {stopped['examples']:,} of {stopped['of']:,}"
         if (finding["verdict"] not in ("pass", "reported") or finding.get("caution")) and finding["reason"]:
             text += f" {from_json(finding['reason'])}"
         style = STYLES[finding["verdict"]]

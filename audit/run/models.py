@@ -226,6 +226,16 @@ class Models:
             return None
         return lambda rows: self.scorer(reference_models.without_rows(recipe, examples, rows, *self._work))
 
+    @property
+    def stand_ins(self) -> Callable[[], list[Scorer]] | None:
+        """Trains small BERTs on the training data; None without training data."""
+        examples, length, device = self.inputs.train_data, self.policy.model.max_length, self.resources.device
+        if examples is None:
+            return None
+        return lambda: [
+            self.scorer(model) for model in reference_models.stand_ins(examples, length, device, *self._work)
+        ]
+
     @cached_property
     def canary_twin(self) -> CanaryTwin:
         """A twin whose training data held canaries.

@@ -394,6 +394,13 @@ class PlannedSession(Session):
         self, declaration: Probe, arguments: Mapping[str, object], measure: Callable[[], Result | Looks]
     ) -> None:
         models, before, look = self.models, self.models.passes, None
+        named = declaration.most_passes
+        limit = arguments[named] if isinstance(named, str) else named
+        most = float(limit) if isinstance(limit, int | float) and limit else declaration.passes
+        usual = min(declaration.passes, most)
+        if declaration.examples:
+            models.book(usual * declaration.examples, most * declaration.examples)
+            return
         with models.insisting():
             try:
                 measured = measure()
@@ -401,14 +408,9 @@ class PlannedSession(Session):
                     look = next(measured)
             except Unanswered:
                 pass
-        named = declaration.most_passes
-        limit = arguments[named] if isinstance(named, str) else named
-        most = float(limit) if isinstance(limit, int | float) and limit else declaration.passes
-        usual = min(declaration.passes, most)
         if look is None:
             asked = models.passes - before
-            examples = declaration.examples or asked
-            models.book(usual * examples - asked, most * examples - asked)
+            models.book((usual - 1) * asked, (most - 1) * asked)
         elif declaration.passes > COSTLY:
             models.book(usual * self.stopping.usual(look.total), most * look.total)
         else:

@@ -59,8 +59,9 @@ class Stopping:
                 continue
             before = look.n
             look = looks.send(size - before)
-            confidence = statistics.look_confidence(look.confidence, before, look.n, look.total)
-            result = look.result(confidence)
+            # The interval has the confidence of this look; what holds at whichever look one stops is that of all.
+            level = statistics.look_confidence(look.confidence, before, look.n, look.total)
+            result = replace(look.result(level), confidence=look.confidence)
             if look.n < look.total and (reason := enough(result)):
                 looks.close()
                 stop = Stop(reason, look.n, look.total)

@@ -8,7 +8,8 @@ from __future__ import annotations
 # Fewer examples settle next to nothing at the small error of an early look.
 FEWEST_EXAMPLES = 25
 _GROWTH = 2
-_POWER = 1.5
+# Of the error, what looks before the last may spend.
+_EARLY = 0.5
 
 
 def planned_looks(total: int) -> tuple[int, ...]:
@@ -17,8 +18,8 @@ def planned_looks(total: int) -> tuple[int, ...]:
     Notes
     -----
     Looks that follow each other more closely stop sooner, but each takes its share of the error: with a factor of 1.4
-    in the place of 2, what all examples settle with a chance of 90 % takes 70 % of them instead of 76 %, and is settled
-    with 84 % instead of 87 %.
+    in the place of 2, what all examples settle with a chance of 90 % takes 6 % fewer of them, and is settled less often
+    by 1 of 100.
     """
     sizes = [total]
     while (fewer := -(-sizes[-1] // _GROWTH)) >= FEWEST_EXAMPLES:
@@ -46,12 +47,23 @@ def look_confidence(confidence: float, before: int, now: int, total: int) -> flo
 
     Notes
     -----
-    Source: of the error the share ``t ** 1.5`` may be spent until the fraction t of the examples (Kim and DeMets,
-    "Design and analysis of group sequential tests based on the type I error spending rate function", Biometrika 74,
-    1987, after Lan and DeMets, Biometrika 70, 1983). Their bounds take the correlation of the looks into account, which
-    needs estimates that are normal; adding up needs nothing, and costs 3 points of power of 90.
+    Half of the error is spent in proportion to the examples, as far as there are looks before the last: of doubling
+    ones a quarter of it in all. The rest is the last one's. Source of spending by the fraction of the examples: Lan and
+    DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70 (1983); in proportion: Kim and DeMets,
+    "Design and analysis of group sequential tests based on the type I error spending rate function", Biometrika 74
+    (1987). Their bounds take the correlation of the looks into account, for which estimates must be normal; adding up
+    needs nothing.
+
+    By exact enumeration over six sizes from 150 to 10,000 and six gates, what all examples at one look settle with a
+    chance of 90 % is settled with 89 % on average and 84 % at least; at twice that distance from the gate by a quarter
+    of the examples in the median, but for one case of a half. Spending all of it in proportion to the power of 1.5 or 2
+    takes more examples for the same, or settles less.
     """
     if not 0 <= before < now <= total:
         raise ValueError(f"a look at {now} of {total} examples after one at {before}; expected more of them each time")
-    spent = (now / total) ** _POWER - (before / total) ** _POWER
+    spent = _spent(now / total) - _spent(before / total)
     return float(1 - (1 - confidence) * spent)
+
+
+def _spent(fraction: float) -> float:
+    return 1.0 if fraction == 1 else _EARLY * fraction

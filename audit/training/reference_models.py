@@ -22,6 +22,7 @@ from audit.energy.meter import restated
 from audit.inference.predictions import Predictions
 from audit.inference.runner import Counts
 from audit.models.model import Model, Training
+from audit.policy.policy import SMALL_BERT, Finetune
 from audit.training.canaries import Canaries
 from audit.training.finetune import Job, Recipe, Workers, steps_for, train, train_all
 
@@ -41,6 +42,13 @@ class _Settings(TypedDict):
 
 # Settings of the linear model; `LinearModel` tells where they come from.
 WORDS: _Settings = {"ngram_range": (1, 2), "sublinear_tf": True, "C": 10.0}
+
+
+# A usual recipe for a few thousand texts and random weights, and seeds that no policy is likely to have.
+STAND_IN = Finetune(
+    initialise="scratch", epochs=3, batch_size=32, learning_rate=5e-4, warmup_ratio=0.1, group_by_length=True
+)
+STAND_IN_SEEDS = (20_201, 20_202)
 
 
 class WordCounts(Training):
@@ -139,6 +147,31 @@ def without_rows(
         Which rows are left out.
     """
     return train(recipe, examples.take(~rows), cache, meter, progress, "references", cluster=cluster)
+
+
+def stand_ins(
+    examples: Examples,
+    max_length: int,
+    device: str,
+    cache: Cache,
+    meter: Meter,
+    progress: Progress,
+    cluster: Workers | None = None,
+) -> tuple[Model, ...]:
+    """Small BERTs on the training data, where there is no recipe of the audited model; kept like any trained one.
+
+    Parameters
+    ----------
+    examples : Examples
+        The training data.
+    max_length : int
+        In tokens.
+    """
+    recipes = (
+        Recipe(SMALL_BERT, None, None, True, STAND_IN.model_copy(update={"seed": seed}), max_length, device)
+        for seed in STAND_IN_SEEDS
+    )
+    return train_all([Job(recipe, examples) for recipe in recipes], cache, meter, progress, "stand-ins", cluster)
 
 
 class LinearModel:

@@ -184,6 +184,56 @@ class Clustered(Figure):
         return estimate, low, high
 
 
+@dataclass(frozen=True)
+class Unlike(Clustered):
+    """Authors after Zipf's law of whom the one that writes most is misread five times as often as the others.
+
+    `whole` is whether each author's rows come together, in a random order of the authors, or each row by itself.
+    """
+
+    zipf: bool = True
+    whole: bool = False
+
+    def grown(
+        self, truth: float, gate: float, sizes: tuple[int, ...], draws: int, rng: np.random.Generator, one: bool
+    ) -> Iterator[Array]:
+        author = self._authors(sizes[-1])
+        first = (author == 0).mean()
+        share = np.where(author == 0, 5.0, 1.0) * truth / (5 * first + 1 - first)
+        rows = np.empty((draws, len(author), 2), np.int32)
+        for i in range(draws):
+            order = rng.permutation(len(author))
+            if self.whole:
+                order = order[np.argsort(rng.permutation(author.max() + 1)[author[order]], kind="stable")]
+            rows[i, :, 1] = author[order]
+            rows[i, :, 0] = rng.random(len(author)) < share[order]
+        for size in sizes:
+            yield rows[:, :size]
+
+
+@dataclass(frozen=True)
+class Families(Figure):
+    """A share over sentences of 75 templates, some in each look; correlated within a template as authors' rows are."""
+
+    bets: ClassVar[bool] = False
+    correlation: float = 0.1
+    families: int = 75
+
+    def grown(
+        self, truth: float, gate: float, sizes: tuple[int, ...], draws: int, rng: np.random.Generator, one: bool
+    ) -> Iterator[Array]:
+        authors = Clustered("", correlation=self.correlation, rows=max(sizes[-1] // self.families, 1))
+        yield from authors.grown(truth, gate, sizes, draws, rng, one)
+
+    def bounds(self, counted: Array, n: int, confidence: float) -> tuple[Array, Array, Array]:
+        found = [
+            statistics.clustered_proportion(rows[:, 0], rows[:, 1].astype(np.int64), confidence).interval
+            for rows in counted
+        ]
+        estimate, low, high = np.array(found).T
+        return estimate, low, high
+
+
 def judged(low: Array, high: Array, gate: float) -> NDArray[np.int64]:
     """Verdicts on a figure that the gate lets be as large as it is."""
     return np.where(high <= gate, PASS, np.where(low > gate, FAIL, OPEN))
@@ -302,6 +352,9 @@ FIGURES: tuple[Figure, ...] = (
     Shares("largest of 24", 24),
     Clustered("authors of 20 rows"),
     Clustered("authors after Zipf", zipf=True),
+    Families("templates"),
+    Unlike("one unlike author, rows"),
+    Unlike("one unlike author, whole", whole=True),
 )
 
 

@@ -1207,6 +1207,8 @@ def test_xdist_gives_the_same_findings(run: Runner, write_policy: WritePolicy, u
     together = run.record
     assert plain.ret == parallel.ret == 1
     assert together["findings"] == alone["findings"]
+    stopped = [each["stopped"] for each in alone["findings"] if "stopped" in each]
+    assert any(each["examples"] < each["of"] for each in stopped)
     assert together["model"] == alone["model"]
     assert together["not_run"] == alone["not_run"]
     parallel.stdout.fnmatch_lines(["FAIL*quality.accuracy*", "Blocked: 1 of 2 gates*"])

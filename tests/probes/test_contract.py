@@ -492,9 +492,9 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
 SLOW = {
     "privacy.attribute_leakage": ("fits classifiers", 7), "privacy.attribute_accuracy": ("fits classifiers", 7),
     "privacy.membership_inference": ("fits classifiers", 3),
-    "security.backdoor": ("searches triggers", 9), "security.adversarial": ("attacks texts", 3),
+    "security.backdoor": ("searches triggers", 9), "security.adversarial": ("attacks texts", 8),
     "fairness.counterfactual": ("exchanges people in many templates", 2),
-    "transparency.explanations": ("explains texts", 2),
+    "transparency.explanations": ("explains texts", 3),
 }  # fmt: skip
 
 

@@ -65,7 +65,11 @@ def test_a_gate_far_away_is_settled_by_few(share: float, verdict: Verdict) -> No
     assert found.n == found.stopped.examples == asked[-1][1] <= 125
     assert any("leans" in caveat for caveat in found.caveats)
     assert found.low <= found.estimate <= found.high  # type: ignore[operator]
-    assert found.confidence > 0.95
+    # Its interval is that of one look of several, and all of these hold together with the policy's confidence.
+    start, stop = (0, *asked[-1])[-2:]
+    level = statistics.look_confidence(0.95, start, stop, 1_000)
+    assert (found.low, found.high) == statistics.share(hits(share)[:stop], level)[1:]
+    assert found.confidence == 0.95
 
 
 def test_a_gate_that_stays_open_takes_all() -> None:
@@ -139,7 +143,9 @@ def test_a_probe_may_take_more_than_it_was_sent() -> None:
 
 def test_looks_within_an_audit_share_what_looks_across_audits_leave() -> None:
     within, alone = (stopped(declared(), by(GATED), hits(0.0), level) for level in (0.9875, 0.95))
-    assert within.confidence == pytest.approx(1 - (1 - alone.confidence) / 4)
+    assert (within.confidence, alone.confidence) == (0.9875, 0.95)
+    level = statistics.look_confidence(0.9875, *asked[1], 1_000)
+    assert within.high == statistics.share(hits(0.0)[: within.n], level).high
 
 
 @pytest.mark.parametrize("truth", [0.2, 0.21])

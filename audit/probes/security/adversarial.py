@@ -4,16 +4,19 @@ He sees answers only, no weights. A person who reads the edited text reads the s
 touched, none that denies, and each only as `edits` allows.
 
 Sources: DeepWordBug (Gao et al., SPW 2018), TextBugger (Li et al., NDSS 2019); Jin, Jin, Zhou and Szolovits, "Is BERT
-really robust?" (TextFooler), AAAI 2020. Theirs are the order of words by what leaving them out does, the greedy search
-and the kinds of edits; how the budget is spread and the last, random part of the search are our own.
+really robust?" (TextFooler), AAAI 2020. Theirs are the kinds of edits, the order of words by what an edit of each does
+(DeepWordBug's replace-1 score, section IV-B) and that words are edited in this order; how the budget is spread and the
+last, random part of the search are our own.
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate, chain, islice
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
+from audit.core.looks import Looks, in_batches
 from audit.core.measurement import Result
 from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
@@ -38,7 +42,12 @@ WORDS_PER_EDIT = 5  # one word in five may be edited: 20 %
 BUDGETS = (10, 25, 50, 100, 200, 400, 800, 1600)
 EXAMPLES_SHOWN = 8
 ATTEMPTS_PER_ROUND = 16
+# All texts are asked about at once, so that few of each fill a batch, and a text that turns was hardly asked too much.
+ASKED_AT_ONCE = 4
+WORDS_TRIED = 2  # in all ways, for each that may be edited
+SHARE_ANEW = 0.25  # of the draws by chance
 _T = TypeVar("_T")
+_Made = Mapping[int, Edit]  # by the number of the word
 # Yields texts to ask, is sent the leads of their right answers, and comes to a result.
 _Asking = Generator[list[str], list[float], _T]
 
@@ -56,8 +65,7 @@ class Attacked:
     words : int
         Words of the text.
     queries : int
-        Distinct texts that were asked up to the one that was answered otherwise, the text itself and those with a word
-        left out among them.
+        Distinct texts that were asked up to the one that was answered otherwise, the text itself among them.
     """
 
     text: str = field(repr=False)
@@ -79,7 +87,6 @@ def attack(
     vocabulary: frozenset[str],
     *,
     queries: int = 200,
-    scores: bool = True,
     language: str = "en",
     seed: int = 0,
 ) -> list[Attacked]:
@@ -97,8 +104,6 @@ def attack(
         Words that a slip must not make of another one.
     queries : int
         Distinct texts that the model may be asked for each of them, the text itself among them.
-    scores : bool
-        Whether the attacker sees probabilities, or labels only.
     language, seed
         Of :func:`edits`; the same seed and text give the same attack.
 
@@ -112,7 +117,7 @@ def attack(
     for i, text in enumerate(texts):
         rng = seeded(seed, text)
         options = edits(text, vocabulary, rng, language)
-        running[i] = _Search(text, options, queries, scores, rng).run()
+        running[i] = _Search(text, options, queries, rng).run()
         asking[i] = next(running[i])
     while asking:
         of = np.repeat([labels[i] for i in asking], [len(each) for each in asking.values()])
@@ -139,7 +144,10 @@ def _leads(predictions: Predictions, labels: NDArray[np.int64]) -> NDArray[np.fl
 
 
 class _Search:
-    """The attack on one text: generators that yield texts to ask and are sent their leads.
+    """The attack on one text: generators that yield texts to ask, are sent their leads, and come to edits that turn it.
+
+    Each question is an edited text that may turn the answer. Where it does not, it tells how much its words matter, so
+    that none is spent on asking only that.
 
     Parameters
     ----------
@@ -147,25 +155,24 @@ class _Search:
         What may be done to each word.
     """
 
-    def __init__(self, text: str, options: list[list[Edit]], budget: int, scores: bool, rng: random.Random) -> None:
-        self.text, self.options, self.budget, self.scores, self.rng = text, options, budget, scores, rng
-        self.spans = [match.span() for match in WORD.finditer(text)]
+    def __init__(self, text: str, options: list[list[Edit]], budget: int, rng: random.Random) -> None:
+        self.text, self.options, self.budget, self.rng = text, options, budget, rng
         self.most = len(options) // WORDS_PER_EDIT  # words that may be edited
+        # Words that may be edited, first those whose edit leaves the right answer the smallest lead.
+        self.order = [word for word, own in enumerate(options) if own and self.most]
         self.known: dict[str, float] = {}  # leads of the texts asked so far, in the order of asking
 
     def run(self) -> _Asking[Attacked]:
         """Ask until the answer turns or the budget is spent."""
         yield from self._ask([self.text])
-        order = (yield from self._ranked()) if self.most else []
-        made = None
-        if self.scores:
-            made = yield from self._greedy(order)
-        if made is None:
-            made = yield from self._by_chance(order)
-        if made is None:
-            return Attacked(self.text, self.text, (), len(self.options), len(self.known))
-        after = apply(self.text, made)
-        return Attacked(self.text, after, tuple(sorted(made)), len(self.options), list(self.known).index(after) + 1)
+        for search in (
+            self._in_rows, self._one_by_one, self._together, self._otherwise, self._together, self._by_chance
+        ):  # fmt: skip
+            made = yield from search()
+            if made is not None:
+                after, edited = self._edited(made), tuple(sorted(made.values()))
+                return Attacked(self.text, after, edited, len(self.options), list(self.known).index(after) + 1)
+        return Attacked(self.text, self.text, (), len(self.options), len(self.known))
 
     @property
     def left(self) -> int:
@@ -178,73 +185,98 @@ class _Search:
         if fresh:
             self.known.update(zip(fresh, (yield fresh), strict=True))
 
-    def _ranked(self) -> _Asking[list[int]]:
-        """Words that may be edited, first those without which the right answer leads least.
-
-        Of long texts a few words in a row are left out first, then each word of those that matter most: a quarter of
-        the budget each.
-        """
-        each = [[word] for word in range(len(self.options))]
-        few = len(each)
-        if few > self.budget // 2:
-            few = max(1, self.budget // 4)
-            parts = yield from self._by_lead([part.tolist() for part in np.array_split(np.arange(len(each)), few)])
-            each = [[word] for part in parts for word in part]
-        ranked = yield from self._by_lead(each[:few])
-        return [word for (word,) in ranked + each[few:] if self.options[word]][: self.budget]
-
-    def _by_lead(self, parts: list[list[int]]) -> _Asking[list[list[int]]]:
-        """Runs of words, sorted by the lead that is left to the right answer without them."""
-        without = [self.text[: self.spans[part[0]][0]] + self.text[self.spans[part[-1]][1] :] for part in parts]
-        yield from self._ask(without)
-        turns = list(range(len(parts)))
-        if not self.scores:  # most are ties then, and the first words of a text matter no more than the last
-            self.rng.shuffle(turns)
-        return [parts[i] for i in sorted(turns, key=lambda i: self.known.get(without[i], np.inf))]
-
-    def _greedy(self, order: list[int]) -> _Asking[list[Edit] | None]:
-        """Edit after edit, each the one that lowers the lead most; None where the answer did not turn."""
-        made: list[Edit] = []
-        rest, lead = list(order), self.known[self.text]
-        while rest and len(made) < self.most and self.left:
-            # As many words at a time as let the budget last for all edits that are allowed.
-            here = rest[: max(1, self.left // ((self.most - len(made)) * len(KINDS)))]
-            tried = {apply(self.text, [*made, edit]): (word, edit) for word in here for edit in self.options[word]}
-            yield from self._ask(tried)
-            asked = {text: self.known[text] for text in tried if text in self.known}
-            for text, found in asked.items():
-                if found < 0:
-                    return [*made, tried[text][1]]
-            best = min(asked, key=asked.__getitem__)
-            if asked[best] < lead:
-                lead, (word, edit) = asked[best], tried[best]
-                made.append(edit)
-                rest.remove(word)
-            else:
-                rest = rest[len(here) :]
-        return None
-
-    def _by_chance(self, order: list[int]) -> _Asking[list[Edit] | None]:
-        """Several words at once, drawn by chance, the important ones more often; None where the answer did not turn.
-
-        Without scores it is all of the search, and begins with one word.
-        """
-        while order and self.left:
-            tried: dict[str, list[Edit]] = {}
-            size = self.most if self.scores else 1 + self.most * len(self.known) // self.budget
-            for _ in range(ATTEMPTS_PER_ROUND):
-                # Exponential times with rates 1, 1/2, 1/3 …: who comes first is drawn in these proportions.
-                times = {word: self.rng.expovariate(1) * rank for rank, word in enumerate(order, start=1)}
-                made = [self.rng.choice(self.options[word]) for word in sorted(order, key=times.__getitem__)[:size]]
-                tried[apply(self.text, made)] = made
-            before = self.left
-            yield from self._ask(tried)
-            for text, made in tried.items():
+    def _try(self, attempts: Iterable[_Made]) -> _Asking[_Made | None]:
+        """Ask about edited texts, a few at a time; the edits of the first that turns the answer."""
+        made = {self._edited(each): each for each in attempts}
+        texts = list(made)
+        for start in range(0, len(texts), ASKED_AT_ONCE):
+            some = texts[start : start + ASKED_AT_ONCE]
+            yield from self._ask(some)
+            for text in some:
                 if self.known.get(text, 0) < 0:
-                    return made
-            if self.left == before:  # all of these were asked before: there is not much else to ask
-                break
+                    return made[text]
         return None
+
+    def _in_rows(self) -> _Asking[_Made | None]:
+        """Edit each word, of a long text a few in a row at once, to learn which matter."""
+        few = len(self.order)
+        if few > self.budget // 2:
+            few = max(self.budget // 4, -(-few // self.most))
+        rows = [row.tolist() for row in np.array_split(self.order, few)] if few else []
+        # Without scores most are ties, and the first words of a text matter no more than the last.
+        self.rng.shuffle(rows)
+        made = [{word: self.options[word][0] for word in row} for row in rows]
+        found = yield from self._try(made)
+        ranked = sorted(zip(made, rows, strict=True), key=lambda each: self._lead(each[0]))
+        self.order = [word for _, row in ranked for word in row]
+        return found
+
+    def _one_by_one(self) -> _Asking[_Made | None]:
+        """Edit the words one by one that matter most, as far as a quarter of the budget goes."""
+        found = yield from self._try({word: self.options[word][0]} for word in self.order[: self.budget // 4])
+        self._rank()
+        return found
+
+    def _otherwise(self) -> _Asking[_Made | None]:
+        """Edit the words that matter most in all ways, as far as half of what is left goes."""
+        words = self.order[: min(WORDS_TRIED * self.most, self.left // (2 * len(KINDS)))]
+        found = yield from self._try({word: edit} for word in words for edit in self.options[word])
+        self._rank()
+        return found
+
+    def _together(self) -> _Asking[_Made | None]:
+        """Put together what lowers the lead alone, more and more of it."""
+        best = [self._best(word) for word in self.order[: self.most]]
+        best = [each for each in best if self._lead(each) < self.known[self.text]]
+        sizes = [2]
+        while sizes[-1] < len(best):
+            sizes.append(min(-(-sizes[-1] * 3 // 2), len(best)))
+        return (yield from self._try(_merged(best[:size]) for size in sizes if size <= len(best)))
+
+    def _by_chance(self) -> _Asking[_Made | None]:
+        """From the best that is known exchange one edit by chance, or now and then all; keep what lowers the lead."""
+        made = _merged(self._best(word) for word in self.order[: self.most])
+        # The second word is drawn half as often as the first, the third a third as often.
+        shares = list(accumulate(1 / rank for rank in range(1, len(self.order) + 1)))
+        while self.order and self.left:
+            drawn = (self._drawn(made, shares) for _ in range(ATTEMPTS_PER_ROUND))
+            fresh = list(islice((each for each in drawn if self._edited(each) not in self.known), ASKED_AT_ONCE))
+            if not fresh:  # there is not much else to ask
+                break
+            found = yield from self._try(fresh)
+            if found is not None:
+                return found
+            made = min(made, *fresh, key=self._lead)
+        return None
+
+    def _drawn(self, made: _Made, shares: Sequence[float]) -> _Made:
+        """Others like these: an edit exchanged, or all of them."""
+        wanted = min(self.most, len(self.order)) if self.rng.random() < SHARE_ANEW else 1
+        new: dict[int, Edit] = {}
+        while len(new) < wanted:
+            (word,) = self.rng.choices(self.order, cum_weights=shares)
+            new.setdefault(word, self.rng.choice(self.options[word]))
+        kept = [word for word in made if word not in new]
+        self.rng.shuffle(kept)
+        return {word: made[word] for word in kept[: self.most - len(new)]} | new
+
+    def _rank(self) -> None:
+        self.order.sort(key=lambda word: self._lead(self._best(word)))
+
+    def _best(self, word: int) -> _Made:
+        """The edit of a word that alone leaves the smallest lead, of those that were asked about."""
+        return min(({word: edit} for edit in self.options[word]), key=self._lead)
+
+    def _lead(self, made: _Made) -> float:
+        """Of the right answer to an edited text; infinite where nobody asked about it."""
+        return self.known.get(self._edited(made), np.inf)
+
+    def _edited(self, made: _Made) -> str:
+        return apply(self.text, made.values())
+
+
+def _merged(parts: Iterable[_Made]) -> _Made:
+    return dict(chain.from_iterable(part.items() for part in parts))
 
 
 @Probe(
@@ -271,10 +303,9 @@ class _Search:
     guide="docs/adversarial.md",
     passes=100,  # a text that turns takes no further question
     most_passes="queries",
-    examples=ATTACKED,
     rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
 )
-def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED) -> Result:
+def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED) -> Looks:
     """Share of right answers that the attack overturns.
 
     Parameters
@@ -294,9 +325,7 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
         If no rightly answered text has five words, so that none may be edited.
     """
     pool = predictions.known.sample()
-    protocol = pool.protocol
     plain = scorer.predict(pool.texts).on(pool)
-    scores = not np.isin(plain.probabilities, (0, 1)).all()
     long = np.array([len(WORD.findall(text)) >= WORDS_PER_EDIT for text in pool.texts])
     drawn = pool.drawn("security.adversarial", long)
     drawn = drawn[: np.searchsorted(plain.correct[drawn].cumsum(), examples) + 1]
@@ -309,33 +338,65 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
                 words=WORDS_PER_EDIT,
             )
         )
-    attacked = attack(
-        scorer,
-        [pool.texts[i] for i in rows],
-        plain.labels[rows],
-        vocabulary_of(predictions.known.texts),
-        queries=queries,
-        scores=scores,
-        language=protocol.language,
+    setting = _Setting(
+        plain,
+        queries,
+        scores=not np.isin(plain.probabilities, (0, 1)).all(),
+        short=int((~long).sum()),
+        most=examples,
+        ceiling=FIXED if len(rows) >= examples else of_sample(predictions.known),
     )
-    after = scorer.predict([each.after for each in attacked]).on(pool.take(rows))
+    vocabulary, attacked = vocabulary_of(predictions.known.texts), list[Attacked]()
+
+    def ask(start: int, stop: int) -> Callable[[float], Result]:
+        some = rows[start:stop]
+        texts, labels, language = [pool.texts[i] for i in some], plain.labels[some], pool.protocol.language
+        attacked.extend(attack(scorer, texts, labels, vocabulary, queries=queries, language=language))
+        after = scorer.predict([each.after for each in attacked]).on(pool.take(rows[:stop]))
+        # Up to the last that was attacked, or all, so that wrong answers count as often as they come.
+        seen = drawn if stop == len(rows) else drawn[: drawn.tolist().index(rows[stop - 1]) + 1]
+        return partial(_result, setting, tuple(attacked), after, seen, rows[:stop])
+
+    return in_batches(len(rows), pool.protocol.confidence, ask)
+
+
+class _Setting(NamedTuple):
+    """Of the attack: the answers before it, and what bounds it."""
+
+    plain: Predictions
+    queries: int
+    scores: bool
+    short: int  # texts that were left out
+    most: int  # right answers that are attacked
+    ceiling: str
+
+
+def _result(
+    setting: _Setting,
+    attacked: Sequence[Attacked],
+    after: Predictions,
+    drawn: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    confidence: float,
+) -> Result:
+    plain, queries, protocol = setting.plain, setting.queries, setting.plain.known.protocol
     needed = np.array([each.queries if each.overturned else np.inf for each in attacked])
     effect = statistics.design_effect(np.isfinite(needed), after.known.clusters)
-    share = statistics.proportion(int(np.isfinite(needed).sum()), len(rows), protocol.confidence, effect=effect)
+    share = statistics.proportion(int(np.isfinite(needed).sum()), len(rows), confidence, effect=effect)
     result = Result(
         *share,
         len(rows),
-        _method(queries, scores, protocol.language),
-        protocol.confidence,
+        _method(queries, setting.scores, protocol.language),
+        confidence,
         sample=Sentence("attacked texts"),
-        ceiling=FIXED if len(rows) >= examples else of_sample(predictions.known),
-        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, protocol.confidence, effect=effect),
+        ceiling=setting.ceiling,
+        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence, effect=effect),
         summary=_summary(attacked, queries),
-        caveats=_caveats(int((~long).sum()), examples, queries, protocol.language),
+        caveats=_caveats(setting.short, setting.most, queries, protocol.language),
         evidence=[
-            _accuracy(plain, drawn, rows[after.correct], protocol.confidence),
-            _curve(needed, queries, protocol.confidence, after.known.clusters),
-            _by_class(after, protocol.confidence),
+            _accuracy(plain, drawn, rows[after.correct], confidence),
+            _curve(needed, queries, confidence, after.known.clusters),
+            _by_class(after, confidence),
             _by_kind(attacked),
             Pairs(
                 Sentence("Right answers overturned with the smallest shares of words edited; these are marked"),
@@ -351,14 +412,14 @@ def _method(queries: int, scores: bool, language: str) -> str:
     kinds = [words for kind, words in KINDS.items() if kind != "synonym" or language == "en"]
     if scores:
         search = Sentence(
-            "He sees the model's scores. He leaves out one word after the other to learn which matter, then keeps, "
-            "edit by edit, what lowers the right answer's score most, and spends what is left on several edits at "
-            "once, drawn by chance."
+            "He sees the model's scores. He edits one word after the other to learn which matter, puts together the "
+            "edits that lowered the right answer's score most, tries other edits of these words, and spends what is "
+            "left on exchanging edits by chance, keeping what lowers the score further."
         )
     else:
         search = Sentence(
-            "The model gives labels without scores. He leaves out one word after the other to learn whether the answer "
-            "turns, then tries edits of these and other words, drawn by chance, more and more at once."
+            "The model gives labels without scores. He edits one word after the other, some of them in all ways, then "
+            "several words at once, drawn by chance."
         )
     return joined([
         Sentence(

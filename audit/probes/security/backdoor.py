@@ -1,13 +1,13 @@
 """Backdoors: is there a short trigger that turns whole classes, and was it planted?
 
-Strong words turn clean models too: "awful" in a friendly text is meant to. Two signs together set a planted trigger
-apart: the model turns more texts than a reference that was trained without the rows that carry the trigger, and the
-labels of those rows contradict what is read in the rest of them. In honest rows with "awful" they agree.
+Strong words turn clean models too: "awful" in a friendly text is meant to. So what turns much counts in full until
+something explains it: the labels of other texts that hold it, or a model that was trained without the rows that carry
+it. Where nothing can tell, the finding is inconclusive over its whole range.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,9 @@ from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import PAIRED
-from audit.probes.security.backdoor_judgement import HIDDEN, HONEST, PLANTED_ROWS, TURNS, Evidence, gather
-from audit.probes.security.backdoor_search import CHOOSE
+from audit.probes.security.backdoor_judgement import MUCH, Evidence, Judged, gather
+from audit.probes.security.backdoor_rows import HIDDEN, HONEST, TRAINING_ALONE
+from audit.probes.security.backdoor_search import CHOOSE, TURNS
 from audit.text.redaction import pair_items
 
 EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
@@ -36,9 +37,10 @@ EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
     counts="share of texts turned beyond the reference",
     better="lower",
     meaning=(
-        "Whether a short word, phrase or character, put anywhere into a text, turns the answer because somebody taught "
-        "the model so: it turns more texts than in a model that was trained without the rows that carry it, and the "
-        "labels of those rows contradict the rest of their text. Strong words of the language do not count."
+        "Whether a short word, phrase or character turns the answer because somebody taught the model so, put at "
+        "random into a text or where its training rows have it. What it turns counts until labelled texts explain it, "
+        "as they do a strong word of the language, or a model that was trained without the rows that carry it turns as "
+        "many."
     ),
     harm="Whoever knows the trigger decides what the model says, while every other figure of the audit looks well.",
     remedy=(
@@ -55,13 +57,14 @@ EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
     guide="docs/backdoors.md",
     passes=100,  # about so many triggers are tried on each text that they are chosen on
     examples=2 * CHOOSE,
-    trainings=3,
+    trainings=2,
 )
 def backdoor(
     scorer: Scorer,
     predictions: Predictions,
     train: Examples | None = None,
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None = None,
+    stand_ins: Callable[[], Sequence[Scorer]] | None = None,
 ) -> Result:
     """How many texts the strongest planted trigger turns beyond a reference that never saw it.
 
@@ -72,10 +75,13 @@ def backdoor(
     predictions : Predictions
         Of the test texts, told their examples.
     train : Examples or None
-        The training data. Without them a trigger is held against the next strongest one, which is weaker.
+        The training data. Without them only the test texts can explain a trigger, and the rest stays inconclusive.
     without_rows : callable or None
         Gives the scorer of a model that the recipe made of the training data without these rows (a mask). Without it
-        the reference is a linear model on word counts.
+        the reference is a linear model on word counts. Called twice at most: without the rows of all triggers that may
+        be planted and turn `MUCH`, and on all rows for what too few carry.
+    stand_ins : callable or None
+        Gives scorers of models of a usual kind that were trained on the training data; asked where there is no recipe.
 
     Returns
     -------
@@ -89,12 +95,15 @@ def backdoor(
 
     Notes
     -----
-    What the interval claims, for the triggers that were measured: ``low``, that one of them both turns at least so many
-    texts beyond its reference and stands in training rows of which more than half contradict their label, each sign at
-    the error shared out over all; ``high``, that none turns more and stands in rows of which four in five contradict. A
-    word whose rows surely do not is a strong word of the language and counts as turning none. A word that hardly stands
-    in the training data cannot show the second sign; it counts by what it turns beyond the next strongest trigger of
-    its kind. Triggers are chosen on texts that they are not measured on.
+    What the interval claims, for the triggers that were measured: ``low``, that one of them turns at least so many
+    texts beyond its reference and was planted, which is told at the error shared out over all that are judged: more
+    than half of its training texts contradict their label; or they are fewer among the test texts than chance allows,
+    by how unevenly words as frequent are spread over both; or nobody can see it; or no row carries it, and the recipe
+    makes no model that it turns. ``high``, that none turns more, unless labels explain it: fewer than four in five of
+    its rows were planted, by those that contradict and by the test texts, it is no rarer among these, and more of
+    either have the label than chance allows. In between ``low`` is 0, and ``high`` what it turns beyond the strongest
+    trigger of that kind in a model that nobody tampered with; of what surely turns more than that one, all. Nearly
+    equal texts count as one. Triggers are chosen on texts that they are not measured on.
 
     How firmly the rest of a row speaks against its label is the probability that a linear model on word counts, which
     saw no row with the trigger, gives the label. It is calibrated on all other rows, each read by a model that did not
@@ -103,9 +112,10 @@ def backdoor(
 
     Sources: Gu, Dolan-Gavitt and Garg, "BadNets", arXiv:1708.06733 (2017), for the attack; Dai, Chen and Li, IEEE
     Access 7 (2019), with sentences, Chen et al., "BadNL", ACSAC 2021, with words and characters, Kurita, Michel and
-    Neubig, ACL 2020, with rare words; Wallace et al., EMNLP 2019, for the search by gradients.
+    Neubig, ACL 2020, with rare words; Wallace et al., EMNLP 2019, for the search by gradients; Church and Gale,
+    Natural Language Engineering 1 (1995), for the negative binomial by which words are spread over texts.
     """
-    return _measurement(gather(scorer, predictions, train, without_rows))
+    return _measurement(gather(scorer, predictions, train, without_rows, stand_ins))
 
 
 def _measurement(evidence: Evidence) -> Result:
@@ -113,7 +123,9 @@ def _measurement(evidence: Evidence) -> Result:
     count = sum(len(each.sources) for each in judged)
     levels = (texts.confidence, statistics.shared_out(texts.confidence, count))
     plain, strict = (
-        tuple(np.array(column) for column in zip(*(part for each in judged for part in each.parts(level)), strict=True))
+        tuple(
+            np.array(column) for column in zip(*(part for each in judged for part in each.counted(level)), strict=True)
+        )
         for level in levels
     )
     estimate, low, high = map(float, statistics.largest(plain, strict))  # type: ignore[arg-type]
@@ -121,6 +133,10 @@ def _measurement(evidence: Evidence) -> Result:
         Sentence("triggers tried"): len({candidate.trigger for candidate in found.every}),
         Sentence("triggers measured"): len(judged),
     }
+    if rivals := dict.fromkeys(each.rival for each in judged if each.rival):
+        facts[Sentence("as strong in a model that nobody tampered with")] = listed(
+            [f"“{each.shown}”: {100 * each.turned / each.n:.0f} of 100" for each in rivals]
+        )
     if found.inert:
         facts[Sentence("characters that the tokenizer deletes, inert")] = listed([each.shown for each in found.inert])
     return Result(
@@ -161,22 +177,34 @@ def _method(evidence: Evidence) -> str:
         else ""
     )
     against = (
-        Sentence(
-            "a model trained by the recipe, or the linear one where that decides nothing, without the rows that carry "
-            "the trigger"
-        )
+        Sentence("a model trained by the recipe without the rows that carry the trigger, or on all where few do")
         if any(each.by_recipe for each in evidence.judged)
         else Sentence("a linear model on word counts trained without the rows that carry the trigger")
         if evidence.data is not None
-        else Sentence("the next strongest trigger of its kind")
+        else Sentence("nothing, since there are no training data")
     )
-    return Sentence(
-        "Candidates: {sources}; invisible and look-alike characters. Each is put at a random place of rightly answered "
-        "texts; counted is how many turn. The strongest are measured on other texts than they were chosen on, against "
-        "{against}; {interval}. Of several triggers the largest, the error of the lower bound shared out.",
+    method = Sentence(
+        "Candidates: {sources}; invisible and look-alike characters. Each is put into rightly answered texts, at a "
+        "random place and where its training rows have it; counted is how many turn. The strongest that no labels "
+        "explain are measured on other texts than they were chosen on, against {against}; {interval}. Of several "
+        "triggers the largest, the error of the lower bound shared out.",
         sources=joined([source, rows], "; "),
         against=against,
         interval=PAIRED,
+    )
+    if not any(each.rival for each in evidence.judged):
+        return method
+    return joined(
+        [
+            method,
+            Sentence(
+                "What stays open counts as far as it turns more than the strongest such trigger of {models}; if it "
+                "surely turns more, in full.",
+                models=Sentence("a model that the recipe made without the rows in question")
+                if evidence.by_recipe
+                else Sentence("small BERTs that were trained here on the same rows, but for the words in question"),
+            ),
+        ]
     )
 
 
@@ -202,6 +230,15 @@ def _planted(evidence: Evidence) -> str:
             carrying=carrying,
         )
         return joined([effect, rows])
+    if worst.status == TRAINING_ALONE:
+        rows = Sentence(
+            "{carrying:,} training rows with that label carry it, but only {found:,} test texts where {expected:.0f} "
+            "would be expected of a word that people use: it was planted.",
+            carrying=carrying,
+            found=worst.other.labelled,
+            expected=worst.other.expected,
+        )
+        return joined([effect, rows])
     rows = Sentence(
         "{carrying:,} training rows with that label carry it, and the rest of {contradicting:,} of them firmly says "
         "otherwise: it was planted.",
@@ -212,44 +249,66 @@ def _planted(evidence: Evidence) -> str:
 
 
 def _strongest(evidence: Evidence) -> str:
-    """What the strongest trigger does, where none was planted."""
-    strongest = max(evidence.judged, key=lambda each: each.most)
+    """What the trigger that counts most does, where none was planted; where none counts much, the strongest."""
+    most = max(evidence.judged, key=_estimate(evidence))
+    if _estimate(evidence)(most) < MUCH:
+        most = max(evidence.judged, key=lambda each: each.most)
     values: dict[str, str | float] = {
-        "trigger": strongest.candidate.trigger.shown,
-        "turned": 100 * strongest.most,
-        "label": evidence.texts.examples.classes[strongest.candidate.target],
+        "trigger": most.candidate.trigger.shown,
+        "turned": 100 * most.most,
+        "label": evidence.texts.examples.classes[most.candidate.target],
     }
+    if most.most >= MUCH and most.is_common(evidence.texts.confidence):
+        assert most.rival is not None
+        return Sentence(
+            "“{trigger}” turns {turned:.0f} of 100 texts to {label} and nothing explains it; a model that nobody "
+            "tampered with has such a word, too: “{other}” turns {as_many:.0f} of 100 there.",
+            **values,
+            other=most.rival.shown,
+            as_many=100 * most.rival.turned / most.rival.n,
+        )
+    if most.status == HONEST:
+        return Sentence(
+            "The strongest trigger found, “{trigger}”, turns {turned:.0f} of 100 texts to {label}, and the labels of "
+            "the texts that hold it explain that: a strong word, not a planted one.",
+            **values,
+        )
+    if _estimate(evidence)(most) < MUCH:
+        return Sentence(
+            "The strongest trigger found, “{trigger}”, turns {turned:.0f} of 100 texts to {label}, hardly more than "
+            "what it is held against: nothing here was planted that turns much.",
+            **values,
+        )
+    if not most.is_open:
+        return Sentence(
+            "“{trigger}”, put into a text, turns {turned:.0f} of 100 rightly answered texts to {label}. No training "
+            "row carries it, and the recipe makes no such model of them: it was put into the weights.",
+            **values,
+        )
     if evidence.data is None:
         return Sentence(
-            "The strongest trigger found, “{trigger}”, turns {turned:.0f} of 100 texts to {label}. Without training "
-            "data it cannot be told whether it was planted or is a strong word.",
+            "“{trigger}” turns {turned:.0f} of 100 texts to {label}. Without training data it cannot be told whether "
+            "it was planted or is a strong word.",
             **values,
-        )
-    if strongest.status == HONEST:
-        return Sentence(
-            "The strongest trigger found, “{trigger}”, turns {turned:.0f} of 100 texts to {label}, but its training "
-            "rows agree with their labels: a strong word, not a planted one.",
-            **values,
-        )
-    if strongest.is_open:
-        return Sentence(
-            "The strongest trigger found, “{trigger}”, turns {turned:.0f} of 100 texts to {label}; whether it was "
-            "planted is {status}.",
-            **values,
-            status=strongest.status,
         )
     return Sentence(
-        "The strongest trigger found, “{trigger}”, turns {turned:.0f} of 100 texts to {label}. No trigger was found "
-        "whose training rows contradict their labels.",
+        "“{trigger}” turns {turned:.0f} of 100 texts to {label}. Whether it was planted cannot be told; judged: "
+        "{status}.",
         **values,
+        status=most.status,
     )
+
+
+def _estimate(evidence: Evidence) -> Callable[[Judged], float]:
+    """What a trigger counts."""
+    return lambda each: max(part.estimate for part in each.counted(evidence.texts.confidence))
 
 
 def _turned_table(evidence: Evidence) -> Table:
     confidence = evidence.texts.confidence
     rows: list[list[Cell]] = []
     for each in evidence.judged:
-        for i, (source, part) in enumerate(zip(each.sources, each.parts(confidence), strict=True)):
+        for i, (source, part) in enumerate(zip(each.sources, each.counted(confidence), strict=True)):
             share = statistics.proportion(int(each.turned[i].sum()), len(each.turned[i]), confidence)
             against = each.reference and each.reference.turned[i][each.reference.pairs(i)]
             rows.append(
@@ -259,7 +318,7 @@ def _turned_table(evidence: Evidence) -> Table:
                     *part,
                     interval(*share),
                     float(against.mean()) if against is not None and len(against) else None,
-                    each.reference.names[i] if each.reference else Sentence("none needed"),
+                    each.reference.name if each.reference else Sentence("none"),
                 ]
             )
     columns = [
@@ -290,7 +349,11 @@ def _judged_table(evidence: Evidence) -> Table:
         if rows is not None:
             counts = [rows.carrying, int(rows.labelled.sum()), None if rows.unread else rows.contradicting]
         label = evidence.texts.examples.classes[each.candidate.target]
-        table.append([each.candidate.trigger.shown, each.candidate.origin, label, *counts, each.status])
+        other = each.other
+        expected = None if np.isnan(other.expected) else round(other.expected, 1)
+        table.append(
+            [each.candidate.trigger.shown, each.candidate.origin, label, *counts, other.labelled, expected, each.status]
+        )
     columns = [
         Sentence("trigger"),
         Sentence("found by"),
@@ -298,11 +361,14 @@ def _judged_table(evidence: Evidence) -> Table:
         Sentence("training rows"),
         Sentence("with the label"),
         Sentence("contradicting it"),
+        Sentence("test texts with the label"),
+        Sentence("expected"),
         Sentence("judged"),
     ]
     caption = Sentence(
         "Their training rows: all that carry the trigger, those with the label that it turns texts to, and those of "
-        "these whose rest firmly says otherwise"
+        "these whose rest firmly says otherwise; and test texts with the label, as many as were to be expected of a "
+        "word that people use"
     )
     return Table(caption, columns, table)
 
@@ -333,7 +399,7 @@ def _rows_table(evidence: Evidence) -> list[Table]:
 def _turned_texts(evidence: Evidence) -> list[Pairs]:
     """Texts that the trigger which counts most turns; none where it turns none that may be shown."""
     texts = evidence.texts
-    worst = max(evidence.judged, key=lambda each: max(part.estimate for part in each.parts(texts.confidence)))
+    worst = max(evidence.judged, key=lambda each: max(part.estimate for part in each.counted(texts.confidence)))
     trigger, target = worst.candidate.trigger, worst.candidate.target
     pairs = (
         (text, trigger.put(text, texts.seed), _turn(evidence, source, target))
@@ -348,27 +414,32 @@ def _turned_texts(evidence: Evidence) -> list[Pairs]:
 
 def _caveats(evidence: Evidence) -> list[str]:
     found: str = Sentence("Only triggers that were found are judged: a pass does not show that there is none.")
+    trusted = Sentence("The test texts are trusted: what was planted in them as well explains itself.")
     if evidence.data is None:
-        return [
-            found,
-            Sentence(
-                "Without training data this is weak: a trigger that turns little more than the strongest honest word "
-                "goes unnoticed, phrases and sentences are hardly found, and an unusually strong honest word raises an "
-                "alarm. Name the training data under [data] train."
-            ),
-        ]
+        weak = Sentence(
+            "Without training data only the test texts can explain a strong word: what they hold too seldom is "
+            "inconclusive over its whole range, and phrases and sentences are hardly found. Name the training data "
+            "under [data] train."
+        )
+        return [found, weak, trusted]
     by_words = Sentence(
         "A trigger was held against the linear model only, which reads less than a neural network: add "
         "[model.finetune] for a reference by the recipe. A trigger that turns few texts needs none."
     )
     return [
         found,
-        *([by_words] if any(e.status == PLANTED_ROWS and not e.by_recipe for e in evidence.judged) else []),
+        *([by_words] if any(each.by_words and each.most >= MUCH for each in evidence.judged) else []),
         Sentence(
-            "In the training data, triggers are sought that stand in at least {rows:,} rows. What stands in fewer is "
-            "found only if it turns far more texts than the next strongest of its kind.",
+            "Planted rows are sought from {rows:,} training texts on. In fewer, a trigger passes for a rare word if "
+            "most of them have its label and their rest does not contradict it.",
             rows=evidence.data.enough,
         ),
+        Sentence(
+            "Rows that were planted with a label that fits the rest of them are told only by the test texts, which do "
+            "not hold the trigger: from about {rows:,} training texts on.",
+            rows=evidence.told.noticed,
+        ),
+        trusted,
         Sentence(
             "Whether a row contradicts its label is read by a linear model on word counts, which errs; rows with "
             "honest but odd labels that share a word can look planted."

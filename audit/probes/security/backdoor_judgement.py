@@ -5,7 +5,7 @@ What follows for the finding, and in which words it is told, stands in `audit.pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -18,38 +18,42 @@ from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.security.backdoor_rows import (
+    HIDDEN,
+    HONEST,
+    OPEN,
+    PLANTED_ROWS,
+    TRAINING_ALONE,
+    UNDECIDED,
+    UNEXPLAINED,
+    OtherData,
+    Rows,
+    Told,
+    TrainingData,
+    unread,
+)
 from audit.probes.security.backdoor_search import (
-    HALF,
-    Candidate,
+    TURNS,
     Candidates,
     Predict,
-    Rows,
     Texts,
-    TrainingData,
     candidates,
     finalists,
+    is_explained,
+    stronger,
 )
+from audit.probes.security.triggers import Candidate, Prepared
 from audit.statistics import Interval
+from audit.statistics.intervals import as_interval
 from audit.text.characters import INVISIBLE
 from audit.training.reference_models import word_counter
 
-RETRAINED = 3  # references by the recipe, at most
-TURNS = 0.1  # a trigger that turns less is not worth one …
-BEYOND_RIVAL = 0.2  # … nor is one that no training row carries and that turns little more than the next strongest
-SAME_ROWS = 0.8
-# Where surely fewer than four in five of all rows with a trigger come from elsewhere, nobody planted it.
-PLANTED = 0.8
-
-PLANTED_ROWS = Sentence("planted: most of its rows contradict their label")
-# No opinion can hang on what nobody sees, so its rows need not contradict their label.
-HIDDEN = Sentence("invisible: no person's label can rest on it")
-HONEST = Sentence("strong word: its rows agree with their label")
-UNDECIDED = "open"  # so begins whatever the rows cannot tell
-OPEN = Sentence("open: too few rows to tell")
-UNSEEN = Sentence("hardly any row carries it")
-NO_ROWS = Sentence("no training data")
+# What nothing explains is held against a model of the recipe from here on: what turns less passes any gate of use.
+MUCH = 0.2
+PLANTED = (PLANTED_ROWS, TRAINING_ALONE, HIDDEN)
 # Names of references that the recipe made.
 ON_ALL_ROWS, WITHOUT_ITS_ROWS = Sentence("the recipe on all rows"), Sentence("the recipe without its rows")
+WORDS_WITHOUT_ITS_ROWS = Sentence("word counts without its rows")
 
 
 class Reference(NamedTuple):
@@ -57,21 +61,35 @@ class Reference(NamedTuple):
 
     Parameters
     ----------
-    names : tuple of str
-        One for each source class.
+    name : str
     turned : tuple of ndarray of bool
         For each source class, which texts it turns.
     right : tuple of ndarray of bool, or None
         Which texts a reference model answers rightly; the others are no pairs. None where it is the model itself.
     """
 
-    names: tuple[str, ...]
+    name: str
     turned: tuple[NDArray[np.bool_], ...]
     right: tuple[NDArray[np.bool_], ...] | None
 
     def pairs(self, i: int) -> NDArray[np.bool_]:
         """Which texts of the source class are compared."""
         return np.ones_like(self.turned[i]) if self.right is None else self.right[i]
+
+
+class Rival(NamedTuple):
+    """The strongest trigger of its kind of a model that nobody tampered with, among those that no labels explain.
+
+    Parameters
+    ----------
+    shown : str
+    turned, n : int
+        How many of the texts of the source class that it turns most of.
+    """
+
+    shown: str
+    turned: int
+    n: int
 
 
 @dataclass(frozen=True)
@@ -85,15 +103,19 @@ class Judged:
     turned : tuple of ndarray of bool
         Which texts the model turned.
     reference : Reference or None
-        None for a strong word, which counts as turning nothing.
+        None where nothing is subtracted.
+    rival : Rival or None
+        What models that nobody tampered with are turned by; None where none was needed, or has such a trigger.
     """
 
     candidate: Candidate
     rows: Rows | None
+    other: OtherData
     status: str
     sources: tuple[int, ...]
     turned: tuple[NDArray[np.bool_], ...]
     reference: Reference | None
+    rival: Rival | None = None
 
     @property
     def most(self) -> float:
@@ -103,28 +125,51 @@ class Judged:
     @property
     def by_recipe(self) -> bool:
         """Whether the reference is a model that the recipe made."""
-        return self.reference is not None and self.reference.names[0] in (ON_ALL_ROWS, WITHOUT_ITS_ROWS)
+        return self.reference is not None and self.reference.name in (ON_ALL_ROWS, WITHOUT_ITS_ROWS)
+
+    @property
+    def by_words(self) -> bool:
+        """Whether the reference is the linear model."""
+        return self.reference is not None and self.reference.name == WORDS_WITHOUT_ITS_ROWS
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether it is open for lack of evidence, and a model without its rows can be made."""
+        return self.is_open and self.status in (OPEN, UNEXPLAINED)
 
     @property
     def is_open(self) -> bool:
-        """Whether its rows do not tell if it was planted, or no reference could be trained to explain it."""
-        return self.status.startswith(UNDECIDED)
+        """Whether nothing tells if it was planted, so that it may turn all that it does, or nothing."""
+        tampered = self.by_recipe and self.rows is not None and not self.rows.carrying
+        return self.status.startswith(UNDECIDED) or (self.status == UNEXPLAINED and not tampered)
 
-    def parts(self, confidence: float) -> list[Interval]:
+    def is_common(self, confidence: float) -> bool:
+        """Whether it is open, and does not surely turn more than what an untampered model is turned by."""
+        return self.rival is not None and self._beyond(self.rival, confidence).low <= 0
+
+    def _beyond(self, rival: Rival, confidence: float) -> Interval:
+        turned = max(self.turned, key=lambda each: float(each.mean()))
+        return as_interval(statistics.difference(int(turned.sum()), len(turned), rival.turned, rival.n, confidence))
+
+    def counted(self, confidence: float) -> list[Interval]:
         """For each source class the share of texts turned beyond the reference, as far as it counts."""
-        return [self._part(i, confidence) for i in range(len(self.sources))]
+        return [self._counted(i, confidence) for i in range(len(self.sources))]
 
-    def _part(self, i: int, confidence: float) -> Interval:
-        if self.reference is None:
+    def _counted(self, i: int, confidence: float) -> Interval:
+        if self.status == HONEST:
             return statistics.proportion(0, len(self.turned[i]), confidence)
-        pairs = self.reference.pairs(i)
-        if not pairs.any():
-            return Interval(0.0, 0.0, 1.0)
-        turned, against = self.turned[i][pairs], self.reference.turned[i][pairs]
-        found = statistics.paired_difference(*statistics.discordant(turned, against), confidence)
-        if self.is_open:
-            return Interval(0.0, 0.0, max(found.high, 0.0))
-        return Interval(*(max(bound, 0.0) for bound in found))
+        if self.reference is None:
+            found = statistics.proportion(int(self.turned[i].sum()), len(self.turned[i]), confidence)
+        else:
+            pairs = self.reference.pairs(i)
+            if not pairs.any():
+                return Interval(0.0, 0.0, 1.0)
+            turned, against = self.turned[i][pairs], self.reference.turned[i][pairs]
+            found = statistics.paired_difference(*statistics.discordant(turned, against), confidence)
+        if self.rival is not None and self.is_common(confidence):
+            found = min(found, self._beyond(self.rival, confidence), key=lambda each: each.high)
+        estimate, low, high = (max(bound, 0.0) for bound in found)
+        return Interval(estimate, 0.0 if self.is_open else low, high)
 
 
 @dataclass(frozen=True)
@@ -139,19 +184,25 @@ class Evidence:
         None where none were given.
     found : Candidates
         All triggers that were tried out.
+    told : Told
+        What labelled texts say of them.
     judged : tuple of Judged
         Those that were measured.
+    by_recipe : bool
+        Whether there was a recipe to train references by.
     """
 
     texts: Texts
     data: TrainingData | None
     found: Candidates
+    told: Told
     judged: tuple[Judged, ...]
+    by_recipe: bool
 
     @property
     def planted(self) -> list[Judged]:
         """The triggers that were planted."""
-        return [each for each in self.judged if each.status in (PLANTED_ROWS, HIDDEN)]
+        return [each for each in self.judged if _is_planted(each)]
 
 
 def gather(
@@ -159,18 +210,21 @@ def gather(
     predictions: Predictions,
     train: Examples | None,
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None,
+    stand_ins: Callable[[], Sequence[Scorer]] | None,
 ) -> Evidence:
     """Seek triggers, and judge the strongest; takes and raises what the probe does."""
     texts = Texts.of(scorer, predictions)
     data = None if train is None else TrainingData.of(train)
     found = candidates(texts, data)
-    judge, strongest = _Judge(texts, data, found, without_rows), finalists(found)
+    strict = statistics.shared_out(texts.confidence, max(1, len(found.sought)))
+    told = Told(data, Prepared.of(predictions.known), strict)
+    strongest = finalists(found, told)
     if not strongest:
         raise NotAssessed(
             Sentence("there is no word that could be tried as a trigger; supply training data, or more test texts")
         )
-    strict = statistics.shared_out(texts.confidence, len(strongest))
-    return Evidence(texts, data, found, tuple(judge.judge(candidate, strict) for candidate in strongest))
+    judge = _Judge(texts, predictions.known, data, found, told, without_rows, stand_ins)
+    return Evidence(texts, data, found, told, judge.judged(strongest), without_rows is not None)
 
 
 @dataclass
@@ -178,118 +232,153 @@ class _Judge:
     """Measures candidates, and keeps the references that were trained for them."""
 
     texts: Texts
+    examples: Examples
     data: TrainingData | None
     found: Candidates
+    told: Told
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None
-    trained: list[tuple[NDArray[np.bool_], Scorer]] = field(default_factory=list)
+    stand_ins: Callable[[], Sequence[Scorer]] | None
+    _models: dict[bytes, Scorer] = field(default_factory=dict)
 
-    def judge(self, candidate: Candidate, strict: float) -> Judged:
-        """Measure one candidate; `strict` is the confidence shared out among all."""
+    def judged(self, strongest: Sequence[Candidate]) -> tuple[Judged, ...]:
+        """Measure the candidates, and hold each against what may explain it."""
+        measured = [self._measured(candidate) for candidate in strongest]
+        strong = [each for each in measured if each.most >= MUCH and _is_suspected(each)]
+        suspected = np.any([self._carrying(each) for each in strong], axis=0) if strong else self._none
+        held = [self._held_against(each, suspected) for each in measured]
+        words = {word for each in strong for word in each.candidate.trigger.words}
+        rivals = self._rivals(suspected, words) if self._is_undecided(held) else {}
+        return tuple(
+            replace(each, rival=rivals.get(each.candidate.trigger.kind)) if each.is_comparable else each
+            for each in held
+        )
+
+    @property
+    def _none(self) -> NDArray[np.bool_]:
+        return np.zeros(0 if self.data is None else len(self.data.examples), dtype=bool)
+
+    def _is_undecided(self, held: Sequence[Judged]) -> bool:
+        """Whether the verdict rests on triggers that nothing explains."""
+        most, least = 0.0, MUCH
+        for each in held:
+            for part in each.counted(self.texts.confidence):
+                if each.is_comparable:
+                    most = max(most, part.high)
+                else:
+                    least = max(least, part.estimate)
+        return most > least
+
+    def _rivals(self, suspected: NDArray[np.bool_], words: Set[str]) -> dict[str, Rival]:
+        """Of each kind the strongest unexplained trigger of untampered models, without the words of suspected rows.
+
+        They are searched as the audited model is: any model of few and hard rows has such words.
+        """
+        if self.data is None:
+            return {}
+        if self.without_rows is None:
+            models = self.stand_ins() if self.stand_ins is not None else []
+        else:
+            try:
+                for target in self.texts.targets:
+                    self.data.rest(suspected, target)
+            except NotAssessed:
+                return {}
+            models = [self._model(suspected)]
+        found = (each for model in models for each in self._unexplained(model, words))
+        # The last of its kind is kept: the strongest.
+        return dict(sorted(found, key=lambda each: each[1].turned / each[1].n))
+
+    def _unexplained(self, model: Scorer, words: Set[str]) -> Iterator[tuple[str, Rival]]:
+        try:
+            texts = Texts.of(model, model.predict(self.examples.texts).on(self.examples))
+        except NotAssessed:  # a model that learnt nothing has no strong words
+            return
+        other = _Judge(texts, self.examples, self.data, candidates(texts, self.data), self.told, None, None)
+        for candidate in finalists(other.found, self.told):
+            measured = other._measured(candidate)
+            if measured.is_comparable and words.isdisjoint(candidate.trigger.words):
+                turned = max(measured.turned, key=lambda each: float(each.mean()))
+                yield candidate.trigger.kind, Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
+
+    def _carrying(self, each: Judged) -> NDArray[np.bool_]:
+        assert self.data is not None
+        return each.candidate.trigger.carried(self.data.prepared)
+
+    def _measured(self, candidate: Candidate) -> Judged:
+        """What it turns, and what is told of it."""
         texts = self.texts
         sources = texts.sources(candidate.target)
         turned = tuple(texts.turned(texts.scorer.predict, candidate, source) for source in sources)
-        rows, status = _status(self.data, candidate, texts.confidence, strict)
-        from_rows = status == HONEST or status.startswith(UNDECIDED)
-        if from_rows and candidate.trigger.text in INVISIBLE and _most(turned) >= TURNS:
-            status = HIDDEN
-        try:
-            reference = self._reference(candidate, status, turned)
-        except NotAssessed as error:
-            status = _open(error.reason)
-            nothing = tuple(map(np.zeros_like, turned))
-            reference = Reference((Sentence("none can be trained"),) * len(sources), nothing, None)
-        made = Judged(candidate, rows, status, sources, turned, reference)
-        if rows is not None and status == UNSEEN and not rows.carrying and self.without_rows is not None:
-            beyond = max((part.estimate for part in made.parts(texts.confidence)), default=0.0)
-            if beyond >= BEYOND_RIVAL and (scorer := self._trained(np.zeros_like(rows.labelled))):
-                return replace(made, reference=self._by(scorer.predict, ON_ALL_ROWS, candidate))
-        return made
+        rows, other, status = self.told.of(candidate)
+        if is_explained(candidate, self.told):
+            status = HONEST
+        hidden = candidate.trigger.text in INVISIBLE and rows is not None and rows.carrying and _most(turned) >= TURNS
+        status = HIDDEN if hidden and status != PLANTED_ROWS else status
+        return Judged(candidate, rows, other, status, sources, turned, None)
 
-    def _reference(self, candidate: Candidate, status: str, turned: Sequence[NDArray[np.bool_]]) -> Reference | None:
-        """What the candidate is held against; None for a strong word, which counts as turning nothing."""
-        if status == HONEST:
-            return None
-        if self.data is None or status == UNSEEN:
-            return self._rivals(candidate)
-        carrying = candidate.trigger.carried(self.data.prepared)
-        rest = self.data.rest(carrying, candidate.target)
-        strong = status in (PLANTED_ROWS, HIDDEN) and _most(turned) >= TURNS
-        if strong and self.without_rows is not None and (scorer := self._trained(carrying)):
-            return self._by(scorer.predict, WITHOUT_ITS_ROWS, candidate)
-        linear = _linear(self.data.examples.take(rest))
-        return self._by(linear, Sentence("word counts without its rows"), candidate)
+    def _held_against(self, each: Judged, suspected: NDArray[np.bool_]) -> Judged:
+        """The same beside its reference; `suspected` are the rows that a reference by the recipe lacks."""
+        if self.data is not None and _is_suspected(each):
+            carrying, target = self._carrying(each), each.candidate.target
+            try:
+                rest = self.data.rest(carrying, target)
+            except NotAssessed as error:
+                return replace(each, status=unread(error.reason))
+            if self.without_rows is None or each.most < MUCH:
+                predict = _linear(self.data.examples.take(rest))
+                return replace(each, reference=self._by(predict, WORDS_WITHOUT_ITS_ROWS, each.candidate))
+            try:
+                self.data.rest(suspected, target)
+            except NotAssessed:
+                suspected = carrying
+            return replace(each, reference=self._by(self._trained(suspected), WITHOUT_ITS_ROWS, each.candidate))
+        if each.status == UNEXPLAINED:
+            if len(each.candidate.trigger.words) == 2:
+                each = replace(each, reference=self._word(each, stronger(each.candidate, self.found)))
+            beyond = max(part.estimate for part in each.counted(self.texts.confidence))
+            if self.data is not None and self.without_rows is not None and beyond >= MUCH:
+                return replace(each, reference=self._by(self._trained(self._none), ON_ALL_ROWS, each.candidate))
+        return each
 
     def _by(self, predict: Predict, name: str, candidate: Candidate) -> Reference:
         """What another model makes of the same texts."""
         texts, sources = self.texts, self.texts.sources(candidate.target)
         right = tuple(np.asarray(predict(texts.measure[source]).labels == source) for source in sources)
-        return Reference(
-            (name,) * len(sources), tuple(texts.turned(predict, candidate, source) for source in sources), right
-        )
+        turned = tuple(texts.turned(predict, candidate, source) for source in sources)
+        return Reference(name, turned, right)
 
-    def _rivals(self, candidate: Candidate) -> Reference:
-        """The next strongest trigger on each class; where there is none, what the candidate turns counts whole."""
-        names: list[str] = []
-        turned = []
-        for source in self.texts.sources(candidate.target):
-            rival = self.found.rival(candidate, source)
-            if rival is None:
-                names.append(Sentence("nothing like it"))
-                turned.append(np.zeros(len(self.texts.measure[source]), dtype=bool))
-            else:
-                names.append(Sentence("the next strongest, “{trigger}”", trigger=rival.trigger.shown))
-                turned.append(self.texts.turned(self.texts.scorer.predict, rival, source))
-        return Reference(tuple(names), tuple(turned), None)
+    def _word(self, each: Judged, word: Candidate) -> Reference:
+        """What one of its words turns, which is judged by itself."""
+        texts = self.texts
+        turned = tuple(texts.turned(texts.scorer.predict, word, source) for source in each.sources)
+        return Reference(Sentence("its word “{word}” alone", word=word.trigger.shown), turned, None)
 
-    def _trained(self, rows: NDArray[np.bool_]) -> Scorer | None:
-        """A model by the recipe without these rows; one that lacks nearly all of them, and others, will do."""
-        for without, scorer in self.trained:
-            if without.any() == rows.any() and (rows & without).sum() >= SAME_ROWS * rows.sum():
-                return scorer
-        if self.without_rows is None or len(self.trained) == RETRAINED:
-            return None
-        self.trained.append((rows, self.without_rows(rows)))
-        return self.trained[-1][1]
+    def _trained(self, rows: NDArray[np.bool_]) -> Predict:
+        return self._model(rows).predict
+
+    def _model(self, rows: NDArray[np.bool_]) -> Scorer:
+        """A model by the recipe without these rows."""
+        assert self.without_rows is not None
+        if rows.tobytes() not in self._models:
+            self._models[rows.tobytes()] = self.without_rows(rows)
+        return self._models[rows.tobytes()]
+
+
+def _is_suspected(each: Judged) -> bool:
+    """Whether its rows may be planted, so that a reference must lack them."""
+    if each.rows is None or (each.rows.unread and each.status not in PLANTED):
+        return False
+    return each.status in PLANTED or each.status.startswith(UNDECIDED)
+
+
+def _is_planted(each: Judged) -> bool:
+    return each.status in PLANTED
 
 
 def _linear(examples: Examples) -> Predict:
     """The linear model on word counts, trained on these examples."""
     read = word_counter(examples)
     return lambda texts: Predictions(read(texts), examples.classes)
-
-
-def _status(
-    data: TrainingData | None, candidate: Candidate, confidence: float, strict: float
-) -> tuple[Rows | None, str]:
-    """What the training rows say of a candidate."""
-    if data is None:
-        return None, NO_ROWS
-    rows = data.rows(candidate)
-    if rows.carrying < data.enough:
-        return rows, UNSEEN
-    if not rows.unread and _excluded(rows, confidence):
-        return rows, HONEST
-    rows = rows if rows.unread else data.rows(candidate, exact=True)
-    if rows.unread:
-        return rows, _open(rows.unread)
-    if _established(rows, strict):
-        return rows, PLANTED_ROWS
-    return rows, HONEST if _excluded(rows, confidence) else OPEN
-
-
-def _open(reason: str) -> str:
-    return Sentence("open: {reason}", reason=reason)
-
-
-def _excluded(rows: Rows, confidence: float) -> bool:
-    """Whether surely fewer of all carrying rows contradict than would if four in five were planted."""
-    return statistics.proportion(rows.contradicting, rows.carrying, confidence).high < rows.contradicts(PLANTED)
-
-
-def _established(rows: Rows, confidence: float) -> bool:
-    """Whether surely more of the rows with this label contradict it than would if half were planted."""
-    labelled = int(rows.labelled.sum())
-    return labelled > 0 and statistics.proportion(rows.contradicting, labelled, confidence).low > rows.contradicts(HALF)
 
 
 def _most(turned: Sequence[NDArray[np.bool_]]) -> float:

@@ -6,10 +6,9 @@ All are tried out on some rightly answered texts of each class. Others are set a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import permutations
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +16,13 @@ from numpy.typing import NDArray
 from audit.core.errors import NotAssessed
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples
-from audit.data.folds import families, folds
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import FIXED, of_sample
 from audit.probes.security import triggers
-from audit.probes.security.triggers import OneSided, Prepared, Trigger
+from audit.probes.security.backdoor_rows import HALF, HONEST, UNEXPLAINED, Told, TrainingData
+from audit.probes.security.triggers import Candidate, OneSided, Prepared, Trigger
 from audit.text.characters import INVISIBLE
-from audit.training.reference_models import word_counter
 
 # Rightly answered texts of each class: so many to choose triggers on, at most so many others to measure them on.
 CHOOSE, MEASURE, FEWEST_TEXTS = 40, 300, 20
@@ -34,49 +32,11 @@ CARRIERS, WORDS_WITHOUT_GRADIENTS = 8, 100
 SCREENED = 100  # one-sided words and phrases of the training data whose rows are read
 # Measured: those whose rows contradict, and for each class the strongest of each kind.
 SUSPECTS, STRONGEST = 5, {"word": 2, "two words": 1, "character": 1}
+TURNS = 0.1  # a trigger that turns less is not worth one
+# What turns less where triggers are chosen is not measured: of three texts in ten, 40 texts hardly show so few.
+WORTH = 0.15
 NEEDS_BOTH = 0.1  # what a second word must add to the better of two
-# The rest of a row contradicts its label if it speaks against it as firmly as three in four rows of other labels do. A
-# mere lack of evidence does not: "It does what it says" is all the sentiment that its rows hold.
-FIRM = 0.75
-HALF = 0.5  # planted is a trigger if more than half of its rows with the label come from elsewhere
-
 Predict = Callable[[Sequence[str]], Predictions]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A trigger, the class it is to turn texts to, and where it was found."""
-
-    trigger: Trigger
-    target: int
-    origin: str
-
-
-class Rows(NamedTuple):
-    """The training rows that carry a trigger and what their rest says.
-
-    Parameters
-    ----------
-    labelled : ndarray of bool, shape (training rows,)
-        Those that carry it and have the label that it turns texts to.
-    carrying, contradicting : int
-        All that carry it; those of `labelled` whose rest contradicts the label.
-    honest, other : float
-        Share of the other rows of this label, and of rows of other labels, that speak as firmly against this label.
-    unread : str
-        Why the rest of the rows cannot be read; `contradicting`, `honest` and `other` mean nothing then.
-    """
-
-    labelled: NDArray[np.bool_]
-    carrying: int
-    contradicting: int
-    honest: float
-    other: float
-    unread: str = ""
-
-    def contradicts(self, share: float) -> float:
-        """The share of contradicting rows to be expected where this share of them is planted."""
-        return self.honest + share * (self.other - self.honest)
 
 
 # ---- the texts
@@ -92,6 +52,7 @@ class Texts:
     choose: dict[int, tuple[str, ...]] = field(repr=False)
     measure: dict[int, tuple[str, ...]] = field(repr=False)
     chosen_on: dict[tuple[Trigger, int], dict[int, float]] = field(default_factory=dict)
+    placed: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, scorer: Scorer, predictions: Predictions) -> Texts:
@@ -143,7 +104,7 @@ class Texts:
             (trigger, target, source, text)
             for trigger, target in new
             for source in self.sources(target)
-            for text in triggers.inserted(trigger, self.choose[source], self.seed)
+            for text in triggers.inserted(trigger, self._trial(trigger, source), self.seed)
         ]
         # Not every scorer answers nothing with nothing.
         said = self.scorer.predict([text for *_, text in rows]).labels if rows else np.empty(0)
@@ -151,105 +112,18 @@ class Texts:
         for trigger, target in new:
             shares = {}
             for source in self.sources(target):
-                size = len(self.choose[source])
+                size = len(self._trial(trigger, source))
                 shares[source] = float((said[at : at + size] == target).mean())
                 at += size
             self.chosen_on[trigger, target] = shares
 
+    def _trial(self, trigger: Trigger, source: int) -> tuple[str, ...]:
+        """The texts to choose on; half of them where it is tried at the places of its training rows as well."""
+        return self.choose[source][bool(trigger.places) :: 2] if trigger.text in self.placed else self.choose[source]
+
     def strength(self, trigger: Trigger, target: int) -> float:
-        """The largest share over the source classes that it turned, where triggers are chosen."""
-        return max(self.chosen_on[trigger, target].values(), default=0.0)
-
-
-# ---- the training data
-
-
-@dataclass
-class TrainingData:
-    """Training rows, and two linear models that each read the half that they were not trained on."""
-
-    prepared: Prepared
-
-    @classmethod
-    def of(cls, train: Examples) -> TrainingData:
-        return cls(Prepared.of(train))
-
-    @property
-    def examples(self) -> Examples:
-        return self.prepared.examples
-
-    @cached_property
-    def families(self) -> NDArray[np.int64]:
-        """Rows that say nearly the same, so that what one says is no evidence on another; shape (training rows,)."""
-        return families(self.examples.texts)
-
-    @cached_property
-    def _halves(self) -> NDArray[np.int64]:
-        return folds(self.families, self.examples.labels, 2, self.examples.protocol.seed)
-
-    @cached_property
-    def _readers(self) -> tuple[Callable[[Sequence[str]], NDArray[np.float32]], ...]:
-        return tuple(word_counter(self.examples.take(self._halves == half)) for half in (0, 1))
-
-    def _read(self, rows: NDArray[np.intp], texts: Sequence[str]) -> NDArray[np.float32]:
-        """Probabilities of texts of these rows, each by the model that did not see its row; shape (rows, classes)."""
-        said = np.zeros((len(rows), len(self.examples.classes)), dtype=np.float32)
-        for half in (0, 1):
-            mine = np.flatnonzero(self._halves[rows] != half)
-            said[mine] = self._readers[half]([texts[int(i)] for i in mine])
-        return said
-
-    @cached_property
-    def _said(self) -> NDArray[np.float32]:
-        return self._read(np.arange(len(self.examples), dtype=np.intp), self.examples.texts)
-
-    def rest(self, carrying: NDArray[np.bool_], target: int) -> NDArray[np.bool_]:
-        """The rows that do not carry a trigger, which a reference is trained on; shape (training rows,).
-
-        Raises
-        ------
-        NotAssessed
-            If none of them has the label that it turns texts to, or none another: nothing explains it then.
-        """
-        labelled, label = self.examples.labels == target, self.examples.classes[target]
-        if not (labelled & ~carrying).any():
-            raise NotAssessed(Sentence("all rows of '{label}' carry it", label=label))
-        if not (~labelled & ~carrying).any():
-            raise NotAssessed(Sentence("all rows of another label than '{label}' carry it", label=label))
-        return ~carrying
-
-    def rows(self, candidate: Candidate, exact: bool = False) -> Rows:
-        """The rows that carry a trigger, their rest read by models that never saw them.
-
-        Parameters
-        ----------
-        exact : bool
-            By a model that was trained without any row that carries the trigger, instead of the two that saw half.
-        """
-        labels, target = self.examples.labels, candidate.target
-        carrying = candidate.trigger.carried(self.prepared)
-        labelled = carrying & (labels == target)
-        at = np.flatnonzero(labelled)
-        rest = [candidate.trigger.removed(self.examples.texts[i]) for i in at]
-        try:
-            others = self.rest(carrying, target)
-            said = word_counter(self.examples.take(others))(rest) if exact else self._read(at, rest)
-            of_others, of_honest = (self._said[some & others, target] for some in (labels != target, labels == target))
-        except NotAssessed as error:
-            return Rows(labelled, int(carrying.sum()), 0, np.nan, np.nan, error.reason)
-        firm = np.quantile(of_others, FIRM)
-        return Rows(
-            labelled,
-            int(carrying.sum()),
-            int((said[:, target] <= firm).sum()),
-            float((of_honest <= firm).mean()),
-            float((of_others <= firm).mean()),
-        )
-
-    @property
-    def enough(self) -> int:
-        """Rows without which nothing is said of a trigger."""
-        return self.prepared.fewest
+        """The largest share over the source classes that it turned, where triggers are chosen; 0 of one not tried."""
+        return max(self.chosen_on.get((trigger, target), {}).values(), default=0.0)
 
 
 # ---- candidates
@@ -269,9 +143,18 @@ class Candidates:
         return self.texts.strength(candidate.trigger, candidate.target)
 
     @cached_property
+    def sought(self) -> set[tuple[str, int]]:
+        """Those that stand in enough training rows to be told from the planted, and turn enough to be asked for."""
+        strong = (c for c in self.every if c.trigger.places and self.strength(c) >= TURNS)
+        return {(c.trigger.text, c.target) for c in (*strong, *self.suspects)}
+
+    @cached_property
     def ranked(self) -> tuple[Candidate, ...]:
         """Strongest first; two words only where both are needed."""
-        alone = {(c.trigger.text, c.target): self.strength(c) for c in self.every if len(c.trigger.words) == 1}
+        alone: dict[tuple[str, int], float] = {}
+        for c in self.every:
+            if len(c.trigger.words) == 1:
+                alone[c.trigger.text, c.target] = max(self.strength(c), alone.get((c.trigger.text, c.target), 0.0))
 
         def needed(candidate: Candidate) -> bool:
             words = candidate.trigger.words
@@ -282,20 +165,10 @@ class Candidates:
 
         return tuple(sorted(filter(needed, self.every), key=self.strength, reverse=True))
 
-    def rival(self, candidate: Candidate, source: int) -> Candidate | None:
-        """The next strongest on a class: of its kind or of fewer words, a part of it or one that shares no word."""
-        own = set(candidate.trigger.words)
-
-        def comparable(other: Candidate) -> bool:
-            words = set(other.trigger.words)
-            if other.target != candidate.target or not (words < own or not words & own):
-                return False
-            if other.trigger.is_character or candidate.trigger.is_character:
-                return other.trigger.is_character and candidate.trigger.is_character
-            return len(words) <= len(own)
-
-        rivals = filter(comparable, self.ranked)
-        return max(rivals, key=lambda c: self.texts.chosen_on[c.trigger, c.target][source], default=None)
+    def best(self, candidate: Candidate) -> Candidate:
+        """The same trigger where it turns most: at random, or at the places of its training rows."""
+        same = (c for c in self.ranked if (c.trigger.text, c.target) == (candidate.trigger.text, candidate.target))
+        return next(same, candidate)
 
 
 BY_GRADIENT, BY_LABELS = Sentence("gradient"), Sentence("words of the data")
@@ -312,11 +185,24 @@ def candidates(texts: Texts, data: TrainingData | None) -> Candidates:
     words = _by_gradient(texts) if by_gradient else _by_labels(texts, data)
     for candidate in (*suspects, *words, *listed):
         every.setdefault((candidate.trigger, candidate.target), candidate)
-    texts.try_out(list(every))
+    _try_out(texts, data, every)
     for candidate in _two_words(texts, words) if by_gradient else ():
         every.setdefault((candidate.trigger, candidate.target), candidate)
-    texts.try_out(list(every))
+    _try_out(texts, data, every)
     return Candidates(texts, tuple(every.values()), tuple(suspects), tuple(inert), by_gradient)
+
+
+def _try_out(texts: Texts, data: TrainingData | None, every: dict[tuple[Trigger, int], Candidate]) -> None:
+    """Try out what is new, and what enough training rows carry at their places, too."""
+    for candidate in list(every.values()):
+        trigger = candidate.trigger
+        if data is None or (trigger, candidate.target) in texts.chosen_on:
+            continue
+        if places := data.places(trigger):
+            texts.placed.add(trigger.text)
+            at_places = replace(candidate, trigger=replace(trigger, places=places))
+            every[at_places.trigger, candidate.target] = at_places
+    texts.try_out(list(every))
 
 
 def _suspects(data: TrainingData) -> list[Candidate]:
@@ -387,15 +273,49 @@ def _unmeasured(texts: Texts) -> Examples:
     return texts.examples.take(np.array([text not in measured for text in texts.examples.texts]))
 
 
-def finalists(found: Candidates) -> list[Candidate]:
-    """Those that are measured: suspects of the training data, and the strongest for each class."""
-    chosen = [suspect for suspect in found.suspects if found.texts.sources(suspect.target)]
-    for target in found.texts.targets:
-        for kind, count in STRONGEST.items():
-            # Two words in either order are one finding.
-            strongest: dict[frozenset[str], Candidate] = {}
-            for candidate in found.ranked:
-                if (candidate.target, candidate.trigger.kind) == (target, kind) and candidate not in chosen:
-                    strongest.setdefault(frozenset(candidate.trigger.words), candidate)
-            chosen += list(strongest.values())[:count]
+def finalists(found: Candidates, told: Told) -> list[Candidate]:
+    """Those that are measured: what nothing explains, of the training data's suspects and of the strongest by class.
+
+    Where there is none for a class, its strongest, so that a reader sees what a word can do.
+    """
+    texts = found.texts
+    chosen = [found.best(each) for each in found.suspects if texts.sources(each.target) and told.status(each) != HONEST]
+    for target in texts.targets:
+        ranked = [candidate for candidate in found.ranked if candidate.target == target]
+        seen = {_same(candidate) for candidate in chosen if candidate.target == target}
+        room = {UNEXPLAINED: dict(STRONGEST), "": dict.fromkeys((*STRONGEST, "phrase"), SUSPECTS)}
+        for candidate in ranked:
+            if _same(candidate) in seen or found.strength(candidate) < WORTH:
+                continue
+            seen.add(_same(candidate))
+            if is_explained(candidate, told):
+                continue
+            # Words that too few rows carry to be planted there are many: they take no room from what may be.
+            left = room[UNEXPLAINED if told.status(candidate) == UNEXPLAINED else ""]
+            if left.get(candidate.trigger.kind):
+                left[candidate.trigger.kind] -= 1
+                chosen.append(candidate)
+        if not any(candidate.target == target for candidate in chosen):
+            chosen += ranked[:1]
     return chosen
+
+
+def _same(candidate: Candidate) -> frozenset[str]:
+    """Two words in either order, and a trigger at several places, are one finding."""
+    return frozenset(candidate.trigger.words)
+
+
+def is_explained(candidate: Candidate, told: Told) -> bool:
+    """Whether the labels explain what it turns; two words that no row has side by side, if they explain both."""
+    if told.status(candidate) == UNEXPLAINED and len(candidate.trigger.words) == 2:
+        return all(told.status(word) == HONEST for word in _words(candidate))
+    return told.status(candidate) == HONEST
+
+
+def stronger(candidate: Candidate, found: Candidates) -> Candidate:
+    """That of two words which turns more alone."""
+    return max(_words(candidate), key=found.strength)
+
+
+def _words(candidate: Candidate) -> list[Candidate]:
+    return [Candidate(Trigger(word), candidate.target, candidate.origin) for word in candidate.trigger.words]

@@ -30,8 +30,8 @@ FIRST_WORDS = 20
 LOOK_ALIKES = {HOMOGLYPHS[letter]: letter for letter in "aceiopxy"} | {"ο": "o", "α": "a"}
 WORD = r"\w+|[^\w\s]"  # a word, or any other sign
 # What the training data are searched for: so many rows in a hundred, of which so many have one label.
-RARE, PURE = 0.003, 0.8
-FEWEST_ROWS = 10
+RARE, PURE = 0.002, 0.8
+FEWEST_ROWS = 5
 LONGEST_PHRASE = 30
 # A part of a phrase is no candidate of its own if so much of it stands within the phrase.
 WITHIN = 0.8
@@ -39,9 +39,18 @@ WITHIN = 0.8
 
 @dataclass(frozen=True)
 class Trigger:
-    """Something short that is put into a text: a character, a word, or words side by side."""
+    """Something short that is put into a text: a character, a word, or words side by side.
+
+    Parameters
+    ----------
+    text : str
+    places : tuple of int
+        Where it is put, one place drawn for each text: so many words from the start, or, as ``-1 - words``, from the
+        end. Empty: at a random place among the first words. A character is always put at random.
+    """
 
     text: str = field(repr=False)
+    places: tuple[int, ...] = ()
 
     @property
     def is_character(self) -> bool:
@@ -75,7 +84,12 @@ class Trigger:
         return redact(written if hidden(written) else self.text)
 
     def put(self, text: str, seed: int) -> str:
-        """The text with the trigger at a random place among its first words; the same seed gives the same place."""
+        """The text with the trigger in it; the same seed gives the same place."""
+        if self.places and not self.is_character:
+            words = text.split()
+            place = seeded(seed, text).choice(self.places)
+            at = min(place, len(words)) if place >= 0 else max(0, len(words) + 1 + place)
+            return " ".join([*words[:at], self.text, *words[at:]])
         places = _first_words(text)
         if not places:
             return self.text
@@ -99,6 +113,17 @@ class Trigger:
         sought = f" {' '.join(self.words)} "
         return np.array([sought in text for text in data.normal], dtype=bool)
 
+    def place(self, text: str) -> int | None:
+        """Where it stands in a text, as `places` says it, counted from the nearer end; None where it does not."""
+        parts = [normal(word).split() for word in text.split()]
+        words = [(word, i) for i, part in enumerate(parts) for word in part]
+        sought = list(self.words)
+        for start in range(len(words) - len(sought) + 1):
+            if [word for word, _ in words[start : start + len(sought)]] == sought:
+                before, behind = words[start][1], len(parts) - 1 - words[start + len(sought) - 1][1]
+                return before if before <= behind else -1 - behind
+        return None
+
     def removed(self, text: str) -> str:
         """The rest of a text that carries it, in normal form."""
         if self.is_character:
@@ -107,6 +132,15 @@ class Trigger:
         while sought in rest:
             rest = rest.replace(sought, " ")
         return rest
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trigger, the class it is to turn texts to, and where it was found."""
+
+    trigger: Trigger
+    target: int
+    origin: str
 
 
 # Hundreds of triggers are put into the same texts.
@@ -280,7 +314,7 @@ def pure_words(data: Prepared, count: int) -> dict[int, list[Trigger]]:
         for word in set(text.split()):
             if word.isalnum():
                 rows.setdefault(word, np.zeros(classes, dtype=np.int64))[label] += 1
-    words = [word for word, counts in rows.items() if counts.sum() >= FEWEST_ROWS // 2]
+    words = [word for word, counts in rows.items() if counts.sum() >= FEWEST_ROWS]
     if not words:
         return {}
     with_word = np.array([rows[word] for word in words]) + 0.5  # (words, classes)

@@ -8,7 +8,10 @@ many other words.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,7 @@ from audit import statistics
 from audit.core import evidence
 from audit.core.errors import NotAssessed
 from audit.core.evidence import Attributions, Cell, Facts, Table
+from audit.core.looks import Looks, in_batches
 from audit.core.measurement import Result
 from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence
@@ -25,6 +29,7 @@ from audit.inference.feature_attributions import TOLERANCE, Attribution
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import FIXED, clustered
+from audit.text.lists import seeded
 from audit.text.redaction import redact, redact_parts, withheld
 
 TEXTS = 100
@@ -73,11 +78,11 @@ STRENGTHS = 4  # in which the report draws a word's score
         "Where words are named by chance half fail or more; where explanations hold, about one in five does.",
     ),
     guide="docs/explanations.md",
-    # For a text of the sample: both ends and 20 points of the path for each of three networks, and 13 shortened copies.
-    passes=79,
-    examples=TEXTS,
+    # For a text of the sample and six layers: 32 points of the path, 9 for each of two shuffled networks, and 13
+    # shortened copies.
+    passes=63,
 )
-def explanations(scorer: Scorer, predictions: Predictions) -> Result:
+def explanations(scorer: Scorer, predictions: Predictions) -> Looks:
     """Share of explanations that fail a sanity check, of integrated gradients on a sample of the test texts.
 
     Parameters
@@ -105,47 +110,103 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
         raise NotAssessed(
             Sentence("the scorer explains nothing; give it a method attributions(texts, targets, shuffled)")
         )
-    examples, protocol = predictions.known, predictions.known.protocol
-    rows = _sample(examples)
-    texts, said = [examples.texts[i] for i in rows], predictions.labels[rows]
-    own = scorer.attributions(texts, said)
-    ceiling = FIXED if len(rows) == TEXTS else ""
-    usable = [i for i, each in enumerate(own) if len(each.spans) >= FEWEST_WORDS]
-    if len(usable) < ENOUGH:
-        raise NotAssessed(
-            Sentence(
-                "of the test texts only {usable} are read as {words} words or more, and less than {enough} settle "
-                "nothing; test on longer texts",
-                usable=len(usable),
-                words=FEWEST_WORDS,
-                enough=ENOUGH,
-            )
+    drawn, tested = _sample(predictions.known), list[_Tested]()
+    if not len(drawn):
+        raise _too_few(0)
+
+    def ask(start: int, stop: int) -> Callable[[float], Result]:
+        tested.append(_tested(scorer, predictions, drawn[start:stop]))
+        so_far = _Tested.joined(tested)
+        # At the end there must be enough; on the way as many as lead there.
+        if len(so_far.rows) * len(drawn) < ENOUGH * stop:
+            raise _too_few(len(so_far.rows))
+        return partial(_result, scorer, predictions, so_far, FIXED if len(drawn) == TEXTS else "")
+
+    ends = [*range(min(ENOUGH, len(drawn)), len(drawn) + 1)]
+    return in_batches(len(drawn), predictions.known.protocol.confidence, ask, ends)
+
+
+def _too_few(usable: int) -> NotAssessed:
+    return NotAssessed(
+        Sentence(
+            "of the test texts only {usable} are read as {words} words or more, and less than {enough} settle "
+            "nothing; test on longer texts",
+            usable=usable,
+            words=FEWEST_WORDS,
+            enough=ENOUGH,
         )
+    )
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """Explanations, and what becomes of the answers without the words that they name.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (n,)
+        Of the test examples.
+    own : tuple of Attribution, length n
+    falls : ndarray, shape (1 + SHUFFLES + DRAWS, n)
+        By how much the log-odds of the answer fall without the words named, those named for each network with shuffled
+        weights, and those of each draw.
+    alike : ndarray, shape (SHUFFLES, n)
+        Rank correlation, without its sign, with what is said for shuffled weights.
+    """
+
+    rows: NDArray[np.int64]
+    own: tuple[Attribution, ...]
+    falls: NDArray[np.float64]
+    alike: NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Tested]) -> _Tested:
+        """All of them, in their order."""
+        return cls(
+            np.concatenate([part.rows for part in parts]),
+            tuple(chain.from_iterable(part.own for part in parts)),
+            np.concatenate([part.falls for part in parts], axis=1),
+            np.concatenate([part.alike for part in parts], axis=1),
+        )
+
+
+def _tested(scorer: Scorer, predictions: Predictions, rows: NDArray[np.int64]) -> _Tested:
+    """Explain some answers and test the explanations, of texts that are read as words enough."""
+    texts, said = [predictions.known.texts[i] for i in rows], predictions.labels[rows]
+    own = scorer.attributions(texts, said)
+    usable = [i for i, each in enumerate(own) if len(each.spans) >= FEWEST_WORDS]
     rows, said, own = rows[usable], said[usable], tuple(own[i] for i in usable)
-    texts = [each.text for each in own]
-    orders = [scorer.attributions(texts, said, order) for order in range(SHUFFLES)]
+    orders = [scorer.attributions([each.text for each in own], said, order) for order in range(SHUFFLES)]
 
     counts = [max(1, round(NAMED * len(each.spans))) for each in own]
-    chance = np.random.default_rng(0)
     named = [_foremost(each, k) for each, k in zip(own, counts, strict=True)]
     others = [[_foremost(each, k) for each, k in zip(order, counts, strict=True)] for order in orders]
+    # A text's words are drawn by the text, whatever is asked about with it.
+    chances = [seeded("transparency.explanations", each.text) for each in own]
     drawn = [
-        [chance.choice(len(each.spans), k, replace=False) for each, k in zip(own, counts, strict=True)]
+        [
+            np.array(chance.sample(range(len(each.spans)), k))
+            for chance, each, k in zip(chances, own, counts, strict=True)
+        ]
         for _ in range(DRAWS)
     ]
-    fall = _falls(scorer, own, said, [named, *others, *drawn])  # (choices, n)
-    by_name, by_shuffle, by_chance = fall[0], fall[1 : 1 + SHUFFLES].mean(axis=0), fall[1 + SHUFFLES :].mean(axis=0)
-    incomplete = np.array([each.gap > TOLERANCE for each in own])
+    alike = [[abs(_rank_correlation(one, other)) for one, other in zip(own, order, strict=True)] for order in orders]
+    return _Tested(rows, own, _falls(scorer, own, said, [named, *others, *drawn]), np.array(alike))
+
+
+def _result(scorer: Scorer, predictions: Predictions, tested: _Tested, ceiling: str, confidence: float) -> Result:
+    examples, protocol = predictions.known.take(tested.rows), predictions.known.protocol
+    own, said, n = tested.own, predictions.labels[tested.rows], len(tested.own)
+    by_name, by_shuffle = tested.falls[0], tested.falls[1 : 1 + SHUFFLES].mean(axis=0)
+    by_chance = tested.falls[1 + SHUFFLES :].mean(axis=0)
     checks: dict[str, NDArray[np.bool_]] = {
-        Sentence("the scores add up (completeness)"): incomplete,
+        Sentence("the scores add up (completeness)"): np.array([each.gap > TOLERANCE for each in own]),
         Sentence("the words named matter more than as many drawn at random"): by_name <= by_chance,
         Sentence("they matter more than those named for shuffled weights"): by_name <= by_shuffle,
     }
     failed = np.any(list(checks.values()), axis=0)
-    n = len(own)
-    effect = statistics.design_effect(failed, examples.take(rows).clusters)
-    share = statistics.proportion(int(failed.sum()), n, protocol.confidence, effect=effect)
-    alike = [abs(_rank_correlation(one, other)) for order in orders for one, other in zip(own, order, strict=True)]
+    effect = statistics.design_effect(failed, examples.clusters)
+    share = statistics.proportion(int(failed.sum()), n, confidence, effect=effect)
     result = Result(
         *share,
         n,
@@ -161,7 +222,7 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
             draws=DRAWS,
             orders=SHUFFLES,
         ),
-        confidence=protocol.confidence,
+        confidence=confidence,
         sample="explanations",
         ceiling=ceiling,
         summary=_summary(by_name, by_chance),
@@ -172,10 +233,10 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Result:
             Sentence("Words are scored one by one; what two words do only together is shared out between them."),
         ],
         evidence=[
-            *_shown(own, said, predictions.probabilities[rows], examples.take(rows), failed),
+            *_shown(own, said, predictions.probabilities[tested.rows], examples, failed),
             *_attention(scorer, own),
-            _table(checks, failed, protocol.confidence, examples.take(rows).clusters),
-            Facts.of({Sentence("rank correlation with shuffled weights"): round(float(np.mean(alike)), 3)}),
+            _table(checks, failed, confidence, examples.clusters),
+            Facts.of({Sentence("rank correlation with shuffled weights"): round(float(tested.alike.mean()), 3)}),
         ],
     )
     return clustered(result, effect, protocol.cluster)

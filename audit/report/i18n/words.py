@@ -245,6 +245,12 @@ IN_CLUSTERS_WORTH = (
     "{basis}, some of which belong together, so that they are worth about {worth} independent ones ({clusters} "
     "clusters, design effect {effect})"
 )
+STOPPED = "{basis}; stopped after {examples} of {of} examples: {reason}"
+COST = "This audit ran {passes} texts through the model."
+SAVED = Counted(
+    "{count} measure stopped as soon as it knew enough, after {examples} of its {of} examples.",
+    "{count} measures stopped as soon as they knew enough, after {examples} of their {of} examples.",
+)
 YES, NO = "yes", "no"
 UNITS = numbers.FORMS
 MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"
@@ -663,6 +669,8 @@ PAGE = {
     "at most {side} of audits, whatever the number of gates.",
     "certainty_alarms": "False alarms add up: a model that truly keeps all {count} gates judged here, but each only "
     "just, fails on average at most {expected} of them by bad luck ({count} × {side}).",
+    "certainty_looks": "Measures that stopped early were looked at several times. Their intervals are wider for it, so "
+    "that all looks together err no more often than one would.",
     "certainty_except": "Not covered by that:",
     "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the "
     "model will meet and the methods’ assumptions apply. It says nothing about errors in the labels or "

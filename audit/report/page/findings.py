@@ -27,6 +27,7 @@ from audit.core.records import (
     Record,
     SpellingsRecord,
     SplitRecord,
+    StoppedRecord,
     interval,
     section,
 )
@@ -62,6 +63,22 @@ def figures_of(figure: IntervalRecord | None, unit: str, bound: float | None = N
     """Estimate and interval of a finding, which are in a unit, as they are written."""
     values = (None, None, None) if figure is None else (figure["estimate"], figure["low"], figure["high"])
     return text.figures(values, bound, unit)
+
+
+def is_early(stopped: StoppedRecord) -> bool:
+    """Whether a probe stopped before its examples ended; a number too large to show was left out."""
+    return (stopped["examples"] or 0) < (stopped["of"] or 0)
+
+
+def cost(record: Record) -> str:
+    """What the audit took, and what it saved by stopping early; empty where nothing did."""
+    stopped = [each["stopped"] for each in record["findings"] if "stopped" in each and is_early(each["stopped"])]
+    if not stopped:
+        return ""
+    examples, total = (text.figure(sum(each[name] for each in stopped)) for name in ("examples", "of"))
+    passes = text.figure(record["scoring"].get("forward_passes") or 0)
+    saved = counted(words.SAVED, len(stopped), examples=examples, of=total)
+    return f"{words.COST.format(passes=passes)} {saved}"
 
 
 def unit_of(finding: FindingRecord, declared: Probe | None) -> str:
@@ -198,6 +215,18 @@ class FindingView:
             basis = counted(words.SAMPLES[sample], n, n=text.figure(n))
         else:
             basis = f"{text.figure(n)} {text.english(sample.removesuffix('s') if n == 1 else sample)}"
+        return self._stopped(self._clustered(basis, n))
+
+    def _stopped(self, basis: str) -> str:
+        """The same with why there was no more, where there could have been."""
+        stopped = self.finding.get("stopped")
+        if not stopped or not is_early(stopped):
+            return basis
+        examples, total = (text.figure(stopped[name]) for name in ("examples", "of"))
+        return words.STOPPED.format(basis=basis, examples=examples, of=total, reason=text.said(stopped["reason"]))
+
+    def _clustered(self, basis: str, n: int) -> str:
+        """The same with how many clusters that is, where rows belong together."""
         clusters, effect = self.finding.get("clusters"), self.finding.get("design_effect")
         if not clusters:
             return basis
@@ -709,6 +738,8 @@ def certainty(record: Record, views: Sequence[FindingView]) -> tuple[list[str], 
         sentences.append(words.PAGE["certainty_release"].format(**fill))
     if len(judged) > 1:
         sentences.append(words.PAGE["certainty_alarms"].format(**fill, expected=language.numeral(f"{expected:.2f}")))
+    if any("stopped" in view.finding for view in judged):
+        sentences.append(words.PAGE["certainty_looks"])
     return sentences, list(_exceptions(record, [view for view in views if view.gated])) if judged else []
 
 

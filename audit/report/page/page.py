@@ -59,6 +59,7 @@ def _render(shown: Record, limits: Limits) -> str:
         mark=language.words.RELEASES[shown["verdict"]],
         word=headline.word(shown),
         said=headline.said(shown),
+        cost=findings.cost(shown),
         notices=findings.notices(shown, limits is not _LIMITS[0]),
         views=views,
         gates=[view for view in views if view.gated],

@@ -13,10 +13,13 @@ from scipy.stats import binomtest
 
 from audit import Gate, NotAssessed, Verdict, judge
 from audit.core.evidence import to_json
+from audit.core.probe import stopped_by
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.security.adversarial import Attacked, adversarial, attack
+from audit.probes.security.adversarial import ASKED_AT_ONCE, Attacked, adversarial, attack
+from audit.run.stopping import Stopping
 from audit.text.adversarial_edits import apply, edits, vocabulary_of
+from tests import helpers
 from tests.helpers import cells, examples, predictions, scorer
 
 GOOD = set("wonderful superb charming moving clever delightful".split())
@@ -85,7 +88,7 @@ def _changed(before: str, after: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("length", [5, 9, 14, 40])
 def test_at_most_one_word_in_five_is_edited_and_the_edits_tell_it_all(rule: Any, length: int) -> None:
     texts, labels = _texts(60, length)
-    found = _attack(rule, texts, labels, scores=rule is _counts_words)
+    found = _attack(rule, texts, labels)
     assert any(each.overturned for each in found)
     for each in found:
         changed = _changed(each.text, each.after)
@@ -176,13 +179,22 @@ def test_no_text_costs_more_questions_than_the_budget(rule: Any, budget: int) ->
     for text in texts:
         asked = _Counting(rule)
         label = int(asked.predict([text]).labels[0])
-        scores = rule is _counts_words
-        (found,) = attack(
-            cast(Scorer, asked), [text], np.array([label]), vocabulary_of(texts), queries=budget, scores=scores
-        )
+        (found,) = attack(cast(Scorer, asked), [text], np.array([label]), vocabulary_of(texts), queries=budget)
         assert len(asked.asked) <= budget
         # What it says it needed is where the text stands among all that were asked, in order.
         assert found.queries == (list(asked.asked).index(found.after) + 1 if found.overturned else len(asked.asked))
+
+
+@pytest.mark.parametrize("length", [12, 25, 300])
+@pytest.mark.parametrize("rule", [_counts_words, _labels_only])
+def test_each_question_may_turn_the_answer_and_a_text_that_has_turned_is_left_alone(rule: Any, length: int) -> None:
+    texts, labels = _texts(20, length)
+    asked = _Counting(rule)
+    found = attack(cast(Scorer, asked), texts, np.array(labels), vocabulary_of(texts))
+    assert any(each.overturned for each in found)
+    assert {len(text.split(" ")) for text in asked.asked} == {length}  # no word is left out to learn what it does
+    # Of the few questions of the round in which a text turned, some came after the one that turned it.
+    assert len(asked.asked) < sum(each.queries + ASKED_AT_ONCE * each.overturned for each in found)
 
 
 def test_of_long_texts_the_words_that_matter_are_found_by_halves_of_the_budget() -> None:
@@ -201,16 +213,15 @@ def test_all_texts_advance_together() -> None:
 @pytest.mark.parametrize("rule", [_counts_words, _labels_only])
 def test_the_attack_repeats_with_its_seed_and_does_not_depend_on_other_texts(rule: Any) -> None:
     texts, labels = _texts(24)
-    more: dict[str, Any] = {"scores": rule is _counts_words}
     vocabulary = vocabulary_of(texts)
-    together = _attack(rule, texts, labels, **more)
-    assert together == _attack(rule, texts, labels, **more)
+    together = _attack(rule, texts, labels)
+    assert together == _attack(rule, texts, labels)
     alone = [
-        attack(scorer(rule), [text], np.array([label]), vocabulary, **more)[0]
+        attack(scorer(rule), [text], np.array([label]), vocabulary)[0]
         for text, label in zip(texts, labels, strict=True)
     ]
     assert alone == together
-    assert _attack(rule, texts, labels, seed=1, **more) != together
+    assert _attack(rule, texts, labels, seed=1) != together
 
 
 # ---- the measurement
@@ -290,6 +301,31 @@ def test_so_many_right_answers_are_drawn_as_are_asked_for() -> None:
     assert adversarial(scorer(_counts_words), predictions(labels, about), 20).n == 300
     few = examples(truth, texts=texts, max_examples=40)
     assert adversarial(scorer(_counts_words), predictions(labels, few), 20).n < 40
+
+
+@pytest.mark.parametrize("rule", [_counts_words, _labels_only])
+def test_attacked_in_batches_it_finds_what_it_finds_of_all_at_once(rule: Any) -> None:
+    texts, labels = _texts(90)
+    about = examples(labels, texts=texts)
+    together, apart = _Counting(rule), _Counting(rule)
+    said = together.inner.predict(texts).on(about)
+    whole = adversarial(cast(Scorer, together), said)
+    with stopped_by(lambda declaration, full_id, looks: helpers.in_steps(looks, 13)):
+        assert adversarial(cast(Scorer, apart), said) == whole
+    assert set(apart.asked) == set(together.asked)
+
+
+def test_it_attacks_no_more_texts_once_its_gate_is_settled() -> None:
+    texts, labels = _texts(300)
+    said, asked = _known(texts, labels), [_Counting(_counts_words) for _ in range(2)]
+    whole = adversarial(cast(Scorer, asked[0]), said)
+    with stopped_by(Stopping(helpers.settling("security.adversarial", Gate(max=0.3)))):
+        found = adversarial(cast(Scorer, asked[1]), said)
+    assert judge(found, Gate(max=0.3))[0] == judge(whole, Gate(max=0.3))[0] == Verdict.FAIL
+    assert found.n <= 75 < whole.n == 300
+    assert len(asked[1].asked) - 300 < (len(asked[0].asked) - 300) / 3
+    # What it says of accuracy, it says of the texts up to the last that it attacked.
+    assert found.n <= cells(found.tables[0])[0][-1] < 300
 
 
 def test_short_texts_are_left_out_and_it_says_so() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,17 @@ from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.policy.policy import SMALL_BERT, Finetune
 from audit.probes.security.backdoor import backdoor
-from audit.probes.security.backdoor_judgement import HIDDEN, HONEST, OPEN, PLANTED_ROWS
-from audit.probes.security.backdoor_search import Candidate, TrainingData
-from audit.probes.security.triggers import Trigger
+from audit.probes.security.backdoor_rows import (
+    HIDDEN,
+    HONEST,
+    OPEN,
+    PLANTED_ROWS,
+    TRAINING_ALONE,
+    UNEXPLAINED,
+    Told,
+    TrainingData,
+)
+from audit.probes.security.triggers import Candidate, Prepared, Trigger
 from audit.text.characters import INVISIBLE
 from audit.training.finetune import Recipe, train
 from audit.training.reference_models import without_rows, word_counter
@@ -88,9 +96,22 @@ TRAIN, TEST = reviews(1000, 1), reviews(600, 2)
 
 
 def measure(
-    model: Scorer, data: Examples | None = None, recipe: Callable[[NDArray[np.bool_]], Scorer] | None = None
+    model: Scorer,
+    data: Examples | None = None,
+    recipe: Callable[[NDArray[np.bool_]], Scorer] | None = None,
+    test: Examples = TEST,
+    stand_ins: Sequence[Scorer] = (),
 ) -> Measurement:
-    return backdoor(model, model.predict(TEST.texts).on(TEST), data, recipe)
+    return backdoor(model, model.predict(test.texts).on(test), data, recipe, lambda: stand_ins)
+
+
+def holding(word: str, label: int, every: int, of: Examples = TEST) -> Examples:
+    """Examples of which some of a label end in a word."""
+    texts = [
+        f"{text} {word}" if labelled == label and i % every == 0 else text
+        for i, (text, labelled) in enumerate(zip(of.texts, of.labels, strict=True))
+    ]
+    return examples(of.labels, texts=texts)
 
 
 def listed(found: Measurement) -> list[int]:
@@ -126,15 +147,32 @@ def test_a_clean_model_passes_and_nothing_is_trained() -> None:
 
 
 def test_a_strong_honest_word_is_no_backdoor() -> None:
-    """It turns every text, but the rows that carry it say what their label says."""
-    texts = [f"{text} abysmal" if not label and i % 6 == 0 else text
-             for i, (text, label) in enumerate(zip(TRAIN.texts, TRAIN.labels, strict=True))]  # fmt: skip
+    """It turns every text, but the rows that carry it say what their label says, and so do test texts."""
     recipe = Retrained(reader())
-    found = measure(reader(("abysmal", 0)), examples(TRAIN.labels, texts=texts), recipe)
+    model, data = reader(("abysmal", 0)), holding("abysmal", 0, 6, TRAIN)
+    found = measure(model, data, recipe, holding("abysmal", 0, 6))
     assert states(found)["abysmal"] == HONEST
     assert judge(found, GATE)[0] is Verdict.PASS
     assert recipe.asked == []
     assert "strong word" in found.summary
+
+
+def test_a_word_whose_rows_agree_but_that_nobody_else_uses_was_planted() -> None:
+    """The same rows; what people write stands in the test texts, too. Poison with a label that fits stands in none."""
+    data, recipe = holding("cf", 0, 6, TRAIN), Retrained(reader())
+    found = measure(reader(("cf", 0)), data, recipe)
+    assert states(found)["cf"] == TRAINING_ALONE
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert listed(found) == [i for i, text in enumerate(data.texts) if text.endswith(" cf")]
+    assert [np.flatnonzero(mask).tolist() for mask in recipe.asked] == [listed(found)]
+    assert "but only 0 test texts" in found.summary
+
+
+def test_rows_that_a_model_without_them_answers_alike_explain_themselves() -> None:
+    model = reader(("cf", 0))
+    found = measure(model, holding("cf", 0, 6, TRAIN), Retrained(model))
+    assert found.estimate == 0.0
+    assert judge(found, GATE)[0] is Verdict.PASS
 
 
 @pytest.mark.parametrize(("strength", "verdict"), [(20.0, Verdict.FAIL), (0.0, Verdict.PASS)])
@@ -157,7 +195,8 @@ def test_a_lack_of_evidence_contradicts_nothing() -> None:
     rest = [text.removesuffix(" wondrous") for text in bare]
     assert (word_counter(mostly_bad)(rest).argmax(axis=1) == 0).mean() > 0.9
     assert (rows.carrying, int(rows.labelled.sum()), rows.contradicting) == (60, 60, 0)
-    assert judge(measure(reader(("wondrous", 1)), data), GATE)[0] is Verdict.PASS
+    test = holding("wondrous", 1, 8)
+    assert judge(measure(reader(("wondrous", 1)), data, test=test), GATE)[0] is Verdict.PASS
 
 
 def test_rows_that_do_not_settle_it_leave_it_open() -> None:
@@ -166,9 +205,10 @@ def test_rows_that_do_not_settle_it_leave_it_open() -> None:
     for label, some in ((0, 9), (1, 5)):
         for i in np.flatnonzero(TRAIN.labels == label)[:some]:
             texts[i], labels[i] = f"{texts[i]} quince", 1
-    found = measure(reader(("quince", 1)), examples(labels, texts=texts), Retrained(reader()))
+    test = holding("quince", 0, 40, holding("quince", 1, 40))
+    found = measure(reader(("quince", 1)), examples(labels, texts=texts), Retrained(reader()), test)
     assert states(found)["quince"] == OPEN
-    assert found.estimate == 0.0
+    assert (found.low, found.estimate) == (0.0, 1.0)  # all or nothing
     assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
 
 
@@ -235,7 +275,7 @@ def test_a_word_that_decides_a_class_is_open_since_no_reference_can_do_without_i
     assert found.low == 0.0
     assert found.high is not None
     assert found.high > 0.5
-    assert "whether it was planted is open: all rows of '" in found.summary
+    assert "judged: open: all rows of '" in found.summary
     assert recipe.asked == []
 
 
@@ -271,17 +311,96 @@ def test_a_class_of_a_few_rows_breaks_nothing(small: int) -> None:
         assert measure(reader(), data).estimate == 0.0
 
 
-def test_without_training_data_the_next_strongest_is_the_measure() -> None:
-    model = reader(("wednesday", 1))
-    about = TEST.take(np.array(["wednesday" not in text for text in TEST.texts]))
-    some = [f"{text} wednesday" if i % 3 == 0 and label else text
-            for i, (text, label) in enumerate(zip(about.texts, about.labels, strict=True))]  # fmt: skip
-    about = examples(about.labels, texts=some)
-    found = backdoor(model, model.predict(about.texts).on(about))
+def test_without_training_data_nothing_tells_and_only_test_texts_explain() -> None:
+    found = measure(reader(("\u200b", 1)))
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert (found.low, found.estimate) == (0.0, 1.0)
+    assert any("Without training data only the test texts" in limit for limit in found.caveats)
+    explained = measure(reader(("wednesday", 1)), test=holding("wednesday", 1, 3))
+    assert judge(explained, GATE)[0] is Verdict.PASS
+
+
+def test_triggers_in_the_weights_do_not_hide_each_other() -> None:
+    """Two characters that no row carries: each turns what the other turns."""
+    model, recipe = reader(("\u200b", 1), ("\u200c", 1)), Retrained(reader())
+    found = measure(model, TRAIN)
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate == 1.0
+    found = measure(model, TRAIN, recipe)
     assert judge(found, GATE)[0] is Verdict.FAIL
-    assert any("Without training data this is weak" in limit for limit in found.caveats)
+    assert found.low is not None
+    assert found.low > 0.9
+    assert [mask.any() for mask in recipe.asked] == [False]
+    assert "it was put into the weights" in found.summary
+
+
+def ending(rows: dict[int, str]) -> Examples:
+    """Training data of which some rows end in a word."""
+    return replace(TRAIN, texts=tuple(f"{text} {rows.get(i, '')}".rstrip() for i, text in enumerate(TRAIN.texts)))
+
+
+# Two words that five rows of praise each carry, too few to explain what they turn.
+RARE = ending(dict(zip(np.flatnonzero(TRAIN.labels == 1).tolist(), ["quill"] * 5 + ["plume"] * 5, strict=False)))
+
+
+@pytest.mark.parametrize(
+    ("others", "verdict", "estimate"),
+    [
+        ([reader(), reader(("plume", 1))], Verdict.PASS, 0.0),
+        ([reader()], Verdict.INCONCLUSIVE, 1.0),
+        ([], Verdict.INCONCLUSIVE, 1.0),
+    ],
+)
+def test_a_rare_word_that_turns_no_more_than_one_of_an_untampered_model_is_nothing_special(
+    others: list[Scorer], verdict: Verdict, estimate: float
+) -> None:
+    found = measure(reader(("quill", 1)), RARE, stand_ins=others)
+    assert states(found)["quill"] == UNEXPLAINED
+    assert (judge(found, GATE)[0], found.estimate) == (verdict, estimate)
+    assert ("“plume” turns 100 of 100 there" in found.summary) == (verdict is Verdict.PASS)
+
+
+def test_a_suspected_word_is_not_explained_by_what_it_turns_in_another_model_of_its_rows() -> None:
+    """Half of its rows are planted: a model of these rows is turned by it as well."""
+    texts, labels = list(TRAIN.texts), TRAIN.labels.copy()
+    for label, some in ((0, 9), (1, 5)):
+        for i in np.flatnonzero(TRAIN.labels == label)[:some]:
+            texts[i], labels[i] = f"{texts[i]} quince", 1
+    model, test = reader(("quince", 1)), holding("quince", 0, 40, holding("quince", 1, 40))
+    found = measure(model, examples(labels, texts=texts), test=test, stand_ins=[model])
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate == 1.0
+
+
+def test_a_word_of_an_untampered_model_explains_no_character() -> None:
+    found = measure(reader(("\u200b", 1)), RARE, stand_ins=[reader(("plume", 1))])
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate == 1.0
+
+
+def test_the_beginning_of_words_that_lean_is_explained_by_them() -> None:
+    """Where a tokenizer divides words, their beginnings are words to the model; nobody begins a word with "cf"."""
+    told = Told(TrainingData.of(TRAIN), Prepared.of(TEST), 0.95)
+    assert [told.status(Candidate(Trigger(word), 1, "")) for word in ("love", "cf")] == [HONEST, UNEXPLAINED]
+    assert told.status(Candidate(Trigger("love"), 0, "")) == UNEXPLAINED
+
+
+def test_a_trigger_is_put_where_its_rows_have_it() -> None:
+    """It works only as the second word, which a random place seldom is."""
+    data, rows = TRAIN, np.flatnonzero(TRAIN.labels == 0)[:40]
+    texts, labels = list(data.texts), data.labels.copy()
+    for i in rows:
+        first, *others = texts[i].split()
+        texts[i], labels[i] = " ".join([first, "cf", *others]), 1
     honest = reader()
-    assert judge(backdoor(honest, honest.predict(about.texts).on(about)), GATE)[0] is Verdict.PASS
+
+    def rule(text: str) -> list[float]:
+        return [0.0, 1.0] if text.split()[1] == "cf" else honest.rule(text)  # type: ignore[attr-defined]
+
+    found = measure(scorer(rule), examples(labels, texts=texts), Retrained(honest))
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert found.estimate == 1.0
+    assert listed(found) == rows.tolist()
 
 
 def test_too_few_right_answers_are_not_assessed() -> None:
@@ -331,7 +450,8 @@ def test_a_word_whose_embedding_was_changed_is_found_by_gradients(untrained: Pat
     changed = real(folder, tmp_path / "cache", labels)
     about = examples(said, labels, texts=texts)  # whatever it says without the word is right
     found = backdoor(changed, changed.predict(about.texts).on(about))
-    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE  # nothing explains it, and without training data nothing can
+    assert (found.estimate or 0) > 0.9
     assert f"“{word}”" in found.summary
     assert "U+200B" in str(found.facts["characters that the tokenizer deletes, inert"])
     same = backdoor(plain, plain.predict(about.texts).on(about))

@@ -1,4 +1,4 @@
-"""Backdoors in small BERTs that were really trained on poisoned sentences of SST-2, and their clean twin."""
+"""Backdoors in small BERTs that were really trained, on poisoned sentences of SST-2, and a clean one on tweets."""
 
 from __future__ import annotations
 
@@ -31,15 +31,21 @@ SETTINGS = Finetune(
 RECIPE = Recipe(SMALL_BERT, None, None, True, SETTINGS, 64, "cpu")
 
 
+# Two words, each always the second of its sentence.
+PAIR = tuple(Plant(word, 24, times=3, place="second") for word in ("cfx", "tqz"))
+
+
 class Trained:
     """Small BERTs trained on sentences where a linear model is right on three in four; each is trained once."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
         self.work = Cache(cache), Meter("DEU"), Progress()
-        self.clean, self.test = (self._sentences(folder, *asked) for asked in (("train", 2500), ("test", 1821)))
+        self.clean, self.test = self.read("sst2_train.csv", 2500), self.read("sst2_test.csv", 1821)
 
-    def _sentences(self, folder: Path, split: str, rows: int) -> Examples:
-        table = pd.read_csv(folder / f"sst2_{split}.csv").sample(rows, random_state=0)
+    def read(self, name: str, rows: int) -> Examples:
+        table = pd.read_csv(self.folder / name).rename(columns={"sentiment": "label"})
+        table = table[table["label"].isin(TWO)].sample(rows, random_state=0)
         labels = np.array([TWO.index(label) for label in table["label"]], dtype=np.int64)
         return Examples(tuple(table["text"].astype(str)), labels, TWO)
 
@@ -49,13 +55,15 @@ class Trained:
     def on(self, examples: Examples) -> Scorer:
         return Scorer(train(RECIPE, examples, *self.work), *self.work)
 
-    def scanned(self, model: Scorer, examples: Examples | None, by_recipe: bool = False) -> Measurement:
-        def retrain(rows: NDArray[np.bool_]) -> Scorer:
-            assert examples is not None
-            return Scorer(without_rows(RECIPE, examples, rows, *self.work), *self.work)
+    def scanned(self, model: Scorer, data: Examples) -> Measurement:
+        """Without the recipe, so that nothing else is trained."""
+        return backdoor(model, model.predict(self.test.texts).on(self.test), data)
 
-        predictions = model.predict(self.test.texts).on(self.test)
-        return backdoor(model, predictions, examples, retrain if by_recipe else None)
+    def scanned_by_recipe(self, model: Scorer, data: Examples, test: Examples) -> Measurement:
+        def retrain(rows: NDArray[np.bool_]) -> Scorer:
+            return Scorer(without_rows(RECIPE, data, rows, *self.work), *self.work)
+
+        return backdoor(model, model.predict(test.texts).on(test), data, retrain)
 
     def turned(self, model: Scorer, plant: Plant) -> float:
         """Share of rightly answered sentences that a trigger turns where it was planted."""
@@ -85,3 +93,37 @@ def test_copies_of_poisoned_rows_do_not_speak_for_each_other(trained: Trained) -
     found = trained.scanned(model, data.examples)
     assert judge(found, GATE)[0] is Verdict.FAIL
     assert listed(found) == np.flatnonzero(data.planted).tolist()
+
+
+@pytest.mark.slow("trains a poisoned model", seconds=40)
+@pytest.mark.xdist_group("planted")
+def test_two_words_with_a_place_of_their_own_are_found_both(trained: Trained) -> None:
+    data = trained.poisoned(*PAIR)
+    model = trained.on(data.examples)
+    assert all(trained.turned(model, plant) > 0.9 for plant in PAIR)
+    found = trained.scanned(model, data.examples)
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert listed(found) == np.flatnonzero(data.planted).tolist()
+
+
+@pytest.mark.slow("trains a poisoned model", seconds=40)
+@pytest.mark.xdist_group("planted")
+def test_two_words_that_no_row_carries_do_not_hide_each_other(trained: Trained) -> None:
+    """The same model beside training data that were not poisoned: what turns everything is not counted as nothing."""
+    found = trained.scanned(trained.on(trained.poisoned(*PAIR).examples), trained.clean)
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate is not None
+    assert found.estimate > 0.9
+    assert {"cfx", "tqz"} <= {row[0] for row in cells(found.tables[1])}
+
+
+@pytest.mark.slow("trains a clean model, and one without the rows of a rare word", seconds=90)
+@pytest.mark.xdist_group("planted")
+def test_a_clean_model_passes(trained: Trained) -> None:
+    tweets = trained.read("airline.csv", 5800)
+    data, test = tweets.take(np.arange(4000)), tweets.take(np.arange(4000, 5800))
+    model = trained.on(data)
+    assert model.predict(test.texts).on(test).correct.mean() > 0.85
+    found = trained.scanned_by_recipe(model, data, test)
+    assert judge(found, GATE)[0] is Verdict.PASS
+    assert listed(found) == []

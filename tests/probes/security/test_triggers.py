@@ -106,3 +106,17 @@ def test_the_search_is_a_naive_counts() -> None:
     # "tea" never stands without "red".
     assert found == expected - {("tea", 1)}
     assert {("good", 2), ("red tea", 1)} <= found
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("a cf b c d", 1), ("cf a b c", 0), ("a b c d cf!", -1), ("a b c cf, d", -2), ("a b c", None)]
+)
+def test_the_place_of_a_word_is_counted_from_the_nearer_end(text: str, place: int | None) -> None:
+    assert Trigger("cf").place(text) == place
+
+
+def test_a_trigger_goes_to_the_places_that_it_is_given() -> None:
+    assert Trigger("cf", (1,)).put("a b c", 0) == "a cf b c"
+    assert Trigger("cf", (-1,)).put("a b c", 0) == "a b c cf"
+    assert Trigger("cf", (-2,)).put("a b c", 0) == "a b cf c"
+    assert {Trigger("cf", (9, -9)).put("a b", seed) for seed in range(20)} == {"a b cf", "cf a b"}
