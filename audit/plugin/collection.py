@@ -113,8 +113,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # The audit's own energy is measured last, when nearly all of it has been spent.
     items.sort(key=lambda item: "environment.audit_energy" in declared_ids(item))
     run = config.stash[STATE]
+    if config.option.collectonly or not any(map(concerns_audit, items)):
+        return
+    _leave_out_ungated(run, items)
     concerned = [item for item in items if concerns_audit(item)]
-    if not concerned or config.option.collectonly:
+    if not concerned and run.problem is None:
         return
     run.active = not config.option.audit_plan
     run.overridden = overridden(concerned)
@@ -133,6 +136,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # A worker that raised would be taken for a crash; the controller ends the run instead.
         run.workeroutput["audit_problem"] = run.problem
         items.clear()
+
+
+def _leave_out_ungated(run: Run, items: list[pytest.Item]) -> None:
+    """Take out the tests that measure what no gate asks for, where the policy or the command line asks for that."""
+    try:
+        policy = run.ensure_session().policy
+    except AuditError as error:
+        run.problem = run.problem or str(error)
+        return
+    if not policy.audit.gated_only:
+        return
+    ungated = [item for item in items if (ids := declared_ids(item)) and not any(map(policy.gate, ids))]
+    items[:] = [item for item in items if item not in ungated]
+    run.config.hook.pytest_deselected(items=ungated)
 
 
 def _is_empty(item: pytest.Item, fixture: str) -> bool:

@@ -45,6 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="print what each test would take in forward passes, trainings, time and electricity, and run none",
     )
     group.addoption(
+        "--audit-gated-only", action="store_true", help="leave out what no gate asks for; default as [audit] gated_only"
+    )
+    group.addoption(
         "--audit-complete",
         action="store_true",
         default=None,

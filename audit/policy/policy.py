@@ -163,6 +163,7 @@ class AuditPolicy(_Section):
     complete: bool | None = Field(
         None, description="whether an incomplete audit ends with exit status 1; absent: where CI=true"
     )
+    gated_only: bool = Field(False, description="whether what no gate asks for is left out")
     min_group_size: int = Field(30, ge=1)
     seed: int = Field(
         0, ge=0, description="of test_share, canaries, folds and resampling; no text, edit or case is drawn by it"
@@ -367,6 +368,10 @@ class Policy(_Section):
     def waiver(self, full_id: str) -> Waiver | None:
         """What the policy says in favour of a gate that does not hold, whether still valid or not."""
         return next((waiver for waiver in self.waivers if waiver.id == full_id), None)
+
+    def for_gates_only(self) -> Policy:
+        """The same policy, leaving out what no gate asks for."""
+        return self.model_copy(update={"audit": self.audit.model_copy(update={"gated_only": True})})
 
     def gates_base(self, gate_id: str) -> bool:
         """Whether the policy itself gates an id without bracket."""

@@ -18,5 +18,6 @@ class Options:
     device: str = "auto"
     cache: Path = field(default_factory=Path)
     command: str = ""
+    gated_only: bool = False
     processes: int = 1
     audit: str = ""

@@ -412,10 +412,10 @@ class PlannedSession(Session):
             asked = models.passes - before
             models.book((usual - 1) * asked, (most - 1) * asked)
         elif declaration.passes > COSTLY:
-            models.book(usual * self.stopping.usual(look.total), most * look.total)
+            models.book(usual * self.stopping.usual(declaration, look.total), most * look.total)
         else:
             assert isinstance(measured, Generator)
-            models.drive(measured, (self.stopping.usual(look.total), look.total))
+            models.drive(measured, (self.stopping.usual(declaration, look.total), look.total))
 
 
 Test: TypeAlias = tuple[str, Sequence[Probe], Callable[[], object]]

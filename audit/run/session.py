@@ -51,7 +51,8 @@ class Session:
     @cached_property
     def policy(self) -> Policy:
         """The policy that applies."""
-        return policies.find(self.options.policy, self.options.folder)
+        policy = policies.find(self.options.policy, self.options.folder)
+        return policy.for_gates_only() if self.options.gated_only else policy
 
     @cached_property
     def output(self) -> Output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,8 +17,8 @@ from audit.policy.policy import Policy
 
 # Where an example costs more passes than this, half as much precision will do.
 COSTLY = 20
-# Most measures are settled by so small a part of their examples.
-USUAL = 4
+# So many times the root of all examples are enough as a rule; half the precision takes a quarter of them.
+USUAL = 7
 _ENDED = Sentence("there are no more")
 _LEANS = Sentence(
     "It was asked about more and more examples until enough was known, so the estimate leans a little away from the "
@@ -51,7 +52,7 @@ class Stopping:
         """
         if self.policy.audit.stopping == "full":
             return at_once(looks)
-        enough = self._enough(declaration, full_id)
+        enough, precise = self._enough(declaration, full_id)
         look = next(looks)
         planned = statistics.planned_looks(look.total)
         for size in planned:
@@ -64,32 +65,36 @@ class Stopping:
             result = replace(look.result(level), confidence=look.confidence)
             if look.n < look.total and (reason := enough(result)):
                 looks.close()
-                stop = Stop(reason, look.n, look.total)
-                return replace(result, stopped=stop, caveats=[*result.caveats, _LEANS])
+                caveats = result.caveats if reason == precise else [*result.caveats, _LEANS]
+                return replace(result, stopped=Stop(reason, look.n, look.total), caveats=caveats)
         return result if len(planned) == 1 else replace(result, stopped=Stop(_ENDED, look.n, look.total))
 
-    def usual(self, total: int) -> int:
-        """How many of so many examples are enough as a rule; measured in ``benchmarks/speed/plans.py``."""
+    def usual(self, declaration: Probe, total: int) -> int:
+        """How many of so many examples are enough as a rule.
+
+        Intervals narrow with the root of the examples, yet whoever has more of them wants to know more: over the demo's
+        findings the number grows with the root of the total (``python -m benchmarks.speed.plans``).
+        """
         if self.policy.audit.stopping == "full":
             return total
-        return min(total, max(total // USUAL, statistics.planned_looks(total)[0]))
+        enough = round(USUAL * math.sqrt(total) / (4 if declaration.passes > COSTLY else 1))
+        return min(total, max(enough, statistics.planned_looks(total)[0]))
 
-    def _enough(self, declaration: Probe, full_id: str) -> Callable[[Result], str]:
-        """Why what is known is enough; empty where it is not."""
-        gate = self.policy.gate(full_id)
-        if gate is not None:
-            return lambda result: Sentence("its gate is settled") if settled(result, gate) else ""
-        alarm = _alarm(declaration)
+    def _enough(self, declaration: Probe, full_id: str) -> tuple[Callable[[Result], str], str]:
+        """Why what is known is enough, empty where it is not; and what is said where it is known well enough."""
         precision = self.policy.audit.precision * (2 if declaration.passes > COSTLY else 1)
+        precise = Sentence("it is known to within {precision:points}", precision=precision)
+        gate = self.policy.gate(full_id)
+        bound = _alarm(declaration) if gate is None else gate
+        told = Sentence("whether it is worrying is settled") if gate is None else Sentence("its gate is settled")
+        is_share = declaration.unit in (SHARE, POINTS)
 
         def enough(result: Result) -> str:
-            if alarm is not None and settled(result, alarm):
-                return Sentence("whether it is worrying is settled")
-            if declaration.unit in (SHARE, POINTS) and _half_width(result) <= precision:
-                return Sentence("it is known to within {precision:points}", precision=precision)
-            return ""
+            if bound is not None and settled(result, bound):
+                return told
+            return precise if gate is None and is_share and _half_width(result) <= precision else ""
 
-        return enough
+        return enough, precise
 
 
 def _alarm(declaration: Probe) -> Gate | None:

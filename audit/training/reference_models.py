@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +45,8 @@ class _Settings(TypedDict):
 WORDS: _Settings = {"ngram_range": (1, 2), "sublinear_tf": True, "C": 10.0}
 
 
-# A usual recipe for a few thousand texts and random weights, and seeds that no policy is likely to have.
+# A usual recipe for random weights, which takes so many texts to learn, and seeds that no policy is likely to have.
+STAND_IN_TEXTS = 20_000
 STAND_IN = Finetune(
     initialise="scratch", epochs=3, batch_size=32, learning_rate=5e-4, warmup_ratio=0.1, group_by_length=True
 )
@@ -167,10 +169,9 @@ def stand_ins(
     max_length : int
         In tokens.
     """
-    recipes = (
-        Recipe(SMALL_BERT, None, None, True, STAND_IN.model_copy(update={"seed": seed}), max_length, device)
-        for seed in STAND_IN_SEEDS
-    )
+    epochs = max(STAND_IN.epochs, math.ceil(STAND_IN_TEXTS / len(examples)))
+    settings = (STAND_IN.model_copy(update={"seed": seed, "epochs": epochs}) for seed in STAND_IN_SEEDS)
+    recipes = (Recipe(SMALL_BERT, None, None, True, each, max_length, device) for each in settings)
     return train_all([Job(recipe, examples) for recipe in recipes], cache, meter, progress, "stand-ins", cluster)
 
 

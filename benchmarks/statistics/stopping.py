@@ -14,8 +14,10 @@ January 2023, and `expectation` (0.6.1, 2026) brings a framework for what are tw
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -358,21 +360,64 @@ FIGURES: tuple[Figure, ...] = (
 )
 
 
+SUMMARY = (
+    "figure", "cells", "worst wrong verdict", "its limit", "settled where all at once settle 90 %, mean", "least",
+    "by betting, mean", "examples there, mean", "by betting", "median at twice the distance, mean", "most",
+    "by betting, mean",
+)  # fmt: skip
+
+
+def summary(lines: Iterable[str]) -> Iterator[str]:
+    """A line for each figure, from lines of the table."""
+    cells: dict[str, list[dict[str, str]]] = {}
+    for line in lines:
+        parts = [part.strip() for part in line.split("|")[1:-1]]
+        if len(parts) == len(COLUMNS) and parts[0] not in ("figure", "---"):
+            cells.setdefault(parts[0], []).append(dict(zip(COLUMNS, parts, strict=True)))
+    yield _line(SUMMARY)
+    yield _line("---" for _ in SUMMARY)
+    for name, own in cells.items():
+        near = [cell for cell in own if cell["truth"].endswith("90 %")]
+        far = [cell for cell in own if cell["truth"].endswith("twice")]
+        powers, halves = _numbers(near, "looks, settled"), _numbers(far, "looks, median share")
+        yield _line(
+            _cell(value)
+            for value in (
+                name, str(len(own)), _numbers(own, "looks, wrong").max(), ERROR + 3 * np.sqrt(ERROR / DRAWS),
+                powers.mean(), powers.min(), _numbers(near, "betting, settled").mean(),
+                _numbers(near, "looks, mean share").mean(), _numbers(near, "betting, mean share").mean(),
+                halves.mean(), halves.max(), _numbers(far, "betting, median share").mean(),
+            )
+        )  # fmt: skip
+
+
+def _numbers(cells: Iterable[Mapping[str, str]], column: str) -> Array:
+    return np.array([np.nan if cell[column] == "–" else float(cell[column]) for cell in cells])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def main() -> None:
-    """Print the table, a line as soon as it is known."""
+    """Print the table, a line as soon as it is known, and a line for each figure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.statistics.stopping")
     parser.add_argument("--only", default="", help="figures whose name begins so")
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--most", type=int, default=max(MOST))
+    parser.add_argument("--summary", nargs="+", type=Path, metavar="FILE", help="only sum up tables written before")
     asked = parser.parse_args()
-    print("|", " | ".join(COLUMNS), "|\n|", " | ".join("---" for _ in COLUMNS), "|")
-    for figure in FIGURES:
-        if not figure.name.startswith(asked.only):
-            continue
-        for most in (most for most in MOST if most <= asked.most):
-            for gate in GATES:
-                for row in rows(figure, gate, most, asked.draws):
-                    print("|", " | ".join(map(_cell, row)), "|", flush=True)
+    if asked.summary:
+        print("\n".join(summary(line for path in asked.summary for line in path.read_text("utf-8").splitlines())))
+        return
+    lines = [_line(COLUMNS), _line("---" for _ in COLUMNS)]
+    print("\n".join(lines))
+    for figure in (each for each in FIGURES if each.name.startswith(asked.only)):
+        for most, gate in product((most for most in MOST if most <= asked.most), GATES):
+            for row in rows(figure, gate, most, asked.draws):
+                lines.append(_line(map(_cell, row)))
+                print(lines[-1], flush=True)
+    print("\n".join(["", *summary(lines)]))
 
 
 def _cell(value: object) -> str:

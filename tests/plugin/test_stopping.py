@@ -81,3 +81,30 @@ def test_killed_and_begun_again_it_finds_what_it_would_have_found(
 
     findings("killed", dies_at="7")
     assert findings("killed") == findings("undisturbed")
+
+
+@pytest.mark.parametrize(("option", "setting"), [("--audit-gated-only", "false"), ("-q", "true")])
+@pytest.mark.slow("audits", seconds=4)
+def test_only_what_is_gated_is_measured_where_that_is_asked_for(
+    run: Runner, write_policy: WritePolicy, option: str, setting: str
+) -> None:
+    _suites(run, "quality", "security")
+    gates = {"gates.quality": 'accuracy = { min = 0.0 }\n"behaviour[places]" = { max = 1.0 }'}
+    write_policy(**gates, audit=f"gated_only = {setting}")
+    assert run(option).ret == 0
+    record = run.record
+    assert {each["id"] for each in record["findings"]} == {
+        "quality.accuracy", "quality.behaviour[places]", "security.artifact",
+    }  # fmt: skip
+    assert record["verdict"] == "pass"
+    assert record["policy"]["audit"]["gated_only"] is True
+    page = (run.pytester.path / "reports" / "report.html").read_text("utf-8")
+    assert "all else was left out, as was asked" in page
+
+
+def test_a_policy_that_cannot_be_read_is_told_as_without_that_option(run: Runner, write_policy: WritePolicy) -> None:
+    _suites(run, "quality")
+    write_policy(audit="gated_only = 1")
+    result = run("--audit-gated-only")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: *[[]audit] gated_only: expected true or false; it is 1."])

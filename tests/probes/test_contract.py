@@ -14,7 +14,22 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save_file
 
-from audit import Alarm, Fact, Facts, Gate, NotAssessed, Pair, Pairs, Probe, Result, Sentence, Table, statistics
+from audit import (
+    Alarm,
+    Fact,
+    Facts,
+    Gate,
+    Looks,
+    NotAssessed,
+    Pair,
+    Pairs,
+    Probe,
+    Result,
+    Sentence,
+    Table,
+    in_batches,
+    statistics,
+)
 from audit.core.evidence import Evidence
 from audit.core.probe import DeclaredProbe
 from audit.core.verdict import Verdict, judge
@@ -631,6 +646,32 @@ def _told(probe: DeclaredProbe[...], /, **arguments: Any) -> str:
     assert message.endswith(".")
     assert "\n" not in message
     return message
+
+
+def _in_looks(order: Callable[[Examples], NDArray[np.int64]]) -> DeclaredProbe[...]:
+    """A probe that measures in looks and takes rows in this order."""
+
+    def measure(predictions: Predictions) -> Looks:
+        if len(predictions) < 10:
+            raise NotAssessed(Sentence("fewer than {least} requests; supply more", least=10))
+        right = predictions.correct[order(predictions.known)]
+
+        def ask(start: int, stop: int) -> Callable[[float], Result]:
+            counted = "Counted; Clopper and Pearson 1934."
+            return lambda level: Result(*statistics.share(right[:stop], level), stop, counted, level)
+
+        return in_batches(len(right), predictions.known.protocol.confidence, ask)
+
+    return Probe(**DECLARED)(measure)
+
+
+def test_one_that_is_stopped_must_take_its_rows_as_their_content_draws_them() -> None:
+    # The first ten are wrong: whoever begins with the first rows stops later, and with another figure.
+    passes = {"predictions": predictions(np.where(np.arange(200) < 10, 1 - ABOUT.labels, ABOUT.labels), ABOUT)}
+    _check(_in_looks(lambda known: known.drawn("shop.refunds")), passes=passes)
+    assert "test rows in another order change its " in _told(
+        _in_looks(lambda known: np.arange(len(known))), passes=passes
+    )
 
 
 def test_one_that_holds_to_it_is_told_nothing() -> None:

@@ -125,6 +125,7 @@ def test_without_a_gate_it_stops_when_it_is_known_well_enough(passes: float, set
     assert found.stopped is not None
     assert found.stopped.reason == f"it is known to within {100 * half_width:.0f} points"
     assert found.high - found.low <= 2 * half_width  # type: ignore[operator]
+    assert not found.caveats  # no bound drew the estimate
     start, stop = asked[-2]
     before = statistics.share(hits(0.5, 20_000)[:stop], statistics.look_confidence(0.95, start, stop, 20_000))
     assert before.high - before.low > 2 * half_width

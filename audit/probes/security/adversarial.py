@@ -301,7 +301,7 @@ def _merged(parts: Iterable[_Made]) -> _Made:
     ),
     alarm=Alarm(0.5, "Whoever may ask the model a few hundred questions has every second of its right answers turned."),
     guide="docs/adversarial.md",
-    passes=100,  # a text that turns takes no further question
+    passes=40,  # a text that turns takes no further question
     most_passes="queries",
     rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
 )

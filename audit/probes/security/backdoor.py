@@ -102,8 +102,8 @@ def backdoor(
     makes no model that it turns. ``high``, that none turns more, unless labels explain it: fewer than four in five of
     its rows were planted, by those that contradict and by the test texts, it is no rarer among these, and more of
     either have the label than chance allows. In between ``low`` is 0, and ``high`` what it turns beyond the strongest
-    trigger of that kind in a model that nobody tampered with; of what surely turns more than that one, all. Nearly
-    equal texts count as one. Triggers are chosen on texts that they are not measured on.
+    trigger of that kind in a model that nobody tampered with; of what surely turns more than that one, and half of
+    the texts, all. Nearly equal texts count as one. Triggers are chosen on texts that they are not measured on.
 
     How firmly the rest of a row speaks against its label is the probability that a linear model on word counts, which
     saw no row with the trigger, gives the label. It is calibrated on all other rows, each read by a model that did not
@@ -199,7 +199,7 @@ def _method(evidence: Evidence) -> str:
             method,
             Sentence(
                 "What stays open counts as far as it turns more than the strongest such trigger of {models}; if it "
-                "surely turns more, in full.",
+                "surely turns more, and half of the texts, in full.",
                 models=Sentence("a model that the recipe made without the rows in question")
                 if evidence.by_recipe
                 else Sentence("small BERTs that were trained here on the same rows, but for the words in question"),

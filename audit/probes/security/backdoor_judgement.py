@@ -50,6 +50,8 @@ from audit.training.reference_models import word_counter
 
 # What nothing explains is held against a model of the recipe from here on: what turns less passes any gate of use.
 MUCH = 0.2
+# An open trigger that turns so many counts in full as soon as it surely turns more than one of an untampered model.
+HALF_TURNED = 0.5
 PLANTED = (PLANTED_ROWS, TRAINING_ALONE, HIDDEN)
 # Names of references that the recipe made.
 ON_ALL_ROWS, WITHOUT_ITS_ROWS = Sentence("the recipe on all rows"), Sentence("the recipe without its rows")
@@ -144,8 +146,11 @@ class Judged:
         return self.status.startswith(UNDECIDED) or (self.status == UNEXPLAINED and not tampered)
 
     def is_common(self, confidence: float) -> bool:
-        """Whether it is open, and does not surely turn more than what an untampered model is turned by."""
-        return self.rival is not None and self._beyond(self.rival, confidence).low <= 0
+        """Whether it is open, and no more than the strongest such trigger of an untampered model.
+
+        Of what surely turns more than that one, but not half of the texts, the difference counts.
+        """
+        return self.rival is not None and (self.most < HALF_TURNED or self._beyond(self.rival, confidence).low <= 0)
 
     def _beyond(self, rival: Rival, confidence: float) -> Interval:
         turned = max(self.turned, key=lambda each: float(each.mean()))

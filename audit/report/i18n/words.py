@@ -246,6 +246,7 @@ IN_CLUSTERS_WORTH = (
     "clusters, design effect {effect})"
 )
 STOPPED = "{basis}; stopped after {examples} of {of} examples: {reason}"
+GATED_ONLY = "Only what the policy sets a gate for was measured; all else was left out, as was asked."
 COST = "This audit ran {passes} texts through the model."
 SAVED = Counted(
     "{count} measure stopped as soon as it knew enough, after {examples} of its {of} examples.",

@@ -570,6 +570,8 @@ def notices(record: Record, shortened: bool) -> list[str]:
         sentences.append(words.RESTARTED.format(date=text.date(record["created"])))
     elif not record["complete"]:
         sentences.append(words.NOT_COMPLETE)
+    if setting(record, "audit", "gated_only") is True:
+        sentences.append(words.GATED_ONLY)
     sentences += _laxer(record)
     if record["model"].get("overridden"):
         sentences.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))

@@ -360,6 +360,22 @@ def test_a_rare_word_that_turns_no_more_than_one_of_an_untampered_model_is_nothi
     assert ("“plume” turns 100 of 100 there" in found.summary) == (verdict is Verdict.PASS)
 
 
+def test_of_a_rare_word_that_turns_less_than_half_the_difference_counts() -> None:
+    def on(word: str, days: Sequence[str]) -> Scorer:
+        """A word turns the texts of some days only."""
+        plain, turned = reader(), reader((word, 1))
+
+        def rule(text: str) -> list[float]:
+            model = turned if any(day in text for day in days) else plain
+            return list(map(float, model.predict([text]).probabilities[0]))
+
+        return scorer(rule)
+
+    found = measure(on("quill", DAYS[:3]), RARE, stand_ins=[on("plume", DAYS[:2])])
+    assert found.estimate == pytest.approx(1 / 7, abs=0.06)
+    assert judge(found, GATE)[0] is Verdict.PASS
+
+
 def test_a_suspected_word_is_not_explained_by_what_it_turns_in_another_model_of_its_rows() -> None:
     """Half of its rows are planted: a model of these rows is turned by it as well."""
     texts, labels = list(TRAIN.texts), TRAIN.labels.copy()
