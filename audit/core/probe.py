@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Generic, Literal, NamedTuple, ParamSpec, TypeAlias
+from typing import Generic, Literal, NamedTuple, NoReturn, ParamSpec, TypeAlias
 
 from audit.core.identifiers import Challenge
 from audit.core.looks import Looks, at_once
@@ -68,9 +68,13 @@ class Probe:
     guide : str
         Where the method is explained: a file of the documentation, or an address.
     passes : float
-        Forward passes that one example costs beyond the predictions that all probes share.
+        Forward passes that one example costs beyond the predictions that all probes share, as a rule.
+    most_passes : float or str
+        How many it costs at most, or the parameter of the function that says so; by default as many.
+    examples : int
+        How many examples a function that gives no looks asks about, as a rule; 0: those of its first question.
     trainings : int
-        Trainings by the policy's recipe that it asks for.
+        Trainings by the policy's recipe that it asks for at most.
     """
 
     id: str
@@ -90,6 +94,8 @@ class Probe:
     rules: tuple[str, ...] = field(default=(), kw_only=True)
     guide: str = field(default="", kw_only=True)
     passes: float = field(default=0, kw_only=True)
+    most_passes: float | str = field(default=0, kw_only=True)
+    examples: int = field(default=0, kw_only=True)
     trainings: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -123,6 +129,21 @@ def stopped_by(rule: StoppingRule) -> Iterator[None]:
         _RULE.reset(token)
 
 
+# From a declaration, the arguments by name, and what would measure, to an exception: nothing is measured.
+Planner: TypeAlias = Callable[[Probe, Mapping[str, object], Callable[[], Result | Looks]], NoReturn]
+_PLANNER: ContextVar[Planner | None] = ContextVar("_PLANNER", default=None)
+
+
+@contextmanager
+def planned_by(planner: Planner) -> Iterator[None]:
+    """Within it, probes do not measure: the planner is told what would, and raises."""
+    token = _PLANNER.set(planner)
+    try:
+        yield
+    finally:
+        _PLANNER.reset(token)
+
+
 class DeclaredProbe(Generic[P]):
     """A function under its declaration. It gives what the function gives, stamped with id, bracket and unit.
 
@@ -145,6 +166,8 @@ class DeclaredProbe(Generic[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Measurement:
         """Measure."""
+        if planner := _PLANNER.get():
+            planner(self.declaration, self._arguments(*args, **kwargs), lambda: self._measure(*args, **kwargs))
         result = self._measure(*args, **kwargs)
         if isinstance(result, Measurement):
             return result
@@ -157,6 +180,10 @@ class DeclaredProbe(Generic[P]):
         name = self.declaration.bracket
         if not name:
             return self.id
+        return f"{self.id}[{self._arguments(*args, **kwargs)[name]}]"
+
+    def _arguments(self, *args: P.args, **kwargs: P.kwargs) -> Mapping[str, object]:
+        """By name, those that were left out too."""
         given = inspect.signature(self._measure).bind(*args, **kwargs)
         given.apply_defaults()
-        return f"{self.id}[{given.arguments[name]}]"
+        return given.arguments

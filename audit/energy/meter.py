@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -407,6 +408,23 @@ def measure_in_turn(
     }
     kept = cache.measurement(key, lambda: _blocks(runners, texts, meter))
     return [{**kept, "blocks": blocks} for blocks in kept["blocks"]]
+
+
+def expected_blocks(models: int, rate: float, texts: int) -> tuple[int, float]:
+    """How many texts :func:`measure_in_turn` asks about, and the seconds in which it asks about none.
+
+    Parameters
+    ----------
+    models : int
+        How many take turns.
+    rate : float
+        Texts that each answers in a second.
+    texts : int
+        How many there are.
+    """
+    chunk, seconds = min(CHUNK, texts), BLOCK_S if models == 1 else TURN_S
+    chunks = 1 + BLOCKS * math.ceil(seconds * rate / chunk)  # a block ends with the chunk in which its time is up
+    return models * chunks * chunk, IDLE_S
 
 
 def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> _Turns:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from hashlib import sha256
@@ -27,7 +28,7 @@ from audit.models.files.weights import SAFE
 from audit.models.model import SETTINGS, Model, Training, safe_weights
 from audit.policy.policy import Finetune
 from audit.text.redaction import message
-from audit.training.finetune import GRU, Recipe, train
+from audit.training.finetune import GRU, Job, Recipe, train
 from audit.training.reference_models import LinearModel
 
 if TYPE_CHECKING:
@@ -229,18 +230,28 @@ class Bench:
             except NotAssessed as reason:
                 raise _LeftOut(str(reason)) from None
             return self._measured(kind, self.linear, training, training["size"], training["parameters"])
-        if kind == "recurrent":
-            audited, settings = self.scorer.model, self.recipe.settings if self.recipe else Finetune(seed=self.seed)
-            recipe = recurrent_recipe(settings, audited.max_length, audited.device)
-        else:
-            recipe = self._frozen(kind)
         try:
+            recipe = self._recipe(kind)
             model = train(recipe, self.members, self.cache, self.meter, self.progress, phase="alternatives")
         except AuditError as error:  # fewer layers than are to be trained
             if kind != "last:2":
                 raise
             raise _LeftOut(str(error).removesuffix(".")) from None
         return self._of(kind, self.scorer_of(model))
+
+    def jobs(self, asked: Sequence[str]) -> Iterator[Job]:
+        """The trainings of networks that :meth:`alternatives` takes where the cache holds none of them."""
+        for kind in dict.fromkeys(asked):
+            with suppress(_LeftOut):
+                if kind not in ("int8", "words") and self.members is not None:
+                    yield Job(self._recipe(kind), self.members)
+
+    def _recipe(self, kind: str) -> Recipe:
+        """How a network beside the audited one is trained."""
+        if kind != "recurrent":
+            return self._frozen(kind)
+        audited, settings = self.scorer.model, self.recipe.settings if self.recipe else Finetune(seed=self.seed)
+        return recurrent_recipe(settings, audited.max_length, audited.device)
 
     def _frozen(self, kind: str) -> Recipe:
         """The policy's recipe with all but the head, or the last layers, left as they are."""

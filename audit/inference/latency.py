@@ -28,6 +28,7 @@ WARM_UP = 10
 CLOCKS = {"processor": time.process_time, "wall": time.perf_counter}
 NO_PROBABILITIES = Sentence("no probabilities")  # what a text got in the place of an answer
 SINGLE = 200  # test texts that are timed one after the other
+SINGLE_ASKED = 1 + WARM_UP + SINGLE
 
 
 class HostileAnswer(TypedDict):
@@ -97,6 +98,11 @@ def measure_latency(
         return {**times, "max_characters": scorer.max_characters}
 
     return cache.measurement(key, measure)
+
+
+def asked(hostile: int) -> int:
+    """How many texts :func:`measure_latency` asks about, so many hostile ones among them."""
+    return WARM_UP + hostile + -(-hostile // HOSTILE_BETWEEN)
 
 
 def measure_single(scorer: Runner, texts: Sequence[str], meter: Meter, cache: Cache) -> SingleTimes:

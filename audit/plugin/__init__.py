@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from audit.plugin import collection, fixtures, hooks, hookspecs, outcomes, overrides, terminal, timeout
+from audit.plugin import collection, fixtures, hooks, hookspecs, outcomes, overrides, planning, terminal, timeout
 from audit.plugin.fixtures import InconclusiveWarning
 
 __all__ = ["InconclusiveWarning"]
@@ -17,5 +17,5 @@ __all__ = ["InconclusiveWarning"]
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the hooks that other packages may implement, and register the modules with the plugin's own."""
     pluginmanager.add_hookspecs(hookspecs)
-    for module in (hooks, collection, fixtures, overrides, timeout, outcomes, terminal):
+    for module in (hooks, collection, fixtures, overrides, timeout, outcomes, terminal, planning):
         pluginmanager.register(module)

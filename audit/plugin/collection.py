@@ -119,7 +119,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     concerned = [item for item in items if concerns_audit(item)]
     if not concerned and run.problem is None:
         return
-    run.active = True
+    run.active = not config.option.audit_plan
     run.overridden = overridden(concerned)
     run.problem = run.problem or misplaced(concerned, config)
     try:

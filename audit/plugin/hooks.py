@@ -40,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--audit-cache", metavar="DIR", help="prediction and model cache, or none; default in the user's cache folder"
     )
     group.addoption(
+        "--audit-plan",
+        action="store_true",
+        help="print what each test would take in forward passes, trainings, time and electricity, and run none",
+    )
+    group.addoption(
         "--audit-gated-only", action="store_true", help="leave out what no gate asks for; default as [audit] gated_only"
     )
     group.addoption(

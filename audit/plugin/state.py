@@ -143,7 +143,12 @@ class Run:
                 processes=self.workerinput["workercount"] if self.is_worker else 1,
                 audit=self.workerinput["audit"] if self.is_worker else self.audit,
             )
-            self.session = Session(options, extra_declarations(self.config), _progress(self.config))
+            kind = Session
+            if option.audit_plan:
+                from audit.run.plan import PlannedSession
+
+                kind = PlannedSession
+            self.session = kind(options, extra_declarations(self.config), _progress(self.config))
         return self.session
 
     def arguments(self) -> tuple[object, ...]:

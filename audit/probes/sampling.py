@@ -38,9 +38,11 @@ class Asked:
         Parameters
         ----------
         stop : int
+            All that are left, if there are fewer.
         answer : callable
             From rows, rising, to the answers about each.
         """
+        stop = min(stop, len(self._order))  # not every scorer answers nothing with nothing
         if stop > self._n:
             self._order[self._n : stop].sort()  # so that one batch of all is asked about in the order of the rows
             self._answers.append(answer(self._order[self._n : stop]))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.cluster.cluster import Cluster, ClusterScorer
+from audit.cluster.cluster import ClusterScorer
 from audit.core.cache import Cache
 from audit.core.errors import AuditError, NotAssessed
 from audit.core.progress import Progress
@@ -29,8 +29,8 @@ from audit.probes.privacy.membership import Twins
 from audit.run.inputs import Inputs, locate
 from audit.run.resources import Resources
 from audit.training import canaries, reference_models
-from audit.training.canaries import CanaryTwin
-from audit.training.finetune import Recipe, train
+from audit.training.canaries import Canaries, CanaryTwin
+from audit.training.finetune import Recipe, Workers, train
 from audit.training.reference_models import LinearModel, Twin
 
 # Where the policy does not say how many.
@@ -184,9 +184,14 @@ class Models:
     # ---- models beside it
 
     @property
-    def _work(self) -> tuple[Cache, Meter, Progress, Cluster | None]:
+    def _work(self) -> tuple[Cache, Meter, Progress, Workers | None]:
         """What references are trained with."""
-        return self.resources.cache, self.resources.meter, self.resources.progress, self.resources.cluster
+        return self.resources.cache, self.resources.meter, self.resources.progress, self._workers
+
+    @property
+    def _workers(self) -> Workers | None:
+        """Who trains them; None: this process."""
+        return self.resources.cluster
 
     @cached_property
     def twins(self) -> tuple[Twin, ...]:
@@ -240,14 +245,21 @@ class Models:
         NotAssessed
             If the policy has no recipe, no training data, too few of them, or wants no canaries.
         """
-        examples = self.inputs.train_data
+        drawn = self._canaries
+        assert self.recipe is not None
+        assert self.inputs.train_data is not None
+        twin = reference_models.canary_twin(self.recipe, self.inputs.train_data, drawn, *self._work)
+        return CanaryTwin(drawn, self.scorer(twin))
+
+    @cached_property
+    def _canaries(self) -> Canaries:
+        """What is planted in its training data, or not; raises what :attr:`canary_twin` does."""
+        examples, settings = self.inputs.train_data, self.policy.privacy
         if self.recipe is None or examples is None:
             raise NotAssessed(
                 Sentence("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
             )
-        settings = self.policy.privacy
-        drawn = canaries.draw(examples, settings.canaries, settings.canary_share, self.policy.audit.seed)
-        return CanaryTwin(drawn, self.scorer(reference_models.canary_twin(self.recipe, examples, drawn, *self._work)))
+        return canaries.draw(examples, settings.canaries, settings.canary_share, self.policy.audit.seed)
 
     @cached_property
     def word_counts(self) -> Predictions:
@@ -303,6 +315,12 @@ class Models:
         NotAssessed
             If the repository put something of its own in the place of scorer or model.
         """
+        outcome = self._bench(scorer).alternatives(self.policy.environment.alternatives)
+        self.beside = outcome.made
+        return outcome
+
+    def _bench(self, scorer: Scorer) -> Bench:
+        """What they are made of and measured with; raises what :meth:`alternatives` does."""
         if not isinstance(scorer, Scorer) or not isinstance(scorer.model, Model):
             raise NotAssessed(
                 Sentence(
@@ -310,13 +328,10 @@ class Models:
                     "be held against other models; leave these fixtures to the plugin"
                 )
             )
-        bench = Bench(
+        return Bench(
             scorer, self.scorer, self._linear, self.recipe, self.inputs.members, self.inputs.test_data,
             self.resources.cache, self.resources.meter, self.resources.progress, self.policy.audit.seed,
         )  # fmt: skip
-        outcome = bench.alternatives(self.policy.environment.alternatives)
-        self.beside = outcome.made
-        return outcome
 
     @property
     def trainings(self) -> list[Training]:

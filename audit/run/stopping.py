@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ from audit.policy.policy import Policy
 
 # Where an example costs more passes than this, half as much precision will do.
 COSTLY = 20
+# So many times the root of all examples are enough as a rule; half the precision takes a quarter of them.
+USUAL = 7
 _ENDED = Sentence("there are no more")
 _LEANS = Sentence(
     "It was asked about more and more examples until enough was known, so the estimate leans a little away from the "
@@ -65,6 +68,17 @@ class Stopping:
                 caveats = result.caveats if reason == precise else [*result.caveats, _LEANS]
                 return replace(result, stopped=Stop(reason, look.n, look.total), caveats=caveats)
         return result if len(planned) == 1 else replace(result, stopped=Stop(_ENDED, look.n, look.total))
+
+    def usual(self, declaration: Probe, total: int) -> int:
+        """How many of so many examples are enough as a rule.
+
+        Intervals narrow with the root of the examples, yet whoever has more of them wants to know more: over the demo's
+        findings the number grows with the root of the total (``python -m benchmarks.speed.plans``).
+        """
+        if self.policy.audit.stopping == "full":
+            return total
+        enough = round(USUAL * math.sqrt(total) / (4 if declaration.passes > COSTLY else 1))
+        return min(total, max(enough, statistics.planned_looks(total)[0]))
 
     def _enough(self, declaration: Probe, full_id: str) -> tuple[Callable[[Result], str], str]:
         """Why what is known is enough, empty where it is not; and what is said where it is known well enough."""

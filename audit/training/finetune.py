@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -55,6 +56,8 @@ ALPHABET = 1000
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # One pass over each weight for all of AdamW: on a processor, too, a fifth of a step less for six layers of 384.
 OPTIMIZER = "adamw_torch_fused"
+# Examples and steps at most by which the time of a training is told.
+TIMED, TIMED_STEPS = 500, 12
 
 
 @dataclass(frozen=True)
@@ -291,6 +294,58 @@ def train_into(folder: Path, job: Job, meter: Meter, progress: Progress, phase: 
         "device": recipe.device,
         "created": timestamp(),
     }
+
+
+def save_untrained(recipe: Recipe, examples: Examples, folder: Path) -> Model:
+    """A model of the shape that a recipe trains, with random weights, for what its weights do not matter to."""
+    network, tokenizer = _random(recipe, examples)
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return Model(recipe.source, folder, examples.classes, recipe.max_length, recipe.device)
+
+
+def seconds_per_example(recipe: Recipe, examples: Examples, within_s: float = 2.0) -> float:
+    """Seconds that an example takes in one epoch of a recipe, by some steps of a model that is thrown away.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    examples : Examples
+        Of the training; a batch is taken from the middle of their lengths.
+    within_s : float
+        After so many seconds no further step is begun. Batches grow to that of the recipe, as far as there is time.
+    """
+    import torch
+
+    few = examples.take(np.arange(min(len(examples), TIMED)))
+    network, tokenizer = _random(recipe, few)
+    freeze(network, recipe.settings.train)
+    network.to(recipe.device).train()
+    rows = sorted(_encode(tokenizer, few, recipe.max_length), key=lambda row: len(row["input_ids"]))
+    middle, collate = len(rows) // 2, _collate(tokenizer)
+    optimizer = torch.optim.AdamW([each for each in network.parameters() if each.requires_grad], fused=True)
+
+    def seconds(size: int) -> float:
+        batch = rows[max(0, middle - size // 2) :][:size]
+        started = time.perf_counter()
+        given = {name: values.to(recipe.device) for name, values in collate(batch).items()}
+        network(**given).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if recipe.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        return (time.perf_counter() - started) / len(batch)
+
+    started, size, taken = time.perf_counter(), 1, [seconds(1)]
+    while time.perf_counter() - started < within_s and len(taken) < TIMED_STEPS:
+        size = min(recipe.settings.batch_size, 2 * size)
+        taken.append(seconds(size))
+    return min(taken)
+
+
+def _random(recipe: Recipe, examples: Examples) -> Untrained:
+    settings = recipe.settings.model_copy(update={"initialise": "scratch"})
+    return _start(replace(recipe, settings=settings), examples, examples)
 
 
 def _start(recipe: Recipe, fit: Examples, vocabulary: Examples) -> Untrained:

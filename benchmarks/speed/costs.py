@@ -176,7 +176,7 @@ def _settled(finding: dict[str, Any]) -> str:
     return f"`{finding['id']}`{verdict}"
 
 
-def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     header = list(columns)
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
@@ -208,7 +208,7 @@ def by_challenge(took: dict[str, Any]) -> str:
     rows.append([OTHER, "", f"{rest[0]:,.0f}", "", "", f"{rest[1]:,.0f}", "", "", ""])
     whole = replace(total, seconds=took["processor_s"], clock_s=took["seconds"])
     rows.append(["**all**", *whole.cells, f"{len(total.settled)}", f"{unasked.seconds:,.0f}"])
-    return _table(["challenge", *COLUMNS, "gates", "processor for no gate, s"], rows)
+    return table(["challenge", *COLUMNS, "gates", "processor for no gate, s"], rows)
 
 
 def by_test(took: dict[str, Any]) -> str:
@@ -219,7 +219,7 @@ def by_test(took: dict[str, Any]) -> str:
         kind = test["test"].rpartition("::")[2].partition("[")[0]
         costs.setdefault((f"`{kind}`" if test["processor_s"] >= LEAST_S else LITTLE, is_gated), Cost()).add(test, took)
     ordered = sorted(costs.items(), key=lambda item: (item[0][0] == LITTLE, -item[1].seconds))
-    return _table(
+    return table(
         ["test", *COLUMNS, "settles"],
         [[kind, *cost.cells, ", ".join(cost.settled) or "no gate"] for (kind, _), cost in ordered],
     )
@@ -240,7 +240,7 @@ def by_training(took: dict[str, Any]) -> str:
             f"`{test['test'].rpartition('::')[2]}`",
         ]  # fmt: skip
         rows.append(cells)
-    return _table(
+    return table(
         ["training", "rows", "steps", "processor, s", "clock, s", "kWh, estimated", "first asked for by"], rows
     )
 

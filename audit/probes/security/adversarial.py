@@ -301,7 +301,8 @@ def _merged(parts: Iterable[_Made]) -> _Made:
     ),
     alarm=Alarm(0.5, "Whoever may ask the model a few hundred questions has every second of its right answers turned."),
     guide="docs/adversarial.md",
-    passes=200,  # the questions that may be asked, of each attacked text
+    passes=40,  # a text that turns takes no further question
+    most_passes="queries",
     rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
 )
 def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED) -> Looks:

@@ -23,7 +23,7 @@ from audit.inference.scorer import Scorer
 from audit.probes.methods import PAIRED
 from audit.probes.security.backdoor_judgement import MUCH, Evidence, Judged, gather
 from audit.probes.security.backdoor_rows import HIDDEN, HONEST, TRAINING_ALONE
-from audit.probes.security.backdoor_search import TURNS
+from audit.probes.security.backdoor_search import CHOOSE, TURNS
 from audit.text.redaction import pair_items
 
 EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
@@ -56,7 +56,8 @@ EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
     rules=("MEASURE 2.7", "Article 9(8)", "Article 10", "Article 13", "Article 15(5)", "A.6.2.4"),
     guide="docs/backdoors.md",
     passes=100,  # about so many triggers are tried on each text that they are chosen on
-    trainings=2,  # at most
+    examples=2 * CHOOSE,
+    trainings=2,
 )
 def backdoor(
     scorer: Scorer,

@@ -1,0 +1,137 @@
+"""What ``--audit-plan`` shows in the place of an audit: each test is begun, and ends where it would ask the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+from audit.core.errors import AuditError
+from audit.core.identifiers import base_id
+from audit.core.probe import planned_by
+from audit.plugin.findings import declared_ids
+from audit.plugin.overrides import concerns_audit
+from audit.plugin.state import STATE, extra_declarations
+from audit.probes.catalogue import ids
+
+if TYPE_CHECKING:
+    from audit.run.plan import Cost, Test
+
+_COLUMNS = ("passes", "at most", "trainings", "at most", "seconds", "kWh")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what cannot be asked of a plan."""
+    option = config.option
+    if not option.audit_plan:
+        return
+    if option.audit_complete:
+        raise pytest.UsageError(
+            "--audit-plan judges nothing, so that no audit is complete with it; leave out --audit-complete."
+        )
+    if getattr(option, "numprocesses", None):
+        raise pytest.UsageError("--audit-plan runs in one process; leave out -n.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Print what each test of the audit would take; none is run to its end."""
+    config = session.config
+    run = config.stash[STATE]
+    if config.option.collectonly:
+        return None
+    if not config.option.audit_plan:
+        _open(session)
+        return None
+    if run.session is None:
+        return True
+    from audit.run.plan import Cost, PlannedSession, keep, plan
+
+    assert isinstance(run.session, PlannedSession)
+    items = [item for item in session.items if concerns_audit(item)]
+    try:
+        with planned_by(run.session.foresee):
+            rows = list(plan(run.session, _tests(items)))
+        total = sum((cost for _, cost in rows), Cost())
+        keep(run.session, [item.nodeid for item in items], total)
+    except AuditError as error:
+        run.problem = str(error)
+        return True
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        reporter.section("plan of a model audit", sep="=")
+        for line in _table([*rows, ("all", total)]):
+            reporter.write_line(line)
+        reporter.write_line(f"In all {in_words(total)}. Nothing was trained, nothing was judged.", bold=True)
+    return True
+
+
+def _open(session: pytest.Session) -> None:
+    """Begin an audit with what was planned for it, if anything was."""
+    run = session.config.stash[STATE]
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if not run.active or run.session is None or run.overridden or reporter is None:
+        return
+    from audit.run.plan import kept
+
+    if cost := kept(run.session, [item.nodeid for item in session.items if concerns_audit(item)]):
+        reporter.write_line(f"As planned: {in_words(cost)}, less what the cache holds.")
+
+
+def _tests(items: Sequence[pytest.Item]) -> Iterator[Test]:
+    from audit.run.plan import Planned
+
+    for i, item in enumerate(items):
+        known = ids(extra_declarations(item.config))
+        declared = [known[base] for name in declared_ids(item) if (base := base_id(name)) in known]
+        following = items[i + 1] if i + 1 < len(items) else None
+
+        def test(item: pytest.Item = item, following: pytest.Item | None = following) -> None:
+            try:
+                item.ihook.pytest_runtest_setup(item=item)
+                item.ihook.pytest_runtest_call(item=item)
+            except (pytest.skip.Exception, pytest.fail.Exception):
+                raise Planned from None
+            finally:
+                item.ihook.pytest_runtest_teardown(item=item, nextitem=following)
+
+        yield item.name, declared, test
+
+
+def _table(rows: Sequence[tuple[str, Cost]]) -> Iterator[str]:
+    """Aligned; tests that cost nothing are told together."""
+    costly = [(name, cost) for name, cost in rows if cost.most_passes or cost.most_trainings or cost.unforeseen]
+    cells = [("test", _COLUMNS), *((name, _cells(cost)) for name, cost in costly)]
+    width = max(len(name) for name, _ in cells)
+    widths = [max(len(row[i]) for _, row in cells) for i in range(len(_COLUMNS))]
+    for name, row in cells:
+        yield "  ".join([name.ljust(width), *(cell.rjust(each) for cell, each in zip(row, widths, strict=True))])
+    if unforeseen := rows[-1][1].unforeseen:
+        yield f"{unforeseen} of them take more, which is not known beforehand."
+    if free := len(rows) - len(costly):
+        yield f"{free} more tests ask the model nothing that others do not."
+
+
+def _cells(cost: Cost) -> tuple[str, ...]:
+    if cost.unforeseen and not cost.most_passes:
+        return ("not known", "", "", "", "", "")
+    return (
+        f"{cost.passes:,.0f}", f"{cost.most_passes:,.0f}", f"{cost.trainings}", f"{cost.most_trainings}",
+        f"{cost.seconds:,.0f}", f"{cost.kwh:.4f}",
+    )  # fmt: skip
+
+
+def in_words(cost: Cost) -> str:
+    """Such as “about 24,000 forward passes and two trainings, 11 minutes on this machine”."""
+    digits = max(0, len(f"{cost.passes:.0f}") - 2)
+    numbers = ("no training", "one training", "two trainings", "three trainings", "four trainings", "five trainings")
+    trainings = numbers[cost.trainings] if cost.trainings < len(numbers) else f"{cost.trainings} trainings"
+    passes = f"{round(cost.passes, -digits):,.0f} forward passes"
+    return f"about {passes} and {trainings}, {_time(cost.seconds)} on this machine"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"

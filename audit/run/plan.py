@@ -1,0 +1,494 @@
+"""What an audit will take, before it does: forward passes, trainings, seconds and electricity of each test.
+
+An audit that is planned has models that train nothing and answer nothing, and keeps no record. Its probes are asked how
+much they would ask.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, NoReturn, TypeAlias, cast
+
+import numpy as np
+
+from audit.core.cache import Entry, Temporary
+from audit.core.errors import AuditError, NotAssessed
+from audit.core.looks import Looks
+from audit.core.measurement import Measurement, Result
+from audit.core.probe import Probe
+from audit.core.progress import Progress
+from audit.energy import meter as energy
+from audit.experiments.alternatives import Alternatives
+from audit.experiments.claims import Experiments
+from audit.inference import latency
+from audit.inference.predictions import Predictions
+from audit.inference.runner import LocalRunner
+from audit.inference.scorer import Scorer
+from audit.inference.tally import Passes, Tally, Unanswered
+from audit.models.model import FineTuning, Model
+from audit.policy.policy import Policy
+from audit.probes.catalogue import ids
+from audit.probes.privacy.membership import Twins
+from audit.run.decisions import Decisions
+from audit.run.inputs import Inputs
+from audit.run.ledger import Ledger
+from audit.run.models import Models
+from audit.run.options import Options
+from audit.run.output import Output
+from audit.run.resources import Resources
+from audit.run.session import Session
+from audit.run.stopping import COSTLY
+from audit.text.hostile import hostile_requests
+from audit.training.canaries import CanaryTwin
+from audit.training.finetune import Job, Recipe, folder_of, save_untrained, seconds_per_example, steps_for
+
+# Seconds that the model is timed, and texts that it begins with.
+CALIBRATION_S, CALIBRATION_TEXTS = 1.5, 16
+
+
+class Planned(Exception):  # noqa: N818 - it is how the test of an audit that is planned ends
+    """All is known that can be known of what a test takes."""
+
+
+class Unforeseen(Planned):
+    """What a test takes is not known beforehand."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a test takes, or several together.
+
+    Parameters
+    ----------
+    passes, most_passes : float
+        Forward passes, as a rule and at most, whether or not the cache holds their answers.
+    trainings, most_trainings : int
+        Of networks that the cache does not hold.
+    seconds, kwh : float
+        On this machine, as a rule; of passes, trainings and measurements of energy and time, and of nothing else.
+    unforeseen : int
+        Tests of which it is not known what else they take.
+    """
+
+    passes: float = 0
+    most_passes: float = 0
+    trainings: int = 0
+    most_trainings: int = 0
+    seconds: float = 0
+    kwh: float = 0
+    unforeseen: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Cost)))
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(*(getattr(self, each.name) - getattr(other, each.name) for each in fields(Cost)))
+
+
+class _Kept(Entry):
+    """A cost as the cache holds it."""
+
+    passes: float
+    most_passes: float
+    trainings: int
+    most_trainings: int
+    seconds: float
+    kwh: float
+    unforeseen: int
+
+
+class _Pace(NamedTuple):
+    """How fast the model works on this machine, and what that takes."""
+
+    token_s: float
+    kilowatts: float
+
+
+class PlannedModels(Models):
+    """The models of an audit that is planned: whoever asks for one is told of a stand-in, and the cost is booked."""
+
+    def __init__(self, policy: Policy, inputs: Inputs, resources: Resources, folder: Path) -> None:
+        super().__init__(policy, inputs, resources)
+        self._folder = folder
+        self._tallies: list[Tally] = []
+        self._jobs: list[Job] = []
+        self._usual, self._most, self._waiting_s = Passes(), Passes(), 0.0
+        self._example_s: dict[object, float] = {}
+
+    # ---- the books
+
+    @property
+    def passes(self) -> float:
+        """Forward passes that were booked so far, as a rule."""
+        return self._usual.number + sum(tally.usual.number for tally in self._tallies)
+
+    @property
+    def cost(self) -> Cost:
+        """All that was booked so far."""
+        tokens = self._usual.tokens + sum(tally.usual.tokens for tally in self._tallies)
+        seconds = self._waiting_s + sum(map(self._training_s, self._jobs)) + (tokens and tokens * self._pace.token_s)
+        return Cost(
+            passes=self.passes,
+            most_passes=self._most.number + sum(tally.most.number for tally in self._tallies),
+            trainings=len(self._jobs),
+            most_trainings=len(self._jobs),
+            seconds=seconds,
+            kwh=seconds and seconds * self._pace.kilowatts / 3600,
+        )
+
+    def book(self, usual: float, most: float, tokens: float | None = None) -> None:
+        """Forward passes, as a rule and at most; of so many tokens each, by default as many as test texts have."""
+        tokens = self._tokens if tokens is None else tokens
+        for passes, number in ((self._usual, usual), (self._most, most)):
+            passes.number += number
+            passes.tokens += number * tokens
+
+    def train(
+        self, jobs: Sequence[Job], phase: str, keep: Callable[[int, Callable[[Path], None], FineTuning], None]
+    ) -> NoReturn:
+        """Book trainings, in the place of workers elsewhere: they are asked only for what the cache does not hold."""
+        self._jobs += jobs
+        raise Planned
+
+    @contextmanager
+    def insisting(self) -> Iterator[None]:
+        """Within it, questions that only the model can answer are not answered."""
+        self._set(insists=True)
+        try:
+            yield
+        finally:
+            self._set(insists=False)
+
+    def drive(self, looks: Looks, sizes: Iterable[int]) -> None:
+        """Count what looks ask: up to the first size as a rule, up to the last at most."""
+        n = 0
+        for i, size in enumerate(sizes):
+            self._set(is_usual=i == 0)
+            if size > n:
+                n = looks.send(size - n).n
+        looks.close()
+        self._set(is_usual=True)
+
+    def _set(self, **attributes: bool) -> None:
+        for tally in self._tallies:
+            vars(tally).update(attributes)
+
+    def book_blocks(self, models: int) -> None:
+        """Measuring the energy of so many models in turn."""
+        rate = 1 / (self._tokens * self._pace.token_s)
+        texts, idle_s = energy.expected_blocks(models, rate, len(self.inputs.test_data))
+        self.book(texts, texts)
+        self._waiting_s += idle_s
+
+    # ---- how long it takes
+
+    @cached_property
+    def _runner(self) -> LocalRunner:
+        resources = self.resources
+        cut = self.policy.model.max_characters
+        model = self.model
+        return Tally(model, resources.cache, resources.meter, resources.progress, {}, max_characters=cut).local
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """Test texts in an order that is not theirs."""
+        texts = self.inputs.test_data.texts
+        return [self._runner.read(texts[i]) for i in np.random.default_rng(0).permutation(len(texts))]
+
+    @cached_property
+    def _tokens(self) -> float:
+        """Tokens of a test text, in the mean."""
+        return float(self._runner.encode(self._texts[: 64 * CALIBRATION_TEXTS]).lengths.mean())
+
+    @cached_property
+    def _pace(self) -> _Pace:
+        runner, size, taken, begun = self._runner, CALIBRATION_TEXTS, 0.0, time.perf_counter()
+        resources = self.resources
+        with resources.meter.phase("calibrate") as phase, resources.progress.bar("calibrate", 0, "texts") as bar:
+            runner.rows("", [runner.encode(self._texts[:1])], bar)
+            while not taken or time.perf_counter() - begun < CALIBRATION_S:
+                texts = [self._texts[i % len(self._texts)] for i in range(size)]
+                started, before = time.perf_counter(), runner.counts.tokens
+                runner.rows("", [runner.encode(texts)], bar)
+                taken = (time.perf_counter() - started) / (runner.counts.tokens - before)
+                size *= 2
+        return _Pace(taken, 3600 * phase.kwh / phase.seconds if phase.seconds else 0.0)
+
+    def _training_s(self, job: Job) -> float:
+        settings = job.recipe.settings
+        rows = round(len(job.examples) * (1 - settings.validation))
+        key = job.recipe.source, job.recipe.base, settings.train
+        if key not in self._example_s:
+            self._example_s[key] = seconds_per_example(job.recipe, job.examples)
+        return self._example_s[key] * settings.batch_size * steps_for(settings, rows)
+
+    # ---- the models
+
+    @cached_property
+    def model(self) -> Model:
+        """The model under audit where it is at hand, else one of its shape with random weights."""
+        recipe, examples = self.recipe, self.inputs.train_data
+        if self.inputs.loaded is not None or recipe is None or examples is None:
+            loaded = super().model
+            _ = loaded.network  # or the plan would be one of a model that no audit can load
+            return loaded
+        if folder_of(recipe, examples, self.resources.cache):
+            return super().model
+        self._jobs.append(Job(recipe, examples))
+        return replace(self._untrained(recipe), dtype=self.policy.audit.dtype)
+
+    def _untrained(self, recipe: Recipe) -> Model:
+        assert self.inputs.members is not None
+        return save_untrained(recipe, self.inputs.members, self._folder)
+
+    def scorer(self, audited: Model) -> Tally:
+        """What counts the questions to a model."""
+        test, resources = self.inputs.test_data, self.resources
+        truth = dict(zip(test.texts, test.labels.tolist(), strict=True))
+        cut = self.policy.model.max_characters
+        tally = Tally(audited, resources.cache, resources.meter, resources.progress, truth, max_characters=cut)
+        self._tallies.append(tally)
+        return tally
+
+    @property
+    def _workers(self) -> PlannedModels:
+        return self
+
+    @cached_property
+    def membership_twins(self) -> Twins | None:
+        """As in an audit; they are trained as a rule where the policy says so."""
+        if self.policy.privacy.reference_models is not None:
+            with suppress(Planned, NotAssessed):
+                _ = self.twins
+        return super().membership_twins
+
+    @cached_property
+    def canary_twin(self) -> CanaryTwin:
+        """A twin that was trained before, else a stand-in."""
+        try:
+            return super().canary_twin
+        except Planned:
+            return CanaryTwin(self._canaries, self.scorer(self.model))
+
+    @cached_property
+    def word_counts(self) -> Predictions:
+        """Nothing that counts."""
+        raise Planned
+
+    def experiments(self, audited: Callable[[], Scorer]) -> Experiments:
+        """Each trains what the former one left open."""
+        raise Unforeseen
+
+    def alternatives(self, scorer: Scorer) -> Alternatives:
+        """Books trainings, and the questions to each model."""
+        kinds, bench = self.policy.environment.alternatives, self._bench(scorer)
+        jobs = list(bench.jobs(kinds))
+        missing = [each for each in jobs if not folder_of(each.recipe, each.examples, self.resources.cache)]
+        self._jobs += missing
+        networks = 1 + len(jobs) + ("int8" in kinds and scorer.model.device == "cpu")
+        others = (networks - 1) * len(self.inputs.test_data) + networks * latency.SINGLE_ASKED
+        self.book(others, others)
+        self.book_blocks(networks)
+        raise Planned
+
+
+class PlannedLedger(Ledger):
+    """The books of an audit that is planned: what would be measured is only booked."""
+
+    models: PlannedModels
+
+    def inference_blocks(self, scorer: Scorer) -> NoReturn:
+        """Books the blocks."""
+        self.models.book_blocks(1)
+        raise Planned
+
+    def latencies(self, scorer: Scorer) -> NoReturn:
+        """Books the texts, most of which are longer than the model reads."""
+        asked = latency.asked(len(hostile_requests(confidence=self.inputs.test_data.protocol.confidence)))
+        self.models.book(asked, asked, scorer.model.max_length)
+        raise Planned
+
+
+class _Unwritten(Output):
+    """The output folder of an audit that writes nothing."""
+
+    def claim(self) -> None:
+        """Leave it to others."""
+
+    def keep_predictions(self, predictions: Predictions) -> None:
+        """Keep none."""
+
+
+class _Undecided(Decisions):
+    """Decides nothing."""
+
+    def judge(self, measurement: Measurement, challenge: str | None = None) -> NoReturn:
+        """Ends the test."""
+        raise Planned
+
+
+class PlannedSession(Session):
+    """An audit that is planned and not run; parameters as of :class:`audit.run.session.Session`."""
+
+    def __init__(self, options: Options, declared: Iterable[Probe], progress: Progress) -> None:
+        # The plan needs no record: a former one is neither read nor replaced.
+        super().__init__(replace(options, baseline=None), declared, progress)
+        self._temporary = Temporary()
+
+    @cached_property
+    def output(self) -> Output:
+        """Nothing is written there."""
+        return _Unwritten(self.options.folder / self.options.out, self.options.audit)
+
+    @cached_property
+    def models(self) -> PlannedModels:
+        """Stand-ins."""
+        return PlannedModels(self.policy, self.inputs, self.resources, Path(self._temporary.folder, "model"))
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """Nothing is judged."""
+        return _Undecided(self.policy, ids(self.declared), None, self._started[:10])
+
+    @cached_property
+    def ledger(self) -> PlannedLedger:
+        """What would be measured."""
+        return PlannedLedger(self.policy, self.declared, self.inputs, self.models, self.resources, self._started)
+
+    def start(self, overridden: Iterable[str] = ()) -> None:
+        """As that of an audit.
+
+        Raises
+        ------
+        AuditError
+            Also where the repository's own scorer would be asked: only an audit tells what it takes.
+        """
+        overridden = tuple(overridden)
+        if "scorer" in overridden:
+            raise AuditError(
+                "the repository's own conftest.py replaces the fixture `scorer`, and what that takes is not known "
+                "beforehand; leave out --audit-plan."
+            )
+        super().start(overridden)
+
+    def foresee(
+        self, declaration: Probe, arguments: Mapping[str, object], measure: Callable[[], Result | Looks]
+    ) -> NoReturn:
+        """Book what a probe asks, and end its test: the planner of :func:`audit.core.probe.planned_by`."""
+        if declaration.passes:
+            self._count(declaration, arguments, measure)
+        raise Planned
+
+    def close(self) -> None:
+        """As that of an audit; nothing is left."""
+        super().close()
+        self._temporary.cleanup()
+
+    def _count(
+        self, declaration: Probe, arguments: Mapping[str, object], measure: Callable[[], Result | Looks]
+    ) -> None:
+        models, before, look = self.models, self.models.passes, None
+        named = declaration.most_passes
+        limit = arguments[named] if isinstance(named, str) else named
+        most = float(limit) if isinstance(limit, int | float) and limit else declaration.passes
+        usual = min(declaration.passes, most)
+        if declaration.examples:
+            models.book(usual * declaration.examples, most * declaration.examples)
+            return
+        with models.insisting():
+            try:
+                measured = measure()
+                if isinstance(measured, Generator):
+                    look = next(measured)
+            except Unanswered:
+                pass
+        if look is None:
+            asked = models.passes - before
+            models.book((usual - 1) * asked, (most - 1) * asked)
+        elif declaration.passes > COSTLY:
+            models.book(usual * self.stopping.usual(declaration, look.total), most * look.total)
+        else:
+            assert isinstance(measured, Generator)
+            models.drive(measured, (self.stopping.usual(declaration, look.total), look.total))
+
+
+Test: TypeAlias = tuple[str, Sequence[Probe], Callable[[], object]]
+
+
+def plan(session: PlannedSession, tests: Iterable[Test]) -> Iterator[tuple[str, Cost]]:
+    """What each test takes, in their order; what several need is booked on the first.
+
+    Parameters
+    ----------
+    session : PlannedSession
+    tests : iterable of (str, sequence of Probe, callable)
+        Name, what it declares, and the test itself, which is run until it asks the model something.
+
+    Raises
+    ------
+    AuditError
+        If the model, or what else the audit was given, cannot be used.
+    """
+    for name, declared, test in tests:
+        before, unforeseen, at_most = session.models.cost, 0, sum(each.trainings for each in declared)
+        try:
+            test()
+        except Unforeseen:
+            unforeseen = 1
+        except (Planned, Unanswered):
+            pass
+        except NotAssessed:
+            at_most = 0
+        except AuditError:
+            raise
+        except Exception:  # a test of somebody's own, to which no answer means what it says
+            unforeseen = 1
+        cost = session.models.cost - before
+        more = max(0, at_most - cost.trainings)
+        yield name, cost + Cost(most_trainings=more, unforeseen=unforeseen)
+
+
+def keep(session: Session, tests: Sequence[str], cost: Cost) -> None:
+    """Remember what an audit takes, for its first line."""
+    session.resources.cache.measurement(_key(session, tests), lambda: cast(_Kept, asdict(cost)))
+
+
+def kept(session: Session, tests: Sequence[str]) -> Cost | None:
+    """What was planned for just these tests, policy, data and machine; None where nothing was, or it is trained by now.
+
+    Parameters
+    ----------
+    session : Session
+    tests : sequence of str
+        By pytest's names.
+    """
+    try:
+        found: _Kept = session.resources.cache.measurement(_key(session, tests), _not_planned)
+    except LookupError:
+        return None
+    return Cost(**{each.name: found[each.name] for each in fields(Cost)})  # type: ignore[literal-required]
+
+
+def _not_planned() -> _Kept:
+    raise LookupError
+
+
+def _key(session: Session, tests: Sequence[str]) -> dict[str, object]:
+    inputs, recipe, train = session.inputs, session.models.recipe, session.inputs.train_data
+    is_trained = recipe is None or train is None or folder_of(recipe, train, session.resources.cache) is not None
+    return {
+        "what": "plan",
+        "tests": sorted(tests),
+        "policy": json.dumps(session.policy.recorded(), sort_keys=True, default=str),
+        "model": session.options.model,
+        "trained": is_trained,
+        "data": [None if each is None else each.ordered_fingerprint for each in (train, inputs.test_data)],
+        "machine": session.resources.meter.place,
+        "device": session.resources.device,
+    }

@@ -1,0 +1,148 @@
+"""The plan of an audit: what it says, held against what the audit then takes; what it leaves alone, and refuses."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import Runner, WritePolicy, is_one_sentence
+
+PROBES = """
+    import pytest
+    from audit.probes.ethics.counterfactual import counterfactual
+    from audit.probes.ethics.varieties import language_variety
+    from audit.probes.privacy.membership import membership_inference
+    from audit.probes.quality import behaviour, quality
+    from audit.probes.security.perturbation import perturbation
+
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit, predictions):
+        audit.check(quality.accuracy(predictions))
+
+    @pytest.mark.measures("quality.behaviour")
+    @pytest.mark.parametrize("capability", ["contrast", "punctuation"])
+    def test_behaviour(audit, scorer, test_data, capability):
+        audit.check(behaviour.behaviour(scorer, test_data.classes, capability, protocol=test_data.protocol))
+
+    @pytest.mark.measures("security.perturbation")
+    @pytest.mark.parametrize("kind", ["typos", "case"])
+    def test_perturbation(audit, scorer, predictions, policy, kind):
+        audit.check(perturbation(scorer, predictions, kind, size=100, curves=policy.curves))
+
+    @pytest.mark.measures("fairness.counterfactual")
+    @pytest.mark.parametrize("axis", ["gender", "age"])
+    def test_counterfactual(audit, scorer, predictions, axis, policy):
+        audit.check(counterfactual(scorer, predictions, axis, whole=policy.curves))
+
+    @pytest.mark.measures("fairness.language_variety")
+    @pytest.mark.parametrize("kind", ["informal"])
+    def test_language_variety(audit, scorer, predictions, kind):
+        audit.check(language_variety(scorer, predictions, kind))
+
+    @pytest.mark.measures("privacy.membership_inference")
+    def test_membership_inference(audit, scorer, members, predictions, membership_twins):
+        audit.check(membership_inference(scorer, members, predictions, membership_twins))
+"""
+_ROW = re.compile(r"(\S+) +([\d,]+) +([\d,]+) +(\d+) +(\d+) +([\d,]+) +([\d.]+)")
+
+
+def planned(result: pytest.RunResult) -> dict[str, tuple[int, int, int, int]]:
+    """By test: passes as a rule and at most, trainings as a rule and at most."""
+    found = [match.groups() for line in result.outlines if (match := _ROW.fullmatch(line))]
+    return {name: tuple(int(each.replace(",", "")) for each in numbers[:4]) for name, *numbers in found}  # type: ignore[misc]
+
+
+@pytest.mark.slow("an audit and its plan", seconds=10)
+def test_a_plan_counts_what_the_audit_then_asks(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(audit='stopping = "full"')
+    run.pytester.makepyfile(PROBES)
+    result = run("--audit-plan", "--audit-cache=none")
+    assert result.ret == 0
+    assert not (run.pytester.path / "reports").exists()
+    by_test = planned(result)
+    usual, most, trainings, most_trainings = by_test.pop("all")
+    assert usual == most == sum(row[0] for row in by_test.values())
+    assert (trainings, most_trainings) == (0, 2)  # the twins, if need be
+    assert "test_perturbation[case]" not in by_test  # to an uncased model it is the same text
+    run("--audit-cache=none")
+    assert usual == run.record["scoring"]["forward_passes"]
+
+
+@pytest.mark.slow("a plan with an untrained recipe, made twice", seconds=10)
+def test_a_plan_of_a_recipe_trains_nothing_and_keeps_the_former_record(run: Runner, write_policy: WritePolicy) -> None:
+    recipe = {"model": 'source = "small-bert"\nmax_length = 32', "model__finetune": 'initialise = "scratch"'}
+    write_policy(**recipe)
+    run.pytester.makepyfile(PROBES)
+    record = run.pytester.path / "reports" / "audit.json"
+    record.parent.mkdir()
+    record.write_text("no record at all", "utf-8")
+    cache = Path(run.pytester.path, "cache")
+    result = run("--audit-plan", "--audit-baseline=reports", f"--audit-cache={cache}")
+    assert result.ret == 0
+    assert planned(result)["all"][2:] == (1, 3)
+    assert "one training" in result.stdout.str()
+    assert record.read_text("utf-8") == "no record at all"
+    assert not any((cache / "models").iterdir()) or not any(path.is_dir() for path in (cache / "models").iterdir())
+    assert not (cache / "rows.sqlite").exists()
+
+
+@pytest.mark.slow("an audit and its plan", seconds=5)
+def test_an_audit_opens_with_its_plan(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy()
+    run.pytester.makepyfile(PROBES)
+    said = run("--audit-plan", "-k", "accuracy")
+    (words,) = [line for line in said.outlines if line.startswith("In all about")]
+    opened = run("-k", "accuracy")
+    assert f"As planned: {words.removeprefix('In all ').partition('. ')[0]}" in opened.stdout.str()
+    assert "As planned" not in run("-k", "contrast").stdout.str()
+
+
+@pytest.mark.parametrize(("argument", "named"), [("--audit-complete", "--audit-complete"), ("-n2", "-n")])
+def test_a_plan_refuses_what_it_cannot_be_asked(
+    run: Runner, write_policy: WritePolicy, argument: str, named: str
+) -> None:
+    write_policy()
+    run.pytester.makepyfile(PROBES)
+    result = run("--audit-plan", argument)
+    assert result.ret == 4
+    (line,) = [line for line in result.errlines if line.startswith("ERROR: ")]
+    assert is_one_sentence(line)
+    assert named in line
+
+
+def test_a_plan_of_a_model_that_cannot_be_loaded_is_refused(
+    run: Runner, write_policy: WritePolicy, untrained: Path
+) -> None:
+    broken = run.pytester.path / "broken"
+    shutil.copytree(untrained, broken)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    write_policy(model=f'source = "{broken}"\nmax_length = 32')
+    run.pytester.makepyfile(PROBES)
+    result = run("--audit-plan")
+    assert result.ret == 4
+    (line,) = [line for line in [*result.outlines, *result.errlines] if line.startswith("ERROR: ")]
+    assert is_one_sentence(line)
+    assert "broken" in line
+
+
+@pytest.mark.slow("an audit and its plan", seconds=5)
+def test_a_test_of_ones_own_is_begun_and_judges_nothing(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy()
+    run.pytester.makepyfile("""
+        def test_own(scorer, audit):
+            scorer.predict(["One text.", "Another text.", "One text."])
+            audit.check(None)
+            raise AssertionError("a plan comes no further")
+
+        def test_broken(scorer):
+            assert scorer.predict(["A third text."]).labels[0] == 1
+    """)
+    result = run("--audit-plan")
+    assert result.ret == 0
+    assert planned(result)["test_own"][:2] == (2, 2)
+    assert planned(result)["all"][:2] == (3, 3)
+    assert "1 of them take more" in result.stdout.str()
