@@ -283,6 +283,8 @@ class _Judge:
         if self.without_rows is None:
             models = self.stand_ins() if self.stand_ins is not None else []
         else:
+            if not suspected.any():  # it would be the model on all rows, which strong triggers are held against anyway
+                return {}
             try:
                 for target in self.texts.targets:
                     self.data.rest(suspected, target)
