@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import Runner, WritePolicy, is_one_sentence
+from tests.helpers import ROOT, Runner, WritePolicy, is_one_sentence
 
 PROBES = """
     import pytest
@@ -69,6 +69,23 @@ def test_a_plan_counts_what_the_audit_then_asks(run: Runner, write_policy: Write
     assert "test_perturbation[case]" not in by_test  # to an uncased model it is the same text
     run("--audit-cache=none")
     assert usual == run.record["scoring"]["forward_passes"]
+
+
+@pytest.mark.alone
+@pytest.mark.slow(
+    "an audit of the demo's reviews and its plan; how many passes energy takes depends on the pace", seconds=60
+)
+def test_passes_of_the_demo_are_foreseen_within_three_tenths(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(data='train = "demo"\ntest = "demo"\nsubgroups = ["gender"]\nmax_examples = 1000')
+    for name in ("ethics", "privacy", "quality", "security", "environment"):
+        suite = (ROOT / "suites" / f"test_{name}.py").read_text("utf-8")
+        (run.pytester.path / f"test_{name}.py").write_text(suite, "utf-8")
+    chosen = "-k", "not energy_per_gain and not canary and not backdoor"
+    usual, most, *_ = planned(run("--audit-plan", "--audit-cache=none", *chosen))["all"]
+    run("--audit-cache=none", *chosen)
+    took = run.record["scoring"]["forward_passes"]
+    assert 0.7 * took < usual < 1.3 * took
+    assert took < most
 
 
 @pytest.mark.slow("a plan with an untrained recipe, made twice", seconds=10)
