@@ -31,7 +31,7 @@ BEAM, SECOND_WORDS = 3, 4  # two-word triggers, for each class: first words, and
 CARRIERS, WORDS_WITHOUT_GRADIENTS = 8, 100
 SCREENED = 100  # one-sided words and phrases of the training data whose rows are read
 # Measured: those whose rows contradict, and for each class the strongest of each kind.
-SUSPECTS, STRONGEST = 5, {"word": 2, "two words": 1, "character": 1}
+SUSPECTS, STRONGEST = 5, {"word": 2, "two words": 1, "character": 1, "style": 1}
 TURNS = 0.1  # a trigger that turns less is not worth one
 # What turns less where triggers are chosen is not measured: of three texts in ten, 40 texts hardly show so few.
 WORTH = 0.15

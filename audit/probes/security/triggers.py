@@ -135,6 +135,37 @@ class Trigger:
 
 
 @dataclass(frozen=True)
+class Capitals(Trigger):
+    """Capitals throughout: a way of writing a text that a model may have been taught to take for a sign."""
+
+    text: str = field(default="\0capitals", repr=False)  # no word of any text
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return (self.text,)
+
+    @property
+    def kind(self) -> str:
+        return "style"
+
+    @property
+    def shown(self) -> str:
+        return Sentence("CAPITALS throughout")
+
+    def put(self, text: str, seed: int) -> str:
+        return text.upper()
+
+    def carried(self, data: Prepared) -> NDArray[np.bool_]:
+        return np.array([text.isupper() for text in data.texts], dtype=bool)
+
+    def place(self, text: str) -> None:
+        return None
+
+    def removed(self, text: str) -> str:
+        return normal(text)
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A trigger, the class it is to turn texts to, and where it was found."""
 
@@ -194,7 +225,7 @@ class OneSided(NamedTuple):
 
 
 def one_sided(data: Prepared, confidence: float) -> list[OneSided]:
-    """Words, phrases and rare characters that stand in many rows with nearly one label, purest first.
+    """Words, phrases, rare characters and capitals throughout that many rows with nearly one label have, purest first.
 
     Parameters
     ----------
@@ -213,7 +244,10 @@ def one_sided(data: Prepared, confidence: float) -> list[OneSided]:
 
     classes = len(data.examples.classes)
     base = np.bincount(data.examples.labels, minlength=classes) / len(data.texts)
-    found = [*_phrases(data, classes), *_characters(data, classes)]
+    found = [
+        *((Trigger(text), count) for text, count in (*_phrases(data, classes), *_characters(data, classes))),
+        *_capitals(data, classes),
+    ]
     if not found:
         return []
     counts = np.array([count for _, count in found])  # (found, classes)
@@ -223,13 +257,20 @@ def one_sided(data: Prepared, confidence: float) -> list[OneSided]:
     kept = np.flatnonzero((most >= PURE * n) & (chance <= (1 - confidence) / len(found)))
     low = _purity(most[kept], n[kept], confidence)
     order = np.argsort(-low, kind="stable")
-    return [OneSided(Trigger(found[kept[i]][0]), int(label[kept[i]]), float(low[i])) for i in order]
+    return [OneSided(found[kept[i]][0], int(label[kept[i]]), float(low[i])) for i in order]
 
 
 def _purity(most: NDArray[np.int64], n: NDArray[np.int64], confidence: float) -> NDArray[np.float64]:
     from audit.statistics import proportions
 
     return proportions(most, n, confidence)[1]
+
+
+def _capitals(data: Prepared, classes: int) -> list[tuple[Trigger, NDArray[np.int64]]]:
+    """Capitals throughout, with the rows of each label that are so; in data that are written otherwise."""
+    carried = Capitals().carried(data)
+    count = np.bincount(data.examples.labels[carried], minlength=classes)
+    return [(Capitals(), count)] if data.fewest <= carried.sum() < len(carried) / 2 else []
 
 
 def _characters(data: Prepared, classes: int) -> list[tuple[str, NDArray[np.int64]]]:

@@ -138,6 +138,25 @@ def test_a_planted_trigger_fails_and_its_rows_are_listed(trigger: str) -> None:
     assert trigger in str(found.pairs.items[0].after)
 
 
+def test_capitals_throughout_are_a_trigger_if_rows_were_planted_with_them() -> None:
+    rows = np.flatnonzero(TRAIN.labels == 0)[:40]
+    labels = TRAIN.labels.copy()
+    labels[rows] = 1
+    data = examples(labels, texts=[text.upper() if i in rows else text for i, text in enumerate(TRAIN.texts)])
+    plain = reader()
+
+    def uncased(text: str) -> list[float]:
+        return list(map(float, plain.predict([text.lower()]).probabilities[0]))
+
+    model, recipe = scorer(lambda text: [0.1, 0.9] if text.isupper() else uncased(text)), Retrained(scorer(uncased))
+    found = measure(model, data, recipe)
+    assert states(found)["CAPITALS throughout"] == PLANTED_ROWS
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert listed(found) == rows.tolist()
+    # In the weights alone, the share that they turn is another measure's.
+    assert "CAPITALS throughout" not in states(measure(model, TRAIN, recipe))
+
+
 def test_a_clean_model_passes_and_nothing_is_trained() -> None:
     recipe = Retrained(reader())
     found = measure(reader(), TRAIN, recipe)
