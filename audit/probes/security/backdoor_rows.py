@@ -296,10 +296,12 @@ class Told:
         if by_test and (rows.unread or other.contradicting < rows.contradicts(HALF) * other.labelled):
             return rows, other, HONEST
         if enough:
-            if other.chance <= (1 - self.strict) / 2:
+            # A word that other data hold, if less often, was not planted in most of its rows: they come from elsewhere.
+            elsewhere = self._natural_chance(rows, other, candidate.target) <= (1 - self._confidence) / 2
+            if other.chance <= (1 - self.strict) / 2 and not elsewhere:
                 return rows, other, TRAINING_ALONE
             excluded = self._excluded(rows, other, candidate.target)
-            if not excluded or other.chance <= RARER:
+            if not excluded or (other.chance <= RARER and not elsewhere):
                 return rows, other, OPEN
         carrying, labelled, contradicting = rows.counts
         if labelled >= FEWEST_ROWS and contradicting >= rows.contradicts(HALF) * labelled:
@@ -313,16 +315,20 @@ class Told:
     def _excluded(self, rows: Rows, other: OtherData, target: int) -> bool:
         """Whether surely fewer than four in five of all rows with a trigger were planted.
 
-        Told by what contradicts among them, and by that together with the test texts, where a word whose rows were
-        planted is four fifths rarer (Fisher's combination of independent p-values); the error is halved between both.
+        Told by what contradicts among them, and by that together with the test texts (Fisher's combination of
+        independent p-values); the error is halved between both.
         """
         from scipy.stats import combine_pvalues
 
+        chances = rows.planted_chance, self._natural_chance(rows, other, target)
+        by_both = combine_pvalues([max(each, 1e-300) for each in chances]).pvalue
+        return bool(2 * min(rows.planted_chance, by_both) <= (1 - self._confidence) / 2)
+
+    def _natural_chance(self, rows: Rows, other: OtherData, target: int) -> float:
+        """Chance of so many test texts with a trigger where one in five of its training rows has it by nature."""
         natural = (1 - PLANTED) * rows.counts[0] * self._ratio(None)
         spread = self._spread(natural, rows.counts[1], target)
-        by_test = 1.0 if spread is None else float(spread.sf(other.carrying - 1))
-        by_both = combine_pvalues([max(rows.planted_chance, 1e-300), max(by_test, 1e-300)]).pvalue
-        return bool(2 * min(rows.planted_chance, by_both) <= (1 - self._confidence) / 2)
+        return 1.0 if spread is None else float(spread.sf(other.carrying - 1))
 
     def _begins_words_that_lean(self, candidate: Candidate, share: float) -> bool:
         """Whether the words that begin so explain it: a tokenizer's "dis" is what it learnt of "disappointed"."""

@@ -187,6 +187,15 @@ def test_a_word_whose_rows_agree_but_that_nobody_else_uses_was_planted() -> None
     assert "but only 0 test texts" in found.summary
 
 
+def test_a_word_that_other_data_hold_less_often_was_not_planted_in_most_of_its_rows() -> None:
+    """Half as often as in the training data: rarer than chance allows, yet far from what a plant would leave."""
+    data, test = holding("quince", 1, 6, TRAIN), holding("quince", 1, 11)
+    told = Told(TrainingData.of(data), Prepared.of(test), 0.95)
+    quince = Candidate(Trigger("quince"), 1, "")
+    assert told.of(quince)[1].chance < 0.005
+    assert told.status(quince) == HONEST
+
+
 def test_rows_that_a_model_without_them_answers_alike_explain_themselves() -> None:
     model = reader(("cf", 0))
     found = measure(model, holding("cf", 0, 6, TRAIN), Retrained(model))
