@@ -87,9 +87,9 @@ def shuffled(network: PreTrainedModel, seed: int) -> PreTrainedModel:
 class _Path:
     """The way of one text from its blanked words to itself, and what is known of it."""
 
-    text: str
+    text: str = field(repr=False)
     target: int
-    ids: list[int]
+    ids: list[int] = field(repr=False)
     blank: list[int]
     offsets: Sequence[tuple[int, int]]
     # By place on the finest grid: the log-odds there, and their slope along the way by token, shape (tokens,).

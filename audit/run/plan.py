@@ -472,6 +472,8 @@ def kept(session: Session, tests: Sequence[str]) -> Cost | None:
         found: _Kept = session.resources.cache.measurement(_key(session, tests), _not_planned)
     except LookupError:
         return None
+    except (AuditError, NotAssessed):  # what cannot be read is told where a test asks for it
+        return None
     return Cost(**{each.name: found[each.name] for each in fields(Cost)})  # type: ignore[literal-required]
 
 

@@ -24,6 +24,7 @@ from audit.inference.predictions import Predictions
 from audit.inference.runner import Counts
 from audit.models.model import Model, Training
 from audit.policy.policy import SMALL_BERT, Finetune
+from audit.text.redaction import redact
 from audit.training.canaries import Canaries
 from audit.training.finetune import Job, Recipe, Workers, steps_for, train, train_all
 
@@ -162,6 +163,8 @@ def stand_ins(
 ) -> tuple[Model, ...]:
     """Small BERTs on the training data, where there is no recipe of the audited model; kept like any trained one.
 
+    They read the texts with their personal data masked: nobody asked for a model that holds these in its vocabulary.
+
     Parameters
     ----------
     examples : Examples
@@ -172,7 +175,8 @@ def stand_ins(
     epochs = max(STAND_IN.epochs, math.ceil(STAND_IN_TEXTS / len(examples)))
     settings = (STAND_IN.model_copy(update={"seed": seed, "epochs": epochs}) for seed in STAND_IN_SEEDS)
     recipes = (Recipe(SMALL_BERT, None, None, True, each, max_length, device) for each in settings)
-    return train_all([Job(recipe, examples) for recipe in recipes], cache, meter, progress, "stand-ins", cluster)
+    masked = replace(examples, texts=tuple(map(redact, examples.texts)))
+    return train_all([Job(recipe, masked) for recipe in recipes], cache, meter, progress, "stand-ins", cluster)
 
 
 class LinearModel:
