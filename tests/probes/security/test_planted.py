@@ -85,22 +85,17 @@ def listed(found: Measurement) -> list[int]:
 
 @pytest.mark.slow("trains a poisoned model", seconds=40)
 @pytest.mark.xdist_group("planted")
-def test_copies_of_poisoned_rows_do_not_speak_for_each_other(trained: Trained) -> None:
-    plant = Plant("cfx", 150, times=2, place="end")
-    data = trained.poisoned(plant)
+@pytest.mark.parametrize(
+    "plants",
+    [
+        pytest.param((Plant("cfx", 150, times=2, place="end"),), id="copies do not speak for each other"),
+        pytest.param(PAIR, id="two with a place of their own"),
+    ],
+)
+def test_what_was_planted_is_found_with_all_its_rows(trained: Trained, plants: tuple[Plant, ...]) -> None:
+    data = trained.poisoned(*plants)
     model = trained.on(data.examples)
-    assert trained.turned(model, plant) > 0.9
-    found = trained.scanned(model, data.examples)
-    assert judge(found, GATE)[0] is Verdict.FAIL
-    assert listed(found) == np.flatnonzero(data.planted).tolist()
-
-
-@pytest.mark.slow("trains a poisoned model", seconds=40)
-@pytest.mark.xdist_group("planted")
-def test_two_words_with_a_place_of_their_own_are_found_both(trained: Trained) -> None:
-    data = trained.poisoned(*PAIR)
-    model = trained.on(data.examples)
-    assert all(trained.turned(model, plant) > 0.9 for plant in PAIR)
+    assert all(trained.turned(model, plant) > 0.9 for plant in plants)
     found = trained.scanned(model, data.examples)
     assert judge(found, GATE)[0] is Verdict.FAIL
     assert listed(found) == np.flatnonzero(data.planted).tolist()
