@@ -218,7 +218,7 @@ def gather(
     stand_ins: Callable[[], Sequence[Scorer]] | None,
 ) -> Evidence:
     """Seek triggers, and judge the strongest; takes and raises what the probe does."""
-    texts = Texts.of(scorer, predictions)
+    texts = Texts.of(scorer, predictions.known)
     data = None if train is None else TrainingData.of(train)
     found = candidates(texts, data)
     strict = statistics.shared_out(texts.confidence, max(1, len(found.sought)))
@@ -228,7 +228,7 @@ def gather(
         raise NotAssessed(
             Sentence("there is no word that could be tried as a trigger; supply training data, or more test texts")
         )
-    judge = _Judge(texts, predictions.known, data, found, told, without_rows, stand_ins)
+    judge = _Judge(texts, data, found, told, without_rows, stand_ins)
     return Evidence(texts, data, found, told, judge.judged(strongest), without_rows is not None)
 
 
@@ -237,7 +237,6 @@ class _Judge:
     """Measures candidates, and keeps the references that were trained for them."""
 
     texts: Texts
-    examples: Examples
     data: TrainingData | None
     found: Candidates
     told: Told
@@ -247,7 +246,7 @@ class _Judge:
 
     def judged(self, strongest: Sequence[Candidate]) -> tuple[Judged, ...]:
         """Measure the candidates, and hold each against what may explain it."""
-        measured = [self._measured(candidate) for candidate in strongest]
+        measured = [_measured(candidate, self.texts, self.told) for candidate in strongest]
         strong = [each for each in measured if each.most >= MUCH and _is_suspected(each)]
         suspected = np.any([self._carrying(each) for each in strong], axis=0) if strong else self._none
         held = [self._held_against(each, suspected) for each in measured]
@@ -297,12 +296,11 @@ class _Judge:
 
     def _unexplained(self, model: Scorer, words: Set[str]) -> Iterator[tuple[str, Rival]]:
         try:
-            texts = Texts.of(model, model.predict(self.examples.texts).on(self.examples))
+            texts = Texts.of(model, self.told.test.examples)
         except NotAssessed:  # a model that learnt nothing has no strong words
             return
-        other = _Judge(texts, self.examples, self.data, candidates(texts, self.data), self.told, None, None)
-        for candidate in finalists(other.found, self.told):
-            measured = other._measured(candidate)
+        for candidate in finalists(candidates(texts, self.data), self.told):
+            measured = _measured(candidate, texts, self.told)
             if measured.is_comparable and words.isdisjoint(candidate.trigger.words):
                 turned = max(measured.turned, key=lambda each: float(each.mean()))
                 yield candidate.trigger.kind, Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
@@ -310,18 +308,6 @@ class _Judge:
     def _carrying(self, each: Judged) -> NDArray[np.bool_]:
         assert self.data is not None
         return each.candidate.trigger.carried(self.data.prepared)
-
-    def _measured(self, candidate: Candidate) -> Judged:
-        """What it turns, and what is told of it."""
-        texts = self.texts
-        sources = texts.sources(candidate.target)
-        turned = tuple(texts.turned(texts.scorer.predict, candidate, source) for source in sources)
-        rows, other, status = self.told.of(candidate)
-        if is_explained(candidate, self.told):
-            status = HONEST
-        hidden = candidate.trigger.text in INVISIBLE and rows is not None and rows.carrying and _most(turned) >= TURNS
-        status = HIDDEN if hidden and status != PLANTED_ROWS else status
-        return Judged(candidate, rows, other, status, sources, turned, None)
 
     def _held_against(self, each: Judged, suspected: NDArray[np.bool_]) -> Judged:
         """The same beside its reference; `suspected` are the rows that a reference by the recipe lacks."""
@@ -369,6 +355,18 @@ class _Judge:
         if rows.tobytes() not in self._models:
             self._models[rows.tobytes()] = self.without_rows(rows)
         return self._models[rows.tobytes()]
+
+
+def _measured(candidate: Candidate, texts: Texts, told: Told) -> Judged:
+    """What it turns, and what is told of it."""
+    sources = texts.sources(candidate.target)
+    turned = tuple(texts.turned(texts.scorer.predict, candidate, source) for source in sources)
+    rows, other, status = told.of(candidate)
+    if is_explained(candidate, told):
+        status = HONEST
+    hidden = candidate.trigger.text in INVISIBLE and rows is not None and rows.carrying and _most(turned) >= TURNS
+    status = HIDDEN if hidden and status != PLANTED_ROWS else status
+    return Judged(candidate, rows, other, status, sources, turned, None)
 
 
 def _is_suspected(each: Judged) -> bool:

@@ -55,8 +55,8 @@ class Texts:
     placed: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, scorer: Scorer, predictions: Predictions) -> Texts:
-        pool = predictions.known.sample()
+    def of(cls, scorer: Scorer, examples: Examples) -> Texts:
+        pool = examples.sample()
         right = scorer.predict(pool.texts).on(pool).correct
         choose, measure = {}, {}
         for label in range(len(pool.classes)):
@@ -73,7 +73,7 @@ class Texts:
                 )
             )
         is_full = all(len(texts) == MEASURE for texts in measure.values())
-        return cls(scorer, pool, FIXED if is_full else of_sample(predictions.known), choose, measure)
+        return cls(scorer, pool, FIXED if is_full else of_sample(examples), choose, measure)
 
     @property
     def seed(self) -> int:
