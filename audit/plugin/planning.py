@@ -71,7 +71,8 @@ def _open(session: pytest.Session) -> None:
     """Begin an audit with what was planned for it, if anything was."""
     run = session.config.stash[STATE]
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
-    if not run.active or run.session is None or run.overridden or reporter is None:
+    # What a worker writes nobody sees.
+    if not run.active or run.session is None or run.overridden or reporter is None or run.is_worker:
         return
     from audit.run.plan import kept
 
