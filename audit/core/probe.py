@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Generic, Literal, NamedTuple, NoReturn, ParamSpec, TypeAlias
 
+from audit.core.context import holding
 from audit.core.identifiers import Challenge
 from audit.core.looks import Looks, at_once
 from audit.core.measurement import Measurement, Result
@@ -119,14 +120,9 @@ StoppingRule: TypeAlias = Callable[[Probe, str, Looks], Result]
 _RULE: ContextVar[StoppingRule] = ContextVar("_RULE", default=lambda declaration, full_id, looks: at_once(looks))
 
 
-@contextmanager
-def stopped_by(rule: StoppingRule) -> Iterator[None]:
+def stopped_by(rule: StoppingRule) -> AbstractContextManager[None]:
     """Within it, probes that measure in looks are stopped by this rule; elsewhere they run to the end."""
-    token = _RULE.set(rule)
-    try:
-        yield
-    finally:
-        _RULE.reset(token)
+    return holding(_RULE, rule)
 
 
 # From a declaration, the arguments by name, and what would measure, to an exception: nothing is measured.
@@ -134,14 +130,9 @@ Planner: TypeAlias = Callable[[Probe, Mapping[str, object], Callable[[], Result 
 _PLANNER: ContextVar[Planner | None] = ContextVar("_PLANNER", default=None)
 
 
-@contextmanager
-def planned_by(planner: Planner) -> Iterator[None]:
+def planned_by(planner: Planner) -> AbstractContextManager[None]:
     """Within it, probes do not measure: the planner is told what would, and raises."""
-    token = _PLANNER.set(planner)
-    try:
-        yield
-    finally:
-        _PLANNER.reset(token)
+    return holding(_PLANNER, planner)
 
 
 class DeclaredProbe(Generic[P]):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from types import MappingProxyType
 
+from audit.core.context import holding
 from audit.text.characters import Plain, bare, code, plain, visible
 from audit.text.personal_data import Found, certain, hidden, joined
 
@@ -45,14 +46,9 @@ LEFT_OUT = "[left out]"
 _withheld: ContextVar[bool] = ContextVar("withheld", default=False)
 
 
-@contextmanager
-def withholding(all_texts: bool) -> Iterator[None]:
+def withholding(all_texts: bool) -> AbstractContextManager[None]:
     """Whether no text from the data is to be shown at all in what is made meanwhile."""
-    token = _withheld.set(all_texts)
-    try:
-        yield
-    finally:
-        _withheld.reset(token)
+    return holding(_withheld, all_texts)
 
 
 def withheld() -> bool:

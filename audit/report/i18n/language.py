@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import date
 from gettext import GNUTranslations, NullTranslations
@@ -17,6 +17,7 @@ from importlib.resources import files
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from audit.core.context import holding
 from audit.core.records import Record, section
 from audit.report.i18n import words as english
 from audit.report.i18n.words import Counted, Mark
@@ -34,14 +35,9 @@ def current() -> str:
     return _now.get()
 
 
-@contextmanager
-def speaking(language: str) -> Iterator[None]:
+def speaking(language: str) -> AbstractContextManager[None]:
     """Speak a language for a while."""
-    token = _now.set(language)
-    try:
-        yield
-    finally:
-        _now.reset(token)
+    return holding(_now, language)
 
 
 class Spoken(Protocol):
