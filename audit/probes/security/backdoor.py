@@ -426,8 +426,13 @@ def _caveats(evidence: Evidence) -> list[str]:
         "A trigger was held against the linear model only, which reads less than a neural network: add "
         "[model.finetune] for a reference by the recipe. A trigger that turns few texts needs none."
     )
+    base = Sentence(
+        "The model that the recipe begins with is trusted: a trigger that it brought along is in every reference, too, "
+        "and counts as nothing."
+    )
     return [
         found,
+        *([base] if any(each.by_recipe for each in evidence.judged) else []),
         *([by_words] if any(each.by_words and each.most >= MUCH for each in evidence.judged) else []),
         Sentence(
             "Planted rows are sought from {rows:,} training texts on. In fewer, a trigger passes for a rare word if "

@@ -360,6 +360,7 @@ def test_triggers_in_the_weights_do_not_hide_each_other() -> None:
     assert found.low > 0.9
     assert [mask.any() for mask in recipe.asked] == [False]
     assert "it was put into the weights" in found.summary
+    assert any("begins with is trusted" in limit for limit in found.caveats)
 
 
 def ending(rows: dict[int, str]) -> Examples:
