@@ -28,11 +28,14 @@ class Stop:
     reason : str
         A clause.
     examples, of : int
+    unreached : bool
+        Whether the audit's budget ended, and with more of it the probe would have gone on.
     """
 
     reason: str
     examples: int
     of: int
+    unreached: bool = False
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ class FindingRecord(IntervalRecord):
     stopped: NotRequired[StoppedRecord]
     clusters: NotRequired[int]
     design_effect: NotRequired[float]
+    unreached: NotRequired[bool]
     alarm: NotRequired[bool]
     accepted: NotRequired[WaiverRecord | None]
     about: NotRequired[Text]

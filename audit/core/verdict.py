@@ -76,7 +76,7 @@ class Finding:
 
     ``waiver`` holds ``reason``, ``owner``, ``expires`` (ISO date) and ``valid`` where the policy has one for a gate
     that does not hold; the verdict is the same with it and without. ``tolerated`` is whether the policy lets an
-    inconclusive gate pass.
+    inconclusive gate pass, ``unreached`` whether the audit's budget ended before more was known.
     """
 
     id: str
@@ -88,6 +88,7 @@ class Finding:
     gate: Gate | None = None
     waiver: WaiverRecord | None = None
     tolerated: bool = False
+    unreached: bool = False
 
     def __str__(self) -> str:
         m, gate = self.measurement, self.gate
@@ -116,6 +117,11 @@ def blocks(finding: FindingRecord) -> bool:
     return verdict in (Verdict.FAIL, Verdict.NOT_ASSESSED) or (
         verdict == Verdict.INCONCLUSIVE and not finding.get("tolerated")
     )
+
+
+def is_left_open(finding: FindingRecord) -> bool:
+    """Whether the audit's budget ended before the gate of a finding, as it is recorded, was settled."""
+    return bool(finding.get("unreached") and finding["gate"] is not None and not is_waived(finding))
 
 
 def complaint(finding: FindingRecord) -> str:

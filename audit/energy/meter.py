@@ -14,6 +14,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from typing import Protocol, cast
 
+from audit.core.budget import waiting
 from audit.core.cache import Cache, Entry, timestamp
 from audit.core.figures import AMOUNTS, Figures, Grid, Stated, scaled
 from audit.energy.tracker import Tracker, national_grids
@@ -429,11 +430,12 @@ def expected_blocks(models: int, rate: float, texts: int) -> tuple[int, float]:
 
 def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> _Turns:
     chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+    positions, seconds = [0] * len(runners), BLOCK_S if len(runners) == 1 else TURN_S
+    waiting(IDLE_S + BLOCKS * len(runners) * seconds)
     for runner in runners:
         runner.forward(chunks[0], show=False)
     with meter.phase("measure inference") as idle:
         time.sleep(IDLE_S)
-    positions, seconds = [0] * len(runners), BLOCK_S if len(runners) == 1 else TURN_S
     blocks: list[list[Block]] = [[] for _ in runners]
     for turn in range(BLOCKS * len(runners)):
         i = turn % len(runners)

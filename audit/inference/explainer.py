@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.core import evidence
+from audit.core.budget import waiting
 from audit.core.cache import Cache, Entry
 from audit.core.progress import Progress
 from audit.data.examples import fingerprint
@@ -151,6 +152,7 @@ class Explainer:
         }  # fmt: skip
 
         def measure() -> _Attributions:
+            waiting(0)
             network = (
                 self.model.network if shuffled is None else feature_attributions.shuffled(self.model.network, shuffled)
             )
@@ -206,6 +208,7 @@ class Explainer:
             digest.update(hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).digest())
 
         def scored() -> NDArray[np.float32]:
+            waiting(0)
             with self._meter.phase("gradients"):
                 mean = self._mean_margins(texts, labels, beside, positions)  # (classes, classes, width)
                 embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()

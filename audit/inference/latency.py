@@ -15,6 +15,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from audit.core.budget import waiting
 from audit.core.cache import Cache, Entry
 from audit.core.errors import NotFiniteError
 from audit.core.sentences import Sentence
@@ -155,6 +156,7 @@ def _measure(
     hostile: Sequence[Request],
     meter: Meter,
 ) -> Latencies:
+    waiting(0)
     now = CLOCKS[clock]
     rng = random.Random(0)
     usual: list[float] = []

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.core import evidence
+from audit.core.budget import asking
 from audit.core.cache import Cache
 from audit.core.progress import Bar, Progress
 from audit.inference import keys
@@ -223,7 +224,7 @@ class Scorer:
             missing, before = [key for key in part if key not in row_of], answers.computed
             bar.advance(len(part) - len(missing))
             if missing:
-                with self._meter.phase("score"):
+                with asking(len(missing)), self._meter.phase("score"):
                     row_of |= answers.add(missing, self.runner.encodings([text_of[key] for key in missing]), compute)
                 bar.advance(len(missing) - (answers.computed - before))
         bar.advance(len(window) - len(distinct))

@@ -25,10 +25,14 @@ class Unanswered(Exception):  # noqa: N818 - nothing went wrong
 
 @dataclass
 class Passes:
-    """How many forward passes, and the tokens of their texts without padding."""
+    """How many forward passes, the tokens of their texts without padding, and how many are of texts asked otherwise.
+
+    `again` are those of texts that everybody asks for, and of texts that are asked about more than once.
+    """
 
     number: float = 0
     tokens: float = 0
+    again: float = 0
 
 
 class Tally(Scorer):
@@ -93,8 +97,10 @@ class Tally(Scorer):
             encodings = self.local.encode(new)
             self._encoded |= zip(new, zip(encodings.digests, encodings.lengths.tolist(), strict=True), strict=True)
         asked = dict(self._encoded[text] for text in texts)
+        known = {self._encoded[text][0] for text in texts if text in self._truth}
         for passes, counted in ((self.most, self._most), (self.usual, self._usual))[: 1 + self.is_usual]:
             fresh = asked.keys() - counted[what]
             counted[what] |= fresh
             passes.number += len(fresh)
             passes.tokens += sum(asked[digest] for digest in fresh)
+            passes.again += len(fresh & known)

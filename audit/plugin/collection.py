@@ -16,6 +16,7 @@ import pytest
 from audit.core.errors import AuditError
 from audit.core.identifiers import CHALLENGES
 from audit.core.probe import DeclaredProbe
+from audit.plugin.budget import put_in_order
 from audit.plugin.findings import declared_ids
 from audit.plugin.overrides import concerns_audit, has_fixtures, is_ours, misplaced, overridden
 from audit.plugin.state import STATE, Run, extra_probes
@@ -116,6 +117,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.collectonly or not any(map(concerns_audit, items)):
         return
     _leave_out_ungated(run, items)
+    put_in_order(run, items)
     concerned = [item for item in items if concerns_audit(item)]
     if not concerned and run.problem is None:
         return

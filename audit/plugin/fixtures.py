@@ -122,7 +122,8 @@ def scorer(audit_session: Session, model: Model) -> Scorer:
 @pytest.fixture(scope="session")
 def predictions(audit_session: Session, scorer: Scorer, test_data: Examples) -> Predictions:
     """What the model says of the test data."""
-    answers = scorer.predict(test_data.texts).on(test_data)
+    with audit_session.spending_for_all():
+        answers = scorer.predict(test_data.texts).on(test_data)
     audit_session.output.keep_predictions(answers)
     return answers
 

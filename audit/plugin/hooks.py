@@ -45,6 +45,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="print what each test would take in forward passes, trainings, time and electricity, and run none",
     )
     group.addoption(
+        "--audit-budget",
+        metavar="BUDGET",
+        help="what the audit may take once the model is ready: 90s, 15m, 2h, or a number of distinct texts; "
+        "default as [audit] budget says, else whatever it takes",
+    )
+    group.addoption(
         "--audit-gated-only", action="store_true", help="leave out what no gate asks for; default as [audit] gated_only"
     )
     group.addoption(

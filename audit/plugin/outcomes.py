@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from audit.core.budget import BudgetEnded
 from audit.core.errors import AuditError, NotAssessed
 from audit.core.probe import stopped_by
 from audit.core.records import interval
 from audit.core.sentences import Sentence
 from audit.core.verdict import Gate, blocks, complaint, is_waived
+from audit.plugin.budget import allotted
 from audit.plugin.findings import FINDINGS, challenge, declared_ids, keep_finding, missing_ids
 from audit.plugin.fixtures import Failed, InconclusiveWarning
 from audit.plugin.overrides import concerns_audit
@@ -38,7 +40,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     from audit.text.redaction import withholding
 
     withheld, rule = run.session.policy.report.evidence == "none", run.session.stopping
-    with withholding(withheld), watched(run, item), stopped_by(rule):
+    with withholding(withheld), watched(run, item), stopped_by(rule), allotted(run, item):
         return (yield)
 
 
@@ -72,6 +74,8 @@ def pytest_runtest_makereport(
         report.longrepr = str(error)
     if isinstance(error, NotAssessed):
         _not_assessed(item, run.session, report, error.reason, arises=error.arises)
+    elif isinstance(error, BudgetEnded):
+        _not_assessed(item, run.session, report, error.reason, unreached=True)
     elif isinstance(error, pytest.xfail.Exception) or (report.skipped and not hasattr(report, "wasxfail")):
         _not_assessed(item, run.session, report, _skip_reason(report), said_by_pytest=True)
     elif error is not None and not isinstance(error, KeyboardInterrupt) and report.when != "teardown":
@@ -103,12 +107,13 @@ def _not_assessed(
     *,
     said_by_pytest: bool = False,
     arises: bool = True,
+    unreached: bool = False,
 ) -> None:
     from audit.text.redaction import masked
 
     waived = []
     for name in missing_ids(item):
-        decision = session.decisions.not_assessed(name, reason, challenge(item), arises=arises)
+        decision = session.decisions.not_assessed(name, reason, challenge(item), arises=arises, unreached=unreached)
         keep_finding(item, decision)
         if decision.is_waived:
             waived.append(decision.message)

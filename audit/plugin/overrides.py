@@ -113,6 +113,8 @@ def pytest_fixture_setup(
     if not run.active or name not in REPLACEABLE:
         return value
     run.replaced[name] = None if _is_own(fixturedef) else fixturedef
+    if run.session is not None and run.session.budget is not None:
+        run.session.budget.start()
     if name == "model":
         run.model = value
     else:

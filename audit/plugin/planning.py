@@ -10,9 +10,10 @@ import pytest
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.probe import planned_by
+from audit.plugin.budget import is_gated
 from audit.plugin.findings import declared_ids
 from audit.plugin.overrides import concerns_audit
-from audit.plugin.state import STATE, extra_declarations
+from audit.plugin.state import STATE, Run, extra_declarations
 from audit.probes.catalogue import ids
 
 if TYPE_CHECKING:
@@ -42,7 +43,13 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if config.option.collectonly:
         return None
     if not config.option.audit_plan:
-        _open(session)
+        try:
+            _open(session)
+        except AuditError as error:
+            run.problem = str(error)
+            if run.is_worker:
+                run.workeroutput["audit_problem"] = run.problem
+            return True
         return None
     if run.session is None:
         return True
@@ -70,17 +77,59 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 def _open(session: pytest.Session) -> None:
     """Begin an audit with what was planned for it, if anything was."""
     run = session.config.stash[STATE]
+    if not run.active or run.session is None:
+        return
+    items = [item for item in session.items if concerns_audit(item)]
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    told = _share_out(run, items)
     # What a worker writes nobody sees.
-    if not run.active or run.session is None or run.overridden or reporter is None or run.is_worker:
+    if reporter is None or run.is_worker:
         return
     from audit.run.plan import kept
 
-    if cost := kept(run.session, [item.nodeid for item in session.items if concerns_audit(item)]):
+    if not run.overridden and (cost := kept(run.session, [item.nodeid for item in items])):
         reporter.write_line(f"As planned: {in_words(cost)}, less what the cache holds.")
+    if told:
+        reporter.write_line(told)
 
 
-def _tests(items: Sequence[pytest.Item]) -> Iterator[Test]:
+def _share_out(run: Run, items: Sequence[pytest.Item]) -> str:
+    """Share a budget of texts out among the tests, and say so; other budgets need no plan."""
+    from audit.run.budget import Counted, Share
+    from audit.run.plan import PlannedSession, needs, texts_of_training
+
+    session = run.session
+    assert session is not None
+    budget = session.budget
+    if not isinstance(budget, Counted):
+        return ""
+    if run.overridden:
+        names = " and ".join(f"`{name}`" for name in run.overridden)
+        raise AuditError(
+            f"the repository's own conftest.py replaces the fixture {names}, and what its tests ask is not known "
+            "beforehand, so that a budget of texts cannot be shared out; give --audit-budget a time, such as 15m."
+        )
+    planned, gated = PlannedSession.beside(session), {item.nodeid: is_gated(session.policy, item) for item in items}
+    run.session, run.active = planned, False
+    try:
+        with planned_by(planned.foresee):
+            asked = list(needs(planned, _tests(items, by_id=True), gated.__getitem__))
+    finally:
+        run.session, run.active = session, True
+        planned.clear()
+        for item in items:
+            if isinstance(item, pytest.Function):
+                item._initrequest()  # its fixtures were those of the plan
+    budget.share_out(asked, texts_of_training(session))
+    shares = [budget.shares.get(item.nodeid, Share()) for item in items]
+    whole, none = sum(share.examples == 1 for share in shares), sum(share.examples == 0 for share in shares)
+    return (
+        f"A budget of {budget.texts:,} texts beyond the test texts: {whole} of {len(items)} tests may ask about all "
+        f"their examples, {len(items) - whole - none} about some, {none} cannot begin."
+    )
+
+
+def _tests(items: Sequence[pytest.Item], *, by_id: bool = False) -> Iterator[Test]:
     from audit.run.plan import Planned
 
     for i, item in enumerate(items):
@@ -97,7 +146,7 @@ def _tests(items: Sequence[pytest.Item]) -> Iterator[Test]:
             finally:
                 item.ihook.pytest_runtest_teardown(item=item, nextitem=following)
 
-        yield item.name, declared, test
+        yield item.nodeid if by_id else item.name, declared, test
 
 
 def _table(rows: Sequence[tuple[str, Cost]]) -> Iterator[str]:

@@ -139,6 +139,7 @@ class Run:
                 device=option.audit_device,
                 cache=self._cache_folder(),
                 gated_only=option.audit_gated_only,
+                budget=option.audit_budget,
                 command=shlex.join(["pytest", *map(str, self.arguments())]),
                 processes=self.workerinput["workercount"] if self.is_worker else 1,
                 audit=self.workerinput["audit"] if self.is_worker else self.audit,

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from audit.core.budget import Limit
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.probe import Probe
@@ -164,6 +165,9 @@ class AuditPolicy(_Section):
         None, description="whether an incomplete audit ends with exit status 1; absent: where CI=true"
     )
     gated_only: bool = Field(False, description="whether what no gate asks for is left out")
+    budget: str | None = Field(
+        None, description="what the audit may take once the model is ready: 90s, 15m, 2h, or a number of distinct texts"
+    )
     min_group_size: int = Field(30, ge=1)
     seed: int = Field(
         0, ge=0, description="of test_share, canaries, folds and resampling; no text, edit or case is drawn by it"
@@ -176,6 +180,20 @@ class AuditPolicy(_Section):
     engine: Literal["local", "ray"] = "local"
     address: str | None = Field(None, description="of a Ray cluster, or auto; absent: one on this machine, made for it")
     workers: int = Field(0, ge=0, description="of the Ray cluster; 0: one for each processor or graphics card")
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _is_a_budget(cls, budget: object) -> object:
+        if isinstance(budget, int) and not isinstance(budget, bool):
+            budget = str(budget)
+        if budget == "":
+            return None
+        if isinstance(budget, str):
+            try:
+                Limit.parse(budget)
+            except AuditError as error:
+                raise ValueError(str(error)) from None
+        return budget
 
     @field_validator("country")
     @classmethod
@@ -372,6 +390,20 @@ class Policy(_Section):
     def for_gates_only(self) -> Policy:
         """The same policy, leaving out what no gate asks for."""
         return self.model_copy(update={"audit": self.audit.model_copy(update={"gated_only": True})})
+
+    def within(self, budget: str) -> Policy:
+        """The same policy with the budget of the command line.
+
+        Raises
+        ------
+        AuditError
+            If it is none.
+        """
+        try:
+            Limit.parse(budget)
+        except AuditError as error:
+            raise AuditError(f"--audit-budget: {error}; it is '{printable(budget)}'.") from None
+        return self.model_copy(update={"audit": self.audit.model_copy(update={"budget": budget})})
 
     def gates_base(self, gate_id: str) -> bool:
         """Whether the policy itself gates an id without bracket."""

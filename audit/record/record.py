@@ -28,7 +28,7 @@ from audit.core.identifiers import base_id
 from audit.core.measurement import Measurement
 from audit.core.records import FindingRecord, GateRecord, ModelRecord, Record, SealRecord, SplitRecord
 from audit.core.sentences import to_json
-from audit.core.verdict import WORST_FIRST, Finding, Gate, Verdict, blocks
+from audit.core.verdict import WORST_FIRST, Finding, Gate, Verdict, blocks, is_left_open
 from audit.energy.meter import add, charged
 from audit.record import declarations, former, since
 from audit.record.schema import NAME as SCHEMA
@@ -130,6 +130,8 @@ def as_dict(finding: Finding) -> FindingRecord:
         value["design_effect"] = m.design_effect
     if finding.verdict is Verdict.INCONCLUSIVE:
         value["tolerated"] = finding.tolerated
+    if finding.unreached:
+        value["unreached"] = True
     return _plain(value)
 
 
@@ -208,7 +210,7 @@ def build(
     first = facts[0]
     have = {finding["id"] for finding in findings}
     not_run = [full_id for full_id in dict.fromkeys((*first["gated"], *first["always_gated"])) if full_id not in have]
-    complete = not not_run and not interrupted
+    complete = not (not_run or interrupted or any(map(is_left_open, findings)))
     # The gates that no policy has to set decide nothing by themselves.
     holds = "pass" if complete and first["gated"] else "incomplete"
     baseline = first.get("baseline")

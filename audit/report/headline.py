@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from audit.core.records import Record
-from audit.core.verdict import is_waived, verdict_of
+from audit.core.verdict import is_left_open, is_waived, verdict_of
 from audit.report.i18n.language import counted, words
 
 
@@ -42,6 +42,8 @@ def said(record: Record) -> str:
         parts.append(counted(words.LEFT_OUT, len(record["not_run"])))
     if record.get("interrupted"):
         parts.append(words.ENDED_EARLY)
+    if any(map(is_left_open, findings)):
+        parts.append(words.BUDGET_ENDED)
     unexceeded = counts["not_exceeded"]
     aside = counted(words.ARE_WAIVED, waived) if waived else ""
     if verdict == "pass":

@@ -91,9 +91,16 @@ class Decisions:
         ValueError
             If the measurement is of a form that no record can hold.
         """
-        full_id = measurement.id
+        full_id, stopped = measurement.id, measurement.stopped
         gate = self.policy.gate(full_id)
+        if is_unreached := stopped is not None and stopped.unreached:
+            measurement = replace(measurement, ceiling="")  # there are more examples
         verdict, reason = judge(measurement, gate)
+        if stopped is not None and is_unreached:
+            ended = Sentence(
+                "the budget ended after {examples:,} of {of:,} examples", examples=stopped.examples, of=stopped.of
+            )
+            reason = joined([ended, reason], "; ")
         look, planned = self._look(full_id), self.policy.audit.looks
         if gate is not None and max(look, planned) > 1:
             measurement = replace(measurement, look=look)
@@ -105,13 +112,32 @@ class Decisions:
             turned = Sentence("it passed in the former audit, and no gate that passed may turn")
             reason = joined([reason, turned], "; ")
         finding = self._finding(full_id, challenge, verdict, reason, measurement)
-        decision = Decision(replace(finding, tolerated=tolerated))
+        is_unreached &= verdict in (Verdict.INCONCLUSIVE, Verdict.REPORTED)
+        decision = Decision(replace(finding, tolerated=tolerated, unreached=is_unreached))
         check(decision.recorded)
         return decision
 
-    def not_assessed(self, full_id: str, reason: str, challenge: str | None = None, *, arises: bool = True) -> Decision:
-        """An id that could not be measured, and why; ``arises`` is whether the policy has this bracket of it at all."""
-        finding = self._finding(full_id, challenge, Verdict.NOT_ASSESSED, reason)
+    def not_assessed(
+        self,
+        full_id: str,
+        reason: str,
+        challenge: str | None = None,
+        *,
+        arises: bool = True,
+        unreached: bool = False,
+    ) -> Decision:
+        """An id that could not be measured, and why.
+
+        Parameters
+        ----------
+        full_id, reason, challenge
+            As for :meth:`judge`.
+        arises : bool
+            Whether the policy has this bracket of it at all.
+        unreached : bool
+            Whether the audit's budget ended before.
+        """
+        finding = replace(self._finding(full_id, challenge, Verdict.NOT_ASSESSED, reason), unreached=unreached)
         # A gate on the general id stands for all brackets that arise; one that the audit sets by itself for none.
         if not self.policy.gates_base(full_id) and not (arises and self.policy.gates_base(base_id(full_id))):
             finding = replace(finding, gate=None, waiver=None)

@@ -19,5 +19,6 @@ class Options:
     cache: Path = field(default_factory=Path)
     command: str = ""
     gated_only: bool = False
+    budget: str | None = None
     processes: int = 1
     audit: str = ""

@@ -35,6 +35,7 @@ from audit.models.model import FineTuning, Model
 from audit.policy.policy import Policy
 from audit.probes.catalogue import ids
 from audit.probes.privacy.membership import Twins
+from audit.run.budget import Need
 from audit.run.decisions import Decisions
 from audit.run.inputs import Inputs
 from audit.run.ledger import Ledger
@@ -46,7 +47,16 @@ from audit.run.session import Session
 from audit.run.stopping import COSTLY
 from audit.text.hostile import hostile_requests
 from audit.training.canaries import CanaryTwin
-from audit.training.finetune import Job, Recipe, folder_of, save_untrained, seconds_per_example, steps_for
+from audit.training.finetune import (
+    Job,
+    Recipe,
+    expected_seconds,
+    folder_of,
+    save_untrained,
+    seconds_per_example,
+    steps_for,
+)
+from audit.training.reference_models import STAND_IN, STAND_IN_TEXTS
 
 # Seconds that the model is timed, and texts that it begins with.
 CALIBRATION_S, CALIBRATION_TEXTS = 1.5, 16
@@ -129,6 +139,13 @@ class PlannedModels(Models):
         return self._usual.number + sum(tally.usual.number for tally in self._tallies)
 
     @property
+    def texts(self) -> tuple[float, float]:
+        """Distinct texts that were booked so far, test texts apart: as a rule, and at most."""
+        usual = [self._usual, *(tally.usual for tally in self._tallies)]
+        most = [self._most, *(tally.most for tally in self._tallies)]
+        return sum(each.number - each.again for each in usual), sum(each.number - each.again for each in most)
+
+    @property
     def cost(self) -> Cost:
         """All that was booked so far."""
         tokens = self._usual.tokens + sum(tally.usual.tokens for tally in self._tallies)
@@ -142,12 +159,16 @@ class PlannedModels(Models):
             kwh=seconds and seconds * self._pace.kilowatts / 3600,
         )
 
-    def book(self, usual: float, most: float, tokens: float | None = None) -> None:
-        """Forward passes, as a rule and at most; of so many tokens each, by default as many as test texts have."""
+    def book(self, usual: float, most: float, tokens: float | None = None, again: float = 0) -> None:
+        """Forward passes, as a rule and at most; of so many tokens each, by default as many as test texts have.
+
+        Of texts that were asked about before are `again` of them.
+        """
         tokens = self._tokens if tokens is None else tokens
         for passes, number in ((self._usual, usual), (self._most, most)):
             passes.number += number
             passes.tokens += number * tokens
+            passes.again += again
 
     def train(
         self, jobs: Sequence[Job], phase: str, keep: Callable[[int, Callable[[Path], None], FineTuning], None]
@@ -183,7 +204,7 @@ class PlannedModels(Models):
         """Measuring the energy of so many models in turn."""
         rate = 1 / (self._tokens * self._pace.token_s)
         texts, idle_s = energy.expected_blocks(models, rate, len(self.inputs.test_data))
-        self.book(texts, texts)
+        self.book(texts, texts, again=texts)
         self._waiting_s += idle_s
 
     # ---- how long it takes
@@ -221,12 +242,10 @@ class PlannedModels(Models):
         return _Pace(taken, 3600 * phase.kwh / phase.seconds if phase.seconds else 0.0)
 
     def _training_s(self, job: Job) -> float:
-        settings = job.recipe.settings
-        rows = round(len(job.examples) * (1 - settings.validation))
-        key = job.recipe.source, job.recipe.base, settings.train
+        key = job.recipe.source, job.recipe.base, job.recipe.settings.train
         if key not in self._example_s:
             self._example_s[key] = seconds_per_example(job.recipe, job.examples)
-        return self._example_s[key] * settings.batch_size * steps_for(settings, rows)
+        return expected_seconds(job, self._example_s[key])
 
     # ---- the models
 
@@ -340,6 +359,19 @@ class PlannedSession(Session):
         # The plan needs no record: a former one is neither read nor replaced.
         super().__init__(replace(options, baseline=None), declared, progress)
         self._temporary = Temporary()
+        self.usual_share = 1.0
+
+    @classmethod
+    def beside(cls, session: Session) -> PlannedSession:
+        """The plan of an audit that has started and asked nothing yet; it has its inputs and resources."""
+        planned = cls(session.options, session.declared, session.progress)
+        planned.overridden = session.overridden
+        vars(planned).update(policy=session.policy, inputs=session.inputs, resources=session.resources)
+        return planned
+
+    def clear(self) -> None:
+        """Leave nothing behind; what belongs to an audit stays as it is."""
+        self._temporary.cleanup()
 
     @cached_property
     def output(self) -> Output:
@@ -388,7 +420,7 @@ class PlannedSession(Session):
     def close(self) -> None:
         """As that of an audit; nothing is left."""
         super().close()
-        self._temporary.cleanup()
+        self.clear()
 
     def _count(
         self, declaration: Probe, arguments: Mapping[str, object], measure: Callable[[], Result | Looks]
@@ -411,11 +443,14 @@ class PlannedSession(Session):
         if look is None:
             asked = models.passes - before
             models.book((usual - 1) * asked, (most - 1) * asked)
-        elif declaration.passes > COSTLY:
-            models.book(usual * self.stopping.usual(declaration, look.total), most * look.total)
+            return
+        enough = self.stopping.usual(declaration, look.total)
+        self.usual_share = enough / look.total
+        if declaration.passes > COSTLY:
+            models.book(usual * enough, most * look.total)
         else:
             assert isinstance(measured, Generator)
-            models.drive(measured, (self.stopping.usual(declaration, look.total), look.total))
+            models.drive(measured, (enough, look.total))
 
 
 Test: TypeAlias = tuple[str, Sequence[Probe], Callable[[], object]]
@@ -436,22 +471,79 @@ def plan(session: PlannedSession, tests: Iterable[Test]) -> Iterator[tuple[str, 
         If the model, or what else the audit was given, cannot be used.
     """
     for name, declared, test in tests:
-        before, unforeseen, at_most = session.models.cost, 0, sum(each.trainings for each in declared)
-        try:
-            test()
-        except Unforeseen:
-            unforeseen = 1
-        except (Planned, Unanswered):
-            pass
-        except NotAssessed:
-            at_most = 0
-        except AuditError:
-            raise
-        except Exception:  # a test of somebody's own, to which no answer means what it says
-            unforeseen = 1
+        before = session.models.cost
+        outcome = _begun(test)
         cost = session.models.cost - before
-        more = max(0, at_most - cost.trainings)
-        yield name, cost + Cost(most_trainings=more, unforeseen=unforeseen)
+        more = max(0, _at_most(declared, outcome) - cost.trainings)
+        yield name, cost + Cost(most_trainings=more, unforeseen=not outcome.is_foreseen)
+
+
+def needs(session: PlannedSession, tests: Iterable[Test], gated: Callable[[str], bool]) -> Iterator[Need]:
+    """What each test asks of a budget of texts; it does not depend on what the cache holds.
+
+    Parameters
+    ----------
+    session : PlannedSession
+    tests : iterable of Test
+        As for :func:`plan`; the name is that by which the budget knows the test.
+    gated : callable
+        Whether a gate asks for what a test measures, by its name.
+
+    Raises
+    ------
+    AuditError
+        As :func:`plan`.
+    """
+    for name, declared, test in tests:
+        usual, most = session.models.texts
+        session.usual_share = 1.0
+        outcome = _begun(test)
+        after = session.models.texts
+        yield Need(
+            name, gated(name), after[0] - usual, after[1] - most, session.usual_share, _at_most(declared, outcome),
+            outcome.is_foreseen,
+        )  # fmt: skip
+
+
+def texts_of_training(session: Session) -> float:
+    """How many texts the training of a network is worth, in passes of its size; 0 without training data.
+
+    A step goes forward over each text and twice as much backward (Kaplan et al., "Scaling laws for neural language
+    models", arXiv:2001.08361, section 2.1).
+    """
+    recipe, members = session.models.recipe, session.inputs.members
+    if members is None:
+        return 0
+    settings = STAND_IN if recipe is None else recipe.settings
+    rows = len(members) if recipe is not None else min(len(members), STAND_IN_TEXTS)
+    return 3.0 * settings.batch_size * steps_for(settings, rows)
+
+
+class _Outcome(NamedTuple):
+    """How a test ended that was begun: whether it is known what it takes, and whether it would measure anything."""
+
+    is_foreseen: bool
+    would_measure: bool
+
+
+def _begun(test: Callable[[], object]) -> _Outcome:
+    try:
+        test()
+    except Unforeseen:
+        return _Outcome(is_foreseen=False, would_measure=True)
+    except (Planned, Unanswered):
+        pass
+    except NotAssessed:
+        return _Outcome(is_foreseen=True, would_measure=False)
+    except AuditError:
+        raise
+    except Exception:  # a test of somebody's own, to which no answer means what it says
+        return _Outcome(is_foreseen=False, would_measure=True)
+    return _Outcome(is_foreseen=True, would_measure=True)
+
+
+def _at_most(declared: Sequence[Probe], outcome: _Outcome) -> int:
+    return sum(each.trainings for each in declared) if outcome.would_measure else 0
 
 
 def keep(session: Session, tests: Sequence[str], cost: Cost) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 
+from audit.core.budget import Limit, spending
 from audit.core.cache import timestamp
 from audit.core.errors import AuditError
 from audit.core.probe import Probe
@@ -15,6 +16,7 @@ from audit.data import labels
 from audit.policy import policy as policies
 from audit.policy.policy import Policy
 from audit.probes.catalogue import ids
+from audit.run.budget import Budget, budget_of
 from audit.run.decisions import Decisions
 from audit.run.inputs import Inputs
 from audit.run.ledger import Ledger
@@ -52,6 +54,8 @@ class Session:
     def policy(self) -> Policy:
         """The policy that applies."""
         policy = policies.find(self.options.policy, self.options.folder)
+        if self.options.budget is not None:
+            policy = policy.within(self.options.budget)
         return policy.for_gates_only() if self.options.gated_only else policy
 
     @cached_property
@@ -88,6 +92,16 @@ class Session:
     def stopping(self) -> Stopping:
         """Says when a probe has asked enough."""
         return Stopping(self.policy)
+
+    @cached_property
+    def budget(self) -> Budget | None:
+        """What it may spend; None: whatever it takes."""
+        written = self.policy.audit.budget
+        return None if written is None else budget_of(Limit.parse(written))
+
+    def spending_for_all(self) -> AbstractContextManager[None]:
+        """Within it, all that is left may be spent: for what no test needs alone, and so none must go without."""
+        return nullcontext() if self.budget is None else spending(self.budget.shared)
 
     @property
     def texts(self) -> Iterator[str]:

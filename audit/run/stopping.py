@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from audit import statistics
-from audit.core.looks import Looks, at_once
+from audit.core.budget import BudgetEnded, affordable
+from audit.core.looks import Looks
 from audit.core.measurement import Result, Stop
 from audit.core.numbers import POINTS, SHARE
 from audit.core.probe import Probe
@@ -20,6 +21,7 @@ COSTLY = 20
 # So many times the root of all examples are enough as a rule; half the precision takes a quarter of them.
 USUAL = 7
 _ENDED = Sentence("there are no more")
+_UNREACHED = Sentence("the budget ended")
 _LEANS = Sentence(
     "It was asked about more and more examples until enough was known, so the estimate leans a little away from the "
     "bound that settled it. The interval takes the looks into account and holds all the same."
@@ -31,7 +33,8 @@ class Stopping:
     """Stops probes by one policy: the rule of :func:`audit.core.probe.stopped_by`.
 
     A probe with a gate stops when that is settled. One without stops when it is settled whether its figure is worrying,
-    or when its interval reaches no further than the policy's precision to either side.
+    or when its interval reaches no further than the policy's precision to either side. Each stops when its examples
+    end, or the audit's budget.
 
     Parameters
     ----------
@@ -49,25 +52,41 @@ class Stopping:
         full_id : str
             With its bracket.
         looks : Looks
+
+        Raises
+        ------
+        BudgetEnded
+            If the audit's budget ended before the first look.
         """
-        if self.policy.audit.stopping == "full":
-            return at_once(looks)
         enough, precise = self._enough(declaration, full_id)
-        look = next(looks)
-        planned = statistics.planned_looks(look.total)
-        for size in planned:
-            if size <= look.n:  # the probe took more than it was sent
-                continue
-            before = look.n
-            look = looks.send(size - before)
-            # The interval has the confidence of this look; what holds at whichever look one stops is that of all.
-            level = statistics.look_confidence(look.confidence, before, look.n, look.total)
-            result = replace(look.result(level), confidence=look.confidence)
-            if look.n < look.total and (reason := enough(result)):
-                looks.close()
-                caveats = result.caveats if reason == precise else [*result.caveats, _LEANS]
-                return replace(result, stopped=Stop(reason, look.n, look.total), caveats=caveats)
-        return result if len(planned) == 1 else replace(result, stopped=Stop(_ENDED, look.n, look.total))
+        look, result, is_full = next(looks), None, self.policy.audit.stopping == "full"
+        total, paid = look.total, affordable(look.total)
+        if paid < min(total, statistics.FEWEST_EXAMPLES):
+            raise BudgetEnded
+        planned = (paid,) if is_full and self.policy.audit.budget is None else statistics.planned_looks(paid)
+        try:
+            for size in planned:
+                if size <= look.n:  # the probe took more than it was sent
+                    continue
+                before, look = look.n, looks.send(size - look.n)
+                level = look.confidence
+                if not is_full:
+                    # The interval has the confidence of this look; what holds at whichever look one stops is that of
+                    # all. Of what is paid for beforehand, the last look may spend all that is left of the error.
+                    level = statistics.look_confidence(level, before, look.n, max(look.n, paid))
+                result = replace(look.result(level), confidence=look.confidence)
+                if not is_full and look.n < total and (reason := enough(result)):
+                    looks.close()
+                    caveats = result.caveats if reason == precise else [*result.caveats, _LEANS]
+                    return replace(result, stopped=Stop(reason, look.n, total), caveats=caveats)
+        except BudgetEnded:
+            if result is None:
+                raise
+        assert result is not None
+        if look.n < total:
+            looks.close()
+            return replace(result, stopped=Stop(_UNREACHED, look.n, total, unreached=True))
+        return result if len(planned) == 1 else replace(result, stopped=Stop(_ENDED, look.n, total))
 
     def usual(self, declaration: Probe, total: int) -> int:
         """How many of so many examples are enough as a rule.

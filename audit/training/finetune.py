@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 from filelock import FileLock
 
+from audit.core import budget
 from audit.core.cache import Cache, read_sealed, remove, timestamp, unfinished, write_sealed
 from audit.core.errors import AuditError, NotAssessed, NotFiniteError
 from audit.core.sentences import Sentence
@@ -58,6 +59,7 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 OPTIMIZER = "adamw_torch_fused"
 # Examples and steps at most by which the time of a training is told.
 TIMED, TIMED_STEPS = 500, 12
+AUDITED = "fine-tune"  # the phase in which the model under audit is trained
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def train(
     cache: Cache,
     meter: Meter,
     progress: Progress,
-    phase: str = "fine-tune",
+    phase: str = AUDITED,
     vocabulary: Examples | None = None,
     cluster: Workers | None = None,
 ) -> Model:
@@ -170,7 +172,7 @@ def train_all(
     ----------
     jobs : sequence of Job
     phase : str
-        Under which name the energy is booked.
+        Under which name the energy is booked. All but the audited model's own are trained within the audit's budget.
     cluster : Workers or None
         Where they are trained, at once; None: here, one after the other.
 
@@ -184,6 +186,16 @@ def train_all(
     if not all(len(job.examples) for job in jobs):
         raise NotAssessed(Sentence("no example is left to train a model on; supply more training data"))
     folders = [cache.models / job.recipe.key(job.examples, job.vocabulary) for job in jobs]
+    if phase != AUDITED:
+
+        def seconds() -> float:
+            return sum(
+                expected_seconds(job, seconds_per_example(job.recipe, job.examples))
+                for job, folder in zip(jobs, folders, strict=True)
+                if not _is_whole(folder)
+            )
+
+        budget.training(len(jobs), seconds)
     with ExitStack() as locks:
         if launched.is_main():
             for folder in sorted(set(folders)):
@@ -341,6 +353,13 @@ def seconds_per_example(recipe: Recipe, examples: Examples, within_s: float = 2.
         size = min(recipe.settings.batch_size, 2 * size)
         taken.append(seconds(size))
     return min(taken)
+
+
+def expected_seconds(job: Job, per_example: float) -> float:
+    """Seconds that a training takes where an example in one epoch takes so many."""
+    settings = job.recipe.settings
+    rows = round(len(job.examples) * (1 - settings.validation))
+    return per_example * settings.batch_size * steps_for(settings, rows)
 
 
 def _random(recipe: Recipe, examples: Examples) -> Untrained:

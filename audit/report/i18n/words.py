@@ -270,6 +270,7 @@ BROKE = Counted("{count} test broke", "{count} tests broke")
 UNASSESSED = Counted("{count} could not be assessed", "{count} could not be assessed")
 LEFT_OUT = Counted("{count} did not run", "{count} did not run")
 ENDED_EARLY = "the audit was interrupted"
+BUDGET_ENDED = "the budget ended"
 ARE_WAIVED = Counted("{count} is waived", "{count} are waived")
 PASSES_ALL_THE_SAME = "{parts}; the policy lets that pass."
 HOLD_OF = Counted("{count} of {gated} gates holds, {aside}.", "{count} of {gated} gates hold, {aside}.")
@@ -463,6 +464,12 @@ RESTARTED = (
 )
 INTERRUPTED = "The audit was interrupted before its end. What had not been measured by then is missing here."
 NOT_COMPLETE = "This audit is not complete: gates of the policy did not run. It does not support a release."
+UNREACHED = Counted(
+    "The budget of this audit, {budget}, ended before {count} gate was settled. What is not known has not passed, so "
+    "the audit is not complete and supports no release.",
+    "The budget of this audit, {budget}, ended before {count} gates were settled. What is not known has not passed, so "
+    "the audit is not complete and supports no release.",
+)
 OVERRIDDEN = (
     "This audit did not use the auditor’s own way of loading and running the model: {how}. What was "
     "audited is what that code supplied."

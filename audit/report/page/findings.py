@@ -32,7 +32,7 @@ from audit.core.records import (
     section,
 )
 from audit.core.sentences import from_json as sentence
-from audit.core.verdict import Gate, is_waived
+from audit.core.verdict import Gate, is_left_open, is_waived
 from audit.probes.catalogue import challenge_of
 from audit.record.declarations import of_record
 from audit.record.since import gate_of
@@ -568,8 +568,11 @@ def notices(record: Record, shortened: bool) -> list[str]:
         sentences.append(words.INTERRUPTED)
     elif record.get("restarted"):
         sentences.append(words.RESTARTED.format(date=text.date(record["created"])))
-    elif not record["complete"]:
+    elif record["not_run"]:
         sentences.append(words.NOT_COMPLETE)
+    if unreached := sum(map(is_left_open, record["findings"])):
+        budget = text.cell(str(setting(record, "audit", "budget")))
+        sentences.append(counted(words.UNREACHED, unreached, budget=budget))
     if setting(record, "audit", "gated_only") is True:
         sentences.append(words.GATED_ONLY)
     sentences += _laxer(record)
