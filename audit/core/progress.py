@@ -19,16 +19,22 @@ class Progress:
         Takes the text to show; None keeps silent. The plugin gives one that gets past pytest's capture.
     live : bool
         Whether the line may be drawn over (a terminal), else lines are few and end in a newline.
+
+    Attributes
+    ----------
+    whole : callable
+        Says how far all the work has come of which a bar shows a piece; it stands behind the piece, if it is not empty.
     """
 
     def __init__(self, write: Callable[[str], None] | None = None, live: bool = False) -> None:
         self._write = write
         self._live = live
+        self.whole: Callable[[], str] = str
 
     @contextmanager
     def bar(self, name: str, total: int, unit: str) -> Iterator[Bar]:
         """A bar that is shown while the block runs; a total of 0 is one that is not known."""
-        bar = Bar(self._write or (lambda text: None), self._live, name, total, unit)
+        bar = Bar(self._write or (lambda text: None), self._live, name, total, unit, self.whole)
         try:
             yield bar
         finally:
@@ -38,8 +44,10 @@ class Progress:
 class Bar:
     """One piece of long work."""
 
-    def __init__(self, write: Callable[[str], None], live: bool, name: str, total: int, unit: str) -> None:
-        self._write, self._live = write, live
+    def __init__(
+        self, write: Callable[[str], None], live: bool, name: str, total: int, unit: str, whole: Callable[[], str] = str
+    ) -> None:
+        self._write, self._live, self._whole = write, live, whole
         self._name, self._total, self._unit = name, total, unit
         self._done = 0
         self._note = ""
@@ -88,4 +96,5 @@ class Bar:
         if rate and self._total:
             left = max(self._total - self._done, 0) / rate
             parts.append(f"{int(left // 60)}:{int(left % 60):02d} left")
-        return ", ".join([*parts, self._note] if self._note else parts)
+        line = ", ".join([*parts, self._note] if self._note else parts)
+        return f"{line}  ({whole})" if (whole := self._whole()) else line

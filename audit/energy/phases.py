@@ -12,6 +12,7 @@ PHASES: Mapping[str, str] = {
     "gradients": "Searching for trigger words",
     "word counts": "Training the simple model on word counts",
     "alternatives": "Training other models to compare with",
+    "calibrate": "Trying out how fast the model answers",
     "score": "Predictions for the audit",
     "measure inference": "Measuring the energy of predictions",
     "measure latency": "Timing single answers",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -40,8 +41,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     from audit.text.redaction import withholding
 
     withheld, rule = run.session.policy.report.evidence == "none", run.session.stopping
-    with withholding(withheld), watched(run, item), stopped_by(rule), allotted(run, item):
+    with withholding(withheld), watched(run, item), stopped_by(rule), allotted(run, item), on_course(run, item):
         return (yield)
+
+
+@contextmanager
+def on_course(run: Run, item: pytest.Item) -> Iterator[None]:
+    """Count a test as done by the plan of the audit, where there is one."""
+    if run.course is None:
+        yield
+        return
+    run.course.begin(item.nodeid)
+    try:
+        yield
+    finally:
+        run.course.end()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,9 @@ from audit.plugin.state import STATE, Run, extra_declarations
 from audit.probes.catalogue import ids
 
 if TYPE_CHECKING:
-    from audit.run.plan import Cost, Test
+    from audit.run.budget import Counted
+    from audit.run.plan import Cost, PlannedSession, Test
+    from audit.run.session import Session
 
 _COLUMNS = ("passes", "at most", "trainings", "at most", "seconds", "kWh")
 
@@ -53,73 +56,107 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     if run.session is None:
         return True
-    from audit.run.plan import Cost, PlannedSession, keep, plan
+    from audit.run.plan import PlannedSession
 
     assert isinstance(run.session, PlannedSession)
     items = [item for item in session.items if concerns_audit(item)]
     try:
-        with planned_by(run.session.foresee):
-            rows = list(plan(run.session, _tests(items)))
-        total = sum((cost for _, cost in rows), Cost())
-        keep(run.session, [item.nodeid for item in items], total)
+        costs = _planned(run.session, items)
     except AuditError as error:
         run.problem = str(error)
         return True
-    reporter = config.pluginmanager.getplugin("terminalreporter")
+    reporter, total = config.pluginmanager.getplugin("terminalreporter"), _total(costs)
     if reporter is not None:
         reporter.section("plan of a model audit", sep="=")
-        for line in _table([*rows, ("all", total)]):
+        for line in _table([*((item.name, costs[item.nodeid]) for item in items), ("all", total)]):
             reporter.write_line(line)
         reporter.write_line(f"In all {in_words(total)}. Nothing was trained, nothing was judged.", bold=True)
     return True
 
 
+def _planned(planned: PlannedSession, items: Sequence[pytest.Item]) -> dict[str, Cost]:
+    """What each test takes, and remember it."""
+    from audit.run.plan import keep, plan
+
+    with planned_by(planned.foresee):
+        costs = dict(plan(planned, _tests(items)))
+    keep(planned, costs)
+    return costs
+
+
+def _total(costs: Mapping[str, Cost]) -> Cost:
+    from audit.run.plan import Cost
+
+    return sum(costs.values(), Cost())
+
+
 def _open(session: pytest.Session) -> None:
-    """Begin an audit with what was planned for it, if anything was."""
+    """Begin an audit with its plan: for its first line, its progress and its budget, as far as these need one."""
     run = session.config.stash[STATE]
     if not run.active or run.session is None:
         return
     items = [item for item in session.items if concerns_audit(item)]
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
-    told = _share_out(run, items)
-    # What a worker writes nobody sees.
-    if reporter is None or run.is_worker:
-        return
-    from audit.run.plan import kept
+    from audit.run.budget import Counted
 
-    if not run.overridden and (cost := kept(run.session, [item.nodeid for item in items])):
-        reporter.write_line(f"As planned: {in_words(cost)}, less what the cache holds.")
-    if told:
+    if isinstance(run.session.budget, Counted):
+        told = _share_out(run, run.session, run.session.budget, items)
+    else:
+        told = _set_out(run, run.session, items)
+    # What a worker writes nobody sees.
+    if told and reporter is not None and not run.is_worker:
         reporter.write_line(told)
 
 
-def _share_out(run: Run, items: Sequence[pytest.Item]) -> str:
-    """Share a budget of texts out among the tests, and say so; other budgets need no plan."""
-    from audit.run.budget import Counted, Share
-    from audit.run.plan import PlannedSession, needs, texts_of_training
-
-    session = run.session
-    assert session is not None
-    budget = session.budget
-    if not isinstance(budget, Counted):
+def _set_out(run: Run, session: Session, items: Sequence[pytest.Item]) -> str:
+    """Tell what the audit will take: as it was planned before, else as it is planned now where the model is slow."""
+    if run.overridden or run.is_worker:
         return ""
-    if run.overridden:
-        names = " and ".join(f"`{name}`" for name in run.overridden)
-        raise AuditError(
-            f"the repository's own conftest.py replaces the fixture {names}, and what its tests ask is not known "
-            "beforehand, so that a budget of texts cannot be shared out; give --audit-budget a time, such as 15m."
-        )
-    planned, gated = PlannedSession.beside(session), {item.nodeid: is_gated(session.policy, item) for item in items}
+    from audit.run.course import Course
+    from audit.run.plan import is_slow, kept
+
+    costs = kept(session, [item.nodeid for item in items])
+    if costs is None and len(items) > 1 and is_slow(session):
+        with _planning(run, session, items) as planned:
+            costs = _planned(planned, items)
+    if costs is None:
+        return ""
+    run.course = Course({name: cost.seconds for name, cost in costs.items()})
+    session.progress.whole = run.course.__str__
+    return f"As planned: {in_words(_total(costs))}, less what the cache holds."
+
+
+@contextmanager
+def _planning(run: Run, session: Session, items: Sequence[pytest.Item]) -> Iterator[PlannedSession]:
+    """Within it, the tests of an audit that asked nothing yet can be begun as those of its plan."""
+    from audit.run.plan import PlannedSession
+
+    planned = PlannedSession.beside(session)
     run.session, run.active = planned, False
     try:
-        with planned_by(planned.foresee):
-            asked = list(needs(planned, _tests(items, by_id=True), gated.__getitem__))
+        yield planned
     finally:
         run.session, run.active = session, True
         planned.clear()
         for item in items:
             if isinstance(item, pytest.Function):
                 item._initrequest()  # its fixtures were those of the plan
+
+
+def _share_out(run: Run, session: Session, budget: Counted, items: Sequence[pytest.Item]) -> str:
+    """Share a budget of texts out among the tests, and say so."""
+    from audit.run.budget import Share
+    from audit.run.plan import needs, texts_of_training
+
+    if run.overridden:
+        names = " and ".join(f"`{name}`" for name in run.overridden)
+        raise AuditError(
+            f"the repository's own conftest.py replaces the fixture {names}, and what its tests ask is not known "
+            "beforehand, so that a budget of texts cannot be shared out; give --audit-budget a time, such as 15m."
+        )
+    gated = {item.nodeid: is_gated(session.policy, item) for item in items}
+    with _planning(run, session, items) as planned, planned_by(planned.foresee):
+        asked = list(needs(planned, _tests(items), gated.__getitem__))
     budget.share_out(asked, texts_of_training(session))
     shares = [budget.shares.get(item.nodeid, Share()) for item in items]
     whole, none = sum(share.examples == 1 for share in shares), sum(share.examples == 0 for share in shares)
@@ -129,7 +166,7 @@ def _share_out(run: Run, items: Sequence[pytest.Item]) -> str:
     )
 
 
-def _tests(items: Sequence[pytest.Item], *, by_id: bool = False) -> Iterator[Test]:
+def _tests(items: Sequence[pytest.Item]) -> Iterator[Test]:
     from audit.run.plan import Planned
 
     for i, item in enumerate(items):
@@ -146,7 +183,7 @@ def _tests(items: Sequence[pytest.Item], *, by_id: bool = False) -> Iterator[Tes
             finally:
                 item.ihook.pytest_runtest_teardown(item=item, nextitem=following)
 
-        yield item.nodeid if by_id else item.name, declared, test
+        yield item.nodeid, declared, test
 
 
 def _table(rows: Sequence[tuple[str, Cost]]) -> Iterator[str]:

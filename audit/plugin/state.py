@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from audit.core.progress import Progress
     from audit.core.records import FindingRecord, Record
     from audit.record.record import Facts
+    from audit.run.course import Course
     from audit.run.output import Output
     from audit.run.session import Session
     from audit.run.watchdog import Watchdog
@@ -71,6 +72,7 @@ class Run:
     notes: Temporary | None = None
     watchdog: Watchdog | None = None
     record: Record | None = None
+    course: Course | None = None
     printed: dict[tuple[str, bool], str] = field(default_factory=dict)
 
     @property

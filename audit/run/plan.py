@@ -60,6 +60,8 @@ from audit.training.reference_models import STAND_IN, STAND_IN_TEXTS
 
 # Seconds that the model is timed, and texts that it begins with.
 CALIBRATION_S, CALIBRATION_TEXTS = 1.5, 16
+# The smallest pretrained BERTs are larger, networks that are made here smaller.
+SLOW_BYTES = 20_000_000
 
 
 class Planned(Exception):  # noqa: N818 - it is how the test of an audit that is planned ends
@@ -102,15 +104,9 @@ class Cost:
 
 
 class _Kept(Entry):
-    """A cost as the cache holds it."""
+    """The costs of tests, by their names, as the cache holds them."""
 
-    passes: float
-    most_passes: float
-    trainings: int
-    most_trainings: int
-    seconds: float
-    kwh: float
-    unforeseen: int
+    tests: dict[str, dict[str, float]]
 
 
 class _Pace(NamedTuple):
@@ -546,12 +542,13 @@ def _at_most(declared: Sequence[Probe], outcome: _Outcome) -> int:
     return sum(each.trainings for each in declared) if outcome.would_measure else 0
 
 
-def keep(session: Session, tests: Sequence[str], cost: Cost) -> None:
-    """Remember what an audit takes, for its first line."""
-    session.resources.cache.measurement(_key(session, tests), lambda: cast(_Kept, asdict(cost)))
+def keep(session: Session, costs: Mapping[str, Cost]) -> None:
+    """Remember what the tests of an audit take, by their names."""
+    tests = {name: asdict(cost) for name, cost in costs.items()}
+    session.resources.cache.measurement(_key(session, tuple(costs)), lambda: cast(_Kept, {"tests": tests}))
 
 
-def kept(session: Session, tests: Sequence[str]) -> Cost | None:
+def kept(session: Session, tests: Sequence[str]) -> dict[str, Cost] | None:
     """What was planned for just these tests, policy, data and machine; None where nothing was, or it is trained by now.
 
     Parameters
@@ -566,7 +563,14 @@ def kept(session: Session, tests: Sequence[str]) -> Cost | None:
         return None
     except (AuditError, NotAssessed):  # what cannot be read is told where a test asks for it
         return None
-    return Cost(**{each.name: found[each.name] for each in fields(Cost)})  # type: ignore[literal-required]
+    return {name: Cost(**cost) for name, cost in found["tests"].items()}  # type: ignore[arg-type]
+
+
+def is_slow(session: Session) -> bool:
+    """Whether the model is so large that an audit of it takes many times as long as its plan."""
+    recipe, loaded = session.models.recipe, session.inputs.loaded
+    folder = loaded.folder if loaded is not None else recipe.base if recipe is not None else None
+    return folder is not None and sum(path.stat().st_size for path in folder.glob("*") if path.is_file()) > SLOW_BYTES
 
 
 def _not_planned() -> _Kept:
@@ -577,7 +581,7 @@ def _key(session: Session, tests: Sequence[str]) -> dict[str, object]:
     inputs, recipe, train = session.inputs, session.models.recipe, session.inputs.train_data
     is_trained = recipe is None or train is None or folder_of(recipe, train, session.resources.cache) is not None
     return {
-        "what": "plan",
+        "what": "plan by test",
         "tests": sorted(tests),
         "policy": json.dumps(session.policy.recorded(), sort_keys=True, default=str),
         "model": session.options.model,
