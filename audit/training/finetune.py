@@ -325,7 +325,7 @@ def seconds_per_example(recipe: Recipe, examples: Examples, within_s: float = 2.
     examples : Examples
         Of the training; a batch is taken from the middle of their lengths.
     within_s : float
-        After so many seconds no further step is begun. Batches grow to that of the recipe, as far as there is time.
+        After so many seconds no further step is begun, the first apart. Batches grow to that of the recipe, as far as there is time.
     """
     import torch
 
@@ -348,8 +348,9 @@ def seconds_per_example(recipe: Recipe, examples: Examples, within_s: float = 2.
             torch.cuda.synchronize()
         return (time.perf_counter() - started) / len(batch)
 
-    started, size, taken = time.perf_counter(), 1, [seconds(1)]
-    while time.perf_counter() - started < within_s and len(taken) < TIMED_STEPS:
+    seconds(1)  # makes what all later ones need
+    started, size, taken = time.perf_counter(), 1, list[float]()
+    while not taken or (time.perf_counter() - started < within_s and len(taken) < TIMED_STEPS):
         size = min(recipe.settings.batch_size, 2 * size)
         taken.append(seconds(size))
     return min(taken)

@@ -5,8 +5,8 @@
     … --policy examples/sst2.toml                                           # another policy with a recipe
 
 Each seed trains a model of its own; tests that measure in looks are run twice on it, each time without any answer in
-the cache. A verdict that turned is one that was PASS and is FAIL, or the other way round; one that was lost is a gate that
-all examples settle and looks leave open.
+the cache. A verdict that turned is one that was PASS and is FAIL, or the other way round; one left open is a gate that
+all examples settle and looks do not.
 """
 
 from __future__ import annotations

@@ -429,3 +429,23 @@ def test_a_base_of_another_task_is_trained_as_a_classifier_of_one_label(folder: 
     model, _ = run(Recipe("mine", folder, None, True, Finetune(epochs=1), 32, "cpu"), examples(48), tmp_path / "cache")
     made = json.loads((model.folder / "config.json").read_text("utf-8"))  # type: ignore[attr-defined]
     assert made.get("problem_type") in (None, "single_label_classification")
+
+
+def test_a_slow_first_step_does_not_tell_how_long_a_training_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries are loaded in it, and what all later steps need is made."""
+    now, steps = 0.0, 0
+    forward = BertForSequenceClassification.forward
+
+    def timed(self: BertForSequenceClassification, *arguments: Any, **named: Any) -> Any:
+        nonlocal now, steps
+        now, steps = now + (1 if steps else 1_000), steps + 1
+        return forward(self, *arguments, **named)
+
+    monkeypatch.setattr(BertForSequenceClassification, "forward", timed)
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    recipe = small_recipe(batch_size=8)
+    assert finetune.seconds_per_example(recipe, examples(), within_s=20) == 1 / 8
+    job = finetune.Job(recipe, examples())
+    rows = round(96 * (1 - recipe.settings.validation))
+    batches = -(-rows // 8) * recipe.settings.epochs
+    assert finetune.expected_seconds(job, 1 / 8) == batches
