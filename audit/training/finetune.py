@@ -325,7 +325,8 @@ def seconds_per_example(recipe: Recipe, examples: Examples, within_s: float = 2.
     examples : Examples
         Of the training; a batch is taken from the middle of their lengths.
     within_s : float
-        After so many seconds no further step is begun, the first apart. Batches grow to that of the recipe, as far as there is time.
+        After so many seconds no further step is begun, the first apart. Batches grow to that of the recipe, as far as
+        there is time.
     """
     import torch
 
