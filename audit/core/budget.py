@@ -28,7 +28,7 @@ class BudgetEnded(Exception):  # noqa: N818  (it is an outcome, not an error)
     go on with another: with more budget the answer might be a different one.
     """
 
-    reason = Sentence("the budget ended before it was measured; raise --audit-budget, or leave it out")
+    reason = Sentence("the budget ended before it was measured")
 
 
 @dataclass(frozen=True)

@@ -456,6 +456,7 @@ DO_UNKNOWN = "Look at the evidence below and at how it was measured."
 DO_ERROR = "Find out why the test broke, repair it and audit again: {reason}."
 DO_INCONCLUSIVE = "{reason} More evidence narrows the interval; it does not make the model better."
 DO_NOT_ASSESSED = "Supply what is missing: {reason}."
+DO_UNREACHED = "Audit again with a larger budget, or with none."
 DO_NOT_RUN = "Run the whole audit again, without leaving out these tests."
 
 RESTARTED = (

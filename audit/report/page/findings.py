@@ -291,6 +291,8 @@ class FindingView:
         """What to do about it."""
         if self.verdict == "not_run":
             return words.DO_NOT_RUN
+        if self.finding.get("unreached"):
+            return words.DO_UNREACHED
         if self.verdict == "error":
             return words.DO_ERROR.format(reason=self.reason or "–")
         if self.verdict == "not_assessed":
