@@ -28,7 +28,7 @@ from audit.data import labels as label_names
 from audit.data import tables
 from audit.data.labels import LabelReading
 from audit.policy.policy import DEMO, Policy, TransferPolicy, did_you_mean
-from audit.statistics import cluster_ids, shared_out
+from audit.statistics import anytime_confidence, cluster_ids, shared_out
 from audit.text import duplicates, mentions
 from audit.text.identity import AXES
 from audit.text.paths import check_all, check_content
@@ -396,7 +396,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         label_reading=LabelReading(by_convention, unmatched),
         spellings={column: each for column, each in spellings.items() if each.read_as or each.missing},
         absent=int((absent & keep).sum()),
-        protocol=_protocol(policy),
+        protocol=_protocol(policy, len(kept_texts)),
         clusters=_clusters(owners, kept_texts, policy.privacy.near_duplicate if role == "test" else None),
         unnamed=owners.count(None) if is_clustered else 0,
     )
@@ -440,9 +440,11 @@ def load_texts(policy: Policy, source: Role | Path, cache: Path) -> tuple[str, .
     return kept
 
 
-def _protocol(policy: Policy) -> Protocol:
+def _protocol(policy: Policy, n: int) -> Protocol:
+    """How evidence from so many test examples is to be read."""
+    confidence, looks = policy.audit.confidence, policy.audit.looks
     return Protocol(
-        shared_out(policy.audit.confidence, policy.audit.looks),
+        anytime_confidence(confidence, n) if looks == "any" else shared_out(confidence, looks),
         policy.audit.min_group_size,
         policy.data.language,
         policy.data.max_examples,
@@ -501,7 +503,7 @@ def load_elsewhere(
             "name data of every class that the model knows."
         )
     examples = Examples(
-        tuple(text for text, _ in kept), labels, classes, source=settings.data, protocol=_protocol(policy)
+        tuple(text for text, _ in kept), labels, classes, source=settings.data, protocol=_protocol(policy, len(home))
     )
     shares = np.bincount(home.labels, minlength=len(classes)) / len(home)
     total = min(size, float((np.bincount(labels) / shares).min()))

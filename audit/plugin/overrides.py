@@ -113,13 +113,13 @@ def pytest_fixture_setup(
     if not run.active or name not in REPLACEABLE:
         return value
     run.replaced[name] = None if _is_own(fixturedef) else fixturedef
-    if run.session is not None and run.session.budget is not None:
-        run.session.budget.start()
     if name == "model":
         run.model = value
     else:
         _check_replacement(run.replaced[name], value, ("predict",), run)
         run.scorers.append(value)
+    if run.session is not None:
+        run.session.ready(getattr(run.model, "fingerprint", None))
     return value
 
 

@@ -154,7 +154,9 @@ class AuditPolicy(_Section):
 
     confidence: float = Field(0.95, gt=0.5, lt=1)
     inconclusive: Literal["fail", "warn"] = "fail"
-    looks: int = Field(1, ge=1, description="planned audits of growing data; the error is shared out over them")
+    looks: int | Literal["any"] = Field(
+        1, description="audits of growing test data: so many are planned and share the error; any: as many as one likes"
+    )
     stopping: Literal["settled", "full"] = Field(
         "settled", description="whether a probe stops as soon as its verdict is settled, or asks about all examples"
     )
@@ -180,6 +182,13 @@ class AuditPolicy(_Section):
     engine: Literal["local", "ray"] = "local"
     address: str | None = Field(None, description="of a Ray cluster, or auto; absent: one on this machine, made for it")
     workers: int = Field(0, ge=0, description="of the Ray cluster; 0: one for each processor or graphics card")
+
+    @field_validator("looks", mode="before")
+    @classmethod
+    def _are_looks(cls, looks: object) -> object:
+        if looks == "any" or (isinstance(looks, int) and not isinstance(looks, bool) and looks >= 1):
+            return looks
+        raise ValueError('expected a whole number from 1 on, or "any"')
 
     @field_validator("budget", mode="before")
     @classmethod

@@ -256,7 +256,9 @@ def _settings(policy: Mapping[str, object]) -> dict[str, object]:
     """These settings, where a recorded policy has them as they should be."""
     found = {name: section(policy, part).get(name) for name, part in _SETTINGS.items()}
     return {
-        name: value for name, value in found.items() if (isinstance(value, str) if name in _WORDS else is_number(value))
+        name: value
+        for name, value in found.items()
+        if (isinstance(value, str) if name in _WORDS else is_number(value)) or (name, value) == ("looks", "any")
     }
 
 
@@ -266,6 +268,8 @@ def _is_laxer(name: str, before: object, now: object) -> bool:
         return (before, now) == _LAXER_WORDS[name]
     if name == "cluster":
         return bool(before) and now != before
+    if before == "any":
+        return now != "any"
     if not (is_number(before) and is_number(now)):
         return False
     if name in _LAXER_IF_MORE:

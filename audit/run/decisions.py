@@ -102,7 +102,7 @@ class Decisions:
             )
             reason = joined([ended, reason], "; ")
         look, planned = self._look(full_id), self.policy.audit.looks
-        if gate is not None and max(look, planned) > 1:
+        if gate is not None and planned != "any" and max(look, planned) > 1:
             measurement = replace(measurement, look=look)
             nth = _nth(look, planned)
             reason = Sentence("{reason}; this is {look}", reason=reason, look=nth) if reason else nth

@@ -96,6 +96,31 @@ class Inputs:
         shown = (path if path.is_dir() else path.parent) / record.PREDICTIONS
         return record.read_predictions(self.output.aside(shown), self.baseline, shown)
 
+    def check_growth(self, fingerprint: str | None) -> None:
+        """Refuse a former audit of the same model whose test examples are not all among the present ones.
+
+        Intervals that hold at whichever size one looks speak of one sample that grows.
+
+        Parameters
+        ----------
+        fingerprint : str or None
+            Of the audited model.
+
+        Raises
+        ------
+        AuditError
+        """
+        if self.baseline is None or self.former is None or fingerprint is None:
+            return
+        if self.baseline["model"].get("fingerprint") != fingerprint:  # another model begins anew
+            return
+        if missing := len(self.former.keys() - set(self.test_data.keys)):
+            raise AuditError(
+                f"{self.options.baseline}: {missing:,} of the {len(self.former):,} test examples of this former audit "
+                'are not among the present ones; with [audit] looks = "any" the test data of a model only grow: give '
+                "them all, or plan a number of looks."
+            )
+
     @cached_property
     def own_metrics(self) -> dict[str, OwnMetric]:
         """The release owner's own metrics by name."""

@@ -99,6 +99,24 @@ class Session:
         written = self.policy.audit.budget
         return None if written is None else budget_of(Limit.parse(written))
 
+    def ready(self, fingerprint: str | None) -> None:
+        """The model is at hand: its budget of time begins, and it is known which former audits were of the same.
+
+        Parameters
+        ----------
+        fingerprint : str or None
+            Of the model; None where it has none.
+
+        Raises
+        ------
+        AuditError
+            If the policy lets one look any number of times, and the test examples of a former audit are not all here.
+        """
+        if self.budget is not None:
+            self.budget.start()
+        if self.policy.audit.looks == "any":
+            self.inputs.check_growth(fingerprint)
+
     def spending_for_all(self) -> AbstractContextManager[None]:
         """Within it, all that is left may be spent: for what no test needs alone, and so none must go without."""
         return nullcontext() if self.budget is None else spending(self.budget.shared)

@@ -4,6 +4,7 @@ Every verdict rests on one of these. They know neither gates nor models. The bou
 with half of ``1 - confidence``.
 """
 
+from audit.statistics.anytime import anytime_confidence
 from audit.statistics.calibration import (
     PER_BIN,
     Bins,
@@ -94,6 +95,7 @@ __all__ = [
     "SerialCorrelation",
     "Settling",
     "Trial",
+    "anytime_confidence",
     "area_effect",
     "as_interval",
     "auc",

@@ -680,6 +680,9 @@ PAGE = {
     "just, fails on average at most {expected} of them by bad luck ({count} × {side}).",
     "certainty_looks": "Measures that stopped early were looked at several times. Their intervals are wider for it, so "
     "that all looks together err no more often than one would.",
+    "certainty_any": "The test data may grow and be looked at as often as one likes: intervals are so wide that they "
+    "hold at every look. That is so of one sample that grows. Whoever takes other test examples for the same model, or "
+    "leaves out the former audit by which that would be noticed, begins anew.",
     "certainty_except": "Not covered by that:",
     "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the "
     "model will meet and the methods’ assumptions apply. It says nothing about errors in the labels or "

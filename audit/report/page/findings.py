@@ -747,6 +747,8 @@ def certainty(record: Record, views: Sequence[FindingView]) -> tuple[list[str], 
         sentences.append(words.PAGE["certainty_alarms"].format(**fill, expected=language.numeral(f"{expected:.2f}")))
     if any("stopped" in view.finding for view in judged):
         sentences.append(words.PAGE["certainty_looks"])
+    if judged and setting(record, "audit", "looks") == "any":
+        sentences.append(words.PAGE["certainty_any"])
     return sentences, list(_exceptions(record, [view for view in views if view.gated])) if judged else []
 
 
