@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from audit.core.evidence import Cell, Evidence, Facts, Pairs, Table
 from audit.statistics import Settling
@@ -36,6 +36,21 @@ class Stop:
     examples: int
     of: int
     unreached: bool = False
+
+
+class Reach(NamedTuple):
+    """What a lower bound could have shown of a gate.
+
+    Parameters
+    ----------
+    is_possible : bool
+        Whether the gate could have failed at all.
+    clause : str
+        What it would have taken; where it could not fail, what evidence would do.
+    """
+
+    is_possible: bool
+    clause: str
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,8 @@ class Result:
         From a gate's bound to the sample that would settle an open verdict, None where no number would since the
         estimate sits on the gate, or a clause that says what would instead; for probes that know more of their interval
         than its width. It is asked only if need be, and is no part of the record.
+    reach : callable or None
+        Of a lower bound: from a gate's bound to whether it could have been exceeded. It is no part of the record.
     """
 
     estimate: float | None
@@ -124,6 +141,7 @@ class Result:
     settle: Callable[[float], Settling | str | None] | None = field(
         default=None, repr=False, compare=False, kw_only=True
     )
+    reach: Callable[[float], Reach] | None = field(default=None, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         """Refuse figures that no gate can be held against: a verdict on them would be one on nothing.

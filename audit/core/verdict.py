@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from audit.core import numbers
-from audit.core.measurement import Measurement, Result
+from audit.core.measurement import Measurement, Reach, Result
 from audit.core.numbers import two_digits
 from audit.core.records import FindingRecord, GateRecord, Record, WaiverRecord, section
 from audit.core.sentences import Sentence, Value, from_json, joined, listed
@@ -169,6 +169,7 @@ def judge(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
     -------
     verdict : Verdict
         PASS only where the whole interval clears the gate, FAIL only where the whole interval is beyond it.
+        NOT_ASSESSED where it is a lower bound, and no finding could have exceeded the gate.
     reason : str
         A clause that completes the finding's sentence; empty where the figures speak for themselves.
     """
@@ -187,7 +188,11 @@ def _judged(measurement: Measurement, gate: Gate | None) -> tuple[Verdict, str]:
         whole = "" if near == far else Sentence("the whole interval is beyond the gate")
         return verdict, m.unbounded or whole
     if m.high is None and m.low is not None and m.low == m.estimate and gate.max is not None:
-        return Verdict.NOT_EXCEEDED, Sentence("this attack shows no more; the leak itself is not bounded")
+        reach = m.reach(gate.bound) if m.reach is not None else Reach(True, "")
+        if not reach.is_possible:
+            return Verdict.NOT_ASSESSED, reach.clause
+        unbounded = Sentence("this attack shows no more; the leak itself is not bounded")
+        return Verdict.NOT_EXCEEDED, joined([unbounded, reach.clause], "; ")
     return Verdict.INCONCLUSIVE, _what_would_settle(m, gate)
 
 

@@ -226,7 +226,12 @@ class PrivacyPolicy(_Section):
     )
     near_duplicate: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of word shingles")
     spacy_model: str = Field("", description="the user's own spaCy model, for names of people; empty: none")
-    canaries: int = Field(400, ge=0, description="made-up examples planted in a twin of their own; 0: none")
+    canaries: int | None = Field(
+        None,
+        ge=0,
+        description="made-up examples planted in a twin of their own; absent: 400, or as many as the gate on ε takes; "
+        "0: none",
+    )
     canary_share: float = Field(0.1, gt=0, le=0.5, description="of that twin's rows, at most so many are canaries")
     delta: float = Field(1e-5, ge=0, lt=1, description="of the differential privacy that canaries speak of")
 

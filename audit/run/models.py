@@ -25,6 +25,7 @@ from audit.models import model, model_card, tokens
 from audit.models.model import Model, Training
 from audit.models.model_card import Card
 from audit.policy.policy import SMALL_BERT, Policy
+from audit.probes.privacy.canary import canary_epsilon
 from audit.probes.privacy.membership import Twins
 from audit.run.inputs import Inputs, locate
 from audit.run.resources import Resources
@@ -259,7 +260,9 @@ class Models:
             raise NotAssessed(
                 Sentence("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
             )
-        return canaries.draw(examples, settings.canaries, settings.canary_share, self.policy.audit.seed)
+        gate = self.policy.gate(canary_epsilon.id)
+        sizing = canaries.Sizing(settings.canaries, settings.canary_share, settings.delta, gate.max if gate else None)
+        return canaries.draw(examples, sizing, self.policy.audit.seed)
 
     @cached_property
     def word_counts(self) -> Predictions:

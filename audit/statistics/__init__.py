@@ -46,10 +46,11 @@ from audit.statistics.design_effects import (
     design_effect,
     group_effects,
 )
-from audit.statistics.epsilon import epsilon_lower_bound
+from audit.statistics.epsilon import chance_at_most, epsilon_lower_bound, gaussian_epsilon, gaussian_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
 from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
 from audit.statistics.looks import FEWEST_EXAMPLES, look_confidence, planned_looks
+from audit.statistics.one_run import BEYOND, GUESSED, POWER, OneRun, canaries_for
 from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
 from audit.statistics.prevalence import prevalence
 from audit.statistics.proportions import (
@@ -77,12 +78,15 @@ from audit.statistics.settling import (
 )
 
 __all__ = [
+    "BEYOND",
     "ENOUGH_CLUSTERS",
     "FEWEST_CLUSTERS",
     "FEWEST_EXAMPLES",
+    "GUESSED",
     "INDEPENDENT",
     "LAGS",
     "PER_BIN",
+    "POWER",
     "Array",
     "Bins",
     "Bounds",
@@ -91,6 +95,7 @@ __all__ = [
     "DesignEffect",
     "GroupEffects",
     "Interval",
+    "OneRun",
     "OperatingPoints",
     "SerialCorrelation",
     "Settling",
@@ -103,6 +108,8 @@ __all__ = [
     "balanced_accuracy_of",
     "calibration_effect",
     "calibration_error",
+    "canaries_for",
+    "chance_at_most",
     "chance_to_settle",
     "cluster_ids",
     "clustered_auc",
@@ -124,6 +131,8 @@ __all__ = [
     "gap",
     "gap_to_settle",
     "gaps",
+    "gaussian_epsilon",
+    "gaussian_lower_bound",
     "group_effects",
     "largest",
     "look_confidence",

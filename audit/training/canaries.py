@@ -5,15 +5,19 @@ Their texts are secrets of one audit. They are made again from its seed and writ
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audit import statistics
 from audit.core.errors import NotAssessed
+from audit.core.numbers import exact
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.inference.scorer import Scorer
@@ -22,8 +26,9 @@ from audit.inference.scorer import Scorer
 WORDS, RAREST = 8, 2_000
 # Canaries that are planted several times, by the number of copies; they serve only to show what repetition does.
 REPEATED = {4: 8, 16: 4}
-# Fewer prove too little: were all guesses right, the bound on ε would still be only about 1.5.
-FEWEST = 40
+_ROWS_REPEATED = sum(times * number for times, number in REPEATED.items())
+# So many where no gate asks for more. Below `FEWEST` hardly anything is proved: were all guesses right, ε ≥ 2.04.
+USUAL, FEWEST = 400, 40
 
 
 @dataclass(frozen=True)
@@ -78,44 +83,45 @@ class CanaryTwin(NamedTuple):
     scorer: Scorer
 
 
-def draw(training: Examples, count: int, share: float, seed: int) -> Canaries:
+@dataclass(frozen=True)
+class Sizing:
+    """What says how many canaries there are.
+
+    Parameters
+    ----------
+    count : int or None
+        How many are wanted; None: `USUAL`, and more where the gate takes more.
+    share : float
+        The most that planted rows may be of all rows of the twin.
+    delta : float
+        δ of the differential privacy that they are to prove something of.
+    gate : float or None
+        The most that the policy lets ε be.
+    """
+
+    count: int | None = None
+    share: float = 0.1
+    delta: float = 1e-5
+    gate: float | None = None
+
+
+def draw(training: Examples, sizing: Sizing, seed: int) -> Canaries:
     """Make canaries for these training data and toss their coins.
 
     Parameters
     ----------
     training : Examples
-    count : int
-        How many are wanted; fewer where more than `share` of the rows might be canaries.
-    share : float
-        The most that planted rows may be of all rows.
+    sizing : Sizing
+        Where the training data are few, there are fewer than it asks for.
     seed : int
 
     Raises
     ------
     NotAssessed
-        If none are wanted, or the training data are too few or hold too few words.
+        If none are wanted, the training data are too few or hold too few words, or so few canaries could prove nothing
+        beyond the gate, whatever a model remembered of them.
     """
-    if count == 0:
-        raise NotAssessed(Sentence("the policy wants no canaries; set [privacy] canaries"))
-    if count < FEWEST:
-        raise NotAssessed(
-            Sentence(
-                "[privacy] canaries is {count}, but {fewest} are needed to prove anything; raise it",
-                count=count,
-                fewest=FEWEST,
-            )
-        )
-    number = min(count, _affordable(len(training), share))
-    if number < FEWEST:
-        raise NotAssessed(
-            Sentence(
-                "{examples:,} training examples leave room for {number} canaries, and {fewest} are needed; supply more "
-                "training data, or raise [privacy] canary_share",
-                examples=len(training),
-                number=number,
-                fewest=FEWEST,
-            )
-        )
+    number = _number(len(training), sizing, training.protocol.confidence)
     words = _rarest(training)
     if len(words) < 10 * WORDS:
         raise NotAssessed(
@@ -134,14 +140,77 @@ def draw(training: Examples, count: int, share: float, seed: int) -> Canaries:
     return Canaries(made, copies, coins | (copies > 1))
 
 
-def _affordable(rows: int, share: float) -> int:
-    """How many canaries of one copy may be drawn.
+def _number(rows: int, sizing: Sizing, confidence: float) -> int:
+    """How many canaries of one copy are drawn; raises what :func:`draw` does."""
+    wanted, gate, share = sizing.count, sizing.gate, sizing.share
+    if wanted == 0:
+        raise NotAssessed(Sentence("the policy wants no canaries; set [privacy] canaries"))
+    needs = needed(gate, sizing.delta, confidence)
+    if wanted is not None and wanted < needs.fewest:
+        raise NotAssessed(
+            Sentence(
+                "[privacy] canaries is {count:,}, {needs}; raise it, or leave it out", count=wanted, needs=needs.clause
+            )
+        )
+    number = min(needs.usual if wanted is None else wanted, _affordable(rows, share))
+    if number < needs.fewest:
+        raise NotAssessed(
+            Sentence(
+                "{examples:,} training examples leave room for {number:,} canaries, {needs}; supply {least:,} training "
+                "examples, better {most:,}, or raise [privacy] canary_share",
+                examples=rows,
+                number=number,
+                needs=needs.clause,
+                least=_rows_for(needs.fewest, share),
+                most=_rows_for(needs.usual, share),
+            )
+        )
+    return number
 
-    All planted rows together then stay within the share, but for one toss in a thousand.
+
+class Needed(NamedTuple):
+    """How many canaries it takes: to prove anything beyond the gate, and as a rule; in a clause that says so."""
+
+    fewest: int
+    usual: int
+    clause: str
+
+
+def needed(gate: float | None, delta: float, confidence: float) -> Needed:
+    """How many canaries a gate on ε takes; with no gate, how many it takes to prove anything.
+
+    The fewest show a perfect memory to be beyond the gate, as many as usual a true ε that is one larger than the gate,
+    each with a chance of nine in ten (:data:`audit.statistics.POWER`, :data:`audit.statistics.BEYOND`).
     """
-    budget = share / (1 - share) * rows - sum(times * number for times, number in REPEATED.items())
-    # Heads among m coins: m / 2, and three standard deviations of √m / 2 each.
+    if gate is None:
+        return Needed(FEWEST, USUAL, Sentence("and {fewest} are needed to prove anything", fewest=FEWEST))
+    sized = partial(statistics.canaries_for, gate, delta=delta, confidence=confidence)
+    fewest, beyond = max(FEWEST, sized(epsilon=math.inf)), max(FEWEST, sized())
+    clause = Sentence(
+        "with which the gate ε ≤ {gate} could not fail, whatever the model remembered: that takes {fewest:,}, and "
+        "{beyond:,} to find a true ε of {truth}, if each canary shows it, with a chance of {power:%}",
+        gate=exact(gate),
+        fewest=fewest,
+        beyond=beyond,
+        truth=exact(gate + statistics.BEYOND),
+        power=statistics.POWER,
+    )
+    return Needed(fewest, max(USUAL, beyond), clause)
+
+
+# All planted rows together stay within the share, but for one toss in a thousand: heads among m coins are m / 2, and
+# three standard deviations of √m / 2 each.
+
+
+def _affordable(rows: int, share: float) -> int:
+    """How many canaries of one copy may be drawn."""
+    budget = share / (1 - share) * rows - _ROWS_REPEATED
     return int(((np.sqrt(9 + 8 * budget) - 3) / 2) ** 2) if budget > 0 else 0
+
+
+def _rows_for(number: int, share: float) -> int:
+    """How many training examples leave room for so many: the inverse of :func:`_affordable`."""
+    return math.ceil((number / 2 + 1.5 * math.sqrt(number) + _ROWS_REPEATED) * (1 - share) / share) + 1
 
 
 def _rarest(training: Examples) -> list[str]:

@@ -30,7 +30,7 @@ from audit.energy.meter import Meter
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.probes.privacy.canary import canary_epsilon
-from audit.training.canaries import CanaryTwin, draw
+from audit.training.canaries import CanaryTwin, Sizing, draw
 from audit.training.finetune import small_bert
 
 CLASSES = ("negative", "positive")
@@ -123,7 +123,7 @@ def main() -> None:
         trainer = Trainer(training, Path(folder))
         other = trainer.train(training, len(training), 1_000, private=False)
         for seed in range(asked.runs):
-            canaries = draw(training, 400, 0.1, seed)
+            canaries = draw(training, Sizing(400, 0.1, DELTA), seed)
             for private in (True, False) if seed < asked.plain else (True,):
                 started = time.perf_counter()
                 rows = len(training) + canaries.expected_rows

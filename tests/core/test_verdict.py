@@ -9,6 +9,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from audit import Finding, Gate, Measurement, Result, Verdict, judge
+from audit.core.measurement import Reach
 from audit.core.numbers import two_digits
 from audit.record.record import as_dict
 from audit.statistics import Settling
@@ -130,6 +131,20 @@ def test_a_probe_that_knows_more_says_what_would_settle_it() -> None:
     assert "sits on the gate" in judge(replace(found, settle=lambda bound: None), AT_MOST)[1]
     assert judge(replace(found, high=0.09), AT_MOST)[0] == Verdict.PASS
     assert asked == [0.10]  # only an open verdict asks
+
+
+def test_a_gate_that_a_lower_bound_could_not_have_exceeded_is_not_assessed() -> None:
+    def reach(bound: float) -> Reach:
+        return Reach(bound < 0.10, "a thousand canaries would do")
+
+    found = replace(measured(0.05, 0.05, None), reach=reach)
+    assert judge(found, AT_MOST) == (Verdict.NOT_ASSESSED, "a thousand canaries would do")
+    verdict, reason = judge(found, Gate(max=0.09))
+    assert verdict is Verdict.NOT_EXCEEDED
+    assert reason.endswith("the leak itself is not bounded; a thousand canaries would do")
+    # What is beyond the gate is so whatever the chances were; without a gate nothing is asked.
+    assert judge(found, Gate(max=0.04))[0] is Verdict.FAIL
+    assert judge(found, None)[0] is Verdict.REPORTED
 
 
 def test_what_would_settle_it_is_no_part_of_the_record() -> None:

@@ -190,9 +190,8 @@ def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_n
         done, value = audit(folder, folder / "cache", "-k", "canary", "-v", "-rA", suites=SUITES / "test_privacy.py")
         verdict[epochs] = verdicts(value)["privacy.canary_epsilon"]
         assert done.returncode == (verdict[epochs] == "fail"), done.stdout + done.stderr
-        settings = policy.read(folder / "audit.toml").privacy
         training = data.load(policy.read(folder / "audit.toml"), "train", (), tmp_path / "datasets")
-        drawn = canaries.draw(training, settings.canaries, settings.canary_share, 0)
+        drawn = canaries.draw(training, canaries.Sizing(gate=0.5), 0)
         found = next(f for f in value["findings"] if f["id"] == "privacy.canary_epsilon")
         assert found["n"] == (drawn.copies == 1).sum()
         assert recorded(found).facts["planted"] == drawn.planted[drawn.copies == 1].sum()

@@ -135,6 +135,43 @@ def test_an_open_gate_that_may_not_turn_blocks_under_xfail_too(run: Runner, writ
     assert run.finding("quality.accuracy")["tolerated"] is False
 
 
+@pytest.mark.slow("imports transformers", seconds=5)
+def test_a_gate_that_could_not_fail_blocks_before_anything_is_trained(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(
+        model='source = "small-bert"\nmax_length = 32',
+        model__finetune='initialise = "scratch"',
+        data='train = "demo"\ntest = "demo"',
+        gates__privacy="canary_epsilon = { max = 8 }",
+    )
+    run.pytester.makepyfile(test_privacy=(ROOT / "suites" / "test_privacy.py").read_text("utf-8"))
+    assert run("-k", "canary", "--audit-cache=none").ret == 1
+    found = run.finding("privacy.canary_epsilon")
+    assert found["verdict"] == "not_assessed"
+    assert "with which the gate ε ≤ 8 could not fail, whatever the model remembered" in found["reason"]
+    assert "training examples, better" in found["reason"]
+    assert {phase["name"] for phase in run.record["energy"]["phases"]} == {"probes", "report"}
+    assert not released(run.pytester.path / "reports")
+
+
+def test_a_lower_bound_that_could_not_have_exceeded_its_gate_blocks(run: Runner, write_policy: WritePolicy) -> None:
+    write_policy(gates__privacy="canary_epsilon = { max = 8 }")
+    body = """
+    from audit.core.measurement import Reach
+
+    @pytest.mark.measures("privacy.canary_epsilon")
+    def test_canaries(audit):
+        reach = lambda bound: Reach(bound < 4, "more canaries would do")
+        audit.check(Measurement("privacy.canary_epsilon", 0.1, 0.1, None, 400, "ε", "guessed", reach=reach))
+    """
+    run.pytester.makepyfile(MADE + body)
+    assert run().ret == 1
+    found = run.finding("privacy.canary_epsilon")
+    assert (found["verdict"], found["reason"], found["low"]) == ("not_assessed", "more canaries would do", 0.1)
+    assert run.record["verdict"] == "fail"
+    assert not released(run.pytester.path / "reports")
+    assert "Supply what is missing: more canaries would do." in (run.pytester.path / "reports/report.html").read_text()
+
+
 @pytest.mark.slow("audits in processes of their own", seconds=4)
 def test_an_audit_that_ends_early_keeps_its_status_and_never_passes(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(**GATES)

@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.evidence import Cell, Facts, Table
-from audit.core.measurement import Result
+from audit.core.measurement import Reach, Result
 from audit.core.probe import Alarm, Probe
 from audit.core.sentences import Sentence, joined
 from audit.inference.scorer import Scorer
 from audit.probes.privacy.membership_attacks import canary_memory
-from audit.training.canaries import CanaryTwin
+from audit.training.canaries import CanaryTwin, needed
 
-# On so many of the canaries guesses are made: a few where memory is faint, nearly all where it is strong. (Not all: the
-# coins do not put in exactly half, so that even a perfect memory would then guess wrongly about some.)
-GUESSED = (0.3, 0.9)
 CAVEATS = (
     Sentence("It is a lower bound: it shows what one attack found, not how little a better one could find."),
     Sentence(
@@ -91,7 +88,8 @@ def canary_epsilon(twin: CanaryTwin, scorer: Scorer, *, delta: float) -> Result:
     -----
     Source: Steinke, Nasr and Jagielski, "Privacy auditing with one (1) training run", NeurIPS 2023: each canary was
     planted or not by its own fair coin; those with the highest scores are guessed to have been, those with the lowest
-    not to have been. The numbers of guesses are fixed beforehand, the error is shared out among them.
+    not to have been. The numbers of guesses are fixed beforehand, the error is shared out among them, see
+    :class:`audit.statistics.OneRun` and, for the bound, :func:`audit.statistics.chance_at_most`.
     """
     canaries = twin.canaries
     known = canaries.examples
@@ -101,7 +99,9 @@ def canary_epsilon(twin: CanaryTwin, scorer: Scorer, *, delta: float) -> Result:
     once = canaries.copies == 1
     confidence = known.protocol.confidence
     planted = canaries.planted[once]
-    best = max(_all_guesses(scores[once], planted, delta, confidence), key=lambda guesses: guesses.epsilon)
+    run = statistics.OneRun(len(planted), delta, confidence)
+    found = _all_guesses(run, scores[once], planted)
+    best = max(found, key=lambda guesses: guesses.epsilon)
     return Result(
         best.epsilon,
         best.epsilon,
@@ -111,10 +111,10 @@ def canary_epsilon(twin: CanaryTwin, scorer: Scorer, *, delta: float) -> Result:
             "A twin was trained by the same recipe on the training data and made-up examples (canaries), each of which "
             "a coin had put in or left out. Who knows them guesses from the twin's answers which were in: of {few:%} "
             "of them, and of {most:%}. Lower bound on ε at δ = {delta:.3g} from the right guesses by auditing in one "
-            "training run (Steinke, Nasr and Jagielski 2023); it errs in {error:.1%} of audits at most, both numbers "
-            "of guesses taken together.",
-            few=GUESSED[0],
-            most=GUESSED[1],
+            "training run (Steinke, Nasr and Jagielski 2023; for δ by the inequality of Mahloujifar, Melis and "
+            "Chaudhuri 2025); it errs in {error:.1%} of audits at most, both numbers of guesses taken together.",
+            few=statistics.GUESSED[0],
+            most=statistics.GUESSED[1],
             delta=delta,
             error=(1 - confidence) / 2,
         ),
@@ -130,25 +130,43 @@ def canary_epsilon(twin: CanaryTwin, scorer: Scorer, *, delta: float) -> Result:
                     Sentence("guesses"): best.number,
                     Sentence("right guesses"): best.right,
                     Sentence("right by chance"): best.number / 2,
+                    Sentence("largest provable ε, were all guesses right"): run.largest,
+                    Sentence("true ε noticed in {power:%} of audits", power=statistics.POWER): run.found_from(0.0),
+                    Sentence("lower bound on ε, assuming normal noise (μ-GDP)"): run.gaussian(best.right, best.number),
                 }
             ),
         ],
+        reach=lambda gate: _reach(run, gate),
     )
 
 
-def _all_guesses(
-    scores: NDArray[np.float64], planted: NDArray[np.bool_], delta: float, confidence: float
-) -> list[Guesses]:
+def _all_guesses(run: statistics.OneRun, scores: NDArray[np.float64], planted: NDArray[np.bool_]) -> list[Guesses]:
     """For each number of guesses how many are right, and the bound on ε."""
     order = np.argsort(-scores, kind="stable")
-    side = statistics.shared_out((1 + confidence) / 2, len(GUESSED))
     found = []
-    for share in GUESSED:
-        half = int(share * len(scores) / 2)
-        right = int(planted[order[:half]].sum() + (~planted[order[-half:]]).sum())
-        bound = statistics.epsilon_lower_bound(right, 2 * half, len(scores), delta=delta, confidence=side)
-        found.append(Guesses(2 * half, right, bound))
+    for number in run.guesses:
+        half = number // 2
+        right = int(planted[order[:half]].sum() + (~planted[order[len(order) - half :]]).sum())
+        found.append(Guesses(number, right, run.bound(right, number)))
     return found
+
+
+def _reach(run: statistics.OneRun, gate: float) -> Reach:
+    """Whether so many canaries could have shown an ε above the gate, and from which true ε on."""
+    if not run.can_exceed(gate):
+        needs = needed(gate, run.delta, run.confidence)
+        clause = Sentence("{canaries:,} canaries were drawn, {needs}", canaries=run.canaries, needs=needs.clause)
+        return Reach(False, clause)
+    return Reach(
+        True,
+        Sentence(
+            "a model that shows each canary as clearly as ε = {truth:.1f} allows would have failed in {power:%} of "
+            "audits; the largest provable bound is {largest:.1f}",
+            truth=run.found_from(gate),
+            power=statistics.POWER,
+            largest=run.largest,
+        ),
+    )
 
 
 def _summary(best: Guesses) -> str:

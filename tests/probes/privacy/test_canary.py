@@ -16,6 +16,7 @@ from audit.core.measurement import Measurement
 from audit.inference.scorer import Scorer
 from audit.probes.privacy.canary import canary_epsilon
 from audit.probes.privacy.membership_attacks import canary_memory, scaled_confidence
+from audit.statistics import gaussian_epsilon, gaussian_lower_bound
 from audit.training.canaries import Canaries, CanaryTwin
 from tests.helpers import THREE, TWO, examples, scorer
 
@@ -56,6 +57,23 @@ def test_a_recipe_that_learns_by_heart_fails_and_one_that_does_not_is_no_pass(cl
     assert "the leak itself is not bounded" in reason
 
 
+@pytest.mark.parametrize(("gate", "is_possible"), [(3.0, True), (4.39, True), (4.41, False), (8.0, False)])
+def test_a_gate_that_no_memory_could_fail_is_not_assessed(gate: float, is_possible: bool) -> None:
+    made = canaries()
+    perfect, forgetful = measure(made, 30.0), measure(made, 0.0)
+    verdict, reason = judge(forgetful, Gate(max=gate))
+    assert verdict is (Verdict.NOT_EXCEEDED if is_possible else Verdict.NOT_ASSESSED)
+    if is_possible:
+        assert judge(perfect, Gate(max=gate))[0] is Verdict.FAIL
+        assert "would have failed in 90 % of audits; the largest provable bound is 4.4" in reason
+    else:
+        assert judge(perfect, Gate(max=gate))[0] is Verdict.NOT_ASSESSED
+        assert reason.startswith(f"400 canaries were drawn, with which the gate ε ≤ {gate:g} could not fail")
+    # Whatever the gate: how large a bound could have been, and what would have been noticed at all.
+    assert forgetful.facts["largest provable ε, were all guesses right"] == pytest.approx(4.402, abs=1e-3)
+    assert forgetful.facts["true ε noticed in 90 % of audits"] == pytest.approx(0.378, abs=1e-3)
+
+
 def test_the_more_is_remembered_the_larger_the_bound() -> None:
     made = canaries()
     found = [measure(made, memory).low for memory in (0.0, 1.5, 3.0, 6.0, 30.0)]
@@ -78,6 +96,10 @@ def test_the_figures_that_it_tells() -> None:
     assert guesses in (120, 360)
     assert by_chance == guesses / 2 < right <= guesses
     assert found.summary.startswith(f"Of {guesses:.0f} guesses")
+    assumed = found.facts["lower bound on ε, assuming normal noise (μ-GDP)"]
+    mu = gaussian_lower_bound(int(right), int(guesses), COUNT, confidence=0.9875)
+    assert assumed == pytest.approx(gaussian_epsilon(mu, 1e-5))
+    assert found.low < assumed  # type: ignore[operator]
     rows = {row[0]: row for row in np.array(found.tables[0].rows, dtype=float)}
     assert list(rows) == [1, 4, 16]
     scores = canary_memory(
@@ -97,6 +119,7 @@ def test_no_canary_stands_in_the_finding() -> None:
     assert "secret" not in json.dumps(shown)
 
 
+@pytest.mark.slow("audits two hundred tosses", seconds=5)
 @pytest.mark.parametrize("classes", [TWO, THREE])
 def test_coins_that_nobody_can_know_prove_nothing(classes: tuple[str, ...]) -> None:
     # The twin saw none of the canaries that its coins name; over 200 tosses the bound is 0 in at least 181.
