@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes.security.adversarial import adversarial
+from audit.probes.security.adversarial import accuracy_under_attack, adversarial
 from audit.probes.security.artifact import artifact
 from audit.probes.security.backdoor import backdoor
 from audit.probes.security.latency import latency_tail
@@ -24,6 +24,12 @@ def test_perturbation(audit, scorer, predictions, policy, kind):
 def test_adversarial(audit, scorer, predictions, policy):
     """An attacker who may ask the model a few hundred questions cannot misspell his way to a wrong answer."""
     audit.check(adversarial(scorer, predictions, queries=policy.security.queries))
+
+
+@pytest.mark.measures("security.accuracy_under_attack")
+def test_accuracy_under_attack(audit, scorer, predictions, policy):
+    """Enough answers are right, and stay so whatever he misspells."""
+    audit.check(accuracy_under_attack(scorer, predictions, queries=policy.security.queries))
 
 
 @pytest.mark.measures("security.backdoor")

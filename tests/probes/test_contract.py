@@ -282,6 +282,14 @@ def _adversarial(_: Path) -> Case:
     return Case(0.3, {"scorer": firm, "predictions": _said(1, texts)}, overturned, [short])
 
 
+def _accuracy_under_attack(_: Path) -> Case:
+    texts, labels = attacks._texts(60)
+    firm, counts = scorer(lambda text: [0.2, 0.8]), scorer(attacks._counts_words)
+    short = {"scorer": firm, "predictions": _said(1, ["fine"])}
+    overturned = {"scorer": counts, "predictions": predictions(labels, examples(labels, texts=texts))}
+    return Case(0.9, {"scorer": firm, "predictions": _said(1, texts)}, overturned, [short])
+
+
 def _latency(_: Path) -> Case:
     passes, fails = (latency.times(seconds) for seconds in (latency.flat, latency.quadratic))
     shuffled = {**passes, "ordinary": passes["ordinary"][::-1]}
@@ -485,6 +493,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "privacy.pii_in_training_data": _personal,
     "security.perturbation": _disturbed,
     "security.adversarial": _adversarial,
+    "security.accuracy_under_attack": _accuracy_under_attack,
     "security.latency_tail": _latency,
     "security.artifact": _artifact,
     "security.backdoor": _backdoor,
@@ -508,6 +517,7 @@ SLOW = {
     "privacy.attribute_leakage": ("fits classifiers", 7), "privacy.attribute_accuracy": ("fits classifiers", 7),
     "privacy.membership_inference": ("fits classifiers", 3),
     "security.backdoor": ("searches triggers", 9), "security.adversarial": ("attacks texts", 8),
+    "security.accuracy_under_attack": ("attacks texts", 8),
     "fairness.counterfactual": ("exchanges people in many templates", 2),
     "transparency.explanations": ("explains texts", 3),
 }  # fmt: skip

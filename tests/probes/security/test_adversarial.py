@@ -16,7 +16,7 @@ from audit.core.evidence import to_json
 from audit.core.probe import stopped_by
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.probes.security.adversarial import ASKED_AT_ONCE, Attacked, adversarial, attack
+from audit.probes.security.adversarial import ASKED_AT_ONCE, Attacked, accuracy_under_attack, adversarial, attack
 from audit.run.stopping import Stopping
 from audit.text.adversarial_edits import apply, edits, vocabulary_of
 from tests import helpers
@@ -376,3 +376,46 @@ def test_shown_texts_are_redacted_before_and_after() -> None:
         assert old in GOOD
         assert new not in GOOD
         assert item.note.startswith("positive → negative; 1 of ")
+
+
+@pytest.mark.slow("attacks texts twice", seconds=5)
+def test_accuracy_under_attack_counts_wrong_answers_as_often_as_they_come() -> None:
+    texts, labels = _texts(120)
+    wrong = set(range(0, 120, 5))
+    given = [1 - label if i in wrong else label for i, label in enumerate(labels)]
+    data = predictions(labels, examples(given, texts=texts))
+    model = scorer(_counts_words)
+    overturned = adversarial(model, data, queries=60, examples=1_000)
+    found = accuracy_under_attack(model, data, queries=60, examples=1_000)
+    plain = model.predict(data.known.texts).on(data.known)
+    held = round(overturned.n * (1 - cast("float", overturned.estimate)))
+    assert found.n == 120
+    assert found.estimate == held / 120
+    interval = binomtest(held, 120).proportion_ci(0.95, "exact")
+    assert found.low == pytest.approx(interval.low)
+    assert found.high == pytest.approx(interval.high)
+    under = next(table for table in overturned.tables if table.caption.startswith("Accuracy on the texts"))
+    assert cells(under)[1][1:4] == [found.estimate, found.low, found.high]
+    assert f"{int(plain.correct.sum())} are answered rightly, and {held} still are under attack" in found.summary
+
+
+@pytest.mark.slow("attacks texts twice", seconds=5)
+def test_it_is_the_same_whether_asked_in_looks_or_at_once() -> None:
+    texts, labels = _texts(90)
+    data = predictions(labels, examples([1 - labels[0], *labels[1:]], texts=texts))
+    at_once = accuracy_under_attack(scorer(_counts_words), data, queries=40)
+    with stopped_by(lambda declaration, full_id, looks: helpers.in_steps(looks, 17)):
+        in_steps = accuracy_under_attack(scorer(_counts_words), data, queries=40)
+    assert (in_steps.estimate, in_steps.low, in_steps.high, in_steps.n) == (
+        at_once.estimate, at_once.low, at_once.high, at_once.n,
+    )  # fmt: skip
+
+
+@pytest.mark.slow("attacks texts", seconds=3)
+def test_a_model_that_is_wrong_from_the_start_does_not_look_robust() -> None:
+    """It has hardly an answer that can be overturned; its accuracy under attack fails all the same."""
+    texts, labels = _texts(100)
+    firm = scorer(lambda text: [0.2, 0.8])
+    data = predictions(labels, examples(labels, texts=texts))
+    assert judge(adversarial(firm, data), Gate(max=0.2))[0] is Verdict.PASS
+    assert judge(accuracy_under_attack(firm, data), Gate(min=0.7))[0] is Verdict.FAIL
