@@ -12,7 +12,6 @@ from audit.core.budget import spending
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.plugin.findings import declared_ids
-from audit.plugin.overrides import concerns_audit
 from audit.plugin.state import Run, extra_declarations
 from audit.probes.catalogue import ids
 
@@ -46,7 +45,7 @@ def put_in_order(run: Run, items: list[pytest.Item]) -> None:
 def allotted(run: Run, item: pytest.Item) -> Iterator[None]:
     """Within it, a test asks no more than it is allotted."""
     session = run.session
-    if session is None or session.budget is None:
+    if session is None or session.budget is None or not is_foreseeable(item):
         yield
         return
     gated, processes = is_gated(session.policy, item), session.options.processes
@@ -57,7 +56,16 @@ def allotted(run: Run, item: pytest.Item) -> Iterator[None]:
 
 def _ungated(policy: Policy, items: Sequence[pytest.Item], first: pytest.Item) -> int:
     """How many tests of the audit no gate asks for, from one of them on."""
-    return sum(concerns_audit(item) and not is_gated(policy, item) for item in items[items.index(first) :])
+    return sum(is_foreseeable(item) and not is_gated(policy, item) for item in items[items.index(first) :])
+
+
+def is_foreseeable(item: pytest.Item) -> bool:
+    """Whether a test measures what is declared, so that it may be begun for a plan, and belongs in a budget.
+
+    One of somebody's own is run once, as pytest runs it, and whole.
+    """
+    names, known = declared_ids(item), ids(extra_declarations(item.config))
+    return bool(names) and all(base_id(name) in known for name in names)
 
 
 def is_gated(policy: Policy, item: pytest.Item) -> bool:

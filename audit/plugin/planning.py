@@ -11,7 +11,7 @@ import pytest
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.probe import planned_by
-from audit.plugin.budget import is_gated
+from audit.plugin.budget import is_foreseeable, is_gated
 from audit.plugin.findings import declared_ids
 from audit.plugin.overrides import concerns_audit
 from audit.plugin.state import STATE, Run, extra_declarations
@@ -80,7 +80,7 @@ def _planned(planned: PlannedSession, items: Sequence[pytest.Item]) -> dict[str,
 
     with planned_by(planned.foresee):
         costs = dict(plan(planned, _tests(items)))
-    keep(planned, costs)
+    keep(planned, {item.nodeid: costs[item.nodeid] for item in items if is_foreseeable(item)})
     return costs
 
 
@@ -95,7 +95,7 @@ def _open(session: pytest.Session) -> None:
     run = session.config.stash[STATE]
     if not run.active or run.session is None:
         return
-    items = [item for item in session.items if concerns_audit(item)]
+    items = list(filter(is_foreseeable, session.items))
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     from audit.run.budget import Counted
 

@@ -143,3 +143,22 @@ def test_a_scorer_of_somebodys_own_needs_a_time(run: Runner, write_policy: Write
     assert result.ret == 4
     result.stdout.fnmatch_lines(["*replaces the fixture `scorer`*give --audit-budget a time, such as 15m."])
     assert run("--audit-budget=5m", "-k", "test_accuracy").ret != 4
+
+
+@pytest.mark.slow("audits", seconds=4)
+def test_a_test_of_ones_own_is_run_once_and_whole(run: Runner, write_policy: WritePolicy) -> None:
+    _suites(run, "quality")
+    write_policy(**{"gates.quality": "accuracy = { min = 0.0 }"})
+    run.pytester.makepyfile(
+        test_own="""
+        from pathlib import Path
+
+        def test_own(scorer):
+            with Path("ran.txt").open("a") as file:
+                file.write("once")
+            assert len(scorer.predict(["One text.", "Another text."])) == 2
+    """
+    )
+    result = run("--audit-budget=1", "-k", "test_accuracy or test_own", "test_quality.py", "test_own.py")
+    result.assert_outcomes(passed=2)
+    assert (run.pytester.path / "ran.txt").read_text("utf-8") == "once"
