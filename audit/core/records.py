@@ -41,6 +41,13 @@ class WaiverRecord(TypedDict):
     valid: bool
 
 
+class AcceptanceRecord(TypedDict):
+    """Who answers for an alarm."""
+
+    reason: str
+    owner: str
+
+
 class StoppedRecord(TypedDict):
     """Why a probe stopped, and after how many examples of how many."""
 
@@ -83,7 +90,7 @@ class FindingRecord(IntervalRecord):
     design_effect: NotRequired[float]
     unreached: NotRequired[bool]
     alarm: NotRequired[bool]
-    accepted: NotRequired[WaiverRecord | None]
+    accepted: NotRequired[AcceptanceRecord]
     about: NotRequired[Text]
     earlier: NotRequired[Sequence[IntervalRecord | None]]
 

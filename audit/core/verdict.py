@@ -9,7 +9,7 @@ from enum import StrEnum
 from audit.core import numbers
 from audit.core.measurement import Measurement, Reach, Result
 from audit.core.numbers import two_digits
-from audit.core.records import FindingRecord, GateRecord, Record, WaiverRecord, section
+from audit.core.records import AcceptanceRecord, FindingRecord, GateRecord, Record, WaiverRecord, section
 from audit.core.sentences import Sentence, Value, from_json, joined, listed
 from audit.statistics import Settling, chance_to_settle, sample_to_settle
 
@@ -76,7 +76,9 @@ class Finding:
 
     ``waiver`` holds ``reason``, ``owner``, ``expires`` (ISO date) and ``valid`` where the policy has one for a gate
     that does not hold; the verdict is the same with it and without. ``tolerated`` is whether the policy lets an
-    inconclusive gate pass, ``unreached`` whether the audit's budget ended before more was known.
+    inconclusive gate, or an alarm, pass, ``unreached`` whether the audit's budget ended before more was known.
+    ``alarm`` is whether there is no gate and all of the interval is worse than a reference; ``accepted`` has ``reason``
+    and ``owner`` where the policy answers for it.
     """
 
     id: str
@@ -89,6 +91,8 @@ class Finding:
     waiver: WaiverRecord | None = None
     tolerated: bool = False
     unreached: bool = False
+    alarm: bool = False
+    accepted: AcceptanceRecord | None = None
 
     def __str__(self) -> str:
         m, gate = self.measurement, self.gate
@@ -112,11 +116,18 @@ def blocks(finding: FindingRecord) -> bool:
     verdict = finding["verdict"]
     if verdict == Verdict.ERROR:
         return True  # cannot be waived: there is no measurement to accept
-    if finding["gate"] is None or is_waived(finding):
+    if finding["gate"] is None:
+        return is_alarm(finding) and finding.get("tolerated") is False
+    if is_waived(finding):
         return False
     return verdict in (Verdict.FAIL, Verdict.NOT_ASSESSED) or (
         verdict == Verdict.INCONCLUSIVE and not finding.get("tolerated")
     )
+
+
+def is_alarm(finding: FindingRecord) -> bool:
+    """Whether a finding without a gate, as it is recorded, is surely worrying, and nobody answers for it."""
+    return bool(finding.get("alarm")) and not finding.get("accepted")
 
 
 def is_left_open(finding: FindingRecord) -> bool:

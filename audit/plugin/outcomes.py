@@ -17,7 +17,7 @@ from audit.core.errors import AuditError, NotAssessed
 from audit.core.probe import stopped_by
 from audit.core.records import interval
 from audit.core.sentences import Sentence
-from audit.core.verdict import Gate, blocks, complaint, is_waived
+from audit.core.verdict import Gate, blocks, complaint, is_alarm, is_waived
 from audit.plugin.budget import allotted
 from audit.plugin.findings import FINDINGS, challenge, declared_ids, keep_finding, missing_ids
 from audit.plugin.fixtures import Failed, InconclusiveWarning
@@ -163,6 +163,7 @@ def _properties(findings: Iterable[FindingRecord]) -> Iterator[tuple[str, object
     for finding in findings:
         gate = Gate.of(finding["gate"]) if finding["gate"] else None
         values = {"verdict": finding["verdict"], **interval(finding), "gate": gate}
+        values["alarm"] = "true" if is_alarm(finding) else None
         values["waived"] = finding["waiver"]["expires"] if finding["waiver"] and is_waived(finding) else None
         for name, value in values.items():
             if value is not None:

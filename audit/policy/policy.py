@@ -163,6 +163,9 @@ class AuditPolicy(_Section):
     precision: float = Field(
         0.05, gt=0, lt=1, description="half-width of an interval without gate at which a probe stops"
     )
+    unguarded: Literal["warn", "fail", "ignore"] = Field(
+        "warn", description="what a finding without a gate leads to that is surely worse than its alarm level"
+    )
     complete: bool | None = Field(
         None, description="whether an incomplete audit ends with exit status 1; absent: where CI=true"
     )
@@ -345,6 +348,14 @@ class Waiver(_Section):
     expires: date
 
 
+class Accepted(_Section):
+    """One alarm without a gate that somebody answers for."""
+
+    id: str
+    reason: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+
+
 class Policy(_Section):
     """The whole policy. ``origin`` is the file that it came from, None for the embedded one."""
 
@@ -359,6 +370,7 @@ class Policy(_Section):
     report: ReportPolicy = Field(default_factory=ReportPolicy)
     compare: ComparePolicy = Field(default_factory=ComparePolicy)
     waivers: tuple[Waiver, ...] = Field((), strict=False)
+    accepted: tuple[Accepted, ...] = Field((), strict=False)
     claims: ClaimsPolicy = Field(default_factory=ClaimsPolicy)
     _origin: Path | None = PrivateAttr(default=None)
 
@@ -400,6 +412,21 @@ class Policy(_Section):
     def waiver(self, full_id: str) -> Waiver | None:
         """What the policy says in favour of a gate that does not hold, whether still valid or not."""
         return next((waiver for waiver in self.waivers if waiver.id == full_id), None)
+
+    def acceptance(self, full_id: str) -> Accepted | None:
+        """Who answers for it if a finding without a gate is an alarm."""
+        return next((accepted for accepted in self.accepted if accepted.id == full_id), None)
+
+    def reference(self, declared: Probe) -> Gate | None:
+        """What a finding without a gate is held against: the loosest gate on another bracket, else its alarm level."""
+        family = [gate for name, gate in self._all_gates().items() if base_id(name) == declared.id]
+        if family:
+            loosest = min if family[0].min is not None else max
+            return loosest(family, key=lambda gate: gate.bound)
+        if declared.alarm is None:
+            return None
+        level = declared.alarm.value
+        return Gate(min=level) if declared.better == "higher" else Gate(max=level)
 
     def for_gates_only(self) -> Policy:
         """The same policy, leaving out what no gate asks for."""
@@ -486,6 +513,7 @@ class Policy(_Section):
                     f"between {low:g} and {high:g}{meant}"
                 )
         self._check_waivers(known)
+        self._check_accepted(known)
 
     def _check_waivers(self, known: Mapping[str, Probe]) -> None:
         """A waiver that waives nothing is a mistake: its author believes that something is waived."""
@@ -498,6 +526,19 @@ class Policy(_Section):
             if self.gate(waiver.id) is None:
                 raise AuditError(f"{where}: no gate is set for it, so there is nothing to waive; remove the waiver.")
             if any(other.id == waiver.id for other in self.waivers[:i]):
+                raise AuditError(f"{where} stands there twice; keep one of them.")
+
+    def _check_accepted(self, known: Mapping[str, Probe]) -> None:
+        """Nor is one that accepts nothing anything else."""
+        for i, accepted in enumerate(self.accepted):
+            where, base = f"{self.name}: [[accepted]] '{accepted.id}'", base_id(accepted.id)
+            if base not in known:
+                raise AuditError(f"{where}: there is no such id{did_you_mean(base, known)}")
+            if accepted.id not in (full := known[base].expand(self.brackets)):
+                raise AuditError(f"{where}: it must name one finding; expected one of: {', '.join(full)}.")
+            if self.gate(accepted.id) is not None:
+                raise AuditError(f"{where}: a gate is set for it, so it is no alarm; waive the gate with [[waivers]].")
+            if any(other.id == accepted.id for other in self.accepted[:i]):
                 raise AuditError(f"{where} stands there twice; keep one of them.")
 
     def recorded(self) -> dict[str, Any]:
@@ -605,6 +646,8 @@ def _fields(where: list[str]) -> Iterable[str]:
             section = Finetune
         elif part == "waivers":
             section = Waiver
+        elif part == "accepted":
+            section = Accepted
         elif part == "transfer":
             section = TransferPolicy
         elif part.isdigit():  # which of several tables

@@ -128,8 +128,12 @@ def as_dict(finding: Finding) -> FindingRecord:
         value["clusters"] = m.clusters
     if m.design_effect is not None:
         value["design_effect"] = m.design_effect
-    if finding.verdict is Verdict.INCONCLUSIVE:
+    if finding.verdict is Verdict.INCONCLUSIVE or finding.alarm:
         value["tolerated"] = finding.tolerated
+    if finding.alarm:
+        value["alarm"] = True
+    if finding.accepted is not None:
+        value["accepted"] = finding.accepted
     if finding.unreached:
         value["unreached"] = True
     return _plain(value)

@@ -34,6 +34,7 @@ _LONGEST_CHAIN = 1_000
 _SETTINGS = {
     "confidence": "audit",
     "inconclusive": "audit",
+    "unguarded": "audit",
     "looks": "audit",
     "stopping": "audit",
     "precision": "audit",
@@ -47,7 +48,12 @@ _SETTINGS = {
 }
 _LAXER_IF_LESS = ("confidence", "looks", "queries")
 _LAXER_IF_MORE = ("min_group_size", "near_duplicate", "precision")
-_LAXER_WORDS = {"inconclusive": ("fail", "warn"), "stopping": ("full", "settled")}
+# From the strictest to the laxest.
+_LAXER_WORDS = {
+    "inconclusive": ("fail", "warn"),
+    "stopping": ("full", "settled"),
+    "unguarded": ("fail", "warn", "ignore"),
+}
 _WORDS = (*_LAXER_WORDS, "cluster")
 
 
@@ -265,7 +271,8 @@ def _settings(policy: Mapping[str, object]) -> dict[str, object]:
 def _is_laxer(name: str, before: object, now: object) -> bool:
     """Whether such a setting judges less strictly than before, or draws anew."""
     if name in _LAXER_WORDS:
-        return (before, now) == _LAXER_WORDS[name]
+        order = _LAXER_WORDS[name]
+        return before in order and now in order and order.index(now) > order.index(before)
     if name == "cluster":
         return bool(before) and now != before
     if before == "any":

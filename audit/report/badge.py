@@ -7,8 +7,8 @@ import unicodedata
 from markupsafe import Markup
 
 from audit.core.records import Record
-from audit.core.verdict import is_waived, verdict_of
-from audit.report.i18n.language import spoken, words
+from audit.core.verdict import is_alarm, is_waived, verdict_of
+from audit.report.i18n.language import counted, spoken, words
 
 # White text has a contrast of at least 4.5 to 1 on each of them (WCAG 2.2, 1.4.3).
 _COLOURS = {"holds": "#1a7f37", "fails": "#b42318", "open": "#8a5a00"}
@@ -38,6 +38,8 @@ def render(record: Record) -> str:
     waived = sum(map(is_waived, gated))
     if waived:
         caption += words.BADGE_WAIVED.format(count=waived)
+    if alarms := sum(map(is_alarm, record["findings"])):
+        caption += counted(words.BADGE_ALARMS, alarms)
     text_left, text_right = map(_width, (words.BADGE_LABEL, caption))
     left, right = text_left + 2 * _EDGE, text_right + 2 * _EDGE
     return _DRAWING.format(

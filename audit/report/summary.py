@@ -45,6 +45,7 @@ def render(record: Record) -> str:
             "",
             *(f"> {plain(notice)}\n" for notice in findings.notices(shown, shortened=False)),
             *_problems(problems),
+            *_alarms(findings.alarms(views)),
             *_turned(shown),
             *_folded(words.ALL_GATES, _table([view for view in views if view.gated])),
             plain(" ".join(filter(None, (words.SUMMARY_OF, findings.untranslated())))),
@@ -66,6 +67,16 @@ def _problems(problems: Sequence[FindingView]) -> Iterator[str]:
     for view in problems:
         if view.waiver:
             yield f"- **{plain(view.name)}**: {plain(view.waiver)}"
+    yield ""
+
+
+def _alarms(alarms: Sequence[FindingView]) -> Iterator[str]:
+    if not alarms:
+        return
+    yield f"**{plain(words.PAGE['alarms'])}** ({len(alarms)})"
+    yield ""
+    for view in alarms:
+        yield f"- **{plain(view.name)}**: {plain(' '.join(filter(None, (view.summary or view.result, view.answer))))}"
     yield ""
 
 

@@ -9,10 +9,10 @@ from audit.core.identifiers import base_id
 from audit.core.numbers import scale_of
 from audit.core.records import EnergyRecord, FindingRecord, Record, SplitRecord
 from audit.core.sentences import from_json
-from audit.core.verdict import Gate
+from audit.core.verdict import Gate, is_alarm
 from audit.policy.policy import ALWAYS_GATED
 from audit.record.declarations import of_record
-from audit.report.page.findings import is_early, of_model, reading, unit_of
+from audit.report.page.findings import alarmed, is_early, of_model, reading, unit_of
 
 STYLES: Mapping[str, dict[str, bool]] = {
     "pass": {"green": True},
@@ -57,6 +57,12 @@ def _figure(finding: FindingRecord, unit: str) -> tuple[str, str]:
     return measured, f"gate {gate.sign} {figures.gate}" if gate else ""
 
 
+def alarms(record: Record) -> Iterator[str]:
+    """How many findings are worrying without a gate, and what to do about it."""
+    if sentence := alarmed(record):
+        yield f"{sentence} Set gates, or answer for them by name under [[accepted]]."
+
+
 def lines(record: Record) -> Iterator[tuple[str, dict[str, bool]]]:
     """How the data were read; one line for each finding, with its style, and one for each gate that did not run."""
     for sentence in (*how_read(record["data"]), *of_model(record), *of_grid(record["energy"])):
@@ -64,7 +70,7 @@ def lines(record: Record) -> Iterator[tuple[str, dict[str, bool]]]:
     findings, known = record["findings"], of_record(record)
     width = max((len(f["id"]) for f in findings), default=0)
     for finding in findings:
-        word = finding["verdict"].upper().replace("_", " ")
+        word = "ALARM" if is_alarm(finding) else finding["verdict"].upper().replace("_", " ")
         figure, gate = _figure(finding, unit_of(finding, known.get(base_id(finding["id"]))))
         text = f"{word:<13} {finding['id']:<{width}}  {figure:<26} {gate:<16}"
         if outcome := finding.get("outcome"):
@@ -76,9 +82,12 @@ def lines(record: Record) -> Iterator[tuple[str, dict[str, bool]]]:
             text += f" in {finding.get('clusters', 0):,} clusters, design effect {effect:.2f};"
         if (stopped := finding.get("stopped")) and is_early(stopped):
             text += f" after {stopped['examples']:,} of {stopped['of']:,}"
-        if (finding["verdict"] not in ("pass", "reported") or finding.get("caution")) and finding["reason"]:
+        is_told = finding["verdict"] not in ("pass", "reported") or finding.get("caution") or finding.get("alarm")
+        if is_told and finding["reason"]:
             text += f" {from_json(finding['reason'])}"
-        style = STYLES[finding["verdict"]]
+        style = STYLES["inconclusive" if is_alarm(finding) else finding["verdict"]]
+        if accepted := finding.get("accepted"):
+            text += f"; {accepted['owner']} answers for it: {accepted['reason']}"
         if waiver := finding["waiver"]:
             standing = "waived" if waiver["valid"] else "no longer waived"
             text += f"; {standing} by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from audit.core import numbers
 from audit.core.identifiers import base_id
 from audit.core.measurement import Measurement
 from audit.core.probe import Probe
-from audit.core.records import FindingRecord, Record, WaiverRecord
+from audit.core.records import AcceptanceRecord, FindingRecord, Record, WaiverRecord
 from audit.core.sentences import Sentence, joined
-from audit.core.verdict import Finding, Verdict, blocks, is_waived, judge
+from audit.core.verdict import Finding, Verdict, blocks, is_waived, judge, settled
 from audit.policy.policy import Policy
 from audit.record.record import as_dict, check
 
@@ -111,9 +112,17 @@ class Decisions:
             tolerated = False
             turned = Sentence("it passed in the former audit, and no gate that passed may turn")
             reason = joined([reason, turned], "; ")
+        alarm = self._alarm(measurement, verdict)
+        if alarm is not None:
+            worse = Sentence("all of its interval is worse than {bound}, from where on it is worrying", bound=alarm)
+            reason = joined([reason, worse], "; ")
         finding = self._finding(full_id, challenge, verdict, reason, measurement)
         is_unreached &= verdict in (Verdict.INCONCLUSIVE, Verdict.REPORTED)
-        decision = Decision(replace(finding, tolerated=tolerated, unreached=is_unreached))
+        finding = replace(finding, tolerated=tolerated, unreached=is_unreached)
+        if alarm is not None:
+            lenient = self.policy.audit.unguarded == "warn"
+            finding = replace(finding, alarm=True, tolerated=lenient, accepted=self._acceptance(full_id))
+        decision = Decision(finding)
         check(decision.recorded)
         return decision
 
@@ -162,6 +171,21 @@ class Decisions:
         gate = self.policy.gate(full_id)
         waiver = self._waiver(full_id) if verdict in _WAIVABLE and gate is not None else None
         return Finding(full_id, challenge, title, verdict, reason, measurement, gate, waiver)
+
+    def _alarm(self, measurement: Measurement, verdict: Verdict) -> str | None:
+        """The level beyond which a finding without a gate is worrying, where it surely is; None where it is not."""
+        known = self.known.get(base_id(measurement.id))
+        if verdict is not Verdict.REPORTED or known is None or self.policy.audit.unguarded == "ignore":
+            return None
+        reference = self.policy.reference(known)
+        if reference is None or settled(measurement, reference) is not Verdict.FAIL:
+            return None
+        return numbers.quantity(numbers.exact(reference.bound, measurement.unit), measurement.unit)
+
+    def _acceptance(self, full_id: str) -> AcceptanceRecord | None:
+        """The policy's answer to an alarm, as the record holds it."""
+        accepted = self.policy.acceptance(full_id)
+        return None if accepted is None else {"reason": accepted.reason, "owner": accepted.owner}
 
     def _waiver(self, full_id: str) -> WaiverRecord | None:
         """The policy's waiver of a finding, as the record holds it; valid through its date, UTC."""

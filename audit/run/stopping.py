@@ -13,7 +13,7 @@ from audit.core.measurement import Result, Stop
 from audit.core.numbers import POINTS, SHARE
 from audit.core.probe import Probe
 from audit.core.sentences import Sentence
-from audit.core.verdict import Gate, settled
+from audit.core.verdict import settled
 from audit.policy.policy import Policy
 
 # Where an example costs more passes than this, half as much precision will do.
@@ -104,7 +104,7 @@ class Stopping:
         precision = self.policy.audit.precision * (2 if declaration.passes > COSTLY else 1)
         precise = Sentence("it is known to within {precision:points}", precision=precision)
         gate = self.policy.gate(full_id)
-        bound = _alarm(declaration) if gate is None else gate
+        bound = self.policy.reference(declaration) if gate is None else gate
         told = Sentence("whether it is worrying is settled") if gate is None else Sentence("its gate is settled")
         is_share = declaration.unit in (SHARE, POINTS)
 
@@ -114,14 +114,6 @@ class Stopping:
             return precise if gate is None and is_share and _half_width(result) <= precision else ""
 
         return enough, precise
-
-
-def _alarm(declaration: Probe) -> Gate | None:
-    """The level from which on a finding without a gate is worrying, as a gate."""
-    if declaration.alarm is None:
-        return None
-    level = declaration.alarm.value
-    return Gate(min=level) if declaration.better == "higher" else Gate(max=level)
 
 
 def _half_width(result: Result) -> float:

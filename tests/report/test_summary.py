@@ -102,3 +102,18 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((light(one), light(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+def test_alarms_are_told_with_who_answers_for_them() -> None:
+    figures = {"estimate": 0.7, "low": 0.6, "high": 0.8, "n": 50, "unit": "share"}
+    more = {"gate": None, "alarm": True, "tolerated": True, **figures}
+    loud = {**unmeasured("quality.balanced_accuracy", "reported", "no gate is set for it"), **more}
+    said = summary.render(record(finding(), loud))
+    assert f"**Alarms, for which no gate stands** (1)\n\n- **{loud['title']}**: 70 %" in said
+    assert "hold · 1 alarm<" in badge.render(record(finding(), loud))
+    two = record(finding(), loud, {**loud, "id": "quality.mcc"})
+    assert "hold · 2 alarms<" in badge.render(two)
+    answered = {**loud, "accepted": {"reason": "<b>known</b>", "owner": "A. @Person"}}
+    said = summary.render(record(finding(), answered))
+    assert "answers for it: &#60;b&#62;known" in said
+    assert "alarm" not in badge.render(record(finding(), answered))

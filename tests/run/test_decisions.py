@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from audit.core.errors import AuditError
 from audit.core.measurement import Measurement
 from audit.core.verdict import complaint
 from audit.policy import policy
@@ -163,3 +165,73 @@ def test_a_test_may_say_which_challenge_it_belongs_to() -> None:
     assert one.judge(measured(HOLDS)).finding.challenge == "quality"
     assert one.judge(measured(HOLDS), "ethics").finding.challenge == "ethics"
     assert one.judge(measured(HOLDS, "business.refunds")).finding.title == "business.refunds"
+
+
+FLIPS, CALM, PERHAPS = (0.3, 0.2, 0.4), (0.05, 0.02, 0.09), (0.12, 0.06, 0.2)
+
+
+def flips(interval: tuple[float, float, float], axis: str = "age") -> Measurement:
+    return Measurement(f"fairness.counterfactual[{axis}]", *interval, 500, "share", "counted")
+
+
+LEVEL = ids(())["fairness.counterfactual"].alarm.value  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("interval", "is_alarm"), [((LEVEL + 0.3, LEVEL + 0.2, LEVEL + 0.4), True), ((0.0, 0.0, LEVEL), False)]
+)
+def test_what_is_surely_worse_than_its_alarm_level_is_an_alarm(
+    interval: tuple[float, float, float], is_alarm: bool
+) -> None:
+    decision = decisions().judge(flips(interval))
+    assert decision.finding.verdict == "reported"
+    assert bool(decision.recorded.get("alarm")) is is_alarm
+    assert ("all of its interval is worse than" in decision.finding.reason) is is_alarm
+    assert outcome(decision) == "passes"
+
+
+def test_a_gate_on_another_bracket_takes_the_place_of_the_alarm_level() -> None:
+    gates = '[gates.fairness]\n"counterfactual[gender]" = { max = 0.03 }\n"counterfactual[religion]" = { max = 0.1 }'
+    text = f'[model]\nsource = "m"\n[data]\ntest = "t"\n{gates}'
+    by = Decisions(policy.parse(text, None), ids(()), None, TODAY)
+    assert by.judge(flips(FLIPS)).recorded["alarm"]
+    # By the loosest of them, so that nothing is an alarm that a gate of this policy lets pass.
+    assert not by.judge(flips(CALM)).recorded.get("alarm")
+    assert not by.judge(flips(PERHAPS)).recorded.get("alarm")
+    assert "worse than 10 %" in by.judge(flips(FLIPS)).finding.reason
+    assert not by.judge(flips(FLIPS, "gender")).recorded.get("alarm")  # it fails its gate
+
+
+@pytest.mark.parametrize(("unguarded", "expected"), [("warn", "passes"), ("fail", "fails"), ("ignore", "passes")])
+def test_the_policy_says_what_an_alarm_leads_to(unguarded: str, expected: str) -> None:
+    decision = decisions(audit=f'unguarded = "{unguarded}"').judge(flips((0.9, 0.8, 1.0)))
+    assert outcome(decision) == expected
+    assert bool(decision.recorded.get("alarm")) is (unguarded != "ignore")
+
+
+ACCEPTED = '[[accepted]]\nid = "fairness.counterfactual[age]"\nreason = "a known weakness"\nowner = "A. Person"'
+
+
+def test_somebody_may_answer_for_an_alarm() -> None:
+    by = decisions(ACCEPTED, audit='unguarded = "fail"')
+    decision = by.judge(flips((0.9, 0.8, 1.0)))
+    assert outcome(decision) == "passes"
+    assert decision.recorded["accepted"] == {"reason": "a known weakness", "owner": "A. Person"}
+    assert outcome(by.judge(flips((0.9, 0.8, 1.0), "religion"))) == "fails"
+    assert "accepted" not in by.judge(flips((0.0, 0.0, 0.01))).recorded
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ('id = "fairness.counterfactul[age]"', "there is no such id; did you mean 'fairness.counterfactual'"),
+        ('id = "fairness.counterfactual"', "it must name one finding; expected one of: fairness.counterfactual"),
+        ('id = "quality.accuracy"', "a gate is set for it, so it is no alarm"),
+    ],
+)
+def test_an_acceptance_that_accepts_nothing_is_a_mistake(entry: str, message: str) -> None:
+    more = f'[[accepted]]\n{entry}\nreason = "r"\nowner = "o"'
+    with pytest.raises(AuditError, match=re.escape(message)):
+        decisions(more).policy.check_ids(ids(()))
+    with pytest.raises(AuditError, match="stands there twice"):
+        decisions(f"{ACCEPTED}\n{ACCEPTED}").policy.check_ids(ids(()))

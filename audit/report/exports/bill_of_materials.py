@@ -18,6 +18,7 @@ from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.numbers import is_number
 from audit.core.records import Record, section
+from audit.core.verdict import is_alarm
 from audit.energy.phases import PHASES
 from audit.report.exports import model_card as card
 from audit.report.i18n import words
@@ -98,6 +99,7 @@ def _model(shown: Record) -> Component:
         for name, digest in (model.get("files") or {}).items()
     ]
     properties = {"verdict": shown["verdict"], "complete": str(shown["complete"]).lower(), "audited": shown["created"]}
+    properties["alarms"] = str(sum(map(is_alarm, shown["findings"])))
     if fingerprint := model.get("fingerprint"):
         properties |= {"fingerprint": fingerprint, "fingerprint-of": BOM["fingerprint"]}
     if is_number(model.get("parameters")):

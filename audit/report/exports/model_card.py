@@ -240,6 +240,12 @@ def _lines(shown: Record) -> Iterator[str]:
     for view in views:
         if view.waiver:
             yield from (f"**{plain(view.name)}**: {plain(view.waiver)}", "")
+    if alarms := findings.alarms(views):
+        yield from (f"### {plain(words.PAGE['alarms'])}", "")
+        for view in alarms:
+            told = " ".join(filter(None, (text.sentence(view.summary or view.result), view.answer)))
+            yield f"- **{plain(view.name)}**: {plain(told, 1_000)}"
+        yield ""
     energy = training_energy(shown)
     if energy is not None:
         kwh, grams = text.figure(energy.kwh), text.figure(1000 * energy.co2eq_kg)

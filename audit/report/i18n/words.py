@@ -47,6 +47,9 @@ VERDICTS: Mapping[str, Mark] = {
     "reported": Mark("Reported", "•", "plain"),
 }
 UNGATED = Mark("Not assessed", "–", "plain")
+# Of a finding that decides nothing since nobody set a gate, and is surely worrying.
+ALARM = Mark("Alarm", "!", "open")
+ACCEPTED = Mark("Alarm, accepted", "!", "plain")
 # State of a challenge, by its weightiest finding: with the singular and the plural form of its sentence.
 STATES: Mapping[str, tuple[Mark, Counted]] = {
     "fail": (Mark("", "✕", "fails"), Counted("{count} of {gates} fails", "{count} of {gates} fail")),
@@ -429,6 +432,7 @@ SETTING_CHANGED = "{name} was {before} and is {now}"
 SETTINGS: Mapping[str, str] = {
     "confidence": "the confidence",
     "inconclusive": "what an inconclusive result leads to",
+    "unguarded": "what an alarm without a gate leads to",
     "looks": "the number of planned audits that share the error",
     "stopping": "when a probe has asked enough",
     "precision": "the precision at which a probe without a gate stops",
@@ -519,6 +523,11 @@ QUOTED = "“{text}”"
 QUOTED_ROWS = "“{text}” ({count})"
 WARNED = "The policy lets inconclusive results pass with a warning, so they do not block this release."
 WAIVED = "The gate does not hold, and {owner} answers for that through {expires}. The reason given: {reason}"
+ANSWERED_FOR = "{owner} answers for it: {reason}"
+ALARMS = Counted(
+    "{count} alarm without a gate: what was measured is surely worrying, and nobody set a limit",
+    "{count} alarms without a gate: what was measured is surely worrying, and nobody set a limit",
+)
 WAIVED_NO_MORE = (
     "{owner} answered for it that the gate does not hold, but only through {expires}. The waiver counts no more; the "
     "reason given was: {reason}"
@@ -548,6 +557,7 @@ BADGE_LABEL = "model audit"
 BADGE = "{word}, {hold} of {gates} gates hold"
 BADGE_NOT_EXCEEDED = ", {count} not exceeded"
 BADGE_WAIVED = ", {count} waived"
+BADGE_ALARMS = Counted(" · {count} alarm", " · {count} alarms")
 MORE = "… and {count} more; the record holds all of them."
 
 # ----------------------------------------------------------------------------------------------------------- the page
@@ -683,6 +693,10 @@ PAGE = {
     "certainty_any": "The test data may grow and be looked at as often as one likes: intervals are so wide that they "
     "hold at every look. That is so of one sample that grows. Whoever takes other test examples for the same model, or "
     "leaves out the former audit by which that would be noticed, begins anew.",
+    "alarms": "Alarms, for which no gate stands",
+    "alarms_text": "All of the interval is on the worrying side of a level: that of a gate of this policy on something "
+    "alike, or one that the measure names with its reason. It decides nothing. Set a gate for it, or have somebody "
+    "answer for it by name, under [[accepted]] in the policy.",
     "certainty_except": "Not covered by that:",
     "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the "
     "model will meet and the methods’ assumptions apply. It says nothing about errors in the labels or "

@@ -32,7 +32,7 @@ from audit.core.records import (
     section,
 )
 from audit.core.sentences import from_json as sentence
-from audit.core.verdict import Gate, is_left_open, is_waived
+from audit.core.verdict import Gate, is_alarm, is_left_open, is_waived
 from audit.probes.catalogue import challenge_of
 from audit.record.declarations import of_record
 from audit.record.since import gate_of
@@ -130,6 +130,8 @@ class FindingView:
         """Word, sign and family of the verdict; what nobody gated and nobody could measure weighs nothing."""
         if self.verdict == "reported" and self.outcome:
             return words.OUTCOMES[self.outcome]
+        if self.finding.get("alarm"):
+            return words.ALARM if is_alarm(self.finding) else words.ACCEPTED
         ungated = self.verdict == "not_assessed" and not self.gated
         return words.UNGATED if ungated else words.VERDICTS[self.verdict]
 
@@ -264,6 +266,14 @@ class FindingView:
         form = words.WAIVED if waiver["valid"] else words.WAIVED_NO_MORE
         owner, reason = text.cell(waiver["owner"]), text.cell(waiver["reason"])
         return form.format(owner=owner, reason=reason, expires=text.day(waiver["expires"]))
+
+    @property
+    def answer(self) -> str:
+        """Who answers for an alarm, and why; empty where nobody does."""
+        accepted = self.finding.get("accepted")
+        if not accepted:
+            return ""
+        return words.ANSWERED_FOR.format(owner=text.cell(accepted["owner"]), reason=text.cell(accepted["reason"]))
 
     @property
     def since(self) -> str:
@@ -537,6 +547,19 @@ def problems(views: Sequence[FindingView]) -> list[FindingView]:
             order.index(c.challenge),
         ),
     )
+
+
+def alarms(views: Sequence[FindingView]) -> list[FindingView]:
+    """What is worrying and has no gate, what nobody answers for first, in the challenges' order."""
+    order = list(words.SECTIONS)
+    own = [view for view in views if view.finding.get("alarm")]
+    return sorted(own, key=lambda view: (bool(view.answer), order.index(view.challenge)))
+
+
+def alarmed(record: Record) -> str:
+    """How many alarms nobody answers for, in a sentence; empty where there are none."""
+    number = sum(map(is_alarm, record["findings"]))
+    return text.sentence(counted(words.ALARMS, number)) if number else ""
 
 
 def actions(problems: Sequence[FindingView]) -> list[tuple[str, str]]:

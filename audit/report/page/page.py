@@ -65,6 +65,8 @@ def _render(shown: Record, limits: Limits) -> str:
         gates=[view for view in views if view.gated],
         problems=problems,
         actions=findings.actions(problems),
+        alarms=findings.alarms(views),
+        alarmed=findings.alarmed(shown),
         reported=reported,
         not_assessed=not_assessed,
         cards=findings.cards(views),

@@ -660,8 +660,9 @@ RULES = {
     "Article 15(1) and (3)": ("quality",),
     "Article 15(4)": ("security.perturbation", "security.latency_tail", "fairness.language_variety"),
     "Article 15(5)": (
-        "security.backdoor", "security.adversarial", "security.artifact", "privacy.membership_inference",
-        "privacy.canary_epsilon", "privacy.attribute_leakage", "privacy.attribute_accuracy",
+        "security.backdoor", "security.adversarial", "security.accuracy_under_attack", "security.artifact",
+        "privacy.membership_inference", "privacy.canary_epsilon", "privacy.attribute_leakage",
+        "privacy.attribute_accuracy",
     ),
     "A.5.4": ("fairness", "privacy"),
     "A.5.5": ("environment",),
