@@ -9,9 +9,15 @@ pytestmark = pytest.mark.challenge("privacy")
 
 
 @pytest.mark.measures("privacy.membership_inference")
-def test_membership_inference(audit, scorer, members, predictions, membership_twins):
+def test_membership_inference(audit, scorer, members, predictions, membership_twins, held_out):
     """Nobody can tell from the model's answers who was in the training data."""
-    audit.check(membership.membership_inference(scorer, members, predictions, membership_twins))
+    audit.check(membership.membership_inference(scorer, members, predictions, membership_twins, held_out))
+
+
+@pytest.mark.measures("privacy.membership_tpr")
+def test_membership_tpr(audit, scorer, members, predictions, membership_twins, held_out):
+    """Nor can somebody who hardly ever accuses wrongly recognise a few of them."""
+    audit.check(membership.membership_tpr(scorer, members, predictions, membership_twins, held_out))
 
 
 @pytest.mark.measures("privacy.canary_epsilon")

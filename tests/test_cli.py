@@ -172,6 +172,13 @@ def test_an_exported_model_has_the_findings_that_it_had_and_the_modes_of_the_use
     assert [loaded[key] for key in ("n", "estimate", "low", "high")] == [
         trained[key] for key in ("n", "estimate", "low", "high")
     ]
+    # That it was trained without the recipe's validation slice is known from the cache alone.
+    for found in (trained, loaded):
+        assert "those that its recipe held out" in found["method"]
+    unknown = "--audit-cache", str(tmp_path / "another cache"), "-k", "membership_inference"
+    assert run(*asked[:2], *unknown, "--audit-model", str(tmp_path / "model")).ret == 0
+    assert "against test examples" in run.finding("privacy.membership_inference")["method"]
+    assert run(*asked, "--audit-model", str(tmp_path / "model")).ret == 0
     assert "without --audit-model" in run.finding("environment.training_energy")["reason"]
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from audit.models.model import FineTuning, Model
     from audit.models.model_card import Card
     from audit.policy.policy import Policy
-    from audit.probes.privacy.membership import Twins
+    from audit.probes.privacy.membership_evidence import Twins
     from audit.run.own_metrics import OwnMetric
     from audit.run.session import Session
     from audit.text.personal_data import NameFinder
@@ -90,6 +90,12 @@ def counterfactual_pairs(audit_session: Session) -> Mapping[str, Sequence[str]] 
 def members(audit_session: Session) -> Examples | None:
     """The training examples that the model really saw; None where the policy names no training data."""
     return audit_session.inputs.members
+
+
+@pytest.fixture(scope="session")
+def held_out(audit_session: Session) -> Examples | None:
+    """The training examples that the recipe kept from the model; None where that is not known for sure."""
+    return audit_session.models.held_out
 
 
 @pytest.fixture(scope="session")

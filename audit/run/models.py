@@ -16,6 +16,7 @@ from audit.core.errors import AuditError, NotAssessed
 from audit.core.progress import Progress
 from audit.core.sentences import Sentence
 from audit.data import examples as data
+from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.experiments.alternatives import Alternative, Alternatives, Bench
 from audit.experiments.claims import ELSEWHERE, Elsewhere, Experiments
@@ -26,12 +27,12 @@ from audit.models.model import Model, Training
 from audit.models.model_card import Card
 from audit.policy.policy import SMALL_BERT, Policy
 from audit.probes.privacy.canary import canary_epsilon
-from audit.probes.privacy.membership import Twins
+from audit.probes.privacy.membership_evidence import Twins
 from audit.run.inputs import Inputs, locate
 from audit.run.resources import Resources
 from audit.training import canaries, reference_models
 from audit.training.canaries import Canaries, CanaryTwin
-from audit.training.finetune import Recipe, Workers, train
+from audit.training.finetune import Recipe, Workers, folder_of, train
 from audit.training.reference_models import LinearModel, Twin
 
 # Where the policy does not say how many.
@@ -218,6 +219,21 @@ class Models:
             return None
         always = self.policy.privacy.reference_models is not None
         return Twins(examples, lambda: [(self.scorer(twin.model), twin.members) for twin in self.twins], always)
+
+    @cached_property
+    def held_out(self) -> Examples | None:
+        """The recipe's validation slice; None where there is none, or the audited model may have been trained on it."""
+        recipe, examples = self.recipe, self.inputs.train_data
+        if recipe is None or examples is None or {"model", "scorer"} & set(self.inputs.overridden):
+            return None
+        if self.inputs.loaded is not None:
+            # A loaded model is known to be the recipe's only where the cache holds that one.
+            trained = folder_of(recipe, examples, self.resources.cache)
+            own = trained and model.fingerprint(model.hash_files(trained))
+            if own != model.fingerprint(model.hash_files(self.inputs.loaded.folder)):
+                return None
+        rows = data.split_validation(examples, recipe.settings.validation, recipe.settings.seed)[1]
+        return examples.take(rows) if len(rows) else None
 
     @property
     def without_rows(self) -> Callable[[NDArray[np.bool_]], Scorer] | None:

@@ -34,7 +34,7 @@ from audit.inference.tally import Passes, Tally, Unanswered
 from audit.models.model import FineTuning, Model
 from audit.policy.policy import Policy
 from audit.probes.catalogue import ids
-from audit.probes.privacy.membership import Twins
+from audit.probes.privacy.membership_evidence import Twins
 from audit.run.budget import Need
 from audit.run.decisions import Decisions
 from audit.run.inputs import Inputs

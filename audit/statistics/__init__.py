@@ -66,7 +66,14 @@ from audit.statistics.proportions import (
     share,
 )
 from audit.statistics.quantiles import enough_for_quantile, quantile, ratio_of_quantiles
-from audit.statistics.roc import OperatingPoints, Trial, clustered_auc, operating_points, roc_points
+from audit.statistics.roc import (
+    Trial,
+    clustered_auc,
+    enough_for_rate,
+    roc_points,
+    trial_balanced_accuracy,
+    true_positive_rate,
+)
 from audit.statistics.scores import area_effect, auc, macro_auc, mean
 from audit.statistics.settling import (
     Settling,
@@ -96,7 +103,6 @@ __all__ = [
     "GroupEffects",
     "Interval",
     "OneRun",
-    "OperatingPoints",
     "SerialCorrelation",
     "Settling",
     "Trial",
@@ -122,6 +128,7 @@ __all__ = [
     "difference",
     "discordant",
     "enough_for_quantile",
+    "enough_for_rate",
     "epsilon_lower_bound",
     "equal_mass",
     "exact_balanced_accuracy",
@@ -145,7 +152,6 @@ __all__ = [
     "mean",
     "mean_paired_difference",
     "normal_quantile",
-    "operating_points",
     "paired_difference",
     "paired_differences",
     "paired_effect",
@@ -169,4 +175,6 @@ __all__ = [
     "smallest_proportions",
     "smallest_to_settle",
     "too_empty",
+    "trial_balanced_accuracy",
+    "true_positive_rate",
 ]

@@ -378,7 +378,7 @@ def _mixed(spread: float) -> float:
 
 
 def attack_points(draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
-    """Balanced accuracy, true positives at 1 % and 10 % of false ones: percentile intervals, which are approximate."""
+    """Balanced accuracy by percentiles, which are approximate, and true positives at 1 % and 10 % of false ones."""
     levels = (0.01, 0.1)
     for n, memory in product((400, 2_000), (0.0, 0.5, 1.0)):
         truths = [float(ndtr(memory / 2)), *(float(ndtr(ndtri(level) + memory)) for level in levels)]
@@ -387,8 +387,8 @@ def attack_points(draws: int, rng: np.random.Generator) -> Iterable[list[str]]:
             member = rng.random(n) < 0.5
             scores = rng.normal(size=n) + memory * member
             trial = statistics.Trial(scores, member, np.arange(n))
-            points = statistics.operating_points([trial], levels, CONFIDENCE, resamples=500, seed=i)
-            found[i] = points.balanced_accuracy, *points.caught
+            found[i, 0] = statistics.trial_balanced_accuracy([trial], CONFIDENCE, resamples=500, seed=i)
+            found[i, 1:] = [statistics.true_positive_rate([trial], level, CONFIDENCE) for level in levels]
         for name, truth, of in zip(
             ("balanced accuracy", "at 1 %", "at 10 %"), truths, np.moveaxis(found, 1, 0), strict=True
         ):

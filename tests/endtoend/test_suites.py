@@ -161,7 +161,7 @@ queries = 20
 @slow(seconds=21)
 def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, reviews: Path) -> None:
     suite = SUITES / "test_privacy.py"
-    for name, more, tables in (("plain", "", 1), ("twins", "[privacy]\nreference_models = 2\n", 2)):
+    for name, more, tables in (("plain", "", 2), ("twins", "[privacy]\nreference_models = 2\n", 3)):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "audit.toml").write_text(small_policy(reviews, 1) + more, "utf-8")
@@ -169,6 +169,7 @@ def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, re
         assert done.returncode == 0, done.stdout + done.stderr
         (found,) = [f for f in value["findings"] if f["id"] == "privacy.membership_inference"]
         assert found["verdict"] == "reported"
+        # Few examples were held out, so attacks on test examples stand beside those on them.
         assert len(recorded(found).tables) == tables
         assert ("twins" in {phase["name"] for phase in value["energy"]["phases"]}) is bool(more)
         # The second time the model's own answers are kept already: these are the twins'.
@@ -215,6 +216,7 @@ def test_reviews_against_sentences_are_told_apart_without_the_model_and_nobody_f
         small_policy(tmp_path, 1)
         .replace('"neutral", ', "")
         .replace(f"{tmp_path}/test.csv", f"{real_data}/sst2_test.csv")
+        .replace("batch_size", "validation = 0.0\nbatch_size")
     )
     text = text.replace('subgroups = ["gender"]', "") + "[gates.privacy]\nmembership_inference = { max = 0.6 }\n"
     suite = SUITES / "test_privacy.py"

@@ -215,7 +215,7 @@ def _attribute(folder: Path) -> Case:
     return replace(_leakage(folder), gate=0.7)
 
 
-def _membership(_: Path) -> Case:
+def _membership(gate: float, _: Path) -> Case:
     members, others = (
         examples(np.ones(600), texts=[f"text {i:06}" for i in range(first, first + 600)]) for first in (0, 600)
     )
@@ -229,7 +229,7 @@ def _membership(_: Path) -> Case:
 
     unknown = {**remembering(0.0), "members": None}
     no_others = {**remembering(0.0), "predictions": _said(1, members.texts)}
-    return _case(0.6, remembering, 0.0, 3.0, unknown, no_others)
+    return _case(gate, remembering, 0.0, 3.0, unknown, no_others)
 
 
 def _canary(_: Path) -> Case:
@@ -487,7 +487,8 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "fairness.language_variety": _varieties,
     "privacy.attribute_leakage": _leakage,
     "privacy.attribute_accuracy": _attribute,
-    "privacy.membership_inference": _membership,
+    "privacy.membership_inference": partial(_membership, 0.6),
+    "privacy.membership_tpr": partial(_membership, 0.1),
     "privacy.canary_epsilon": _canary,
     "privacy.train_test_overlap": _overlap,
     "privacy.pii_in_training_data": _personal,
@@ -515,7 +516,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
 }
 SLOW = {
     "privacy.attribute_leakage": ("fits classifiers", 7), "privacy.attribute_accuracy": ("fits classifiers", 7),
-    "privacy.membership_inference": ("fits classifiers", 3),
+    "privacy.membership_inference": ("fits classifiers", 3), "privacy.membership_tpr": ("fits classifiers", 3),
     "security.backdoor": ("searches triggers", 9), "security.adversarial": ("attacks texts", 8),
     "security.accuracy_under_attack": ("attacks texts", 8),
     "fairness.counterfactual": ("exchanges people in many templates", 2),
