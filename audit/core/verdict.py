@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from audit.core import numbers
@@ -35,10 +35,12 @@ WORST_FIRST = (
 
 @dataclass(frozen=True)
 class Gate:
-    """A bound on one id, set by the release owner: either ``min`` or ``max``."""
+    """A bound on one id, set by the release owner: either ``min`` or ``max``; why there, and who answers for it."""
 
     min: float | None = None
     max: float | None = None
+    reason: str = field(default="", compare=False, kw_only=True)
+    owner: str = field(default="", compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if (self.min is None) == (self.max is None):
@@ -52,7 +54,8 @@ class Gate:
     @classmethod
     def of(cls, recorded: GateRecord) -> Gate:
         """The gate that a record holds."""
-        return cls(recorded.get("min"), recorded.get("max"))
+        more = {name: str(recorded.get(name) or "") for name in ("reason", "owner")}
+        return cls(recorded.get("min"), recorded.get("max"), **more)
 
     @property
     def sign(self) -> str:

@@ -331,6 +331,8 @@ class GateSettings(_Section):
 
     min: float | None = None
     max: float | None = None
+    reason: str = Field("", description="why just there; it stands beside the gate in the report")
+    owner: str = Field("", description="who answers for it")
 
     @model_validator(mode="after")
     def _one_bound(self) -> GateSettings:
@@ -452,7 +454,7 @@ class Policy(_Section):
 
     def _all_gates(self) -> dict[str, Gate]:
         return {
-            f"{group}.{name}": Gate(gate.min, gate.max)
+            f"{group}.{name}": Gate(gate.min, gate.max, reason=gate.reason, owner=gate.owner)
             for group, gates in self.gates.items()
             for name, gate in gates.items()
         }

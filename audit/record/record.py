@@ -140,7 +140,12 @@ def as_dict(finding: Finding) -> FindingRecord:
 
 
 def _gate(gate: Gate) -> GateRecord:
-    return {"min": gate.bound} if gate.min is not None else {"max": gate.bound}
+    recorded: GateRecord = {"min": gate.bound} if gate.min is not None else {"max": gate.bound}
+    if gate.reason:
+        recorded["reason"] = masked(gate.reason)
+    if gate.owner:
+        recorded["owner"] = masked(gate.owner)
+    return recorded
 
 
 def _each(value: _T, change: Callable[[object], object]) -> _T:

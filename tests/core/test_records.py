@@ -36,7 +36,7 @@ from audit.record.schema import schema
         (records.IntervalRecord, "$defs/interval"),
         (records.GateRecord, "$defs/gate"),
         (records.WaiverRecord, "$defs/finding/properties/waiver"),
-        (records.WaiverRecord, "$defs/finding/properties/accepted"),
+        (records.AcceptanceRecord, "$defs/finding/properties/accepted"),
         (records.StoppedRecord, "$defs/finding/properties/stopped"),
         (SentenceRecord, "$defs/sentence/anyOf/1"),
     ],

@@ -211,3 +211,12 @@ def test_texts_that_count_as_copies_no_more_are_told() -> None:
     strict, lax = ({"privacy": {"near_duplicate": value}} for value in (0.8, 0.95))
     assert compare(audit(policy=strict), audit(policy=lax))["settings"][0]["name"] == "near_duplicate"
     assert compare(audit(policy=lax), audit(policy=strict))["settings"] == []
+
+
+def test_another_reason_is_no_other_gate() -> None:
+    before = {"quality.accuracy": {"min": 0.8, "reason": "as before", "owner": "A. Person"}}
+    now = {"quality.accuracy": {"min": 0.8, "reason": "another", "owner": "B. Person"}}
+    assert since._changed(before, now) == []  # type: ignore[arg-type]
+    loosened = {"quality.accuracy": {"min": 0.7, "reason": "as before", "owner": "A. Person"}}
+    (change,) = since._changed(before, loosened)  # type: ignore[arg-type]
+    assert change["change"] == "loosened"

@@ -235,3 +235,12 @@ def test_an_acceptance_that_accepts_nothing_is_a_mistake(entry: str, message: st
         decisions(more).policy.check_ids(ids(()))
     with pytest.raises(AuditError, match="stands there twice"):
         decisions(f"{ACCEPTED}\n{ACCEPTED}").policy.check_ids(ids(()))
+
+
+def test_a_gate_is_recorded_with_its_reason_and_its_owner() -> None:
+    gate = '{ min = 0.7, reason = "what <b>counting</b> words reaches", owner = "A. Person" }'
+    text = f'[model]\nsource = "m"\n[data]\ntest = "t"\n[gates.quality]\naccuracy = {gate}\nmacro_f1 = {{ min = 0.7 }}'
+    by = Decisions(policy.parse(text, None), ids(()), None, TODAY)
+    recorded = by.judge(measured(HOLDS)).recorded["gate"]
+    assert recorded == {"min": 0.7, "reason": "what <b>counting</b> words reaches", "owner": "A. Person"}
+    assert by.judge(measured(HOLDS, "quality.macro_f1")).recorded["gate"] == {"min": 0.7}

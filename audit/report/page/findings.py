@@ -253,6 +253,14 @@ class FindingView:
         return words.GATE["min" if self._gate["at_least"] else "max"].format(figure=self._figures.gate)
 
     @property
+    def alibi(self) -> str:
+        """Why the gate is where it is, and who answers for it; empty where the policy says neither."""
+        gate = self.finding["gate"] or {}
+        reason, owner = (text.cell(gate.get(name) or "") for name in ("reason", "owner"))
+        told = [words.GATE_REASON.format(reason=reason)] if reason else []
+        return " ".join([*told, words.GATE_OWNER.format(owner=owner)] if owner else told)
+
+    @property
     def reason(self) -> str:
         """Why the verdict is what it is, as the record says it."""
         return text.said(self.finding["reason"]).strip().rstrip(".")

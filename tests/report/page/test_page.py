@@ -661,7 +661,7 @@ RULES = {
     "Article 15(4)": ("security.perturbation", "security.latency_tail", "fairness.language_variety"),
     "Article 15(5)": (
         "security.backdoor", "security.adversarial", "security.accuracy_under_attack", "security.artifact",
-        "privacy.membership_inference", "privacy.canary_epsilon", "privacy.attribute_leakage",
+        "privacy.membership_inference", "privacy.membership_tpr", "privacy.canary_epsilon", "privacy.attribute_leakage",
         "privacy.attribute_accuracy",
     ),
     "A.5.4": ("fairness", "privacy"),
@@ -1373,3 +1373,11 @@ def test_a_sentence_that_is_nested_too_deeply_is_cut() -> None:
         sentence = {"template": "{before}", "values": {"before": sentence}}
     value["findings"][0]["summary"] = sentence
     assert "…" in page(value).text
+
+
+def test_a_gate_tells_why_it_is_there_and_who_answers_for_it() -> None:
+    gate = {"min": 0.8, "reason": "what <b>counting</b> words reaches", "owner": "A. <i>Person</i>"}
+    page = report.render(record(finding(gate=gate)))
+    assert "Why there: what &lt;b&gt;counting&lt;/b&gt; words reaches." in page
+    assert "A. &lt;i&gt;Person&lt;/i&gt; answers for it." in page
+    assert "Why there" not in report.render(record(finding()))
