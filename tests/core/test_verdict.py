@@ -215,7 +215,7 @@ def test_a_census_has_no_width() -> None:
 @pytest.mark.parametrize("bounds", [{}, {"min": 0.1, "max": 0.9}])
 def test_a_gate_has_one_bound(bounds: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="either min or max"):
-        Gate(**bounds)
+        Gate(**bounds)  # type: ignore[arg-type]
 
 
 def test_a_gate_at_zero_is_a_gate() -> None:
