@@ -47,8 +47,26 @@ from audit.statistics.design_effects import (
     group_effects,
 )
 from audit.statistics.epsilon import chance_at_most, epsilon_lower_bound, gaussian_epsilon, gaussian_lower_bound
-from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
-from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
+from audit.statistics.extremes import (
+    assigned_gap,
+    assigned_smallest,
+    gap,
+    gaps,
+    largest,
+    smallest,
+    smallest_proportion,
+    smallest_proportions,
+)
+from audit.statistics.intervals import (
+    Array,
+    Bounds,
+    Interval,
+    as_interval,
+    normal_quantile,
+    quotient,
+    shared_out,
+    widened,
+)
 from audit.statistics.looks import FEWEST_EXAMPLES, look_confidence, planned_looks
 from audit.statistics.one_run import BEYOND, GUESSED, POWER, OneRun, canaries_for
 from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
@@ -109,6 +127,8 @@ __all__ = [
     "anytime_confidence",
     "area_effect",
     "as_interval",
+    "assigned_gap",
+    "assigned_smallest",
     "auc",
     "balanced_accuracy",
     "balanced_accuracy_of",
@@ -177,4 +197,5 @@ __all__ = [
     "too_empty",
     "trial_balanced_accuracy",
     "true_positive_rate",
+    "widened",
 ]
