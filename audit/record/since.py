@@ -1,7 +1,8 @@
 """What became of a former audit: its figures, its gates, and how often its test set has been asked since.
 
-Two figures differ where their intervals do not overlap, which for independent samples is stricter than either interval
-alone; accuracy is compared example by example where ``quality.regression`` could. Anything else is no clear change.
+Two figures differ where the interval of their difference leaves 0 out, the error shared out over all figures that both
+audits hold; accuracy is compared example by example where ``quality.regression`` could, and as the one comparison that
+is planned has its error to itself. Anything else is no clear change.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from audit.core.records import (
     section,
 )
 from audit.core.verdict import Gate
+from audit.statistics import normal_quantile, shared_out
 
 _PAIRED, _PAIRED_BY = "quality.accuracy", "quality.regression"
 _LONGEST_CHAIN = 1_000
@@ -61,6 +63,7 @@ class FormerFigure(IntervalRecord):
     """A figure of the former audit, and what it came to."""
 
     verdict: str
+    confidence: float
 
 
 class Former(TypedDict):
@@ -85,7 +88,9 @@ def remember(former: Record, path: str) -> Former:
         "verdict": former["verdict"],
         "fingerprint": former["model"].get("fingerprint"),
         "test": former["data"]["test"].get("fingerprint"),
-        "findings": {f["id"]: {"verdict": f["verdict"], **interval(f)} for f in former["findings"]},
+        "findings": {
+            f["id"]: {"verdict": f["verdict"], "confidence": f["confidence"], **interval(f)} for f in former["findings"]
+        },
         "gates": gates(former["findings"], former["not_run"], former["policy"]),
         "settings": _settings(former["policy"]),
         "chain": baseline.get("chain", []) if (baseline := former.get("baseline")) else [],
@@ -136,6 +141,11 @@ def compare(
         for full_id, finding in sorted(now.items())
         if full_id in before and before[full_id]["verdict"] != finding["verdict"]
     ]
+    paired = now.get(_PAIRED_BY)
+    if paired is not None and (paired["low"] is None or paired["high"] is None):
+        paired = None
+    both = {full_id for full_id, each in now.items() if _figure(each) and _figure(before.get(full_id))}
+    shared = len(both - {_PAIRED_BY} - ({_PAIRED} if paired else set()))
     link: LinkRecord = {
         "created": former["created"],
         "fingerprint": former["fingerprint"],
@@ -149,7 +159,7 @@ def compare(
         "test": former["test"],
         "turned": turned,
         "compared": [
-            _compared(full_id, before.get(full_id), now.get(full_id), now.get(_PAIRED_BY), known)
+            _compared(full_id, before.get(full_id), now.get(full_id), paired, shared, known)
             for full_id in sorted({*before, *now})
             if full_id != _PAIRED_BY and (_figure(before.get(full_id)) or _figure(now.get(full_id)))
         ],
@@ -190,19 +200,39 @@ def _compared(
     before: FormerFigure | None,
     now: FindingRecord | None,
     paired: FindingRecord | None,
+    shared: int,
     known: Mapping[str, Probe],
 ) -> ComparedRecord:
     """One figure then and now, and what became of it."""
     then, since = _figure(before), _figure(now)
-    if then is None or since is None or now is None:
+    if then is None or since is None or before is None or now is None:
         return {"id": full_id, "change": "new" if then is None else "gone", "before": then, "now": since}
-    if full_id == _PAIRED and paired is not None and paired["low"] is not None and paired["high"] is not None:
-        moved = 1 if paired["low"] > 0 else -1 if paired["high"] < 0 else 0
+    if full_id == _PAIRED and paired is not None:
+        low, high = _ends(paired)
+        moved = 1 if low > 0 else -1 if high < 0 else 0
         return {"id": full_id, "change": _word(moved, "higher"), "before": then, "now": since, "paired": True}
-    (low, high), (low_then, high_then) = _ends(since), _ends(then)
-    moved = 1 if low > high_then else -1 if high < low_then else 0
     better = _better(known.get(base_id(full_id)), now["gate"])
-    return {"id": full_id, "change": _word(moved, better), "before": then, "now": since}
+    return {"id": full_id, "change": _word(_direction(before, now, shared), better), "before": then, "now": since}
+
+
+def _direction(before: FormerFigure, now: FindingRecord, shared: int) -> int:
+    """Whether a figure is clearly higher than before (1), clearly lower (-1), or neither (0).
+
+    Notes
+    -----
+    The limits of the difference of two independent figures are their distances to the limits of each, added in squares
+    (Newcombe 1998, method 10); each distance grows as that of a normal figure does from its own confidence to the one
+    of `shared` figures together (Bonferroni), since a record holds intervals and not what they are made of. How often
+    that errs is measured in ``benchmarks/statistics/multiplicity.py``.
+    """
+    then, since = before["estimate"], now["estimate"]
+    assert then is not None
+    assert since is not None
+    (low_then, high_then), (low, high) = _ends(before), _ends(now)
+    reached = (high_then - then, since - low) if since > then else (then - low_then, high - since)
+    errors = [reach / normal_quantile(each["confidence"]) for reach, each in zip(reached, (before, now), strict=True)]
+    margin = normal_quantile(shared_out(now["confidence"], shared)) * math.hypot(*errors)
+    return 0 if abs(since - then) <= margin else 1 if since > then else -1
 
 
 def _word(moved: int, better: str | None) -> str:

@@ -606,8 +606,10 @@ PAGE = {
     "since_turned": "Verdicts that turned",
     "since_gates": "Gates that are not what they were",
     "since_compared": "Figures that are new, gone, or clearly other ones",
-    "since_meaning": "Better and worse are said only where the intervals of both audits do not overlap, or where both "
-    "could be compared example by example. Where they overlap, chance may explain the difference. "
+    "since_meaning": "Better and worse are said only where chance does not explain the difference. Among many figures "
+    "some differ clearly by chance alone, so the error that the audit allows itself is shared out over all that both "
+    "audits hold (Bonferroni; {count} here): intervals may lie apart and the change still not be clear. Accuracy that "
+    "could be compared example by example is judged by that, and has its error to itself. "
     "Energy and times also depend on the machine and on what else it did.",
     "since_unclear": "Figures without a clear change: {count}.",
     "since_none": "No figure is new, gone, or clearly another one.",

@@ -187,7 +187,8 @@ def since(record: Record, limits: Limits) -> Since | None:
     compared = former.get("compared", ())
     clear = [each for change in words.CHANGES for each in compared if each["change"] == change]
     if compared:
-        sentences.append(PAGE["since_meaning"])
+        shared = sum(each["change"] not in ("new", "gone") and not each.get("paired") for each in compared)
+        sentences.append(PAGE["since_meaning"].format(count=shared))
         if not clear:
             sentences.append(PAGE["since_none"])
         if unclear := len(compared) - len(clear):
