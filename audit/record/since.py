@@ -28,7 +28,7 @@ from audit.core.records import (
     section,
 )
 from audit.core.verdict import Gate
-from audit.statistics import normal_quantile, shared_out
+from audit.statistics import Interval, widened
 
 _PAIRED, _PAIRED_BY = "quality.accuracy", "quality.regression"
 _LONGEST_CHAIN = 1_000
@@ -221,18 +221,23 @@ def _direction(before: FormerFigure, now: FindingRecord, shared: int) -> int:
     Notes
     -----
     The limits of the difference of two independent figures are their distances to the limits of each, added in squares
-    (Newcombe 1998, method 10); each distance grows as that of a normal figure does from its own confidence to the one
-    of `shared` figures together (Bonferroni), since a record holds intervals and not what they are made of. How often
-    that errs is measured in ``benchmarks/statistics/multiplicity.py``.
+    (Newcombe 1998, method 10), here at the error of `shared` figures together.
     """
-    then, since = before["estimate"], now["estimate"]
-    assert then is not None
-    assert since is not None
-    (low_then, high_then), (low, high) = _ends(before), _ends(now)
-    reached = (high_then - then, since - low) if since > then else (then - low_then, high - since)
-    errors = [reach / normal_quantile(each["confidence"]) for reach, each in zip(reached, (before, now), strict=True)]
-    margin = normal_quantile(shared_out(now["confidence"], shared)) * math.hypot(*errors)
-    return 0 if abs(since - then) <= margin else 1 if since > then else -1
+    then, since = (_widened(each, shared) for each in (before, now))
+    higher = since.estimate > then.estimate
+    reached = (
+        (then.high - then.estimate, since.estimate - since.low)
+        if higher
+        else (then.estimate - then.low, since.high - since.estimate)
+    )
+    if abs(since.estimate - then.estimate) <= math.hypot(*reached):
+        return 0
+    return 1 if higher else -1
+
+
+def _widened(figure: FormerFigure | FindingRecord, shared: int) -> Interval:
+    assert figure["estimate"] is not None
+    return widened(Interval(figure["estimate"], *_ends(figure)), figure["confidence"], shared)
 
 
 def _word(moved: int, better: str | None) -> str:

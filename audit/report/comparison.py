@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from string import ascii_uppercase
+from types import MappingProxyType
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -17,7 +18,7 @@ from markupsafe import Markup
 from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.probe import Basis
-from audit.core.records import FindingRecord, GateRecord, Record, interval, section
+from audit.core.records import FindingRecord, GateRecord, IntervalRecord, Record, interval, section
 from audit.core.verdict import is_waived
 from audit.policy.policy import OBJECTIVE, did_you_mean
 from audit.record.declarations import of_record
@@ -28,6 +29,7 @@ from audit.report.page import figures, findings, text
 from audit.report.page import page as report
 from audit.report.page.evidence import Limits
 from audit.report.page.findings import FindingView
+from audit.statistics import Interval, widened
 
 COMPARISON = words.COMPARISON  # says each word when it is asked for
 # What a figure is taken to depend on where nobody declares it.
@@ -132,6 +134,7 @@ class Choice(NamedTuple):
     sentence: str
     figures: Sequence[tuple[str, str]] = ()
     risk: str = ""
+    chosen: Mapping[str, IntervalRecord] = MappingProxyType({})  # the figures, once one of them is chosen by them
 
 
 @dataclass(frozen=True)
@@ -327,18 +330,61 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
         low, high = view.finding["low"], view.finding["high"]
         low, high = (low, high) if better == "lower" else (high, low)
         bounds[letter] = (-math.inf if low is None else sign * low, math.inf if high is None else sign * high)
-    results = [(letter, view.short_result) for letter, view in measured.items()]
+    # Whoever failed a gate was one to choose from as well.
+    number = len(_measured(candidates, objective))
+    chosen = {letter: _chosen(view, number) for letter, view in measured.items()}
+    results = [
+        (
+            letter,
+            COMPARISON["chosen_figure"].format(
+                figure=view.short_result,
+                count=number,
+                chosen=findings.figures_of(chosen[letter], view.finding["unit"]).interval,
+            ),
+        )
+        for letter, view in measured.items()
+    ]
     unknown = [letter for letter in letters if letter not in measured]
     if unknown:
         conclusion = COMPARISON["not_all_measured"].format(title=title, letters=listed(unknown))
-        return Choice(letters, (), conclusion, results)
+        return Choice(letters, (), conclusion, results, chosen=chosen)
     reach = min(high for _, high in bounds.values())
     best = [letter for letter, (low, _) in bounds.items() if low <= reach]
     first = next(iter(measured.values()))
-    risk = COMPARISON["risk"].format(risk=text.percent(len(bounds) * (1 - first.finding["confidence"]) / 2))
+    error = (1 - first.finding["confidence"]) / 2
+    risk = COMPARISON["risk"].format(
+        risk=text.percent(len(bounds) * error),
+        count=len(candidates),
+        one=text.percent(error),
+        any=text.percent(min(len(candidates) * error, 1)),
+    )
     form = "one_best" if len(best) == 1 else "all_best" if len(best) == len(passing) else "several_best"
     conclusion = COMPARISON[form].format(title=title, way=COMPARISON[better], count=len(passing))
-    return Choice(letters, best, _with_waivers(conclusion, passing), results, risk)
+    return Choice(letters, best, _with_waivers(conclusion, passing), results, risk, chosen)
+
+
+def _chosen(view: FindingView, number: int) -> IntervalRecord:
+    """A figure by which one of so many candidates is chosen, with the interval that then holds.
+
+    Notes
+    -----
+    The best of several figures is too good by luck; intervals that hold for all together hold for whichever is
+    chosen (Bonferroni).
+    """
+    finding = view.finding
+    estimate, low, high = finding["estimate"], finding["low"], finding["high"]
+    assert estimate is not None
+    least, most = view.declared.range if view.declared else (None, None)
+    wide = widened(
+        Interval(estimate, -math.inf if low is None else low, math.inf if high is None else high),
+        finding["confidence"],
+        number,
+    )
+    return {
+        "estimate": estimate,
+        "low": None if low is None else max(wide.low, -math.inf if least is None else least),
+        "high": None if high is None else min(wide.high, math.inf if most is None else most),
+    }
 
 
 def _title(candidates: Sequence[Candidate], full_id: str) -> str:
@@ -425,6 +471,7 @@ def as_json(compared: Comparison) -> dict[str, object]:
         "passing": list(compared.choice.passing),
         "best": list(compared.choice.best),
         "sentence": compared.choice.sentence,
+        "chosen": dict(compared.choice.chosen),
         "warnings": list(compared.warnings),
         "models": [
             {

@@ -48,7 +48,16 @@ from audit.statistics.design_effects import (
 )
 from audit.statistics.epsilon import chance_at_most, epsilon_lower_bound, gaussian_epsilon, gaussian_lower_bound
 from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
-from audit.statistics.intervals import Array, Bounds, Interval, as_interval, normal_quantile, quotient, shared_out
+from audit.statistics.intervals import (
+    Array,
+    Bounds,
+    Interval,
+    as_interval,
+    normal_quantile,
+    quotient,
+    shared_out,
+    widened,
+)
 from audit.statistics.looks import FEWEST_EXAMPLES, look_confidence, planned_looks
 from audit.statistics.one_run import BEYOND, GUESSED, POWER, OneRun, canaries_for
 from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
@@ -177,4 +186,5 @@ __all__ = [
     "too_empty",
     "trial_balanced_accuracy",
     "true_positive_rate",
+    "widened",
 ]

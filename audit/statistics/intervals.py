@@ -36,6 +36,19 @@ def shared_out(confidence: float, parts: int) -> float:
     return 1 - (1 - confidence) / parts
 
 
+def widened(interval: Interval, confidence: float, parts: int) -> Interval:
+    """An interval of which only the ends are known, at an error that is shared out among several.
+
+    Notes
+    -----
+    The distance to each end grows as that of a normal figure does (:func:`shared_out`), which is too little where
+    events are few; how often it errs is measured in ``benchmarks/statistics/multiplicity.py``. Open ends stay open.
+    """
+    growth = normal_quantile(shared_out(confidence, parts)) / normal_quantile(confidence)
+    estimate, low, high = interval
+    return Interval(estimate, estimate - growth * (estimate - low), estimate + growth * (high - estimate))
+
+
 def quotient(top: Interval, bottom: Interval) -> Interval:
     """All quotients that two intervals allow, the lower one of values above 0.
 

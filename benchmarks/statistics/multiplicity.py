@@ -1,9 +1,12 @@
-"""What chance alone makes of many figures: those called better or worse since the former audit.
+"""What chance alone makes of many figures: those called better or worse, and the figure of the best candidate.
 
     python -m benchmarks.statistics.multiplicity
 
 Both audits are of models that are equally good in everything, on fresh texts each; figures are independent shares.
 "Before" called a figure better or worse where its two intervals did not overlap.
+
+Candidates are equally good too, and answer the same texts: each by itself, or so that errors go together since some
+texts are harder (a normal difficulty, correlation 0.5).
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from audit.record import since
-from audit.statistics import proportions
+from audit.statistics import Interval, proportions, widened
 
 REPEATS = 1_000
 Shares = tuple[NDArray[np.float64], ...]  # estimate, low, high; each of shape (figures,)
@@ -74,6 +77,23 @@ def since_by_change() -> list[list[str]]:
     return rows
 
 
+def best_by_chance() -> list[list[str]]:
+    """How far the best of equal candidates lies above the truth, and how often its interval does."""
+    rng, rows, n, share = np.random.default_rng(2), [], 1000, 0.8
+    for correlation, candidates in product((0.0, 0.5), (2, 5, 20)):
+        best = np.empty(REPEATS, int)
+        for i in range(REPEATS):
+            own, hard = rng.normal(size=(candidates, n)), rng.normal(size=n)
+            ability = np.sqrt(1 - correlation) * own + np.sqrt(correlation) * hard
+            best[i] = (ability < norm.ppf(share)).sum(axis=1).max()
+        figures = [Interval(*each) for each in zip(*proportions(best, np.full(REPEATS, n)), strict=True)]
+        lift = 100 * (float(np.mean(best)) / n - share)
+        before = sum(each.low > share for each in figures)
+        now = sum(widened(each, 0.95, candidates).low > share for each in figures)
+        rows.append([f"{correlation:.1f}", str(candidates), f"{lift:.2f}", *_percent(before, now)])
+    return rows
+
+
 def _percent(*counts: int) -> list[str]:
     return [f"{100 * count / REPEATS:.1f} %" for count in counts]
 
@@ -89,6 +109,14 @@ def main() -> None:
     """Print all tables."""
     table(["share", "texts then, now", "figures", "any called better or worse, before", "now"], since_by_chance())
     table(["texts", "points more", "figures", "called so, before", "now"], since_by_change())
+    head = [
+        "correlation",
+        "candidates",
+        "best is too good by, points",
+        "its interval is above the truth",
+        "second interval",
+    ]
+    table(head, best_by_chance())
 
 
 if __name__ == "__main__":

@@ -794,7 +794,10 @@ COMPARISON = {
     "their intervals overlap.",
     "all_best": "These pass and cannot be told apart by “{title}” ({way} is better): their intervals overlap.",
     "risk": "Where the intervals are right, the truly best of the candidates is put aside by chance in at most {risk} "
-    "of such comparisons.",
+    "of such comparisons. But the best of several has luck on its side. A model that truly violates a gate is released "
+    "in at most {one} of audits, one of {count} such models in at most {any}; and the best figure is too good, which "
+    "the second interval allows for. Audit what you release on texts that it was not chosen by.",
+    "chosen_figure": "{figure}; chosen from {count}: {chosen}",
     "higher": "more",
     "lower": "less",
     "and": " and ",
