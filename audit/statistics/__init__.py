@@ -47,7 +47,16 @@ from audit.statistics.design_effects import (
     group_effects,
 )
 from audit.statistics.epsilon import chance_at_most, epsilon_lower_bound, gaussian_epsilon, gaussian_lower_bound
-from audit.statistics.extremes import gap, gaps, largest, smallest, smallest_proportion, smallest_proportions
+from audit.statistics.extremes import (
+    assigned_gap,
+    assigned_smallest,
+    gap,
+    gaps,
+    largest,
+    smallest,
+    smallest_proportion,
+    smallest_proportions,
+)
 from audit.statistics.intervals import (
     Array,
     Bounds,
@@ -118,6 +127,8 @@ __all__ = [
     "anytime_confidence",
     "area_effect",
     "as_interval",
+    "assigned_gap",
+    "assigned_smallest",
     "auc",
     "balanced_accuracy",
     "balanced_accuracy_of",

@@ -138,3 +138,47 @@ def smallest_proportion(
     x, total = (np.atleast_2d(np.asarray(each)) for each in (successes, n))
     estimate, low, high = smallest_proportions(x, total, confidence, effects=effects)
     return Interval(float(estimate[0]), float(low[0]), float(high[0]))
+
+
+def assigned_gap(
+    successes: ArrayLike, n: ArrayLike, unassigned_successes: ArrayLike, unassigned: ArrayLike
+) -> tuple[float, float]:
+    """The smallest and the largest gap that observations of unknown group could make, wherever they belong.
+
+    Parameters
+    ----------
+    successes, n : array_like of int, shape (parts, groups)
+        As in :func:`gap`.
+    unassigned_successes, unassigned : array_like of int, shape (parts,)
+        Counts of the observations whose group is unknown.
+
+    Returns
+    -------
+    smallest, largest : float
+        Of two groups and one part what some assignment comes to; of more the largest still is, and the smallest is a
+        bound from below.
+
+    Notes
+    -----
+    Worst-case bounds: Manski, "Nonparametric bounds on treatment effects", American Economic Review 80, 1990. A
+    difference is largest where all that succeeded belong to the better group and all that failed to the worse one. No
+    chance is in them: they bound the gap of these observations.
+    """
+    x, total = np.asarray(successes, float), np.asarray(n, float)
+    hits = np.asarray(unassigned_successes, float)[:, None]
+    misses = np.asarray(unassigned, float)[:, None] - hits
+    with np.errstate(invalid="ignore"):  # groups without observations have no rate
+        up, down = (x + hits) / (total + hits), x / (total + misses)
+    up, down = np.where(total > 0, up, np.nan), np.where(total > 0, down, np.nan)
+    own = np.where(np.eye(x.shape[1], dtype=bool), np.nan, 0.0)
+    apart = up[:, :, None] - down[:, None, :] + own  # (parts, groups, groups), each against each other
+    close = down[:, :, None] - up[:, None, :]
+    return max(float(np.nanmax(close)), 0.0), float(np.nanmax(apart))
+
+
+def assigned_smallest(
+    successes: ArrayLike, n: ArrayLike, unassigned_successes: int, unassigned: int
+) -> tuple[float, float]:
+    """The same of the smallest proportion over groups: counts (groups,); the largest is a bound from above."""
+    x, total, hits = np.asarray(successes, float), np.asarray(n, float), float(unassigned_successes)
+    return float((x / (total + unassigned - hits)).min()), float(((x + hits) / (total + hits)).min())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +45,8 @@ class Groups:
         Examples of each group by true class (rows) and predicted class (columns).
     small : mapping of str to int
         Size of each group that is too small.
-    unknown : int
-        Examples whose group is not known.
+    without : ndarray of bool, shape (n,)
+        Which examples have no group.
     member : ndarray of int, shape (n,)
         Index into `names` of each example; -1 for all others.
     """
@@ -53,8 +54,13 @@ class Groups:
     names: tuple[str, ...]
     confusion: NDArray[np.int64]
     small: Mapping[str, int]
-    unknown: int
+    without: NDArray[np.bool_]
     member: NDArray[np.int64]
+
+    @property
+    def unknown(self) -> int:
+        """How many examples have no group."""
+        return int(self.without.sum())
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -149,6 +155,7 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
     groups = judged_groups(predictions, subgroup)
     effects = groups.effects(predictions.correct[None], predictions.known.clusters)
     gap = open_if_small(statistics.gap(groups.right, groups.sizes, confidence, effects=effects), groups)
+    unknown = _assigned_gap(gap, groups, subgroup, (groups.right[None], groups.sizes[None]), predictions.correct[None])
     result = Result(
         *gap,
         int(groups.sizes.sum()),
@@ -164,8 +171,10 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
         confidence,
         settle=groups.settling(groups.right, groups.sizes, predictions.known.protocol, effects),
         summary=_accuracy_in_words(groups, subgroup),
-        caveats=_of_mentions(subgroup),
-        evidence=_evidence(_accuracy_table(predictions, groups, subgroup, effects), *without_group(groups)),
+        caveats=[*_of_mentions(subgroup), *unknown.caveats],
+        evidence=_evidence(
+            _accuracy_table(predictions, groups, subgroup, effects), *unknown.tables, facts=without_group(groups)
+        ),
         too_small=too_small(predictions, groups, effects=effects),
     )
     return _compared_by_cluster(result, (groups.right / groups.sizes)[None], effects)
@@ -214,6 +223,14 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
     worst = statistics.smallest_proportion(groups.right, groups.sizes, confidence, effects=effects)
     if groups.small:
         worst = worst._replace(low=0.0)
+    right = int(predictions.correct[groups.without].sum())
+    unknown = _unknown(
+        worst,
+        groups,
+        subgroup,
+        SHARE,
+        lambda: statistics.assigned_smallest(groups.right, groups.sizes, right, groups.unknown),
+    )
     result = Result(
         *worst,
         int(groups.sizes.sum()),
@@ -234,8 +251,10 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
             effects=effects,
         ),
         summary=_worst_in_words(groups, subgroup),
-        caveats=_of_mentions(subgroup),
-        evidence=_evidence(_confidence_table(predictions, groups, subgroup), *without_group(groups)),
+        caveats=[*_of_mentions(subgroup), *unknown.caveats],
+        evidence=_evidence(
+            _confidence_table(predictions, groups, subgroup), *unknown.tables, facts=without_group(groups)
+        ),
         too_small=too_small(predictions, groups, effects=effects),
     )
     if effects is None:
@@ -291,8 +310,10 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
     said = groups.confusion.sum(axis=1).T  # (classes, groups)
     judged = _judged_classes(predictions.classes)
     sizes = np.broadcast_to(groups.sizes, said.shape)
-    effects = groups.effects(np.stack([predictions.labels == c for c in judged]), predictions.known.clusters)
+    hits = np.stack([predictions.labels == c for c in judged])
+    effects = groups.effects(hits, predictions.known.clusters)
     gap = open_if_small(statistics.gap(said[judged], sizes[judged], confidence, effects=effects), groups)
+    unknown = _assigned_gap(gap, groups, subgroup, (said[judged], sizes[judged]), hits)
     rates = said / groups.sizes
     worst = judged[int(np.argmax(np.ptp(rates[judged], axis=1)))]
     least, most = float(rates[worst].min()), float(rates[worst].max())
@@ -318,11 +339,15 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
                 "a perfect model differs too. The shares that are true stand beside."
             ),
             *_of_mentions(subgroup),
+            *unknown.caveats,
         ],
         evidence=_evidence(
             _share_table(predictions, groups, subgroup),
-            Fact(Sentence("smallest share over largest, worst class"), least / most if most else None),
-            *without_group(groups),
+            *unknown.tables,
+            facts=[
+                Fact(Sentence("smallest share over largest, worst class"), least / most if most else None),
+                *without_group(groups),
+            ],
         ),
         too_small=too_small(predictions, groups, effects=effects),
     )
@@ -396,6 +421,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
     relevant = np.stack([is_true, ~is_true], axis=1).reshape(said.shape)
     effects = groups.effects(said, predictions.known.clusters, relevant)
     gap = open_if_small(statistics.gap(x, n, confidence, effects=effects), groups)
+    unknown = _assigned_gap(gap, groups, subgroup, (x, n), said, relevant)
     rates = np.divide(x, n, out=np.full(x.shape, np.nan), where=n > 0)
     names = [
         name
@@ -425,7 +451,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
         confidence,
         settle=groups.settling(x, n, predictions.known.protocol, effects),
         summary=_odds_in_words([classes[c] for c in judged], rates, n, groups, subgroup),
-        caveats=_of_mentions(subgroup),
+        caveats=[*_of_mentions(subgroup), *unknown.caveats],
         evidence=_evidence(
             Table(
                 Sentence(
@@ -436,7 +462,8 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
                 rows,
                 units=["", *[SHARE] * len(groups.names)],
             ),
-            *without_group(groups),
+            *unknown.tables,
+            facts=without_group(groups),
         ),
         too_small=too_small(predictions, groups, empty, effects),
     )
@@ -484,7 +511,7 @@ def judged_groups(predictions: Predictions, subgroup: str) -> Groups:
         names=tuple(map(str, found[large])),
         confusion=counts.reshape(-1, classes, classes),
         small={str(name): int(n) for name, n in zip(found[~large], sizes[~large], strict=True)},
-        unknown=int((~known).sum()),
+        without=~known,
         member=member,
     )
 
@@ -502,6 +529,72 @@ def open_if_small(gap: statistics.Interval, groups: Groups) -> statistics.Interv
 def without_group(groups: Groups) -> list[Fact]:
     """How many examples have no group; nothing where all have one."""
     return [Fact(Sentence("examples without a group"), count(groups.unknown))] if groups.unknown else []
+
+
+class _Unknown(NamedTuple):
+    """What is said of examples without a group."""
+
+    tables: Sequence[Table] = ()
+    caveats: Sequence[str] = ()
+
+
+def _assigned_gap(
+    gap: statistics.Interval,
+    groups: Groups,
+    subgroup: str,
+    counts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    hits: NDArray[np.bool_],
+    among: NDArray[np.bool_] | None = None,
+) -> _Unknown:
+    """What examples without a group could make of a gap.
+
+    Parameters
+    ----------
+    counts : successes and n, ndarray of int, shape (parts, groups)
+    hits, among : ndarray of bool, shape (parts, n)
+        As in :meth:`Groups.effects`.
+    """
+    relevant = np.broadcast_to(groups.without, hits.shape) if among is None else among & groups.without
+    successes, n = (hits & relevant).sum(axis=1), relevant.sum(axis=1)
+    return _unknown(gap, groups, subgroup, POINTS, lambda: statistics.assigned_gap(*counts, successes, n))
+
+
+def _unknown(
+    figure: statistics.Interval,
+    groups: Groups,
+    subgroup: str,
+    unit: str,
+    bounds: Callable[[], tuple[float, float]],
+) -> _Unknown:
+    """Bounds on the figure, and a caveat that says whether they reach beyond its interval.
+
+    A text that mentions nobody is of no group at all, and could not belong to one.
+    """
+    if groups.unknown < SMALLEST_CELL or mentions.is_mention(subgroup):
+        return _Unknown()
+    smallest, largest = bounds()
+    share = groups.unknown / len(groups.without)
+    table = Table(
+        Sentence("What examples without a group could make of this figure, wherever they belong"),
+        [
+            Sentence("share of test examples"),
+            Sentence("the figure without them"),
+            Sentence("at least"),
+            Sentence("at most"),
+        ],
+        [[share, figure.estimate, smallest, largest]],
+        units=[SHARE, unit, unit, unit],
+    )
+    caveat: str = Sentence(
+        "{share:.1%} of the test examples have no group and stand outside. The interval takes them to be like the "
+        "others of their group; if whose group is unknown has to do with the answers, the figure with them lies "
+        "anywhere between the bounds in the table.",
+        share=share,
+    )
+    if smallest < figure.low or largest > figure.high:
+        turning = Sentence("These reach beyond the interval, so a verdict may turn once their groups are known.")
+        caveat = joined([caveat, turning])
+    return _Unknown([table], [caveat])
 
 
 def too_small(
@@ -546,8 +639,8 @@ def named(subgroup: str) -> str:
     return reduce(lambda one, other: Sentence("{one} and {other}", one=one, other=other), parts)
 
 
-def _evidence(table: Table, *facts: Fact) -> list[Evidence]:
-    return [table, Facts(facts)] if facts else [table]
+def _evidence(*tables: Table, facts: Sequence[Fact]) -> list[Evidence]:
+    return [*tables, Facts(facts)] if facts else [*tables]
 
 
 def _of_mentions(subgroup: str) -> list[str]:

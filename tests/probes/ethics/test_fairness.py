@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -269,6 +270,74 @@ def test_examples_without_a_group_are_counted_and_left_out() -> None:
         sensitive_features=about.groups("g")[kept].astype(str),
     )
     assert found.estimate == pytest.approx(frame.difference(), abs=1e-12)
+
+
+def _bounds(found: Measurement) -> tuple[Any, ...] | None:
+    """Share, figure, and what examples without a group could make of it; None where nothing is told of that."""
+    rows = [table.rows[0] for table in found.tables if table.columns[-1] == "at most"]
+    return tuple(rows[0]) if rows else None
+
+
+@pytest.mark.parametrize("probe", GROUP_PROBES)
+def test_what_examples_without_a_group_could_make_of_a_figure_holds_wherever_they_belong(probe: Probe) -> None:
+    rng, n = np.random.default_rng(0), 60
+    truth, said, group = (rng.integers(0, 2, n) for _ in range(3))
+    made = predictions(said, examples(truth, min_group_size=1, groups={"g": ["ab"[i] for i in group]}))
+    missing = rng.permutation(n) < 10
+
+    def figure(groups: Sequence[str | None]) -> Measurement:
+        return probe(predictions(made.labels, examples(truth, min_group_size=1, groups={"g": groups})), "g")
+
+    found = _bounds(figure([None if gone else "ab"[i] for i, gone in zip(group, missing, strict=True)]))
+    assert found is not None
+    # By answer and truth it makes no difference which of them goes where: each way to split up each kind.
+    kinds = [np.flatnonzero(missing & (truth == t) & (said == s)) for t in (0, 1) for s in (0, 1)]
+    assigned: list[float] = []
+    for counts in itertools.product(*(range(len(kind) + 1) for kind in kinds)):
+        groups = np.array(["ab"[i] for i in group])
+        for kind, count in zip(kinds, counts, strict=True):
+            groups[kind] = ["a"] * count + ["b"] * (len(kind) - count)
+        assigned.append(figure(groups.tolist()).estimate or 0.0)
+    assert found[0] == pytest.approx(10 / n)
+    if probe is fairness.worst_group_accuracy:
+        # What the best assignment makes of the worst group is bounded from above only.
+        assert found[2] == pytest.approx(min(assigned))
+        assert max(assigned) <= found[3] + 1e-12
+    else:
+        assert found[3] == pytest.approx(max(assigned))
+        assert found[2] <= min(assigned) + 1e-12
+
+
+def test_a_gap_that_hides_among_examples_without_a_group_is_told() -> None:
+    truth = np.zeros(1000, int)
+    group = ["a"] * 500 + ["b"] * 500
+    said = np.array([0] * 400 + [1] * 100 + [0] * 300 + [1] * 200)
+    full = fairness.accuracy_gap(predictions(said, examples(truth, groups={"g": group})), "g")
+    assert full.estimate == pytest.approx(0.2)
+    assert _bounds(full) is None
+    # Half of the misread texts of group b do not say whose they are.
+    hiding = [None if i >= 900 else name for i, name in enumerate(group)]
+    found = fairness.accuracy_gap(predictions(said, examples(truth, groups={"g": hiding})), "g")
+    assert found.high is not None
+    assert found.high < 0.2
+    share, estimate, low, high = _bounds(found) or ()
+    assert (share, estimate) == (0.1, found.estimate)
+    assert low <= 0.2 <= high
+    (caveat,) = found.caveats
+    assert caveat.startswith("10.0 % of the test examples have no group")
+    assert "a verdict may turn" in caveat
+    # One in a hundred, who are read like the others, changes no more than chance may.
+    few = [None if i % 100 == 0 else name for i, name in enumerate(group)]
+    (caveat,) = fairness.accuracy_gap(predictions(said, examples(truth, groups={"g": few})), "g").caveats
+    assert caveat.startswith("1.0 % of the test examples")
+    assert "may turn" not in caveat
+
+
+def test_a_text_that_mentions_nobody_is_not_taken_for_one_whose_group_is_unknown() -> None:
+    column = {"mention:gender": ["male", "female", None] * 100}
+    found = fairness.accuracy_gap(predictions([0, 1, 0] * 100, examples([0] * 300, groups=column)), "mention:gender")
+    assert found.facts["examples without a group"] == 100
+    assert _bounds(found) is None
 
 
 def test_a_group_without_examples_of_a_class_leaves_the_gap_open() -> None:
