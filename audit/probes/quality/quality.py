@@ -371,6 +371,13 @@ def calibration_error(predictions: Predictions) -> Result:
         confidence,
         interval="approximate",
         summary=_sureness_in_words(float(stated.mean()), float(predictions.correct.mean())),
+        caveats=[
+            Sentence(
+                "The error over bins, and its interval with it, bounds the error without bins from below (Kumar et al. "
+                "2019, section 3): where a model is too sure of some answers and not sure enough of others that fall "
+                "into one bin, it looks calibrated."
+            )
+        ],
         evidence=[
             *([Calibration(points)] if points else []),
             Table(

@@ -110,7 +110,7 @@ def latency_tail(times: Latencies, confidence: float = 0.95) -> Result:
         summary=_summary(hostile, usual),
         unbounded=_unbounded(hostile),
         undecided=_UNDECIDED if len(answered) == len(hostile) else "",
-        caveats=_caveats(times.get("max_characters"), bool(memory)),
+        caveats=_caveats(hostile, usual, times.get("max_characters"), bool(memory)),
         evidence=[_by_kind(hostile, usual), _by_length(hostile, usual), Facts.of(facts)],
     )
 
@@ -120,15 +120,21 @@ def _name(name: str) -> str:
     return _NAMES.get(name, name)
 
 
-def _summary(hostile: Sequence[HostileAnswer], usual: float) -> str:
+def _answered(hostile: Sequence[HostileAnswer]) -> list[tuple[float, HostileAnswer]]:
+    """The texts that got an answer with their seconds, the slowest last."""
     answered = [(each["seconds"], each) for each in hostile if each["seconds"] is not None]
+    return sorted(answered, key=lambda each: each[0])
+
+
+def _summary(hostile: Sequence[HostileAnswer], usual: float) -> str:
+    answered = _answered(hostile)
     if len(answered) < len(hostile):
         return Sentence(
             "{unanswered} of {hostile} hostile texts got no answer; the table has their kinds.",
             unanswered=len(hostile) - len(answered),
             hostile=len(hostile),
         )
-    seconds, slowest = max(answered, key=lambda each: each[0])
+    seconds, slowest = answered[-1]
     return Sentence(
         "All {hostile} hostile texts got an answer; the slowest, {length:,} characters of “{kind}”, took "
         "{slowest:,.1f} ms, an ordinary text {usual:,.1f} ms.",
@@ -162,17 +168,16 @@ def _unbounded(hostile: Sequence[HostileAnswer]) -> str:
     return Sentence("the model gives no answer to {kinds}", kinds=kinds)
 
 
-def _caveats(max_characters: int | None, knows_memory: bool) -> list[str]:
+def _caveats(
+    hostile: Sequence[HostileAnswer], usual: float, max_characters: int | None, knows_memory: bool
+) -> list[str]:
     service: str = Sentence(
         "It times the model as this audit runs it, one text at a time, without the network, queues and limits of a "
         "service around it."
     )
     caveats = [
         joined([service, _cut(max_characters)]),
-        Sentence(
-            "The share of each kind and length is this audit's choice, not that of any real attacker, and other kinds "
-            "may be slower."
-        ),
+        _mix(hostile, usual),
     ]
     if knows_memory:
         caveats.append(
@@ -182,6 +187,25 @@ def _caveats(max_characters: int | None, knows_memory: bool) -> list[str]:
             )
         )
     return caveats
+
+
+def _mix(hostile: Sequence[HostileAnswer], usual: float) -> str:
+    """Whose mix of kinds the figure is of, and what the worst of them comes to alone."""
+    choice: str = Sentence(
+        "The share of each kind and length is this audit's choice, not that of any real attacker, and other kinds "
+        "may be slower."
+    )
+    if not (answered := _answered(hostile)):
+        return choice
+    seconds, slowest = answered[-1]
+    alone = Sentence(
+        "Who sends nothing but the slowest text that was answered (“{kind}”, {length:,} characters) has {times:,.1f} "
+        "times the median each time.",
+        kind=_name(slowest["kind"]),
+        length=slowest["length"],
+        times=seconds / usual,
+    )
+    return joined([choice, alone])
 
 
 def _cut(characters: int | None) -> str:

@@ -343,6 +343,17 @@ def test_an_honest_model_is_calibrated_and_a_boaster_is_not() -> None:
     assert "too sure by" in boaster.summary
 
 
+def test_miscalibration_within_a_bin_is_not_seen_and_the_finding_says_so() -> None:
+    # Right ten points more often than stated and ten points less often in turn, in strips much narrower than a bin.
+    rng = np.random.default_rng(0)
+    stated = rng.uniform(0.6, 0.9, 4000)
+    right = rng.random(4000) < stated + np.where((stated * 400).astype(int) % 2, 0.1, -0.1)
+    found = quality.calibration_error(Predictions(np.column_stack([stated, 1 - stated]), TWO, examples(1 - right)))
+    assert found.high is not None
+    assert found.high < 0.1**2
+    assert any("bounds the error without bins from below" in caveat for caveat in found.caveats)
+
+
 def test_the_reliability_diagram_holds_bins_of_ten_examples_and_more() -> None:
     found = quality.calibration_error(_stated(600, 3))
     (table,), (diagram,) = found.tables, found.shown(Calibration)
