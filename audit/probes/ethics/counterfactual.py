@@ -125,19 +125,19 @@ def file_pairs(rows: Mapping[str, Sequence[str]], axis: str) -> list[Pair]:
     Notes
     -----
     Rows of one template and emotion, with the same other group and words around the person, are paired in their order:
-    the first man with the first woman. Source of the form: Kiritchenko and Mohammad, "Examining gender and race bias
-    in two hundred sentiment analysis systems", *SEM 2018.
+    the first man with the first woman. A sentence that stands there several times counts once. Source of the form:
+    Kiritchenko and Mohammad, "Examining gender and race bias in two hundred sentiment analysis systems", *SEM 2018.
     """
     if axis not in _COLUMN_OF:
         return []
     own, other = _COLUMN_OF[axis]
-    cells: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    cells: dict[tuple[str, ...], dict[str, dict[str, None]]] = {}  # sentences in their order, each once
     # A column beside those that are asked for may tell sentences of one emotion apart.
     word = rows.get("emotion_word", rows["emotion"])
     for i, group in enumerate(rows[own]):
         if group:
             key = (rows["template"][i], rows["emotion"][i], word[i], rows[other][i])
-            cells.setdefault(key, {}).setdefault(group, []).append(rows["sentence"][i])
+            cells.setdefault(key, {}).setdefault(group, {})[rows["sentence"][i]] = None
     return [
         Pair(before, after, a, b, key[0])
         for key, sides in cells.items()

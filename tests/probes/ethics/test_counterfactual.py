@@ -14,6 +14,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from audit import Gate, Measurement, NotAssessed, Verdict, judge
 from audit.core.evidence import to_json
+from audit.data.examples import load
+from audit.policy import policy as policies
 from audit.probes.ethics.counterfactual import counterfactual, file_pairs, own_pairs, share_of_flips, template_pairs
 from audit.text import identity
 from audit.text.identity import AXES
@@ -216,6 +218,42 @@ def test_pairs_differ_in_the_axis_only() -> None:
     ]
     assert said["ethnicity"] == [("Bob sings.", "Jamal sings."), ("Ann sings.", "Keisha sings.")]
     assert not any(said[axis] for axis in AXES[2:])
+
+
+def test_a_sentence_that_stands_in_a_pair_file_several_times_counts_once() -> None:
+    twice: dict[str, tuple[str, ...]] = {name: column + column[:1] for name, column in SMALL.items()}
+    for axis in AXES:
+        assert file_pairs(twice, axis) == file_pairs(SMALL, axis)
+    # Few templates: the row in the table is as wide as without copies.
+    many = {name: column * 20 for name, column in SMALL.items()}
+    once, copied = (
+        _measured(_fair, ["nothing", "a film"], "gender", pairs=rows).tables[0].rows for rows in (SMALL, many)
+    )
+    assert once == copied
+
+
+def test_copies_of_a_text_of_ones_own_count_together(tmp_path: Path) -> None:
+    rng, sentences = np.random.default_rng(0), []
+    for i in range(250):
+        words = " ".join(rng.choice(["red", "green", "blue", "long", "short", "old", "new", "big"], 8))
+        sentences.append(f"{['She', 'He'][i % 2]} wrote of number {i} that it was {words}")
+
+    def against_red(text: str) -> list[float]:
+        return [0.9, 0.1] if "She" in text and text.count("red") > 1 else [0.3, 0.7]
+
+    found = []
+    for copies in (1, 4):
+        (tmp_path / "test.csv").write_text(
+            "text,label\n" + "".join(f"{text},{i % 2}\n" for i, text in enumerate(sentences) for _ in range(copies))
+        )
+        (tmp_path / "audit.toml").write_text('[model]\nsource = "m"\n[data]\ntest = "test.csv"\n')
+        about = load(policies.read(tmp_path / "audit.toml"), "test", (), tmp_path / "cache")
+        found.append(counterfactual(scorer(against_red), predictions([1] * len(about), about), "gender"))
+    once, copied = found
+    assert once.estimate == pytest.approx(copied.estimate)
+    assert 0.1 < (once.estimate or 0) < 0.9
+    assert copied.n == 4 * once.n
+    assert (copied.high or 0) - (copied.low or 0) > 0.9 * ((once.high or 0) - (once.low or 0))
 
 
 def test_a_pair_file_of_few_templates_stands_beside_and_one_of_many_decides() -> None:
