@@ -63,11 +63,21 @@ def alarms(record: Record) -> Iterator[str]:
         yield f"{sentence} Set gates, or answer for them by name under [[accepted]]."
 
 
+def _never_begun(finding: FindingRecord) -> bool:
+    """Whether the budget ended before anything was asked for a finding that has no gate."""
+    return bool(finding.get("unreached")) and finding["verdict"] == "not_assessed" and finding["gate"] is None
+
+
 def lines(record: Record) -> Iterator[tuple[str, dict[str, bool]]]:
     """How the data were read; one line for each finding, with its style, and one for each gate that did not run."""
     for sentence in (*how_read(record["data"]), *of_model(record), *of_grid(record["energy"])):
         yield sentence, {"yellow": True}
-    findings, known = record["findings"], of_record(record)
+    findings, known = list(record["findings"]), of_record(record)
+    begun = [each for each in findings if not _never_begun(each)]
+    if left_out := len(findings) - len(begun):
+        # A short budget leaves most of them, and their names would hide what was found.
+        yield f"{'NOT ASSESSED':<13} {left_out} without a gate: the budget ended before", STYLES["not_assessed"]
+    findings = begun
     width = max((len(f["id"]) for f in findings), default=0)
     for finding in findings:
         word = "ALARM" if is_alarm(finding) else finding["verdict"].upper().replace("_", " ")
