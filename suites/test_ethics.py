@@ -4,9 +4,16 @@ import pytest
 
 from audit.probes.ethics import fairness
 from audit.probes.ethics.counterfactual import counterfactual
+from audit.probes.ethics.representation import representation
 from audit.probes.ethics.varieties import language_variety
 
 pytestmark = pytest.mark.challenge("ethics")
+
+
+@pytest.mark.measures("fairness.representation")
+def test_representation(audit, test_data, train_data, subgroup, policy):
+    """Every group is about as frequent in the data as where the model will be used."""
+    audit.check(representation(test_data, subgroup, train_data, policy.representation.get(subgroup)))
 
 
 @pytest.mark.measures("fairness.accuracy_gap")

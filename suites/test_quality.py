@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes.quality import behaviour, quality
+from audit.probes.quality import behaviour, hygiene, quality
 
 pytestmark = pytest.mark.challenge("quality")
 
@@ -60,6 +60,12 @@ def test_regression(audit, predictions, former):
 def test_behaviour(audit, scorer, test_data, capability):
     """The model can do what any reader can: negation, contrast, the opinion of others …"""
     audit.check(behaviour.behaviour(scorer, test_data.classes, capability, protocol=test_data.protocol))
+
+
+@pytest.mark.measures("quality.data")
+def test_data_hygiene(audit, test_data, train_data, predictions, scorer):
+    """The texts are as they were written: no broken characters, no markup, no other language."""
+    audit.check(hygiene.data(test_data, train_data, predictions, scorer))
 
 
 @pytest.mark.measures("quality.metric")

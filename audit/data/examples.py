@@ -407,6 +407,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
                 raise AuditError(
                     f"{name}: subgroup column '{column}' has {len(found)} group(s) with rows; a comparison needs two."
                 )
+            _check_shares(policy, column, found)
     return examples
 
 
@@ -511,6 +512,16 @@ def load_elsewhere(
         examples.drawn("elsewhere", labels == i)[: max(1, int(share * total + 1e-9))] for i, share in enumerate(shares)
     ]
     return examples.take(np.sort(np.concatenate(drawn))), len(texts) - len(kept)
+
+
+def _check_shares(policy: Policy, column: str, found: Iterable[str]) -> None:
+    """Refuse a reference share of a group that no test example has: it may be another one's, misspelt."""
+    shares, groups = policy.representation.get(column, {}), sorted(found)
+    if unknown := next((group for group in shares if group not in groups), None):
+        raise AuditError(
+            f"{policy.name}: [representation.{column}] names '{printable(unknown)}', which no test example has as its "
+            f"group{did_you_mean(unknown, groups)}"
+        )
 
 
 def _check_mentions(parts: Iterable[str], policy: Policy) -> None:

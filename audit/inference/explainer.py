@@ -21,6 +21,7 @@ from audit.core.progress import Progress
 from audit.data.examples import fingerprint
 from audit.inference import attention, feature_attributions, gradients, keys
 from audit.inference.attention import Attention
+from audit.inference.batches import windows
 from audit.inference.feature_attributions import Attribution
 from audit.inference.gradients import TriggerScores
 from audit.inference.runner import LocalRunner
@@ -228,6 +229,21 @@ class Explainer:
 
         digest = hashlib.sha256(f"{keys.tokenization(self.model)}{fingerprint(read)}".encode()).hexdigest()
         return self._cache.array(f"alike-{digest[:32]}", (len(first),), compare)
+
+    def reads_whole(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether the model reads each text to its end, which lies within its maximum of tokens; shape (n,), kept."""
+        read = [self._runner.read(text) for text in texts]
+
+        def compare() -> NDArray[np.bool_]:
+            tokenize, longest = self.model.tokenizer, self.model.max_length
+            pieces = windows(read, tokens.SAMPLE)
+            fits = [len(ids) <= longest for piece in pieces for ids in tokenize(piece, verbose=False)["input_ids"]]
+            uncut = [len(one) >= len(other) for one, other in zip(read, texts, strict=True)]
+            return np.array([fit and whole for fit, whole in zip(fits, uncut, strict=True)], dtype=bool)
+
+        facts = f"{keys.tokenization(self.model)}{self.model.max_length}{self._runner.max_characters}"
+        digest = hashlib.sha256(f"{facts}{fingerprint(texts)}".encode()).hexdigest()
+        return self._cache.array(f"whole-{digest[:32]}", (len(read),), compare)
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Share of the tokens of a sample of texts that stand for what the tokenizer does not know; kept."""

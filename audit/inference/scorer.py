@@ -187,6 +187,10 @@ class Scorer:
         """As :meth:`audit.inference.explainer.Explainer.reads_alike`."""
         return self.explainer.reads_alike(first, second)
 
+    def reads_whole(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """As :meth:`audit.inference.explainer.Explainer.reads_whole`."""
+        return self.explainer.reads_whole(texts)
+
     def unknown_share(self, texts: Sequence[str]) -> float:
         """As :meth:`audit.inference.explainer.Explainer.unknown_share`."""
         return self.explainer.unknown_share(texts)

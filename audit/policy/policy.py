@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     WrapSerializer,
     field_validator,
     model_validator,
@@ -40,6 +41,8 @@ DEMO = "demo"
 OBJECTIVE = "environment.inference_energy"
 # Gates of every audit, which a policy may move but need not set: no model ships with files that run code.
 ALWAYS_GATED = {"security.artifact": Gate(max=0)}
+# Shares that were rounded may come to a little more than a whole.
+_ROUNDED = 0.01
 _WITH_PATHS = ("model", "data", "quality", "claims")
 
 
@@ -326,6 +329,20 @@ class ComparePolicy(_Section):
     objective: str = Field(OBJECTIVE, min_length=1, description="the id that decides among those that pass")
 
 
+def _is_a_whole(shares: Mapping[str, float]) -> Mapping[str, float]:
+    if not shares:
+        raise ValueError("expected the share of a group at least, as f = 0.5.")
+    if (total := sum(shares.values())) > 1 + _ROUNDED:
+        raise ValueError(
+            f"shares of one whole, which come to {total:.3g} here; expected 1 at most, as f = 0.5, m = 0.5"
+        )
+    return shares
+
+
+# Reference shares of a subgroup column: how large each of its groups is where the model will be used.
+Shares = Annotated[Frozen[Mapping[str, Annotated[float, Field(ge=0, le=1)]]], AfterValidator(_is_a_whole)]
+
+
 class GateSettings(_Section):
     """One gate as it is written in the policy."""
 
@@ -374,7 +391,21 @@ class Policy(_Section):
     waivers: tuple[Waiver, ...] = Field((), strict=False)
     accepted: tuple[Accepted, ...] = Field((), strict=False)
     claims: ClaimsPolicy = Field(default_factory=ClaimsPolicy)
+    representation: Frozen[Mapping[str, Shares]] = Field(
+        default_factory=dict,
+        description="of each subgroup column the shares of its groups where the model will be used",
+    )
     _origin: Path | None = PrivateAttr(default=None)
+
+    @field_validator("representation")
+    @classmethod
+    def _are_of_subgroups(cls, shares: Mapping[str, Shares], info: ValidationInfo) -> Mapping[str, Shares]:
+        data = info.data.get("data")  # absent where that section is itself at fault
+        known = data.subgroups if isinstance(data, DataPolicy) else tuple(shares)
+        if unknown := next((column for column in shares if column not in known), None):
+            hint = did_you_mean(unknown, known) if known else "; [data] subgroups names none."
+            raise ValueError(f"'{printable(unknown)}' is none of [data] subgroups{hint}")
+        return shares
 
     @property
     def origin(self) -> Path | None:

@@ -105,6 +105,19 @@ def test_a_cut_by_characters_changes_the_answer_to_longer_texts_only(untrained: 
     assert cutting.counts.forward_passes == len({text[:20] for text in TEXTS if len(text) > 20})
 
 
+def test_texts_are_read_whole_up_to_the_models_maximum(untrained: Path, tmp_path: Path) -> None:
+    cache, tokenizer = Cache(tmp_path / "cache"), Model("test", untrained, CLASSES, 32).tokenizer
+    lengths = [len(tokenizer(text)["input_ids"]) for text in TEXTS]
+    longest = int(np.median(lengths))
+    assert min(lengths) <= longest < max(lengths)
+    for _ in range(2):  # made, then from the cache
+        scorer = Scorer(Model("test", untrained, CLASSES, longest), cache, Meter("DEU"), Progress())
+        assert scorer.reads_whole(TEXTS).tolist() == [length <= longest for length in lengths]
+    cutting = Scorer(Model("test", untrained, CLASSES, 512), cache, Meter("DEU"), Progress(), max_characters=20)
+    assert cutting.reads_whole(TEXTS).tolist() == [len(text) <= 20 for text in TEXTS]
+    assert scorer.counts.forward_passes == cutting.counts.forward_passes == 0
+
+
 def test_no_texts_give_no_rows(untrained: Path, tmp_path: Path) -> None:
     assert make_scorer(untrained, tmp_path / "cache").predict([]).probabilities.shape == (0, 3)
 

@@ -141,6 +141,15 @@ def _regression(_: Path) -> Case:
     return _case(-0.1, lambda right: {"predictions": _answers(right), "former": before}, 0.9, 0.5, nothing)
 
 
+def _data(_: Path) -> Case:
+    def written(text: str) -> dict[str, Any]:
+        texts = [text.format(i) for i in range(40)]
+        test = examples([0, 1] * 20, texts=texts)
+        return {"test_data": test, "train_data": test, "predictions": predictions(test.labels, test)}
+
+    return _case(0.1, written, "a fine pot {}", "a fine cafÃ© {}<br />")
+
+
 def _behaviour(_: Path) -> Case:
     rest = {"classes": TWO, "capability": "negation_of_positive"}
     knows, counts = scorer(behaviour._oracle("negation_of_positive", TWO)), scorer(behaviour._bag)
@@ -164,6 +173,15 @@ def _by_group(gate: float, _: Path) -> Case:
     few = predictions([0, 1], examples([0, 1], groups={"g": ["a", "b"]}))
     of_few = {"predictions": few, "subgroup": "g"}
     return _case(gate, lambda second: {"predictions": _grouped(second), "subgroup": "g"}, 0.95, 0.55, of_few)
+
+
+def _representation(_: Path) -> Case:
+    def people(of_a: int) -> dict[str, Any]:
+        groups = ["a"] * of_a + ["b"] * (2000 - of_a)
+        return {"test_data": examples([i % 2 for i in range(2000)], groups={"g": groups}), **rest}
+
+    rest = {"subgroup": "g", "reference": {"a": 0.5, "b": 0.5}}
+    return _case(0.1, people, 1000, 400)
 
 
 def _counterfactual(_: Path) -> Case:
@@ -479,6 +497,8 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "quality.baseline_gain": _baseline_gain,
     "quality.regression": _regression,
     "quality.behaviour": _behaviour,
+    "quality.data": _data,
+    "fairness.representation": _representation,
     "fairness.accuracy_gap": partial(_by_group, 0.1),
     "fairness.worst_group_accuracy": partial(_by_group, 0.8),
     "fairness.demographic_parity": partial(_by_group, 0.1),
@@ -540,7 +560,7 @@ OF_EXAMPLES = (
     "quality.accuracy", "quality.macro_f1", "quality.balanced_accuracy", "quality.mcc", "quality.roc_auc",
     "quality.calibration_error", "quality.metric", "quality.baseline_gain", "quality.regression",
     "fairness.accuracy_gap", "fairness.worst_group_accuracy", "fairness.demographic_parity",
-    "fairness.equalized_odds", "fairness.language_variety", "privacy.attribute_leakage",
+    "fairness.equalized_odds", "fairness.representation", "fairness.language_variety", "privacy.attribute_leakage",
     "privacy.attribute_accuracy", "security.perturbation", "security.adversarial", "environment.energy_per_gain",
     "transparency.explanations",
 )  # fmt: skip
