@@ -383,7 +383,7 @@ def test_the_terminal_says_how_labels_were_read_and_how_many_rows_were_left_out(
         assert run.record["data"][role]["skipped"] == {"label in drop_labels": rows}
         assert run.record["data"][role]["labels"] == {"0": "negative", "2": "neutral", "4": "positive"}
     assert run.record["policy"]["data"]["drop_labels"] == ["9"]
-    result.stdout.fnmatch_lines(["REPORTED *quality.balanced_accuracy *labels may be swapped*"])
+    result.stdout.fnmatch_lines(["ALARM *quality.balanced_accuracy *labels may be swapped*"])
     assert "labels may be swapped" in run.finding("quality.balanced_accuracy")["reason"]
     assert "swapped" not in str(run.finding("quality.accuracy"))
 

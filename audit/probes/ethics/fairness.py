@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -531,11 +530,12 @@ def without_group(groups: Groups) -> list[Fact]:
     return [Fact(Sentence("examples without a group"), count(groups.unknown))] if groups.unknown else []
 
 
-class _Unknown(NamedTuple):
+@dataclass(frozen=True)
+class _Unknown:
     """What is said of examples without a group."""
 
-    tables: Sequence[Table] = ()
-    caveats: Sequence[str] = ()
+    tables: Sequence[Table] = field(default=(), repr=False)
+    caveats: Sequence[str] = field(default=(), repr=False)
 
 
 def _assigned_gap(

@@ -587,9 +587,9 @@ def alike(views: Iterable[FindingView]) -> list[Alike]:
 
 
 def uncovered(views: Sequence[FindingView]) -> tuple[list[Alike], list[FindingView]]:
-    """What decided nothing: measured without a gate, and not assessed without a gate."""
+    """What decided nothing: measured without a gate, alarms apart, and not assessed without a gate."""
     return (
-        alike(view for view in views if view.verdict == "reported"),
+        alike(view for view in views if view.verdict == "reported" and not view.finding.get("alarm")),
         [view for view in views if view.verdict == "not_assessed" and not view.gated],
     )
 
