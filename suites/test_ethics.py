@@ -4,6 +4,7 @@ import pytest
 
 from audit.probes.ethics import fairness
 from audit.probes.ethics.counterfactual import counterfactual
+from audit.probes.ethics.hidden_group import hidden_group
 from audit.probes.ethics.representation import representation
 from audit.probes.ethics.varieties import language_variety
 
@@ -38,6 +39,12 @@ def test_demographic_parity(audit, predictions, subgroup):
 def test_equalized_odds(audit, predictions, subgroup):
     """Every group's right and wrong answers are as frequent as every other group's."""
     audit.check(fairness.equalized_odds(predictions, subgroup))
+
+
+@pytest.mark.measures("fairness.hidden_group")
+def test_hidden_group(audit, predictions):
+    """No group of people is read much worse than the others, named or not."""
+    audit.check(hidden_group(predictions))
 
 
 @pytest.mark.measures("fairness.counterfactual")

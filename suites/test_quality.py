@@ -3,6 +3,7 @@
 import pytest
 
 from audit.probes.quality import behaviour, hygiene, quality
+from audit.probes.quality.weak_slice import weak_slice
 
 pytestmark = pytest.mark.challenge("quality")
 
@@ -53,6 +54,12 @@ def test_baseline_gain(audit, predictions, word_counts):
 def test_regression(audit, predictions, former):
     """Nothing that the former release could do was lost."""
     audit.check(quality.regression(predictions, former))
+
+
+@pytest.mark.measures("quality.weak_slice")
+def test_weak_slice(audit, predictions):
+    """No kind of texts is read much worse than the others, named or not."""
+    audit.check(weak_slice(predictions))
 
 
 @pytest.mark.measures("quality.behaviour")

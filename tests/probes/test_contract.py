@@ -46,6 +46,7 @@ from audit.testing import PLANTED, _Change, check_probe
 from audit.training.canaries import CanaryTwin
 from tests.helpers import ROOT, THREE, TWO, examples, predictions, scorer
 from tests.models.test_model_card import FULL
+from tests.probes import test_slices as sliced
 from tests.probes.claims import test_claims as claims
 from tests.probes.environment import test_environment as energy
 from tests.probes.environment import test_smaller as smaller
@@ -156,6 +157,17 @@ def _behaviour(_: Path) -> Case:
     german = {"scorer": counts, **rest, "protocol": examples([0], language="de").protocol}
     nameless = {"scorer": counts, **rest, "classes": ("1", "2")}
     return _case(0.25, lambda model: {"scorer": model, **rest}, knows, counts, german, nameless)
+
+
+def _sliced(word: str, _: Path) -> Case:
+    about = sliced.marked(4000, 5, word)
+    first = word.split()[0]
+
+    def right(there: float) -> dict[str, Any]:
+        return {"predictions": sliced.read(about, np.where(sliced.with_word(about, first), there, 0.95))}
+
+    few = {"predictions": _said(0, ["so", "fine"])}
+    return _case(0.4, right, 0.95, 0.2, few)
 
 
 # ---- ethics
@@ -499,6 +511,8 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "quality.behaviour": _behaviour,
     "quality.data": _data,
     "fairness.representation": _representation,
+    "quality.weak_slice": partial(_sliced, "delivery"),
+    "fairness.hidden_group": partial(_sliced, "wife says"),
     "fairness.accuracy_gap": partial(_by_group, 0.1),
     "fairness.worst_group_accuracy": partial(_by_group, 0.8),
     "fairness.demographic_parity": partial(_by_group, 0.1),
