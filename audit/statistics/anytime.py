@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
-
 # The size of a sample at which looking again and again costs least: intervals are then half as wide again as those of a
 # single look. At a tenth of it they are twice as wide, at ten times of it two thirds wider.
 _NARROWEST = 1_000
@@ -42,6 +40,8 @@ def anytime_confidence(confidence: float, n: int) -> float:
     is left to each measure: the exact one of a share, a bootstrap's. How often all of it errs from small samples on is
     simulated in ``benchmarks/statistics/anytime.py``.
     """
+    from scipy import special
+
     if n < 1:
         raise ValueError("a look needs an example to look at")
     alpha = 1 - confidence

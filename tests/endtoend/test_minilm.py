@@ -67,6 +67,7 @@ MEASURED = {
     "privacy.membership_inference",
     "privacy.canary_epsilon",
     "security.perturbation[typos]",
+    "security.accuracy_under_attack",
     "security.backdoor",
     "security.artifact",
     "environment.training_energy",
