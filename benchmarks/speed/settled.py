@@ -1,7 +1,7 @@
 """The same model audited with `stopping = "full"` and `"settled"`, over training seeds: verdicts, examples and passes.
 
-    python -m benchmarks.speed.settled --out settled.jsonl --seeds 0:20     # goes on where it stopped
-    python -m benchmarks.speed.settled --out settled.jsonl --table          # the table once more
+    python -m benchmarks.speed.settled --out benchmarks/speed/settled.jsonl --seeds 0:20  # goes on where it stopped
+    python -m benchmarks.speed.settled --out benchmarks/speed/settled.jsonl --table       # the table once more
     … --policy examples/sst2.toml                                           # another policy with a recipe
 
 Each seed trains a model of its own; tests that measure in looks are run twice on it, each time without any answer in
@@ -69,7 +69,7 @@ def line(name: str, seed: int) -> dict[str, Any]:
                 "findings": {
                     each["id"]: {
                         "verdict": each["verdict"],
-                        "figure": [each["estimate"], each["low"], each["high"]],
+                        "figure": [value and round(value, 4) for value in map(each.get, ("estimate", "low", "high"))],
                         "gated": each["gate"] is not None,
                         "examples": each.get("stopped", {}).get("examples"),
                         "of": each.get("stopped", {}).get("of"),
