@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
+from audit.core.errors import NotAssessed
 from audit.core.evidence import Cell, Evidence, Fact, Facts, Pair, Pairs, Table
 from audit.core.measurement import Result
 from audit.core.numbers import POINTS, SHARE
@@ -435,14 +436,31 @@ def _clauses(these: Candidates, *parts: int) -> dict[str, str]:
     return dict(zip(("one", "other"), (these.clauses[i] for i in sorted(parts)), strict=True))
 
 
-def measured(predictions: Predictions, *, of_people: bool) -> Result | None:
-    """The largest gap of slices that speak of people, or of those that do not; None where there is no such slice."""
+def measured(predictions: Predictions, *, of_people: bool) -> Result:
+    """The largest gap of slices that speak of people, or of those that do not.
+
+    Raises
+    ------
+    NotAssessed
+        If no such slice is large enough.
+    """
     drawn = in_drawn_order(predictions)
     these = candidates(drawn.known, of_people=of_people)
-    if not these.clauses:
-        return None
-    found = search(these, drawn.correct, of_people=of_people)
-    return tested(drawn, these, found) if found.names else None
+    found = search(these, drawn.correct, of_people=of_people) if these.clauses else None
+    if found is not None and found.names:
+        return tested(drawn, these, found)
+    raise NotAssessed(
+        Sentence(
+            "no group of people has {least} test texts in either half of them; name columns with [data] subgroups, or "
+            "supply more test texts",
+            least=SMALLEST_CELL,
+        )
+        if of_people
+        else Sentence(
+            "no kind of texts has {least} test texts in either half of them; supply more test texts",
+            least=SMALLEST_CELL,
+        )
+    )
 
 
 def _is_spread(row: Mask, these: Candidates) -> bool:
@@ -590,7 +608,7 @@ def stem(word: str) -> str:
 
 
 def _named(family: Sequence[str]) -> str:
-    quoted = [Sentence("“{name}”", name=printable(word)) for word in family[:_FORMS]]
+    quoted = [Sentence("“{name}”", name=redact(word)) for word in family[:_FORMS]]
     return listed(quoted)
 
 

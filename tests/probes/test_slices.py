@@ -229,3 +229,15 @@ def test_words_of_one_family_share_a_stem(word: str, others: Sequence[str]) -> N
 @pytest.mark.parametrize(("one", "other"), [("and", "andy"), ("her", "here"), ("not", "notes"), ("this", "thin")])
 def test_words_that_only_look_alike_do_not(one: str, other: str) -> None:
     assert slices.stem(one) != slices.stem(other)
+
+
+def test_where_no_text_is_to_be_shown_no_word_of_one_is() -> None:
+    about = marked()
+    said = read(about, np.where(with_word(about, "delivery"), 0.5, 0.9))
+    assert "“delivery”" in str(cells(weak_slice(said).tables[0]))
+    with withholding(True):
+        found = weak_slice(said)
+    shown = f"{cells(found.tables[0])} {found.summary}"
+    assert "texts with “[left out]”" in shown
+    assert "delivery" not in shown
+    assert not any(word in shown for word in WORDS)
