@@ -97,7 +97,7 @@ class Inputs:
         return record.read_predictions(self.output.aside(shown), self.baseline, shown)
 
     def check_growth(self, fingerprint: str | None) -> None:
-        """Refuse a former audit of the same model whose test examples are not all among the present ones.
+        """Refuse a former audit of the same model whose test examples are not known to be all among the present ones.
 
         Intervals that hold at whichever size one looks speak of one sample that grows.
 
@@ -110,10 +110,16 @@ class Inputs:
         ------
         AuditError
         """
-        if self.baseline is None or self.former is None or fingerprint is None:
+        if self.baseline is None or fingerprint is None:
             return
         if self.baseline["model"].get("fingerprint") != fingerprint:  # another model begins anew
             return
+        if self.former is None:
+            raise AuditError(
+                f'{self.options.baseline}: with [audit] looks = "any" the test data of a model only grow, and without '
+                f"{record.PREDICTIONS} beside {record.NAME} nobody can tell whether they did; give the folder as the "
+                "former audit left it, or plan a number of looks."
+            )
         if missing := len(self.former.keys() - set(self.test_data.keys)):
             raise AuditError(
                 f"{self.options.baseline}: {missing:,} of the {len(self.former):,} test examples of this former audit "

@@ -53,6 +53,15 @@ def test_test_data_may_grow_and_nothing_else(run: Runner, write_policy: WritePol
     assert is_one_sentence(line)
     assert "50 of the 300 test examples of this former audit are not among the present ones" in line
 
+    # Nobody can tell whether the test data grew if the former predictions are gone.
+    (run.pytester.path / "reports" / "predictions.parquet").unlink()
+    _write(data, [header, *rows[:350]])
+    result = run(*only, "--audit-baseline", "reports")
+    assert result.ret == 4
+    (line,) = (line for line in [*result.outlines, *result.errlines] if line.startswith("ERROR: "))
+    assert is_one_sentence(line)
+    assert "without predictions.parquet beside audit.json nobody can tell" in line
+
     write_policy(audit="looks = 4", **sections)
     assert run(*only, "--audit-baseline", "reports").ret == 0
     page = (run.pytester.path / "reports" / "report.html").read_text("utf-8")
