@@ -230,9 +230,9 @@ def _direction(before: FormerFigure, now: FindingRecord, shared: int) -> int:
         if higher
         else (then.estimate - then.low, since.high - since.estimate)
     )
-    if abs(since.estimate - then.estimate) <= math.hypot(*reached):
-        return 0
-    return 1 if higher else -1
+    # A bound that is no number, as a former record may lead to, makes nothing clear.
+    is_clear = abs(since.estimate - then.estimate) > math.hypot(*reached)
+    return (1 if higher else -1) if is_clear else 0
 
 
 def _widened(figure: FormerFigure | FindingRecord, shared: int) -> Interval:
