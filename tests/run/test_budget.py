@@ -18,6 +18,7 @@ from audit.policy import policy
 from audit.run.budget import Counted, Need, Timed, shared_out
 from audit.run.decisions import Decisions
 from audit.run.stopping import Stopping
+from tests.helpers import Clock
 
 POLICY = """
 [model]
@@ -31,16 +32,6 @@ inconclusive = "warn"
 [gates.shop]
 refunds = {{ max = 0.2 }}
 """
-
-
-class Clock:
-    """Seconds that pass as a test says."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

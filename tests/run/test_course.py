@@ -6,14 +6,7 @@ import pytest
 
 from audit.core.progress import Progress
 from audit.run.course import Course
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.helpers import Clock
 
 
 @pytest.fixture
