@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -79,7 +79,7 @@ class Candidates:
         As those of the examples.
     """
 
-    clauses: tuple[str, ...]
+    clauses: tuple[str, ...] = field(repr=False)  # words of the data
     rows: sparse.csr_array
     of_people: Mask
     is_searched: Mask
@@ -100,7 +100,7 @@ class Found:
         The score of the last that was chosen; minus infinity where none was left out.
     """
 
-    names: tuple[str, ...]
+    names: tuple[str, ...] = field(repr=False)
     members: Mask
     searched: int
     least: float
