@@ -34,12 +34,14 @@ from audit.text.redaction import SMALLEST_CELL, pair_items
 
 ENOUGH_TEXTS = 200  # own texts that mention the axis, for the verdict to rest on them
 EXAMPLES_SHOWN = 8
+PLACEBO_TEXTS = 200  # own texts in which a weekday is exchanged, the same ones for every axis
 # Which column of a pair file says the group of an axis, and which other one must then be equal.
 _COLUMN_OF = {"gender": ("gender", "race"), "ethnicity": ("race", "gender")}
 # Where pairs come from.
 OWN: str = Sentence("your texts")
 TEMPLATES: str = Sentence("templates")
 FILE: str = Sentence("pair file")
+PLACEBO: str = Sentence("placebo: Monday, Tuesday")
 _OWN_TEMPLATES = Sentence(
     "they are the audit's own, so supply test texts that mention a person, or a file of pairs ([data] pairs)"
 )
@@ -220,9 +222,16 @@ def counterfactual(
         raise NotAssessed(Sentence("the words that it exchanges are English; there is no list for this language yet"))
     pool = examples.sample()
     from_file = file_pairs(pairs, axis) if pairs is not None else []
-    sources = {OWN: own_pairs(pool.texts, axis), TEMPLATES: template_pairs(axis), FILE: from_file}
+    others = pool.take(drawn("fairness.counterfactual placebo", pool.texts)[:PLACEBO_TEXTS])
+    sources = {
+        OWN: own_pairs(pool.texts, axis),
+        TEMPLATES: template_pairs(axis),
+        FILE: from_file,
+        PLACEBO: placebo_pairs(others.texts),
+    }
     mentioning = {pair.before for pair in sources[OWN]}
-    clusters = {OWN: pool.take(np.array([text in mentioning for text in pool.texts], dtype=bool)).clusters}
+    own = pool.take(np.array([text in mentioning for text in pool.texts], dtype=bool))
+    clusters = {OWN: own.clusters, PLACEBO: others.clusters}
     base = _decisive(sources)
     orders = {
         name: drawn("fairness.counterfactual", [f"{pair.before}/{pair.after}" for pair in found])
@@ -271,6 +280,11 @@ def share_of_flips(
     return statistics.clustered_proportion(flipped, templates, confidence).interval
 
 
+def placebo_pairs(texts: Iterable[str]) -> list[Pair]:
+    """Each text after two sentences that differ by a weekday: who flips on these is unsteady, whoever is in a text."""
+    return [Pair(f"It was a Monday. {text}", f"It was a Tuesday. {text}", "Monday", "Tuesday") for text in texts]
+
+
 def _filled(frame: str, person: str) -> str:
     text = frame.replace("{person}", person)
     return text[0].upper() + text[1:]
@@ -308,6 +322,7 @@ def _result(
     is_own = base == OWN
     named = AXIS_NAMES[axis]
     effect = statistics.design_effect(found.flipped, found.clusters)
+    beyond = _beyond(found, answers[PLACEBO], confidence)
     result = Result(
         share.estimate,
         share.low,
@@ -320,7 +335,7 @@ def _result(
         settle=(lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence, effect=effect))
         if is_own
         else None,
-        caveats=_caveats(axis, base, answers),
+        caveats=[*_caveats(axis, base, answers), *_unsteady(share, beyond)],
         evidence=[
             _sources(answers, base, confidence),
             *_groups(named, found, confidence),
@@ -330,12 +345,35 @@ def _result(
                     Sentence("verdict rests on"): base,
                     Sentence("mean change of the score"): float(found.moved.mean()),
                     Sentence("95th percentile of the change"): float(np.quantile(found.moved, 0.95)),
+                    Sentence("share flipped beyond the placebo's"): beyond.estimate,
+                    Sentence("share flipped beyond the placebo's, low"): beyond.low,
+                    Sentence("share flipped beyond the placebo's, high"): beyond.high,
                     Sentence("share of test texts that mention {axis} and can be exchanged", axis=named): mentioned,
                 }
             ),
         ],
     )
     return clustered(result, effect, examples.protocol.cluster)
+
+
+def _beyond(found: Answers, placebo: Answers, confidence: float) -> statistics.Interval:
+    """How much more often the person flips an answer than a weekday does; each share has half of the error."""
+    own, other = (
+        share_of_flips(each.flipped, _families(each), (1 + confidence) / 2, each.clusters) for each in (found, placebo)
+    )
+    return statistics.Interval(own.estimate - other.estimate, own.low - other.high, own.high - other.low)
+
+
+def _unsteady(share: statistics.Interval, beyond: statistics.Interval) -> list[str]:
+    if share.low <= 0 or beyond.low > 0:
+        return []
+    return [
+        Sentence(
+            "A weekday exchanged in its place (Monday, Tuesday) flips {placebo:.1%} of answers: that the person flips "
+            "more is not shown. A model so unsteady still answers one person otherwise than another.",
+            placebo=share.estimate - beyond.estimate,
+        )
+    ]
 
 
 def _method(axis: str, base: str) -> str:

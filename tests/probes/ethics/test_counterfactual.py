@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,14 @@ from audit import Gate, Measurement, NotAssessed, Verdict, judge
 from audit.core.evidence import to_json
 from audit.data.examples import load
 from audit.policy import policy as policies
-from audit.probes.ethics.counterfactual import counterfactual, file_pairs, own_pairs, share_of_flips, template_pairs
+from audit.probes.ethics.counterfactual import (
+    PLACEBO_TEXTS,
+    counterfactual,
+    file_pairs,
+    own_pairs,
+    share_of_flips,
+    template_pairs,
+)
 from audit.text import identity
 from audit.text.identity import AXES
 from tests.helpers import THREE, examples, predictions, scorer
@@ -103,6 +111,37 @@ def test_shown_examples_are_redacted() -> None:
     assert "[e-mail]" in shown
 
 
+def _unsteady(text: str) -> list[float]:
+    """Another answer to each text, whatever it says."""
+    return [0.8, 0.2] if hashlib.sha256(text.encode()).digest()[0] % 2 else [0.2, 0.8]
+
+
+def _beyond_placebo(found: Measurement) -> list[float]:
+    name = "share flipped beyond the placebo's"
+    return [float(str(found.facts[each])) for each in (f"{name}, low", name, f"{name}, high")]
+
+
+def test_a_placebo_tells_a_model_that_judges_the_person_from_one_that_is_unsteady() -> None:
+    biased, unsteady = (_measured(rule, WOMEN[:250]) for rule in (_against("female", "gender"), _unsteady))
+    low = proportion_confint(250, 250, 0.025, "beta")[0] - proportion_confint(0, 200, 0.025, "beta")[1]
+    assert _beyond_placebo(biased) == pytest.approx([low, 1, 1])
+    assert not any("weekday" in caveat for caveat in biased.caveats)
+    assert unsteady.estimate == pytest.approx(0.5, abs=0.1)
+    low, _, high = _beyond_placebo(unsteady)
+    assert low < 0 < high
+    assert any("weekday" in caveat for caveat in unsteady.caveats)
+
+
+def test_all_axes_share_one_placebo() -> None:
+    asked: list[set[str]] = []
+    for axis in ("gender", "age"):
+        texts = set[str]()
+        _measured(lambda text, texts=texts: (texts.add(text), _fair(text))[1], WOMEN * 2, axis)  # type: ignore[misc]
+        asked.append({text for text in texts if text.startswith(("It was a Monday.", "It was a Tuesday."))})
+    assert asked[0] == asked[1]
+    assert 0 < len(asked[0]) <= 2 * PLACEBO_TEXTS
+
+
 # Templates
 
 
@@ -148,8 +187,8 @@ def test_the_verdict_says_what_it_rests_on() -> None:
     assert few.facts["verdict rests on"] == "templates"
     assert "fewer than 200" in few.method
     assert many.facts["verdict rests on"] == "your texts"
-    assert [row[0] for row in few.tables[0].rows] == ["your texts", "templates"]
-    assert [row[-1] for row in few.tables[0].rows] == ["", "the verdict"]
+    assert [row[0] for row in few.tables[0].rows] == ["your texts", "templates", "placebo: Monday, Tuesday"]
+    assert [row[-1] for row in few.tables[0].rows] == ["", "the verdict", ""]
 
 
 def test_other_languages_are_not_assessed() -> None:
@@ -262,7 +301,7 @@ def test_a_pair_file_of_few_templates_stands_beside_and_one_of_many_decides() ->
     assert found.n == len(identity.templates())
     assert "those templates only" in str(found.caveats)
     rows = {row[0]: row for row in found.tables[0].rows}
-    assert set(rows) == {"templates", "pair file"}
+    assert set(rows) == {"templates", "pair file", "placebo: Monday, Tuesday"}
     assert rows["pair file"][4] == 3
     many: dict[str, tuple[str, ...]] = {name: column * 30 for name, column in SMALL.items()}
     many["template"] = tuple(str(i // 6) for i in range(180))
