@@ -114,16 +114,27 @@ class Row(NamedTuple):
 
     @property
     def drawings(self) -> list[Markup]:
-        """Each candidate's interval on the row's common scale; empty where the row is not comparable."""
+        """Each candidate's interval and its gate on the row's common scale; empty where the row is not comparable."""
         parts = [_ends(view.finding) if view else () for view in self.cells]
         known = [value for part in parts if None not in part for value in part if value is not None]
-        if self.differs or len(known) < 6 or min(known) == max(known):
+        if self.differs or len(known) < 6:
             return [Markup() for _ in parts]
-        return [figures.span(part, min(known), max(known)) if part else Markup() for part in parts]
+        gates = [_limits(view.finding) if view else [] for view in self.cells]
+        known += chain.from_iterable(gates)
+        if min(known) == max(known):
+            return [Markup() for _ in parts]
+        start, end = min(known), max(known)
+        return [
+            figures.span(part, start, end, gate) if part else Markup() for part, gate in zip(parts, gates, strict=True)
+        ]
 
 
 def _ends(finding: FindingRecord) -> tuple[float | None, ...]:
     return finding["estimate"], finding["low"], finding["high"]
+
+
+def _limits(finding: FindingRecord) -> list[float]:
+    return [limit for limit in (finding["gate"] or {}).values() if isinstance(limit, (int, float))]
 
 
 class Choice(NamedTuple):
@@ -216,6 +227,11 @@ class _Differing(NamedTuple):
     machine: bool
     auditor: bool
     inconclusive: bool
+
+    @property
+    def verdicts(self) -> bool:
+        """Whether to pass means something else in each."""
+        return bool(self.test or self.gates or self.inconclusive or self.settings)
 
 
 def _differing(candidates: Sequence[Candidate]) -> _Differing:
@@ -315,8 +331,13 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
     title, measured = _title(candidates, objective), _measured(passing, objective)
     if not passing:
         return Choice((), (), COMPARISON["none_passes"].format(count=len(candidates)))
+    everywhere = _differing(candidates)
+    if len(passing) == 1 and everywhere.verdicts:
+        return Choice(letters, (), _with_waivers(COMPARISON["one_passes_otherwise"], passing))
     if len(passing) == 1:
         return Choice(letters, letters, _with_waivers(COMPARISON["one_passes"].format(count=len(candidates)), passing))
+    if _same_model(passing) == [letters]:
+        return Choice(letters, (), _with_waivers(COMPARISON["same_model"], passing))
     # Only the passing candidates must be comparable; differences of the others do not matter.
     differing = _differing(passing)
     if differing.gates or differing.inconclusive:
@@ -387,6 +408,16 @@ def _chosen(view: FindingView, number: int) -> IntervalRecord:
     }
 
 
+def _same_model(candidates: Sequence[Candidate]) -> list[list[str]]:
+    """Letters of the candidates that are one model, by fingerprint; each group has two or more."""
+    groups: dict[str, list[str]] = {}
+    for candidate in candidates:
+        groups.setdefault(str(candidate.record["model"].get("fingerprint") or candidate.letter), []).append(
+            candidate.letter
+        )
+    return [letters for letters in groups.values() if len(letters) > 1]
+
+
 def _title(candidates: Sequence[Candidate], full_id: str) -> str:
     """The measure's title as a record has it, else as its declaration does."""
     views = (candidate.views.get(full_id) for candidate in candidates)
@@ -403,7 +434,7 @@ def _with_waivers(conclusion: str, passing: Sequence[Candidate]) -> str:
 
 def _warnings(candidates: Sequence[Candidate], differing: _Differing, objective: str) -> list[str]:
     """What keeps the records from being compared, before anything else is read."""
-    warnings = []
+    warnings = [COMPARISON["same_model_warning"].format(letters=listed(letters)) for letters in _same_model(candidates)]
     if not _measured(candidates, objective):
         title, full_id = _title(candidates, objective), text.short(objective, text.HEADER)
         warnings.append(COMPARISON["objective_warning"].format(title=title, id=full_id))

@@ -7,6 +7,7 @@ import copy
 import hashlib
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,19 @@ def lifted(value: dict[str, Any]) -> dict[str, Any]:
 FITS = record(energy(1, 2), data=DATA)
 
 
+MODELS = itertools.count()
+
+
 def audited(*findings: dict[str, Any], **more: Any) -> Any:
+    """A record; each is of another model."""
     shown = findings or (energy(1, 2),)
     known = ids()
     declared = {
         full_id: known[full_id] for each in (ENERGY, *(f["id"] for f in shown)) if (full_id := base_id(each)) in known
     }
     parts = {"findings": [*map(lifted, shown)], "declarations": declarations.to_json(declared.values()), "data": DATA}
-    return copy.deepcopy(FITS) | parts | more
+    model = FITS["model"] | {"fingerprint": f"sha256:{next(MODELS):064x}"}
+    return copy.deepcopy(FITS) | {"model": model} | parts | more
 
 
 def compared(*records: Any, objective: str | None = None) -> comparison.Comparison:
@@ -77,6 +83,32 @@ def test_those_that_overlap_stand_together() -> None:
     assert "cannot be told apart" in choice.sentence
 
 
+def test_nobody_is_best_among_audits_of_one_model() -> None:
+    one, other, third = audited(energy(3, 4)), audited(energy(1, 2)), audited(energy(5, 6))
+    again = audited(energy(1, 2), model=one["model"])
+    found = compared(one, again)
+    assert (found.choice.passing, found.choice.best) == (["A", "B"], ())
+    assert "the same model" in found.choice.sentence
+    several = compared(one, other, again, third)
+    assert several.choice.best == ["B", "C"]
+    assert [warning for warning in several.warnings if "same model" in warning] == [
+        "A and C are the same model, by its fingerprint. What differs between them is the audit."
+    ]
+
+
+@pytest.mark.parametrize("verdict", ["fail", "incomplete"])
+def test_the_only_one_that_passes_is_not_crowned_over_verdicts_that_mean_something_else(verdict: str) -> None:
+    lenient = audited(energy(1, 2, gate={"max": 50}))
+    assert compared(lenient, audited(energy(1, 2), verdict=verdict)).choice.best == ()
+    assert compared(audited(energy(1, 2)), audited(energy(3, 4), verdict=verdict)).choice.best == ["A"]
+
+
+def test_each_gate_is_drawn_beside_its_bars() -> None:
+    drawn = row(compared(audited(energy(1, 2)), audited(energy(3, 4))), ENERGY).drawings
+    lines = [re.findall(r'class="bound" x1="([0-9.]+)"', drawing) for drawing in drawn]
+    assert lines == [["156.0"], ["156.0"]]  # the gate of 9 ends the scale
+
+
 def test_the_direction_is_the_measures_own() -> None:
     low, high = audited(finding(low=0.77, high=0.79)), audited(finding(low=0.8, high=0.83))
     assert compared(low, high, objective="quality.accuracy").choice.best == ["B"]
@@ -88,24 +120,20 @@ def test_an_interval_without_an_end_excludes_nobody() -> None:
 
 def test_the_truly_best_is_put_aside_as_seldom_as_promised() -> None:
     """Five equal models, of which every exclusion is wrong: any one is put aside in at most m (1 - c) / 2."""
-    rng, one = np.random.default_rng(0), audited()
-    wrong = 0
+    rng, wrong = np.random.default_rng(0), 0
     for middles in rng.normal(10, 1, (300, 5)):
-        records = [one | {"findings": [energy(middle - 1.96, middle + 1.96)]} for middle in middles]
+        records = [audited(energy(middle - 1.96, middle + 1.96)) for middle in middles]
         wrong += "A" not in compared(*records).choice.best
     assert 0 < wrong / 300 <= 5 * 0.05 / 2
 
 
 def test_the_interval_of_the_best_allows_for_its_having_been_chosen() -> None:
     """Of ten equal models the best lies above the truth by luck: its own interval misses it in 22 % of cases."""
-    rng, one, draws = np.random.default_rng(0), audited(finding()), 300
+    rng, draws = np.random.default_rng(0), 300
     own = chosen = 0
     for right in rng.binomial(1000, 0.8, (draws, 10)):
         bounds = np.transpose(proportions(right, np.full(10, 1000)))
-        records = [
-            one | {"findings": [lifted(finding(estimate=estimate, low=low, high=high))]}
-            for estimate, low, high in bounds.tolist()
-        ]
+        records = [audited(finding(estimate=estimate, low=low, high=high)) for estimate, low, high in bounds.tolist()]
         choice = compared(*records, objective="quality.accuracy").choice
         best = "ABCDEFGHIJ"[int(right.argmax())]
         own += bool(bounds[right.argmax()][1] > 0.8)

@@ -784,6 +784,10 @@ COMPARISON = {
     "hold": "{hold} of {gates} gates hold",
     "none_passes": "None of the {count} audits passes. There is nothing to choose from.",
     "one_passes": "Of {count} audits, this alone is complete and passes.",
+    "one_passes_otherwise": "This alone is complete and passes, but the audits are not of the same kind, so that says "
+    "nothing of the others.",
+    "same_model": "These pass, and are audits of the same model: there is nothing to choose.",
+    "same_model_warning": "{letters} are the same model, by its fingerprint. What differs between them is the audit.",
     "with_waivers": " {letters} only with what is waived.",
     "gates_differ": "These pass, but not the same gates, so the better one is not told. Audit them by one policy.",
     "row_differs": "These pass. Which is best cannot be told: their figures for “{title}” are not comparable ({why}).",
@@ -818,8 +822,8 @@ COMPARISON = {
     "passes_warned": "complete, and passes, with inconclusive results that its policy allows",
     "passes_not": "not a candidate",
     "rows": "All findings",
-    "rows_text": "Each row is one measurement, each column one model. The bars of a row share one scale. A row marked "
-    "≠ is not comparable; the reason stands beside it.",
+    "rows_text": "Each row is one measurement, each column one model. The bars of a row share one scale; an upright "
+    "line is the gate. A row marked ≠ is not comparable; the reason stands beside it.",
     "not_comparable": "not comparable",
     "absent": "not in this audit",
     "other_test": "other test data",

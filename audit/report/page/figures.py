@@ -146,18 +146,25 @@ def _arrow(x: float, way: int, kind: str) -> Markup:
     return Markup('<path class="arrow {}" d="{}"/>').format(kind, path)
 
 
-def span(parts: Sequence[float | None], start: float, end: float) -> Markup:
-    """One cell of a table of groups: value, low and high on the table's common scale; empty where one is unknown."""
-    known = [4 + 152 * (part - start) / (end - start) for part in parts if part is not None]
+def span(parts: Sequence[float | None], start: float, end: float, gates: Sequence[float] = ()) -> Markup:
+    """One cell of a table: value, low and high on the table's common scale, and gates; empty where one is unknown."""
+
+    def place(value: float) -> float:
+        return 4 + 152 * (value - start) / (end - start)
+
+    known = [place(part) for part in parts if part is not None]
     if len(known) < 3:
         return Markup()
     x, left, right = known
+    lines = Markup().join(
+        Markup('<line class="bound" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="16"/>').format(place(gate)) for gate in gates
+    )
     return Markup(
         '<svg class="span" viewBox="0 0 160 16" aria-hidden="true">'
         '<line class="axis" x1="4" x2="156" y1="8" y2="8"/>'
         '<rect class="bar plain" x="{:.1f}" y="5.5" width="{:.1f}" height="5"/>'
-        '<circle class="mark plain" cx="{:.1f}" cy="8" r="4"/></svg>'
-    ).format(left, max(right - left, 1.0), x)
+        '<circle class="mark plain" cx="{:.1f}" cy="8" r="4"/>{}</svg>'
+    ).format(left, max(right - left, 1.0), x, lines)
 
 
 def curve(values: Sequence[float], label: str) -> Markup:

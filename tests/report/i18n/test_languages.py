@@ -312,7 +312,10 @@ def test_what_is_for_machines_and_the_hub_stays_english(tmp_path: Path, capsys: 
     for command, name in (("card", "README.md"), ("bom", "model.cdx.json")):
         assert main([command, str(tmp_path), "-o", str(tmp_path / name)]) == 0
         assert "Genauigkeit" not in (tmp_path / name).read_text("utf-8")
-    compare = ["compare", str(tmp_path), str(tmp_path), "--objective", finding()["id"], "--language", "zh"]
+    (tmp_path / "other").mkdir()
+    another = {"model": record()["model"] | {"fingerprint": "sha256:other"}}
+    records.write(tmp_path / "other", record(finding(), data=DATA, **another))
+    compare = ["compare", str(tmp_path), str(tmp_path / "other"), "--objective", finding()["id"], "--language", "zh"]
     assert main([*compare, "-o", str(tmp_path / "c.json")]) == 0
     assert "cannot be told apart by “Accuracy”" in json.loads((tmp_path / "c.json").read_text("utf-8"))["sentence"]
     assert "cannot be told apart by “Accuracy”" in capsys.readouterr().out
@@ -321,7 +324,10 @@ def test_what_is_for_machines_and_the_hub_stays_english(tmp_path: Path, capsys: 
 def test_a_comparison_speaks_the_language_of_the_first_audit_or_the_one_asked_for(tmp_path: Path) -> None:
     for name in ("de", "en"):
         (tmp_path / name).mkdir()
-        records.write(tmp_path / name, record(finding(), data=DATA, policy={"report": {"language": name}}))
+        of_its_own = {"model": record()["model"] | {"fingerprint": f"sha256:{name}"}}
+        records.write(
+            tmp_path / name, record(finding(), data=DATA, policy={"report": {"language": name}}, **of_its_own)
+        )
     for order, asked, tag, says in (
         (("de", "en"), [], "de", "Diese bestehen und sind nach „Genauigkeit (Accuracy)“ (mehr ist besser) nicht zu"),
         (("en", "de"), [], "en", "These pass and cannot be told apart by “Accuracy” (more is better)"),
