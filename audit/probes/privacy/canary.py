@@ -48,9 +48,10 @@ class Guesses(NamedTuple):
     unit="ε",
     better="lower",
     meaning=(
-        "How much a single example can show in the model's answers. Coins put made-up examples into the training data "
-        "of a twin or leave them out, and somebody who knows them guesses from its answers which were in. The better "
-        "the guesses, the larger ε must be: seeing the model can change the odds that somebody's text was in the "
+        "How much a single example can show in the model's answers. A second model, the canary twin, is trained by the "
+        "same recipe with made-up texts among the training data; a coin decided for each whether it went in. Somebody "
+        "who knows these texts, but not the coins, guesses from the twin's answers which went in. The more guesses are "
+        "right, the larger ε must be: seeing the model can change the odds that somebody's text was in the "
         "training data by a factor of e^ε (1 at ε = 0, 2.7 at 1, 20 at 3)."
     ),
     harm="The recipe learns single people's texts by heart, and the figure is a proof of it, not a guess.",

@@ -108,8 +108,8 @@ def membership_inference(
     evidence = gather(scorer, members, predictions, twins, held_out)
     chosen, best = evidence.attacks, evidence.attacks[0]
     pairs = Sentence(
-        "Of a training example and another one, the best attack on {source} calls the right one the member in "
-        "{right:.0f} of 100 pairs; guessing does in 50.",
+        "Shown a text that was in the training data beside one that was not, the best attack on {source} picks the "
+        "right one {right:.0f} times in 100; whoever guesses does 50 times.",
         source=_NAMES[evidence.source],
         right=100 * best.auc.estimate,
     )

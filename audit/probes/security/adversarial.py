@@ -287,9 +287,9 @@ def _merged(parts: Iterable[_Made]) -> _Made:
     counts="share of right answers overturned",
     better="lower",
     meaning=(
-        "Somebody who may ask the model a limited number of questions, and sees nothing but its answers, looks for the "
-        "few words of a text to misspell, or to replace by a synonym, until the answer turns wrong. Any reader still "
-        "reads the same opinion. Counted is how many right answers he overturns."
+        "Somebody who may ask the model a limited number of questions, and sees its labels and scores but not what is "
+        "inside it, looks for the few words of a text to misspell, or to replace by a synonym, until the answer turns "
+        "wrong. Any reader still reads the same opinion. Counted is how many right answers he overturns."
     ),
     harm=(
         "Whoever profits from a wrong answer (a faked review that is to be ranked, a threat that is to pass a filter) "

@@ -201,8 +201,7 @@ def _changeable(
     if len(rows) < ENOUGH and 2 * len(rows) <= seen:
         raise NotAssessed(
             Sentence(
-                "it asks for texts with {needs}, and {rows:,} of the {seen:,} test texts have that; {enough} are "
-                "needed",
+                "it disturbs texts with {needs}; {rows:,} of the {seen:,} test texts are such, and {enough} are needed",
                 needs=needs,
                 rows=len(rows),
                 seen=seen,

@@ -169,11 +169,11 @@ GLOSSARY: Mapping[str, tuple[str, str, str]] = {
     "membership-inference": ("Membership inference", "membership inference",
      "Finding out from the model’s answers whether a text was among its training data."),
     "twin": ("Twin", "twin|twins",
-     "A second model, trained by the same recipe on a random half of the training data. What both say about a "
-     "text tells what the model owes to having seen it."),
+     "A second model, trained by the same recipe on other data: on a random half of the training data, or, as the "
+     "canary twin, on all of it with made-up examples among them. It is used for the audit only and never released."),
     "canary": ("Canary", "canary|canaries",
-     "A made-up example that is planted in the training data of a twin, to see whether the model can be "
-     "made to give it away. The released model never sees one."),
+     "A made-up example that is planted in the training data of a twin, to see whether that twin can be made to "
+     "give it away. The released model never sees one."),
     "epsilon": ("ε (epsilon)", "ε|epsilon",
      "A measure of how much one single training example can change what a model shows: 0 is nothing, "
      "and each step of 1 multiplies an attacker’s odds by up to 2.7."),
@@ -368,8 +368,8 @@ EXPLAINED_HOW = (
     "Underlined: words that speak for the answer (solid line) or against it (dotted line); the stronger the colour, "
     "the further the word moves the model, compared with the strongest word of the text. Personal data is masked."
 )
-EXPLAINED_RIGHT = "The model says {answer} ({probability}), and so did people."
-EXPLAINED_WRONG = "The model says {answer} ({probability}); people said {truth}."
+EXPLAINED_RIGHT = "The model says {answer} ({probability}), and so does the label."
+EXPLAINED_WRONG = "The model says {answer} ({probability}); the label says {truth}."
 EXPLAINED_FAILED = "This explanation failed a check: do not rely on it."
 EXPLAINED_FOR = "Words for the answer, strongest first: {words}."
 EXPLAINED_AGAINST = "Words against it: {words}."
@@ -574,7 +574,7 @@ PAGE = {
     "problems": "What stands in the way",
     "left_open": "What is left open",
     "next": "What to do next",
-    "at_hand": "In the examples at hand:",
+    "at_hand": "What was seen:",
     "all_hold": "Every gate of the policy was measured, and each measurement clears its gate.",
     "all_but_bounds_hold": "Every gate of the policy was measured. Each measurement clears its gate, but where an "
     "attack gives a lower bound only: there it is not exceeded, which is less than to hold.",

@@ -159,7 +159,7 @@ KINDS: dict[str, Kind] = {
             Sentence("10 %, at least three"),
         ),
         layout.truncation,
-        Sentence("four sentences of opinion before an end that holds none"),
+        Sentence("a last part without any opinion, after at least four sentences with one"),
     ),
     "appended": Kind(
         Sentence("sentences added at the end that say nothing of the opinion"),

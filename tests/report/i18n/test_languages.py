@@ -269,7 +269,7 @@ def test_a_record_is_told_in_german() -> None:
     assert "Gesperrt: 1 von 8 Schwellen ist nicht eingehalten, 1 ist nicht eindeutig" in said.replace(":  ", ": ")
     result = "19 Prozentpunkte (größter Unterschied der Raten), mit 95 % Konfidenz zwischen 13 und 24 Prozentpunkte"
     assert f"{result}; 1.821 Testbeispiele; die Schwelle erlaubt höchstens 10 Prozentpunkte." in said
-    assert "In den vorliegenden Beispielen: Women are misread" in said
+    assert "Beobachtet wurde: Women are misread" in said
     assert "Gleichheit der Fehlerraten (Equalized Odds): gender" in said
     assert "Robustheit gegen gestörten Text: Tippfehler" in Page(report.render(RICH, language="de")).text
     assert "19 Prozentpunkte [13; 24]" in said

@@ -300,7 +300,7 @@ def test_problems_come_by_weight_with_what_to_do() -> None:
     assert all(places)
     assert [p.start() for p in places if p] == sorted(p.start() for p in places if p)
     assert "19 points (largest difference of rates), with 95 % confidence between 13 and 24 points" in first
-    assert "the gate allows at most 10 points. In the examples at hand: Women are misread more often." in first
+    assert "the gate allows at most 10 points. What was seen: Women are misread more often." in first
     following = top[top.index("What to do next") :]
     for said in ("Balance the groups", "the probe broke: ValueError", "About 900 more", "not English", "Run the whole"):
         assert said in following
@@ -886,8 +886,8 @@ def test_explanations_are_drawn_by_strength_and_told_in_words() -> None:
     assert '<span class="for4">good</span>' in found.html
     assert '<span class="against2">loud</span>' in found.html
     shown = found.text.replace("\N{NO-BREAK SPACE}", " ")
-    assert "The model says positive (93 %), and so did people." in shown
-    assert f"The model says positive (93 %); people said negative. {words.EXPLAINED_FAILED}" in shown
+    assert "The model says positive (93 %), and so does the label." in shown
+    assert f"The model says positive (93 %); the label says negative. {words.EXPLAINED_FAILED}" in shown
     assert shown.count(words.EXPLAINED_FAILED) == 1
     assert "Words for the answer, strongest first: good. Words against it: loud." in shown
     assert "Attention of head 2 of 4 in layer 3 of 3" in shown
