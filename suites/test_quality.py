@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes.quality import behaviour, hygiene, quality
+from audit.probes.quality import behaviour, hygiene, labels, quality
 from audit.probes.quality.weak_slice import weak_slice
 
 pytestmark = pytest.mark.challenge("quality")
@@ -67,6 +67,19 @@ def test_weak_slice(audit, predictions):
 def test_behaviour(audit, scorer, test_data, capability):
     """The model can do what any reader can: negation, contrast, the opinion of others …"""
     audit.check(behaviour.behaviour(scorer, test_data.classes, capability, protocol=test_data.protocol))
+
+
+@pytest.mark.measures("quality.label_noise")
+def test_label_noise(audit, predictions, train_data, policy):
+    """The labels that all figures are measured by are right."""
+    audit.check(
+        labels.label_noise(
+            predictions,
+            train_data,
+            near_duplicate=policy.privacy.near_duplicate,
+            relabel_texts=policy.report.relabel_texts,
+        )
+    )
 
 
 @pytest.mark.measures("quality.data")

@@ -53,6 +53,24 @@ class Reach(NamedTuple):
     clause: str
 
 
+@dataclass(frozen=True, repr=False)
+class Sheet:
+    """Rows for whoever works on the data, too many for a page: a file beside the record, which knows nothing of it.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, one of :data:`audit.record.record.SHEETS`.
+    columns : sequence of str
+    rows : sequence of sequence
+        As many cells each as there are columns. Texts have passed :mod:`audit.text.redaction`.
+    """
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
 @dataclass(frozen=True)
 class Result:
     """An estimate with its interval, what it rests on, how it was measured, and the evidence.
@@ -101,6 +119,8 @@ class Result:
     design_effect : float, optional
         The variance of the estimate over clusters, divided by that over as many independent rows (Kish 1965, section
         8.2): n divided by it is how many independent rows these are worth.
+    sheets : sequence of Sheet
+        Files for whoever works on the data. They are no part of the record.
     ceiling : str
         What keeps n from growing with the data, as a clause: the setting to raise, or that there is none. It follows
         the advice on an open verdict, and is no part of the record.
@@ -137,6 +157,7 @@ class Result:
     stopped: Stop | None = field(default=None, kw_only=True)
     clusters: int = field(default=0, kw_only=True)
     design_effect: float | None = field(default=None, kw_only=True)
+    sheets: Sequence[Sheet] = field(default=(), repr=False, compare=False, kw_only=True)
     ceiling: str = field(default="", repr=False, compare=False, kw_only=True)
     settle: Callable[[float], Settling | str | None] | None = field(
         default=None, repr=False, compare=False, kw_only=True

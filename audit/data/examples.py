@@ -27,7 +27,7 @@ from audit.core.records import ClustersRecord, SpellingsRecord, SplitRecord
 from audit.data import labels as label_names
 from audit.data import tables
 from audit.data.labels import LabelReading
-from audit.policy.policy import DEMO, Policy, TransferPolicy, did_you_mean
+from audit.policy.policy import DEMO, DataPolicy, Policy, TransferPolicy, did_you_mean
 from audit.statistics import anytime_confidence, cluster_ids, shared_out
 from audit.text import duplicates, mentions
 from audit.text.identity import AXES
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 Role = Literal["train", "test"]
 # A counterfactual pair file has the form of the Equity Evaluation Corpus (Kiritchenko and Mohammad, *SEM 2018).
 PAIR_COLUMNS = ("sentence", "template", "person", "gender", "race", "emotion")
+# No second label.
+UNLABELLED = -1
 # How programs write a cell that is empty. Not "NA": that is Namibia, and North America.
 MISSING = {"nan", "NaN", "NAN", "None", "null", "Null", "NULL", "N/A", "n/a", "#N/A", "<NA>", "NaT"}
 
@@ -56,6 +58,7 @@ class Protocol:
     seed: int = 0
     cases: int = 150
     cluster: str = ""
+    second_label_is: Literal["truth", "peer"] = "truth"
 
 
 def fingerprint(values: Iterable[str]) -> str:
@@ -132,6 +135,11 @@ class Examples:
         them; None exactly where each is a cluster of its own.
     unnamed : int
         Rows of which the policy's column says no author or item.
+    rows : ndarray of int, shape (n,), optional
+        Which row of the source each is, counted from 1; those that were left out count.
+    second : ndarray of int, shape (n,), optional
+        The class by a second labelling; `UNLABELLED` where there is none, the number of classes where it is none of
+        them.
     """
 
     texts: tuple[str, ...]
@@ -146,6 +154,8 @@ class Examples:
     protocol: Protocol = field(default_factory=Protocol)
     clusters: NDArray[np.int64] | None = None
     unnamed: int = 0
+    rows: NDArray[np.int64] | None = None
+    second: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Let clusters of one row each be none at all.
@@ -178,6 +188,8 @@ class Examples:
             labels=self.labels[index],
             subgroups={name: column[index] for name, column in self.subgroups.items()},
             clusters=None if self.clusters is None else self.clusters[index],
+            rows=None if self.rows is None else self.rows[index],
+            second=None if self.second is None else self.second[index],
         )
 
     def groups(self, column: str) -> NDArray[np.object_]:
@@ -339,6 +351,8 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
             _require(column, columns, name, "[data] subgroups")
         if settings.cluster:
             _require(settings.cluster, columns, name, "[data] cluster")
+        if settings.second_label:
+            _require(settings.second_label, columns, name, "[data] second_label")
 
     texts = [_clean(value) for value in columns[settings.text]]
     raw = [_clean(value) for value in columns[settings.label]]
@@ -365,8 +379,13 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
             "the model's config.json."
         )
     labels, by_convention = label_names.read(kept, names, settings.label_map, name, dropped=dropped)
+    second, of_second = None, set[str]()
+    if role == "test" and settings.second_label:
+        cells = [_clean(cell) for cell, ok in zip(columns[settings.second_label], keep, strict=True) if ok]
+        of_second = set(cells) - MISSING - {""}
+        second = _second_labels(cells, of_second, set(kept), names, settings, name)
     named = (*settings.label_map, *settings.drop_labels)
-    unmatched = frozenset(named) - label_names.matching(set(raw), named)
+    unmatched = frozenset(named) - label_names.matching({*raw, *of_second}, named)
     missing = [names[i] for i in range(len(names)) if not (labels == i).any()]
     if missing:
         raise AuditError(
@@ -399,6 +418,8 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         protocol=_protocol(policy, len(kept_texts)),
         clusters=_clusters(owners, kept_texts, policy.privacy.near_duplicate if role == "test" else None),
         unnamed=owners.count(None) if is_clustered else 0,
+        rows=np.flatnonzero(keep) + 1,
+        second=second,
     )
     if role == "test":
         for column in settings.subgroups:
@@ -409,6 +430,33 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
                 )
             _check_shares(policy, column, found)
     return examples
+
+
+def _second_labels(
+    cells: Sequence[str], found: set[str], first: set[str], classes: tuple[str, ...], settings: DataPolicy, name: str
+) -> NDArray[np.int64]:
+    """The second label of each row, as :class:`Examples` holds them.
+
+    Parameters
+    ----------
+    cells : sequence of str, length n
+    found, first : set of str
+        The second and the first labels that there are; both are read alike, so that numbers mean the same in both.
+    """
+    column = f"column '{settings.second_label}' ([data] second_label)"
+    if not found:
+        raise AuditError(f"{name}: {column} is empty in all rows; fill it in some drawn at random, or leave it out.")
+    none_of_them = label_names.left_out(found, settings, name)
+    known = (found - none_of_them) | first
+    of = label_names.meanings(known, classes, settings.label_map, name, dropped=none_of_them)
+    if unknown := sorted(label for label in known if of[label] is None):
+        raise AuditError(
+            f"{name}: {column} has '{printable(unknown[0], 60)}', none of the model's classes "
+            f"({', '.join(map(printable, classes))}); say which it means with [data] label_map, or that it is none of "
+            f"them with [data] drop_labels."
+        )
+    index = {label: len(classes) for label in none_of_them} | {label: i for label, i in of.items() if i is not None}
+    return np.array([index[cell] if cell in found else UNLABELLED for cell in cells], dtype=np.int64)
 
 
 def load_texts(policy: Policy, source: Role | Path, cache: Path) -> tuple[str, ...]:
@@ -452,6 +500,7 @@ def _protocol(policy: Policy, n: int) -> Protocol:
         policy.audit.seed,
         policy.quality.behaviour_cases,
         policy.data.cluster,
+        policy.data.second_label_is,
     )
 
 

@@ -289,6 +289,7 @@ class Audit:
             raise ValueError(f"the test declares {', '.join(declared)} but measured {measurement.id}")
         decision = self._session.decisions.judge(measurement, challenge(self._item))
         keep_finding(self._item, decision)
+        self._session.output.keep_sheets(measurement.sheets)
         if decision.is_waived:
             pytest.xfail(decision.message)
         # With --runxfail a waived finding comes here too.

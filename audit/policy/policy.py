@@ -107,6 +107,10 @@ class DataPolicy(_Section):
     id: str = Field("", description="the column of the data and of the file of groups that says whose row it is")
     cluster: str = Field("", description="column of the author or item: rows that belong together; empty: near copies")
     pairs: str | None = Field(None, description="a file of counterfactual pairs, as the Equity Evaluation Corpus")
+    second_label: str = Field("", description="column with a second label of test rows drawn at random; else empty")
+    second_label_is: Literal["truth", "peer"] = Field(
+        "truth", description="truth: the second label is right; peer: both err alike and independently"
+    )
 
     @field_validator("subgroups")
     @classmethod
@@ -125,6 +129,14 @@ class DataPolicy(_Section):
     def _groups_are_joined(self) -> DataPolicy:
         if self.groups and not self.id:
             raise ValueError("groups are joined by a column that both files have; name it with id")
+        return self
+
+    @model_validator(mode="after")
+    def _second_label_is_another(self) -> DataPolicy:
+        if self.second_label and self.second_label == self.label:
+            raise ValueError("second_label names the column of label; name that of a second, independent labelling")
+        if self.second_label_is == "peer" and not self.second_label:
+            raise ValueError("second_label_is speaks of a column that second_label names; name it, or leave both out")
         return self
 
     @field_validator("separator")
@@ -321,6 +333,7 @@ class ReportPolicy(_Section):
 
     language: Language = "en"
     evidence: Literal["redacted", "none"] = Field("redacted", description="none: no text from the data anywhere")
+    relabel_texts: bool = Field(False, description="whether relabel.csv holds the texts, personal data masked")
 
 
 class ComparePolicy(_Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
@@ -25,7 +26,7 @@ from audit.core.errors import AuditError
 from audit.core.figures import CachedPhase, Figures, Grid
 from audit.core.files import sha256
 from audit.core.identifiers import base_id
-from audit.core.measurement import Measurement
+from audit.core.measurement import Measurement, Sheet
 from audit.core.records import FindingRecord, GateRecord, ModelRecord, Record, SealRecord, SplitRecord
 from audit.core.sentences import to_json
 from audit.core.verdict import WORST_FIRST, Finding, Gate, Verdict, blocks, is_left_open
@@ -47,6 +48,9 @@ REPORT = "report.html"
 SUMMARY = "summary.md"
 BADGE = "badge.svg"
 PREDICTIONS = "predictions.parquet"
+RELABEL = "relabel.csv"
+# Files that a probe may leave beside the record.
+SHEETS = (RELABEL,)
 _PACKAGES = (
     "pytest-model-audit", "torch", "transformers", "tokenizers", "accelerate", "datasets", "evaluate", "scikit-learn",
     "fairlearn", "scipy", "numpy", "pandas", "pyarrow", "safetensors", "codecarbon", "pytest",
@@ -419,6 +423,34 @@ def write_predictions(out: Path, predictions: Predictions) -> None:
         os.replace(temporary, out / PREDICTIONS)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def write_sheet(out: Path, sheet: Sheet) -> None:
+    """Write a probe's sheet as CSV, in which no spreadsheet finds a formula.
+
+    Raises
+    ------
+    ValueError
+        If the sheet has none of the names that an audit gives to files.
+    """
+    if sheet.name not in SHEETS:
+        raise ValueError(f"a sheet called '{sheet.name}'; expected one of: {', '.join(SHEETS)}")
+    out.mkdir(parents=True, exist_ok=True)
+    content = io.StringIO(newline="")
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerows([[_inert(cell) for cell in row] for row in (sheet.columns, *sheet.rows)])
+    write_atomically(out / sheet.name, content.getvalue())
+
+
+def _inert(cell: evidence.Cell) -> evidence.Cell:
+    """A cell that a spreadsheet takes for text, if it is one.
+
+    Source: OWASP, "CSV Injection": what begins with one of these signs may run as a formula.
+    """
+    if not isinstance(cell, str):
+        return cell
+    text = cell.encode("utf-8", "replace").decode("utf-8")
+    return f"'{text}" if text.lstrip()[:1] in {"=", "+", "-", "@"} or text[:1] in {"\t", "\r", "\n"} else text
 
 
 def seal(out: Path, value: Record) -> SealRecord | None:

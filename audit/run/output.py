@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from audit.core.records import Record
 from audit.record import record
 
 if TYPE_CHECKING:
+    from audit.core.measurement import Sheet
     from audit.inference.predictions import Predictions
 
 try:
@@ -28,7 +29,7 @@ except ImportError:  # Windows: the lock file still tells whose folder it is to 
 
 LOCK, FORMER, NEW = ".audit.lock", ".audit.former", ".audit.new"
 # Scripts trust the record, so it is removed first and written last.
-FILES = (record.NAME, record.REPORT, record.SUMMARY, record.BADGE, record.PREDICTIONS)
+FILES = (record.NAME, record.REPORT, record.SUMMARY, record.BADGE, record.PREDICTIONS, *record.SHEETS)
 
 
 class Output:
@@ -101,6 +102,18 @@ class Output:
         """
         with self._writing():
             record.write_predictions(self.folder, predictions)
+
+    def keep_sheets(self, sheets: Iterable[Sheet]) -> None:
+        """Write what a probe leaves for whoever works on the data.
+
+        Raises
+        ------
+        AuditError
+            As :meth:`keep_predictions`.
+        """
+        with self._writing():
+            for sheet in sheets:
+                record.write_sheet(self.folder, sheet)
 
     def publish(self, value: Record) -> Record:
         """Put page, summary and badge of a record into the folder, and the record last.

@@ -67,6 +67,7 @@ from audit.statistics.intervals import (
     shared_out,
     widened,
 )
+from audit.statistics.label_noise import peer_disagreement, peer_noise
 from audit.statistics.looks import FEWEST_EXAMPLES, look_confidence, planned_looks
 from audit.statistics.one_run import BEYOND, GUESSED, POWER, OneRun, canaries_for
 from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
@@ -177,6 +178,8 @@ __all__ = [
     "paired_differences",
     "paired_effect",
     "pairwise",
+    "peer_disagreement",
+    "peer_noise",
     "planned_looks",
     "prevalence",
     "proportion",

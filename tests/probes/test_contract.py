@@ -33,7 +33,7 @@ from audit import (
 from audit.core.evidence import Evidence
 from audit.core.probe import DeclaredProbe
 from audit.core.verdict import Verdict, judge
-from audit.data.examples import Examples
+from audit.data.examples import UNLABELLED, Examples
 from audit.experiments.runs import Trained
 from audit.inference.feature_attributions import Attribution
 from audit.inference.predictions import Predictions
@@ -149,6 +149,19 @@ def _data(_: Path) -> Case:
         return {"test_data": test, "train_data": test, "predictions": predictions(test.labels, test)}
 
     return _case(0.1, written, "a fine pot {}", "a fine cafÃ© {}<br />")
+
+
+def _label_noise(_: Path) -> Case:
+    def second(others: int) -> dict[str, Any]:
+        """A second label of 400, which is another one for so many of them."""
+        answers = _answers(0.9)
+        relabelled = answers.truth.copy()
+        relabelled[: 3 * others : 3] = 1
+        relabelled[400:] = UNLABELLED
+        test = replace(answers.known, second=relabelled, rows=np.arange(1, len(answers) + 1))
+        return {"predictions": answers.on(test), "relabel_texts": True}
+
+    return _case(0.02, second, 0, 60)
 
 
 def _behaviour(_: Path) -> Case:
@@ -510,6 +523,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "quality.regression": _regression,
     "quality.behaviour": _behaviour,
     "quality.data": _data,
+    "quality.label_noise": _label_noise,
     "fairness.representation": _representation,
     "quality.weak_slice": partial(_sliced, "delivery"),
     "fairness.hidden_group": partial(_sliced, "wife says"),

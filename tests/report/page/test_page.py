@@ -655,6 +655,7 @@ RULES = {
     "Article 9(8)": ("quality", "fairness", "privacy", "security", "environment", "transparency"),
     "Article 10": (
         "privacy.train_test_overlap", "privacy.pii_in_training_data", "security.backdoor", "fairness", "quality.data",
+        "quality.label_noise",
     ),
     "Article 11 and annex IV, point 2": ("transparency", "environment.training_energy"),
     "Article 13": ("quality", "fairness", "security"),
@@ -670,7 +671,7 @@ RULES = {
     "A.5.5": ("environment",),
     "A.6.2.4": ("quality", "fairness", "privacy", "security", "environment", "transparency"),
     "A.6.2.7": ("transparency",),
-    "A.7.4": ("privacy.train_test_overlap", "fairness.representation", "quality.data"),
+    "A.7.4": ("privacy.train_test_overlap", "fairness.representation", "quality.data", "quality.label_noise"),
     "A.7.5": ("transparency.provenance",),
 }  # fmt: skip
 
