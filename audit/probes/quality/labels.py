@@ -170,15 +170,21 @@ def _second(predictions: Predictions) -> _Second | None:
 
 
 def _chance_of_draw(predictions: Predictions, filled: NDArray[np.bool_]) -> float:
-    """p-value of Pearson's test that the rows are as the others in label and in whether the model contradicts it."""
+    """p-value of Pearson's test that the rows are as the others in label and in whether the model contradicts it.
+
+    Rows of one cluster count for less, since whole clusters may have been drawn (Rao and Scott, "The analysis of
+    categorical data from complex sample surveys", JASA 76, 1981, first order).
+    """
     from scipy.stats import chi2_contingency
 
+    known = predictions.known
+    kept = float(statistics.design_effect(predictions.correct, known.clusters).kept(known.protocol.confidence))
     kinds = 2 * predictions.truth + predictions.correct
     table = np.stack([np.bincount(kinds[each], minlength=2 * len(predictions.classes)) for each in (filled, ~filled)])
     table = table[:, table.any(axis=0)]
     if not table.any(axis=1).all() or table.shape[1] < 2:
         return 1.0
-    return float(chi2_contingency(table, correction=False).pvalue)
+    return float(chi2_contingency(table * kept, correction=False).pvalue) if kept else 1.0
 
 
 def _measured(predictions: Predictions, doubted: Doubts, equal: Conflicts, train_data: Examples | None) -> Result:
@@ -294,12 +300,12 @@ def _bounded(predictions: Predictions, doubted: Doubts, wrong: int, train_data: 
         Sentence(
             "No second label tells which are wrong, so these are bounds, and they rest on an assumption: the right "
             "label of a text is the one that people would most often give to it, and the model has not learned from "
-            "the test labels. Then nothing that reads the text can contradict fewer labels than are wrong (the Bayes error; "
-            "Cover and Hart 1967), so that no more are wrong than the model contradicts, at the exact upper limit of "
-            "that share (Clopper and Pearson 1934). Those that are wrong for sure are the least: of equal texts with "
-            "different labels all but the most frequent. The estimate between them is by confident learning "
-            "(Northcutt, Jiang and Chuang 2021), which cannot tell a wrong label from a mistake that the model is sure "
-            "of."
+            "the test labels. Then nothing that reads the text can contradict fewer labels than are wrong (the Bayes "
+            "error; Cover and Hart 1967), so that no more are wrong than the model contradicts, at the exact upper "
+            "limit of that share (Clopper and Pearson 1934). Those that are wrong for sure are the least: of equal "
+            "texts with different labels all but the most frequent. The estimate between them is by confident "
+            "learning (Northcutt, Jiang and Chuang 2021), which cannot tell a wrong label from a mistake that the "
+            "model is sure of."
         ),
         confidence,
         summary=Sentence(
