@@ -437,7 +437,7 @@ def write_sheet(out: Path, sheet: Sheet) -> None:
         raise ValueError(f"a sheet called '{sheet.name}'; expected one of: {', '.join(SHEETS)}")
     out.mkdir(parents=True, exist_ok=True)
     content = io.StringIO(newline="")
-    writer = csv.writer(content, lineterminator="\n")
+    writer = csv.writer(content)
     writer.writerows([[_inert(cell) for cell in row] for row in (sheet.columns, *sheet.rows)])
     write_atomically(out / sheet.name, content.getvalue())
 

@@ -18,7 +18,7 @@ import pytest
 from audit import AuditError
 from audit.core.cache import CacheWarning
 from audit.data import examples as audit_data
-from audit.data.examples import Examples, Role
+from audit.data.examples import UNLABELLED, Examples, Role
 from audit.policy import policy as policies
 from tests.helpers import THREE, TWO, examples, is_one_sentence
 
@@ -873,3 +873,78 @@ def test_a_column_of_clusters_that_cannot_be_read_is_named(load: Load, tmp_path:
     assert "no column 'whom' ([data] cluster); did you mean 'who'?" in refuse(load, name, 'cluster = "whom"')
     message = refuse(load, name, 'cluster = "who"')
     assert "row 1 has a list in column 'who' ([data] cluster)" in message
+
+
+# A second label
+
+
+TWICE = [
+    ("one", "positive", "POS"),
+    ("", "positive", "pos"),
+    ("two", "negative", None),
+    ("three", "negative", "positive"),
+    ("four", "positive", "nan"),
+    ("five", "mixed", "negative"),
+    ("six", "negative", "mixed"),
+]
+
+
+def test_a_second_label_is_read_as_the_first_and_rows_keep_their_numbers(load: Load, tmp_path: Path) -> None:
+    name = write(tmp_path, ".csv", TWICE, ("text", "label", "again"))
+    found = load(name, 'second_label = "again"\ndrop_labels = ["mixed"]')
+    assert found.texts == ("one", "two", "three", "four", "six")
+    assert found.rows is not None
+    assert found.rows.tolist() == [1, 3, 4, 5, 7]
+    assert found.second is not None
+    assert found.second.tolist() == [1, UNLABELLED, 1, UNLABELLED, 2]  # the last is none of the two classes
+    assert found.protocol.second_label_is == "truth"
+    part = found.take(np.array([4, 0]))
+    assert part.rows is not None
+    assert part.second is not None
+    assert (part.rows.tolist(), part.second.tolist()) == ([7, 1], [2, 1])
+
+
+def test_numbers_mean_in_the_second_label_what_they_mean_in_the_first(load: Load, tmp_path: Path) -> None:
+    """Alone, a column that has only 1 would say nothing; and integers beside empty cells come as floats."""
+    rows = [("a", 0, 1.0), ("b", 1, None), ("c", 2, 1.0)]
+    name = write(tmp_path, ".parquet", rows, ("text", "label", "again"))
+    found = load(name, 'second_label = "again"\nsecond_label_is = "peer"')
+    assert (found.classes, found.protocol.second_label_is) == (THREE, "peer")
+    assert found.second is not None
+    assert found.second.tolist() == [1, UNLABELLED, 1]
+
+
+def test_a_label_that_only_the_second_has_may_be_mapped(load: Load, tmp_path: Path) -> None:
+    rows = [("a", "positive", "good"), ("b", "negative", "")]
+    name = write(tmp_path, ".csv", rows, ("text", "label", "again"))
+    more = 'second_label = "again"\nlabel_map = { good = "positive" }'
+    found = load(name, more)
+    assert found.second is not None
+    assert found.second.tolist() == [1, UNLABELLED]
+    assert "good" not in found.label_reading.unmatched
+
+
+def test_training_data_have_no_second_label(load: Load, tmp_path: Path) -> None:
+    write(tmp_path, ".csv", TWICE, ("text", "label", "again"))
+    pd.DataFrame({"text": ["x", "y"], "label": list(TWO)}).to_csv(tmp_path / "train.csv", index=False)
+    assert load("rows.csv", 'second_label = "again"', train="train.csv", role="train").second is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "said"),
+    [
+        ([("a", "positive", ""), ("b", "negative", "nan")], "", "column 'again' .* is empty in all rows; fill it in"),
+        (
+            [("a", "positive", "great"), ("b", "negative", "")], "",
+            r"column 'again' \(\[data\] second_label\) has 'great', none of the model's classes \(negative, positive\)",
+        ),
+        ([("a", "positive", "x"), ("b", "negative", "")], 'second_label = "agian"', "has no column 'agian'.*'again'"),
+    ],
+)  # fmt: skip
+def test_a_second_label_that_cannot_be_read_is_named(
+    load: Load, tmp_path: Path, rows: list[tuple[str, str, str]], more: str, said: str
+) -> None:
+    name = write(tmp_path, ".csv", rows, ("text", "label", "again"))
+    with pytest.raises(AuditError, match=said) as error:
+        load(name, more or 'second_label = "again"')
+    assert is_one_sentence(str(error.value))

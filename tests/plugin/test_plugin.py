@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import json
 import re
@@ -1118,6 +1119,48 @@ def test_a_gate_that_was_loosened_since_the_former_audit_stands_in_the_report(
         assert ("Accuracy: at least 70 %, now at least 30 %" in top.replace("\N{NO-BREAK SPACE}", " ")) == (audits == 2)
         assert ("One gate of the former audit" in top) == (audits == 2)
         assert ("the confidence was 0.95 and is 0.9" in top) == (audits == 2)
+
+
+LABELS = """
+    import pytest
+    from audit.probes.quality.labels import label_noise
+
+    @pytest.mark.measures("quality.label_noise")
+    def test_label_noise(audit, predictions, train_data, policy):
+        audit.check(label_noise(predictions, train_data, relabel_texts=policy.report.relabel_texts))
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_labels_to_look_at_again_stand_beside_the_record(
+    run: Runner, write_policy: WritePolicy, workers: tuple[str, ...]
+) -> None:
+    rows = [
+        (f"text {i} of some words", CLASSES[i % 3], CLASSES[(i + (i < 4)) % 3] if i < 40 else "") for i in range(90)
+    ]
+    write_csv(run.pytester.path / "twice.csv", [{"text": "", "label": CLASSES[0], "again": ""}, *(
+        dict(zip(("text", "label", "again"), row, strict=True)) for row in rows
+    )])  # fmt: skip
+    write_policy(
+        data='test = "twice.csv"\nsecond_label = "again"',
+        report="relabel_texts = true",
+        **{"gates.quality": "label_noise = { max = 0.01 }"},
+    )
+    run.pytester.makepyfile(LABELS)
+    assert run(*workers).ret == 1
+    found = run.finding("quality.label_noise")
+    assert (found["verdict"], found["estimate"], found["n"]) == ("fail", 0.1, 40)
+    with (run.pytester.path / "reports" / "relabel.csv").open(encoding="utf-8", newline="") as file:
+        head, *listed = csv.reader(file)
+    assert head[:3] == ["row", "label", "suggested"]
+    assert head[-1] == "text"
+    assert listed
+    for number, label, suggested, *_, text in listed:
+        i = int(number) - 2  # the row above them has no text
+        assert (text, label) == rows[i][:2]
+        assert suggested != label
+    # The record knows as many as the page shows.
+    assert len(json.dumps(found)) < 40_000
 
 
 def test_former_predictions_may_be_missing_but_not_damaged(run: Runner, write_policy: WritePolicy) -> None:

@@ -213,6 +213,18 @@ def test_a_missing_key_is_named(text: str, key: str) -> None:
     assert "missing" in message
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('second_label = "label"', "second_label names the column of label"),
+        ('second_label_is = "peer"', "speaks of a column that second_label names"),
+        ('second_label = "b"\nsecond_label_is = "colleague"', "'truth' or 'peer'"),
+    ],
+)
+def test_a_second_label_is_another_column(more: str, said: str) -> None:
+    assert said in reject(more)
+
+
 def test_an_unknown_bracket_is_refused_with_the_choices() -> None:
     message = reject(
         'subgroups = ["gender", "age"]\n[gates.fairness]\n"accuracy_gap[sex]" = { max = 0.1 }',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from audit.core.evidence import Facts
 from audit.core.figures import CachedPhase, Figures
-from audit.core.measurement import Measurement
+from audit.core.measurement import Measurement, Sheet
 from audit.core.records import FindingRecord
 from audit.core.verdict import Finding, Gate, Verdict
 from audit.data.examples import Examples
@@ -158,6 +159,24 @@ def test_headline_of_a_failure_counts_everything() -> None:
     findings = [finding("a.a", Verdict.FAIL), finding("b.b", Verdict.INCONCLUSIVE), finding("c.c", Verdict.ERROR)]
     value = build(findings, facts(("a.a", "b.b", "c.c", "d.d")), failed=True)
     assert headline(value) == "Blocked: 1 of 4 gates fails, 1 is inconclusive, 1 test broke, 1 did not run."
+
+
+def test_a_sheet_is_csv_in_which_no_cell_is_a_formula(tmp_path: Path) -> None:
+    hostile = ["=1+1", " +1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a "b", c\nd', "\ud800", "plain"]
+    sheet = Sheet(record.RELABEL, ["=row", "text"], [[-1.5, text] for text in hostile])
+    record.write_sheet(tmp_path / "new", sheet)
+    with (tmp_path / "new" / record.RELABEL).open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["'=row", "text"]
+    assert [row[0] for row in rows] == ["-1.5"] * len(hostile)  # a number is none
+    assert [row[1] for row in rows] == [f"'{text}" for text in hostile[:6]] + ['a "b", c\nd', "?", "plain"]
+
+
+@pytest.mark.parametrize("name", ["audit.json", "../relabel.csv", "mine.csv"])
+def test_a_probe_names_no_file_of_its_own(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=r"expected one of: relabel\.csv"):
+        record.write_sheet(tmp_path, Sheet(name, ["a"], []))
+    assert not list(tmp_path.iterdir())
 
 
 def test_predictions_are_kept_without_text(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from audit.core.errors import AuditError
+from audit.core.measurement import Sheet
 from audit.record import record
 from audit.run.output import FILES, FORMER, LOCK, NEW, Output
 from tests.helpers import ARTIFACT, Runner, WritePolicy, is_one_sentence
@@ -161,7 +162,18 @@ def test_what_a_killed_audit_left_is_removed(tmp_path: Path) -> None:
     output.claim()
     output.publish(build([finding()]))
     output.release()
-    assert {path.name for path in tmp_path.iterdir()} == set(FILES) - {record.PREDICTIONS}
+    assert {path.name for path in tmp_path.iterdir()} == set(FILES) - {record.PREDICTIONS, *record.SHEETS}
+
+
+def test_a_former_list_of_labels_goes_with_its_audit(tmp_path: Path) -> None:
+    (tmp_path / record.RELABEL).write_text("row\n7\n", "utf-8")
+    output = Output(tmp_path, "a")
+    output.claim()
+    assert not (tmp_path / record.RELABEL).exists()
+    output.keep_sheets([Sheet(record.RELABEL, ["row"], [[3]])])
+    assert (tmp_path / record.RELABEL).read_bytes() == b"row\r\n3\r\n"
+    output.restore()
+    assert (tmp_path / record.RELABEL).read_text("utf-8") == "row\n7\n"
 
 
 @pytest.mark.forks
