@@ -1135,12 +1135,11 @@ LABELS = """
 def test_labels_to_look_at_again_stand_beside_the_record(
     run: Runner, write_policy: WritePolicy, workers: tuple[str, ...]
 ) -> None:
-    rows = [
-        (f"text {i} of some words", CLASSES[i % 3], CLASSES[(i + (i < 4)) % 3] if i < 40 else "") for i in range(90)
-    ]
-    write_csv(run.pytester.path / "twice.csv", [{"text": "", "label": CLASSES[0], "again": ""}, *(
-        dict(zip(("text", "label", "again"), row, strict=True)) for row in rows
-    )])  # fmt: skip
+    rows: list[dict[str, str | None]] = [{"text": "", "label": CLASSES[0], "again": ""}]
+    for i in range(90):
+        again = CLASSES[(i + (i < 4)) % 3] if i < 40 else ""
+        rows.append({"text": f"text {i} of some words", "label": CLASSES[i % 3], "again": again})
+    write_csv(run.pytester.path / "twice.csv", rows)
     write_policy(
         data='test = "twice.csv"\nsecond_label = "again"',
         report="relabel_texts = true",
@@ -1156,8 +1155,8 @@ def test_labels_to_look_at_again_stand_beside_the_record(
     assert head[-1] == "text"
     assert listed
     for number, label, suggested, *_, text in listed:
-        i = int(number) - 2  # the row above them has no text
-        assert (text, label) == rows[i][:2]
+        row = rows[int(number) - 1]  # the first has no text, and counts
+        assert (text, label) == (row["text"], row["label"])
         assert suggested != label
     # The record knows as many as the page shows.
     assert len(json.dumps(found)) < 40_000
