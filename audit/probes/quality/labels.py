@@ -26,6 +26,8 @@ from audit.text.redaction import SMALLEST_CELL, count, printable, redact
 FIRST, TEXTS = 20, 5
 # With a chance below this, the rows that have a second label were drawn at random from all.
 NOT_RANDOM = 1e-3
+# In so many rows two people do not give the very same labels.
+COPY = 100
 _SECOND = Sentence("test examples with a second label")
 _WRONG_IS = Sentence(
     "A label is wrong here where it is not the one that people would most often give to the text: on texts that divide "
@@ -202,8 +204,14 @@ def _measured(predictions: Predictions, doubted: Doubts, equal: Conflicts, train
             chance=second.chance,
         )
         return replace(result, caveats=[caveat, *result.caveats])
-    result = (_by_truth if is_truth else _by_peer)(predictions, second)
+    result = replace((_by_truth if is_truth else _by_peer)(predictions, second), caution=_copied(predictions, second))
     return clustered(result, second.effect, predictions.known.protocol.cluster)
+
+
+def _copied(predictions: Predictions, second: _Second) -> str:
+    """That a second label of every row which never differs may be none; a clause."""
+    is_copy = second.n == len(predictions) >= COPY and not second.differ
+    return Sentence("the second label is the first one in every row: is it a copy of it?") if is_copy else ""
 
 
 def _by_truth(predictions: Predictions, second: _Second) -> Result:
@@ -284,11 +292,13 @@ def _bounded(predictions: Predictions, doubted: Doubts, wrong: int, train_data: 
     estimate = min(max(doubted.share, low), high)
 
     def settle(gate: float) -> str:
-        size = statistics.proportion_to_settle(estimate, gate, confidence)
+        # Not at the estimate, which is no measure of what a second label would find.
+        size = statistics.proportion_to_settle(gate / 2, gate, confidence)
         if size is None:
             return Sentence("a second label of test examples drawn at random would tell ([data] second_label)")
         return Sentence(
-            "a second label of about {n:,} test examples drawn at random would tell ([data] second_label)",
+            "a second label of test examples drawn at random would tell ([data] second_label): about {n:,} of them, if "
+            "half as many labels are wrong as the gate allows",
             n=two_digits(size.total),
         )
 

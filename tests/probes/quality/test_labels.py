@@ -164,6 +164,12 @@ def test_groups_and_labels_tell_where_they_are_wrong_and_small_ones_tell_nothing
     assert rows["labelled negative"][3] == pytest.approx(39 / 200)
 
 
+def test_a_second_label_that_is_the_first_everywhere_may_be_a_copy() -> None:
+    assert "is it a copy of it?" in _verdict(label_noise(_differing(200, 0, 200)), 0.05)[1]
+    for found in (_differing(200, 0, 199), _differing(200, 1, 200), _differing(99, 0, 99)):
+        assert not label_noise(found).caution
+
+
 # ---- without one
 
 
@@ -176,7 +182,9 @@ def test_without_a_second_label_there_are_bounds() -> None:
     assert found.estimate == pytest.approx(doubts(answers).share)
     verdict, reason = _verdict(found, 0.02)
     assert verdict is Verdict.INCONCLUSIVE
-    assert "drawn at random would tell ([data] second_label)" in reason
+    # By the size with which 1 % are told from 2 %, whatever the model's mistakes come to.
+    assert "drawn at random would tell ([data] second_label): about 1,700 of them, if half as many" in reason
+    assert _verdict(found, 0)[1].endswith("drawn at random would tell ([data] second_label)")
 
 
 def test_confident_learning_is_as_the_paper_has_it() -> None:
