@@ -27,6 +27,14 @@ from tests.plugin.test_plugin import QUALITY, quality_suite
 from tests.record.test_record import build, finding
 
 GATES = {"gates.quality": "accuracy = { min = 0.05 }"}
+# What leaves a sheet beside the record.
+SHEET = """
+    @pytest.mark.measures("quality.label_noise")
+    def test_label_noise(audit, predictions):
+        from audit.probes.quality.labels import label_noise
+
+        audit.check(label_noise(predictions))
+"""
 WORKERS = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 # The same suite, in which the process dies as soon as the data are asked for; its workers and controller with it.
 KILLED = """
@@ -250,7 +258,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_former_verdict(
 def test_the_disk_fills_while_results_are_written(
     run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch, name: str, workers: tuple[str, ...]
 ) -> None:
-    folder = passed(run, write_policy)
+    folder = passed(run, write_policy, QUALITY + SHEET)
     monkeypatch.setattr(os, "replace", os.replace)  # what the plug-in below puts there is taken back
     run.pytester.makeconftest(
         f"""
@@ -406,7 +414,7 @@ def test_of_two_audits_in_a_folder_the_second_is_refused(
         output = first.communicate(timeout=120)[0]
     assert first.returncode == 0, output
     assert released(folder) == {"record", "page", "summary", "badge"}
-    assert {path.name for path in folder.iterdir()} == set(FILES)
+    assert {path.name for path in folder.iterdir()} == set(FILES) - set(record.SHEETS)
 
 
 def test_an_output_folder_that_is_a_link_to_nowhere_is_exit_4(run: Runner, write_policy: WritePolicy) -> None:
