@@ -190,6 +190,18 @@ def number(value: float | None, places: int | None = None) -> str:
     return f"−{written}" if value < 0 and any(digit in written for digit in "123456789") else written
 
 
+def often(share: float) -> tuple[int, int]:
+    """A share as people say it, 7 of 10: of the first power of ten, up to a million, that is less than 5 % off.
+
+    None or all are said only of a share that is exactly that.
+    """
+    for total in (10**power for power in range(1, 7)):
+        count = round(share * total)
+        if share in (0, 1) or (0 < count < total and abs(count - share * total) <= 0.05 * count):
+            return count, total
+    return min(max(round(share * 10**6), 1), 10**6 - 1), 10**6
+
+
 def rough(value: float) -> str:
     """Two digits, as people say it: 0.0016, 1.6, 160, 1,600."""
     if value >= 10:

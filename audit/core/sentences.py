@@ -13,7 +13,7 @@ from typing import TypedDict
 from audit.core import numbers
 
 # {name} or {name:form}; nothing else that Python's own format language knows, since records are not trusted.
-_FIELD = re.compile(r"\{([a-z_0-9]+)(?::(,|\+?,?\.\d[fg]|%|\.\d%|points|percent|rough))?\}")
+_FIELD = re.compile(r"\{([a-z_0-9]+)(?::(,|\+?,?\.\d[fg]|%|\.\d%|points|percent|rough|often))?\}")
 Value = str | int | float | None
 _UNITS = {"percent": numbers.SHARE, "points": numbers.POINTS}
 
@@ -33,9 +33,9 @@ class Sentence(str):
     template : str
         English, with ``{name}`` or ``{name:form}`` where a value stands. Written as a literal where it is used, so that
         translators find it. Forms: ``,`` (thousands marked), ``.1f``, ``+.1f``, ``.3g``, ``,.1f``, ``%`` and ``.1%``
-        (a share as a percentage), ``percent`` and ``points`` (a share, or a difference of shares) and ``rough`` (two
-        digits), as :mod:`audit.core.numbers` writes them. A number without form is written as
-        :func:`audit.core.numbers.number` does.
+        (a share as a percentage), ``percent`` and ``points`` (a share, or a difference of shares), ``often`` (a share
+        as 7 of 10) and ``rough`` (two digits), as :mod:`audit.core.numbers` writes them. A number without form is
+        written as :func:`audit.core.numbers.number` does.
     values : str, int, float or Sentence
         What is filled in. A string stays as it is in every language: a name of the user's, a text. A `Sentence` is
         translated in turn.
@@ -108,6 +108,9 @@ def fill(
         value = values[name]
         if isinstance(value, str):
             return say(value)
+        if value is not None and form == "often":
+            count, total = numbers.often(value)
+            return say(Sentence("{count:,} of {total:,}", count=count, total=total))
         if value is not None and form in _UNITS:
             (number,), _ = numbers.row([value], unit=_UNITS[form])
             return say(Sentence(numbers.form_of(number, _UNITS[form]), number=numeral(number)))
@@ -129,9 +132,9 @@ def _number(value: float | None, form: str | None) -> str:
     return numbers.number(value)
 
 
-def of_file(text: str) -> Sentence:
+def of_file(text: str, **values: Value) -> Sentence:
     """A text of one of the package's data files as a sentence; :mod:`audit.report.catalogues` reads it there."""
-    return Sentence(text)
+    return Sentence(text, **values)
 
 
 def to_json(text: str) -> str | SentenceRecord:

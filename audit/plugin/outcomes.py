@@ -14,6 +14,7 @@ import pytest
 
 from audit.core.budget import BudgetEnded
 from audit.core.errors import AuditError, NotAssessed
+from audit.core.identifiers import base_id
 from audit.core.probe import stopped_by
 from audit.core.records import interval
 from audit.core.sentences import Sentence
@@ -160,10 +161,14 @@ def _skip_reason(report: pytest.TestReport) -> str:
 
 def _properties(findings: Iterable[FindingRecord]) -> Iterator[tuple[str, object]]:
     """What pytest writes into a JUnit file beside the test's outcome."""
+    from audit.probes.catalogue import ids
+    from audit.report.page.findings import in_words
+
     for finding in findings:
         gate = Gate.of(finding["gate"]) if finding["gate"] else None
         values = {"verdict": finding["verdict"], **interval(finding), "gate": gate}
-        values["alarm"] = "true" if is_alarm(finding) else None
+        if is_alarm(finding):
+            values |= {"alarm": "true", "says": in_words(finding, ids().get(base_id(finding["id"])))}
         values["waived"] = finding["waiver"]["expires"] if finding["waiver"] and is_waived(finding) else None
         for name, value in values.items():
             if value is not None:

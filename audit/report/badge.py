@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from audit.core.identifiers import base_id
 from audit.core.records import Record
 from audit.core.verdict import is_alarm, is_waived, verdict_of
+from audit.record.declarations import of_record
 from audit.report.i18n.language import counted, spoken, words
+from audit.report.page import evidence, findings, text
 
 # White text has a contrast of at least 4.5 to 1 on each of them (WCAG 2.2, 1.4.3).
 _COLOURS = {"holds": "#1a7f37", "fails": "#b42318", "open": "#8a5a00"}
 # Pixels, at font size 11: width of a letter, width of a Chinese letter, padding at the sides, height of the badge.
 _WIDE, _WIDER, _EDGE, _HEIGHT = 6.6, 11, 8, 20
+_ALARMS = 5  # said in its title
 _DRAWING = Markup(
     '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" aria-label="{label}: {said}">'
-    "<title>{label}: {said}</title>"
+    "<title>{label}: {said}{alarms}</title>"
     '<rect width="{width}" height="{height}" rx="3" fill="#444c56"/>'
     '<rect x="{left}" width="{right}" height="{height}" rx="3" fill="{colour}"/>'
     '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'
@@ -54,7 +59,17 @@ def render(record: Record) -> str:
         text_right=text_right,
         label=words.BADGE_LABEL,
         said=caption,
+        alarms="".join(f"\n{said}" for said in _alarms(record)),
     )
+
+
+def _alarms(record: Record) -> Iterator[str]:
+    """What is told of alarms to whoever rests on the badge."""
+    shown = text.shown(record)
+    known, found = of_record(shown), list(filter(is_alarm, shown["findings"]))
+    yield from (findings.in_words(each, known.get(base_id(each["id"]))) for each in found[:_ALARMS])
+    if len(found) > _ALARMS:
+        yield evidence.more(found, _ALARMS)
 
 
 def _width(caption: str) -> int:

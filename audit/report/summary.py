@@ -76,7 +76,8 @@ def _alarms(alarms: Sequence[FindingView]) -> Iterator[str]:
     yield f"**{plain(words.PAGE['alarms'])}** ({len(alarms)})"
     yield ""
     for view in alarms:
-        yield f"- **{plain(view.name)}**: {plain(' '.join(filter(None, (view.summary or view.result, view.answer))))}"
+        told = " ".join(filter(None, (view.in_words, view.short_result, view.answer)))
+        yield f"- **{plain(view.name)}**: {plain(told)}"
     yield ""
 
 

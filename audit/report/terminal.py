@@ -12,7 +12,7 @@ from audit.core.sentences import from_json
 from audit.core.verdict import Gate, is_alarm
 from audit.policy.policy import ALWAYS_GATED
 from audit.record.declarations import of_record
-from audit.report.page.findings import alarmed, is_early, of_model, reading, unit_of
+from audit.report.page.findings import alarmed, in_words, is_early, of_model, reading, unit_of
 
 STYLES: Mapping[str, dict[str, bool]] = {
     "pass": {"green": True},
@@ -25,6 +25,7 @@ STYLES: Mapping[str, dict[str, bool]] = {
 }
 # A design effect from which an interval is visibly wider than that of independent rows; the page tells each.
 _TOLD = 1.1
+_ALARMS = 5  # said at the end; the others have their lines above
 # Percentages are for people; who sets a gate by these lines has to know what stands in the file.
 _IN_A_POLICY = "In audit.toml a gate on a share is a number from 0 to 1: 80 % is 0.8, 20 points are 0.2."
 
@@ -58,9 +59,15 @@ def _figure(finding: FindingRecord, unit: str) -> tuple[str, str]:
 
 
 def alarms(record: Record) -> Iterator[str]:
-    """How many findings are worrying without a gate, and what to do about it."""
-    if sentence := alarmed(record):
-        yield f"{sentence} Set gates, or answer for them by name under [[accepted]]."
+    """How many findings are worrying without a gate, what the first of them say, and what to do about it."""
+    if not (sentence := alarmed(record)):
+        return
+    yield sentence
+    found, known = list(filter(is_alarm, record["findings"])), of_record(record)
+    for finding in found[:_ALARMS]:
+        yield f"  {in_words(finding, known.get(base_id(finding['id'])))}"
+    more = f"… and {rest} more. " if (rest := len(found) - _ALARMS) > 0 else ""
+    yield f"  {more}Set gates, or answer for them by name under [[accepted]]."
 
 
 def _never_begun(finding: FindingRecord) -> bool:

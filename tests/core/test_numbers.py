@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from audit.core.evidence import Cell, Fact, Facts, Table, from_json, to_json
 from audit.core.measurement import Measurement
-from audit.core.numbers import exact, interval, number, percent, points, row
+from audit.core.numbers import exact, interval, number, often, percent, points, row
 from audit.core.sentences import Sentence
 from audit.core.verdict import Finding, Gate, Verdict
 from audit.report import summary, terminal
@@ -281,3 +281,16 @@ def test_single_facts_are_written_in_their_unit() -> None:
     shown = page(value).text
     for said in ("left 97.1 %", "energy 12 kWh", "pairs 7"):
         assert said in shown
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.69, (7, 10)), (0.36, (36, 100)), (0.907, (9, 10)), (0.25, (25, 100)), (0.99, (99, 100)), (0.004, (4, 1000)),
+        (0.0, (0, 10)), (1.0, (10, 10)), (0.9999999, (999_999, 1_000_000)),
+    ],
+)  # fmt: skip
+def test_a_share_as_people_say_it(share: float, said: tuple[int, int]) -> None:
+    assert often(share) == said
+    count, total = said
+    assert abs(count / total - share) <= 0.05 * share

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from audit.core.sentences import from_json
 from tests.helpers import ROOT, Runner, WritePolicy
 
 LOUD = "quality.behaviour[negation_of_neutral]"
@@ -26,13 +29,20 @@ def test_it_is_loud_and_blocks_nothing(run: Runner, write_policy: WritePolicy) -
     assert (found["verdict"], found["alarm"], found["tolerated"]) == ("reported", True, True)
     result.stdout.fnmatch_lines([f"ALARM *{LOUD.replace('[', '[[]')}*all of its interval is worse than *"])
     number = sum(bool(each.get("alarm")) for each in run.record["findings"])
-    result.stdout.fnmatch_lines([f"{number} alarms without a gate: *Set gates, or answer for them by name*"])
+    result.stdout.fnmatch_lines([f"{number} alarms without a gate: *", "*Set gates, or answer for them by name*"])
     out = run.pytester.path / "reports"
     page = (out / "report.html").read_text("utf-8")
     head = page[: page.index("</header>")]
     assert f"{number} alarms without a gate" in head
     assert 'id="alarms"' in page
-    assert f'name="{LOUD} alarm" value="true"' in (run.pytester.path / "junit.xml").read_text("utf-8")
+    junit = (run.pytester.path / "junit.xml").read_text("utf-8")
+    assert f'name="{LOUD} alarm" value="true"' in junit
+    # As people say it, and the same wherever it is told.
+    said = from_json(found["summary"])
+    assert re.fullmatch(r"A plain fact with a “not” in it is read as an opinion in [\d,]+ of 10+ sentences\.", said)
+    result.stdout.fnmatch_lines([f"  {said}"])
+    for told in (junit, page, *((out / name).read_text("utf-8") for name in ("summary.md", "badge.svg"))):
+        assert said in told
     assert f"alarms** ({number})" in (out / "summary.md").read_text("utf-8").replace(
         "Alarms, for which no gate stands", "alarms"
     )

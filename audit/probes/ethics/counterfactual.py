@@ -331,6 +331,11 @@ def _result(
         _method(named, base),
         confidence,
         sample=_SAMPLES[base],
+        summary=Sentence(
+            "The answer turns in {share:often} pairs of texts between which only the person's {axis} differs.",
+            share=share.estimate,
+            axis=named,
+        ),
         ceiling={OWN: of_sample(examples), TEMPLATES: _OWN_TEMPLATES, FILE: ""}[base],
         settle=(lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence, effect=effect))
         if is_own

@@ -175,6 +175,12 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
             ),
             confidence,
             sample=CHANGED,
+            summary=Sentence(
+                "Of 100 texts that are written so, {more:.1f} more are misread than of the originals.",
+                more=100 * (lost - gained) / n,
+            )
+            if lost > gained
+            else "",
             ceiling=of_sample(predictions.known),
             caveats=[
                 Sentence(

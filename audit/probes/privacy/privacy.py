@@ -108,6 +108,7 @@ def train_test_overlap(
             similarity=near_duplicate,
         ),
         confidence=test.protocol.confidence,
+        summary=Sentence("{share:often} test texts stand in the training data too.", share=float(inside.mean())),
         caveats=[
             Sentence("Within a split, an example counts where another one like it stands before it."),
             Sentence(
@@ -260,6 +261,7 @@ def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder
         confidence=train.protocol.confidence,
         sample=Sentence("training examples"),
         interval="detections",
+        summary=Sentence("{share:often} training texts hold personal data.", share=sum(map(bool, found)) / len(train)),
         caveats=[
             Sentence(
                 "Patterns miss what is written unusually, and numbers of a plan that they do not know: telephone "

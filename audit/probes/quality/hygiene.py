@@ -114,6 +114,7 @@ def data(
         ),
         confidence=test_data.protocol.confidence,
         interval="detections",
+        summary=Sentence("{share:often} test texts are broken or out of place.", share=any_of_them / len(test_data)),
         caveats=_caveats(language, is_known),
         evidence=[
             _by_kind(splits, kinds),

@@ -73,6 +73,7 @@ def accuracy(predictions: Predictions) -> Result:
             "Right answers counted over the test split; exact interval of a proportion (Clopper and Pearson 1934)."
         ),
         confidence,
+        summary=Sentence("The model is right in {share:often} test texts.", share=estimate),
         caution=joined([_caution(exact.high, chance), found.caution], "; "),
         caveats=[*_caveats(exact.high, chance), *found.caveats],
         evidence=[_confusion(predictions)],

@@ -62,6 +62,7 @@ def provenance(facts: Mapping[str, str | None]) -> Result:
             "no sampling error."
         ),
         sample="facts",
+        summary=Sentence("The record does not tell: {missing}.", missing=listed(missing)) if missing else "",
         evidence=[
             Table(
                 Sentence("What the record holds"),

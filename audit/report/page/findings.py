@@ -65,6 +65,22 @@ def figures_of(figure: IntervalRecord | None, unit: str, bound: float | None = N
     return text.figures(values, bound, unit)
 
 
+def in_words(finding: FindingRecord, declared: Probe | None) -> str:
+    """What was measured, as people say it: the probe's own sentence, else the figure and what it counts."""
+    if said := text.said(finding.get("summary", "")):
+        return text.sentence(said)
+    unit = unit_of(finding, declared)
+    figure, counted_ = figures_of(finding, unit).estimate, counts(unit, declared)
+    return text.sentence(f"{figure} ({text.told(counted_)})" if counted_ else figure)
+
+
+def counts(unit: str, declared: Probe | None) -> str:
+    """What a number counts: right answers; a unit that is a phrase says so itself."""
+    if unit == "" or scale_of(unit) == unit:
+        return declared.counts if declared else ""
+    return unit if scale_of(unit) or not is_unit(unit) else ""
+
+
 def is_early(stopped: StoppedRecord) -> bool:
     """Whether a probe stopped before its examples ended; a number too large to show was left out."""
     return (stopped["examples"] or 0) < (stopped["of"] or 0)
@@ -181,30 +197,29 @@ class FindingView:
         if finding["estimate"] is None:
             return ""
         estimate, low, high, _, _ = self._figures
-        counts = f" ({text.told(self.counts)})" if self.counts else ""
+        counted_ = counts(self.unit, self.declared)
+        told = f" ({text.told(counted_)})" if counted_ else ""
         confidence = text.percent(finding["confidence"])
         if finding["low"] == finding["estimate"] == finding["high"]:
             count = words.DETECTIONS if finding.get("interval") == "detections" else words.FULL_COUNT
             full = count.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
-            return f"{estimate}{counts}: {full}"
+            return f"{estimate}{told}: {full}"
         if finding["high"] is None:
             estimate = words.AT_LEAST.format(figure=estimate)
-            sentence = f"{estimate}{counts}, {words.LOWER_ONLY.format(confidence=confidence)}"
+            sentence = f"{estimate}{told}, {words.LOWER_ONLY.format(confidence=confidence)}"
         elif finding["low"] is None:
             estimate = words.AT_MOST.format(figure=estimate)
-            sentence = f"{estimate}{counts}, {words.UPPER_ONLY.format(confidence=confidence)}"
+            sentence = f"{estimate}{told}, {words.UPPER_ONLY.format(confidence=confidence)}"
         else:
             form = words.BOUNDED if finding.get("interval") == "error bound" else words.BETWEEN
             between = form.format(confidence=confidence, low=low, high=high)
-            sentence = f"{estimate}{counts}, {between}"
+            sentence = f"{estimate}{told}, {between}"
         return f"{sentence}; {self.basis}" if self.basis else sentence
 
     @property
-    def counts(self) -> str:
-        """What the number counts: right answers; a unit that is a phrase says so itself."""
-        if self.unit == "" or scale_of(self.unit) == self.unit:
-            return self.declared.counts if self.declared else ""
-        return self.unit if scale_of(self.unit) or not is_unit(self.unit) else ""
+    def in_words(self) -> str:
+        """What was measured, as people say it."""
+        return in_words(self.finding, self.declared)
 
     @property
     def basis(self) -> str:

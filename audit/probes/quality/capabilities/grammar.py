@@ -93,6 +93,11 @@ def asks(capability: str) -> Sentence:
     return of_file(capability_file(capability)["asks"])
 
 
+def fails(capability: str, share: float) -> Sentence:
+    """How often it is not met, as people say it: in 7 of 10 sentences."""
+    return of_file(capability_file(capability)["fails"], share=share)
+
+
 def caveats(capability: str) -> list[Sentence]:
     """What its cases cannot tell."""
     return [of_file(text) for text in capability_file(capability).get("limits", ())]
@@ -101,7 +106,7 @@ def caveats(capability: str) -> list[Sentence]:
 def prose() -> Iterator[Sentence]:
     """Every text of the files that a report shows, but for the cases themselves."""
     for capability in CAPABILITIES:
-        yield from (asks(capability), *caveats(capability))
+        yield from (asks(capability), of_file(capability_file(capability)["fails"]), *caveats(capability))
         yield from (of_file(rule["name"]) for rule in capability_file(capability)["templates"])
 
 
