@@ -23,7 +23,7 @@ Cell = str | float | bool | None
 Place = Annotated[int, {"minimum": 1}]
 _T = TypeVar("_T")
 # Fields that the record does not hold where nothing is in them.
-_LEFT_OUT: Sequence[tuple[str, object]] = (("after", None), ("units", ()))
+_LEFT_OUT: Sequence[tuple[str, object]] = (("after", None), ("units", ()), ("gain", ()), ("outdoes", ""))
 _FOUR = {"minItems": 4, "maxItems": 4}
 _THREE = {"minItems": 3, "maxItems": 3}
 
@@ -135,13 +135,29 @@ class Distribution:
 
 @dataclass(frozen=True, repr=False)
 class ParetoModel:
-    """A model by accuracy and Wh per 1,000 predictions (each estimate, low, high)."""
+    """A model by accuracy and Wh per 1,000 predictions (each estimate, low, high).
+
+    Parameters
+    ----------
+    front : bool
+        Whether, by the estimates, no other is as good in both respects.
+    audited : bool
+        Whether it is the model of the audit.
+    gain : (float, float, float)
+        Accuracy above the audited model's, on the same examples; the error is shared out over all that is said of the
+        models beside it.
+    outdoes : {"both", "accuracy"}
+        The audited model: surely at least as often right for surely less electricity; surely more often right for what
+        cannot be told apart.
+    """
 
     name: str
     accuracy: Annotated[Sequence[Share], _THREE]
     wh: Annotated[Sequence[Size], _THREE]
     front: bool
     audited: bool
+    gain: Annotated[Sequence[Figure], {"maxItems": 3}] = ()
+    outdoes: Literal["", "both", "accuracy"] = ""
 
 
 @dataclass(frozen=True, repr=False)

@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for line, style in terminal.lines(run.record):
         terminalreporter.write_line(line, **style)
     terminalreporter.write_line(headline(run.record), bold=True, **colour[run.record["verdict"]])
-    for line in terminal.alarms(run.record):
+    for line in (*terminal.better(run.record), *terminal.alarms(run.record)):
         terminalreporter.write_line(line, yellow=True)
     if run.record["not_run"]:
         terminalreporter.write_line(DO_NOT_RUN)

@@ -45,6 +45,7 @@ def render(record: Record) -> str:
             "",
             *(f"> {plain(notice)}\n" for notice in findings.notices(shown, shortened=False)),
             *_problems(problems),
+            *(f"**{plain(each.sentence)}**\n" for each in findings.better(shown)),
             *_alarms(findings.alarms(views)),
             *_turned(shown),
             *_folded(words.ALL_GATES, _table([view for view in views if view.gated])),

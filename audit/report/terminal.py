@@ -12,6 +12,7 @@ from audit.core.sentences import from_json
 from audit.core.verdict import Gate, is_alarm
 from audit.policy.policy import ALWAYS_GATED
 from audit.record.declarations import of_record
+from audit.report.page import findings
 from audit.report.page.findings import alarmed, in_words, is_early, of_model, reading, unit_of
 
 STYLES: Mapping[str, dict[str, bool]] = {
@@ -70,6 +71,11 @@ def alarms(record: Record) -> Iterator[str]:
     yield f"  {more}Set gates, or answer for them by name under [[accepted]]."
 
 
+def better(record: Record) -> Iterator[str]:
+    """What was measured beside the model and surely outdoes it."""
+    yield from (each.sentence.replace("\N{NO-BREAK SPACE}", " ") for each in findings.better(record))
+
+
 def _never_begun(finding: FindingRecord) -> bool:
     """Whether the budget ended before anything was asked for a finding that has no gate."""
     return bool(finding.get("unreached")) and finding["verdict"] == "not_assessed" and finding["gate"] is None
@@ -79,14 +85,13 @@ def lines(record: Record) -> Iterator[tuple[str, dict[str, bool]]]:
     """How the data were read; one line for each finding, with its style, and one for each gate that did not run."""
     for sentence in (*how_read(record["data"]), *of_model(record), *of_grid(record["energy"])):
         yield sentence, {"yellow": True}
-    findings, known = list(record["findings"]), of_record(record)
-    begun = [each for each in findings if not _never_begun(each)]
-    if left_out := len(findings) - len(begun):
+    known = of_record(record)
+    begun = [each for each in record["findings"] if not _never_begun(each)]
+    if left_out := len(record["findings"]) - len(begun):
         # A short budget leaves most of them, and their names would hide what was found.
         yield f"{'NOT ASSESSED':<13} {left_out} without a gate: the budget ended before", STYLES["not_assessed"]
-    findings = begun
-    width = max((len(f["id"]) for f in findings), default=0)
-    for finding in findings:
+    width = max((len(f["id"]) for f in begun), default=0)
+    for finding in begun:
         word = "ALARM" if is_alarm(finding) else finding["verdict"].upper().replace("_", " ")
         figure, gate = _figure(finding, unit_of(finding, known.get(base_id(finding["id"]))))
         text = f"{word:<13} {finding['id']:<{width}}  {figure:<26} {gate:<16}"
@@ -110,7 +115,7 @@ def lines(record: Record) -> Iterator[tuple[str, dict[str, bool]]]:
             text += f"; {standing} by {waiver['owner']} through {waiver['expires']}: {waiver['reason']}"
             style = {"yellow": True} if waiver["valid"] else style
         yield text.rstrip(), style
-    if any(finding["gate"] and scale_of(finding["unit"]) for finding in findings):
+    if any(finding["gate"] and scale_of(finding["unit"]) for finding in begun):
         yield _IN_A_POLICY, {}
     for full_id in record["not_run"]:
         which = "  gated in every audit" if full_id in ALWAYS_GATED else ""

@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import pytest
 from markdown_it import MarkdownIt
 
-from audit.report import badge, summary
-from tests.report.page.test_page import finding, hostile_record, odds, record, unmeasured
+from audit.report import badge, summary, terminal
+from audit.report.page import page as report
+from tests.report.page.test_page import finding, finding_of, hostile_record, odds, record, unmeasured
 
 
 def tags(markdown: str) -> set[str]:
@@ -117,3 +118,39 @@ def test_alarms_are_told_with_who_answers_for_them() -> None:
     said = summary.render(record(finding(), answered))
     assert "answers for it: &#60;b&#62;known" in said
     assert "alarm" not in badge.render(record(finding(), answered))
+
+
+BESIDE = {
+    "kind": "pareto",
+    "models": [
+        {"name": "this model", "accuracy": [0.8, 0.79, 0.81], "wh": [0.5, 0.4, 0.6], "front": False, "audited": True},
+        {
+            "name": "<b>GRU</b>", "accuracy": [0.85, 0.84, 0.86], "wh": [0.1, 0.05, 0.2], "front": True,
+            "audited": False, "gain": [0.049, 0.044, 0.055], "outdoes": "both",
+        },
+        {
+            "name": "counting words", "accuracy": [0.8, 0.79, 0.81], "wh": [0.1, 0.05, 0.2], "front": False,
+            "audited": False, "gain": [0.0, -0.01, 0.01],
+        },
+    ],
+}  # fmt: skip
+
+
+def test_that_something_better_exists_is_told_first() -> None:
+    energy = finding_of(
+        id="environment.energy_per_gain", challenge="environment", evidence=[BESIDE], source="estimated"
+    )
+    told = record(finding(), energy)
+    (line,) = terminal.better(told)
+    assert line == (
+        "Something better exists: <b>GRU</b>, measured beside it, is surely at least as often right (4.9 points [4.4, "
+        "5.5] more) for surely less electricity, 0.10 Wh instead of 0.50 Wh for 1,000 predictions (estimated)."
+    )
+    page = report.render(told)
+    head = page[: page.index("</header>")]
+    assert "Something better exists: &lt;b&gt;GRU&lt;/b&gt;" in head
+    assert 'href="#finding-environment-energy-per-gain"' in head
+    assert "**Something better exists: &#60;b&#62;GRU&#60;/b&#62;" in summary.render(told)
+    assert "Es gibt Besseres" in report.render(told, "de")
+    beside = {**BESIDE, "models": [BESIDE["models"][0], BESIDE["models"][2]]}
+    assert not list(terminal.better(record(finding(), {**energy, "evidence": [beside]})))

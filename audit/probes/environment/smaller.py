@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 from audit import statistics
 from audit.core.errors import NotAssessed
@@ -36,6 +36,13 @@ class _Row(NamedTuple):
         """Whether the estimates are as good in both respects, and better in one."""
         more, less = self.accuracy.estimate - other.accuracy.estimate, other.wh.estimate - self.wh.estimate
         return min(more, less) >= 0 and max(more, less) > 0
+
+
+class _Against(TypedDict, total=False):
+    """How a model compares with the audited one, as :class:`ParetoModel` has it."""
+
+    gain: Interval
+    outdoes: Literal["", "both", "accuracy"]
 
 
 @Probe(
@@ -445,4 +452,22 @@ def _missing(left_out: Mapping[str, str]) -> Table:
 def _pareto(rows: Sequence[_Row]) -> Pareto:
     """What the report draws: the front and what lies behind it."""
     front = set(map(id, _front(rows)))
-    return Pareto([ParetoModel(row.of.name, row.accuracy, row.wh, id(row) in front, row is rows[0]) for row in rows])
+    return Pareto(
+        [
+            ParetoModel(
+                row.of.name, row.accuracy, row.wh, id(row) in front, row is rows[0],
+                **({} if row is rows[0] else _against(row.of, rows[0].of, len(rows) - 1)),
+            )
+            for row in rows
+        ]
+    )  # fmt: skip
+
+
+def _against(model: Alternative, audited: Alternative, others: int) -> _Against:
+    """Whether a model outdoes the audited one, the error shared out over right answers and energy of all `others`."""
+    share = statistics.shared_out(audited.predictions.known.protocol.confidence, 2 * others)
+    gain = _gain(model, audited, share)
+    its, own = (wh_per_thousand(each.inference, share) for each in (model, audited))
+    if gain.low >= 0 and its.high < own.low:
+        return {"gain": gain, "outdoes": "both"}
+    return {"gain": gain, "outdoes": "accuracy" if gain.low > 0 and its.low <= own.high else ""}

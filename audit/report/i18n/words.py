@@ -530,6 +530,13 @@ ALARMS = Counted(
     "{count} alarm without a gate: what was measured is surely worrying, and nobody set a limit",
     "{count} alarms without a gate: what was measured is surely worrying, and nobody set a limit",
 )
+# What was measured beside the model and outdoes it, by how sure that is.
+BETTER: Mapping[str, str] = {
+    "both": "Something better exists: {model}, measured beside it, is surely at least as often right ({gain} more) for "
+    "surely less electricity, {its} Wh instead of {own} Wh for 1,000 predictions ({source}).",
+    "accuracy": "Something better exists: {model}, measured beside it, is surely right more often ({gain} more); its "
+    "electricity, {its} Wh for 1,000 predictions ({source}), cannot be told apart from this model’s, {own} Wh.",
+}
 WAIVED_NO_MORE = (
     "{owner} answered for it that the gate does not hold, but only through {expires}. The waiver counts no more; the "
     "reason given was: {reason}"

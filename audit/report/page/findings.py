@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypedDict
 from markupsafe import Markup
 
 from audit.core import numbers
-from audit.core.evidence import Fact, Facts, from_json
+from audit.core.evidence import Fact, Facts, Pareto, ParetoModel, from_json
 from audit.core.identifiers import base_id
 from audit.core.numbers import Figures, is_number, is_unit, scale_of
 from audit.core.probe import Probe
@@ -583,6 +583,37 @@ def alarmed(record: Record) -> str:
     """How many alarms nobody answers for, in a sentence; empty where there are none."""
     number = sum(map(is_alarm, record["findings"]))
     return text.sentence(counted(words.ALARMS, number)) if number else ""
+
+
+class Better(NamedTuple):
+    """What outdoes the audited model, in a sentence, and the finding that holds the figures."""
+
+    id: str
+    sentence: str
+
+
+def better(record: Record) -> list[Better]:
+    """What surely outdoes the audited model, the most often right first."""
+    return [
+        Better(finding["id"], _outdoes(model, audited, finding.get("source", "")))
+        for finding in record["findings"]
+        for drawn in map(from_json, finding["evidence"])
+        if isinstance(drawn, Pareto)
+        for audited in [each for each in drawn.models if each.audited][:1]
+        for model in sorted(drawn.models, key=lambda each: -(each.accuracy[0] or 0))
+        if model.outdoes in words.BETTER and len(model.gain) == 3
+    ]
+
+
+def _outdoes(model: ParetoModel, audited: ParetoModel, source: str) -> str:
+    its, own = (language.numeral(numbers.rough(each.wh[0] or 0)) for each in (model, audited))
+    return words.BETTER[model.outdoes].format(
+        model=text.short(text.said(model.name), text.HEADER),
+        gain=text.figures(model.gain, unit=numbers.POINTS).interval,
+        its=its,
+        own=own,
+        source=words.SOURCES.get(source, words.PAGE["unknown"]),
+    )
 
 
 def actions(problems: Sequence[FindingView]) -> list[tuple[str, str]]:

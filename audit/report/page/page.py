@@ -50,6 +50,7 @@ def _render(shown: Record, limits: Limits) -> str:
     views = findings.views(shown, limits)
     problems = findings.problems(views)
     reported, not_assessed = findings.uncovered(views)
+    anchors = {view.id: view.anchor for view in views}
     html = page(
         "report.html",
         record=shown,
@@ -67,6 +68,7 @@ def _render(shown: Record, limits: Limits) -> str:
         actions=findings.actions(problems),
         alarms=findings.alarms(views),
         alarmed=findings.alarmed(shown),
+        better=[(each.sentence, anchors.get(each.id)) for each in findings.better(shown)],
         reported=reported,
         not_assessed=not_assessed,
         cards=findings.cards(views),

@@ -354,6 +354,42 @@ def test_the_front_holds_what_nothing_outdoes_and_says_how_sure_that_is() -> Non
     assert [model.audited for model in pareto(found).models].count(True) == 1
 
 
+def test_what_outdoes_the_model_is_marked_where_that_is_sure() -> None:
+    right = np.arange(N) >= 1_000
+    made = [
+        alternative("audited", right, [0.5] * 5),
+        alternative("words", np.arange(N) >= 500, [0.1] * 5),  # more often right for less
+        alternative("recurrent", np.arange(N) >= 500, [0.4, 0.5, 0.5, 0.5, 0.6]),  # more often right for about as much
+        alternative("head", np.arange(N) >= 1_010, [0.1] * 5),  # for less, but perhaps less often right
+        alternative("last:2", np.arange(N) >= 500, [0.9] * 5),  # more often right for more
+    ]
+    marked = {model.name: model for model in pareto(smaller.energy_per_gain(made, {})).models}
+    outdoes = {kind: marked[NAMES[kind]].outdoes for kind in ("audited", "words", "recurrent", "head", "last:2")}
+    assert outdoes == {"audited": "", "words": "both", "recurrent": "accuracy", "head": "", "last:2": ""}
+    # The error is shared out over two claims on each of four models.
+    assert list(marked[LINEAR].gain) == pytest.approx(list(zou_donner(500, 0, N, 0.05 / 8)))
+    dear = [each if each.kind != "words" else replace(each, inference=blocks([1e-4] * 5, "estimated")) for each in made]
+    dear[0] = replace(dear[0], inference=blocks([1.5e-4] * 5, "estimated"))
+    # Estimated power may be off by 40 % for either.
+    assert pareto(smaller.energy_per_gain(dear, {})).models[1].outdoes == "accuracy"
+
+
+def test_of_equal_models_none_is_said_to_outdo_the_other() -> None:
+    rng, wrong, draws = np.random.default_rng(8), 0, 400
+    for _ in range(draws):
+        kind = rng.choice(4, p=[0.7, 0.1, 0.1, 0.1], size=1_000)
+        made = [
+            alternative(name, right, list(rng.normal(0.3, 0.03, size=5)))
+            for name, right in (
+                ("audited", kind <= 1),
+                ("words", kind % 2 == 0),
+                ("recurrent", rng.random(1_000) < 0.8),
+            )
+        ]
+        wrong += any(model.outdoes for model in pareto(smaller.energy_per_gain(made, {})).models)
+    assert wrong / draws <= 0.05
+
+
 # ---- the whole path
 
 
