@@ -166,7 +166,7 @@ def _properties(findings: Iterable[FindingRecord]) -> Iterator[tuple[str, object
 
     for finding in findings:
         gate = Gate.of(finding["gate"]) if finding["gate"] else None
-        values = {"verdict": finding["verdict"], **interval(finding), "gate": gate}
+        values = {"verdict": finding["verdict"], **interval(finding), "gate": gate, "source": finding.get("source")}
         if is_alarm(finding):
             values |= {"alarm": "true", "says": in_words(finding, ids().get(base_id(finding["id"])))}
         values["waived"] = finding["waiver"]["expires"] if finding["waiver"] and is_waived(finding) else None

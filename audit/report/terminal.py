@@ -56,6 +56,8 @@ def _figure(finding: FindingRecord, unit: str) -> tuple[str, str]:
     values = (finding["estimate"], finding["low"], finding["high"])
     figures = numbers.figures(values, gate.bound if gate else None, unit)
     measured = "" if finding["estimate"] is None else figures.interval
+    if measured and (source := finding.get("source")):
+        measured += f" ({source})"
     return measured, f"gate {gate.sign} {figures.gate}" if gate else ""
 
 

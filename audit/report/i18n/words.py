@@ -250,7 +250,19 @@ IN_CLUSTERS_WORTH = (
 )
 STOPPED = "{basis}; stopped after {examples} of {of} examples: {reason}"
 GATED_ONLY = "Only what the policy sets a gate for was measured; all else was left out, as was asked."
-COST = "This audit ran {passes} texts through the model."
+# What the audit took; how each figure of electricity or gases was come by stands beside it, wherever it is told.
+COST = "This audit took {time} and {kwh} kWh, {grams} g CO₂eq ({source}); {passes} texts ran through the model."
+COST_UNKNOWN = "This audit took {time}; {passes} texts ran through the model. It holds no figures of electricity."
+MINUTES, SECONDS = "{number} min", "{number} s"
+MEMORY = (
+    "{share} of the electricity is a constant for the memory, {watts} W whatever it does (CodeCarbon’s by the number "
+    "of modules, unless the policy states one): no reading, and the same for every model on this machine."
+)
+SOURCED = "{figure} ({source})"
+SOURCE_SAID: Mapping[str, str] = {
+    "measured": "The electricity was measured.",
+    "estimated": "The electricity is estimated, not measured.",
+}
 SAVED = Counted(
     "{count} measure stopped as soon as it knew enough, after {examples} of its {of} examples.",
     "{count} measures stopped as soon as they knew enough, after {examples} of their {of} examples.",

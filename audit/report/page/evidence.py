@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 from markupsafe import Markup
@@ -109,6 +109,10 @@ def _spans(
     return drawings, " – ".join(text.row([start, end], units[at]))
 
 
+# What a name of electricity or greenhouse gases holds, in English, as the record has it.
+_ENERGY = re.compile(r"\bk?Wh\b|CO2|CO₂|electricity|energy|carbon|, W$")
+
+
 @dataclass(frozen=True)
 class Roc(View):
     """ROC curves: what they are of, the drawing, and for each curve a piece of its line, its name and its rates."""
@@ -148,7 +152,7 @@ class Pareto(View):
     legend: Sequence[tuple[Markup, str, str]]
 
 
-def pareto(raw: core.Pareto, confidence: float) -> Pareto | None:
+def pareto(raw: core.Pareto, confidence: float, source: str = "") -> Pareto | None:
     """Models, ready to show; None where there is none that can be drawn."""
     points = [
         figures.Point(text.short(text.unvoiced(text.said(each.name))), whole[0], whole[1], each.front, each.audited)
@@ -157,7 +161,7 @@ def pareto(raw: core.Pareto, confidence: float) -> Pareto | None:
     ]
     if not points:
         return None
-    shown = [(f"{number} {point.name}", _model(point)) for number, point in enumerate(points, 1)]
+    shown = [(f"{number} {point.name}", _model(point, source)) for number, point in enumerate(points, 1)]
     label = words.PARETO_LABEL.format(confidence=text.percent(confidence))
     read = " ".join(text.sentence(f"{name}: {figure}") for name, figure in shown)
     legend = [
@@ -167,9 +171,10 @@ def pareto(raw: core.Pareto, confidence: float) -> Pareto | None:
     return Pareto(figures.pareto(points, f"{label} {read}"), legend)
 
 
-def _model(point: figures.Point) -> str:
+def _model(point: figures.Point, source: str) -> str:
     """What is to be read off the drawing of one model."""
     right, wh = (text.figures(point.right, unit=SHARE).interval, text.figures(point.wh, unit="Wh").interval)
+    wh = text.by_source(wh, source)
     figure_text = words.PARETO_POINT.format(right=right, wh=wh)
     also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]
     return "; ".join([figure_text, *also])
@@ -344,10 +349,13 @@ class Facts(View):
     rows: Sequence[tuple[str, str]]
 
 
-def facts(raw: core.Facts, limits: Limits) -> Facts | None:
+def facts(raw: core.Facts, limits: Limits, source: str = "") -> Facts | None:
     """Single values, ready to show; None where there are none."""
     rows = [
-        (text.short(text.said(fact.name), text.HEADER + 2), text.short(_value(fact), limits.cell))
+        (
+            text.short(text.said(fact.name), text.HEADER + 2),
+            text.by_source(text.short(_value(fact), limits.cell), source if _is_energy(fact.name) else ""),
+        )
         for fact in raw.items[: limits.figures]
     ]
     left_out = more(raw.items, limits.figures)
@@ -361,23 +369,43 @@ def _value(fact: core.Fact) -> str:
 
 
 def views(
-    evidence: Iterable[core.Evidence], limits: Limits, *, confidence: float = 0.95, is_open: bool = False
+    evidence: Iterable[core.Evidence],
+    limits: Limits,
+    *,
+    confidence: float = 0.95,
+    is_open: bool = False,
+    source: str = "",
 ) -> list[View]:
-    """Pieces of evidence, ready to show in their order; without those of which nothing can be shown."""
+    """Pieces of evidence, ready to show in their order; without those of which nothing can be shown.
+
+    Beside electricity and gases stands their `source`, "measured" or "estimated".
+    """
     renderers: Mapping[type, Callable[[Any], View | None]] = {
-        core.Table: lambda raw: table(raw, limits) if raw.rows else None,
+        core.Table: lambda raw: _with_source(table(raw, limits), raw, source) if raw.rows else None,
         core.Pairs: lambda raw: pairs(raw, limits, is_open=is_open),
         core.Confusion: lambda raw: confusion(raw, limits),
         core.Calibration: calibration,
         core.RocCurves: lambda raw: roc(raw, confidence),
         core.Curves: curves,
         core.Distribution: lambda raw: distribution(raw, limits),
-        core.Pareto: lambda raw: pareto(raw, confidence),
+        core.Pareto: lambda raw: pareto(raw, confidence, source),
         core.Attributions: lambda raw: attributions(raw, limits),
         core.Attention: attention,
-        core.Facts: lambda raw: facts(raw, limits),
+        core.Facts: lambda raw: facts(raw, limits, source),
     }
     return [view for each in evidence if (view := renderers[type(each)](each)) is not None]
+
+
+def _with_source(shown: Table, raw: core.Table, source: str) -> Table:
+    """A table with its source in its caption, where it has electricity or gases and no column that says it."""
+    names = [raw.caption, *raw.columns, *(row[0] for row in raw.rows if row)]
+    if not any(map(_is_energy, names)) or {"how known", "measured or estimated"} & set(raw.columns):
+        return shown
+    return replace(shown, caption=text.by_source(shown.caption, source))
+
+
+def _is_energy(name: object) -> bool:
+    return isinstance(name, str) and bool(_ENERGY.search(name))
 
 
 def known(rows: Iterable[Sequence[float | None]]) -> list[Sequence[float]]:

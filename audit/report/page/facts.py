@@ -19,7 +19,7 @@ from audit.report.i18n import language
 from audit.report.i18n.language import words
 from audit.report.page import figures, text
 from audit.report.page.evidence import Limits, Table, label, single, table
-from audit.report.page.findings import figures_of, gate_change, named, units
+from audit.report.page.findings import electricity, figures_of, gate_change, named, source_of, units
 
 Facts = list[tuple[str, str]]
 PAGE = words.PAGE  # says each word when it is asked for
@@ -79,9 +79,7 @@ def phases(record: Record) -> tuple[list[list[str]], list[str] | None, list[list
     own = record["energy"]["phases"]
     known = [key for key in _SUMS if all(is_number(phase.get(key)) for phase in own)]
     total: dict[str, object] = {key: sum(phase[key] for phase in own) for key in known}
-    sources = {phase["source"] for phase in own}
-    # The sum takes the source of its least reliable part.
-    total |= {"name": words.PAGE["sum"], "source": "estimated" if "estimated" in sources else "measured"}
+    total |= {"name": words.PAGE["sum"], "source": source_of(own)}
     rows = [_phase(phase) for phase in own]
     return rows, _phase(total) if len(rows) > 1 else None, [_phase(each) for each in record["energy"].get("kept", ())]
 
@@ -112,7 +110,7 @@ def grids(record: Record, limits: Limits) -> Table | None:
         return None
     kwh = sum(phase["kwh"] or 0 for phase in record["energy"]["phases"])
     raw = Rows(
-        caption=PAGE["grids"],
+        caption=text.by_source(PAGE["grids"], taken.source if (taken := electricity(record)) else ""),
         columns=[PAGE[name] for name in ("grid", "grid_year", "grid_intensity", "co2")],
         rows=[
             [grid["name"] or f"{grid['country']}: {PAGE['grid_world']}", str(grid["year"] or PAGE["unknown"]),

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from audit.core import numbers
 from audit.core.evidence import Fact, Facts, Pareto, ParetoModel, from_json
+from audit.core.figures import Figures as Spent
 from audit.core.identifiers import base_id
 from audit.core.numbers import Figures, is_number, is_unit, scale_of
 from audit.core.probe import Probe
@@ -67,11 +68,18 @@ def figures_of(figure: IntervalRecord | None, unit: str, bound: float | None = N
 
 def in_words(finding: FindingRecord, declared: Probe | None) -> str:
     """What was measured, as people say it: the probe's own sentence, else the figure and what it counts."""
-    if said := text.said(finding.get("summary", "")):
+    if said := summary(finding):
         return text.sentence(said)
     unit = unit_of(finding, declared)
-    figure, counted_ = figures_of(finding, unit).estimate, counts(unit, declared)
+    figure, counted_ = text.sourced(figures_of(finding, unit).estimate, finding), counts(unit, declared)
     return text.sentence(f"{figure} ({text.told(counted_)})" if counted_ else figure)
+
+
+def summary(finding: FindingRecord) -> str:
+    """The evidence in one sentence, where the probe wrote one, and how electricity in it was come by."""
+    said = text.said(finding.get("summary", ""))
+    source = words.SOURCE_SAID.get(finding.get("source", ""), "")
+    return f"{text.sentence(said)} {source}" if said and source else said
 
 
 def counts(unit: str, declared: Probe | None) -> str:
@@ -87,14 +95,66 @@ def is_early(stopped: StoppedRecord) -> bool:
 
 
 def cost(record: Record) -> str:
-    """What the audit took, and what it saved by stopping early; empty where nothing did."""
+    """What the audit took, how that was come by, and what it saved by stopping early."""
     stopped = [each["stopped"] for each in record["findings"] if "stopped" in each and is_early(each["stopped"])]
-    if not stopped:
+    fill = {
+        "time": _time(record["duration_s"] or 0),
+        "passes": text.figure(record["scoring"].get("forward_passes") or 0),
+    }
+    taken = electricity(record)
+    sentences = [words.COST_UNKNOWN.format(**fill)]
+    if taken is not None:
+        fill |= {
+            "kwh": text.figure(taken.kwh),
+            "grams": text.figure(taken.grams),
+            "source": words.SOURCES[taken.source],
+        }
+        sentences = [words.COST.format(**fill), memory(taken)]
+    if stopped:
+        examples, total = (text.figure(sum(each[name] for each in stopped)) for name in ("examples", "of"))
+        sentences.append(counted(words.SAVED, len(stopped), examples=examples, of=total))
+    return " ".join(filter(None, sentences))
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return words.SECONDS.format(number=text.figure(round(seconds)))
+    return words.MINUTES.format(number=text.figure(round(seconds / 60)))
+
+
+class Electricity(NamedTuple):
+    """What all phases of an audit took."""
+
+    kwh: float
+    grams: float
+    memory_kwh: float
+    seconds: float
+    source: Literal["measured", "estimated"]
+
+
+def electricity(record: Record) -> Electricity | None:
+    """What the audit took; None where the record does not say it of each phase."""
+    phases = record["energy"]["phases"]
+    names: tuple[Literal["kwh", "co2eq_kg", "seconds"], ...] = ("kwh", "co2eq_kg", "seconds")
+    if not phases or not all(is_number(phase.get(name)) for phase in phases for name in names):
+        return None
+    kwh, kg, seconds = (sum(phase[name] for phase in phases) for name in names)
+    memory_kwh = sum(phase.get("ram_kwh") or 0.0 for phase in phases)
+    return Electricity(kwh, 1000 * kg, memory_kwh, seconds, source_of(phases))
+
+
+def source_of(phases: Iterable[Spent]) -> Literal["measured", "estimated"]:
+    """The source of a sum: that of its least reliable part."""
+    return "measured" if {phase["source"] for phase in phases} == {"measured"} else "estimated"
+
+
+def memory(taken: Electricity) -> str:
+    """Which part of the electricity is a constant for the memory; empty where there is none."""
+    if not (taken.memory_kwh > 0 and taken.kwh > 0 and taken.seconds > 0):
         return ""
-    examples, total = (text.figure(sum(each[name] for each in stopped)) for name in ("examples", "of"))
-    passes = text.figure(record["scoring"].get("forward_passes") or 0)
-    saved = counted(words.SAVED, len(stopped), examples=examples, of=total)
-    return f"{words.COST.format(passes=passes)} {saved}"
+    watts = 3.6e6 * taken.memory_kwh / taken.seconds
+    share = text.percent(round(taken.memory_kwh / taken.kwh, 2))
+    return words.MEMORY.format(share=share, watts=language.numeral(numbers.rough(watts)))
 
 
 def unit_of(finding: FindingRecord, declared: Probe | None) -> str:
@@ -197,6 +257,7 @@ class FindingView:
         if finding["estimate"] is None:
             return ""
         estimate, low, high, _, _ = self._figures
+        estimate = text.sourced(estimate, finding)
         counted_ = counts(self.unit, self.declared)
         told = f" ({text.told(counted_)})" if counted_ else ""
         confidence = text.percent(finding["confidence"])
@@ -258,7 +319,7 @@ class FindingView:
     @property
     def short_result(self) -> str:
         """Estimate and interval for a table."""
-        return self._figures.interval
+        return text.sourced(self._figures.interval, self.finding)
 
     @property
     def gate(self) -> str:
@@ -366,7 +427,7 @@ class FindingView:
     @property
     def summary(self) -> str:
         """The evidence in one sentence, where the probe wrote one."""
-        return text.said(self.finding.get("summary", ""))
+        return summary(self.finding)
 
     @property
     def caveats(self) -> Sequence[str]:
@@ -396,6 +457,7 @@ class FindingView:
             self.limits,
             confidence=self.finding["confidence"],
             is_open=self.open,
+            source=self.finding.get("source", ""),
         )
 
     @property

@@ -80,6 +80,7 @@ def _render(shown: Record, limits: Limits) -> str:
         recipe=facts.recipe(shown["model"].get("training") or {}),
         training_facts=facts.training(shown),
         phases=facts.phases(shown),
+        memory=findings.memory(taken) if (taken := findings.electricity(shown)) else "",
         power=facts.power(shown),
         grids=facts.grids(shown, limits),
         country=findings.setting(shown, "audit", "country"),

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from audit.core import numbers
 from audit.core.numbers import Figures, is_number
-from audit.core.records import GateChangeRecord, GateRecord, Record
+from audit.core.records import FindingRecord, GateChangeRecord, GateRecord, Record
 from audit.core.sentences import Sentence, fill, from_json
 from audit.core.verdict import Gate, verdict_of
 from audit.policy import toml
@@ -168,6 +168,16 @@ def figure(value: float | None) -> str:
 def figures(values: Sequence[float | None], bound: float | None = None, unit: str = "") -> Figures:
     """What a finding says in numbers, in the language of the page; see :func:`audit.core.numbers.figures`."""
     return numbers.figures(values, bound, unit, _form, language.numeral)
+
+
+def sourced(figure: str, finding: FindingRecord) -> str:
+    """A figure, and whether it was measured or estimated where it is one of electricity."""
+    return by_source(figure, finding.get("source", "")) if finding["estimate"] is not None else figure
+
+
+def by_source(figure: str, source: str) -> str:
+    """A figure of electricity or of gases, and how it was come by."""
+    return words.SOURCED.format(figure=figure, source=words.SOURCES[source]) if source in words.SOURCES else figure
 
 
 def row(values: Sequence[float | None], unit: str = "") -> list[str]:

@@ -16,16 +16,20 @@ from typing import Any
 import pytest
 
 from audit.core.errors import AuditError
+from audit.core.verdict import Finding, Verdict
 from audit.probes.catalogue import ids
+from audit.probes.environment import environment
 from audit.record import former
 from audit.record import record as records
 from audit.report import files as report_files
+from audit.report import summary, terminal
 from audit.report.headline import headline
 from audit.report.i18n import words
 from audit.report.page import figures, findings, standards, text
 from audit.report.page import page as report
 from audit.report.page.evidence import Limits
 from tests.helpers import fits_the_schema
+from tests.probes.environment.test_environment import blocks
 
 VOID = {"meta", "link", "br", "rect", "line", "circle", "path", "polyline"}
 HOSTILE = (
@@ -503,6 +507,36 @@ def test_energy_says_what_was_estimated_and_what_was_before() -> None:
     assert "Training the model, 23 November 2026, 23:31 UTC* 12.3 0.00012" in found.text
     assert "The same electricity on other grids" not in found.text
     assert "UTC* 12.3" not in page(record(finding(), energy={"phases": both})).text
+
+
+def test_what_the_audit_took_stands_first_with_what_of_it_is_a_constant() -> None:
+    parts = {"cpu_kwh": 0.00003, "gpu_kwh": 0.0, "ram_kwh": 0.00009, "seconds": 32.4}
+    told = record(finding(), energy={"phases": [phase("score") | parts]}, duration_s=185.0)
+    head = Page(report.render(told).partition("</header>")[0] + "</header></body></html>").text
+    assert "This audit took 3 min and 0.00012 kWh, 0.050 g CO₂eq (estimated); 8 texts ran through the model." in head
+    # 0.00009 kWh in 32.4 s are 10 W, and three quarters of 0.00012 kWh.
+    assert "75 % of the electricity is a constant for the memory, 10 W" in head
+    unknown = page(record(finding(), energy={"phases": []}, duration_s=95.0)).text
+    assert "This audit took 95 s; 8 texts ran through the model. It holds no figures of electricity." in unknown
+
+
+@pytest.mark.parametrize("source", ["measured", "estimated"])
+def test_how_electricity_was_come_by_stands_beside_each_figure(source: str) -> None:
+    grids: Any = [{"country": "DEU", "name": "Germany", "g_per_kwh": 400.0, "year": 2023}]
+    measured = environment.inference_energy(blocks([1e-4] * 5, source), grids=grids)
+    ended = Finding(measured.id, "environment", "Energy of 1,000 predictions", Verdict.REPORTED, "", measured)
+    told: Any = {**record(finding()), "findings": [records.as_dict(ended)]}
+    shown = page(told)
+    own = shown.part("finding-environment-inference-energy")
+    assert f"({source})" in own.text.partition("Energy of 1,000 predictions")[2].partition("with 95")[0]
+    for row in re.findall(r"<dt><bdi>([^<]*(?:Wh|CO2|, W)[^<]*)</bdi></dt><dd><bdi>([^<]*)", own.html):
+        assert row[1].endswith(f"({source})"), row
+    for caption in re.findall(r"<caption><bdi>([^<]*)", own.html):
+        assert caption.endswith(f"({source})"), caption
+    assert {"measured": "was measured", "estimated": "is estimated"}[source] in own.text
+    assert f"({source})" in shown.card("environment")[1]
+    assert f"({source})" in summary.render(told | {"findings": [told["findings"][0] | {"gate": {"max": 1.0}}]})
+    assert any(f"({source})" in line for line, _ in terminal.lines(told))
 
 
 def test_the_same_electricity_is_told_for_other_grids() -> None:
