@@ -32,6 +32,7 @@ from audit.data.examples import Examples, Protocol
 from audit.inference.predictions import Predictions
 from audit.policy.policy import AuditPolicy, DataPolicy, GateSettings, ModelPolicy, Policy
 from audit.record import declarations, record
+from audit.report.i18n import words
 from audit.report.i18n.language import ENGLISH, TAGS
 from audit.report.page import page, standards
 from audit.report.page.evidence import Limits, views
@@ -191,6 +192,9 @@ def _check_declaration(probe: DeclaredProbe[...], folder: Path) -> None:
         assert alarm is not None
         _require(bool(alarm.reason), declared, "it does not say why it is worrying from that value on")
         _require(_lies_in(alarm.value, declared.range), declared, f"its alarm {alarm.value} is not in its range")
+    _require(not declared.cause or declared.cause in words.CAUSES, declared, f"no cause is called '{declared.cause}'")
+    for lever in declared.levers:
+        _require(lever in words.LEVERS, declared, f"no lever is called '{lever}'")
     rules = {rule.name for standard in standards.STANDARDS for rule in standard.rules}
     for name in declared.rules:
         _require(name in rules, declared, f"no standard has a rule '{name}'")

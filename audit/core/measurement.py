@@ -102,6 +102,8 @@ class Result:
     undecided, unbounded, too_small, caution : str
         Clauses. What would settle whether there is a value; why no value is too large; which groups are too small to
         judge; what the reason ends with, whatever the gate.
+    remedy_effect : str
+        What the remedy was measured to do, as a clause with a full stop; empty where nobody tried it.
     outcome : {"supported", "refuted", "not settled"}, optional
         Of a claim of the document.
     source : {"measured", "estimated"}, optional
@@ -149,6 +151,7 @@ class Result:
     unbounded: str = field(default="", kw_only=True, repr=False)
     too_small: str = field(default="", kw_only=True, repr=False)
     caution: str = field(default="", kw_only=True, repr=False)
+    remedy_effect: str = field(default="", kw_only=True, repr=False)
     outcome: Literal["", "supported", "refuted", "not settled"] = field(default="", kw_only=True)
     source: Literal["", "measured", "estimated"] = field(default="", kw_only=True)
     machine: str = field(default="", kw_only=True)

@@ -23,6 +23,8 @@ from audit.core.numbers import SHARE as SHARE
 
 P = ParamSpec("P")
 Basis = Literal["test data", "training data", "templates", "files", "machine", "recipe"]
+Cause = Literal["", "memory", "embedding", "groups", "accuracy", "writing", "attack", "energy", "documentation"]
+Lever = Literal["train less", "train more", "smaller model", "larger model"]
 # In these units figures lie in a range.
 _RANGES: Mapping[str, tuple[float | None, float | None]] = {SHARE: (0.0, 1.0), POINTS: (-1.0, 1.0)}
 
@@ -66,6 +68,10 @@ class Probe:
         From which value on a finding without a gate is worrying, and why.
     rules : tuple of str
         Rules of the standards that it bears on, by their names in :mod:`audit.report.page.standards`.
+    cause : str
+        What the finding has in common with others that the same step mends, see `Cause`; by default nothing.
+    levers : tuple of str
+        What its remedy changes, see `Lever`: another's may ask for the opposite.
     guide : str
         Where the method is explained: a file of the documentation, or an address.
     passes : float
@@ -93,6 +99,8 @@ class Probe:
     measured_on: tuple[Basis, ...] = field(default=("test data",), kw_only=True)
     alarm: Alarm | None = field(default=None, kw_only=True)
     rules: tuple[str, ...] = field(default=(), kw_only=True)
+    cause: Cause = field(default="", kw_only=True)
+    levers: tuple[Lever, ...] = field(default=(), kw_only=True)
     guide: str = field(default="", kw_only=True)
     passes: float = field(default=0, kw_only=True)
     most_passes: float | str = field(default=0, kw_only=True)

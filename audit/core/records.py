@@ -80,6 +80,7 @@ class FindingRecord(IntervalRecord):
     unbounded: NotRequired[Text]
     too_small: NotRequired[Text]
     caution: NotRequired[Text]
+    remedy_effect: NotRequired[Text]
     outcome: NotRequired[str]
     source: NotRequired[str]
     machine: NotRequired[str]

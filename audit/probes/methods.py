@@ -19,6 +19,11 @@ CLUSTERED = Sentence(
     "that of as many independent examples as would vary so much (Korn and Graubard 1998), by a variance over clusters "
     "whose degrees of freedom hold for clusters of unequal sizes (Bell and McCaffrey 2002; Imbens and Kolesár 2016)."
 )
+# The remedy where a model remembers single training texts, however that was found out.
+FORGET = (
+    "Fewer epochs, more data, no repeated texts, regularisation. Training with differential privacy bounds ε from "
+    "above."
+)
 POWER_METERS = Sentence("a machine with power meters (RAPL, NVML) would settle it")
 FIXED = Sentence("no setting gives more of them")
 

@@ -59,8 +59,10 @@ _PACKAGES = (
 
 _T = TypeVar("_T")
 # The fields of a result that a finding holds where there is something in them: sentences, and words of ours.
-_SENTENCES: tuple[Literal["summary", "undecided", "unbounded", "too_small", "caution"], ...] = (
-    "summary", "undecided", "unbounded", "too_small", "caution",
+_SENTENCES: tuple[
+    Literal["summary", "undecided", "unbounded", "too_small", "caution", "remedy_effect"], ...
+] = (
+    "summary", "undecided", "unbounded", "too_small", "caution", "remedy_effect",
 )  # fmt: skip
 _WORDS: tuple[Literal["outcome", "source", "machine", "stated"], ...] = ("outcome", "source", "machine", "stated")
 

@@ -10,11 +10,11 @@ from audit.core.records import Record
 from audit.record.declarations import of_record
 from audit.report.headline import headline
 from audit.report.i18n.language import spoken, words
-from audit.report.page import findings, text
+from audit.report.page import findings, plan, text
 from audit.report.page.evidence import Limits
 from audit.report.page.findings import FindingView
 
-_WORD = 300
+_WORD, _STEP = 300, 1_200
 # Of HTML and of Markdown, and what GitHub and GitLab make links of.
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&$]|:(?=//)|(?<=www)\.")
 # There @name calls somebody, and #1, !1, $1, %1, &1 and ~name refer to something, even where they were escaped.
@@ -37,7 +37,7 @@ def render(record: Record) -> str:
     """
     shown = text.shown(record)
     views = findings.views(shown, Limits())
-    problems = findings.problems(views)
+    problems, alarms = findings.problems(views), findings.alarms(views)
     mark = words.RELEASES[shown["verdict"]]
     return "\n".join(
         [
@@ -46,7 +46,8 @@ def render(record: Record) -> str:
             *(f"> {plain(notice)}\n" for notice in findings.notices(shown, shortened=False)),
             *_problems(problems),
             *(f"**{plain(each.sentence)}**\n" for each in findings.better(shown)),
-            *_alarms(findings.alarms(views)),
+            *_alarms(alarms),
+            *_plan(plan.steps(shown, problems, alarms)),
             *_turned(shown),
             *_folded(words.ALL_GATES, _table([view for view in views if view.gated])),
             plain(" ".join(filter(None, (words.SUMMARY_OF, findings.untranslated())))),
@@ -59,11 +60,6 @@ def _problems(problems: Sequence[FindingView]) -> Iterator[str]:
     if not problems:
         return
     yield from _table(problems)
-    yield ""
-    yield f"**{plain(words.PAGE['next'])}**"
-    yield ""
-    for i, (names, action) in enumerate(findings.actions(problems), 1):
-        yield f"{i}. **{plain(names)}**: {plain(action)}"
     yield ""
     for view in problems:
         if view.waiver:
@@ -79,6 +75,17 @@ def _alarms(alarms: Sequence[FindingView]) -> Iterator[str]:
     for view in alarms:
         told = " ".join(filter(None, (view.in_words, view.short_result, view.answer)))
         yield f"- **{plain(view.name)}**: {plain(told)}"
+    yield ""
+
+
+def _plan(steps: Sequence[plan.Step]) -> Iterator[str]:
+    if not steps:
+        return
+    yield f"**{plain(words.PAGE['next'])}**"
+    yield ""
+    for i, step in enumerate(steps, 1):
+        told = " ".join((step.action, *step.effects, *step.conflicts))
+        yield f"{i}. **{plain(step.names)}**: {plain(told, _STEP)}"
     yield ""
 
 

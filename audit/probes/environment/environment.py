@@ -138,6 +138,8 @@ def by_policy(power: Power) -> str:
     rules=("MEASURE 2.12", "Article 9(8)", "Article 11 and annex IV, point 2", "A.5.5", "A.6.2.4"),
     alarm=Alarm(10, "a household of two takes about as much in a day (Eurostat: some 1.6 MWh a head and year)"),
     guide="docs/energy.md",
+    cause="energy",
+    levers=("train less", "smaller model"),
 )
 def training_energy(training: Training | None, stated: Mapping[str, float] | None = None) -> Result:
     """Electricity of the fine-tuning that made this model.
@@ -208,6 +210,8 @@ def _source(source: str) -> Literal["measured", "estimated"]:
     rules=("MEASURE 2.12", "Article 9(8)", "A.5.5", "A.6.2.4"),
     alarm=Alarm(20, "ten times the mean of text classifiers, 2 Wh (Luccioni et al., FAccT 2024, table 2)"),
     guide="docs/energy.md",
+    cause="energy",
+    levers=("smaller model",),
 )
 def inference_energy(
     blocks: InferenceEnergy,

@@ -69,6 +69,8 @@ class _Against(TypedDict, total=False):
     trainings=3,
     alarm=Alarm(12, "an answer takes as much as charging a telephone (US EPA: 0.012 kWh)"),
     guide="docs/energy.md",
+    cause="energy",
+    levers=("smaller model",),
 )
 def energy_per_gain(
     made: Sequence[Alternative], left_out: Mapping[str, str], *, predictions_per_day: int = 100_000

@@ -130,6 +130,7 @@ class Groups:
         "In the worst-served group one text in twenty more is misread than in the best-served one.",
     ),
     rules=_RULES,
+    cause="groups",
 )
 def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
     """Accuracy of the best-served group less that of the worst-served one.
@@ -195,6 +196,7 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
         "Three texts in ten of that group are misread; guessing between two classes misreads five.",
     ),
     rules=_RULES,
+    cause="groups",
 )
 def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
     """Accuracy in the group that the model serves worst.
@@ -281,6 +283,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
         "other group less than 40 in 100.",
     ),
     rules=_RULES,
+    cause="groups",
 )
 def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
     """Largest difference between groups in how often any class is predicted, whatever the truth.
@@ -376,6 +379,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
         "because of the group.",
     ),
     rules=_RULES,
+    cause="groups",
 )
 def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
     """Largest difference between groups in the true- or false-positive rate of any class.

@@ -27,6 +27,7 @@ from audit.probes import slices
     alarm=Alarm(0.1, "Of ten texts of that group one more is misread than of all others."),
     rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
     guide="docs/slices.md",
+    cause="groups",
 )
 def hidden_group(predictions: Predictions) -> Result:
     """Accuracy of the rest less that of the worst slice that speaks of people or comes from a column of groups.

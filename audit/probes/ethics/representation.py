@@ -96,6 +96,7 @@ class _Shares:
     ),
     rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4", "A.7.4"),
     guide="docs/data.md#who-is-represented",
+    cause="groups",
 )
 def representation(
     test_data: Examples,

@@ -127,6 +127,7 @@ def _without_articles(text: str) -> str:
         "A.5.4",
         "A.6.2.4",
     ),
+    cause="writing",
 )
 def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "informal") -> Looks:
     """Accuracy lost when the same test texts are written in another variety of English.

@@ -93,6 +93,8 @@ _SIDES = (Sentence("what the model makes of it"), Sentence("its words"))
     guide="docs/attributes.md",
     passes=1,
     rules=_RULES,
+    cause="embedding",
+    levers=("train less",),
 )
 def attribute_leakage(
     scorer: Scorer, predictions: Predictions, subgroup: str, keep: Keep = lambda name, shape, make: make()
@@ -212,6 +214,7 @@ def attribute_leakage(
     guide="docs/attributes.md",
     passes=1,
     rules=_RULES,
+    cause="embedding",
 )
 def attribute_accuracy(
     scorer: Scorer, predictions: Predictions, subgroup: str, keep: Keep = lambda name, shape, make: make()

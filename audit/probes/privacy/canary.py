@@ -14,6 +14,7 @@ from audit.core.measurement import Reach, Result
 from audit.core.probe import Alarm, Probe
 from audit.core.sentences import Sentence, joined
 from audit.inference.scorer import Scorer
+from audit.probes.methods import FORGET
 from audit.probes.privacy.membership_attacks import canary_memory
 from audit.training.canaries import CanaryTwin, needed
 
@@ -55,7 +56,7 @@ class Guesses(NamedTuple):
         "training data by a factor of e^ε (1 at ε = 0, 2.7 at 1, 20 at 3)."
     ),
     harm="The recipe learns single people's texts by heart, and the figure is a proof of it, not a guess.",
-    remedy="Fewer epochs, more data, no repeated texts; training with differential privacy bounds ε from above.",
+    remedy=FORGET,
     range=(0, None),
     measured_on=("training data", "recipe"),
     alarm=Alarm(
@@ -67,6 +68,8 @@ class Guesses(NamedTuple):
     passes=2,
     rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
     trainings=1,
+    cause="memory",
+    levers=("train less",),
 )
 def canary_epsilon(twin: CanaryTwin, scorer: Scorer, *, delta: float) -> Result:
     """A lower bound on the ε of differential privacy that the recipe gives the people in its training data.

@@ -15,6 +15,7 @@ from audit.core.sentences import Sentence, interval, joined
 from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.probes.methods import FORGET
 from audit.probes.privacy.membership_evidence import (
     HELD_OUT,
     ITSELF,
@@ -57,7 +58,7 @@ CAVEATS = (
         "A person's presence in the training data can be a secret in itself, and what identifies members is the first "
         "step to getting the data out."
     ),
-    remedy="Fewer epochs, more data, regularisation, or training with differential privacy.",
+    remedy=FORGET,
     range=(0, 1),
     measured_on=("test data", "training data", "recipe"),
     rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
@@ -65,6 +66,8 @@ CAVEATS = (
     guide="docs/membership.md",
     passes=1,
     trainings=2,
+    cause="memory",
+    levers=("train less",),
 )
 def membership_inference(
     scorer: Scorer,
@@ -137,7 +140,7 @@ def membership_inference(
         "An attack that is right in the mean harms nobody in particular; one that is nearly always right about a few "
         "people exposes these."
     ),
-    remedy="Fewer epochs, more data, regularisation, or training with differential privacy.",
+    remedy=FORGET,
     counts="share of training examples; guessing recognises 1%",
     measured_on=("test data", "training data", "recipe"),
     rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
@@ -145,6 +148,8 @@ def membership_inference(
     guide="docs/membership.md",
     passes=1,
     trainings=2,
+    cause="memory",
+    levers=("train less",),
 )
 def membership_tpr(
     scorer: Scorer,

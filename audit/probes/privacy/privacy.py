@@ -109,6 +109,7 @@ def train_test_overlap(
         ),
         confidence=test.protocol.confidence,
         summary=Sentence("{share:often} test texts stand in the training data too.", share=float(inside.mean())),
+        remedy_effect=_without(predictions, inside),
         caveats=[
             Sentence("Within a split, an example counts where another one like it stands before it."),
             Sentence(
@@ -200,6 +201,17 @@ def _accuracies(predictions: Predictions, inside: NDArray[np.bool_]) -> Table:
         [Sentence("test examples"), Sentence("n"), Sentence("accuracy"), Sentence("low"), Sentence("high")],
         rows,
         units=["", "", SHARE, SHARE, SHARE],
+    )
+
+
+def _without(predictions: Predictions | None, inside: NDArray[np.bool_]) -> str:
+    """What the accuracy is without the test examples that overlap; empty where that is not known."""
+    if predictions is None or not inside.any() or (~inside).sum() < SMALLEST_CELL:
+        return ""
+    return Sentence(
+        "without these test examples the accuracy is {without:.1%} instead of {all:.1%}.",
+        without=float(predictions.correct[~inside].mean()),
+        all=float(predictions.correct.mean()),
     )
 
 

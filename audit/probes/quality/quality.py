@@ -50,6 +50,8 @@ def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
     ),
     alarm=Alarm(0.75, "One answer in four is wrong; guessing between two classes of equal size misses two in four."),
     rules=_RULES,
+    cause="accuracy",
+    levers=("train more", "larger model"),
 )
 def accuracy(predictions: Predictions) -> Result:
     """Share of right answers, with the exact interval of a proportion."""
@@ -101,6 +103,7 @@ def accuracy(predictions: Predictions) -> Result:
         "are wrong.",
     ),
     rules=_RULES,
+    cause="accuracy",
 )
 def macro_f1(predictions: Predictions) -> Result:
     """Mean F1 score of the classes, with a bootstrap interval over the cells of the confusion matrix."""
@@ -129,6 +132,7 @@ def macro_f1(predictions: Predictions) -> Result:
     remedy="More examples of the weakest class, or class weights in training.",
     alarm=Alarm(0.7, "Then of at least one class three examples in ten or more are missed."),
     rules=_RULES,
+    cause="accuracy",
 )
 def balanced_accuracy(predictions: Predictions) -> Result:
     """Mean recall of the classes, with a bootstrap interval over the cells of the confusion matrix."""
@@ -156,6 +160,7 @@ def balanced_accuracy(predictions: Predictions) -> Result:
     alarm=Alarm(0.5, "With two classes of equal size it is what an accuracy of 75 % comes to."),
     range=(-1, 1),
     rules=_RULES,
+    cause="accuracy",
 )
 def mcc(predictions: Predictions) -> Result:
     """Matthews correlation, with a bootstrap interval over the cells of the confusion matrix.
@@ -252,6 +257,7 @@ def _interval_in_words(confusion: NDArray[np.float64]) -> str:
     ),
     range=(0, 1),
     rules=_RULES,
+    cause="accuracy",
 )
 def roc_auc(predictions: Predictions) -> Result:
     """Area under the ROC curve; with more than two classes each against the rest, averaged.
@@ -335,6 +341,7 @@ def roc_auc(predictions: Predictions) -> Result:
         "Article 15(1) and (3)",
         "A.6.2.4",
     ),
+    levers=("train less",),
 )
 def calibration_error(predictions: Predictions) -> Result:
     """Squared ℓ2 distance between how sure the model says it is of its answers and how often they are right, debiased.
@@ -509,6 +516,7 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
     measured_on=("test data", "training data"),
     alarm=Alarm(0.0, "Then counting words, at a small part of the cost, is right as often."),
     rules=_RULES,
+    cause="accuracy",
 )
 def baseline_gain(predictions: Predictions, word_counts: Predictions) -> Result:
     """Accuracy above that of TF-IDF and logistic regression trained on the same texts, paired by example.
@@ -579,6 +587,7 @@ def _gain_in_words(gain: float) -> str:
     remedy="Look at which gates turned; compare training data and recipe with those of the former release.",
     alarm=Alarm(-0.01, "Of a hundred answers one more is wrong than in the former release."),
     rules=_RULES,
+    cause="accuracy",
 )
 def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], str] | None) -> Result:
     """Accuracy now less accuracy in the former audit, on the examples that both asked about.

@@ -65,6 +65,7 @@ NOISE = 1e-5
     guide="docs/perturbations.md",
     passes=1,  # three where the other strengths are asked about
     rules=("MEASURE 2.5", "MEASURE 2.6", "MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(4)", "A.6.2.4"),
+    cause="writing",
 )
 def perturbation(
     scorer: Scorer, predictions: Predictions, kind: str = "typos", *, size: int = 1000, curves: bool = True

@@ -44,6 +44,7 @@ MISSING = Sentence("missing")
         "A.6.2.7",
         "A.7.5",
     ),
+    cause="documentation",
 )
 def provenance(facts: Mapping[str, str | None]) -> Result:
     """How many of the facts that are needed to repeat model and audit are missing; a census.
@@ -208,6 +209,7 @@ _LONGEST_LABEL = 5  # words; what is longer is a sentence with a colon
         "A.6.2.7",
     ),
     guide="docs/model-documentation.md",
+    cause="documentation",
 )
 def model_card(card: Card) -> Result:
     """How many of the facts that whoever uses a model needs are missing in its card; a census.

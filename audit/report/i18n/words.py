@@ -470,6 +470,39 @@ ASKED_UNKNOWN = (
 )
 OTHER_TEST = "The former audit used other test examples, so figures may also differ because the examples do."
 
+# What findings have in common, where several are mended by the same step.
+CAUSES: Mapping[str, str] = {
+    "memory": "The model remembers its training texts",
+    "embedding": "The model’s inside gives its authors away",
+    "groups": "Some groups are served worse than others",
+    "accuracy": "The model is not right often enough",
+    "writing": "Texts that are written otherwise are misread",
+    "attack": "Whoever tries turns the model’s answers",
+    "energy": "The model takes more electricity than it need",
+    "documentation": "Facts are not written down",
+}
+CAUSE_OF = "{cause}: {names}"
+# What a step changes, and another one may change the other way.
+LEVERS: Mapping[str, str] = {
+    "train less": "to train less (fewer epochs)",
+    "train more": "to train more (more epochs)",
+    "smaller model": "a smaller model",
+    "larger model": "a larger model",
+}
+CONFLICT = (
+    "Pulls against another step: this one asks for {own}, and “{others}” for {other}. Decide which matters more before "
+    "either is begun, and audit again."
+)
+PROBABLY_FAILS = "{names}: probably fails, so improve the model; more data would only confirm it."
+MEASURED_EFFECT = "What was measured of it: {effect}"
+FEWER_EPOCHS = (
+    "after {epochs} of {all} epochs the validation accuracy was {before}, at the end {after}. What fewer epochs change "
+    "in this finding itself was not measured."
+)
+SMALLER_MODEL = (
+    "{model} takes {wh} Wh instead of {own_wh} Wh for 1,000 predictions ({source}), with an accuracy of {accuracy} "
+    "instead of {own_accuracy}."
+)
 DO_UNKNOWN = "Look at the evidence below and at how it was measured."
 DO_ERROR = "Find out why the test broke, repair it and audit again: {reason}."
 DO_INCONCLUSIVE = "{reason} More evidence narrows the interval; it does not make the model better."

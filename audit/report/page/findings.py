@@ -391,9 +391,23 @@ class FindingView:
             return words.DO_ERROR.format(reason=self.reason or "–")
         if self.verdict == "not_assessed":
             return words.DO_NOT_ASSESSED.format(reason=self.reason or "–")
-        if self.verdict == "inconclusive":
+        if self.verdict == "inconclusive" and not self.is_beyond:
             return words.DO_INCONCLUSIVE.format(reason=text.sentence(self.reason) or "–")
         return self.known.remedy if self.known and self.known.remedy else words.DO_UNKNOWN
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether the estimate is beyond the gate, whatever the interval."""
+        estimate, bound = self.finding["estimate"], self._gate["bound"]
+        if estimate is None or bound is None:
+            return False
+        return estimate < bound if self._gate["at_least"] else estimate > bound
+
+    @property
+    def is_to_improve(self) -> bool:
+        """Whether the model has to become better, and not only the evidence."""
+        fails = self.verdict == "fail" or (self.verdict == "inconclusive" and self.is_beyond)
+        return fails or (self.verdict == "reported" and is_alarm(self.finding))
 
     @cached_property
     def known(self) -> Probe | None:
@@ -676,14 +690,6 @@ def _outdoes(model: ParetoModel, audited: ParetoModel, source: str) -> str:
         own=own,
         source=words.SOURCES.get(source, words.PAGE["unknown"]),
     )
-
-
-def actions(problems: Sequence[FindingView]) -> list[tuple[str, str]]:
-    """What to do next, in order of weight; findings with the same remedy stand together."""
-    together: dict[str, list[str]] = {}
-    for view in problems:
-        together.setdefault(view.action, []).append(view.name)
-    return [(words.COMMA.join(names), action) for action, names in together.items()]
 
 
 def alike(views: Iterable[FindingView]) -> list[Alike]:

@@ -17,7 +17,7 @@ from audit.core.records import Record
 from audit.report import headline
 from audit.report.i18n import language
 from audit.report.i18n.language import spoken
-from audit.report.page import facts, findings, standards, terms, text
+from audit.report.page import facts, findings, plan, standards, terms, text
 from audit.report.page.evidence import Limits
 
 LARGEST = 2_000_000
@@ -48,7 +48,7 @@ def render(record: Record) -> str:
 
 def _render(shown: Record, limits: Limits) -> str:
     views = findings.views(shown, limits)
-    problems = findings.problems(views)
+    problems, alarms = findings.problems(views), findings.alarms(views)
     reported, not_assessed = findings.uncovered(views)
     anchors = {view.id: view.anchor for view in views}
     html = page(
@@ -65,8 +65,8 @@ def _render(shown: Record, limits: Limits) -> str:
         views=views,
         gates=[view for view in views if view.gated],
         problems=problems,
-        actions=findings.actions(problems),
-        alarms=findings.alarms(views),
+        steps=plan.steps(shown, problems, alarms),
+        alarms=alarms,
         alarmed=findings.alarmed(shown),
         better=[(each.sentence, anchors.get(each.id)) for each in findings.better(shown)],
         reported=reported,

@@ -306,7 +306,11 @@ def test_problems_come_by_weight_with_what_to_do() -> None:
     assert "19 points (largest difference of rates), with 95 % confidence between 13 and 24 points" in first
     assert "the gate allows at most 10 points. What was seen: Women are misread more often." in first
     following = top[top.index("What to do next") :]
-    for said in ("Balance the groups", "the probe broke: ValueError", "About 900 more", "not English", "Run the whole"):
+    # The gap's estimate is beyond its gate: what would settle it would only confirm it.
+    for said in (
+        "Balance the groups", "the probe broke: ValueError", "Accuracy gap (region): probably fails", "not English",
+        "Run the whole",
+    ):  # fmt: skip
         assert said in following
 
 
