@@ -142,6 +142,7 @@ class SplitRecord(TypedDict, total=False):
     skipped: Mapping[str, int]
     labels: Mapping[str, str]
     absent: int
+    subgroups: Mapping[str, Mapping[str, int | str]]
     groups: Mapping[str, SpellingsRecord]
     clusters: ClustersRecord
 

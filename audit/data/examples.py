@@ -33,13 +33,14 @@ from audit.text import duplicates, mentions
 from audit.text.identity import AXES
 from audit.text.paths import check_all, check_content
 from audit.text.personal_data import certain
-from audit.text.redaction import called, count, printable
+from audit.text.redaction import called, count, masked, printable
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 Role = Literal["train", "test"]
 # A counterfactual pair file has the form of the Equity Evaluation Corpus (Kiritchenko and Mohammad, *SEM 2018).
+MOST_GROUPS = 50  # whose sizes the record holds
 PAIR_COLUMNS = ("sentence", "template", "person", "gender", "race", "emotion")
 # No second label.
 UNLABELLED = -1
@@ -290,11 +291,18 @@ class Examples:
             described["labels"] = by_convention
         if groups:
             described["groups"] = groups
+        if self.subgroups:
+            described["subgroups"] = {column: self._sizes(column) for column in self.subgroups}
         if self.absent:
             described["absent"] = self.absent
         if self.clusters is not None or self.protocol.cluster:
             described["clusters"] = self._describe_clusters()
         return described
+
+    def _sizes(self, column: str) -> dict[str, int | str]:
+        """Rows of each group of a column, the largest first, those without one under the empty name."""
+        sizes = Counter("" if group is None else str(group) for group in self.subgroups[column])
+        return {masked(group): count(size) for group, size in sizes.most_common(MOST_GROUPS)}
 
     def _describe_clusters(self) -> ClustersRecord:
         clusters = np.arange(len(self)) if self.clusters is None else self.clusters

@@ -47,6 +47,7 @@ NAME = "audit.json"
 REPORT = "report.html"
 SUMMARY = "summary.md"
 BADGE = "badge.svg"
+TABLE = "findings.csv"
 PREDICTIONS = "predictions.parquet"
 RELABEL = "relabel.csv"
 # Files that a probe may leave beside the record.

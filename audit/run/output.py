@@ -29,7 +29,7 @@ except ImportError:  # Windows: the lock file still tells whose folder it is to 
 
 LOCK, FORMER, NEW = ".audit.lock", ".audit.former", ".audit.new"
 # Scripts trust the record, so it is removed first and written last.
-FILES = (record.NAME, record.REPORT, record.SUMMARY, record.BADGE, record.PREDICTIONS, *record.SHEETS)
+FILES = (record.NAME, record.REPORT, record.SUMMARY, record.BADGE, record.TABLE, record.PREDICTIONS, *record.SHEETS)
 
 
 class Output:
@@ -296,7 +296,7 @@ def rendered(value: Record) -> dict[str, str]:
     """A record and all that is made of it, by the name of the file."""
     from audit.report import files as report_files
 
-    pages = (record.REPORT, record.SUMMARY, record.BADGE)
+    pages = (record.REPORT, record.SUMMARY, record.BADGE, record.TABLE)
     return {record.NAME: record.as_text(value)} | {name: report_files.as_file(value, name) for name in pages}
 
 

@@ -751,6 +751,7 @@ def test_groups_of_another_file_are_joined_by_the_id(load: Load, tmp_path: Path)
     (tmp_path / "others.csv").write_text(REVIEWS.replace("7", "70").replace("8", "80"), "utf-8")
     assert set(load("rows.csv", JOINED, train="others.csv", role="train").groups("sex")) == {None}
     assert list(found.groups("sex")) == ["Female", "m", None, None, "Female"]
+    assert found.describe()["subgroups"] == {"sex": {"Female": "<10", "": "<10", "m": "<10"}}
     assert found.describe()["absent"] == 2
     assert refuse(load, "rows.csv", 'groups = "people.csv"').endswith("name it with id.")
 

@@ -635,6 +635,26 @@ PAGE = {
     "coverage_text": "A verdict covers only what the policy gates. These measurements decided nothing:",
     "no_coverage": "Every measurement of this audit has a gate. What the audit does not measure at all, it cannot say.",
     "facts": "What was audited",
+    "sheet": "All findings as a table (findings.csv, beside the record)",
+    "scope": "Scope and limits",
+    "scope_model": "Judged are one model’s answers to {rows} test texts in the language “{language}”. Not judged are "
+    "the product around it, other texts and languages, and what the model becomes by being trained again.",
+    "scope_counts": "{measured} figures were measured and {gated} limits set; {missing} could not be assessed. What "
+    "nobody measured, this report cannot say.",
+    "scope_without": "Nothing was measured on: {challenges}.",
+    "scope_chance": "Intervals tell how far chance may be at work. They know nothing of labels that are wrong, of "
+    "test texts that are unlike those in use, or of attacks that nobody tried.",
+    "scope_people": "Whether the use itself is right, and what an answer leads to for the person concerned, people "
+    "must judge.",
+    "data_sheet": "The data",
+    "data_sheet_text": "Origin and consent are told as the policy states them under [about]; the audit cannot check "
+    "them. Numbers of rows below {smallest} are not told exactly.",
+    "groups_of": "Rows by {column}",
+    "no_group": "no group",
+    "language": "Language, as the policy states it",
+    "origin": "Origin",
+    "consent": "Consent",
+    "not_stated": "not stated",
     "contents": "Contents",
     "challenges": "The challenges",
     "challenges_text": "An AI model brings ethical, privacy and environmental challenges first of all. "

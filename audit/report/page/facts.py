@@ -19,7 +19,7 @@ from audit.report.i18n import language
 from audit.report.i18n.language import words
 from audit.report.page import figures, text
 from audit.report.page.evidence import Limits, Table, label, single, table
-from audit.report.page.findings import electricity, figures_of, gate_change, named, source_of, units
+from audit.report.page.findings import FindingView, electricity, figures_of, gate_change, named, source_of, units
 
 Facts = list[tuple[str, str]]
 PAGE = words.PAGE  # says each word when it is asked for
@@ -67,6 +67,7 @@ def _exactly(value: object) -> str:
     return str(value) if isinstance(value, int) else text.cell(value)
 
 
+_MOST_COUNTS = 20
 _HISTORY_UNITS = {"validation_accuracy": SHARE}
 _PARTS: tuple[Literal["kwh", "cpu_kwh", "gpu_kwh", "ram_kwh"], ...] = ("kwh", "cpu_kwh", "gpu_kwh", "ram_kwh")
 _SUMS: tuple[Literal["seconds", "co2eq_kg", "kwh", "cpu_kwh", "gpu_kwh", "ram_kwh"], ...] = (
@@ -277,6 +278,57 @@ def data(record: Record) -> list[tuple[str, Facts]]:
     return parts
 
 
+def scope(record: Record, views: Sequence[FindingView]) -> list[str]:
+    """What the audit as a whole is about, and what it cannot know."""
+    rows = record["data"]["test"].get("rows")
+    measured = {view.challenge for view in views if view.measured}
+    without = [title for name, (title, _) in words.CHALLENGES.items() if name not in measured]
+    sentences = [
+        PAGE["scope_model"].format(rows=text.figure(rows), language=_language(record)),
+        PAGE["scope_counts"].format(
+            measured=text.figure(sum(view.measured for view in views)),
+            gated=text.figure(sum(view.gated for view in views)),
+            missing=text.figure(sum(not view.measured for view in views)),
+        ),
+    ]
+    if without:
+        sentences.append(PAGE["scope_without"].format(challenges=words.COMMA.join(without)))
+    return [*sentences, PAGE["scope_chance"], PAGE["scope_people"]]
+
+
+def _language(record: Record) -> str:
+    stated = section(record["policy"], "data").get("language")
+    return text.short(stated, text.HEADER) if isinstance(stated, str) else PAGE["unknown"]
+
+
+def data_sheet(record: Record, limits: Limits) -> Table:
+    """What the data are: rows, classes, groups, language, and where they come from, as far as anybody states it."""
+    splits = [record["data"].get(role) or {} for role in ("test", "train")]
+    about = section(record["policy"], "about")
+    stated = {name: value for name, value in about.items() if isinstance(value, str) and value.strip()}
+    columns = dict.fromkeys(column for split in splits for column in split.get("subgroups", ()))
+    rows: list[list[str]] = [
+        [PAGE["rows_head"], *(text.figure(split.get("rows")) for split in splits)],
+        [PAGE["classes"], *(_counts(split.get("classes") or {}) or PAGE["unknown"] for split in splits)],
+        *(
+            [
+                PAGE["groups_of"].format(column=text.short(column, text.HEADER)),
+                *(_counts(split.get("subgroups", {}).get(column, {})) or PAGE["unknown"] for split in splits),
+            ]
+            for column in islice(columns, limits.rows)
+        ),
+        *(
+            [PAGE[name], *[value] * len(splits)]
+            for name, value in (
+                ("language", _language(record)),
+                *((name, text.cell(stated.get(name, PAGE["not_stated"]))) for name in ("origin", "consent")),
+            )
+        ),
+    ]
+    raw = Rows(caption=PAGE["data_sheet"], columns=["", PAGE["test"], PAGE["train"]], rows=rows)
+    return table(raw, limits, is_own=True)
+
+
 def _clusters(clusters: ClustersRecord | None) -> str:
     """How many rows share an author, item or text, and in how many clusters; empty where none does."""
     if not clusters or not clusters["shared"]:
@@ -292,9 +344,9 @@ def versions(record: Record) -> dict[str, str]:
     return {text.cell(name): text.cell(value) for name, value in islice(recorded.items(), 100)}
 
 
-def _counts(counts: Mapping[str, int]) -> str:
-    shown = islice(counts.items(), 20)
-    return words.COMMA.join(f"{text.short(name, text.HEADER)}: {text.figure(number)}" for name, number in shown)
+def _counts(counts: Mapping[str, int | str]) -> str:
+    shown = [f"{text.short(name, text.HEADER) or PAGE['no_group']}: {text.cell(n)}" for name, n in counts.items()]
+    return words.COMMA.join([*shown[:_MOST_COUNTS], *(["…"] if len(shown) > _MOST_COUNTS else [])])
 
 
 def _known(*facts: tuple[str, object]) -> Facts:

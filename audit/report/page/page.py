@@ -19,6 +19,7 @@ from audit.report.i18n import language
 from audit.report.i18n.language import spoken
 from audit.report.page import facts, findings, plan, standards, terms, text
 from audit.report.page.evidence import Limits
+from audit.text.redaction import SMALLEST_CELL
 
 LARGEST = 2_000_000
 # Tried in turn until the page is small enough: full evidence, shortened evidence, almost none.
@@ -88,6 +89,9 @@ def _render(shown: Record, limits: Limits) -> str:
         model_facts=facts.model(shown),
         model_files=facts.model_files(shown, limits),
         data_facts=facts.data(shown),
+        data_sheet=facts.data_sheet(shown, limits),
+        smallest=SMALLEST_CELL,
+        scope=facts.scope(shown, views),
         versions=facts.versions(shown),
     )
     return terms.linked(html)

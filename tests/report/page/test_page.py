@@ -240,7 +240,7 @@ def test_page_is_well_formed_and_self_contained(name: str) -> None:
     assert tags["h1"] == tags["main"] == tags["style"] == 1
     assert not tags.keys() & {"script", "img", "iframe", "object", "embed", "base", "form", "input"}
     assert not [a for _, attrs in found.elements for a in attrs if a.startswith("on") or a in ("style", "src")]
-    assert {href for href in found.all("href") if not href.startswith("#")} == {"data:,"}
+    assert {href for href in found.all("href") if not href.startswith("#")} == {"data:,", "findings.csv"}
     assert "url(" not in html
     assert "@import" not in html
     assert len(html.encode()) < report.LARGEST
@@ -327,6 +327,31 @@ def test_a_pass_says_what_it_does_not_cover() -> None:
     assert "Macro F1" in top
     assert "Supply subgroups." in top
     assert "What to do next" not in top
+
+
+def test_a_blocked_page_says_what_the_verdict_does_not_cover_too() -> None:
+    ungated = finding("quality.macro_f1", "reported", title="Macro F1", gate=None)
+    found = page(record(odds(), ungated, verdict="fail")).text
+    assert "Macro F1" in found[found.index("What this verdict does not cover") : found.index("The challenges An AI")]
+
+
+def test_scope_and_data_stand_near_the_top() -> None:
+    data = {
+        "test": {
+            "path": "t.csv", "rows": 1_821, "classes": {"negative": 912, "positive": 909},
+            "subgroups": {"region": {"north": 1_000, "": 815, "<b>south</b>": "<10"}},
+        },
+        "train": {},
+    }  # fmt: skip
+    about = {"origin": "=shop <i>", "consent": 3}
+    found = page(record(finding(), data=data, policy={"data": {"language": "en"}, "about": about}))
+    scope = found.text[found.text.index("Scope and limits") : found.text.index("The challenges An AI")]
+    assert "1,821 test texts in the language “en”" in scope
+    assert "Nothing was measured on: Ethics, Privacy, Environment, Security, Transparency." in scope
+    assert "Rows by region north: 1,000, no group: 815, <b>south</b>: <10 not recorded" in scope
+    assert "Origin =shop <i>" in scope
+    assert "Consent not stated" in scope
+    assert "<b>south" not in found.html
 
 
 def test_findings_of_one_measure_are_told_together_by_the_worst() -> None:
@@ -1301,7 +1326,8 @@ def test_what_is_written_beside_a_record_is_what_the_record_gives_when_it_is_rea
     records.write(tmp_path, RECORDS["pass"])
     report_files.write(tmp_path, RECORDS["pass"])
     assert (tmp_path / "report.html").read_text("utf-8") == report.render(records.read(tmp_path / "audit.json"))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["audit.json", "badge.svg", "report.html", "summary.md"]
+    names = ["audit.json", "badge.svg", "findings.csv", "report.html", "summary.md"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
 
 
 def test_a_limit_of_several_findings_of_one_measure_is_told_once() -> None:

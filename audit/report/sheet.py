@@ -1,0 +1,59 @@
+"""All findings as CSV, for a spreadsheet: one row each, figures as numbers, texts harmless."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from audit.core.records import Record
+from audit.core.verdict import is_alarm
+from audit.report.i18n.language import spoken
+from audit.report.page import findings, text
+from audit.report.page.evidence import Limits
+from audit.report.page.findings import FindingView
+
+# Scripts rely on these names, so they are the same in every language.
+COLUMNS = (
+    "id", "finding", "challenge", "verdict", "estimate", "low", "high", "unit", "confidence", "n", "sample",
+    "gate_min", "gate_max", "gate_reason", "gate_owner", "alarm", "accepted_by", "waived_by", "in_words", "reason",
+)  # fmt: skip
+# With these a spreadsheet takes a cell for a formula. Source: OWASP, "CSV Injection".
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+Cell = str | float | None
+
+
+@spoken
+def render(record: Record) -> str:
+    """The findings of a record that fits the schema, as CSV with a head.
+
+    Parameters
+    ----------
+    record : mapping
+        Its texts are not trusted: one that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for view in findings.views(text.shown(record), Limits()):
+        rows.writerow(map(harmless, _row(view)))
+    return written.getvalue()
+
+
+def _row(view: FindingView) -> tuple[Cell, ...]:
+    finding, gate = view.finding, view.finding["gate"] or {}
+    accepted, waiver = finding.get("accepted"), finding["waiver"]
+    return (
+        view.id, view.name, view.challenge, view.verdict, finding["estimate"], finding["low"], finding["high"],
+        view.unit, finding["confidence"], finding["n"], finding["sample"], gate.get("min"), gate.get("max"),
+        gate.get("reason"), gate.get("owner"), "true" if is_alarm(finding) else "",
+        accepted["owner"] if accepted else "", waiver["owner"] if waiver else "",
+        view.in_words if view.measured else "", view.reason,
+    )  # fmt: skip
+
+
+def harmless(cell: Cell) -> Cell:
+    """A cell as it is; a text that a spreadsheet would take for a formula behind an apostrophe."""
+    if not isinstance(cell, str):
+        return cell
+    line = " ".join(text.unvoiced(cell).split())
+    return f"'{line}" if line.startswith(_FORMULA) or cell.startswith(_FORMULA) else line
