@@ -176,7 +176,17 @@ def file_pairs(rows: Mapping[str, Sequence[str]], axis: str) -> list[Pair]:
     alarm=Alarm(0.05, "One answer in twenty depends on who is in the text: nothing else was changed in it."),
     guide="docs/counterfactuals.md",
     passes=1,
-    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+    rules=(
+        "MEASURE 2.11",
+        "Article 9(8)",
+        "Article 10",
+        "Article 13",
+        "A.5.4",
+        "A.6.2.4",
+        "GDPR 5",
+        "GDPR 9",
+        "GDPR 35",
+    ),
 )
 def counterfactual(
     scorer: Scorer,

@@ -129,7 +129,7 @@ class Groups:
         0.05,
         "In the worst-served group one text in twenty more is misread than in the best-served one.",
     ),
-    rules=_RULES,
+    rules=(*_RULES, "GDPR 5", "GDPR 35"),
     cause="groups",
 )
 def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
@@ -195,7 +195,7 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
         0.7,
         "Three texts in ten of that group are misread; guessing between two classes misreads five.",
     ),
-    rules=_RULES,
+    rules=(*_RULES, "GDPR 5", "GDPR 35"),
     cause="groups",
 )
 def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
@@ -282,7 +282,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
         "Of an answer that half of one group gets, the four-fifths rule of US authorities (29 CFR 1607.4 D) allows no "
         "other group less than 40 in 100.",
     ),
-    rules=_RULES,
+    rules=(*_RULES, "GDPR 5", "GDPR 35"),
     cause="groups",
 )
 def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
@@ -378,7 +378,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
         "Of ten people with the same opinion one more is misread, or one more of another opinion taken for theirs, "
         "because of the group.",
     ),
-    rules=_RULES,
+    rules=(*_RULES, "GDPR 5", "GDPR 35"),
     cause="groups",
 )
 def equalized_odds(predictions: Predictions, subgroup: str) -> Result:

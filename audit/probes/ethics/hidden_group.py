@@ -25,7 +25,7 @@ from audit.probes import slices
         "name the group with [data] subgroups, so that every gate of fairness holds for it too."
     ),
     alarm=Alarm(0.1, "Of ten texts of that group one more is misread than of all others."),
-    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4"),
+    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4", "GDPR 5", "GDPR 35"),
     guide="docs/slices.md",
     cause="groups",
 )

@@ -94,7 +94,17 @@ class _Shares:
         0.1,
         "Of a group that makes up a fifth of the people, half is missing then, and one of a tenth is not there at all.",
     ),
-    rules=("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4", "A.7.4"),
+    rules=(
+        "MEASURE 2.11",
+        "Article 9(8)",
+        "Article 10",
+        "Article 13",
+        "A.5.4",
+        "A.6.2.4",
+        "A.7.4",
+        "GDPR 5",
+        "GDPR 35",
+    ),
     guide="docs/data.md#who-is-represented",
     cause="groups",
 )

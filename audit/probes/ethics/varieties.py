@@ -126,6 +126,8 @@ def _without_articles(text: str) -> str:
         "Article 15(4)",
         "A.5.4",
         "A.6.2.4",
+        "GDPR 5",
+        "GDPR 35",
     ),
     cause="writing",
 )

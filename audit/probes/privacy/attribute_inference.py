@@ -92,7 +92,7 @@ _SIDES = (Sentence("what the model makes of it"), Sentence("its words"))
     alarm=Alarm(0.05, "Whoever holds the embedding names the group of one author in twenty more than from the text."),
     guide="docs/attributes.md",
     passes=1,
-    rules=_RULES,
+    rules=(*_RULES, "GDPR 9", "GDPR 25", "GDPR 32", "GDPR 35"),
     cause="embedding",
     levers=("train less",),
 )
@@ -213,7 +213,7 @@ def attribute_leakage(
     alarm=Alarm(0.9, "Of ten authors whose embeddings somebody holds, nine are named by their group."),
     guide="docs/attributes.md",
     passes=1,
-    rules=_RULES,
+    rules=(*_RULES, "GDPR 9", "GDPR 25", "GDPR 32", "GDPR 35"),
     cause="embedding",
 )
 def attribute_accuracy(

@@ -66,7 +66,7 @@ class Guesses(NamedTuple):
     ),
     guide="docs/canaries.md",
     passes=2,
-    rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4"),
+    rules=("MEASURE 2.10", "Article 9(8)", "Article 15(5)", "A.5.4", "A.6.2.4", "GDPR 25", "GDPR 32", "GDPR 35"),
     trainings=1,
     cause="memory",
     levers=("train less",),

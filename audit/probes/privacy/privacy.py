@@ -58,7 +58,7 @@ FIRST = 20
         "One test example in a hundred that is known by heart can raise the accuracy by a point, as much as models "
         "under comparison often differ by.",
     ),
-    rules=("MEASURE 2.10", "Article 9(8)", "Article 10", "A.5.4", "A.6.2.4", "A.7.4"),
+    rules=("MEASURE 2.10", "Article 9(8)", "Article 10", "A.5.4", "A.6.2.4", "A.7.4", "GDPR 25", "GDPR 35"),
 )
 def train_test_overlap(
     train: Examples | None,
@@ -235,7 +235,7 @@ def _without(predictions: Predictions | None, inside: NDArray[np.bool_]) -> str:
         "One text in a hundred is more than a slip: personal data shall be limited to what is necessary (Regulation "
         "(EU) 2016/679, article 5(1)(c)).",
     ),
-    rules=("MEASURE 2.10", "Article 9(8)", "Article 10", "A.5.4", "A.6.2.4"),
+    rules=("MEASURE 2.10", "Article 9(8)", "Article 10", "A.5.4", "A.6.2.4", "GDPR 5", "GDPR 25", "GDPR 35"),
 )
 def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder | None = None) -> Result:
     """Share of training examples in whose text personal data are recognised; a census of detections.

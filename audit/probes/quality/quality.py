@@ -49,7 +49,7 @@ def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
         "is missed most."
     ),
     alarm=Alarm(0.75, "One answer in four is wrong; guessing between two classes of equal size misses two in four."),
-    rules=_RULES,
+    rules=(*_RULES, "GDPR 5"),
     cause="accuracy",
     levers=("train more", "larger model"),
 )
@@ -340,6 +340,7 @@ def roc_auc(predictions: Predictions) -> Result:
         "Article 14",
         "Article 15(1) and (3)",
         "A.6.2.4",
+        "GDPR 22",
     ),
     levers=("train less",),
 )

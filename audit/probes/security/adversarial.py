@@ -303,7 +303,7 @@ def _merged(parts: Iterable[_Made]) -> _Made:
     guide="docs/adversarial.md",
     passes=40,  # a text that turns takes no further question
     most_passes="queries",
-    rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
+    rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4", "GDPR 32"),
     cause="attack",
 )
 def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *, examples: int = ATTACKED) -> Looks:
@@ -357,7 +357,7 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
     guide="docs/adversarial.md",
     passes=30,  # a text that is answered wrongly from the start takes one
     most_passes="queries",
-    rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4"),
+    rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4", "GDPR 32"),
     cause="attack",
 )
 def accuracy_under_attack(

@@ -53,7 +53,7 @@ EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
         "One text in five more than in a model that never saw the trigger is of use to whoever planted it; what turns "
         "fewer can hardly be told from a strong word.",
     ),
-    rules=("MEASURE 2.7", "Article 9(8)", "Article 10", "Article 13", "Article 15(5)", "A.6.2.4"),
+    rules=("MEASURE 2.7", "Article 9(8)", "Article 10", "Article 13", "Article 15(5)", "A.6.2.4", "GDPR 32"),
     guide="docs/backdoors.md",
     passes=100,  # about so many triggers are tried on each text that they are chosen on
     examples=2 * CHOOSE,

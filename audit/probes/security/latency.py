@@ -49,7 +49,7 @@ _UNDECIDED = Sentence("the slowest times lie on both sides of the gate; texts cu
     ),
     range=(0, None),
     guide="docs/latency.md",
-    rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(4)", "A.6.2.4"),
+    rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(4)", "A.6.2.4", "GDPR 32"),
 )
 def latency_tail(times: Latencies, confidence: float = 0.95) -> Result:
     """How much longer the slowest hostile texts keep the model busy than an ordinary one, and whether all are answered.

@@ -64,7 +64,16 @@ NOISE = 1e-5
     alarm=Alarm(0.1, "One right answer in ten is lost to a change that a reader hardly minds."),
     guide="docs/perturbations.md",
     passes=1,  # three where the other strengths are asked about
-    rules=("MEASURE 2.5", "MEASURE 2.6", "MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(4)", "A.6.2.4"),
+    rules=(
+        "MEASURE 2.5",
+        "MEASURE 2.6",
+        "MEASURE 2.7",
+        "Article 9(8)",
+        "Article 13",
+        "Article 15(4)",
+        "A.6.2.4",
+        "GDPR 32",
+    ),
     cause="writing",
 )
 def perturbation(

@@ -72,6 +72,7 @@ STRENGTHS = 4  # in which the report draws a word's score
         "Article 11 and annex IV, point 2",
         "A.6.2.4",
         "A.6.2.7",
+        "GDPR 22",
     ),
     alarm=Alarm(
         0.3,

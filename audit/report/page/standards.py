@@ -1,4 +1,4 @@
-"""What rules ask for, and what findings leave open of it: NIST AI RMF, EU AI Act, ISO/IEC 42001.
+"""What rules ask for, and what findings leave open of it: NIST AI RMF, EU AI Act, GDPR, ISO/IEC 42001.
 
 Which findings bear on a rule, the probes' declarations say, by its name. The rules are told in our own few words; their
 texts are the ones that count. A finding that says little about a rule is not declared to fill a gap.
@@ -33,7 +33,7 @@ class Standard(NamedTuple):
 
 
 # Sources: NIST AI 100-1 (January 2023), table 3; Regulation (EU) 2024/1689, articles 9 to 15 and annex IV, point 2;
-# ISO/IEC 42001:2023, annex A.
+# Regulation (EU) 2016/679, articles 5, 9, 22, 25, 32 and 35; ISO/IEC 42001:2023, annex A.
 STANDARDS: tuple[Standard, ...] = (
     Standard(
         "NIST AI Risk Management Framework 1.0, MEASURE 2.1 to 2.13",
@@ -191,6 +191,52 @@ STANDARDS: tuple[Standard, ...] = (
                 "confidentiality, flaws of the model.",
                 "",
                 "Attacks that were not tried, and the defence of the service around the model.",
+            ),
+        ),
+    ),
+    Standard(
+        "GDPR, Regulation (EU) 2016/679, articles 5, 9, 22, 25, 32 and 35",
+        "Binding where personal data are processed: texts that people wrote are, and a model that remembers them "
+        "may be. Its other articles, on the lawful basis and on the rights of those concerned above all, are nothing "
+        "that a measurement could serve.",
+        (
+            Rule(
+                "GDPR 5",
+                "Principles: fairness, accuracy, no more data than needed, confidentiality; and whoever decides must "
+                "be able to show it.",
+                "The record shows what was measured, and who answers for each limit.",
+                "Lawful basis and purpose; whether the texts are needed at all; how long they are kept.",
+            ),
+            Rule(
+                "GDPR 9",
+                "Data on origin, religion, health, orientation and the like may not be processed, but for exceptions.",
+                "",
+                "Which exception allows it, that for the audit’s own groups included.",
+            ),
+            Rule(
+                "GDPR 22",
+                "Nobody is subject to a decision by a machine alone that affects them seriously, but for exceptions "
+                "with a person to turn to.",
+                "",
+                "What is decided by the model’s answers, who looks at them, and how to contest them.",
+            ),
+            Rule(
+                "GDPR 25",
+                "Data protection is built in, by design and by default.",
+                "Texts on this page are masked, and the record holds none but those.",
+                "The service around the model, its logs and its access rights.",
+            ),
+            Rule(
+                "GDPR 32",
+                "Security is appropriate to the risk, and is tested and assessed regularly.",
+                "Each audit is such a test; the chain of former ones tells how regular they are.",
+                "All but the model: encryption, access, recovery.",
+            ),
+            Rule(
+                "GDPR 35",
+                "Where the risk to people is high, its impact is assessed beforehand.",
+                "Findings, alarms, limits and who answers for them, as a part of such an assessment.",
+                "The assessment itself: the need, the risks as the people concerned see them, and the measures.",
             ),
         ),
     ),

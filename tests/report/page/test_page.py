@@ -730,6 +730,15 @@ RULES = {
         "privacy.membership_inference", "privacy.membership_tpr", "privacy.canary_epsilon", "privacy.attribute_leakage",
         "privacy.attribute_accuracy",
     ),
+    "GDPR 5": ("fairness", "privacy.pii_in_training_data", "quality.accuracy"),
+    "GDPR 9": ("fairness.counterfactual", "privacy.attribute_leakage", "privacy.attribute_accuracy"),
+    "GDPR 22": ("transparency.explanations", "quality.calibration_error"),
+    "GDPR 25": ("privacy",),
+    "GDPR 32": (
+        "security", "privacy.canary_epsilon", "privacy.membership_inference", "privacy.membership_tpr",
+        "privacy.attribute_leakage", "privacy.attribute_accuracy",
+    ),
+    "GDPR 35": ("fairness", "privacy"),
     "A.5.4": ("fairness", "privacy"),
     "A.5.5": ("environment",),
     "A.6.2.4": ("quality", "fairness", "privacy", "security", "environment", "transparency"),
@@ -743,9 +752,10 @@ def test_every_rule_says_what_it_leaves_open_and_is_the_only_one_of_its_name() -
     rules = [rule for standard in standards.STANDARDS for rule in standard.rules]
     assert len({rule.name for rule in rules}) == len(rules)
     assert all(rule.asks.endswith(".") and rule.open.endswith(".") for rule in rules)
-    nist, eu, _ = standards.STANDARDS
+    nist, eu, gdpr, _ = standards.STANDARDS
     assert [rule.name for rule in nist.rules] == [f"MEASURE 2.{i}" for i in range(1, 14)]
     assert sorted({int(re.findall(r"\d+", rule.name)[0]) for rule in eu.rules}) == list(range(9, 16))
+    assert [rule.name for rule in gdpr.rules] == [f"GDPR {article}" for article in (5, 9, 22, 25, 32, 35)]
 
 
 def test_declarations_name_the_rules_that_each_measure_bears_on() -> None:
