@@ -193,6 +193,7 @@ def _check_declaration(probe: DeclaredProbe[...], folder: Path) -> None:
         _require(bool(alarm.reason), declared, "it does not say why it is worrying from that value on")
         _require(_lies_in(alarm.value, declared.range), declared, f"its alarm {alarm.value} is not in its range")
     _require(not declared.cause or declared.cause in words.CAUSES, declared, f"no cause is called '{declared.cause}'")
+    _require(declared.severity in words.SEVERITIES, declared, f"no severity is called '{declared.severity}'")
     for lever in declared.levers:
         _require(lever in words.LEVERS, declared, f"no lever is called '{lever}'")
     rules = {rule.name for standard in standards.STANDARDS for rule in standard.rules}

@@ -24,7 +24,11 @@ from audit.core.numbers import SHARE as SHARE
 P = ParamSpec("P")
 Basis = Literal["test data", "training data", "templates", "files", "machine", "recipe"]
 Cause = Literal["", "memory", "embedding", "groups", "accuracy", "writing", "attack", "energy", "documentation"]
+Severity = Literal["", "severe", "serious", "limited"]
 Lever = Literal["train less", "train more", "smaller model", "larger model"]
+_SEVERITIES: Mapping[str, Severity] = {
+    "ethics": "severe", "privacy": "severe", "security": "serious", "quality": "serious",
+}  # fmt: skip
 # In these units figures lie in a range.
 _RANGES: Mapping[str, tuple[float | None, float | None]] = {SHARE: (0.0, 1.0), POINTS: (-1.0, 1.0)}
 
@@ -70,6 +74,9 @@ class Probe:
         Rules of the standards that it bears on, by their names in :mod:`audit.report.page.standards`.
     cause : str
         What the finding has in common with others that the same step mends, see `Cause`; by default nothing.
+    severity : {"severe", "serious", "limited"}
+        Of the harm where it is bad: people are harmed and it can hardly be undone; people or the service are, and it
+        can be noticed and mended; it costs money, electricity or trust. By default that of its challenge.
     levers : tuple of str
         What its remedy changes, see `Lever`: another's may ask for the opposite.
     guide : str
@@ -100,6 +107,7 @@ class Probe:
     alarm: Alarm | None = field(default=None, kw_only=True)
     rules: tuple[str, ...] = field(default=(), kw_only=True)
     cause: Cause = field(default="", kw_only=True)
+    severity: Severity = field(default="", kw_only=True)
     levers: tuple[Lever, ...] = field(default=(), kw_only=True)
     guide: str = field(default="", kw_only=True)
     passes: float = field(default=0, kw_only=True)
@@ -110,6 +118,8 @@ class Probe:
     def __post_init__(self) -> None:
         if self.range == (None, None):
             object.__setattr__(self, "range", _RANGES.get(self.unit, (None, None)))
+        if not self.severity:
+            object.__setattr__(self, "severity", _SEVERITIES.get(self.challenge, "limited"))
         if self.brackets == "subgroup" and not self.bracket:
             object.__setattr__(self, "bracket", "subgroup")
 

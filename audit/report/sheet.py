@@ -14,7 +14,7 @@ from audit.report.page.findings import FindingView
 
 # Scripts rely on these names, so they are the same in every language.
 COLUMNS = (
-    "id", "finding", "challenge", "verdict", "estimate", "low", "high", "unit", "confidence", "n", "sample",
+    "id", "finding", "challenge", "verdict", "severity", "estimate", "low", "high", "unit", "confidence", "n", "sample",
     "gate_min", "gate_max", "gate_reason", "gate_owner", "alarm", "accepted_by", "waived_by", "in_words", "reason",
 )  # fmt: skip
 # With these a spreadsheet takes a cell for a formula. Source: OWASP, "CSV Injection".
@@ -43,8 +43,9 @@ def _row(view: FindingView) -> tuple[Cell, ...]:
     finding, gate = view.finding, view.finding["gate"] or {}
     accepted, waiver = finding.get("accepted"), finding["waiver"]
     return (
-        view.id, view.name, view.challenge, view.verdict, finding["estimate"], finding["low"], finding["high"],
-        view.unit, finding["confidence"], finding["n"], finding["sample"], gate.get("min"), gate.get("max"),
+        view.id, view.name, view.challenge, view.verdict, view.declared.severity if view.declared else "",
+        finding["estimate"], finding["low"], finding["high"], view.unit, finding["confidence"],
+        finding["n"], finding["sample"], gate.get("min"), gate.get("max"),
         gate.get("reason"), gate.get("owner"), "true" if is_alarm(finding) else "",
         accepted["owner"] if accepted else "", waiver["owner"] if waiver else "",
         view.in_words if view.measured else "", view.reason,

@@ -107,6 +107,7 @@ class _Shares:
     ),
     guide="docs/data.md#who-is-represented",
     cause="groups",
+    severity="serious",
 )
 def representation(
     test_data: Examples,

@@ -59,6 +59,7 @@ FIRST = 20
         "under comparison often differ by.",
     ),
     rules=("MEASURE 2.10", "Article 9(8)", "Article 10", "A.5.4", "A.6.2.4", "A.7.4", "GDPR 25", "GDPR 35"),
+    severity="serious",
 )
 def train_test_overlap(
     train: Examples | None,

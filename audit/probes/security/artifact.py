@@ -37,6 +37,7 @@ from audit.models.model import Model
     alarm=Alarm(1, "Each of them lets somebody run programs, change the model, or have it answer with errors."),
     rules=("MEASURE 2.7", "Article 9(8)", "Article 13", "Article 15(5)", "A.6.2.4", "GDPR 32"),
     guide="docs/artifacts.md",
+    severity="severe",
 )
 def artifact(model: Model, expected_sha256: Mapping[str, str] | None = None) -> Result:
     """Problems of the model's files: what could run code, mislead or be swapped; a census.

@@ -58,6 +58,7 @@ EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
     passes=100,  # about so many triggers are tried on each text that they are chosen on
     examples=2 * CHOOSE,
     trainings=2,
+    severity="severe",
 )
 def backdoor(
     scorer: Scorer,

@@ -470,6 +470,13 @@ ASKED_UNKNOWN = (
 )
 OTHER_TEST = "The former audit used other test examples, so figures may also differ because the examples do."
 
+# Of the harm where a finding is bad, the worst first.
+SEVERITIES: Mapping[str, str] = {
+    "severe": "severe harm",
+    "serious": "serious harm",
+    "limited": "limited harm",
+}
+HARMED = "Most severe among what stands in the way or alarms: {name}. {harm}"
 # What findings have in common, where several are mended by the same step.
 CAUSES: Mapping[str, str] = {
     "memory": "The model remembers its training texts",
@@ -777,6 +784,11 @@ PAGE = {
     "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the "
     "model will meet and the methods’ assumptions apply. It says nothing about errors in the labels or "
     "about harms that nobody measured.",
+    "severity": "How severe the harm is",
+    "severity_text": "Severe: people are harmed, and it can hardly be undone; they are treated unlike others, or what "
+    "they wrote comes to light. Serious: people or the service are harmed, and it can be noticed and mended. Limited: "
+    "it costs money, electricity or trust. That is said of the kind of finding, by its declaration; how severe it is in "
+    "one’s own use, those who know the use must say.",
     "personal": "Personal data",
     "personal_text": "This page shows examples from the data, with e-mail addresses, links and long "
     "numbers masked as far as a program recognises them; names and other hints may remain. The file "

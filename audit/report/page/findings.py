@@ -414,6 +414,17 @@ class FindingView:
         """What the id's declaration says of it."""
         return explained(self.declared) if self.declared else None
 
+    @property
+    def severity(self) -> str:
+        """How severe the harm is where the finding is bad, in words; empty where nobody says it."""
+        return words.SEVERITIES.get(self.declared.severity, "") if self.declared else ""
+
+    @property
+    def severity_rank(self) -> int:
+        """0 for the most severe."""
+        order = [*words.SEVERITIES, ""]
+        return order.index(self.declared.severity if self.declared else "")
+
     @cached_property
     def drawing(self) -> Markup:
         """The figure against its gate."""
@@ -635,7 +646,7 @@ def _gates(own: Sequence[FindingView]) -> str:
 
 
 def problems(views: Sequence[FindingView]) -> list[FindingView]:
-    """What stands in the way of a release, weightiest first, waived last; among equals in the challenges' order."""
+    """What stands in the way of a release, weightiest first, waived last; among equals the severest harm first."""
     open_views = [view for view in views if view.verdict in _OPEN_QUESTIONS and _weighs(view)]
     order = list(words.SECTIONS)
     return sorted(
@@ -643,22 +654,32 @@ def problems(views: Sequence[FindingView]) -> list[FindingView]:
         key=lambda c: (
             is_waived(c.finding),
             _OPEN_QUESTIONS.index(c.verdict),
+            c.severity_rank,
             order.index(c.challenge),
         ),
     )
 
 
 def alarms(views: Sequence[FindingView]) -> list[FindingView]:
-    """What is worrying and has no gate, what nobody answers for first, in the challenges' order."""
+    """What is worrying and has no gate: what nobody answers for first, then the severest harm."""
     order = list(words.SECTIONS)
     own = [view for view in views if view.finding.get("alarm")]
-    return sorted(own, key=lambda view: (bool(view.answer), order.index(view.challenge)))
+    return sorted(own, key=lambda view: (bool(view.answer), view.severity_rank, order.index(view.challenge)))
 
 
 def alarmed(record: Record) -> str:
     """How many alarms nobody answers for, in a sentence; empty where there are none."""
     number = sum(map(is_alarm, record["findings"]))
     return text.sentence(counted(words.ALARMS, number)) if number else ""
+
+
+def harmed(problems: Sequence[FindingView], alarms: Sequence[FindingView]) -> str:
+    """Who is harmed most by what stands in the way or alarms, as the declaration says; empty where nothing does."""
+    bad = [view for view in problems if view.measured] + [view for view in alarms if is_alarm(view.finding)]
+    worst = min(bad, key=lambda view: view.severity_rank, default=None)
+    if worst is None or worst.known is None or not worst.known.harm:
+        return ""
+    return words.HARMED.format(name=worst.name, harm=worst.known.harm)
 
 
 class Better(NamedTuple):

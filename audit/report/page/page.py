@@ -69,6 +69,7 @@ def _render(shown: Record, limits: Limits) -> str:
         steps=plan.steps(shown, problems, alarms),
         alarms=alarms,
         alarmed=findings.alarmed(shown),
+        harmed=findings.harmed(problems, alarms),
         better=[(each.sentence, anchors.get(each.id)) for each in findings.better(shown)],
         reported=reported,
         not_assessed=not_assessed,

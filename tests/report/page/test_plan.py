@@ -98,3 +98,19 @@ def test_alarms_that_nobody_answers_for_are_in_the_plan() -> None:
     alarm = failing(verdict="reported", gate=None, alarm=True, tolerated=True)
     assert [step.names for step in steps(alarm)] == ["Accuracy"]
     assert steps(alarm | {"accepted": {"reason": "known", "owner": "A. Person"}}) == []
+
+
+def test_the_severest_harm_stands_first_and_is_named() -> None:
+    alarm = {"verdict": "reported", "gate": None, "alarm": True, "tolerated": True}
+    found = [
+        failing(**alarm),
+        MEMBERSHIP | alarm,
+        failing(id="environment.training_energy", challenge="environment", **alarm),
+    ]
+    value = text.shown(record(*(finding_of(**each) for each in found)))
+    views = findings.views(value, Limits())
+    alarms = findings.alarms(views)
+    assert [view.severity for view in alarms] == ["severe harm", "serious harm", "limited harm"]
+    said = findings.harmed([], alarms)
+    assert said.startswith("Most severe among what stands in the way or alarms: Membership inference. ")
+    assert findings.harmed([], []) == ""
