@@ -183,11 +183,12 @@ class SettingChangeRecord(TypedDict):
 
 
 class LinkRecord(TypedDict):
-    """A former audit: when it was, of which model, on which test data."""
+    """A former audit: when it was, of which model, on which test data; of the last ones the gated figures by id."""
 
     created: str
     fingerprint: str | None
     test: str | None
+    figures: NotRequired[Mapping[str, float]]
 
 
 class BaselineRecord(TypedDict):

@@ -32,6 +32,7 @@ from audit.statistics import Interval, widened
 
 _PAIRED, _PAIRED_BY = "quality.accuracy", "quality.regression"
 _LONGEST_CHAIN = 1_000
+_TREND = 20  # former audits whose figures are kept, for a line through them
 # Settings that decide how strictly gates are judged, or what is asked, by the policy's section.
 _SETTINGS = {
     "confidence": "audit",
@@ -133,7 +134,7 @@ def compare(
         worse, different (where no direction is better), unclear, new or gone. ``gates``: those that were loosened,
         dropped, replaced by one in the other direction, tightened or added. ``settings``: those that judge less
         strictly now, or by which other texts are asked about. ``chain``: all former audits that are known of, with the
-        test set each one used.
+        test set each one used, and with the gated figures of the last.
     """
     before, now = former["findings"], {finding["id"]: finding for finding in findings}
     turned: list[TurnedRecord] = [
@@ -150,6 +151,11 @@ def compare(
         "created": former["created"],
         "fingerprint": former["fingerprint"],
         "test": former["test"],
+        "figures": {
+            full_id: figure["estimate"]
+            for full_id in former["gates"]
+            if (figure := before.get(full_id)) and figure["estimate"] is not None
+        },
     }
     return {
         "path": former["path"],
@@ -169,8 +175,17 @@ def compare(
             for name, value in _settings(policy).items()
             if name in former["settings"] and _is_laxer(name, former["settings"][name], value)
         ],
-        "chain": [*former["chain"], link][-_LONGEST_CHAIN:],
+        "chain": _shortened([*former["chain"], link]),
     }
+
+
+def _shortened(chain: Sequence[LinkRecord]) -> list[LinkRecord]:
+    """The last links of a chain; the figures only of the very last."""
+    older, last = chain[-_LONGEST_CHAIN:-_TREND], chain[-_TREND:]
+    without: list[LinkRecord] = [
+        {"created": link["created"], "fingerprint": link["fingerprint"], "test": link["test"]} for link in older
+    ]
+    return [*without, *last]
 
 
 def gates(

@@ -257,3 +257,14 @@ def test_another_reason_is_no_other_gate() -> None:
     loosened = {"quality.accuracy": {"min": 0.7, "reason": "as before", "owner": "A. Person"}}
     (change,) = since._changed(before, loosened)  # type: ignore[arg-type]
     assert change["change"] == "loosened"
+
+
+def test_gated_figures_of_the_last_audits_are_kept_for_a_line() -> None:
+    now = audit(finding(), finding("quality.macro_f1", "reported", gate=None))
+    value = now
+    for _ in range(30):
+        value = {**now, "baseline": compare(value, now)}
+    chain = value["baseline"]["chain"]
+    assert len(chain) == 30
+    assert [link.get("figures") for link in chain[-20:]] == [{"quality.accuracy": 0.8}] * 20
+    assert not any("figures" in link for link in chain[:-20])

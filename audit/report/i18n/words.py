@@ -405,6 +405,10 @@ SINCE: Mapping[str, str] = {
     "new": "New: the former audit holds no figure for it.",
     "gone": "The former audit found {then}; this one holds no figure.",
 }
+TREND = (
+    "{count} audits, this one last: from {first} to {last}; smallest {smallest}, largest {largest}. Models and test "
+    "texts may be others each time."
+)
 SINCE_PAIRED = "Judged on the examples that both audits share, one by one."
 CHANGES: Mapping[str, str] = {
     "worse": "worse", "better": "better", "different": "different", "gone": "gone", "new": "new",
@@ -786,9 +790,9 @@ PAGE = {
     "about harms that nobody measured.",
     "severity": "How severe the harm is",
     "severity_text": "Severe: people are harmed, and it can hardly be undone; they are treated unlike others, or what "
-    "they wrote comes to light. Serious: people or the service are harmed, and it can be noticed and mended. Limited: "
-    "it costs money, electricity or trust. That is said of the kind of finding, by its declaration; how severe it is in "
-    "one’s own use, those who know the use must say.",
+    "they wrote comes to light. Serious: people or the service are harmed, and it can be noticed and mended. "
+    "Limited: it costs money, electricity or trust. That is said of the kind of finding, by its declaration; how "
+    "severe it is in one’s own use, those who know the use must say.",
     "personal": "Personal data",
     "personal_text": "This page shows examples from the data, with e-mail addresses, links and long "
     "numbers masked as far as a program recognises them; names and other hints may remain. The file "

@@ -193,6 +193,7 @@ class FindingView:
     limits: Limits
     declared: Probe | None = None
     former: ComparedRecord | None = None
+    trend: Sequence[float] = ()
     explained_above: bool = False
     limits_above: frozenset[str] = frozenset()
 
@@ -367,6 +368,17 @@ class FindingView:
         sentence = words.SINCE[self.former["change"]].format(then=figures_of(self.former["before"], self.unit).interval)
         return f"{sentence} {words.SINCE_PAIRED}" if self.former.get("paired") else sentence
 
+    @cached_property
+    def trend_line(self) -> tuple[Markup, str] | None:
+        """A line through the figure in the former audits and in this one, and what it says; None without them."""
+        estimate = self.finding["estimate"]
+        if not self.trend or not self.gated or estimate is None:
+            return None
+        values = [*self.trend, estimate]
+        first, last, smallest, largest = text.row((values[0], estimate, min(values), max(values)), self.unit)
+        said = words.TREND.format(count=len(values), first=first, last=last, smallest=smallest, largest=largest)
+        return figures.curve(values, text.unvoiced(said)), said
+
     @property
     def problem(self) -> str:
         """What stands in the way, in one sentence."""
@@ -526,6 +538,7 @@ def views(record: Record, limits: Limits) -> list[FindingView]:
     known = of_record(record)
     baseline = record.get("baseline")
     former = {each["id"]: each for each in baseline.get("compared", ())} if baseline else {}
+    chain = baseline.get("chain", ()) if baseline else ()
     for finding in record["findings"]:
         full_id, title = finding["id"], text.short(language.say(finding["title"]), 120)
         presented.append(
@@ -540,6 +553,7 @@ def views(record: Record, limits: Limits) -> list[FindingView]:
                 limits,
                 known.get(base_id(full_id)),
                 former.get(full_id),
+                [value for link in chain if is_number(value := link.get("figures", {}).get(full_id))],
             )
         )
     for full_id in record["not_run"]:

@@ -590,6 +590,18 @@ def test_what_turned_since_the_former_audit_is_told() -> None:
     assert "Accuracy Pass Fail" in page(record(finding(), baseline=FORMER | {"turned": turned})).text
 
 
+def test_a_line_leads_through_the_former_audits_of_a_gated_finding() -> None:
+    link = {"created": "2026-01-01T00:00:00Z", "fingerprint": None, "test": "sha256:t"}
+    chain = [link, *(link | {"figures": {"quality.accuracy": value, "quality.macro_f1": 0.5}} for value in (0.7, 0.75))]
+    ungated = finding("quality.macro_f1", "reported", title="Macro F1", gate=None)
+    found = page(record(finding(), ungated, baseline=FORMER | {"chain": chain}))
+    own = found.part("finding-quality-accuracy")
+    assert "3 audits, this one last: from 70 % to 80 %; smallest 70 %, largest 80 %." in own.text
+    assert '<svg class="curve"' in own.html
+    assert "audits, this one last" not in found.part("finding-quality-macro-f1").text
+    assert "audits, this one last" not in page(record(finding(), baseline=FORMER)).text
+
+
 def test_a_loosened_gate_stands_on_top_of_the_page() -> None:
     gates = [
         {"id": "fairness.equalized_odds[gender]", "change": "loosened", "before": {"max": 0.05}, "now": {"max": 0.1}},
