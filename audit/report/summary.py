@@ -73,7 +73,7 @@ def _alarms(alarms: Sequence[FindingView]) -> Iterator[str]:
     yield f"**{plain(words.PAGE['alarms'])}** ({len(alarms)})"
     yield ""
     for view in alarms:
-        told = " ".join(filter(None, (view.in_words, view.short_result, view.answer)))
+        told = " ".join(filter(None, (view.in_words, view.beside_words, view.answer)))
         yield f"- **{plain(view.name)}**: {plain(told)}"
     yield ""
 

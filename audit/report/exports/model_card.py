@@ -243,7 +243,7 @@ def _lines(shown: Record) -> Iterator[str]:
     if alarms := findings.alarms(views):
         yield from (f"### {plain(words.PAGE['alarms'])}", "")
         for view in alarms:
-            told = " ".join(filter(None, (view.in_words, view.short_result, view.answer)))
+            told = " ".join(filter(None, (view.in_words, view.beside_words, view.answer)))
             yield f"- **{plain(view.name)}**: {plain(told, 1_000)}"
         yield ""
     energy = training_energy(shown)

@@ -272,6 +272,7 @@ UNITS = numbers.FORMS
 MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"
 COMMA = ", "
 NAMED = "{title} ({bracket})"
+SEVERAL = "{title} ({count})"
 OUT_OF = "{part} of {whole}"
 
 # ------------------------------------------------------------------------------------------ the verdict in a sentence

@@ -71,7 +71,7 @@ def in_words(finding: FindingRecord, declared: Probe | None) -> str:
     if said := summary(finding):
         return text.sentence(said)
     unit = unit_of(finding, declared)
-    figure, counted_ = text.sourced(figures_of(finding, unit).estimate, finding), counts(unit, declared)
+    figure, counted_ = text.sourced(figures_of(finding, unit).interval, finding), counts(unit, declared)
     return text.sentence(f"{figure} ({text.told(counted_)})" if counted_ else figure)
 
 
@@ -282,6 +282,11 @@ class FindingView:
     def in_words(self) -> str:
         """What was measured, as people say it."""
         return in_words(self.finding, self.declared)
+
+    @property
+    def beside_words(self) -> str:
+        """The figure, where its words do not hold it with its interval already."""
+        return self.short_result if self.summary else ""
 
     @property
     def basis(self) -> str:

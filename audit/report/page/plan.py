@@ -73,7 +73,7 @@ def _names(views: Iterable[FindingView]) -> str:
     for view in views:
         together.setdefault(base_id(view.id), []).append(view)
     return words.COMMA.join(
-        own[0].name if len(own) == 1 else words.NAMED.format(title=own[0].title, bracket=len(own))
+        own[0].name if len(own) == 1 else words.SEVERAL.format(title=own[0].title, count=len(own))
         for own in together.values()
     )
 
