@@ -441,11 +441,11 @@ def write_sheet(out: Path, sheet: Sheet) -> None:
     out.mkdir(parents=True, exist_ok=True)
     content = io.StringIO(newline="")
     writer = csv.writer(content)
-    writer.writerows([[_inert(cell) for cell in row] for row in (sheet.columns, *sheet.rows)])
+    writer.writerows([[inert(cell) for cell in row] for row in (sheet.columns, *sheet.rows)])
     write_atomically(out / sheet.name, content.getvalue())
 
 
-def _inert(cell: evidence.Cell) -> evidence.Cell:
+def inert(cell: evidence.Cell) -> evidence.Cell:
     """A cell that a spreadsheet takes for text, if it is one.
 
     Source: OWASP, "CSV Injection": what begins with one of these signs may run as a formula.

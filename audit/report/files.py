@@ -7,7 +7,7 @@ from pathlib import Path
 from audit.core.cache import write_atomically
 from audit.core.records import Record
 from audit.record import record
-from audit.report import badge, sheet, summary
+from audit.report import badge, spreadsheet, summary
 from audit.report.page import page
 
 
@@ -22,5 +22,5 @@ def as_file(record: Record, name: str, language: str | None = None) -> str:
 
     In the language asked for, else in the one that the record's policy names.
     """
-    makers = {".md": summary.render, ".svg": badge.render, ".csv": sheet.render}
+    makers = {".md": summary.render, ".svg": badge.render, ".csv": spreadsheet.render}
     return makers.get(Path(name).suffix, page.render)(record, language)

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from audit.report import sheet
+from audit.report import spreadsheet
 from tests.report.page.test_page import EVERYTHING, finding, hostile_record, record, unmeasured
 
 
@@ -16,7 +16,7 @@ def rows(said: str) -> list[dict[str, str]]:
 
 
 def test_each_finding_is_a_row_with_its_figures_as_numbers() -> None:
-    found = rows(sheet.render(EVERYTHING))
+    found = rows(spreadsheet.render(EVERYTHING))
     assert {each["id"] for each in found} == {*(f["id"] for f in EVERYTHING["findings"]), *EVERYTHING["not_run"]}
     (accuracy,) = [each for each in found if each["id"] == "quality.accuracy"]
     figures = (accuracy["estimate"], accuracy["low"], accuracy["high"], accuracy["gate_min"], accuracy["gate_max"])
@@ -26,21 +26,21 @@ def test_each_finding_is_a_row_with_its_figures_as_numbers() -> None:
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", " =1"])
 def test_no_text_is_taken_for_a_formula(cell: str) -> None:
-    (row,) = rows(sheet.render(record(unmeasured("quality.accuracy", "error", cell, title=cell), verdict="fail")))
+    (row,) = rows(spreadsheet.render(record(unmeasured("quality.accuracy", "error", cell, title=cell), verdict="fail")))
     assert row["finding"].startswith("'")
     assert row["reason"].startswith("'")
 
 
 def test_a_negative_figure_stays_a_number() -> None:
-    (row,) = rows(sheet.render(record(finding(estimate=-0.05, low=-0.1, high=0.0))))
+    (row,) = rows(spreadsheet.render(record(finding(estimate=-0.05, low=-0.1, high=0.0))))
     assert float(row["estimate"]) == -0.05
 
 
 def test_a_hostile_record_stays_in_its_cells() -> None:
-    found = rows(sheet.render(hostile_record()))
+    found = rows(spreadsheet.render(hostile_record()))
     assert len(found) == len(hostile_record()["findings"]) + len(hostile_record()["not_run"])
     assert not any(cell.startswith(("=", "+", "@")) for each in found for cell in each.values())
 
 
 def test_names_of_columns_are_the_same_in_each_language() -> None:
-    assert sheet.render(EVERYTHING, "de").partition("\n")[0] == ",".join(sheet.COLUMNS)
+    assert spreadsheet.render(EVERYTHING, "de").partition("\n")[0] == ",".join(spreadsheet.COLUMNS)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 
+from audit.core.evidence import Cell
 from audit.core.records import Record
 from audit.core.verdict import is_alarm
+from audit.record.record import inert
 from audit.report.i18n.language import spoken
 from audit.report.page import findings, text
 from audit.report.page.evidence import Limits
@@ -17,9 +19,6 @@ COLUMNS = (
     "id", "finding", "challenge", "verdict", "severity", "estimate", "low", "high", "unit", "confidence", "n", "sample",
     "gate_min", "gate_max", "gate_reason", "gate_owner", "alarm", "accepted_by", "waived_by", "in_words", "reason",
 )  # fmt: skip
-# With these a spreadsheet takes a cell for a formula. Source: OWASP, "CSV Injection".
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-Cell = str | float | None
 
 
 @spoken
@@ -35,7 +34,7 @@ def render(record: Record) -> str:
     rows = csv.writer(written, lineterminator="\n")
     rows.writerow(COLUMNS)
     for view in findings.views(text.shown(record), Limits()):
-        rows.writerow(map(harmless, _row(view)))
+        rows.writerow([inert(_line(cell)) for cell in _row(view)])
     return written.getvalue()
 
 
@@ -52,9 +51,6 @@ def _row(view: FindingView) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
-def harmless(cell: Cell) -> Cell:
-    """A cell as it is; a text that a spreadsheet would take for a formula behind an apostrophe."""
-    if not isinstance(cell, str):
-        return cell
-    line = " ".join(text.unvoiced(cell).split())
-    return f"'{line}" if line.startswith(_FORMULA) or cell.startswith(_FORMULA) else line
+def _line(cell: Cell) -> Cell:
+    """A cell on one line, without the page's marks of what is English."""
+    return " ".join(text.unvoiced(cell).split()) if isinstance(cell, str) else cell
