@@ -3,6 +3,7 @@
 import pytest
 
 from audit.probes.quality import behaviour, hygiene, labels, quality
+from audit.probes.quality.shortcut import shortcut
 from audit.probes.quality.weak_slice import weak_slice
 
 pytestmark = pytest.mark.challenge("quality")
@@ -60,6 +61,12 @@ def test_regression(audit, predictions, former):
 def test_weak_slice(audit, predictions):
     """No kind of texts is read much worse than the others, named or not."""
     audit.check(weak_slice(predictions))
+
+
+@pytest.mark.measures("quality.shortcut")
+def test_shortcut(audit, scorer, predictions, train_data):
+    """No answer hangs on a rating left in the text, a name, a mark, or the length."""
+    audit.check(shortcut(scorer, predictions, train_data))
 
 
 @pytest.mark.measures("quality.behaviour")

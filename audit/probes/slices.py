@@ -124,7 +124,7 @@ def candidates(examples: Examples, *, of_people: bool) -> Candidates:
     """
     from scipy import sparse
 
-    is_searched = _first_half(examples)
+    is_searched = first_half(examples)
     forms, holds = _word_forms(examples.texts)
     families, stems = _families(forms, holds, examples.protocol.language)
     named_people = _words_for_people() if examples.protocol.language == "en" else frozenset[str]()
@@ -383,7 +383,7 @@ def _misread(predictions: Predictions, row: int) -> Pair:
 # ---- the two halves
 
 
-def _first_half(examples: Examples) -> Mask:
+def first_half(examples: Examples) -> Mask:
     """Which texts, which stand in drawn order, are searched: clusters and equal texts are whole on one side."""
     keys = examples.texts if examples.clusters is None else examples.clusters.tolist()
     family = statistics.cluster_ids(keys)  # counted as they are drawn

@@ -55,6 +55,7 @@ from tests.probes.ethics import test_varieties as varieties
 from tests.probes.privacy import test_canary as canary
 from tests.probes.quality import test_behaviour as behaviour
 from tests.probes.quality import test_quality as quality
+from tests.probes.quality import test_shortcut as cued
 from tests.probes.security import test_adversarial as attacks
 from tests.probes.security import test_backdoor as backdoors
 from tests.probes.security import test_latency as latency
@@ -181,6 +182,17 @@ def _sliced(word: str, _: Path) -> Case:
 
     few = {"predictions": _said(0, ["so", "fine"])}
     return _case(0.4, right, 0.95, 0.2, few)
+
+
+def _shortcut(_: Path) -> Case:
+    train, test = (cued.reviews(600, seed, rated=1) for seed in (0, 1))
+
+    def arguments(trusting: bool) -> dict[str, Any]:
+        model = cued.Reader(trusting)
+        return {"scorer": model, "predictions": model.predict(test.texts).on(test), "train_data": train}
+
+    few = {**arguments(False), "predictions": _said(0, ["so", "fine"])}
+    return _case(0.15, arguments, False, True, few)
 
 
 # ---- ethics
@@ -526,6 +538,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "quality.label_noise": _label_noise,
     "fairness.representation": _representation,
     "quality.weak_slice": partial(_sliced, "delivery"),
+    "quality.shortcut": _shortcut,
     "fairness.hidden_group": partial(_sliced, "wife says"),
     "fairness.accuracy_gap": partial(_by_group, 0.1),
     "fairness.worst_group_accuracy": partial(_by_group, 0.8),
