@@ -50,7 +50,7 @@ _HASHTAG = re.compile(r"(?<![\w#&])#(?=\w*[^\W\d_])\w+")
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,200}>|&(?:[A-Za-z]{2,8}|#\d{1,6});")
 # Signs of a feeling are no cue.
 _EMOTICON = re.compile(r"[:;=][-'^]?[()DPpOo/\\|*\[\]]|[()\[\]][-'^]?[:;=](?!\w)|<3|\^_*\^")
-_MARK = re.compile(r"\.{2,}|…|[!?.,;:()\"“”*~+=|\[\]{}—–]|(?<!\w)-+(?!\w)")
+_MARK = re.compile(r"([!?.,;:()\"“”*~+=|\[\]{}…—–])\1*|(?<!\w)-+(?!\w)")
 # A word with a capital and others that follow, not at the beginning of a sentence.
 _NAME_WORD = r"(?!I\b)[^\W\d_a-z]\w*(?:[.'’&-]\w+)*"
 _NAME = re.compile(rf"(?<=[\w,;)’'] ){_NAME_WORD}(?: {_NAME_WORD})*")
@@ -135,10 +135,10 @@ def matches(kind: str, text: str) -> Iterator[Match]:
                 groups = ("high",) if level > 0.5 else ("low",)
                 yield Match(*match.span(), re.sub(r"\s+", " ", match[0].casefold()), groups)
     elif kind == "mark":
-        taken = [m.span() for pattern in _BEFORE_MARKS for m in pattern.finditer(text)]
+        for pattern in _BEFORE_MARKS:
+            text = pattern.sub(lambda match: " " * len(match[0]), text)
         for match in _MARK.finditer(text):
-            if not any(start < match.end() and match.start() < end for start, end in taken):
-                yield Match(*match.span(), "..." if len(match[0]) > 1 or match[0] == "…" else match[0])
+            yield Match(*match.span(), "..." if match[0][:2] in ("..", "…") else match[0][0])
     elif kind == "name":
         if not _is_shouted(text):
             yield from (Match(*match.span(), match[0].casefold()) for match in _NAME.finditer(text))
