@@ -30,7 +30,7 @@ KINDS = {
     "mark": Sentence("punctuation"),
     "length": Sentence("length"),
 }
-_LONGEST_PHRASE = 4  # words
+_LONGEST_PHRASE, _LONGEST_END = 4, 120  # words, characters
 # Of the texts with a phrase so many have it at the same end, or it is a phrase like any other.
 BOUND = 0.8
 # Of the texts with a name so many at most have it in small letters too.
@@ -56,6 +56,7 @@ _NAME_WORD = r"(?!I\b)[^\W\d_a-z]\w*(?:[.'’&-]\w+)*"
 _NAME = re.compile(rf"(?<=[\w,;)’'] ){_NAME_WORD}(?: {_NAME_WORD})*")
 _TOKEN = re.compile(r"\w+")
 _PHRASE = re.compile(r"(?=.*[^\W\d_])\w+(?:['’ -]\w+)*")
+_SIGNS, _SIGNS_BEFORE = re.compile(r"[^\w\s]{1,4}"), re.compile(r"[^\w\s]{1,4}$")
 _CAMEL = re.compile(r"[^\W\d_]?[^\WA-Z\d_]+|[A-Z]+|\d+")
 # Nouns of these languages have a capital, whatever they name.
 _NOUNS_IN_CAPITALS = frozenset({"de", "lb"})
@@ -100,8 +101,10 @@ class Cue:
             return []
         if self.kind in ("name", "opening", "closing"):
             found = [match.span() for match in _phrase(self.key).finditer(text)]
-            ends = {"opening": found[:1], "closing": found[-1:]}.get(self.kind, found)
-            return [span for span in ends if self.kind == "name" or _is_at_the_end(text, span, self.kind)]
+            if self.kind == "name":
+                return found
+            ends = found[:1] if self.kind == "opening" else found[-1:]
+            return [_with_marks(text, span) for span in ends if _is_at_the_end(text, span, self.kind)]
         return [
             (match.start, match.end)
             for match in matches(self.kind, text)
@@ -220,24 +223,34 @@ def _phrase(key: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){sought}(?!\w)", re.IGNORECASE)
 
 
+def _with_marks(text: str, span: Span) -> Span:
+    """With the signs that touch it, brackets and the like."""
+    start, end = span
+    before, behind = _SIGNS_BEFORE.search(text, 0, start), _SIGNS.match(text, end)
+    return (before.start() if before else start), (behind.end() if behind else end)
+
+
 def _is_at_the_end(text: str, span: Span, kind: str) -> bool:
     rest = text[: span[0]] if kind == "opening" else text[span[1] :]
     return not _TOKEN.search(rest)
 
 
 def _ends(text: str, kind: str) -> Iterator[Match]:
-    """The first, or the last, one to four words that only spaces part."""
+    """The first, or the last, one to four words that only spaces part, with the signs around them."""
+    start = 0 if kind == "opening" else max(0, len(text) - _LONGEST_END)
+    end = start + _LONGEST_END
+    taken = [match.span() for pattern in _BEFORE_MARKS for match in pattern.finditer(text, start, end)]
     if kind == "opening":
         tokens = [*islice(_TOKEN.finditer(text), _LONGEST_PHRASE)]
         phrases = [tokens[: i + 1] for i in range(len(tokens))]
     else:
-        tokens = [*_TOKEN.finditer(text, max(0, len(text) - 30 * _LONGEST_PHRASE))][-_LONGEST_PHRASE:]
+        tokens = [*_TOKEN.finditer(text, start)][-_LONGEST_PHRASE:]
         phrases = [tokens[-i - 1 :] for i in range(len(tokens))]
     for phrase in phrases:
         span = phrase[0].start(), phrase[-1].end()
-        if not _PHRASE.fullmatch(text, *span):
+        if not _PHRASE.fullmatch(text, *span) or any(a < span[1] and span[0] < b for a, b in taken):
             return
-        yield Match(*span, " ".join(token[0] for token in phrase).casefold())
+        yield Match(*_with_marks(text, span), " ".join(token[0] for token in phrase).casefold())
 
 
 def _level(match: re.Match[str]) -> float | None:

@@ -73,7 +73,7 @@ def run(name: str, kind: str, seed: int, cache: Cache) -> Iterator[dict[str, Any
     """A model with a planted shortcut, or the clean twin: a line for each view."""
     train_data, test_data = (planted(each, kind, seed) for each in data(name, seed))
     settings = Finetune(
-        initialise="scratch", epochs=3, batch_size=32, learning_rate=5e-4, warmup_ratio=0.1, group_by_length=True,
+        initialise="scratch", epochs=3, batch_size=32, learning_rate=1e-3, warmup_ratio=0.1, group_by_length=True,
         seed=seed,
     )  # fmt: skip
     work = cache, Meter("DEU"), Progress()

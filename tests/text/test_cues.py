@@ -26,6 +26,8 @@ from audit.text.cues import Cue, Spoken
         ("opening", "I rented this, yes", ["i", "i rented", "i rented this"]),
         ("closing", "fine. Seen on TV!", ["tv", "on tv", "seen on tv"]),
         ("closing", "fine, 7/10", []),
+        ("closing", "so it is<br />", []),
+        ("opening", "@united so", []),
     ],
 )
 def test_a_kind_is_found(kind: str, text: str, keys: list[str]) -> None:
@@ -41,8 +43,8 @@ def test_a_kind_is_found(kind: str, text: str, keys: list[str]) -> None:
         (Cue("hashtag", "any", (), True), "a #b c #D", "a c"),
         (Cue("mark", "!", ("!",)), "so! what!!", "so what"),
         (Cue("name", "new york", ("New York",)), "to new york, New  York", "to ,"),
-        (Cue("closing", "on tv", ("on TV",)), "on TV it was on TV.", "on TV it was ."),
-        (Cue("opening", "on tv", ("on TV",)), "On TV, on TV", ", on TV"),
+        (Cue("closing", "on tv", ("on TV",)), "on TV it was on TV.", "on TV it was"),
+        (Cue("opening", "on tv", ("on TV",)), "On TV, on TV", "on TV"),
     ],
 )
 def test_a_cue_is_taken_out_whole(cue: Cue, text: str, rest: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +24,7 @@ from audit.probes.quality import shortcut_search as search
 from audit.probes.quality.shortcut_search import Association, Part, Tried
 from audit.probes.slices import in_drawn_order
 from audit.statistics import Settling
-from audit.text.cues import KINDS
+from audit.text.cues import KINDS, Cue
 from audit.text.redaction import count, pair_items, redact
 
 _SHOWN = 6  # texts that the strongest shortcut turned
@@ -107,6 +108,17 @@ class _Study:
         return search.try_out(self.pieces, self.predictions.known.texts, self.scorer.predict)
 
     @cached_property
+    def names(self) -> dict[Cue, str]:
+        """What a reader calls each cue; those whose names are masked alike are numbered."""
+        named = {piece.candidate.cue: name(piece.candidate.cue) for piece in self.pieces}
+        alike, seen = Counter(named.values()), Counter[str]()
+        for cue, called in named.items():
+            if alike[called] > 1:
+                seen[called] += 1
+                named[cue] = Sentence("{cue} no. {number}", cue=called, number=seen[called])
+        return named
+
+    @cached_property
     def measured(self) -> list[Part]:
         return search.strongest(self.tried)
 
@@ -184,7 +196,7 @@ class _Measured:
         return Sentence(
             "The strongest: {cue}, {edit}, turns {turned:.0f} of 100 answers {direction} “{label}”; its placebo "
             "{placebo:.0f}.",
-            cue=name(piece.candidate.found),
+            cue=self.study.names[piece.candidate.cue],
             edit=_edit(piece),
             turned=100 * turned.mean(),
             direction=Sentence("to") if piece.inserts else Sentence("away from"),
@@ -228,8 +240,8 @@ class _Measured:
 
     def _about(self, found: Association) -> list[Cell]:
         return [
-            name(found), self.known.classes[found.target], found.origin, count(len(found.rows)), found.share,
-            found.base,
+            self.study.names[found.cue], self.known.classes[found.target], found.origin, count(len(found.rows)),
+            found.share, found.base,
         ]  # fmt: skip
 
     def _texts(self, worst: int) -> Iterator[Evidence]:
@@ -239,7 +251,7 @@ class _Measured:
         if items:
             caption = Sentence(
                 "Answers that it turned, and the placebo did not: {cue}, {edit}",
-                cue=name(piece.candidate.found),
+                cue=self.study.names[piece.candidate.cue],
                 edit=_edit(piece),
             )
             yield Pairs(caption, [Pair(**item) for item in items])
@@ -265,9 +277,8 @@ _ABOUT = (
 _ABOUT_UNITS = ("", "", "", "", SHARE, SHARE)
 
 
-def name(found: Association) -> str:
+def name(cue: Cue) -> str:
     """What a reader calls a cue; personal data masked."""
-    cue = found.cue
     if cue.kind == "length":
         if cue.key == "long":
             return Sentence("{words:,} words or more", words=cue.words)

@@ -30,7 +30,10 @@ from audit.text.redaction import SMALLEST_CELL, redact
 # A cue of fewer texts in a hundred decides too few answers to be sought.
 RARE = 0.002
 OF_A_KIND = 3  # candidates of each kind, from each source
-TRIED, TRIED_ANYWAY = 20, 6  # candidates; and how many even if fewer surely go with a label
+TRIED = 20
+# So many are tried even if fewer surely go with a label, but only what so large a share of the texts has: what a model
+# makes of a rare phrase that goes with no label says nothing of shortcuts.
+TRIED_ANYWAY, COMMON = 6, 0.02
 # Texts that each is tried out on, and measured on at most, in each direction; in a direction with fewer it is not.
 CHOOSE, MEASURE, FEWEST = 30, 200, 50
 STRONGEST, STRONGEST_OF_A_KIND = 5, 2  # candidates that are measured
@@ -62,6 +65,10 @@ class Association:
         The texts that have it.
     share, base : float
         Share of the class among these, and among all.
+    frequency : float
+        Share of the texts that have it.
+    origin : str
+        What tells the classes.
     """
 
     cue: Cue
@@ -69,6 +76,7 @@ class Association:
     rows: NDArray[np.int64] = field(repr=False)
     share: float
     base: float
+    frequency: float
     origin: str
 
     @property
@@ -80,6 +88,11 @@ class Association:
     def score(self) -> float:
         """By how much more of its texts than of all have the class, less the doubt about it."""
         return self.share - self.base - DOUBT * self.error
+
+    @property
+    def is_common(self) -> bool:
+        """Whether enough texts have it for it to be tried though it may go with no class."""
+        return self.frequency >= COMMON
 
     @property
     def is_told(self) -> bool:
@@ -194,7 +207,9 @@ def parts(predictions: Predictions, train: tuple[Sequence[str], NDArray[np.int64
     found: dict[tuple[str, str, bool], Candidate] = {}
     for candidate in sorted(ranked, key=_rank):
         found.setdefault((candidate.cue.kind, candidate.cue.key, candidate.cue.is_group), candidate)
-    some = [each for i, each in enumerate(found.values()) if i < TRIED_ANYWAY or (i < TRIED and each.found.score > 0)]
+    sure = [each for each in found.values() if each.found.score > 0][:TRIED]
+    others = [each for each in found.values() if each.found.score <= 0 and each.found.is_common]
+    some = [*sure, *others[: max(0, TRIED_ANYWAY - len(sure))]]
     pieces = (piece for each in some for piece in _parts(each, known.texts, answers, is_chosen_on))
     enough = [piece for piece in pieces if len(piece.measure) >= FEWEST and piece.choose]
     if not enough:
@@ -314,7 +329,8 @@ def _associations(
     shares = np.bincount(labels[rows], minlength=len(base)) / len(rows)
     target = int(np.argmax(shares - base))
     if 0 < base[target] < 1:
-        yield Association(cue, target, rows, float(shares[target]), float(base[target]), origin)
+        frequency = len(rows) / len(labels)
+        yield Association(cue, target, rows, float(shares[target]), float(base[target]), frequency, origin)
 
 
 def _is_like(one: Association, kept: Iterable[Association]) -> bool:
@@ -367,6 +383,7 @@ def _placebo(of: Association, every: Sequence[Association], texts: Sequence[str]
             and 1 / RARER <= len(each.rows) / len(of.rows) <= RARER
             and each.cue.key not in cue.key
             and cue.key not in each.cue.key
+            and len(cues.words(cue.forms[0])) == len(cues.words(each.cue.forms[0]))
         ),
         key=lambda each: (abs(each.share - each.base) / each.error, each.cue.key),
     )
