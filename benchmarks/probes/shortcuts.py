@@ -3,6 +3,7 @@
     python -m benchmarks.probes.shortcuts --out shortcuts.jsonl --cache CACHE            # half an hour of one core
     AUDIT_TEST_DATA=… python -m benchmarks.probes.shortcuts --data sst2 --seeds 0:5 --out … --cache …
     … --table                                                 # only the table, from the file
+    … --opinions vader_lexicon.txt    # how many words of opinion are taken for cues, by the lexicon of vaderSentiment
 
 Each run plants a shortcut in training and test texts alike, trains a small BERT on them, and measures with the training
 data and without. In the clean twin the same ratings, site and marks stand in as many texts of either class. What the
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -22,7 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from audit import Gate, demo, judge, statistics
+from audit import Gate, NotAssessed, demo, judge, statistics
 from audit.core.cache import Cache
 from audit.core.progress import Progress
 from audit.core.verdict import Verdict
@@ -30,13 +32,17 @@ from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.inference.scorer import Scorer
 from audit.policy.policy import SMALL_BERT, Finetune
+from audit.probes.quality import shortcut_search as search
 from audit.probes.quality.shortcut import shortcut
+from audit.text.cues import Spoken
 from audit.training.finetune import Recipe, train
 from tools.shortcuts import PLANTS, TWIN, planted
 
 CLASSES = ("negative", "positive")
 GATE = Gate(max=0.1)  # where the finding is worrying
 TRAIN, TEST, MAX_LENGTH = 2_000, 1_200, 48
+STRONG = 1.0  # valence, of 4, from which on a word is an opinion
+LEARNT = 0.65  # accuracy
 VIEWS = ("training data", "test data alone")
 # What the name of the finding must hold.
 SOUGHT = {"rating": ("rating",), "site": ("name", "closing"), "mark": ("punctuation “!”",)}
@@ -72,19 +78,34 @@ def _examples(rows: list[tuple[str, int]]) -> Examples:
 def run(name: str, kind: str, seed: int, cache: Cache) -> Iterator[dict[str, Any]]:
     """A model with a planted shortcut, or the clean twin: a line for each view."""
     train_data, test_data = (planted(each, kind, seed) for each in data(name, seed))
-    settings = Finetune(
-        initialise="scratch", epochs=3, batch_size=32, learning_rate=1e-3, warmup_ratio=0.1, group_by_length=True,
-        seed=seed,
-    )  # fmt: skip
     work = cache, Meter("DEU"), Progress()
-    recipe = Recipe(SMALL_BERT, None, None, True, settings, MAX_LENGTH, "cpu")
-    scorer = Scorer(train(recipe, train_data, *work), *work)
-    said = scorer.predict(test_data.texts).on(test_data)
+    for again in range(3):  # a small BERT that learns nothing is trained by another seed, as whoever made it would do
+        settings = Finetune(
+            initialise="scratch", epochs=3, batch_size=32, learning_rate=1e-3, warmup_ratio=0.1, group_by_length=True,
+            seed=seed + 100 * again,
+        )  # fmt: skip
+        recipe = Recipe(SMALL_BERT, None, None, True, settings, MAX_LENGTH, "cpu")
+        scorer = Scorer(train(recipe, train_data, *work), *work)
+        said = scorer.predict(test_data.texts).on(test_data)
+        if said.correct.mean() >= LEARNT:
+            break
     for view in VIEWS:
         passes, started = scorer.counts.forward_passes, time.process_time()
-        found = shortcut(scorer, said, train_data if view == VIEWS[0] else None)
-        yield {
+        line = {
             "data": name, "kind": kind, "seed": seed, "view": view, "accuracy": round(float(said.correct.mean()), 3),
+        }  # fmt: skip
+        try:
+            found = shortcut(scorer, said, train_data if view == VIEWS[0] else None)
+        except NotAssessed as error:  # a model that gives one answer to all texts
+            yield line | {
+                "verdict": "not_assessed",
+                "estimate": 0.0,
+                "summary": str(error),
+                "passes": 0,
+                "seconds": 0.0,
+            }
+            continue
+        yield line | {
             "verdict": str(judge(found, GATE)[0]), "estimate": found.estimate, "low": found.low, "high": found.high,
             "summary": str(found.summary), "passes": scorer.counts.forward_passes - passes,
             "seconds": round(time.process_time() - started, 1),
@@ -123,15 +144,51 @@ def table(lines: list[dict[str, Any]]) -> Iterator[str]:
                 )
 
 
+def opinions(lexicon: Path) -> Iterator[str]:
+    """How many of the words that go with a label and may be cues are opinions by a lexicon that nobody here wrote."""
+    import pandas as pd
+
+    entries = (line.split("\t")[:2] for line in lexicon.read_text("utf-8").splitlines())
+    known = {word for word, valence in entries if abs(float(valence)) >= STRONG}
+    folder = Path(os.environ["AUDIT_TEST_DATA"])
+    tables = {
+        "SST-2": pd.read_csv(folder / "sst2_train.csv"),
+        "airline": pd.read_csv(folder / "airline.csv").rename(columns={"sentiment": "label"}),
+        "IMDB, 10,000": pd.read_parquet(folder / "imdb_train.parquet").sample(10_000, random_state=0),
+    }
+    yield "| texts | kind | go with a label | of these opinions | taken for cues | of these opinions | which |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for name, table in tables.items():
+        texts, labels = list(table["text"].astype(str)), table["label"].astype("category").cat.codes.to_numpy(np.int64)
+        spoken = Spoken(texts)
+        for kind in ("hashtag", "name", "opening", "closing"):
+            some = [
+                each
+                for each in search.associations(kind, texts, labels, int(labels.max()) + 1)
+                if each.score > 0 and not each.cue.is_group and spoken.binds(each.cue, len(each.rows))
+            ]
+            taken = [each for each in some if search.is_cue(each, texts)]
+            before, after = (
+                [each.cue.key for each in those if known.intersection(re.findall(r"[a-z']+", each.cue.key))]
+                for those in (some, taken)
+            )
+            figures = " | ".join(str(len(those)) for those in (some, before, taken, after))
+            yield f"| {name} | {kind} | {figures} | {', '.join(after)} |"
+
+
 def main() -> None:
     """Run what the file does not hold, then print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=("demo", "sst2"), default="demo")
     parser.add_argument("--seeds", default="0:20", help="first:behind the last")
-    parser.add_argument("--out", type=Path, required=True, help="a file of JSON lines")
+    parser.add_argument("--out", type=Path, default=Path("shortcuts.jsonl"), help="a file of JSON lines")
+    parser.add_argument("--opinions", type=Path, metavar="FILE", help="a lexicon: words, tab, valence")
     parser.add_argument("--cache", type=Path, help="a folder for the trained models")
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
+    if asked.opinions:
+        print("\n".join(opinions(asked.opinions)))
+        return
     lines = [json.loads(line) for line in asked.out.read_text("utf-8").splitlines()] if asked.out.exists() else []
     there = {(line["data"], line["kind"], line["seed"]) for line in lines}
     first, behind = map(int, asked.seeds.split(":"))

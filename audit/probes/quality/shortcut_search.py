@@ -273,25 +273,32 @@ def _candidates(
     texts: Sequence[str], labels: NDArray[np.int64], origin: str, classes: int, language: str
 ) -> Iterator[Candidate]:
     """Of each kind the cues that go with a class most, each with a placebo."""
-    base = np.bincount(labels, minlength=classes) / max(len(texts), 1)
     spoken = Spoken(texts)
     for kind in cues.kinds(language):
-        every = [
-            each
-            for cue, rows in _cues(kind, texts)
-            for each in _associations(cue, np.array(rows, dtype=np.int64), labels, base, origin)
-        ]
-        # Of phrases that the same texts have, the longest tells what stands there.
-        every.sort(key=lambda each: (-each.score, -len(each.cue.key), each.cue.key))
+        every = associations(kind, texts, labels, classes, origin)
         kept: list[Association] = []
         for each in every:
             if len(kept) == OF_A_KIND:
                 break
-            if _is_like(each, kept) or not _is_cue(each, texts) or not spoken.binds(each.cue, len(each.rows)):
+            if _is_like(each, kept) or not is_cue(each, texts, spoken):
                 continue
             kept.append(each)
             holding = [texts[i] for i in each.rows[:_PLACES]]
             yield Candidate(each, _places(each.cue, holding), _placebo(each, every, texts))
+
+
+def associations(
+    kind: str, texts: Sequence[str], labels: NDArray[np.int64], classes: int, origin: str = BY_LABELS
+) -> list[Association]:
+    """What may be a cue of this kind, opinions too, what goes with a class most first."""
+    base = np.bincount(labels, minlength=classes) / max(len(texts), 1)
+    every = [
+        each
+        for cue, rows in _cues(kind, texts)
+        for each in _associated(cue, np.array(rows, dtype=np.int64), labels, base, origin)
+    ]
+    # Of phrases that the same texts have, the longest tells what stands there.
+    return sorted(every, key=lambda each: (-each.score, -len(each.cue.key), each.cue.key))
 
 
 def _cues(kind: str, texts: Sequence[str]) -> Iterator[tuple[Cue, list[int]]]:
@@ -323,7 +330,7 @@ def _cues(kind: str, texts: Sequence[str]) -> Iterator[tuple[Cue, list[int]]]:
                 yield Cue(kind, key, tuple(written[: _FORMS if is_group else 1]), is_group), of
 
 
-def _associations(
+def _associated(
     cue: Cue, rows: NDArray[np.int64], labels: NDArray[np.int64], base: NDArray[np.float64], origin: str
 ) -> Iterator[Association]:
     shares = np.bincount(labels[rows], minlength=len(base)) / len(rows)
@@ -343,10 +350,15 @@ def _is_like(one: Association, kept: Iterable[Association]) -> bool:
     )
 
 
-def _is_cue(each: Association, texts: Sequence[str]) -> bool:
-    """Whether it reads as no opinion and is no personal data, but for what is always masked."""
+def is_cue(each: Association, texts: Sequence[str], spoken: Spoken | None = None) -> bool:
+    """Whether it reads as no opinion, and is no personal data, but for what is always masked.
+
+    With the texts as they are spoken also whether it is a name, or a set phrase, where it claims to be one.
+    """
     cue = each.cue
     if cue.kind in ("name", "hashtag", "opening", "closing") and not cue.is_group and cues.is_opinion(cue.forms[0]):
+        return False
+    if spoken is not None and not spoken.binds(cue, len(each.rows)):
         return False
     if cue.kind in ("handle", "link", "length"):
         return True
@@ -389,7 +401,7 @@ def _placebo(of: Association, every: Sequence[Association], texts: Sequence[str]
     )
     if not cue.is_group:
         for each in alike:
-            if _is_cue(each, texts):
+            if is_cue(each, texts):
                 return Placebo(each.cue.forms, Sentence("“{form}”", form=redact(each.cue.forms[0])))
     made = tuple(_made(form, cue) for form in cue.forms)
     return Placebo(made, Sentence("signs drawn at random") if cue.is_group else Sentence("“{form}”", form=made[0]))
