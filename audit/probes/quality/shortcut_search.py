@@ -91,8 +91,12 @@ class Association:
 
     @property
     def is_common(self) -> bool:
-        """Whether enough texts have it for it to be tried though it may go with no class."""
-        return self.frequency >= COMMON
+        """Whether enough texts have it for it to be tried though it may go with no class.
+
+        A length never has: texts that were said again are unlike any that a small model has read, which turns answers
+        where length goes with nothing.
+        """
+        return self.frequency >= COMMON and self.cue.kind != "length"
 
     @property
     def is_told(self) -> bool:
@@ -466,5 +470,5 @@ def _others(text: str, spans: Sequence[cues.Span], kind: str) -> list[cues.Span]
     free = [(a, b) for a, b in found if not any(a < end and start < b for start, end in spans)]
     if kind != "mark":
         free = [(a, b) for a, b in free if not cues.is_opinion(text[a:b])]
-    wanted = sum(1 if kind == "mark" else max(1, len(cues.words(text[a:b]))) for a, b in spans)
+    wanted = sum(max(1, len(text[a:b].split())) for a, b in spans)
     return sorted(rng.sample(free, min(wanted, len(free))))
