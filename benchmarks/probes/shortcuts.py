@@ -181,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=("demo", "sst2"), default="demo")
     parser.add_argument("--seeds", default="0:20", help="first:behind the last")
+    parser.add_argument("--kinds", nargs="+", choices=(*PLANTS, TWIN), default=(*PLANTS, TWIN))
     parser.add_argument("--out", type=Path, default=Path("shortcuts.jsonl"), help="a file of JSON lines")
     parser.add_argument("--opinions", type=Path, metavar="FILE", help="a lexicon: words, tab, valence")
     parser.add_argument("--cache", type=Path, help="a folder for the trained models")
@@ -193,7 +194,7 @@ def main() -> None:
     there = {(line["data"], line["kind"], line["seed"]) for line in lines}
     first, behind = map(int, asked.seeds.split(":"))
     for seed in range(first, behind) if not asked.table else ():
-        for kind in (*PLANTS, TWIN):
+        for kind in asked.kinds:
             if (asked.data, kind, seed) not in there:
                 made = list(run(asked.data, kind, seed, Cache(asked.cache)))
                 with asked.out.open("a", encoding="utf-8") as file:
