@@ -771,6 +771,9 @@ def test_one_that_holds_to_it_is_told_nothing() -> None:
         ({"guide": "docs/refunds.md#how"}, "its guide docs/refunds.md does not exist"),
         ({"brackets": ("a", "b")}, "go together"),
         ({"better": "lower"}, "the verdict is"),
+        ({"cause": "weather"}, "no cause is called 'weather'"),
+        ({"levers": ("pray",)}, "no lever is called 'pray'"),
+        ({"severity": "mild"}, "no severity is called 'mild'"),
     ],
 )
 def test_a_declaration_that_is_not_whole_is_told(declared: Mapping[str, Any], words: str) -> None:
