@@ -4,6 +4,7 @@ import pytest
 
 from audit.probes.quality import behaviour, hygiene, labels, quality
 from audit.probes.quality.shortcut import shortcut
+from audit.probes.quality.stability import KINDS, stability
 from audit.probes.quality.weak_slice import weak_slice
 
 pytestmark = pytest.mark.challenge("quality")
@@ -67,6 +68,13 @@ def test_weak_slice(audit, predictions):
 def test_shortcut(audit, scorer, predictions, train_data):
     """No answer hangs on a rating left in the text, a name, a mark, or the length."""
     audit.check(shortcut(scorer, predictions, train_data))
+
+
+@pytest.mark.measures("quality.stability")
+@pytest.mark.parametrize("kind", KINDS)
+def test_stability(audit, scorer, predictions, other_precisions, retrained, kind):
+    """The answer hangs on the text: not on the other texts beside it, the arithmetic, or the luck of the training."""
+    audit.check(stability(scorer, predictions, kind, other_precisions, retrained))
 
 
 @pytest.mark.measures("quality.behaviour")

@@ -123,5 +123,9 @@ def test_of_what_a_probe_asks_a_part_is_computed(
     assert sum(map(len, computed)) == -(-asked // EVERY)
     known = {row.tobytes() for rows in computed for row in rows}
     assert {row.tobytes() for rows in answers for row in rows} == known
+    before = scorer.counts.forward_passes
+    together = scorer.predict_together([[text, "one"] for text in TEXTS])
+    assert [each.shape for each in together] == [(2, len(CLASSES))] * len(TEXTS)
+    assert scorer.counts.forward_passes - before == 2 * EVERY * -(-len(TEXTS) // EVERY)
     explained = scorer.attributions(TEXTS[:20], np.zeros(20, dtype=np.int64))
     assert [len(set(each.scores)) > 1 for each in explained] == [i % EVERY == 0 for i in range(20)]

@@ -89,6 +89,8 @@ class Probe:
         How many examples a function that gives no looks asks about, as a rule; 0: those of its first question.
     trainings : int
         Trainings by the policy's recipe that it asks for at most.
+    trained_for : tuple of str
+        The brackets under which it asks for them; by default any.
     """
 
     id: str
@@ -114,6 +116,7 @@ class Probe:
     most_passes: float | str = field(default=0, kw_only=True)
     examples: int = field(default=0, kw_only=True)
     trainings: int = field(default=0, kw_only=True)
+    trained_for: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         if self.range == (None, None):
@@ -126,6 +129,11 @@ class Probe:
     def __call__(self, measure: Callable[P, Result | Looks]) -> DeclaredProbe[P]:
         """Declare a function: called with what it asks for, it then gives a Measurement under this id."""
         return DeclaredProbe(self, measure)
+
+    def trainings_of(self, full_id: str) -> int:
+        """Trainings that it asks for at most under a full id."""
+        among = {f"{self.id}[{bracket}]" for bracket in self.trained_for}
+        return self.trainings if not among or full_id in among else 0
 
     def expand(self, named: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
         """All full ids that a gate on this id applies to; `named` holds what the policy names, by kind of bracket."""

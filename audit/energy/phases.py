@@ -8,6 +8,7 @@ PHASES: Mapping[str, str] = {
     "fine-tune": "Training the model",
     "twins": "Training reference models",
     "canaries": "Training the reference model with canaries",
+    "retrained": "Training the model again, with another seed",
     "references": "Training references without suspect rows",
     "gradients": "Searching for trigger words",
     "word counts": "Training the simple model on word counts",

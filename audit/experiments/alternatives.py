@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
-from hashlib import sha256
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -22,18 +16,15 @@ from audit.energy.meter import InferenceEnergy, Meter, Runner, measure_in_turn
 from audit.inference.latency import SingleTimes, measure_single
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.models.files import artifact
+from audit.models import precisions
 from audit.models.files.pickles import PICKLED
 from audit.models.files.weights import SAFE
-from audit.models.model import SETTINGS, Model, Training, safe_weights
+from audit.models.model import SETTINGS, Model, Training, bytes_on_disk, safe_weights
 from audit.policy.policy import Finetune
-from audit.text.redaction import message
 from audit.training.finetune import GRU, Job, Recipe, train
 from audit.training.reference_models import LinearModel
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
     from audit.data.examples import Examples
 
 NAMES: Mapping[str, str] = {
@@ -123,51 +114,6 @@ class Alternatives:
 
     made: tuple[Alternative, ...]
     left_out: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class EightBit(Model):
-    """A model whose linear layers are kept and computed in whole numbers of 8 bits; made when first needed.
-
-    Notes
-    -----
-    Dynamic quantisation: weights are rounded once, what flows into a layer each time, on a scale set by its largest
-    value. That value is sought in all texts of a batch, so that an answer depends a little on those read with it.
-    Embeddings, attention between tokens and normalisation stay as they are. Source: Jacob et al., "Quantization and
-    training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018, section 2.
-    """
-
-    reads_batches = True
-
-    @classmethod
-    def of(cls, model: Model) -> EightBit:
-        """The 8-bit version of a model."""
-        return cls(**{field.name: getattr(model, field.name) for field in fields(Model)})
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over that of the model, and what it is quantised with."""
-        text = f"{super().fingerprint}\0dynamic int8\0{version('torch')}"
-        return f"sha256:{sha256(text.encode()).hexdigest()}"
-
-    @cached_property
-    def network(self) -> PreTrainedModel:
-        """The quantised ``torch`` module in evaluation mode."""
-        import torch
-
-        with warnings.catch_warnings(), torch.inference_mode(False):
-            # It is to go one day; what is to replace it, torchao, is fast only where a C++ compiler is at hand.
-            warnings.filterwarnings("ignore", ".*deprecated")
-            return torch.ao.quantization.quantize_dynamic(super().network, {torch.nn.Linear}, dtype=torch.qint8)
-
-    def facts(self) -> dict[str, int]:
-        """``layers``, how many are computed in 8 bits, and ``size``, bytes of weights, configuration and tokenizer."""
-        import torch
-
-        layers = [part for part in self.network.modules() if isinstance(part, torch.ao.nn.quantized.dynamic.Linear)]
-        weights = io.BytesIO()
-        torch.save(self.network.state_dict(), weights)
-        return {"layers": len(layers), "size": weights.tell() + _bytes(self.folder, SETTINGS)}
 
 
 @dataclass(frozen=True)
@@ -268,29 +214,18 @@ class Bench:
         return replace(self.recipe, settings=settings.model_copy(update={"train": kind, "validation": 0.0}))
 
     def _eight_bit(self) -> tuple[Runner, _Measured]:
-        audited = self.scorer.model
-        if audited.device != "cpu":
-            raise _LeftOut(
-                f"8-bit layers are computed on a processor only, and the audited model runs on {audited.device}; "
-                "audit it once more with --audit-device cpu"
-            )
-        model = EightBit.of(audited)
         try:
-            facts = self.cache.measurement({"what": "8-bit version", "model": model.fingerprint}, model.facts)
-        except (AttributeError, ImportError, RuntimeError) as error:  # torch without it, or without an engine for it
-            why = f"torch {version('torch')} computes no 8-bit layers on this machine ({message(error)})"
-            raise _LeftOut(why) from None
-        if facts["layers"] < 2:  # the head alone
-            raise _LeftOut("its layers are of a kind that has no 8-bit version here (torch.nn.Linear has)")
-        try:
-            return self._measured("int8", self.scorer_of(model), None, facts["size"], _parameters(model))
+            model, size = precisions.eight_bit(self.scorer.model, self.cache)
+            return self._measured("int8", self.scorer_of(model), None, size, _parameters(model))
+        except NotAssessed as reason:
+            raise _LeftOut(str(reason)) from None
         except NotFiniteError:  # the audited model itself answers with numbers
             raise _LeftOut("with 8-bit layers its answers are no numbers") from None
 
     def _of(self, kind: str, scorer: Scorer) -> tuple[Runner, _Measured]:
         model = scorer.model
         suffixes = (*SETTINGS, *(SAFE if safe_weights(model.folder, model.source) else PICKLED))
-        return self._measured(kind, scorer, model.training, _bytes(model.folder, suffixes), _parameters(model))
+        return self._measured(kind, scorer, model.training, bytes_on_disk(model.folder, suffixes), _parameters(model))
 
     def _measured(
         self,
@@ -326,11 +261,6 @@ class _LeftOut(Exception):  # noqa: N818 - a reason, not an error
 def _parameters(model: Model) -> int:
     """How many numbers a model has learnt."""
     return model.parameters or sum(part.numel() for part in model.network.parameters())
-
-
-def _bytes(folder: Path, suffixes: tuple[str, ...]) -> int:
-    """Size on disk of the files of a model that have these suffixes."""
-    return sum(path.stat().st_size for path, _ in artifact.files(folder) if path.suffix.lower() in suffixes)
 
 
 def _summary(times: SingleTimes) -> Latency:

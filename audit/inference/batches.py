@@ -120,7 +120,7 @@ class Batches:
 
     def __init__(self, kind: str, dtype: str = "float32", *, alone: bool = False, checked: bool = True) -> None:
         self.tokens = TOKENS[kind]
-        self._kind, self._tolerance, self._alone = kind, TOLERANCE[dtype], alone
+        self._kind, self._tolerance, self.alone = kind, TOLERANCE[dtype], alone
         # Whether texts of several lengths may share a batch; None: not known yet.
         self._mixed: bool | None = None if checked else True
 
@@ -206,7 +206,7 @@ class Batches:
 
     def _next(self, order: Rows, lengths: Rows) -> Rows:
         """The rows of the next batch, from those that are left, longest first."""
-        if self._alone:
+        if self.alone:
             return order[:1]
         longest = int(lengths[order[0]])
         rows = order[: max(1, self.tokens // max(longest, 1))]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from audit.models.model import Model
@@ -26,6 +27,17 @@ def of_rows(model: Model, what: str) -> bytes:
     text = f"{REVISION}\0{model.fingerprint}\0{model.max_length}\0{model.dtype}\0{kind}"
     text += f"\0{what}" if what else ""
     return hashlib.sha256(text.encode()).digest()[:16]
+
+
+def of_batch(texts: Sequence[str]) -> bytes:
+    """The key of texts that are read together, 16 bytes."""
+    return hashlib.sha256(b"".join(map(of_text, texts))).digest()[:16]
+
+
+def of_batches(model: Model, machine: str) -> bytes:
+    """What besides the texts of a batch decides its answers, 16 bytes: also what could make them differ by rounding."""
+    libraries = {name: version(name) for name in ("torch", "transformers")}
+    return of_rows(model, f"together {json.dumps([machine, libraries], sort_keys=True)}")
 
 
 def of_encodings(model: Model) -> bytes:

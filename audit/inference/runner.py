@@ -120,6 +120,17 @@ class LocalRunner:
             return self._computed(pieces, self._states, 2 * self.model.network.config.hidden_size, bar)
         return self._computed(pieces, self._probabilities, len(self.model.labels), bar)
 
+    def together(self, batches: Sequence[Sequence[str]], bar: Bar) -> list[NDArray[np.float32]]:
+        """Probabilities of texts that :meth:`read` gave, each batch run as it stands, padded to its longest text."""
+        encodings = self.encode([text for batch in batches for text in batch])
+        work, made = self._work(encodings, self._probabilities), []
+        for rows in np.split(np.arange(len(encodings)), np.cumsum([len(batch) for batch in batches])[:-1]):
+            made.append(work(rows).cpu().numpy())
+            bar.advance(len(rows))
+        self.counts.tokens += int(encodings.lengths.sum())
+        self.counts.forward_passes += len(encodings)
+        return made
+
     def check(self, rows: NDArray[np.floating]) -> None:
         """Refuse answers that are no numbers, see :func:`audit.inference.predictions.check_finite`."""
         check_finite(rows, self.model.source, self.model.dtype)

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from audit.core import evidence
 from audit.core.budget import asking
 from audit.core.cache import Cache
+from audit.core.errors import NotAssessed
 from audit.core.progress import Bar, Progress
+from audit.core.sentences import Sentence
 from audit.inference import keys
 from audit.inference.answers import Answers
 from audit.inference.attention import Attention
@@ -25,7 +27,7 @@ from audit.inference.feature_attributions import Attribution
 from audit.inference.gradients import TriggerScores
 from audit.inference.predictions import Predictions
 from audit.inference.runner import Counts, LocalRunner, Runner
-from audit.inference.store import Row
+from audit.inference.store import Row, Store
 from audit.models.model import Model
 
 if TYPE_CHECKING:
@@ -162,6 +164,48 @@ class Scorer:
             rows = self.local.rows("", self.local.encodings(map(self.local.read, texts)), bar)
         self.local.check(rows)
         return rows
+
+    def predict_together(self, batches: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
+        """Probabilities of texts in stated company, each batch run as it stands.
+
+        :meth:`predict` forms batches as it likes, and where padding would change an answer it pads no text. Others who
+        run the model do not look; this shows what they get. It takes none of its answers from there: what is kept is
+        kept by the whole batch, machine and versions, so that only an audit that asks just the same runs nothing.
+
+        Parameters
+        ----------
+        batches : sequence of sequence of str, none of them empty
+
+        Returns
+        -------
+        list of ndarray of float32, shape (texts of the batch, classes)
+            Rows may hold what is no number: here that is no mistake but an outcome.
+
+        Raises
+        ------
+        NotAssessed
+            If texts of several lengths cannot be read at once.
+        """
+        if self.local.batches.alone and any(len(batch) > 1 for batch in batches):
+            raise NotAssessed(
+                Sentence("the model has no token to pad texts with, so each is read alone, whoever runs it"),
+                arises=False,
+            )
+        read = [[*map(self.local.read, batch)] for batch in batches]
+        asked = {keys.of_batch(texts): texts for texts in read}
+        store = Store(self._cache, keys.of_batches(self.model, self._meter.place))
+        rows = store.get([*asked], None)
+        missing = {key: texts for key, texts in asked.items() if key not in rows}
+        if missing:
+            number = sum(map(len, missing.values()))
+            with asking(number), self._meter.phase("score"), self._progress.bar("score", number, "texts") as bar:
+                made = self.local.together([*missing.values()], bar)
+            fresh = {key: each.ravel() for key, each in zip(missing, made, strict=True)}
+            store.put(fresh)
+            rows |= fresh
+        self.counts.texts += sum(map(len, read))
+        self.counts.cache_hits += sum(len(texts) for texts in read if keys.of_batch(texts) not in missing)
+        return [rows[keys.of_batch(texts)].reshape(len(texts), -1).astype(np.float32) for texts in read]
 
     def attention(self, texts: Sequence[str]) -> list[Attention]:
         """As :meth:`audit.inference.explainer.Explainer.attention`."""

@@ -75,6 +75,7 @@ class Tally(Scorer):
         # Digests of encodings, with their tokens: by text, and those that were counted, by what was asked.
         self._encoded: dict[str, tuple[bytes, int]] = {}
         self._usual, self._most = defaultdict[str, set[bytes]](set), defaultdict[str, set[bytes]](set)
+        self._usual_batches, self._most_batches = set[tuple[str, ...]](), set[tuple[str, ...]]()
 
     def forward(self, *_: Any, **__: Any) -> NoReturn:
         """Has no answer, nor have the questions below."""
@@ -82,20 +83,39 @@ class Tally(Scorer):
 
     attention = heads = attributions = trigger_scores = reads_alike = forward
 
+    def predict_together(self, batches: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
+        """Each text of a batch costs a pass, also where it was asked about before in other company."""
+        read = [tuple(map(self.local.read, batch)) for batch in batches]
+        self._encode([text for batch in read for text in batch])
+        counts = ((self.most, self._most_batches), (self.usual, self._usual_batches))
+        for passes, counted in counts[: 1 + self.is_usual]:
+            texts = [text for batch in set(read) - counted for text in batch]
+            counted.update(read)
+            passes.number += len(texts)
+            passes.tokens += sum(self._encoded[text][1] for text in texts)
+            passes.again += sum(text in self._truth for text in texts)
+        return [self._answers(batch) for batch in read]
+
     def _kept(self, texts: Iterable[str], what: str, total: int = 0) -> Iterator[NDArray[np.float32]]:
         texts = [self.local.read(text) for text in texts]
         self._count(texts, what)
         if what or (self.insists and not self._truth.keys() >= set(texts)):
             raise Unanswered
+        yield self._answers(texts)
+
+    def _answers(self, texts: Sequence[str]) -> NDArray[np.float32]:
         classes = len(self.model.labels)
         rows = np.full((len(texts), classes), 0.1 / classes, dtype=np.float32)
         rows[np.arange(len(texts)), [self._truth.get(text, 0) for text in texts]] += 0.9
-        yield rows
+        return rows
 
-    def _count(self, texts: Sequence[str], what: str) -> None:
+    def _encode(self, texts: Sequence[str]) -> None:
         if new := list(dict.fromkeys(text for text in texts if text not in self._encoded)):
             encodings = self.local.encode(new)
             self._encoded |= zip(new, zip(encodings.digests, encodings.lengths.tolist(), strict=True), strict=True)
+
+    def _count(self, texts: Sequence[str], what: str) -> None:
+        self._encode(texts)
         asked = dict(self._encoded[text] for text in texts)
         known = {self._encoded[text][0] for text in texts if text in self._truth}
         for passes, counted in ((self.most, self._most), (self.usual, self._usual))[: 1 + self.is_usual]:

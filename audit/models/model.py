@@ -192,6 +192,11 @@ def hash_files(folder: Path) -> dict[str, str]:
     }
 
 
+def bytes_on_disk(folder: Path, suffixes: tuple[str, ...]) -> int:
+    """Size of the files of a model that have these suffixes."""
+    return sum(path.stat().st_size for path, _ in artifact.files(folder) if path.suffix.lower() in suffixes)
+
+
 def fingerprint(files: Mapping[str, str]) -> str:
     """One SHA-256 over names and hashes."""
     text = "".join(f"{name}\0{digest}\n" for name, digest in sorted(files.items()))

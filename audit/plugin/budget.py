@@ -36,9 +36,15 @@ def put_in_order(run: Run, items: list[pytest.Item]) -> None:
         names = declared_ids(item)
         declared = [known[base] for name in names if (base := base_id(name)) in known]
         passes = sum(each.passes * max(each.examples, 1) for each in declared)
-        return _LAST in names, not is_gated(policy, item), sum(each.trainings for each in declared), passes
+        return _LAST in names, not is_gated(policy, item), trainings_of(item), passes
 
     items.sort(key=order)
+
+
+def trainings_of(item: pytest.Item) -> int:
+    """Trainings that a test asks for at most."""
+    known = ids(extra_declarations(item.config))
+    return sum(known[base].trainings_of(name) for name in declared_ids(item) if (base := base_id(name)) in known)
 
 
 @contextmanager

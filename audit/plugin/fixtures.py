@@ -219,6 +219,18 @@ def alternatives(audit_session: Session, scorer: Scorer) -> Alternatives:
 
 
 @pytest.fixture(scope="session")
+def other_precisions(audit_session: Session, scorer: Scorer) -> Mapping[str, Callable[[], Scorer]]:
+    """The audited model in other precisions, by their names; each is made when it is first called."""
+    return audit_session.models.other_precisions(scorer)
+
+
+@pytest.fixture(scope="session")
+def retrained(audit_session: Session) -> Callable[[], Scorer]:
+    """Trains the recipe once more, with another seed, when it is called and where the policy asks for it."""
+    return audit_session.models.retrained
+
+
+@pytest.fixture(scope="session")
 def provenance(audit_session: Session, model: Model) -> dict[str, str | None]:
     """The facts that are needed to repeat model and audit; None where one is missing."""
     return audit_session.ledger.provenance(model)

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from audit.core.errors import AuditError
-from audit.core.identifiers import base_id
 from audit.core.probe import planned_by
-from audit.plugin.budget import is_foreseeable, is_gated
-from audit.plugin.findings import declared_ids
+from audit.plugin.budget import is_foreseeable, is_gated, trainings_of
 from audit.plugin.overrides import concerns_audit
-from audit.plugin.state import STATE, Run, extra_declarations
-from audit.probes.catalogue import ids
+from audit.plugin.state import STATE, Run
 
 if TYPE_CHECKING:
     from audit.run.budget import Counted
@@ -170,8 +167,6 @@ def _tests(items: Sequence[pytest.Item]) -> Iterator[Test]:
     from audit.run.plan import Planned
 
     for i, item in enumerate(items):
-        known = ids(extra_declarations(item.config))
-        declared = [known[base] for name in declared_ids(item) if (base := base_id(name)) in known]
         following = items[i + 1] if i + 1 < len(items) else None
 
         def test(item: pytest.Item = item, following: pytest.Item | None = following) -> None:
@@ -183,7 +178,7 @@ def _tests(items: Sequence[pytest.Item]) -> Iterator[Test]:
             finally:
                 item.ihook.pytest_runtest_teardown(item=item, nextitem=following)
 
-        yield item.nodeid, declared, test
+        yield item.nodeid, trainings_of(item), test
 
 
 def _table(rows: Sequence[tuple[str, Cost]]) -> Iterator[str]:

@@ -149,10 +149,13 @@ class DataPolicy(_Section):
 
 
 class QualityPolicy(_Section):
-    """Measures of the user's own."""
+    """Settings of the quality probes, and measures of the user's own."""
 
     metrics: tuple[str, ...] = Field((), strict=False, description="evaluate modules: paths, or owner/name@commit")
     behaviour_cases: int = Field(150, ge=100, description="sentences for each capability, if there are so many")
+    retrain: bool | None = Field(
+        None, description="whether the recipe is run again with another seed; absent: where a gate asks for it"
+    )
     allow_remote_metrics: tuple[str, ...] = Field((), strict=False, description="Hub ids whose code may run here")
 
     @field_validator("metrics")

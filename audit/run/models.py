@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,14 @@ from audit.experiments.alternatives import Alternative, Alternatives, Bench
 from audit.experiments.claims import ELSEWHERE, Elsewhere, Experiments
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
-from audit.models import model, model_card, tokens
+from audit.models import model, model_card, precisions, tokens
 from audit.models.model import Model, Training
 from audit.models.model_card import Card
+from audit.models.precisions import EightBit
 from audit.policy.policy import SMALL_BERT, Policy
 from audit.probes.privacy.canary import canary_epsilon
 from audit.probes.privacy.membership_evidence import Twins
+from audit.probes.quality.stability import stability
 from audit.run.inputs import Inputs, locate
 from audit.run.resources import Resources
 from audit.training import canaries, reference_models
@@ -35,6 +37,10 @@ from audit.training.canaries import Canaries, CanaryTwin
 from audit.training.finetune import Recipe, Workers, folder_of, train
 from audit.training.reference_models import LinearModel, Twin
 
+_REPLACED = Sentence(
+    "the repository's own conftest.py replaces the model or the scorer, and what that takes cannot be held against "
+    "other models; leave these fixtures to the plugin"
+)
 # Where the policy does not say how many.
 TWINS = 2
 
@@ -130,18 +136,23 @@ class Models:
 
     def scorer(self, audited: Model) -> Scorer:
         """A scorer for a model, on this audit's cache and meter; what it does counts in the record."""
-        cut, dtype = self.policy.model.max_characters, self.policy.audit.dtype
-        own = audited is self.__dict__.get("model")
-        if audited.dtype != dtype:  # a twin: it is trained in float32, and asked as the model is
+        dtype, own = self.policy.audit.dtype, audited is self.__dict__.get("model")
+        # A twin is trained in float32, and asked as the model is.
+        if audited.dtype != dtype and not isinstance(audited, EightBit):
             audited = replace(audited, dtype=dtype)
+        scorer = self._scorer(audited)
+        if own:
+            self.unknown_tokens = self._read_by(scorer)
+        return scorer
+
+    def _scorer(self, audited: Model) -> Scorer:
+        """The same for a model in the precision that it has."""
+        cut, cluster = self.policy.model.max_characters, self.resources.cluster
         arguments = audited, self.resources.cache, self.resources.meter, self.resources.progress
         scorer = Scorer(*arguments, max_characters=cut)
-        cluster = self.resources.cluster
         # Overridden or quantised models have no files to ship to workers.
         if cluster is not None and "model" not in self.inputs.overridden and type(audited) is Model:
             scorer = ClusterScorer(*arguments, cluster, max_characters=cut)
-        if own:
-            self.unknown_tokens = self._read_by(scorer)
         self.scorers.append(scorer)
         return scorer
 
@@ -326,6 +337,46 @@ class Models:
         )  # fmt: skip
         return self._experiments
 
+    def retrained(self) -> Scorer:
+        """Another model of the recipe, trained now with another seed or taken from the cache.
+
+        Raises
+        ------
+        NotAssessed
+            If the policy has no recipe or no training data, neither asks for this nor gates it, or if the repository
+            put something of its own in the place of scorer or model.
+        """
+        recipe, members, wanted = self.recipe, self.inputs.members, self.policy.quality.retrain
+        if recipe is None or members is None:
+            raise NotAssessed(
+                Sentence("there is no recipe to train a second model by; supply [model.finetune] and [data] train")
+            )
+        if {"model", "scorer"} & set(self.inputs.overridden):
+            raise NotAssessed(_REPLACED)
+        if not (self.policy.gate(f"{stability.id}[seed]") if wanted is None else wanted):
+            raise NotAssessed(
+                Sentence(
+                    "it takes a second training, and no gate asks for it; gate quality.stability[seed], or set "
+                    "[quality] retrain = true"
+                )
+            )
+        return self.scorer(reference_models.retrained(recipe, members, *self._work))
+
+    def other_precisions(self, scorer: Scorer) -> dict[str, Callable[[], Scorer]]:
+        """What makes the audited model anew in each other precision, or raises NotAssessed; by the precision's name.
+
+        None where the repository put something of its own in the place of scorer or model.
+        """
+        audited = getattr(scorer, "model", None)
+        if not isinstance(scorer, Scorer) or type(audited) is not Model:
+            return {}
+        return {each: partial(self._in_precision, audited, each) for each in precisions.beside(audited.dtype)}
+
+    def _in_precision(self, audited: Model, precision: str) -> Scorer:
+        if precision == precisions.EIGHT_BIT:
+            return self._scorer(precisions.eight_bit(audited, self.resources.cache)[0])
+        return self._scorer(precisions.in_dtype(audited, precision))
+
     def alternatives(self, scorer: Scorer) -> Alternatives:
         """The audited model and others of the same task beside it, made now or taken from the cache.
 
@@ -341,12 +392,7 @@ class Models:
     def _bench(self, scorer: Scorer) -> Bench:
         """What they are made of and measured with; raises what :meth:`alternatives` does."""
         if not isinstance(scorer, Scorer) or not isinstance(scorer.model, Model):
-            raise NotAssessed(
-                Sentence(
-                    "the repository's own conftest.py replaces the model or the scorer, and what that takes cannot "
-                    "be held against other models; leave these fixtures to the plugin"
-                )
-            )
+            raise NotAssessed(_REPLACED)
         return Bench(
             scorer, self.scorer, self._linear, self.recipe, self.inputs.members, self.inputs.test_data,
             self.resources.cache, self.resources.meter, self.resources.progress, self.policy.audit.seed,

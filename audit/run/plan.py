@@ -31,6 +31,7 @@ from audit.inference.predictions import Predictions
 from audit.inference.runner import LocalRunner
 from audit.inference.scorer import Scorer
 from audit.inference.tally import Passes, Tally, Unanswered
+from audit.models import precisions
 from audit.models.model import FineTuning, Model
 from audit.policy.policy import Policy
 from audit.probes.catalogue import ids
@@ -271,6 +272,18 @@ class PlannedModels(Models):
         self._tallies.append(tally)
         return tally
 
+    def _in_precision(self, audited: Model, precision: str) -> Scorer:
+        if precision == precisions.EIGHT_BIT and audited.device != "cpu":
+            return super()._in_precision(audited, precision)
+        return self.scorer(audited)
+
+    def retrained(self) -> Scorer:
+        """A model that was trained before, else a stand-in."""
+        try:
+            return super().retrained()
+        except Planned:
+            return self.scorer(self.model)
+
     @property
     def _workers(self) -> PlannedModels:
         return self
@@ -449,7 +462,7 @@ class PlannedSession(Session):
             models.drive(measured, (enough, look.total))
 
 
-Test: TypeAlias = tuple[str, Sequence[Probe], Callable[[], object]]
+Test: TypeAlias = tuple[str, int, Callable[[], object]]
 
 
 def plan(session: PlannedSession, tests: Iterable[Test]) -> Iterator[tuple[str, Cost]]:
@@ -458,19 +471,19 @@ def plan(session: PlannedSession, tests: Iterable[Test]) -> Iterator[tuple[str, 
     Parameters
     ----------
     session : PlannedSession
-    tests : iterable of (str, sequence of Probe, callable)
-        Name, what it declares, and the test itself, which is run until it asks the model something.
+    tests : iterable of (str, int, callable)
+        Name, how many trainings it asks for at most, and the test itself, run until it asks the model something.
 
     Raises
     ------
     AuditError
         If the model, or what else the audit was given, cannot be used.
     """
-    for name, declared, test in tests:
+    for name, trainings, test in tests:
         before = session.models.cost
         outcome = _begun(test)
         cost = session.models.cost - before
-        more = max(0, _at_most(declared, outcome) - cost.trainings)
+        more = max(0, trainings * outcome.would_measure - cost.trainings)
         yield name, cost + Cost(most_trainings=more, unforeseen=not outcome.is_foreseen)
 
 
@@ -490,14 +503,14 @@ def needs(session: PlannedSession, tests: Iterable[Test], gated: Callable[[str],
     AuditError
         As :func:`plan`.
     """
-    for name, declared, test in tests:
+    for name, trainings, test in tests:
         usual, most = session.models.texts
         session.usual_share = 1.0
         outcome = _begun(test)
         after = session.models.texts
         yield Need(
-            name, gated(name), after[0] - usual, after[1] - most, session.usual_share, _at_most(declared, outcome),
-            outcome.is_foreseen,
+            name, gated(name), after[0] - usual, after[1] - most, session.usual_share,
+            trainings * outcome.would_measure, outcome.is_foreseen,
         )  # fmt: skip
 
 
@@ -536,10 +549,6 @@ def _begun(test: Callable[[], object]) -> _Outcome:
     except Exception:  # a test of somebody's own, to which no answer means what it says
         return _Outcome(is_foreseen=False, would_measure=True)
     return _Outcome(is_foreseen=True, would_measure=True)
-
-
-def _at_most(declared: Sequence[Probe], outcome: _Outcome) -> int:
-    return sum(each.trainings for each in declared) if outcome.would_measure else 0
 
 
 def keep(session: Session, costs: Mapping[str, Cost]) -> None:

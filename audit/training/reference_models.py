@@ -133,6 +133,27 @@ def canary_twin(
     return train(fixed, canaries.among(examples), cache, meter, progress, "canaries", examples, cluster)
 
 
+def retrained(
+    recipe: Recipe,
+    members: Examples,
+    cache: Cache,
+    meter: Meter,
+    progress: Progress,
+    cluster: Workers | None = None,
+) -> Model:
+    """What the recipe makes of the same examples with another seed; kept like any trained model.
+
+    Parameters
+    ----------
+    members : Examples
+        What the audited model was trained on. None of them is held out: by another seed it would be others, and then
+        the two trainings would differ in their data too.
+    """
+    changed = {"validation": 0.0, "seed": recipe.settings.seed + 1}
+    again = replace(recipe, settings=recipe.settings.model_copy(update=changed))
+    return train(again, members, cache, meter, progress, "retrained", cluster=cluster)
+
+
 def without_rows(
     recipe: Recipe,
     examples: Examples,

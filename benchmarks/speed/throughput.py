@@ -187,7 +187,7 @@ class OnnxScorer(Scorer):
 
 def engines(quick: bool) -> Iterator[Line]:
     """Other engines, which no verdict is ever taken from: 8-bit layers and ONNX Runtime, against float32."""
-    from audit.experiments.alternatives import EightBit
+    from audit.models.precisions import EightBit
 
     for shape, texts in ((BASE, sst2()[: 20 if quick else 400]), (SMALL, sst2())):
         with tempfile.TemporaryDirectory() as temporary:

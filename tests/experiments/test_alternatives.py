@@ -19,10 +19,11 @@ from audit.core.progress import Progress
 from audit.data.examples import Examples
 from audit.energy import meter as energy
 from audit.energy.meter import Meter
-from audit.experiments.alternatives import Alternative, Alternatives, Bench, EightBit
+from audit.experiments.alternatives import Alternative, Alternatives, Bench
 from audit.inference import latency
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
+from audit.models.precisions import EightBit
 from audit.policy.policy import ALTERNATIVES, Finetune
 from audit.training.finetune import Recipe, train
 from audit.training.reference_models import LinearModel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,25 @@ def test_each_distinct_text_runs_once_and_never_again(untrained: Path, tmp_path:
     np.testing.assert_array_equal(again.predict(TEXTS).probabilities, first.probabilities[: len(TEXTS)])
     assert again.counts.forward_passes == 0
     assert again.counts.cache_hits == len(TEXTS)
+
+
+def test_texts_in_stated_company_are_run_as_they_stand(untrained: Path, tmp_path: Path) -> None:
+    scorer = make_scorer(untrained, tmp_path / "cache")
+    network, inputs = scorer.model.network, []
+    network.register_forward_pre_hook(lambda *given: inputs.append(given[2]), with_kwargs=True)
+    batches = [TEXTS[:3], TEXTS[3:4], [TEXTS[0], TEXTS[0], "one"]]
+    scorer.predict(batches[0])  # whose answers are of no use here
+    inputs.clear()
+    for _ in range(2):
+        rows = scorer.predict_together(batches)
+        assert [len(each) for each in rows] == [3, 1, 3]
+        np.testing.assert_allclose(np.concatenate(rows), by_hand(untrained, [*chain(*batches)]), atol=1e-5)
+    assert [len(given["input_ids"]) for given in inputs] == [3, 1, 3]
+    assert "attention_mask" in inputs[0]
+    scorer.predict_together([batches[0][::-1]])  # other company
+    assert scorer.counts.forward_passes == 3 + 7 + 3
+    assert scorer.counts.texts == 3 + 7 + 7 + 3
+    assert scorer.counts.cache_hits == 7
 
 
 def test_other_preprocessing_is_another_cache_entry(untrained: Path, tmp_path: Path) -> None:

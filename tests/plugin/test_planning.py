@@ -117,6 +117,50 @@ def test_an_audit_opens_with_its_plan(run: Runner, write_policy: WritePolicy) ->
     assert "As planned" not in run("-k", "contrast").stdout.str()
 
 
+STABILITY = """
+    import pytest
+    from audit.probes.quality.stability import KINDS, stability
+
+    @pytest.mark.measures("quality.stability")
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_stability(audit, scorer, predictions, other_precisions, retrained, kind):
+        audit.check(stability(scorer, predictions, kind, other_precisions, retrained))
+"""
+
+
+@pytest.mark.slow("audits and their plans, two trainings of a few steps", seconds=20)
+@pytest.mark.parametrize("gate", [True, False])
+def test_a_second_training_is_planned_and_made_only_where_something_asks_for_it(
+    run: Runner, write_policy: WritePolicy, gate: bool
+) -> None:
+    write_policy(
+        model='source = "small-bert"\nmax_length = 32',
+        model__finetune='initialise = "scratch"\nmax_steps = 5\nlearning_rate = 1e-3',
+        audit='stopping = "full"',
+        **({"gates__quality": '"stability[seed]" = { max = 1.0 }'} if gate else {}),
+    )
+    run.pytester.makepyfile(STABILITY)
+    cache = f"--audit-cache={run.pytester.path / 'cache'}"
+    by_test = planned(run("--audit-plan", cache))
+    usual, most, trainings, most_trainings = by_test.pop("all")
+    assert (trainings, most_trainings) == (1 + gate, 1 + gate)
+    assert by_test["test_stability[batch]"][2:] == (1, 1)  # the audited model's own
+    assert by_test["test_stability[precision]"][2:] == (0, 0)
+    assert by_test.get("test_stability[seed]", (0, 0, 0, 0))[2:] == (gate, gate)
+    assert run(cache).ret == 0
+    assert usual == most == run.record["scoring"]["forward_passes"]
+    found = run.finding("quality.stability[seed]")
+    if gate:
+        assert found["estimate"] is not None
+        assert not any("was not trained here" in str(each) for each in found["caveats"])
+        assert "retrained" in {phase["name"] for phase in run.record["energy"]["phases"]}
+    else:
+        assert found["verdict"] == "not_assessed"
+        assert "[quality] retrain = true" in found["reason"]
+    run(cache)
+    assert run.record["scoring"]["forward_passes"] == 0
+
+
 @pytest.mark.parametrize(("argument", "named"), [("--audit-complete", "--audit-complete"), ("-n2", "-n")])
 def test_a_plan_refuses_what_it_cannot_be_asked(
     run: Runner, write_policy: WritePolicy, argument: str, named: str

@@ -56,6 +56,7 @@ from tests.probes.privacy import test_canary as canary
 from tests.probes.quality import test_behaviour as behaviour
 from tests.probes.quality import test_quality as quality
 from tests.probes.quality import test_shortcut as cued
+from tests.probes.quality import test_stability as unstable
 from tests.probes.security import test_adversarial as attacks
 from tests.probes.security import test_backdoor as backdoors
 from tests.probes.security import test_latency as latency
@@ -171,6 +172,15 @@ def _behaviour(_: Path) -> Case:
     german = {"scorer": counts, **rest, "protocol": examples([0], language="de").protocol}
     nameless = {"scorer": counts, **rest, "classes": ("1", "2")}
     return _case(0.25, lambda model: {"scorer": model, **rest}, knows, counts, german, nameless)
+
+
+def _stability(_: Path) -> Case:
+    texts = [f"text {i}" for i in range(300)]
+    rest = {"predictions": _said(1, texts), "kind": "batch"}
+    steady = unstable.Batched(lambda batch, i: [0.2, 0.8])
+    swayed = unstable.Batched(lambda batch, i: [0.7, 0.3] if len(batch) > 1 and batch[0] < batch[-1] else [0.2, 0.8])
+    once, alone = ({"scorer": steady, **rest, "kind": kind} for kind in ("seed", "precision"))
+    return _case(0.1, lambda model: {"scorer": model, **rest}, steady, swayed, once, alone)
 
 
 def _sliced(word: str, _: Path) -> Case:
@@ -536,6 +546,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "quality.behaviour": _behaviour,
     "quality.data": _data,
     "quality.label_noise": _label_noise,
+    "quality.stability": _stability,
     "fairness.representation": _representation,
     "quality.weak_slice": partial(_sliced, "delivery"),
     "quality.shortcut": _shortcut,
@@ -600,7 +611,7 @@ def test_each_probe_holds_to_the_contract(full_id: str, tmp_path: Path) -> None:
 OF_EXAMPLES = (
     "quality.accuracy", "quality.macro_f1", "quality.balanced_accuracy", "quality.mcc", "quality.roc_auc",
     "quality.calibration_error", "quality.metric", "quality.baseline_gain", "quality.regression",
-    "fairness.accuracy_gap", "fairness.worst_group_accuracy", "fairness.demographic_parity",
+    "quality.stability", "fairness.accuracy_gap", "fairness.worst_group_accuracy", "fairness.demographic_parity",
     "fairness.equalized_odds", "fairness.representation", "fairness.language_variety", "privacy.attribute_leakage",
     "privacy.attribute_accuracy", "security.perturbation", "security.adversarial", "environment.energy_per_gain",
     "transparency.explanations",

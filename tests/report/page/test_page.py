@@ -720,7 +720,7 @@ RULES = {
     "MEASURE 2.1": ("transparency",),
     "MEASURE 2.3": ("quality",),
     "MEASURE 2.5": ("quality", "fairness.language_variety", "security.perturbation"),
-    "MEASURE 2.6": ("security.perturbation",),
+    "MEASURE 2.6": ("security.perturbation", "quality.stability"),
     "MEASURE 2.7": ("security",),
     "MEASURE 2.8": ("transparency",),
     "MEASURE 2.9": ("quality.behaviour", "quality.calibration_error", "transparency"),
@@ -736,7 +736,9 @@ RULES = {
     "Article 13": ("quality", "fairness", "security"),
     "Article 14": ("quality.calibration_error",),
     "Article 15(1) and (3)": ("quality",),
-    "Article 15(4)": ("security.perturbation", "security.latency_tail", "fairness.language_variety"),
+    "Article 15(4)": (
+        "security.perturbation", "security.latency_tail", "fairness.language_variety", "quality.stability",
+    ),
     "Article 15(5)": (
         "security.backdoor", "security.adversarial", "security.accuracy_under_attack", "security.artifact",
         "privacy.membership_inference", "privacy.membership_tpr", "privacy.canary_epsilon", "privacy.attribute_leakage",
