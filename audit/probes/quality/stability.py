@@ -35,8 +35,8 @@ Answers = NDArray[np.float32]  # probabilities, shape (n, classes); a row that i
 Scorers = Mapping[str, Callable[[], Scorer]]
 _PRECISIONS: Mapping[str, str] = {
     "float32": Sentence("in float32"),
-    "bfloat16": Sentence("in bfloat16 (Kalamkar et al. 2019)"),
-    "int8": Sentence("with linear layers in 8 bits (dynamic quantisation, Jacob et al. 2018)"),
+    "bfloat16": Sentence("in bfloat16"),
+    "int8": Sentence("with linear layers in 8 bits"),
 }
 _NONE: Scorers = MappingProxyType({})
 
@@ -158,7 +158,9 @@ def stability(
         usual, *others = map(np.concatenate, answers)
         return partial(_result, compared, examples, order[:stop], usual, others)
 
-    return in_batches(len(order), examples.protocol.confidence, ask)
+    # Beside a training, to ask about all texts takes next to nothing.
+    ends = [len(order)] if kind == "seed" else None
+    return in_batches(len(order), examples.protocol.confidence, ask, ends)
 
 
 # ------------------------------------------------------------------------------------------------- the ways of asking
@@ -234,8 +236,9 @@ def _in_precisions(predictions: Predictions, other_precisions: Scorers) -> _Comp
         usual=lambda rows: predictions.probabilities[rows],
         others=others,
         method=Sentence(
-            "The same weights asked about the same texts once more, {ways}. Counted are the texts whose label is "
-            "another than the audited model's.",
+            "The same weights asked about the same texts once more, {ways} (bfloat16: Kalamkar et al. 2019; 8 bits: "
+            "weights rounded once, inputs each time, Jacob et al. 2018). Counted are the texts whose label is another "
+            "than the audited model's.",
             ways=listed([*others], Sentence(" and ")),
         ),
         left_out=left_out,
@@ -361,12 +364,12 @@ def _result(
         joined([compared.method, _INTERVAL, _OF_SEVERAL if len(found) > 1 else ""]),
         confidence,
         ceiling=of_sample(examples),
-        summary=_summary(worst, len(asked)),
+        summary=_summary(found, worst, len(asked)),
         caveats=compared.caveats,
         evidence=[
             _by_way(found, plain),
             *_by_group(worst, asked, confidence),
-            _shown(worst, usual, asked),
+            *_shown(worst, usual, asked),
             *_left_out(compared.left_out),
         ],
         settle=lambda bound: statistics.proportion_to_settle(largest.estimate, bound, confidence, effect=effect),
@@ -381,13 +384,13 @@ _OF_SEVERAL = Sentence(
 )
 
 
-def _summary(worst: _Difference, n: int) -> str:
+def _summary(found: Sequence[_Difference], worst: _Difference, n: int) -> str:
     differ = int(worst.differs.sum())
     if not differ:
         return Sentence(
             "All {n:,} answers stay the same; no probability moves by more than {change:.2g}.",
             n=n,
-            change=worst.largest or 0.0,
+            change=max(each.largest or 0.0 for each in found),
         )
     told = Sentence(
         "{differ:,} of {n:,} answers differ {way}: {lost:,} right ones turn wrong, {gained:,} wrong ones right.",
@@ -444,24 +447,24 @@ def _by_group(worst: _Difference, asked: Examples, confidence: float) -> list[Ev
     ]  # fmt: skip
 
 
-def _shown(worst: _Difference, usual: Answers, asked: Examples) -> Pairs:
+def _shown(worst: _Difference, usual: Answers, asked: Examples) -> list[Evidence]:
     """The texts whose answers differ, the largest change first."""
     change = np.where(np.isnan(worst.change), np.inf, worst.change)
     rows = [row for row in np.argsort(-change, kind="stable").tolist() if worst.differs[row]]
-    return Pairs(
-        Sentence("Texts whose answers differ {way}", way=worst.way),
-        [] if withheld() else [
-            Pair(
-                redact(asked.texts[row]),
-                Sentence(
-                    "{before} → {after}",
-                    before=_answer(usual[row], asked.classes),
-                    after=_answer(worst.answers[row], asked.classes),
-                ),
-            )
-            for row in rows[:EXAMPLES_SHOWN]
-        ],
-    )  # fmt: skip
+    if not rows or withheld():
+        return []
+    items = [
+        Pair(
+            redact(asked.texts[row]),
+            Sentence(
+                "{before} → {after}",
+                before=_answer(usual[row], asked.classes),
+                after=_answer(worst.answers[row], asked.classes),
+            ),
+        )
+        for row in rows[:EXAMPLES_SHOWN]
+    ]
+    return [Pairs(Sentence("Texts whose answers differ {way}", way=worst.way), items)]
 
 
 def _answer(row: Answers, classes: Sequence[str]) -> str:
