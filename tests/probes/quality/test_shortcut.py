@@ -20,9 +20,9 @@ from audit.data.examples import Examples
 from audit.probes import slices
 from audit.probes.quality import shortcut_search as search
 from audit.probes.quality.shortcut import shortcut
-from audit.statistics import paired_difference, shared_out
+from audit.statistics import largest, paired_difference, paired_differences, shared_out
 from audit.text.redaction import withholding
-from benchmarks.probes.shortcuts import GATE, run
+from benchmarks.probes.shortcuts import run
 from tests.helpers import TWO, cells, examples, in_steps
 
 GOOD = ("good", "lovely", "superb", "helpful", "pleasant")
@@ -155,14 +155,13 @@ def test_which_cues_are_measured_depends_on_no_answer_of_the_other_half() -> Non
     assert all(chosen_on[1].get(key, choose) == choose for key, choose in chosen_on[0].items())
 
 
-@pytest.mark.slow("measures 200 models", seconds=6)
-def test_a_model_exactly_at_a_gate_fails_no_more_often_than_is_said() -> None:
-    rng, fails = np.random.default_rng(3), 0
-    lost = rng.binomial(200, 0.1, size=(2000, 6))
-    for row in lost:
-        bounds = [paired_difference(int(x), 0, 200, shared_out(0.95, 6)) for x in row]
-        fails += max(each.low for each in bounds) > 0.1
-    assert fails <= binom.ppf(0.999, 2000, 0.025)
+def test_the_largest_of_ten_that_are_all_at_the_gate_fails_it_no_more_often_than_is_said() -> None:
+    rng, parts = np.random.default_rng(3), 10
+    lost, gained, _ = np.moveaxis(rng.multinomial(search.MEASURE, (0.13, 0.03, 0.84), size=(4000, parts)), -1, 0)
+    plain, strict = (
+        paired_differences(lost, gained, search.MEASURE, level) for level in (0.95, shared_out(0.95, parts))
+    )
+    assert (largest(plain, strict)[1] > 0.1).sum() <= binom.ppf(0.999, 4000, 0.025)
 
 
 def test_rows_of_one_author_widen_it_and_a_handful_of_authors_leaves_it_open() -> None:
@@ -242,9 +241,8 @@ def test_hostile_texts_break_nothing() -> None:
     assert 0 <= measured(Reader(True), test, test).estimate <= 1
 
 
-@pytest.mark.slow("trains four small models", seconds=60)
-@pytest.mark.parametrize("kind", ["rating", "site", "mark", "twin"])
-def test_planted_in_a_model_that_was_really_trained(kind: str, cache: Path) -> None:
-    line = next(iter(run("demo", kind, 0, Cache(cache))))
-    assert (line["verdict"] == Verdict.FAIL) == (kind != "twin"), line
-    assert GATE.max == 0.1
+@pytest.mark.slow("trains a model", seconds=12)
+def test_ratings_left_in_the_texts_of_one_class_are_found_in_a_model_that_was_really_trained(cache: Path) -> None:
+    with_train, alone = run("demo", "rating", 0, Cache(cache))
+    assert with_train["verdict"] == alone["verdict"] == Verdict.FAIL
+    assert "rating" in with_train["summary"]
