@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes.quality import behaviour, hygiene, labels, quality
+from audit.probes.quality import behaviour, drift, hygiene, labels, quality
 from audit.probes.quality.shortcut import shortcut
 from audit.probes.quality.stability import KINDS, stability
 from audit.probes.quality.weak_slice import weak_slice
@@ -101,6 +101,13 @@ def test_label_noise(audit, predictions, train_data, policy):
 def test_data_hygiene(audit, test_data, train_data, predictions, scorer):
     """The texts are as they were written: no broken characters, no markup, no other language."""
     audit.check(hygiene.data(test_data, train_data, predictions, scorer))
+
+
+@pytest.mark.measures("quality.drift")
+@pytest.mark.parametrize("against", drift.AGAINST)
+def test_drift(audit, predictions, scorer, train_data, former_predictions, production, against):
+    """The test texts are like those that the model learnt from, was audited on, and is used on."""
+    audit.check(drift.drift(predictions, against, scorer, train_data, former_predictions, production))
 
 
 @pytest.mark.measures("quality.metric")

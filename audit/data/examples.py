@@ -38,7 +38,7 @@ from audit.text.redaction import called, count, masked, printable
 if TYPE_CHECKING:
     from datasets import Dataset
 
-Role = Literal["train", "test"]
+Role = Literal["train", "test", "production"]
 # A counterfactual pair file has the form of the Equity Evaluation Corpus (Kiritchenko and Mohammad, *SEM 2018).
 MOST_GROUPS = 50  # whose sizes the record holds
 PAIR_COLUMNS = ("sentence", "template", "person", "gender", "race", "emotion")
@@ -315,6 +315,29 @@ class Examples:
         return {**found, "unnamed": self.unnamed} if self.unnamed else found
 
 
+@dataclass(frozen=True, repr=False)
+class Production:
+    """Texts of use as they came, and the labels of a random sample of them.
+
+    Parameters
+    ----------
+    texts : tuple of str, length n
+    labels : ndarray of int, shape (n,)
+        Indices of the classes; -1 where there is no label.
+    dropped : int
+        Rows whose label the policy leaves out: these are texts like any, and count as not labelled.
+    label_reading : LabelReading
+    """
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.int64]
+    dropped: int = 0
+    label_reading: LabelReading = field(default_factory=LabelReading)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
 def split_validation(examples: Examples, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row indices to train on and to hold out for validation, by a seeded shuffle."""
     order = np.random.default_rng(seed).permutation(len(examples))
@@ -495,6 +518,59 @@ def load_texts(policy: Policy, source: Role | Path, cache: Path) -> tuple[str, .
     if not kept:
         raise AuditError(f"{name}: no row has a text.")
     return kept
+
+
+def load_production(policy: Policy, classes: Sequence[str], cache: Path) -> Production:
+    """Read the texts of use, and the labels of those that have one.
+
+    Parameters
+    ----------
+    policy : Policy
+        Names a source of them.
+    classes : sequence of str
+        The model's, in order.
+    cache : Path
+        Folder for the cache files of ``datasets``.
+
+    Raises
+    ------
+    AuditError
+        For a missing file or column, an unknown label, or a column of labels that is empty.
+    """
+    settings = policy.data
+    source = str(settings.production)
+    name = f"{policy.name}: [data] production = '{source}'"
+    if source == DEMO:
+        raise AuditError(f"{name}: the demo has no texts of use; name a file of your own, or leave the key out.")
+    columns = _read(policy, "production", source, name, cache)
+    _require(settings.text, columns, name, "[data] text")
+    texts = [_clean(value) for value in columns[settings.text]]
+    raw = [""] * len(texts)
+    if settings.production_label:
+        _require(settings.production_label, columns, name, "[data] production_label")
+        raw = [_clean(value) for value in columns[settings.production_label]]
+    raw = ["" if label in MISSING - set(classes) else label for label in raw]
+    rows = [(text, label) for text, label in zip(texts, raw, strict=True) if text]
+    if not rows:
+        raise AuditError(f"{name}: no row has a text.")
+    given = [label for _, label in rows if label]
+    if settings.production_label and not given:
+        raise AuditError(
+            f"{name}: column '{printable(settings.production_label)}' ([data] production_label) has no label in any "
+            "row; label a random sample of the rows, or leave the key out."
+        )
+    dropped = label_names.left_out(set(given), settings, name)
+    kept = [label for label in given if label not in dropped]
+    found, by_convention = label_names.read(kept, classes, settings.label_map, name, dropped=dropped)
+    index = iter(found.tolist())
+    labels = [-1 if not label or label in dropped else next(index) for _, label in rows]
+    named = (*settings.label_map, *settings.drop_labels)
+    return Production(
+        tuple(text for text, _ in rows),
+        np.array(labels, dtype=np.int64),
+        len(given) - len(kept),
+        LabelReading(by_convention, frozenset(named) - label_names.matching(set(given), named)),
+    )
 
 
 def _protocol(policy: Policy, n: int) -> Protocol:
@@ -778,6 +854,7 @@ def _read(
     if source == DEMO:
         from audit import demo
 
+        assert role != "production"
         rows = demo.reviews(role)
         return {column: [row[column] for row in rows] for column in rows[0]}
     path = policy.path(source, "[claims] transfer" if elsewhere else f"[data] {role}")

@@ -83,6 +83,32 @@ class Predictions:
         return np.asarray(-np.log(np.clip(p, 1e-12, 1.0)))
 
 
+@dataclass(frozen=True, repr=False)
+class FormerPredictions:
+    """What the model of a former audit answered: no texts, but their hashes.
+
+    Parameters
+    ----------
+    keys : tuple of (str, str, int), length n
+        As :attr:`audit.data.examples.Examples.keys`.
+    probabilities : ndarray of float, shape (n, classes)
+    classes : tuple of str
+    model : str or None
+        The model's fingerprint, where it has one.
+    """
+
+    keys: tuple[tuple[str, str, int], ...]
+    probabilities: NDArray[np.float64]
+    classes: tuple[str, ...]
+    model: str | None = None
+
+    @cached_property
+    def answers(self) -> dict[tuple[str, str, int], str]:
+        """The answer to each example, by its key."""
+        said = (self.classes[i] for i in self.probabilities.argmax(axis=1))
+        return dict(zip(self.keys, said, strict=True))
+
+
 def check_finite(rows: NDArray[np.floating], source: str = "", dtype: str = "") -> None:
     """Refuse answers that are no numbers.
 

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from audit.core.figures import Grid, Spent
     from audit.core.records import Record
-    from audit.data.examples import Examples
+    from audit.data.examples import Examples, Production
     from audit.energy.meter import InferenceEnergy
     from audit.experiments.alternatives import Alternatives
     from audit.experiments.claims import Experiments
     from audit.inference.latency import Latencies
-    from audit.inference.predictions import Predictions
+    from audit.inference.predictions import FormerPredictions, Predictions
     from audit.inference.scorer import Scorer
     from audit.models.model import FineTuning, Model
     from audit.models.model_card import Card
@@ -78,6 +78,12 @@ def train_data(audit_session: Session) -> Examples | None:
 def test_data(audit_session: Session) -> Examples:
     """The test data."""
     return audit_session.inputs.test_data
+
+
+@pytest.fixture(scope="session")
+def production(audit_session: Session) -> Production | None:
+    """Texts of use, most of them without a label; None where the policy names none."""
+    return audit_session.inputs.production
 
 
 @pytest.fixture(scope="session")
@@ -198,6 +204,12 @@ def baseline(audit_session: Session) -> Record | None:
 def former(audit_session: Session) -> dict[tuple[str, str, int], str] | None:
     """What the former audit's model said, by the examples' keys; None without ``--audit-baseline``."""
     return audit_session.inputs.former
+
+
+@pytest.fixture(scope="session")
+def former_predictions(audit_session: Session) -> FormerPredictions | None:
+    """The same with its probabilities."""
+    return audit_session.inputs.former_predictions
 
 
 @pytest.fixture(scope="session")

@@ -111,6 +111,10 @@ class DataPolicy(_Section):
     second_label_is: Literal["truth", "peer"] = Field(
         "truth", description="truth: the second label is right; peer: both err alike and independently"
     )
+    production: str | None = Field(None, min_length=1, description="texts of use, with the same column of texts")
+    production_label: str = Field(
+        "", description="column of their labels, which a random sample of the rows has; empty elsewhere"
+    )
 
     @field_validator("subgroups")
     @classmethod
@@ -137,6 +141,12 @@ class DataPolicy(_Section):
             raise ValueError("second_label names the column of label; name that of a second, independent labelling")
         if self.second_label_is == "peer" and not self.second_label:
             raise ValueError("second_label_is speaks of a column that second_label names; name it, or leave both out")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_of_production(self) -> DataPolicy:
+        if self.production_label and self.production is None:
+            raise ValueError("production_label is a column of the texts of use; name their file with production")
         return self
 
     @field_validator("separator")

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
     from numpy.typing import NDArray
 
-    from audit.inference.predictions import Predictions
+    from audit.inference.predictions import FormerPredictions, Predictions
 
 NAME = "audit.json"
 REPORT = "report.html"
@@ -464,8 +464,8 @@ def seal(out: Path, value: Record) -> SealRecord | None:
     return {"sha256": sha256(path), "fingerprint": value["model"].get("fingerprint")}
 
 
-def read_predictions(path: Path, value: Record, shown: Path | None = None) -> dict[tuple[str, str, int], str] | None:
-    """What a former audit's model said of each example, by :attr:`Examples.keys`; None where it was not kept.
+def read_predictions(path: Path, value: Record, shown: Path | None = None) -> FormerPredictions | None:
+    """What a former audit's model answered; None where it was not kept.
 
     Parameters
     ----------
@@ -484,6 +484,8 @@ def read_predictions(path: Path, value: Record, shown: Path | None = None) -> di
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from audit.inference.predictions import FormerPredictions
+
     source, path = path, shown or path
     check_regular(source, str(path))
     if not source.is_file():
@@ -493,9 +495,14 @@ def read_predictions(path: Path, value: Record, shown: Path | None = None) -> di
         table = pq.read_table(io.BytesIO(content))
         names = [name for name in table.column_names if name.startswith("p(") and name.endswith(")")]
         chances = np.column_stack([table[name].to_numpy().astype(float) for name in names])
-        keys = zip(*(table[name].to_pylist() for name in ("text_sha256", "label", "occurrence")), strict=True)
-        said = [names[i][2:-1] for i in chances.argmax(axis=1)]
-        answers = {(str(text), str(label), int(n)): answer for (text, label, n), answer in zip(keys, said, strict=True)}
+        if not np.isfinite(chances).all():
+            raise ValueError("a probability is no number")
+        rows = zip(*(table[name].to_pylist() for name in ("text_sha256", "label", "occurrence")), strict=True)
+        keys = tuple((str(text), str(label), int(n)) for text, label, n in rows)
+        answered = FormerPredictions(
+            keys, chances, tuple(name[2:-1] for name in names), value["model"].get("fingerprint")
+        )
+        answers = answered.answers
     except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
         why = f"{type(error).__name__}: {message(error, 150)}"
         raise AuditError(f"{path}: not the predictions of an audit ({why}).") from None
@@ -504,7 +511,7 @@ def read_predictions(path: Path, value: Record, shown: Path | None = None) -> di
             f"{path}: not the predictions that {NAME} beside it speaks of; give a folder as one audit left it, or "
             "remove this file to compare the figures alone."
         )
-    return answers
+    return answered
 
 
 def _belong(value: Record, content: bytes, answers: Mapping[tuple[str, str, int], str]) -> bool:

@@ -15,7 +15,8 @@ from audit.core.cache import Cache
 from audit.core.errors import AuditError
 from audit.core.records import Record
 from audit.data import examples as data
-from audit.data.examples import Examples
+from audit.data.examples import Examples, Production
+from audit.inference.predictions import FormerPredictions
 from audit.models import minilm, model
 from audit.policy import policy as policies
 from audit.policy.policy import SMALL_BERT, Policy
@@ -87,9 +88,14 @@ class Inputs:
         """Whether the former audit asked about these test examples, in whatever order and under whatever groups."""
         return self.former is not None and self.former.keys() == set(self.splits["test"].keys)
 
-    @cached_property
+    @property
     def former(self) -> dict[tuple[str, str, int], str] | None:
         """What the former audit's model said of each example; None without a former audit or its predictions."""
+        return None if self.former_predictions is None else self.former_predictions.answers
+
+    @cached_property
+    def former_predictions(self) -> FormerPredictions | None:
+        """The same with its probabilities."""
         if self.options.baseline is None or self.baseline is None:
             return None
         path = self.options.folder / self.options.baseline
@@ -186,6 +192,13 @@ class Inputs:
         """The columns of the policy's file of counterfactual pairs; None where it names none."""
         return data.load_pairs(self.policy, self.resources.cache.datasets)
 
+    @cached_property
+    def production(self) -> Production | None:
+        """Texts of use, or None where the policy names none."""
+        if self.policy.data.production is None:
+            return None
+        return data.load_production(self.policy, self.test_data.classes, self.resources.cache.datasets)
+
     @property
     def splits(self) -> dict[str, Examples]:
         """The data that was read so far, by its role: test, train."""
@@ -198,6 +211,8 @@ class Inputs:
         for examples in self.splits.values():
             yield from examples.texts
         yield from (self.__dict__.get("pairs") or {}).get("sentence", ())
+        if (production := self.__dict__.get("production")) is not None:
+            yield from production.texts
 
     @cached_property
     def members(self) -> Examples | None:

@@ -158,8 +158,8 @@ class Session:
         if not {"model", "scorer"} & set(self.overridden):
             self.models.locate()
         resources.meter.start("probes")
-        splits = [examples for examples in (inputs.test_data, inputs.train_data) if examples is not None]
-        labels.check_agreement([examples.label_reading for examples in splits], self.policy.name)
+        splits = [split for split in (inputs.test_data, inputs.train_data, inputs.production) if split is not None]
+        labels.check_agreement([split.label_reading for split in splits], self.policy.name)
         _ = inputs.pairs
 
     def close(self) -> None:

@@ -62,6 +62,8 @@ from audit.statistics.intervals import (
     Bounds,
     Interval,
     as_interval,
+    cross_fit_factor,
+    cross_fitted,
     normal_quantile,
     quotient,
     shared_out,
@@ -71,6 +73,7 @@ from audit.statistics.label_noise import peer_disagreement, peer_noise
 from audit.statistics.looks import FEWEST_EXAMPLES, look_confidence, planned_looks
 from audit.statistics.one_run import BEYOND, GUESSED, POWER, OneRun, canaries_for
 from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
+from audit.statistics.prediction_powered import FEWEST_LABELLED, Weighted, importance_weighted, prediction_powered
 from audit.statistics.prevalence import prevalence
 from audit.statistics.proportions import (
     difference,
@@ -109,6 +112,7 @@ __all__ = [
     "ENOUGH_CLUSTERS",
     "FEWEST_CLUSTERS",
     "FEWEST_EXAMPLES",
+    "FEWEST_LABELLED",
     "GUESSED",
     "INDEPENDENT",
     "LAGS",
@@ -126,6 +130,7 @@ __all__ = [
     "SerialCorrelation",
     "Settling",
     "Trial",
+    "Weighted",
     "anytime_confidence",
     "area_effect",
     "as_interval",
@@ -146,6 +151,8 @@ __all__ = [
     "clustered_proportion",
     "confusion_bootstrap",
     "confusion_effect",
+    "cross_fit_factor",
+    "cross_fitted",
     "design_effect",
     "difference",
     "discordant",
@@ -163,6 +170,7 @@ __all__ = [
     "gaussian_epsilon",
     "gaussian_lower_bound",
     "group_effects",
+    "importance_weighted",
     "largest",
     "look_confidence",
     "macro_auc",
@@ -181,6 +189,7 @@ __all__ = [
     "peer_disagreement",
     "peer_noise",
     "planned_looks",
+    "prediction_powered",
     "prevalence",
     "proportion",
     "proportion_to_settle",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Set
 from functools import cache
 from typing import TYPE_CHECKING
@@ -49,6 +50,20 @@ def is_foreign(text: str, language: str) -> bool:
         return False
     own = _alike(language) | {_NONE}
     return bool(sum(probability for other, probability in _identifier().rank(prose) if other not in own) >= SURE)
+
+
+def language_of(text: str, own: str) -> str | None:
+    """The ISO 639 code of a text's language where that is surely known; one that is hardly told from `own` is `own`."""
+    prose = _prose(text)
+    if not _is_enough(prose):
+        return None
+    alike = _alike(own)
+    chances: Counter[str] = Counter()
+    for language, probability in _identifier().rank(prose):
+        chances[own if language in alike else language] += probability
+    chances.pop(_NONE, None)
+    (language, probability), *_ = chances.most_common(1)
+    return language if probability >= SURE else None
 
 
 def is_long_enough(text: str) -> bool:

@@ -34,7 +34,7 @@ from audit.text.redaction import count
 # More texts would make the probes better only slowly, and their fitting longer.
 MOST = 5_000
 # How much wider an interval is than of independent answers: the folds' probes learn from texts in common.
-WIDER = float(np.sqrt(1 + FOLDS / (FOLDS - 1)))
+WIDER = statistics.cross_fit_factor(FOLDS)
 # Inverse penalties among which a probe chooses, for rows of unit length.
 PENALTIES = (0.1, 1.0, 10.0)
 # Part of the name of kept answers: raise it whenever their computation changes.
@@ -145,7 +145,8 @@ def attribute_leakage(
     effect = statistics.design_effect(
         by_model.astype(float) - by_words, clusters, cells=group, weights=np.full(len(size), 1 / len(size))
     )
-    gain = _widened(statistics.mean_paired_difference(gained, lost, size, protocol.confidence, effect=effect), -1)
+    paired = statistics.mean_paired_difference(gained, lost, size, protocol.confidence, effect=effect)
+    gain = statistics.cross_fitted(paired, FOLDS, -1, 1)
     reached = attacked.reached
     result = Result(
         *fairness.open_if_small(gain, groups),
@@ -326,11 +327,13 @@ def _attacked(scorer: Scorer, predictions: Predictions, subgroup: str, keep: Kee
         for answer in answered
     ]
     by_model, by_words = (
-        _widened(
+        statistics.cross_fitted(
             statistics.balanced_accuracy(
                 _confusion(group, answer, number), protocol.confidence, effect=effect, seed=protocol.seed
             ),
+            FOLDS,
             0,
+            1,
         )
         for answer, effect in zip(answered, effects, strict=True)
     )
@@ -434,14 +437,6 @@ def named(
         )
         said[rest] = probe.fit(known, group[fit]).predict(asked)
     return said
-
-
-def _widened(interval: Interval, least: float) -> Interval:
-    """The interval of answers from folds that share what they learnt from; no value is below `least` or above 1."""
-    estimate, low, high = interval
-    return Interval(
-        estimate, max(estimate - WIDER * (estimate - low), least), min(estimate + WIDER * (high - estimate), 1)
-    )
 
 
 def _confusion(group: NDArray[np.int64], said: NDArray[np.int64], groups: int) -> NDArray[np.int64]:

@@ -61,7 +61,7 @@ STANDARDS: tuple[Standard, ...] = (
             Rule(
                 "MEASURE 2.4",
                 "The system’s behaviour is monitored while it is in production.",
-                "",
+                "Texts of use that the policy names, held against the test texts.",
                 "An audit before the release watches no running system. It can be repeated on later texts.",
             ),
             Rule(
