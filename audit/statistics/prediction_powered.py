@@ -16,6 +16,8 @@ from audit.statistics.proportions import FEW, proportion, proportions
 
 # Of fewer labelled rows neither variance nor tuning is known: the exact interval of these alone stands in.
 FEWEST_LABELLED = 30
+# Of sums of shares; what differs by less is equal.
+ROUNDING = 1e-9
 
 
 def prediction_powered(
@@ -131,10 +133,10 @@ def importance_weighted(
     variance = moved(y - known) + elsewhere
     spread = estimate * (1 - estimate)
     worth = spread / variance if spread and variance else effective
-    spare = np.sqrt(moved(known) + elsewhere)
+    spare = max(np.sqrt(moved(known) + elsewhere), ROUNDING)
     difference = abs(float(w @ known - unknown.mean()))
     return Weighted(
         as_interval(proportions(estimate * worth, worth, confidence)),
         effective,
-        difference / spare if spare else np.inf if difference else 0.0,
+        float(difference / spare) if difference > ROUNDING else 0.0,
     )

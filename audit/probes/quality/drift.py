@@ -532,12 +532,12 @@ def _of_production(predictions: Predictions, production: Production, scorer: Sco
     )
     compared = _compared(predictions, second, "production", scorer)
     n = len(compared.first)
-    weights = next((view for view in compared.told if view.name == _EMBEDDING), compared.told[0])
+    best = max(compared.told, key=lambda view: view.area.estimate)  # kinds that it does not see are not weighed
     estimated = in_use.estimates(
         predictions,
         production,
         lambda texts: scorer.predict(list(texts)),
-        (compared.first, weights.odds[:n], compared.units[:n]),
+        in_use.Weighing(compared.first, best.odds[:n], compared.units[:n], best.area.estimate),
         compared.texts[n:],
     )
     result = compared.result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,35 @@ from audit.statistics import FEWEST_LABELLED, Array, Interval, Weighted
 
 # Rows of use that are asked about, labelled and not, at most so many of each.
 MOST = 2_000
+# From this area under the ROC curve on the two hardly overlap, and no weights make the one like the other.
+APART = 0.9
 # Test texts that, weighted, vary as much as fewer alike ones estimate no accuracy.
 EFFECTIVE = 100
 # Standard errors by which weighted test texts may differ from those of use, and labelled rows from the others: one case
 # in a hundred, and one in a thousand, does by chance.
 UNLIKE, NOT_DRAWN = 2.58, 3.29
 _TRIED = "quality.drift, accuracy"
+
+
+class Weighing(NamedTuple):
+    """What tells test texts from those of use.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (n,)
+        Distinct test texts.
+    odds : ndarray of float, shape (n,)
+        Logarithm of how much more frequent a classifier that did not see one takes such a text to be in use.
+    units : ndarray of int, shape (n,)
+        Which of them belong together.
+    area : float
+        How well that classifier tells the two apart: the area under its ROC curve.
+    """
+
+    rows: NDArray[np.int64]
+    odds: Array
+    units: NDArray[np.int64]
+    area: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,7 +128,7 @@ def estimates(
     predictions: Predictions,
     production: Production,
     answer: Callable[[Sequence[str]], Predictions],
-    weighing: tuple[NDArray[np.int64], Array, NDArray[np.int64]],
+    weighing: Weighing,
     texts: Sequence[str],
 ) -> InUse:
     """How often the model is right on texts of use.
@@ -116,9 +140,7 @@ def estimates(
     production : Production
     answer : callable
         From texts to the model's answers.
-    weighing : (rows, log odds, units), of shape (n,) each
-        Distinct test texts; how much more frequent a classifier that did not see one takes it to be in use; which of
-        them belong together.
+    weighing : Weighing
     texts : sequence of str
         Distinct texts of use, drawn at random.
     """
@@ -199,12 +221,21 @@ def _by_weights(
     predictions: Predictions,
     expected: Callable[[Predictions], Array],
     in_use: Predictions,
-    weighing: tuple[NDArray[np.int64], Array, NDArray[np.int64]],
+    weighing: Weighing,
     confidence: float,
     caveats: list[str],
 ) -> Weighted | None:
     """By test texts, weighted; None where that would not be honest."""
-    rows, odds, units = weighing
+    rows, odds, units, area = weighing
+    if area > APART:
+        caveats.append(
+            Sentence(
+                "Without labels of use no accuracy is estimated from the test texts: they are told from those of use in "
+                "{pairs:.0f} of 100 cases, so that hardly any of them stands for these.",
+                pairs=100 * area,
+            )
+        )
+        return None
     found = statistics.importance_weighted(
         predictions.correct[rows],
         expected(predictions)[rows],
