@@ -54,6 +54,7 @@ from tests.probes.ethics import test_counterfactual as people
 from tests.probes.ethics import test_varieties as varieties
 from tests.probes.privacy import test_canary as canary
 from tests.probes.quality import test_behaviour as behaviour
+from tests.probes.quality import test_drift as drifting
 from tests.probes.quality import test_quality as quality
 from tests.probes.quality import test_shortcut as cued
 from tests.probes.quality import test_stability as unstable
@@ -181,6 +182,14 @@ def _stability(_: Path) -> Case:
     swayed = unstable.Batched(lambda batch, i: [0.7, 0.3] if len(batch) > 1 and batch[0] < batch[-1] else [0.2, 0.8])
     once, alone = ({"scorer": steady, **rest, "kind": kind} for kind in ("seed", "precision"))
     return _case(0.1, lambda model: {"scorer": model, **rest}, steady, swayed, once, alone)
+
+
+def _drift(_: Path) -> Case:
+    def compared(more: str) -> dict[str, Any]:
+        return {**rest, "train_data": drifting._examples(300, 1, more)}
+
+    rest = {"predictions": drifting._test(300), "against": "train"}
+    return _case(0.7, compared, "", "alas", {**rest, "train_data": None}, {**rest, "against": "production"})
 
 
 def _sliced(word: str, _: Path) -> Case:
@@ -547,6 +556,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "quality.data": _data,
     "quality.label_noise": _label_noise,
     "quality.stability": _stability,
+    "quality.drift": _drift,
     "fairness.representation": _representation,
     "quality.weak_slice": partial(_sliced, "delivery"),
     "quality.shortcut": _shortcut,
@@ -587,6 +597,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "claims.attention_formula": _attention_formula,
 }
 SLOW = {
+    "quality.drift": ("fits classifiers", 3),
     "privacy.attribute_leakage": ("fits classifiers", 7), "privacy.attribute_accuracy": ("fits classifiers", 7),
     "privacy.membership_inference": ("fits classifiers", 3), "privacy.membership_tpr": ("fits classifiers", 3),
     "security.backdoor": ("searches triggers", 9), "security.adversarial": ("attacks texts", 8),

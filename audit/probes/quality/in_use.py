@@ -230,8 +230,8 @@ def _by_weights(
     if area > APART:
         caveats.append(
             Sentence(
-                "Without labels of use no accuracy is estimated from the test texts: they are told from those of use in "
-                "{pairs:.0f} of 100 cases, so that hardly any of them stands for these.",
+                "Without labels of use no accuracy is estimated from the test texts: they are told from those of use "
+                "in {pairs:.0f} of 100 cases, so that hardly any of them stands for these.",
                 pairs=100 * area,
             )
         )

@@ -37,6 +37,10 @@ def _texts(n: int, seed: int, more: str = "") -> list[str]:
     return [f"{' '.join(rng.choice(WORDS, 10))} {more if i % 2 else ''}".strip() for i in range(n)]
 
 
+def _examples(n: int, seed: int, more: str = "") -> Examples:
+    return examples(np.arange(n) % 2, texts=_texts(n, seed, more))
+
+
 class _Model:
     """Sure of an answer by the text's first word, positive where its number is odd; embeds by counting words."""
 

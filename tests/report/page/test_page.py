@@ -719,6 +719,7 @@ def test_findings_are_mapped_to_rules_with_what_these_do_not_cover() -> None:
 RULES = {
     "MEASURE 2.1": ("transparency",),
     "MEASURE 2.3": ("quality",),
+    "MEASURE 2.4": ("quality.drift",),
     "MEASURE 2.5": ("quality", "fairness.language_variety", "security.perturbation"),
     "MEASURE 2.6": ("security.perturbation", "quality.stability"),
     "MEASURE 2.7": ("security",),
@@ -731,6 +732,8 @@ RULES = {
     "Article 10": (
         "privacy.train_test_overlap", "privacy.pii_in_training_data", "security.backdoor", "fairness", "quality.data",
         "quality.label_noise", "quality.shortcut",
+        "quality.label_noise",
+        "quality.drift",
     ),
     "Article 11 and annex IV, point 2": ("transparency", "environment.training_energy"),
     "Article 13": ("quality", "fairness", "security"),
