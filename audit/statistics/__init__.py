@@ -73,7 +73,13 @@ from audit.statistics.label_noise import peer_disagreement, peer_noise
 from audit.statistics.looks import FEWEST_EXAMPLES, look_confidence, planned_looks
 from audit.statistics.one_run import BEYOND, GUESSED, POWER, OneRun, canaries_for
 from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
-from audit.statistics.prediction_powered import FEWEST_LABELLED, Weighted, importance_weighted, prediction_powered
+from audit.statistics.prediction_powered import (
+    FEWEST_LABELLED,
+    Weighted,
+    importance_weighted,
+    label_shifted,
+    prediction_powered,
+)
 from audit.statistics.prevalence import prevalence
 from audit.statistics.proportions import (
     difference,
@@ -171,6 +177,7 @@ __all__ = [
     "gaussian_lower_bound",
     "group_effects",
     "importance_weighted",
+    "label_shifted",
     "largest",
     "look_confidence",
     "macro_auc",

@@ -16,6 +16,8 @@ from audit.statistics.proportions import FEW, proportion, proportions
 
 # Of fewer labelled rows neither variance nor tuning is known: the exact interval of these alone stands in.
 FEWEST_LABELLED = 30
+# Determinant of the answers' rates by class, below which these tell the classes too badly apart.
+SINGULAR = 0.01
 # Of sums of shares; what differs by less is equal.
 ROUNDING = 1e-9
 
@@ -140,3 +142,53 @@ def importance_weighted(
         effective,
         float(difference / spare) if difference > ROUNDING else 0.0,
     )
+
+
+def label_shifted(
+    confusion: NDArray[np.int64], answers: NDArray[np.int64], confidence: float = 0.95, *, resamples: int = 1_000
+) -> Interval | None:
+    """The share of right answers among rows without labels, if they differ by how frequent which classes are.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (classes, classes)
+        Labelled rows, by class and by answer.
+    answers : ndarray of int, shape (classes,)
+        Rows without a label, by answer.
+    confidence : float
+        Two-sided confidence of a percentile interval.
+
+    Returns
+    -------
+    Interval or None
+        None where the answers tell the classes too badly apart for it.
+
+    Notes
+    -----
+    Source: Lipton, Wang and Smola, "Detecting and correcting for label shift with black box predictors", ICML 2018: the
+    classes' shares are those under which answers would be as frequent as they are. Interval by resampling both tables
+    (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13).
+    """
+    rng, shape = np.random.default_rng(0), confusion.shape
+    tables = rng.multinomial(confusion.sum(), confusion.ravel() / confusion.sum(), resamples).reshape(-1, *shape)
+    drawn = rng.multinomial(answers.sum(), answers / answers.sum(), resamples)
+    found = _of_classes(np.concatenate([confusion[None], tables]), np.concatenate([answers[None], drawn]))
+    tail = (1 - confidence) / 2
+    if np.isnan(found[0]) or np.isnan(found).mean() > tail / 2:
+        return None
+    low, high = np.nanquantile(found[1:], [tail, 1 - tail])
+    return Interval(float(found[0]), float(min(low, found[0])), float(max(high, found[0])))
+
+
+def _of_classes(confusion: NDArray[np.int64], answers: NDArray[np.int64]) -> Array:
+    """The share of right answers for each pair of tables; NaN where they do not say."""
+    rows = confusion.sum(axis=2, keepdims=True)
+    rates = confusion / np.maximum(rows, 1)  # of each answer, given the class
+    telling = (np.abs(np.linalg.det(rates)) > SINGULAR) & (rows > 0).all(axis=(1, 2))
+    found = np.full(len(rates), np.nan)
+    share = answers[telling] / answers[telling].sum(axis=1, keepdims=True)
+    classes = np.linalg.solve(rates[telling].swapaxes(1, 2), share[..., None])[..., 0]
+    classes = np.clip(classes, 0, None)
+    classes /= classes.sum(axis=1, keepdims=True)
+    found[telling] = (classes * np.diagonal(rates[telling], axis1=1, axis2=2)).sum(axis=1)
+    return found

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, t
 
 from audit import statistics
-from audit.statistics import importance_weighted, prediction_powered
+from audit.statistics import importance_weighted, label_shifted, prediction_powered
 
 
 def _drawn(n: int, others: int, seed: int) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
@@ -95,6 +95,22 @@ def test_weights_move_the_share_to_the_kinds_that_are_frequent_elsewhere() -> No
     assert only_weights.interval.estimate == pytest.approx(0.58)
     assert only_expected.interval.estimate == pytest.approx(0.58)
     assert only_expected.imbalance > 5
+
+
+def test_shares_of_answers_say_how_frequent_classes_are() -> None:
+    confusion = np.array([[900, 100], [200, 800]])
+    found = label_shifted(confusion, np.array([410, 590]))  # three tenths are of the first class
+    assert found is not None
+    assert found.estimate == pytest.approx(0.3 * 0.9 + 0.7 * 0.8)
+    assert found.low < found.estimate < found.high < found.low + 0.06
+    assert label_shifted(np.array([[50, 50], [50, 50]]), np.array([10, 90])) is None
+    assert label_shifted(np.array([[50, 50], [0, 0]]), np.array([10, 90])) is None
+
+
+def test_more_answers_than_any_shares_explain_are_of_one_class_alone() -> None:
+    found = label_shifted(np.array([[90, 10], [20, 80]]), np.array([0, 500]))
+    assert found is not None
+    assert found.estimate == pytest.approx(0.8)
 
 
 def test_copies_under_one_cluster_are_worth_one_row() -> None:

@@ -74,9 +74,9 @@ _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
     range=(0.0, 1.0),
     measured_on=("test data", "training data"),
     alarm=Alarm(
-        0.6,
-        "Of ten pairs a simple program tells six apart, as where a share of positive texts of one half has become one "
-        "of seven tenths: then the figures of the one sample no longer speak for the other.",
+        0.55,
+        "Of a hundred pairs a simple program tells fifty-five apart, as one that reads without error does where five "
+        "positive texts of ten have become six: from there on the figures of one sample need not hold for the other.",
     ),
     rules=(
         "MEASURE 2.3",
@@ -547,9 +547,13 @@ def _of_production(predictions: Predictions, production: Production, scorer: Sco
         compared.texts[n:],
     )
     result = compared.result
+    came = {
+        Sentence("texts of use, as they came"): len(production),
+        Sentence("of these, with a label"): int((production.labels >= 0).sum()),
+    }
     return replace(
         result,
         summary=joined([result.summary, estimated.summary]),
         caveats=[*result.caveats, *estimated.caveats],
-        evidence=[*result.evidence, estimated.table],
+        evidence=[*result.evidence, estimated.table, Facts.of(came)],
     )

@@ -16,7 +16,7 @@ from audit.core.probe import SHARE
 from audit.core.sentences import Sentence
 from audit.data.examples import Production, drawn
 from audit.inference.predictions import Predictions
-from audit.statistics import FEWEST_LABELLED, Array, Interval, Weighted
+from audit.statistics import FEWEST_LABELLED, Array, Interval
 
 # Rows of use that are asked about, labelled and not, at most so many of each.
 MOST = 2_000
@@ -67,7 +67,7 @@ class InUse:
         By these and the answers to the others.
     worth : float
         How many labelled rows alone would say as much.
-    weighted : Weighted or None
+    weighted : Interval or None
         By the test texts, weighted to resemble those of use.
     caveats : sequence of str
         What they rest on, and why there is none.
@@ -78,13 +78,13 @@ class InUse:
     alone: Interval | None
     powered: Interval | None
     worth: float
-    weighted: Weighted | None
+    weighted: Interval | None
     caveats: Sequence[str]
 
     @property
     def best(self) -> Interval | None:
         """The one that rests on labels of use, else the other."""
-        return self.powered or self.alone or (self.weighted and self.weighted.interval)
+        return self.powered or self.alone or self.weighted
 
     @property
     def table(self) -> Table:
@@ -93,7 +93,7 @@ class InUse:
         for name, interval in (
             (Sentence("texts of use, by {n:,} labelled ones alone", n=self.labelled), self.alone),
             (Sentence("texts of use, by these and the answers to all (worth {n:,.0f})", n=self.worth), self.powered),
-            (Sentence("texts of use, by weighted test texts"), self.weighted and self.weighted.interval),
+            (Sentence("texts of use, by weighted test texts"), self.weighted),
         ):
             if interval is not None:
                 rows.append([name, *interval])
@@ -118,8 +118,8 @@ class InUse:
                 **figures,
             )
         return Sentence(
-            "{accuracy:.1%} of the answers to texts of use are right ({low:.1%} to {high:.1%}), if each kind of texts "
-            "is as hard there as in the test data.",
+            "{accuracy:.1%} of the answers to texts of use are right ({low:.1%} to {high:.1%}), if no more differs "
+            "there than how frequent kinds of texts or classes are.",
             **figures,
         )
 
@@ -224,7 +224,7 @@ def _by_weights(
     weighing: Weighing,
     confidence: float,
     caveats: list[str],
-) -> Weighted | None:
+) -> Interval | None:
     """By test texts, weighted; None where that would not be honest."""
     rows, odds, units, area = weighing
     if area > APART:
@@ -264,14 +264,31 @@ def _by_weights(
             )
         )
         return None
+    classes = len(predictions.classes)
+    truth, said = predictions.truth[rows], predictions.labels[rows]
+    by_class = statistics.label_shifted(
+        np.bincount(truth * classes + said, minlength=classes**2).reshape(classes, classes),
+        np.bincount(in_use.labels, minlength=classes),
+        confidence,
+    )
+    if by_class is None:
+        caveats.append(
+            Sentence(
+                "Without labels of use no accuracy is estimated from the test texts: the answers tell the classes too "
+                "badly apart to say how frequent each is in use."
+            )
+        )
+        return None
     caveats.append(
         Sentence(
-            "What weighted test texts say of the accuracy holds only if texts of a kind are labelled alike and as hard "
-            "in use as in the test data, and if the classifier that weighs them knows the kinds (Shimodaira 2000). No "
-            "test without labels of use can show that."
+            "What weighted test texts say of the accuracy covers two cases: kinds of texts are more or less frequent "
+            "in use (Shimodaira 2000), or classes are (Lipton, Wang and Smola 2018). It holds only if one of these is "
+            "all that differs, and texts of a kind are labelled alike and as hard as in the test data. No test without "
+            "labels of use can show that."
         )
     )
-    return found
+    by_kind = found.interval
+    return Interval(by_kind.estimate, min(by_kind.low, by_class.low), max(by_kind.high, by_class.high))
 
 
 def _expectation(predictions: Predictions) -> Callable[[Predictions], Array]:
