@@ -28,8 +28,6 @@ from audit.text import languages
 from audit.text.redaction import SMALLEST_CELL, redact, withheld
 
 if TYPE_CHECKING:
-    from scipy import sparse
-
     from audit.inference.scorer import Scorer
 
 ID = "quality.drift"
@@ -186,8 +184,7 @@ def _compared(predictions: Predictions, second: _Second, against: str, scorer: S
     if second.labels is not None:
         labels = np.concatenate([known.labels[first], second.labels[rest]])
     split = two_samples.tokens(texts)
-    forms, held = two_samples.held_words(split)
-    views: list[tuple[str, Any, float]] = [(_WORDS, two_samples.word_features(held, split), 1.0)]
+    views: list[tuple[str, Any, float]] = [(_WORDS, two_samples.word_features(split), 1.0)]
     if embedding is not None:
         views.append((_EMBEDDING, two_samples.embedding_features(embedding), 1.0 / embedding.shape[1]))
     if answers is not None or labels is not None:
@@ -204,7 +201,7 @@ def _compared(predictions: Predictions, second: _Second, against: str, scorer: S
         *_areas(told),
         _share_table(shares, is_second, against, known.protocol.confidence),
         _lengths(lengths, is_second, against),
-        *_moved_words(forms, held, is_second, against, known.protocol.confidence),
+        *_moved_words(texts, is_second, against, known.protocol.confidence),
         _facts(texts, is_second, units, against, scorer),
     ]
     caveats = [] if embedding is not None else [Sentence("The scorer gives no embeddings, so none were compared.")]
@@ -391,34 +388,31 @@ def _lengths(lengths: NDArray[np.int64], is_second: NDArray[np.bool_], against: 
     )
 
 
-def _moved_words(
-    forms: Sequence[str], held: sparse.csr_array, is_second: NDArray[np.bool_], against: str, confidence: float
-) -> list[Evidence]:
+def _moved_words(texts: Sequence[str], is_second: NDArray[np.bool_], against: str, confidence: float) -> list[Evidence]:
     """Words, in small letters, that are surely more frequent in one of the samples; none where texts are withheld.
 
     Surely: by an interval whose error is shared out among all words that enough texts hold.
     """
     if withheld():
         return []
-    from scipy import sparse
-
-    folded = [form.casefold() for form in forms]
-    names = sorted(set(folded))
-    number = {name: i for i, name in enumerate(names)}
-    merged = sparse.csr_array(
-        (np.ones(len(forms)), (np.arange(len(forms)), [number[form] for form in folded])),
-        shape=(len(forms), len(names)),
-    )
-    holds = (held @ merged) > 0
+    split = two_samples.tokens([two_samples.without_personal(text).casefold() for text in texts])
+    names, held = two_samples.held_words(split)
+    holds = held > 0
     counts = np.array([np.asarray(holds[side].sum(axis=0)).ravel() for side in (is_second, ~is_second)], dtype=float)
     common = np.flatnonzero(counts.sum(axis=0) >= SMALLEST_CELL)
-    if not len(common):
-        return []
     sizes = float(is_second.sum()), float((~is_second).sum())
-    level = statistics.shared_out(confidence, len(common))
+    level = statistics.shared_out(confidence, max(len(common), 1))
     difference, low, high = statistics.difference(counts[0, common], sizes[0], counts[1, common], sizes[1], level)
     sure = np.maximum(np.maximum(low, -high), 0.0)  # how far it is from 0 at least
     chosen = [i for i in np.argsort(-sure, kind="stable")[:SHOWN] if sure[i] > 0]
+    facts = Facts.of(
+        {
+            Sentence("words that at least {texts} texts hold", texts=SMALLEST_CELL): len(common),
+            Sentence("of these, surely more frequent in one of the samples"): int((sure > 0).sum()),
+        }
+    )
+    if not chosen:
+        return [facts]
     rows: list[list[Cell]] = [
         [
             redact(names[common[i]]),
@@ -429,17 +423,14 @@ def _moved_words(
     ]
     return [
         Table(
-            Sentence(
-                "Words that moved most: shares of the texts that hold them; of {words:,} words all intervals hold "
-                "together",
-                words=len(common),
-            ),
+            Sentence("Words that moved most: shares of the texts that hold them; all intervals hold together"),
             [
                 Sentence("word"), _TEST, OTHER[against], Sentence("difference"), Sentence("low"), Sentence("high"),
             ],
             rows,
             units=["", SHARE, SHARE, POINTS, POINTS, POINTS],
-        )
+        ),
+        facts,
     ]  # fmt: skip
 
 
@@ -547,7 +538,7 @@ def _of_production(predictions: Predictions, production: Production, scorer: Sco
         compared.texts[n:],
     )
     result = compared.result
-    came = {
+    came: dict[str, Cell] = {
         Sentence("texts of use, as they came"): len(production),
         Sentence("of these, with a label"): int((production.labels >= 0).sum()),
     }

@@ -165,11 +165,12 @@ def _calibrated(scores: Array, is_second: NDArray[np.bool_]) -> Array:
 
 
 def tokens(texts: Sequence[str]) -> list[list[str]]:
-    """Words and punctuation marks of each text as they are written, without what could be personal data."""
-    return [_WORD.findall(_without(text)) for text in texts]
+    """Words and punctuation marks of each text as they are written."""
+    return [_WORD.findall(text) for text in texts]
 
 
-def _without(text: str) -> str:
+def without_personal(text: str) -> str:
+    """A text without what could be personal data: of its words, split, nobody would see that they are."""
     parts, at = [], 0
     for _, start, end in hidden(text):
         parts.append(text[at:start])
@@ -190,11 +191,12 @@ def held_words(split: Sequence[Sequence[str]]) -> tuple[list[str], sparse.csr_ar
     return forms, held
 
 
-def word_features(held: sparse.csr_array, split: Sequence[Sequence[str]]) -> Any:
+def word_features(split: Sequence[Sequence[str]]) -> Any:
     """TF-IDF of the words that several texts have, and the length; sparse. Nothing of it knows the samples."""
     from scipy import sparse
     from sklearn.feature_extraction.text import TfidfTransformer
 
+    held = held_words(split)[1]
     length = _standard(np.log1p([[len(words)] for words in split]))
     several = np.flatnonzero(np.asarray((held > 0).sum(axis=0)).ravel() > 1)
     if not len(several):

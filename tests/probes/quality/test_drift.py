@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,7 +18,9 @@ from audit import Measurement, NotAssessed, statistics
 from audit.core.errors import AuditError
 from audit.core.evidence import Table
 from audit.data.examples import Examples, Production, load_production
+from audit.data.folds import folds
 from audit.inference.predictions import FormerPredictions, Predictions
+from audit.inference.scorer import Scorer
 from audit.policy import policy
 from audit.probes.quality import in_use, two_samples
 from audit.probes.quality.drift import drift
@@ -65,7 +67,8 @@ def _test(n: int = 400, seed: int = 0, **protocol: Any) -> Predictions:
 
 
 def _measured(against: str, said: Predictions | None = None, model: Any = None, **second: Any) -> Measurement:
-    return drift(_test() if said is None else said, against, model or _Model(), **second)
+    asked = cast("Scorer", model or _Model())
+    return drift(_test() if said is None else said, against, asked, **second)
 
 
 def _table(found: Measurement, caption: str) -> dict[str, list[Any]]:
@@ -95,7 +98,7 @@ def test_the_area_is_that_of_held_out_scores_ranked_within_each_fold_and_its_int
     features = rng.normal(size=(600, 4)) + 0.5 * is_second[:, None]
     units = np.arange(600)
     first, second = two_samples.told_apart([("a", features, 1.0), ("b", features, 0.1)], is_second, units, 0.9, 7)
-    fold = two_samples.folds.folds(units, is_second.astype(np.int64), two_samples.FOLDS, 7)
+    fold = folds(units, is_second.astype(np.int64), two_samples.FOLDS, 7)
     ranks = np.empty(600)
     for number in range(two_samples.FOLDS):
         ranks[fold == number] = rankdata(first.odds[fold == number]) / (fold == number).sum()
