@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.evidence import Cell, Distribution, Evidence, Fact, Facts, Roc, RocCurves, Table
+from audit.core.evidence import Cell, Distribution, Evidence, Fact, Facts, Table
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined
@@ -198,7 +198,7 @@ def _compared(predictions: Predictions, second: _Second, against: str, scorer: S
         *_language_shares(texts, known.protocol.language, is_second),
     ]
     evidence: list[Evidence] = [
-        *_areas(told),
+        _areas(told),
         _share_table(shares, is_second, against, known.protocol.confidence),
         _lengths(lengths, is_second, against),
         *_moved_words(texts, is_second, against, known.protocol.confidence),
@@ -304,18 +304,12 @@ def _in_words(best: Told, against: str) -> str:
     )
 
 
-def _areas(told: Sequence[Told]) -> list[Evidence]:
-    return [
-        Table(
-            Sentence("How often a classifier names the right one of two texts"),
-            [Sentence("read off a text by"), Sentence("area under the curve"), Sentence("low"), Sentence("high")],
-            [[view.name, *view.area] for view in told],
-        ),
-        RocCurves(
-            Sentence("Test texts taken for the others (across) and others recognised (upwards)"),
-            [Roc(view.name, view.curve, []) for view in told],
-        ),
-    ]
+def _areas(told: Sequence[Told]) -> Table:
+    return Table(
+        Sentence("How often a classifier names the right one of two texts"),
+        [Sentence("read off a text by"), Sentence("area under the curve"), Sentence("low"), Sentence("high")],
+        [[view.name, *view.area] for view in told],
+    )
 
 
 # ---- what differs
@@ -382,7 +376,7 @@ def _lengths(lengths: NDArray[np.int64], is_second: NDArray[np.bool_], against: 
         "",
         _LEVELS,
         [
-            (name, [float(value) for value in np.quantile(lengths[side], _LEVELS)])
+            (name, [float(value) for value in np.quantile(lengths[side], _LEVELS, method="inverted_cdf")])
             for name, side in ((_TEST, ~is_second), (OTHER[against], is_second))
         ],
     )
@@ -495,7 +489,7 @@ def _of_former(predictions: Predictions, former: FormerPredictions, model: str |
     told = two_samples.told_apart([view], is_second, units, known.protocol.confidence, known.protocol.seed)
     both = set(first) & set(rest)
     evidence: list[Evidence] = [
-        *_areas(told),
+        _areas(told),
         _share_table(_class_shares(known.classes, labels, answers), is_second, "baseline", known.protocol.confidence),
         Facts.of(
             {

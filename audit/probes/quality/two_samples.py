@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Distinct texts of each sample, at most: the area is then known to 0.03 either way, and a classifier fitted in seconds.
 MOST = 2_000
 FOLDS = 5
+# Characters of a text of which the words are read: what follows would take long, and tells no more.
+LONGEST = 20_000
 # Signs that are words by themselves: kana, and the characters of Chinese and Japanese.
 _SIGN = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_SIGN}]|(?:(?![{_SIGN}])\w)+|[^\w\s]")
@@ -44,8 +46,6 @@ class Told:
         Area under the ROC curve: how often it names the right one of two rows, one of each sample.
     strict : Interval
         The same at the confidence that is shared out among all views.
-    curve : sequence of (float, float)
-        Share of rows of the first sample, and of the second, that it takes for the second.
     odds : ndarray of float, shape (n,)
         Logarithm of how much more frequent such a row is in the second sample, as far as it knows.
     """
@@ -53,7 +53,6 @@ class Told:
     name: str
     area: Interval
     strict: Interval
-    curve: Sequence[tuple[float, float]]
     odds: Array
 
 
@@ -120,7 +119,7 @@ def told_apart(
     -----
     Scores are ranked within each fold, since fits of different folds are not on one scale. The interval is DeLong's as
     in :func:`audit.statistics.auc`, widened as :func:`audit.statistics.cross_fitted` does, because the fits share what
-    they learn from; without that it leaves out 0.5 three times too often where the samples do not differ.
+    they learn from; without that it leaves out 0.5 four times too often where the samples do not differ.
     """
     from scipy.stats import rankdata
     from sklearn.linear_model import LogisticRegression
@@ -141,11 +140,8 @@ def told_apart(
             interval = statistics.auc(ranks[is_second], ranks[~is_second], level, clusters=sides)
             return statistics.cross_fitted(interval, FOLDS, 0.0, 1.0)
 
-        trial = statistics.Trial(ranks, is_second, units)
         strict = statistics.shared_out(confidence, len(views))
-        found.append(
-            Told(name, area(confidence), area(strict), statistics.roc_points([trial]), _calibrated(odds, is_second))
-        )
+        found.append(Told(name, area(confidence), area(strict), _calibrated(odds, is_second)))
     return found
 
 
@@ -165,13 +161,13 @@ def _calibrated(scores: Array, is_second: NDArray[np.bool_]) -> Array:
 
 
 def tokens(texts: Sequence[str]) -> list[list[str]]:
-    """Words and punctuation marks of each text as they are written."""
-    return [_WORD.findall(text) for text in texts]
+    """Words and punctuation marks of the beginning of each text as they are written."""
+    return [_WORD.findall(text[:LONGEST]) for text in texts]
 
 
 def without_personal(text: str) -> str:
     """A text without what could be personal data: of its words, split, nobody would see that they are."""
-    parts, at = [], 0
+    text, parts, at = text[:LONGEST], list[str](), 0
     for _, start, end in hidden(text):
         parts.append(text[at:start])
         at = end
