@@ -126,7 +126,7 @@ def drift(
         if train_data is None:
             raise NotAssessed(Sentence("no training data are known; name them with [data] train"))
         second = _Second(train_data.texts, train_data.drawn(ID), labels=train_data.labels, clusters=train_data.clusters)
-        return _of_texts(predictions, second, against, scorer)
+        return _compared(predictions, second, against, scorer).result
     if against == "production":
         if production is None:
             raise NotAssessed(Sentence("no texts of use are known; name a file of them with [data] production"))
@@ -152,19 +152,16 @@ class _Second:
     answers: Callable[[Sequence[str]], Array] | None = None
 
 
-class _Compared(NamedTuple):
+@dataclass(frozen=True, repr=False)
+class _Compared:
     """Both samples as they are compared, and what told them apart."""
 
     first: NDArray[np.int64]  # rows of the test data
-    texts: list[str]  # of both samples
+    texts: Sequence[str]  # of both samples
     is_second: NDArray[np.bool_]
     units: NDArray[np.int64]
     told: list[Told]
     result: Result
-
-
-def _of_texts(predictions: Predictions, second: _Second, against: str, scorer: Scorer | None) -> Result:
-    return _compared(predictions, second, against, scorer).result
 
 
 def _compared(predictions: Predictions, second: _Second, against: str, scorer: Scorer | None) -> _Compared:
@@ -474,7 +471,8 @@ def _of_former(predictions: Predictions, former: FormerPredictions, model: str |
     rows = [[of[text] for text in texts] for of, texts in zip((first, rest), chosen, strict=True)]
     texts = [*chosen[0], *chosen[1]]
     is_second = np.arange(len(texts)) >= len(rows[0])
-    units = np.unique(texts, return_inverse=True)[1]
+    clusters = None if known.clusters is None else np.append(known.clusters[rows[0]], np.full(len(rows[1]), -1))
+    units = two_samples.joined(np.unique(texts, return_inverse=True)[1], clusters)
     _check_enough(units, is_second)
     labels = np.array(
         [*known.labels[rows[0]], *(number[sentiment(former.keys[i][1])] for i in rows[1])], dtype=np.int64

@@ -76,7 +76,11 @@ def units(texts: Sequence[str], clusters: NDArray[np.int64] | None = None) -> ND
     clusters : ndarray of int, shape (n,), optional
         Of authors or items; -1 where there is none.
     """
-    families = folds.families(texts)
+    return joined(folds.families(texts), clusters)
+
+
+def joined(families: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Families of texts, numbered from 0, joined where a cluster has texts of several; as :func:`units`."""
     if clusters is None or not (clusters >= 0).any():
         return families
     from scipy import sparse
