@@ -731,9 +731,7 @@ RULES = {
     "Article 9(8)": ("quality", "fairness", "privacy", "security", "environment", "transparency"),
     "Article 10": (
         "privacy.train_test_overlap", "privacy.pii_in_training_data", "security.backdoor", "fairness", "quality.data",
-        "quality.label_noise", "quality.shortcut",
-        "quality.label_noise",
-        "quality.drift",
+        "quality.label_noise", "quality.shortcut", "quality.drift",
     ),
     "Article 11 and annex IV, point 2": ("transparency", "environment.training_energy"),
     "Article 13": ("quality", "fairness", "security"),
