@@ -165,8 +165,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _file(path: Path) -> Path:
+    return path / record.NAME if path.is_dir() else path
+
+
 def _read(path: Path) -> Record:
-    return record.read(path / record.NAME if path.is_dir() else path)
+    return record.read(_file(path))
 
 
 def _init(asked: argparse.Namespace) -> int:
@@ -245,10 +249,10 @@ def _say(text: str) -> None:
 def _report(asked: argparse.Namespace) -> int:
     from audit.report import files as report_files
 
-    value = _read(asked.record)
-    folder = asked.record if asked.record.is_dir() else asked.record.parent
-    output: Path = asked.output or folder / record.REPORT
-    _write(output, report_files.as_file(value, output.name, asked.language))
+    path = _file(asked.record)
+    value, sha256 = record.read_signed(path)
+    output: Path = asked.output or path.parent / record.REPORT
+    _write(output, report_files.as_file(value, output.name, asked.language, sha256))
     return 0
 
 
@@ -300,6 +304,8 @@ def _as_json(value: object) -> str:
 
 
 def _verify(asked: argparse.Namespace) -> int:
+    from audit.report.headline import headline
+
     value = _read(asked.record)
     model: dict[str, object] = value["model"]  # type: ignore[assignment]
     audited = model.get("files")
@@ -310,7 +316,7 @@ def _verify(asked: argparse.Namespace) -> int:
     found = models.hash_files(asked.model)
     if models.fingerprint(found) == model.get("fingerprint"):
         print(f"{asked.model} holds exactly the audited model ({model['fingerprint']}).")
-        print(f"The audit's verdict was: {value['verdict']}.")
+        print(f"What the audit found: {headline(value)}")
         return 0
     print(f"{asked.model} does not hold the audited model.")
     for name in sorted(set(audited) | set(found)):

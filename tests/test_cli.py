@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from audit.cli import main
 from audit.models import model as models
 from audit.policy import policy
-from tests.helpers import ROOT, Runner, WritePolicy
+from tests.helpers import ROOT, Runner, WritePolicy, is_one_sentence
 
 
 @pytest.fixture
@@ -55,6 +57,35 @@ def test_report_is_made_again_from_the_record_alone(audited: Path, tmp_path: Pat
     assert (alone.parent / "report.html").read_bytes() == first
     assert main(["report", str(alone.parent), "-o", str(tmp_path / "again.html")]) == 0
     assert (tmp_path / "again.html").read_bytes() == first
+
+
+def test_a_changed_byte_of_the_record_is_told(audited: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, beside = audited / "audit.json", audited / "audit.json.sha256"
+    whole = path.read_bytes()
+    assert beside.read_text("ascii") == f"{hashlib.sha256(whole).hexdigest()}  audit.json\n"
+    assert subprocess.run(["sha256sum", "-c", beside.name], cwd=audited, capture_output=True).returncode == 0
+    (page := audited / "report.html").unlink()
+    path.write_bytes(whole.replace(b'"duration_s": ', b'"duration_s": 1', 1))
+    for command in (["report"], ["card"], ["bom"], ["compare", str(audited)]):
+        assert main([*command, str(audited)]) == 4
+        said = capsys.readouterr().err
+        assert f"{path}: not the record that audit.json.sha256 beside it was written for" in said
+        assert is_one_sentence(said.strip())
+    assert not page.exists()
+    path.write_bytes(whole)
+    assert main(["report", str(audited)]) == 0
+    assert hashlib.sha256(whole).hexdigest() in page.read_text("utf-8")
+    beside.write_text("", "utf-8")
+    assert main(["report", str(audited)]) == 4
+    beside.unlink()
+    assert main(["report", str(audited)]) == 0
+
+
+def test_a_pipe_for_the_hash_holds_up_nobody(audited: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (audited / "audit.json.sha256").unlink()
+    os.mkfifo(audited / "audit.json.sha256")
+    assert main(["report", str(audited)]) == 4
+    assert "is a pipe, socket or device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["{", '{"schema_version": 2}', "[" * 100_000, "\x00"])

@@ -3,7 +3,7 @@
     make figures                                     # SST-2 with MiniLM: the audit, then what follows from it
     python -m tools.figures reports/sst2-minilm      # of an audit that was made; wants Chromium
 
-The last line quoted is the accuracy held against a gate within its interval: what no released model can show.
+The last line quoted is the accuracy held against a gate within its interval: what no model that passes can show.
 """
 
 from __future__ import annotations

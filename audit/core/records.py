@@ -182,6 +182,23 @@ class SettingChangeRecord(TypedDict):
     now: object
 
 
+class PolicyOriginRecord(TypedDict):
+    """Where the policy is from: its hash, what git knows of its file, and how it differs from the embedded one.
+
+    `state` is "embedded", or that of :class:`audit.core.git.History`. `as_embedded` are ids of gates that nobody
+    adapted: bound and reason are the embedded policy's. `gates` are those that are looser or missing here, `settings`
+    those that judge less strictly.
+    """
+
+    sha256: str
+    state: str
+    commit: NotRequired[str]
+    date: NotRequired[str]
+    as_embedded: Sequence[str]
+    gates: Sequence[GateChangeRecord]
+    settings: Sequence[SettingChangeRecord]
+
+
 class LinkRecord(TypedDict):
     """A former audit: when it was, of which model, on which test data; of the last ones the gated figures by id."""
 
@@ -236,6 +253,7 @@ class Record(TypedDict):
     model: ModelRecord
     data: Mapping[str, SplitRecord]  # `test` and `train` always
     policy: Mapping[str, object]
+    policy_origin: NotRequired[PolicyOriginRecord]
     declarations: Sequence[Mapping[str, object]]
     baseline: NotRequired[BaselineRecord]
     findings: Sequence[FindingRecord]

@@ -57,6 +57,10 @@ class Gate:
         more = {name: str(recorded.get(name) or "") for name in ("reason", "owner")}
         return cls(recorded.get("min"), recorded.get("max"), **more)
 
+    def record(self) -> GateRecord:
+        """The bound, as a record holds it."""
+        return {"min": self.bound} if self.min is not None else {"max": self.bound}
+
     @property
     def sign(self) -> str:
         """On which side of the threshold the gate lets pass."""

@@ -135,6 +135,20 @@ def _meter(policy: Mapping[str, object]) -> Meter:
     return Meter(str(section(policy, "audit")["country"]), Power.of(section(policy, "environment")))
 
 
+def _tell_junit(config: pytest.Config, value: Record) -> None:
+    """Have pytest's JUnit file, where it writes one, say the verdict of the whole audit, and who answers for it."""
+    from audit.core.verdict import is_alarm
+    from audit.report.headline import headline
+
+    junit = next((each for each in config.pluginmanager.get_plugins() if hasattr(each, "add_global_property")), None)
+    if junit is None:
+        return
+    junit.add_global_property("audit verdict", headline(value))
+    junit.add_global_property("audit alarms", str(sum(map(is_alarm, value["findings"]))))
+    for name, stated in section(value["policy"], "about").items():
+        junit.add_global_property(f"about {name.replace('_', ' ')}", str(stated))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the record and the report, or say why the audit could not start."""
@@ -179,6 +193,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     finally:
         run.output.release()
+    _tell_junit(session.config, run.record)
     if int(exitstatus) == pytest.ExitCode.OK and (run.record["verdict"] == "fail" or run.falls_short):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     # GitHub shows what is appended to this file on the page of the job.

@@ -29,7 +29,7 @@ from audit.plugin.timeout import watched
 if TYPE_CHECKING:
     from _pytest._code.code import TerminalRepr
 
-    from audit.core.records import FindingRecord
+    from audit.core.records import AcceptanceRecord, FindingRecord, WaiverRecord
     from audit.run.session import Session
 
 
@@ -169,10 +169,18 @@ def _properties(findings: Iterable[FindingRecord]) -> Iterator[tuple[str, object
         values = {"verdict": finding["verdict"], **interval(finding), "gate": gate, "source": finding.get("source")}
         if is_alarm(finding):
             values |= {"alarm": "true", "says": in_words(finding, ids().get(base_id(finding["id"])))}
+        values |= {name: (finding["gate"] or {}).get(name) for name in ("reason", "owner")}
+        values["accepted"] = _answer(finding.get("accepted"))
         values["waived"] = finding["waiver"]["expires"] if finding["waiver"] and is_waived(finding) else None
+        values["waiver"] = _answer(finding["waiver"])
         for name, value in values.items():
             if value is not None:
                 yield f"{finding['id']} {name}", str(value)
+
+
+def _answer(answered: AcceptanceRecord | WaiverRecord | None) -> str | None:
+    """Who answers for a finding, and why."""
+    return f"{answered['owner']}: {answered['reason']}" if answered else None
 
 
 def _frames(item: pytest.Item, run: Run, excinfo: pytest.ExceptionInfo[BaseException]) -> TerminalRepr:

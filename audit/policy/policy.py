@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import re
 import tomllib
@@ -401,6 +402,20 @@ class Accepted(_Section):
     owner: str = Field(min_length=1)
 
 
+class About(_Section):
+    """What the model is for, whom it concerns, and who answers for it: told on the page that is signed."""
+
+    intended_use: str | None = Field(None, min_length=1, description="what its answers are used for")
+    users: str | None = Field(None, min_length=1, description="who works with its answers")
+    affected: str | None = Field(None, min_length=1, description="whom the answers are about, or concern")
+    owner: str | None = Field(None, min_length=1, description="who answers for the model")
+    dpo: str | None = Field(None, min_length=1, description="the data-protection officer")
+    version: str | None = Field(None, min_length=1, description="of the model, as its owner counts")
+    origin: str | None = Field(None, min_length=1, description="where the data come from")
+    consent: str | None = Field(None, min_length=1, description="on what basis they are used")
+    next_review: date | None = Field(None, description="when all this is looked at again")
+
+
 class Policy(_Section):
     """The whole policy. ``origin`` is the file that it came from, None for the embedded one."""
 
@@ -416,12 +431,14 @@ class Policy(_Section):
     compare: ComparePolicy = Field(default_factory=ComparePolicy)
     waivers: tuple[Waiver, ...] = Field((), strict=False)
     accepted: tuple[Accepted, ...] = Field((), strict=False)
+    about: About = Field(default_factory=About)
     claims: ClaimsPolicy = Field(default_factory=ClaimsPolicy)
     representation: Frozen[Mapping[str, Shares]] = Field(
         default_factory=dict,
         description="of each subgroup column the shares of its groups where the model will be used",
     )
     _origin: Path | None = PrivateAttr(default=None)
+    _sha256: str = PrivateAttr(default="")
 
     @field_validator("representation")
     @classmethod
@@ -437,6 +454,11 @@ class Policy(_Section):
     def origin(self) -> Path | None:
         """The file that the policy was read from."""
         return self._origin
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its file, as it was read."""
+        return self._sha256
 
     @property
     def name(self) -> str:
@@ -465,7 +487,7 @@ class Policy(_Section):
 
     def gate(self, full_id: str) -> Gate | None:
         """The gate that applies to an id: its own, else the general one without bracket, else that of every audit."""
-        gates = ALWAYS_GATED | self._all_gates()
+        gates = ALWAYS_GATED | self.own_gates
         return gates.get(full_id) or gates.get(base_id(full_id))
 
     def waiver(self, full_id: str) -> Waiver | None:
@@ -478,7 +500,7 @@ class Policy(_Section):
 
     def reference(self, declared: Probe) -> Gate | None:
         """What a finding without a gate is held against: the loosest gate on another bracket, else its alarm level."""
-        family = [gate for name, gate in self._all_gates().items() if base_id(name) == declared.id]
+        family = [gate for name, gate in self.own_gates.items() if base_id(name) == declared.id]
         if family:
             loosest = min if family[0].min is not None else max
             return loosest(family, key=lambda gate: gate.bound)
@@ -507,9 +529,11 @@ class Policy(_Section):
 
     def gates_base(self, gate_id: str) -> bool:
         """Whether the policy itself gates an id without bracket."""
-        return gate_id in self._all_gates()
+        return gate_id in self.own_gates
 
-    def _all_gates(self) -> dict[str, Gate]:
+    @property
+    def own_gates(self) -> dict[str, Gate]:
+        """The gates that the policy itself sets, by the ids that it has them under."""
         return {
             f"{group}.{name}": Gate(gate.min, gate.max, reason=gate.reason, owner=gate.owner)
             for group, gates in self.gates.items()
@@ -522,7 +546,7 @@ class Policy(_Section):
         These, and those that are always gated, are what an audit must produce to be complete.
         """
         full: dict[str, None] = {}
-        for gate_id in self._all_gates():
+        for gate_id in self.own_gates:
             names = (gate_id,) if "[" in gate_id else known[gate_id].expand(self.brackets)
             full.update(dict.fromkeys(names))
         return tuple(full)
@@ -545,7 +569,7 @@ class Policy(_Section):
             raise AuditError(
                 f"{self.name}: [compare] objective '{objective}' is no id{did_you_mean(base_id(objective), known)}"
             )
-        for gate_id, gate in self._all_gates().items():
+        for gate_id, gate in self.own_gates.items():
             base, _, rest = gate_id.partition("[")
             if base not in known:
                 raise AuditError(f"{self.name}: unknown gate id '{gate_id}'{did_you_mean(base, known)}")
@@ -620,7 +644,7 @@ def find(option: str | None, folder: Path) -> Policy:
     if option is not None:
         return read(folder / Path(option).expanduser())
     local = folder / "audit.toml"
-    return read(local) if local.exists() else parse(default_text(), None)
+    return read(local) if local.exists() else embedded()
 
 
 def read(path: Path) -> Policy:
@@ -634,7 +658,7 @@ def read(path: Path) -> Policy:
     path = path.expanduser().absolute()  # a test may change the folder
     check_regular(path, str(path))
     try:
-        return parse(path.read_text("utf-8-sig"), path)
+        return _parsed(path.read_bytes(), path)
     except FileNotFoundError:
         raise AuditError(f"{path}: no such policy file; `python -m audit init` writes one to start from.") from None
     except UnicodeDecodeError as error:
@@ -646,7 +670,17 @@ def read(path: Path) -> Policy:
 
 def parse(text: str, origin: Path | None) -> Policy:
     """A policy from its text; ``origin`` names it in messages and anchors its relative paths."""
-    name = str(origin) if origin else "the embedded policy"
+    return _parsed(text.encode(), origin)
+
+
+def embedded() -> Policy:
+    """The policy that comes with the package."""
+    return parse(default_text(), None)
+
+
+def _parsed(content: bytes, origin: Path | None) -> Policy:
+    """A policy from the bytes of its file."""
+    name, text = str(origin) if origin else "the embedded policy", content.decode("utf-8-sig")
     try:
         values = tomllib.loads(text)
         if key := mistakes.spoiled_path({section: values.get(section) for section in _WITH_PATHS}):
@@ -656,7 +690,7 @@ def parse(text: str, origin: Path | None) -> Policy:
         raise AuditError(f"{name}: {mistakes.in_toml(text, error)}.") from None
     except ValidationError as error:
         raise AuditError(f"{name}: {_first_problem(error)}") from None
-    policy._origin = origin
+    policy._origin, policy._sha256 = origin, hashlib.sha256(content).hexdigest()
     return policy
 
 

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import platform
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +26,15 @@ from audit.core.figures import CachedPhase, Figures, Grid
 from audit.core.files import sha256
 from audit.core.identifiers import base_id
 from audit.core.measurement import Measurement, Sheet
-from audit.core.records import FindingRecord, GateRecord, ModelRecord, Record, SealRecord, SplitRecord
+from audit.core.records import (
+    FindingRecord,
+    GateRecord,
+    ModelRecord,
+    PolicyOriginRecord,
+    Record,
+    SealRecord,
+    SplitRecord,
+)
 from audit.core.sentences import to_json
 from audit.core.verdict import WORST_FIRST, Finding, Gate, Verdict, blocks, is_left_open
 from audit.energy.meter import add, charged
@@ -44,6 +51,7 @@ if TYPE_CHECKING:
     from audit.inference.predictions import FormerPredictions, Predictions
 
 NAME = "audit.json"
+DIGEST = f"{NAME}.sha256"
 REPORT = "report.html"
 SUMMARY = "summary.md"
 BADGE = "badge.svg"
@@ -72,6 +80,7 @@ class Facts(TypedDict):
     """What one process knows of an audit besides its findings, as ``Ledger.facts`` gives it to the others."""
 
     policy: Mapping[str, object]
+    policy_origin: NotRequired[PolicyOriginRecord]
     policy_file: str | None
     gated: Sequence[str]
     always_gated: Sequence[str]
@@ -147,7 +156,7 @@ def as_dict(finding: Finding) -> FindingRecord:
 
 
 def _gate(gate: Gate) -> GateRecord:
-    recorded: GateRecord = {"min": gate.bound} if gate.min is not None else {"max": gate.bound}
+    recorded = gate.record()
     if gate.reason:
         recorded["reason"] = masked(gate.reason)
     if gate.owner:
@@ -231,7 +240,9 @@ def build(
     holds = "pass" if complete and first["gated"] else "incomplete"
     baseline = first.get("baseline")
     before = (*baseline["findings"], *baseline["gates"]) if baseline else ()
-    shown = {base_id(full_id) for full_id in (*have, *not_run, *before)}
+    origin = first.get("policy_origin")
+    not_gated = [each["id"] for each in origin["gates"]] if origin else []
+    shown = {base_id(full_id) for full_id in (*have, *not_run, *before, *not_gated)}
     declared = [each for each in first["declarations"] if each["id"] in shown]
     known = declarations.revived(declared)
     model, unread = ModelRecord(), SplitRecord()
@@ -267,6 +278,8 @@ def build(
         "scoring": {name: sum(fact["scoring"][name] for fact in facts) for name in first["scoring"]},
         "provenance": {**first["provenance"], "policy_file": first["policy_file"]},
     }
+    if origin:
+        value["policy_origin"] = origin
     if baseline:
         value["baseline"] = since.compare(baseline, findings, not_run, first["policy"], known)
     return _plain(value)
@@ -341,6 +354,16 @@ def _json(value: Record) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def digest(text: str) -> str:
+    """The fingerprint of a record: the SHA-256 of its file."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def checksum(text: str) -> str:
+    """What stands in the file beside a record, as ``sha256sum -c`` reads it."""
+    return f"{digest(text)}  {NAME}\n"
+
+
 def read(path: Path, shown: Path | None = None) -> Record:
     """Read a record that somebody hands us; it is not trusted.
 
@@ -353,15 +376,23 @@ def read(path: Path, shown: Path | None = None) -> Record:
     Raises
     ------
     AuditError
-        If the file is missing or is not a record.
+        If the file is missing, is not a record, or is not the one whose hash stands in a file beside it.
     """
+    return read_signed(path, shown)[0]
+
+
+def read_signed(path: Path, shown: Path | None = None) -> tuple[Record, str]:
+    """As :func:`read`, with the SHA-256 of the file."""
     import jsonschema
 
     source, path = path, shown or path
     check_regular(source, str(path))
     try:
-        value = json.loads(source.read_text("utf-8"))
-        return _checked(value)
+        content = source.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        _check_digest(source, path, found)
+        value = json.loads(content.decode("utf-8"))
+        return _checked(value), found
     except OSError as error:
         raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):
@@ -370,6 +401,21 @@ def read(path: Path, shown: Path | None = None) -> Record:
         where = "/".join(map(str, error.absolute_path)) or "the whole"
         said = f"{where}: {message(error.message, 120)}"
         raise AuditError(f"{path}: not a record of schema version {_version(value)} ({said}).") from None
+
+
+def _check_digest(source: Path, path: Path, found: str) -> None:
+    """Hold a record's hash against the one that stands beside it, where one does."""
+    beside = source.with_name(f"{source.name}.sha256")
+    check_regular(beside, str(beside))
+    if not beside.is_file():
+        return
+    with beside.open("rb") as file:
+        stated = file.read(64).decode("ascii", "replace").lower()
+    if stated != found:
+        raise AuditError(
+            f"{path}: not the record that {path.name}.sha256 beside it was written for, so one of the two was changed "
+            "since; take both from where the audit wrote them, or remove the second to use the first as it is."
+        )
 
 
 def _version(value: object) -> int:
@@ -387,23 +433,32 @@ def _checked(value: object) -> Record:
     return cast("Record", value)
 
 
-def mark_incomplete(folder: Path, out: Path) -> Record | None:
-    """Write the record of one folder into another without its verdict; gives that, None where it is no record."""
+def mark_incomplete(folder: Path, out: Path) -> tuple[Record, str] | None:
+    """Write the record of one folder into another without its verdict.
+
+    Returns
+    -------
+    tuple of (Record, str), or None
+        What was written, and the SHA-256 of its file; None where there is no record.
+    """
     if not (folder / NAME).is_file():
         return None
     try:
         value = json.loads((folder / NAME).read_text("utf-8"))
         value |= {"verdict": "incomplete", "complete": False, "restarted": True}
         # Before it is checked, which imports a lot: killed in that time, the folder shall have its record.
-        write_atomically(out / NAME, _json(value))
+        text = _json(value)
+        write_atomically(out / NAME, text)
+        write_atomically(out / DIGEST, checksum(text))
     except (ValueError, TypeError, RecursionError):
         return None
     from jsonschema import ValidationError
 
     try:
-        return _checked(value)
+        return _checked(value), digest(text)
     except ValidationError:
-        (out / NAME).unlink()
+        for name in (NAME, DIGEST):
+            (out / name).unlink()
         return None
 
 
@@ -545,19 +600,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-@cache
-def commit(folder: Path) -> str | None:
-    """The git commit of the folder that the audit ran in, marked where files differ from it; None outside of git."""
-    try:
-        head = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return f"{head}, with changes" if changed else head
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
-    return done.stdout.strip()

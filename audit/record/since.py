@@ -23,6 +23,7 @@ from audit.core.records import (
     IntervalRecord,
     LinkRecord,
     Record,
+    SettingChangeRecord,
     TurnedRecord,
     interval,
     section,
@@ -170,11 +171,7 @@ def compare(
             if full_id != _PAIRED_BY and (_figure(before.get(full_id)) or _figure(now.get(full_id)))
         ],
         "gates": _changed(former["gates"], gates(findings, not_run, policy)),
-        "settings": [
-            {"name": name, "before": former["settings"][name], "now": value}
-            for name, value in _settings(policy).items()
-            if name in former["settings"] and _is_laxer(name, former["settings"][name], value)
-        ],
+        "settings": _laxer(former["settings"], policy),
         "chain": _shortened([*former["chain"], link]),
     }
 
@@ -208,6 +205,25 @@ def gate_of(full_id: str, policy: Mapping[str, object]) -> GateRecord | None:
     if is_number(maximum := gate.get("max")):
         return {"max": maximum}
     return None
+
+
+def looser(before: Mapping[str, GateRecord | None], now: Mapping[str, GateRecord | None]) -> list[GateChangeRecord]:
+    """The gates that guard less than they did, or no more, by their ids."""
+    return [each for each in _changed(before, now) if each["change"] in ("loosened", "dropped", "replaced")]
+
+
+def less_strict(before: Mapping[str, object], now: Mapping[str, object]) -> list[SettingChangeRecord]:
+    """The settings of a recorded policy by which it judges less strictly than another, whatever texts it asks about."""
+    strictness = (*_LAXER_IF_LESS, *_LAXER_IF_MORE, *_LAXER_WORDS)
+    return [each for each in _laxer(_settings(before), now) if each["name"] in strictness]
+
+
+def _laxer(before: Mapping[str, object], policy: Mapping[str, object]) -> list[SettingChangeRecord]:
+    return [
+        {"name": name, "before": before[name], "now": value}
+        for name, value in _settings(policy).items()
+        if name in before and _is_laxer(name, before[name], value)
+    ]
 
 
 def _compared(

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from audit.core.identifiers import base_id
-from audit.core.records import Record
+from audit.core.records import Record, section
 from audit.core.verdict import is_alarm, is_waived, verdict_of
 from audit.record.declarations import of_record
+from audit.report.headline import word
 from audit.report.i18n.language import counted, spoken, words
 from audit.report.page import evidence, findings, text
 
@@ -20,8 +21,8 @@ _COLOURS = {"holds": "#1a7f37", "fails": "#b42318", "open": "#8a5a00"}
 _WIDE, _WIDER, _EDGE, _HEIGHT = 6.6, 11, 8, 20
 _ALARMS = 5  # said in its title
 _DRAWING = Markup(
-    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" aria-label="{label}: {said}">'
-    "<title>{label}: {said}{alarms}</title>"
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img" aria-label="{label}: {told}">'
+    "<title>{label}: {told}{alarms}</title>"
     '<rect width="{width}" height="{height}" rx="3" fill="#444c56"/>'
     '<rect x="{left}" width="{right}" height="{height}" rx="3" fill="{colour}"/>'
     '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'
@@ -34,10 +35,11 @@ _DRAWING = Markup(
 @spoken
 def render(record: Record) -> str:
     """The badge of a record, as SVG: the verdict, and how many gates hold."""
-    mark = words.RELEASES[verdict_of(record)]
+    mark, owner = words.RELEASES[verdict_of(record)], section(record["policy"], "about").get("owner")
+    said = word(record)
     gated = [finding for finding in record["findings"] if finding["gate"]]
     hold = sum(finding["verdict"] == "pass" for finding in gated)
-    caption = words.BADGE.format(word=mark.word.lower(), hold=hold, gates=len(gated) + len(record["not_run"]))
+    caption = words.BADGE.format(word=said[:1].lower() + said[1:], hold=hold, gates=len(gated) + len(record["not_run"]))
     if unexceeded := sum(finding["verdict"] == "not_exceeded" for finding in gated):
         caption += words.BADGE_NOT_EXCEEDED.format(count=unexceeded)
     waived = sum(map(is_waived, gated))
@@ -45,6 +47,8 @@ def render(record: Record) -> str:
         caption += words.BADGE_WAIVED.format(count=waived)
     if alarms := sum(map(is_alarm, record["findings"])):
         caption += counted(words.BADGE_ALARMS, alarms)
+    # Seen where the pointer rests on it, and read aloud: a name would make the badge as wide as it is long.
+    told = caption + (words.BADGE_OWNER.format(owner=text.cell(text.clean(owner))) if owner else "")
     text_left, text_right = map(_width, (words.BADGE_LABEL, caption))
     left, right = text_left + 2 * _EDGE, text_right + 2 * _EDGE
     return _DRAWING.format(
@@ -60,6 +64,7 @@ def render(record: Record) -> str:
         label=words.BADGE_LABEL,
         said=caption,
         alarms="".join(f"\n{said}" for said in _alarms(record)),
+        told=told,
     )
 
 

@@ -22,6 +22,7 @@ from audit.core.records import FindingRecord, GateRecord, IntervalRecord, Record
 from audit.core.verdict import is_waived
 from audit.policy.policy import OBJECTIVE, did_you_mean
 from audit.record.declarations import of_record
+from audit.report import headline
 from audit.report.i18n import language
 from audit.report.i18n.language import counted, words
 from audit.report.i18n.words import Mark
@@ -63,7 +64,7 @@ class Candidate(NamedTuple):
     @property
     def mark(self) -> Mark:
         """Its audit's verdict."""
-        return words.RELEASES[self.record["verdict"]]
+        return words.RELEASES[self.record["verdict"]]._replace(word=headline.word(self.record))
 
     @property
     def gates(self) -> str:

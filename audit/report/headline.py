@@ -8,6 +8,8 @@ from audit.core.records import Record
 from audit.core.verdict import is_left_open, is_waived, verdict_of
 from audit.report.i18n.language import counted, words
 
+_OPEN = ("fail", "inconclusive", "not_assessed", "error")  # where the verdict is a pass, the policy lets them pass
+
 
 def headline(record: Record) -> str:
     """Word and reason: Blocked: 2 of 53 gates fail, 1 is inconclusive."""
@@ -15,8 +17,12 @@ def headline(record: Record) -> str:
 
 
 def word(record: Record) -> str:
-    """The verdict in one word."""
-    return words.RELEASES["incomplete" if record.get("restarted") else verdict_of(record)].word
+    """The verdict in a few words: those of its mark, less the gates that do not hold and yet do not block."""
+    verdict = "incomplete" if record.get("restarted") else verdict_of(record)
+    except_for = sum(is_waived(each) or each["verdict"] in _OPEN for each in record["findings"] if each["gate"])
+    if verdict == "pass" and except_for:
+        return counted(words.ALL_BUT, except_for)
+    return words.RELEASES[verdict].word
 
 
 def said(record: Record) -> str:

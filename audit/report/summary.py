@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from audit.core.identifiers import base_id
-from audit.core.records import Record
+from audit.core.records import Record, section
 from audit.record.declarations import of_record
 from audit.report.headline import headline
 from audit.report.i18n.language import spoken, words
@@ -44,6 +44,7 @@ def render(record: Record) -> str:
             f"## {mark.sign} {plain(headline(shown))}",
             "",
             *(f"> {plain(notice)}\n" for notice in findings.notices(shown, shortened=False)),
+            *_about(shown),
             *_problems(problems),
             *(f"**{plain(each.sentence)}**\n" for each in findings.better(shown)),
             *_alarms(alarms),
@@ -56,14 +57,24 @@ def render(record: Record) -> str:
     )
 
 
+def _about(record: Record) -> Iterator[str]:
+    """Who answers for the model, and what it is for, where the policy states it."""
+    about = section(record["policy"], "about")
+    stated = {name: about[name] for name in ("owner", "intended_use", "affected") if isinstance(about.get(name), str)}
+    for name, value in stated.items():
+        yield f"- **{plain(words.SIGN[name])}**: {plain(str(value))}"
+    if stated:
+        yield ""
+
+
 def _problems(problems: Sequence[FindingView]) -> Iterator[str]:
     if not problems:
         return
     yield from _table(problems)
     yield ""
     for view in problems:
-        if view.waiver:
-            yield f"- **{plain(view.name)}**: {plain(view.waiver)}"
+        if told := " ".join(filter(None, (view.alibi, view.waiver))):
+            yield f"- **{plain(view.name)}**: {plain(told, 2 * _WORD)}"
     yield ""
 
 
@@ -90,11 +101,16 @@ def _plan(steps: Sequence[plan.Step]) -> Iterator[str]:
 
 
 def _table(views: Sequence[FindingView]) -> Iterator[str]:
-    yield f"| {' | '.join(words.PAGE[name] for name in ('verdict', 'finding', 'result', 'gate'))} |"
-    yield "| --- | --- | --- | --- |"
+    heads, are_owned = ["verdict", "finding", "result", "gate"], any(view.owner for view in views)
+    if are_owned:
+        heads.append("answers")
+    yield f"| {' | '.join(words.PAGE[name] for name in heads)} |"
+    yield f"|{' --- |' * len(heads)}"
     for view in views:
         result = view.short_result if view.measured else view.problem
         cells = [f"{view.mark.sign} {view.mark.word}", view.name, result, view.gate or "–"]
+        if are_owned:
+            cells.append(view.owner or "–")
         yield f"| {' | '.join(plain(cell) for cell in cells)} |"
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 
+from audit.core import git
 from audit.core.figures import CachedPhase, Grid, Spent
 from audit.core.numbers import is_number
 from audit.core.probe import Probe
-from audit.core.records import ModelRecord
+from audit.core.records import GateRecord, ModelRecord, PolicyOriginRecord
 from audit.core.sentences import Sentence
 from audit.energy import meter as energy
 from audit.inference import latency
 from audit.inference.scorer import Scorer
 from audit.models import minilm, tokens
 from audit.models.model import Model
+from audit.policy import policy as policies
 from audit.policy.policy import ALWAYS_GATED, Policy
 from audit.probes.catalogue import ids
-from audit.record import declarations, record
+from audit.record import declarations, record, since
 from audit.run.inputs import Inputs
 from audit.run.models import Models
 from audit.run.resources import Resources
@@ -127,6 +129,7 @@ class Ledger:
         counts = [scorer.counts for scorer in every if hasattr(scorer, "counts")]
         return {
             "policy": self.policy.recorded(),
+            "policy_origin": origin_of(self.policy),
             "policy_file": self.policy.origin.name if self.policy.origin else None,
             "gated": list(self.policy.gated_ids(ids(self.declared))),
             "always_gated": list(ALWAYS_GATED),
@@ -150,10 +153,41 @@ class Ledger:
                 "command": self.inputs.options.command,
                 "versions": record.versions()
                 | minilm.packages((self.policy.model.source, self.policy.claims.pretrained)),
-                "commit": record.commit(self.inputs.options.folder),
+                "commit": git.commit(self.inputs.options.folder),
                 "overridden": list(self.inputs.overridden),
             },
         }
+
+
+@cache
+def _embedded() -> Policy:
+    return policies.embedded()
+
+
+def origin_of(policy: Policy) -> PolicyOriginRecord:
+    """Where a policy is from, and how it differs from the embedded one."""
+    default, own = _embedded(), policy.own_gates
+    adopted = default.own_gates
+    bounds: list[dict[str, GateRecord | None]] = [
+        {full_id: gate.record() for full_id in {**adopted, **own} if (gate := each.gate(full_id)) is not None}
+        for each in (default, policy)
+    ]
+    origin: PolicyOriginRecord = {
+        "sha256": policy.sha256,
+        "state": "embedded",
+        "as_embedded": [
+            full_id
+            for full_id, gate in own.items()
+            if gate == adopted.get(full_id) and gate.reason == adopted[full_id].reason and not gate.owner
+        ],
+        "gates": since.looser(*bounds),
+        "settings": since.less_strict(default.recorded(), policy.recorded()),
+    }
+    if policy.origin is None:
+        return origin
+    known = git.history(policy.origin, policy.sha256)
+    origin["state"] = known.state
+    return {**origin, "commit": known.commit, "date": known.date} if known.commit else origin
 
 
 def _version(audited: object) -> str | None:

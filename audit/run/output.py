@@ -29,7 +29,10 @@ except ImportError:  # Windows: the lock file still tells whose folder it is to 
 
 LOCK, FORMER, NEW = ".audit.lock", ".audit.former", ".audit.new"
 # Scripts trust the record, so it is removed first and written last.
-FILES = (record.NAME, record.REPORT, record.SUMMARY, record.BADGE, record.TABLE, record.PREDICTIONS, *record.SHEETS)
+FILES = (
+    record.NAME, record.DIGEST, record.REPORT, record.SUMMARY, record.BADGE, record.TABLE, record.PREDICTIONS,
+    *record.SHEETS,
+)  # fmt: skip
 
 
 class Output:
@@ -137,7 +140,7 @@ class Output:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
             for name, text in texts.items():
-                (new / name).write_text(text, "utf-8")
+                (new / name).write_bytes(text.encode())  # as it was hashed, whatever line ends the system has
             try:
                 for name in reversed(texts):
                     os.replace(new / name, self.folder / name)
@@ -257,10 +260,10 @@ class Output:
         for name in FILES:
             with suppress(FileNotFoundError):
                 os.replace(self.folder / name, self._former / name)
-        if (value := record.mark_incomplete(self._former, self.folder)) is not None:
+        if (marked := record.mark_incomplete(self._former, self.folder)) is not None:
             from audit.report import files as report_files
 
-            report_files.write(self.folder, value)
+            report_files.write(self.folder, *marked)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -296,8 +299,9 @@ def rendered(value: Record) -> dict[str, str]:
     """A record and all that is made of it, by the name of the file."""
     from audit.report import files as report_files
 
-    pages = (record.REPORT, record.SUMMARY, record.BADGE, record.TABLE)
-    return {record.NAME: record.as_text(value)} | {name: report_files.as_file(value, name) for name in pages}
+    text = record.as_text(value)
+    pages = report_files.texts(value, record.digest(text))
+    return {record.NAME: text, record.DIGEST: record.checksum(text)} | pages
 
 
 def _lock(file: int, *, exclusive: bool) -> bool:

@@ -72,6 +72,27 @@ def test_junit_holds_estimate_interval_and_gate(
     }
 
 
+@pytest.mark.slow("audits", seconds=2)
+def test_junit_holds_owners_and_the_verdict_of_the_whole_audit_as_text(run: Runner, write_policy: WritePolicy) -> None:
+    about = 'owner = "A. <b>Person</b> & Co"\nintended_use = "reads ]]> reviews"\nnext_review = 2027-05-31'
+    gate = 'accuracy = { min = 0.7, reason = "<i>why</i>", owner = "B. Person" }\nmcc = { min = 0.7 }'
+    write_policy(**{"gates.quality": gate, "about": about})
+    run.pytester.makepyfile(suite(FAILS))
+    run("--junitxml", "junit.xml")
+    path = run.pytester.path / "junit.xml"
+    accuracy = properties(path)["test_accuracy"]
+    assert accuracy["quality.accuracy owner"] == "B. Person"
+    assert accuracy["quality.accuracy reason"] == "<i>why</i>"
+    suite_properties = ElementTree.parse(path).getroot().find("testsuite/properties")  # noqa: S314  (pytest wrote it)
+    assert suite_properties is not None
+    told = {each.attrib["name"]: each.attrib["value"] for each in suite_properties}
+    assert told["about owner"] == "A. <b>Person</b> & Co"
+    assert told["about next review"] == "2027-05-31"
+    assert told["audit verdict"].startswith("Blocked: 1 of 3 gates fails, ")
+    assert told["audit alarms"] == "0"
+    assert run.record["policy_origin"]["state"] == "unversioned"
+
+
 def test_the_summary_is_appended_to_that_of_the_job(
     run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +106,7 @@ def test_the_summary_is_appended_to_that_of_the_job(
     assert step.read_text("utf-8") == f"before\n{summary}"
     assert "Blocked: 1 of 3 gates fails." in summary
     assert "52" not in (run.pytester.path / "reports" / "badge.svg").read_text("utf-8")
-    assert "blocked, 2 of 3 gates hold" in (run.pytester.path / "reports" / "badge.svg").read_text("utf-8")
+    assert "blocked, 2/3 gates" in (run.pytester.path / "reports" / "badge.svg").read_text("utf-8")
 
 
 # ---- the templates

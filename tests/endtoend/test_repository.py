@@ -214,7 +214,7 @@ def test_a_gate_in_a_users_repository_passes_blocks_is_waived_and_blocks_again(r
     policy.write_text(OWN_POLICY, "utf-8")
     status, record, summary = repository.audit()
     assert (status, record["verdict"], record["complete"]) == (0, "pass", True), summary
-    assert "## ✓ Released" in summary
+    assert "## ✓ All limits hold" in summary
     assert record["model"]["source"] == "models/candidate"
 
     shutil.rmtree(folder / "models" / "candidate")

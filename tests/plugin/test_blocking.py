@@ -1,4 +1,4 @@
-"""No failing gate is ever released: not by marks, swallowed exceptions, early ends, crashes or probes that hang."""
+"""No failing gate ever passes: not by marks, swallowed exceptions, early ends, crashes or probes that hang."""
 
 from __future__ import annotations
 
@@ -37,10 +37,12 @@ def accuracy(body: str = CHECK, mark: str = "") -> str:
     return ACCURACY.format(body=body, mark=mark)
 
 
-def released(folder: Path) -> list[str]:
-    """Which of the files in the folder call the model released."""
+def passing(folder: Path) -> list[str]:
+    """Which of the files in the folder say that all limits hold."""
     texts = {name: (folder / name).read_text("utf-8").lower() for name in ("summary.md", "badge.svg", "report.html")}
-    return [name for name, text in texts.items() if "released" in text.partition("</h1>")[0].partition("\n\n")[0]]
+    return [
+        name for name, text in texts.items() if "all limits hold" in text.partition("</h1>")[0].partition("\n\n")[0]
+    ]
 
 
 FAULTS = {
@@ -86,7 +88,7 @@ def test_a_gate_that_does_not_hold_blocks_whatever_becomes_of_its_test(
     assert result.ret == 1
     assert run.finding("quality.accuracy")["verdict"] == VERDICTS.get(fault, "fail")
     assert run.record["verdict"] == "fail"
-    assert not released(run.pytester.path / "reports")
+    assert not passing(run.pytester.path / "reports")
     result.stdout.fnmatch_lines(["Blocked: *"])
     if "exits" not in fault:
         counts = result.parseoutcomes()
@@ -101,7 +103,7 @@ def test_xdist_blocks_as_one_process_does(run: Runner, write_policy: WritePolicy
     run.pytester.makepyfile(MADE + HOLDS + FAULTS[fault])
     assert run("-n", "2").ret not in (0, 5)
     assert run.record["verdict"] == "fail"
-    assert not released(run.pytester.path / "reports")
+    assert not passing(run.pytester.path / "reports")
 
 
 def test_marks_of_a_conftest_do_not_excuse_the_suites(run: Runner, write_policy: WritePolicy) -> None:
@@ -150,7 +152,7 @@ def test_a_gate_that_could_not_fail_blocks_before_anything_is_trained(run: Runne
     assert "with which the gate ε ≤ 8 could not fail, whatever the model remembered" in found["reason"]
     assert "training examples, better" in found["reason"]
     assert {phase["name"] for phase in run.record["energy"]["phases"]} == {"probes", "report"}
-    assert not released(run.pytester.path / "reports")
+    assert not passing(run.pytester.path / "reports")
 
 
 def test_a_lower_bound_that_could_not_have_exceeded_its_gate_blocks(run: Runner, write_policy: WritePolicy) -> None:
@@ -168,7 +170,7 @@ def test_a_lower_bound_that_could_not_have_exceeded_its_gate_blocks(run: Runner,
     found = run.finding("privacy.canary_epsilon")
     assert (found["verdict"], found["reason"], found["low"]) == ("not_assessed", "more canaries would do", 0.1)
     assert run.record["verdict"] == "fail"
-    assert not released(run.pytester.path / "reports")
+    assert not passing(run.pytester.path / "reports")
     assert "Supply what is missing: more canaries would do." in (run.pytester.path / "reports/report.html").read_text()
 
 
@@ -263,7 +265,7 @@ def test_a_probe_that_hangs_in_c_ends_with_a_correct_record(
     assert (found["verdict"], found["reason"]) == ("error", TOO_LONG)
     assert run.finding("quality.macro_f1")["verdict"] == "pass"
     assert (run.record["verdict"], run.record["complete"]) == ("fail", False)
-    assert not released(run.pytester.path / "reports")
+    assert not passing(run.pytester.path / "reports")
     if workers == "0":
         assert f"ERROR: quality.accuracy: {TOO_LONG}, in code that Python cannot end; " in result.stderr.str()
 
@@ -313,8 +315,8 @@ def test_a_record_passes_only_if_every_gate_holds_or_is_waived_and_ran(
     holds = all(map(may_pass, drawn)) and gated <= {finding["id"] for finding in drawn}
     passes = holds and not failed and not interrupted and bool(gated)  # without a gate nothing is decided
     assert (value["verdict"] == "pass") is passes
-    assert headline(value).startswith("Released") is passes
-    assert ("released" in badge.render(value)) is passes
+    assert headline(value).startswith("All limits hold") is passes
+    assert ("all limits hold" in badge.render(value)) is passes
     # A record that claims to pass, as former versions wrote them.
     claims: Record = {**value, "verdict": "pass"}
     blocked = not all(map(may_pass, value["findings"]))

@@ -60,7 +60,7 @@ def test_a_waiver_lets_a_gate_pass_through_its_last_day(
         result.assert_outcomes(passed=2, xfailed=1)
         assert run.record["verdict"] == "pass"
         result.stdout.fnmatch_lines(
-            ["*; waived by A. Person through *: data on its way", "Released: 2 of 3 gates hold, *"]
+            ["*; waived by A. Person through *: data on its way", "All limits hold but one: 2 of 3 gates pass, *"]
         )
     else:
         result.assert_outcomes(passed=2, failed=1)

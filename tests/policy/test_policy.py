@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Callable
@@ -52,6 +53,10 @@ def test_every_key_of_the_embedded_policy_arrives() -> None:
     written = tomllib.loads(policies.default_text())
     assert set(written) == {"model", "data", "gates", "audit", "environment", "security"}
     compare(written, policies.parse(policies.default_text(), None).recorded(), "")
+
+
+def test_every_gate_of_the_embedded_policy_says_why_it_is_there() -> None:
+    assert all(gate.reason for gate in policies.embedded().own_gates.values())
 
 
 def test_the_embedded_policy_gates_every_measure_that_the_demo_has_evidence_for() -> None:
@@ -482,3 +487,36 @@ def test_the_policy_in_the_folder_comes_before_the_embedded_one(tmp_path: Path) 
 def test_a_users_policy_replaces_the_embedded_one_whole(tmp_path: Path) -> None:
     (tmp_path / "audit.toml").write_text(MINIMAL, "utf-8")
     assert policies.find(None, tmp_path).gated_ids(ids()) == ()
+
+
+# What it says about the model
+
+
+def test_about_is_recorded_as_it_is_stated_and_nothing_else_of_it() -> None:
+    policy = parse('[about]\nowner = "A. Person"\nnext_review = 2027-05-31\n')
+    assert policy.recorded()["about"] == {"owner": "A. Person", "next_review": "2027-05-31"}
+    assert parse().recorded()["about"] == {}
+
+
+@pytest.mark.parametrize(
+    ("about", "told"),
+    [
+        ('owned = "x"', "unknown key [about] owned; did you mean 'owner'?"),
+        ('owner = ""', "key [about] owner: expected text that is not empty"),
+        ("owner = 1", "key [about] owner: expected text in quotes"),
+        ('next_review = "soon"', "key [about] next_review: expected a date without quotation marks, as 2027-01-31"),
+    ],
+)
+def test_a_mistake_in_it_is_one_sentence(about: str, told: str) -> None:
+    with pytest.raises(AuditError) as error:
+        parse(f"[about]\n{about}\n")
+    assert told in str(error.value)
+    assert is_one_sentence(str(error.value))
+
+
+def test_the_hash_of_a_policy_is_that_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "audit.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
+    policy = policies.read(path)
+    assert policy.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert policy.for_gates_only().within("90s").sha256 == policy.sha256

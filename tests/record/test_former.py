@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -68,9 +69,9 @@ def test_a_lower_bound_that_passed_was_not_exceeded_and_has_not_turned(raw: dict
     assert compared["turned"] == []
     passes = sum(finding["verdict"] == "pass" for finding in lifted["findings"])
     for name, words in (
-        ("summary.md", f"{passes} of {passes + 1} gates hold, 1 not exceeded"),
-        ("badge.svg", f"{passes} of {passes + 1} gates hold, 1 not exceeded"),
-        ("report.html", f"{passes} of {passes + 1} gates hold, 1 not exceeded"),
+        ("summary.md", f"{passes} of {passes + 1} gates pass, 1 not exceeded"),
+        ("badge.svg", f"{passes}/{passes + 1} gates, 1 not exceeded"),
+        ("report.html", f"{passes} of {passes + 1} gates pass, 1 not exceeded"),
     ):
         assert words in files.as_file(lifted, name), name
 
@@ -117,3 +118,11 @@ def test_a_former_record_is_held_against_the_schema_of_its_time(raw: dict[str, A
 
 def test_the_sentences_of_a_record_are_english_without_any_catalogue(lifted: Any) -> None:
     assert english(lifted) == lifted  # those of schema 1 are plain
+
+
+def test_it_is_signed_by_the_hash_of_its_own_bytes(tmp_path: Path) -> None:
+    shutil.copy(FORMER, tmp_path / "audit.json")
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert hashlib.sha256(FORMER.read_bytes()).hexdigest() in page
+    assert "The record does not say where it is from." in page

@@ -146,7 +146,7 @@ def test_what_does_not_fit_the_schema_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("findings", "gated", "said"),
     [
-        ([finding()], ("quality.accuracy",), "Released: its one gate holds."),
+        ([finding()], ("quality.accuracy",), "All limits hold: its one gate passes."),
         ([], (), "Incomplete: nothing was decided, since the policy sets no gate; set one."),
         ([], ("quality.accuracy",), "Incomplete: 1 did not run."),
     ],

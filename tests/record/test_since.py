@@ -268,3 +268,8 @@ def test_gated_figures_of_the_last_audits_are_kept_for_a_line() -> None:
     assert len(chain) == 30
     assert [link.get("figures") for link in chain[-20:]] == [{"quality.accuracy": 0.8}] * 20
     assert not any("figures" in link for link in chain[:-20])
+
+
+def test_a_laxer_answer_to_alarms_is_recorded() -> None:
+    found = compare(audit(policy={"audit": {"unguarded": "fail"}}), audit(policy={"audit": {"unguarded": "warn"}}))
+    assert found["settings"] == [{"name": "unguarded", "before": "fail", "now": "warn"}]

@@ -33,7 +33,7 @@ def test_it_says_what_blocks_and_what_to_do() -> None:
 
 def test_a_release_has_no_list_of_problems() -> None:
     said = summary.render(record(finding()))
-    assert said.startswith("## ✓ Released: its one gate holds.\n")
+    assert said.startswith("## ✓ All limits hold: its one gate passes.\n")
     assert "What to do" not in said
 
 
@@ -41,7 +41,7 @@ def test_who_waives_is_told() -> None:
     waiver = {"owner": "A. Person", "reason": "known", "expires": "2027-01-31", "valid": True}
     said = summary.render(record(odds(waiver=waiver)))
     assert "- **Equalized odds (gender)**: The gate does not hold, and A. Person answers for that" in said
-    assert "hold, 1 waived" in badge.render(record(odds(waiver=waiver)))
+    assert "all limits hold but one, 0/1 gates, 1 waived" in badge.render(record(odds(waiver=waiver)))
 
 
 def test_turned_verdicts_are_told() -> None:
@@ -88,7 +88,7 @@ def test_a_hostile_record_is_harmless() -> None:
 @pytest.mark.parametrize(("verdict", "colour"), [("pass", "#1a7f37"), ("fail", "#b42318"), ("incomplete", "#8a5a00")])
 def test_the_badge_says_the_verdict_in_words_and_colour(verdict: str, colour: str) -> None:
     drawn = badge.render(record(finding(), finding("quality.mcc", "inconclusive", tolerated=True), verdict=verdict))
-    assert ElementTree.fromstring(drawn).attrib["aria-label"].endswith("1 of 2 gates hold")  # noqa: S314
+    assert ElementTree.fromstring(drawn).attrib["aria-label"].endswith("1/2 gates")  # noqa: S314
     assert colour in drawn
     assert contrast(colour, "#ffffff") >= 4.5
 
@@ -111,9 +111,9 @@ def test_alarms_are_told_with_who_answers_for_them() -> None:
     loud = {**unmeasured("quality.balanced_accuracy", "reported", "no gate is set for it"), **more}
     said = summary.render(record(finding(), loud))
     assert f"**Alarms, for which no gate stands** (1)\n\n- **{loud['title']}**: 70 %" in said
-    assert "hold · 1 alarm<" in badge.render(record(finding(), loud))
+    assert "1/1 gates · 1 alarm<" in badge.render(record(finding(), loud))
     two = record(finding(), loud, {**loud, "id": "quality.mcc"})
-    assert "hold · 2 alarms<" in badge.render(two)
+    assert "1/1 gates · 2 alarms<" in badge.render(two)
     answered = {**loud, "accepted": {"reason": "<b>known</b>", "owner": "A. @Person"}}
     said = summary.render(record(finding(), answered))
     assert "answers for it: &#60;b&#62;known" in said

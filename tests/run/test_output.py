@@ -70,9 +70,9 @@ def released(folder: Path) -> set[str]:
     """Which of the files in a folder say that the model may ship."""
     words = {
         "record": (record.NAME, '"verdict": "pass",\n "complete"'),
-        "page": (record.REPORT, "Released"),
-        "summary": (record.SUMMARY, "Released: "),
-        "badge": (record.BADGE, "released"),
+        "page": (record.REPORT, "All limits hold"),
+        "summary": (record.SUMMARY, "All limits hold: "),
+        "badge": (record.BADGE, "all limits hold"),
     }
     return {
         each
@@ -139,7 +139,7 @@ def test_a_folder_that_was_created_for_nothing_is_removed(tmp_path: Path) -> Non
 
 def test_a_former_record_that_is_none_is_not_marked_but_gone(tmp_path: Path) -> None:
     (tmp_path / record.NAME).write_text('{"verdict": "pass"}', "utf-8")
-    (tmp_path / record.REPORT).write_text("Released", "utf-8")
+    (tmp_path / record.REPORT).write_text("All limits hold", "utf-8")
     output = Output(tmp_path, "a")
     output.claim()
     assert not {path.name for path in tmp_path.iterdir()} & set(FILES)
@@ -350,6 +350,7 @@ def test_predictions_that_are_not_those_of_the_record_are_no_baseline(
     if not sealed:
         del value["predictions"]
         (folder / record.NAME).write_text(json.dumps(value), "utf-8")
+        (folder / record.DIGEST).unlink()
     if change is not None:
         change(folder / record.PREDICTIONS)
     result = run("-k", "regression", "--audit-baseline", "v1")

@@ -21,6 +21,7 @@ from audit.core.records import Record, section
 from audit.core.verdict import is_alarm
 from audit.energy.phases import PHASES
 from audit.report.exports import model_card as card
+from audit.report.headline import headline
 from audit.report.i18n import words
 from audit.report.i18n.words import BOM
 from audit.report.page import findings, text
@@ -98,8 +99,15 @@ def _model(shown: Record) -> Component:
         Component(name=text.cell(name), type=ComponentType.FILE, bom_ref=f"file:{name}", hashes=_hashes(digest))
         for name, digest in (model.get("files") or {}).items()
     ]
-    properties = {"verdict": shown["verdict"], "complete": str(shown["complete"]).lower(), "audited": shown["created"]}
+    properties = {
+        "verdict": shown["verdict"],
+        "headline": headline(shown),
+        "complete": str(shown["complete"]).lower(),
+        "audited": shown["created"],
+    }
     properties["alarms"] = str(sum(map(is_alarm, shown["findings"])))
+    about = section(shown["policy"], "about")
+    properties |= {name.replace("_", "-"): value for name, value in about.items() if isinstance(value, str)}
     if fingerprint := model.get("fingerprint"):
         properties |= {"fingerprint": fingerprint, "fingerprint-of": BOM["fingerprint"]}
     if is_number(model.get("parameters")):
@@ -203,6 +211,7 @@ def _card(shown: Record, views: Sequence[FindingView], data: Sequence[str]) -> d
         },
         "quantitativeAnalysis": {"performanceMetrics": [_metric(view) for view in views if view.measured]},
         "considerations": {
+            **_use(shown),
             "technicalLimitations": [*card.limits(views), words.CARD["no_more"]],
             "ethicalConsiderations": [
                 {"name": f"{c.name}: {c.problem}", "mitigationStrategy": c.action} for c in findings.problems(views)
@@ -214,10 +223,18 @@ def _card(shown: Record, views: Sequence[FindingView], data: Sequence[str]) -> d
     }
 
 
+def _use(shown: Record) -> dict[str, list[str]]:
+    """Who uses the model and for what, as the policy states it."""
+    about = section(shown["policy"], "about")
+    named = {"users": about.get("users"), "useCases": about.get("intended_use")}
+    return {name: [value] for name, value in named.items() if isinstance(value, str)}
+
+
 def _judged(view: FindingView) -> str:
     """Verdict, gate and confidence, which CycloneDX has no place for."""
     confidence = text.percent(view.finding["confidence"]) if view.measured else ""
-    parts = [view.mark.word, view.gate, confidence and BOM["confidence"].format(confidence=confidence), view.waiver]
+    stated = confidence and BOM["confidence"].format(confidence=confidence)
+    parts = [view.mark.word, view.gate, stated, view.alibi, view.waiver, view.answer]
     return "; ".join(part for part in parts if part)
 
 

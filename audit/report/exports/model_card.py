@@ -15,7 +15,7 @@ from audit.core.numbers import is_number
 from audit.core.records import FindingRecord, Record, section
 from audit.models.model_card import BEGIN, END, FRONT
 from audit.report.i18n import words
-from audit.report.i18n.words import CARD
+from audit.report.i18n.words import CARD, SIGN
 from audit.report.page import findings, text
 from audit.report.page.evidence import Limits
 from audit.report.page.findings import FindingView
@@ -232,6 +232,9 @@ def _lines(shown: Record) -> Iterator[str]:
         "test": test.get("fingerprint") or words.PAGE["unknown"],
     }
     yield from (plain(CARD["about"].format(**fill), 1_000), "")
+    about = section(shown["policy"], "about")
+    if stated := {key: value for key in SIGN if isinstance(value := about.get(key), str)}:
+        yield from (*(f"- **{plain(SIGN[key])}**: {plain(value, 1_000)}" for key, value in stated.items()), "")
     for challenge, (title, _) in words.CHALLENGES.items():
         # Only the worst finding of each measure would hide gates: all gated and all ethics findings are listed.
         own = [c for c in views if c.challenge == challenge and (c.gated or c.id in _METRICS or challenge == "ethics")]
@@ -270,9 +273,14 @@ def limits(views: Sequence[FindingView]) -> list[str]:
 
 
 def _table(views: Sequence[FindingView]) -> Iterator[str]:
-    yield f"| {' | '.join(plain(words.PAGE[name]) for name in ('finding', 'result', 'gate', 'verdict'))} |"
-    yield "| --- | --- | --- | --- |"
+    heads, are_owned = ["finding", "result", "gate", "verdict"], any(view.owner for view in views)
+    if are_owned:
+        heads.append("answers")
+    yield f"| {' | '.join(plain(words.PAGE[name]) for name in heads)} |"
+    yield f"|{' --- |' * len(heads)}"
     for view in views:
         result = view.short_result if view.measured else words.NOT_MEASURED
         cells = [view.name, result, view.gate or "–", f"{view.mark.sign} {view.mark.word}"]
+        if are_owned:
+            cells.append(view.owner or "–")
         yield f"| {' | '.join(map(plain, cells))} |"

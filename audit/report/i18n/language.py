@@ -43,17 +43,17 @@ def speaking(language: str) -> AbstractContextManager[None]:
 class Spoken(Protocol):
     """What makes a text of a record, in a language."""
 
-    def __call__(self, record: Record, language: str | None = None) -> str:
+    def __call__(self, record: Record, language: str | None = None, **more: str) -> str:
         """In the language asked for, else in the one that the record's policy names."""
 
 
-def spoken(make: Callable[[Record], str]) -> Spoken:
+def spoken(make: Callable[..., str]) -> Spoken:
     """Let what is made from a record be in the language asked for, else in the one that the record's policy names."""
 
     @functools.wraps(make)
-    def made(record: Record, language: str | None = None) -> str:
+    def made(record: Record, language: str | None = None, **more: str) -> str:
         with speaking(language or named(record)):
-            return make(record)
+            return make(record, **more)
 
     return made
 

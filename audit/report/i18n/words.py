@@ -31,10 +31,12 @@ class Counted(NamedTuple):
 
 
 RELEASES: Mapping[str, Mark] = {
-    "pass": Mark("Released", "✓", "holds"),
+    "pass": Mark("All limits hold", "✓", "holds"),
     "fail": Mark("Blocked", "✕", "fails"),
     "incomplete": Mark("Incomplete", "–", "open"),
 }
+# Of an audit that passes though gates do not hold: these are waived, or the policy only warns of them.
+ALL_BUT = Counted("All limits hold but one", "All limits hold but {count}")
 # In order of weight.
 VERDICTS: Mapping[str, Mark] = {
     "fail": Mark("Fail", "✕", "fails"),
@@ -110,18 +112,18 @@ MEANINGS: Mapping[str, str] = {
     "does not plausibly explain it.",
     "inconclusive": "The interval lies on both sides of the gate: the evidence supports neither a pass nor "
     "a fail. The reason says, where that can be told, how much more evidence would probably settle it.",
-    "reported": "It was measured, but the policy sets no gate for it. It decides nothing about the release.",
+    "reported": "It was measured, but the policy sets no gate for it. It decides nothing.",
     "not_assessed": "The evidence needed to measure it is missing. This is not a pass. The reason says "
     "what to supply. Where the policy gates it, it counts as a failure.",
     "error": "The test itself broke before it could measure. Nothing is known; the audit counts it as a failure.",
     "not_run": "It has a gate, but its test was left out of this run or never reached. "
-    "Such an audit is incomplete and never released.",
+    "Such an audit is incomplete and never passes.",
 }
 # Of each word its name, how running text writes it (split at "|"; nothing else is linked to it), and its meaning.
 GLOSSARY: Mapping[str, tuple[str, str, str]] = {
     "gate": ("Gate", "gate|gates",
      "A limit for one measurement: “at most” or “at least” so much. It is written in the policy "
-     "before the audit, by whoever is responsible for the release."),
+     "before the audit, by whoever answers for the model."),
     "policy": ("Policy", "policy|policies",
      "The file that says which model and which data are audited, and which gates must hold."),
     "estimate": ("Estimate", "estimate",
@@ -289,8 +291,8 @@ ENDED_EARLY = "the audit was interrupted"
 BUDGET_ENDED = "the budget ended"
 ARE_WAIVED = Counted("{count} is waived", "{count} are waived")
 PASSES_ALL_THE_SAME = "{parts}; the policy lets that pass."
-HOLD_OF = Counted("{count} of {gated} gates holds, {aside}.", "{count} of {gated} gates hold, {aside}.")
-ALL_HOLD = Counted("its one gate holds.", "all {count} gates hold.")
+HOLD_OF = Counted("{count} of {gated} gates passes, {aside}.", "{count} of {gated} gates pass, {aside}.")
+ALL_HOLD = Counted("its one gate passes.", "{count} of {count} gates pass.")
 NOT_EXCEEDED = Counted("{count} not exceeded", "{count} not exceeded")
 NO_GATE_HOLDS = "the policy sets no gate."
 FAILED_OUTSIDE = "a test outside the audit failed"
@@ -317,8 +319,8 @@ GATE = {"max": "at most {figure}", "min": "at least {figure}"}
 NO_GATE = "No gate is set for it."
 GATE_REASON = "Why there: {reason}."
 GATE_OWNER = "{owner} answers for it."
-FROM_POLICY = ", set by the release owner in the policy."
-FROM_EMBEDDED = ", from the embedded policy, which nobody adapted to this release."
+FROM_POLICY = ", set in the policy."
+FROM_EMBEDDED = ", from the embedded policy; nobody adapted it."
 FROM_AUDIT = ", set by the audit itself, since the policy does not set one."
 FAILS = {"max": "{result}; the gate allows at most {figure}.", "min": "{result}; the gate asks for at least {figure}."}
 RESULT_AND_GATE = "{result}; gate {gate}."
@@ -438,8 +440,8 @@ LAXER: Mapping[str, Counted] = {
 # What the promise for the release does not cover in an audit, each where it applies.
 EXCEPTIONS: Mapping[str, str] = {
     "bounds": "lower bounds, which say what an attack found and not what a better one would ({names})",
-    "warned": "gates that stayed open, since the policy only warns of them ({names}); “released” means of these "
-    "that none surely fails, not that each holds",
+    "warned": "gates that stayed open, since the policy only warns of them ({names}): none of these "
+    "surely fails, which is not to say that each holds",
     "waived": "gates that are waived ({names})",
     "detectors": "counts of what a program recognised, as far as it errs ({names})",
     "approximate": "intervals that hold approximately; how often they err was measured by simulation ({names})",
@@ -580,7 +582,7 @@ SPELLED = "“{group}” for {cells}"
 NO_GROUPS = "In the column “{column}” words that stand for an empty cell are read as no group: {cells}."
 QUOTED = "“{text}”"
 QUOTED_ROWS = "“{text}” ({count})"
-WARNED = "The policy lets inconclusive results pass with a warning, so they do not block this release."
+WARNED = "The policy lets inconclusive results pass with a warning, so they do not block."
 WAIVED = "The gate does not hold, and {owner} answers for that through {expires}. The reason given: {reason}"
 ANSWERED_FOR = "{owner} answers for it: {reason}"
 ALARMS = Counted(
@@ -611,8 +613,8 @@ SHORTENED = (
     "The evidence in this report was shortened so that the page stays small. The record, audit.json, holds all of it."
 )
 TEST_OUTSIDE = (
-    "No measurement of this audit blocks the release. Another test in the same run failed, and the audit "
-    "was not released for that reason; the log of the run names the test."
+    "No measurement of this audit stands in the way. Another test in the same run failed, and the audit "
+    "is blocked for that reason; the log of the run names the test."
 )
 NOTHING_FAILS_YET = (
     "No measurement in this record stands in the way, but the record is not complete. It supports no release."
@@ -620,7 +622,8 @@ NOTHING_FAILS_YET = (
 ALL_GATES = "All gates"
 SUMMARY_OF = "The evidence is in report.html, beside this summary."
 BADGE_LABEL = "model audit"
-BADGE = "{word}, {hold} of {gates} gates hold"
+BADGE = "{word}, {hold}/{gates} gates"
+BADGE_OWNER = "; {owner} answers for it"
 BADGE_NOT_EXCEEDED = ", {count} not exceeded"
 BADGE_WAIVED = ", {count} waived"
 BADGE_ALARMS = Counted(" · {count} alarm", " · {count} alarms")
@@ -668,6 +671,7 @@ PAGE = {
     "consent": "Consent",
     "not_stated": "not stated",
     "contents": "Contents",
+    "answers": "Who answers for it",
     "challenges": "The challenges",
     "challenges_text": "An AI model brings ethical, privacy and environmental challenges first of all. "
     "Security, quality and transparency are what keeps an answer to them trustworthy.",
@@ -772,8 +776,8 @@ PAGE = {
     "certainty_gate": "Each gate is judged at {confidence} confidence. If a model truly lies beyond a "
     "gate, it passes that gate by the luck of the sample in at most {side} of such audits; if it truly "
     "keeps a gate, it fails it by bad luck in at most {side}.",
-    "certainty_release": "Release asks that every gate holds. So a model that truly violates any gate is released in "
-    "at most {side} of audits, whatever the number of gates.",
+    "certainty_release": "An audit passes only where every gate holds. So a model that truly violates any gate "
+    "passes in at most {side} of audits, whatever the number of gates.",
     "certainty_alarms": "False alarms add up: a model that truly keeps all {count} gates judged here, but each only "
     "just, fails on average at most {expected} of them by bad luck ({count} × {side}).",
     "certainty_looks": "Measures that stopped early were looked at several times. Their intervals are wider for it, so "
@@ -863,6 +867,75 @@ PAGE = {
     "footer": "Made from audit.json alone. This page runs no program and loads nothing from elsewhere.",
 }
 
+# ------------------------------------------------------------------------------------------------ the page to sign
+
+SIGN = {
+    "title": "To sign",
+    "lead": "An audit measures. Whether the model is used, people decide, and they sign here: for this model, this "
+    "record and this use.",
+    "against": "The audit does not support its use. Whoever signs all the same decides against that.",
+    "on": "What is decided on",
+    "found": "What the audit found",
+    "fingerprint": "Fingerprint, SHA-256",
+    "record": "Record",
+    "record_check": "“sha256sum -c {file}.sha256” in its folder tells whether it was changed. Whoever changes both "
+    "files can make them fit again, so what counts is the number that was signed.",
+    "record_unknown": "not known, since this page was not made from a file",
+    "policy": "Policy",
+    "policy_unknown": "The record does not say where it is from.",
+    "use": "What it is for, and whom it concerns",
+    "not_stated": "not stated",
+    "intended_use": "Intended use",
+    "users": "Who works with its answers",
+    "affected": "Who is affected",
+    "owner": "Who answers for the model",
+    "dpo": "Data-protection officer",
+    "version": "Version",
+    "origin": "Origin of the data",
+    "consent": "Consent, or another basis",
+    "next_review": "Next review",
+    "review_past": "{date}, which was past when the audit began",
+    "unstated": "What is not stated here stands nowhere in the policy: [about] has a key for each.",
+    "risks": "Risks that somebody accepted",
+    "no_risks": "None was accepted by name.",
+    "open_risks": "Not accepted by anybody:",
+    "gates": "The gates: who set them, and which guard less",
+    "no_gates": "The policy sets none.",
+    "as_before": "None guards less than in the former audit of {date}.",
+    "not_compared": "No former audit was named (--audit-baseline), so whether gates were loosened since is not known.",
+    "looser": "Looser than in the policy that comes with the auditor, which was made for its demonstration: {gates}",
+    "absent": "Gates of that policy that this one does not set: {gates}",
+    "other_way": "Pointing in the other direction than there: {gates}",
+    "settings": "Judged less strictly than there: {settings}",
+    "signatures": "Decision and signatures",
+    "role": "In what role",
+    "name": "Name",
+    "date": "Date",
+    "signature": "Signature",
+    "further": "Further signature",
+}
+DECISIONS = ("To be used as stated above", "To be used only under these conditions:", "Not to be used")
+POLICY_STATES: Mapping[str, str] = {
+    "embedded": "It comes with the auditor and was not adapted.",
+    "committed": "It stands so in commit {commit} of {date}, and was not changed since.",
+    "changed": "It is not what the last commit that changed it holds, {commit} of {date}.",
+    "uncommitted": "It lies in a git repository, but the last commit does not hold it.",
+    "unversioned": "It is not under version control.",
+    "unknown": "What git knows of it could not be read.",
+}
+WRITTEN_BEFORE = "So it was there before the audit began, by the clock of whoever committed it."
+WRITTEN_AFTER = "That is after the audit began."
+WRITTEN_UNKNOWN = "So nothing shows that it was written before the audit."
+GATES_ADOPTED = Counted(
+    "{count} of {gates} stands as in the policy that comes with the auditor; nobody adapted it.",
+    "{count} of {gates} stand as in the policy that comes with the auditor; nobody adapted them.",
+)
+GATE_OWNERS = "Who answers for them: {owners}."
+GATE_OWNED = "{owner} ({count})"
+NOBODY = "nobody is named"
+OPEN_ALARMS = Counted("{count} alarm without a gate", "{count} alarms without a gate")
+OPEN_GATES = "gates that stayed open, of which the policy only warns ({names})"
+
 # ------------------------------------------------------------------------------------------ several audits side by side
 
 COMPARISON = {
@@ -870,7 +943,7 @@ COMPARISON = {
     "skip": "Skip to the table",
     "kicker": "{count} audits side by side",
     "none": "None",
-    "hold": "{hold} of {gates} gates hold",
+    "hold": "{hold} of {gates} gates pass",
     "none_passes": "None of the {count} audits passes. There is nothing to choose from.",
     "one_passes": "Of {count} audits, this alone is complete and passes.",
     "one_passes_otherwise": "This alone is complete and passes, but the audits are not of the same kind, so that says "
@@ -887,17 +960,17 @@ COMPARISON = {
     "their intervals overlap.",
     "all_best": "These pass and cannot be told apart by “{title}” ({way} is better): their intervals overlap.",
     "risk": "Where the intervals are right, the truly best of the candidates is put aside by chance in at most {risk} "
-    "of such comparisons. But the best of several has luck on its side. A model that truly violates a gate is released "
+    "of such comparisons. But the best of several has luck on its side. A model that truly violates a gate passes "
     "in at most {one} of audits, one of {count} such models in at most {any}; and the best figure is too good, which "
-    "the second interval allows for. Audit what you release on texts that it was not chosen by.",
+    "the second interval allows for. Audit what you ship on texts that it was not chosen by.",
     "chosen_figure": "{figure}; chosen from {count}: {chosen}",
     "higher": "more",
     "lower": "less",
     "and": " and ",
     "chosen": "How the best is told",
-    "chosen_text": "Only complete audits whose verdict is “released” are candidates. Among them the one figure decides "
-    "that the policy of the first audit, or whoever made this page, names as the objective. A candidate is put aside "
-    "only where another’s whole interval is better than its own.",
+    "chosen_text": "Only complete audits whose verdict is “All limits hold” are candidates. Among them the one figure "
+    "decides that the policy of the first audit, or whoever made this page, names as the objective. A candidate is put "
+    "aside only where another’s whole interval is better than its own.",
     "separate": "Separate audits are compared here by their intervals, which is honest but blunt. Where two models "
     "were asked the same test examples, an audit of the one with --audit-baseline set to the other compares them "
     "example by example, and often tells apart what this page cannot. Energy that was estimated in different hours "

@@ -26,6 +26,7 @@ from audit.core.records import (
     GateRecord,
     IntervalRecord,
     Record,
+    SettingChangeRecord,
     SpellingsRecord,
     SplitRecord,
     StoppedRecord,
@@ -337,10 +338,14 @@ class FindingView:
     @property
     def alibi(self) -> str:
         """Why the gate is where it is, and who answers for it; empty where the policy says neither."""
-        gate = self.finding["gate"] or {}
-        reason, owner = (text.cell(gate.get(name) or "") for name in ("reason", "owner"))
+        reason = text.cell((self.finding["gate"] or {}).get("reason") or "").rstrip(".")
         told = [words.GATE_REASON.format(reason=reason)] if reason else []
-        return " ".join([*told, words.GATE_OWNER.format(owner=owner)] if owner else told)
+        return " ".join([*told, words.GATE_OWNER.format(owner=self.owner)] if self.owner else told)
+
+    @property
+    def owner(self) -> str:
+        """Who answers for the gate; empty where the policy does not say."""
+        return text.cell((self.finding["gate"] or {}).get("owner") or "")
 
     @property
     def reason(self) -> str:
@@ -665,7 +670,7 @@ def _gates(own: Sequence[FindingView]) -> str:
 
 
 def problems(views: Sequence[FindingView]) -> list[FindingView]:
-    """What stands in the way of a release, weightiest first, waived last; among equals the severest harm first."""
+    """What stands in the way, weightiest first, waived last; among equals the severest harm first."""
     open_views = [view for view in views if view.verdict in _OPEN_QUESTIONS and _weighs(view)]
     order = list(words.SECTIONS)
     return sorted(
@@ -762,7 +767,7 @@ def notices(record: Record, shortened: bool) -> list[str]:
         sentences.append(counted(words.UNREACHED, unreached, budget=budget))
     if setting(record, "audit", "gated_only") is True:
         sentences.append(words.GATED_ONLY)
-    sentences += _laxer(record)
+    sentences += laxer(record)
     if record["model"].get("overridden"):
         sentences.append(words.OVERRIDDEN.format(how=text.cell(record["model"]["overridden"])))
     sentences += of_model(record)
@@ -860,33 +865,39 @@ def untranslated() -> str:
     return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
 
 
-def _laxer(record: Record) -> Iterator[str]:
-    """What guards less than in the former audit: a release must not pass by a gate that was quietly loosened."""
-    former, known, known_units = record.get("baseline"), of_record(record), units(record)
+def laxer(record: Record) -> Iterator[str]:
+    """What guards less than in the former audit: no model must pass by a gate that was quietly loosened."""
+    former = record.get("baseline")
     if not former:
         return
-    changed = former.get("gates", ())
     for change, form in words.LAXER.items():
-        own = [
-            words.GATE_SAID.format(
-                gate=named(each["id"], known.get(base_id(each["id"]))),
-                said=gate_change(each, known_units.get(base_id(each["id"]), "")),
-            )
-            for each in changed
-            if each["change"] == change
-        ]
-        if own:
-            yield counted(form, len(own), gates=_listed(own), date=text.date(former["created"]))
-    settings = [
-        words.SETTING_CHANGED.format(
-            name=words.SETTINGS[each["name"]],
-            before=_setting(each["before"]),
-            now=_setting(each["now"]),
+        if own := changed_gates(record, former.get("gates", ()), change):
+            yield counted(form, len(own), gates=listed(own), date=text.date(former["created"]))
+    if settings := changed_settings(former.get("settings", ())):
+        yield words.LAXER_SETTINGS.format(settings=settings)
+
+
+def changed_gates(record: Record, changes: Iterable[GateChangeRecord], change: str) -> list[str]:
+    """The gates that changed in this way, each with what it was and is."""
+    known, known_units = of_record(record), units(record)
+    return [
+        words.GATE_SAID.format(
+            gate=named(each["id"], known.get(base_id(each["id"]))),
+            said=gate_change(each, known_units.get(base_id(each["id"]), "")),
         )
-        for each in former.get("settings", ())
+        for each in changes
+        if each["change"] == change
     ]
-    if settings:
-        yield words.LAXER_SETTINGS.format(settings=words.SEMICOLON.join(settings))
+
+
+def changed_settings(changes: Iterable[SettingChangeRecord]) -> str:
+    """Settings of a policy, each with what it was and is; empty where there are none."""
+    return words.SEMICOLON.join(
+        words.SETTING_CHANGED.format(
+            name=words.SETTINGS[each["name"]], before=_setting(each["before"]), now=_setting(each["now"])
+        )
+        for each in changes
+    )
 
 
 def _setting(value: object) -> str:
@@ -912,7 +923,7 @@ def _bound(recorded: GateRecord | None, unit: str) -> str:
     return words.GATE["max" if gate.min is None else "min"].format(figure=text.exact(gate.bound, unit))
 
 
-def _listed(names: Sequence[str], shown: int = 12) -> str:
+def listed(names: Sequence[str], shown: int = 12) -> str:
     return words.SEMICOLON.join([*names[:shown], *([evidence.more(names, shown)] if len(names) > shown else [])])
 
 
@@ -948,7 +959,7 @@ def _exceptions(record: Record, gated: Sequence[FindingView]) -> Iterator[str]:
     }
     for kind, found in by_kind.items():
         if found:
-            yield words.EXCEPTIONS[kind].format(names=_listed([view.name for view in found]))
+            yield words.EXCEPTIONS[kind].format(names=listed([view.name for view in found]))
     baseline = record.get("baseline")
     if baseline and any(
         link["test"] == record["data"]["test"].get("fingerprint") for link in baseline.get("chain", ())
@@ -980,7 +991,12 @@ def without_texts(record: Record) -> bool:
 
 
 def _origin(full_id: str, record: Record) -> str:
-    """Who set a gate."""
+    """Where a gate is from, which is no claim about who wrote it there."""
     if gate_of(full_id, record["policy"]) is None:
         return words.FROM_AUDIT
-    return words.FROM_POLICY if record["provenance"].get("policy_file") else words.FROM_EMBEDDED
+    group, _, name = full_id.partition(".")
+    key = full_id if name in section(section(record["policy"], "gates"), group) else base_id(full_id)
+    origin = record.get("policy_origin")
+    if not record["provenance"].get("policy_file") or (origin and key in origin["as_embedded"]):
+        return words.FROM_EMBEDDED
+    return words.FROM_POLICY

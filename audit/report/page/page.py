@@ -17,7 +17,7 @@ from audit.core.records import Record
 from audit.report import headline
 from audit.report.i18n import language
 from audit.report.i18n.language import spoken
-from audit.report.page import facts, findings, plan, standards, terms, text
+from audit.report.page import facts, findings, plan, signature, standards, terms, text
 from audit.report.page.evidence import Limits
 from audit.text.redaction import SMALLEST_CELL
 
@@ -31,23 +31,25 @@ _LIMITS = (
 
 
 @spoken
-def render(record: Record) -> str:
+def render(record: Record, sha256: str = "") -> str:
     """The report of a record that fits the schema, as HTML.
 
     Parameters
     ----------
     record : mapping
         Its texts are not trusted: they are shortened, freed of unseen characters, and escaped.
+    sha256 : str
+        Of the record's file; empty where it is not known.
     """
     html, shown = "", text.shown(record)
     for limits in _LIMITS:
-        html = _render(shown, limits)
+        html = _render(shown, limits, sha256)
         if len(html.encode()) <= LARGEST:
             break
     return html
 
 
-def _render(shown: Record, limits: Limits) -> str:
+def _render(shown: Record, limits: Limits, sha256: str) -> str:
     views = findings.views(shown, limits)
     problems, alarms = findings.problems(views), findings.alarms(views)
     reported, not_assessed = findings.uncovered(views)
@@ -75,6 +77,7 @@ def _render(shown: Record, limits: Limits) -> str:
         not_assessed=not_assessed,
         cards=findings.cards(views),
         standards=standards.tables(views),
+        signature=signature.of(shown, views, sha256),
         certainty=findings.certainty(shown, views),
         since=facts.since(shown, limits),
         asked=facts.asked(shown),

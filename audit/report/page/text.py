@@ -67,12 +67,14 @@ def _with_gates_in_reach(record: Record) -> Record:
         "findings": [{**each, "gate": _in_reach(each["gate"])} for each in record["findings"]],
     }
     if baseline := record.get("baseline"):
-        changes: list[GateChangeRecord] = [
-            {**each, "before": _in_reach(each["before"]), "now": _in_reach(each["now"])}
-            for each in baseline.get("gates", ())
-        ]
-        whole["baseline"] = {**baseline, "gates": changes}
+        whole["baseline"] = {**baseline, "gates": _changes_in_reach(baseline.get("gates", ()))}
+    if origin := record.get("policy_origin"):
+        whole["policy_origin"] = {**origin, "gates": _changes_in_reach(origin["gates"])}
     return whole
+
+
+def _changes_in_reach(changes: Sequence[GateChangeRecord]) -> list[GateChangeRecord]:
+    return [{**each, "before": _in_reach(each["before"]), "now": _in_reach(each["now"])} for each in changes]
 
 
 def _in_reach(gate: GateRecord | None) -> GateRecord | None:

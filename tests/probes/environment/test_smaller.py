@@ -227,7 +227,7 @@ def test_without_a_figure_record_and_report_say_why(
     assert "The gate allows at most 0.02 Wh per extra right answer" in shown.text
     assert "Nothing is known of it" not in shown.text
     assert found.summary in shown.text
-    assert "Release asks that every gate holds" in shown.text
+    assert "An audit passes only where every gate holds" in shown.text
 
 
 def test_without_the_linear_model_it_is_not_assessed() -> None:

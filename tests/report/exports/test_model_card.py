@@ -102,7 +102,7 @@ def test_a_second_audit_replaces_the_first() -> None:
     other = card.write(record(finding(estimate=0.7), verdict="fail"), moved, "README.md")
     assert other.endswith(f"{model_card.END}\n\nBehind it.\n")
     assert "value: 0.8\n" not in other
-    assert "Released" not in other
+    assert "All limits hold" not in other
 
 
 def test_without_metadata_it_is_put_before(tmp_path: Path) -> None:

@@ -374,9 +374,14 @@ def test_numbers_choose_the_form_of_a_word() -> None:
 def test_the_policy_of_the_record_names_the_language_and_the_command_overrules_it(tmp_path: Path) -> None:
     value = record(finding(), policy={"report": {"language": "de"}})
     records.write(tmp_path, value)
-    report_files.write(tmp_path, value)
-    for name, said in {"report.html": "Freigegeben", "summary.md": "Freigegeben", "badge.svg": "freigegeben"}.items():
-        assert said in (tmp_path / name).read_text("utf-8")
+    report_files.write(tmp_path, value, "")
+    said = {
+        "report.html": "Alle Grenzen eingehalten",
+        "summary.md": "Alle Grenzen",
+        "badge.svg": ">alle Grenzen eingehalten,",
+    }
+    for name, words_ in said.items():
+        assert words_ in (tmp_path / name).read_text("utf-8")
     assert main(["report", str(tmp_path), "--language", "zh", "-o", str(tmp_path / "zh.html")]) == 0
     assert '<html lang="zh-Hans">' in (tmp_path / "zh.html").read_text("utf-8")
     assert '<html lang="en">' in report.render(record(finding(), policy={"report": {"language": "xx"}}))

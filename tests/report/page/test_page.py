@@ -17,6 +17,7 @@ import pytest
 
 from audit.core.errors import AuditError
 from audit.core.verdict import Finding, Verdict
+from audit.policy.policy import About
 from audit.probes.catalogue import ids
 from audit.probes.environment import environment
 from audit.record import former
@@ -25,6 +26,7 @@ from audit.report import files as report_files
 from audit.report import summary, terminal
 from audit.report.headline import headline
 from audit.report.i18n import words
+from audit.report.i18n.words import LAXER
 from audit.report.page import figures, findings, standards, text
 from audit.report.page import page as report
 from audit.report.page.evidence import Limits
@@ -271,7 +273,7 @@ def test_policy_forbids_everything_but_the_pages_own_style() -> None:
 def test_verdict_stands_on_top_in_words(name: str) -> None:
     found = page(RECORDS[name])
     word, _, said = headline(RECORDS[name]).partition(": ")
-    assert word in ("Released", "Blocked", "Incomplete")
+    assert word in ("All limits hold", "Blocked", "Incomplete")
     assert f"{word}: {said}" in found.text.replace(f"{word}:  ", f"{word}: ")
     assert f"<title>Model audit: {word}" in found.html
 
@@ -379,14 +381,14 @@ def test_a_finding_is_told_in_plain_sentences() -> None:
     found = page(RECORDS["pass"]).part("finding-quality-accuracy")
     said = "80 % (share of right answers), with 95 % confidence between 78 and 82 %; 1,821 test examples."
     assert said in found.text
-    assert "Gate: at least 75 %, set by the release owner in the policy." in found.text
+    assert "Gate: at least 75 %, set in the policy." in found.text
     assert "Why it matters" in found.text
 
 
 def test_who_set_a_gate_is_said() -> None:
     artifact = finding("security.artifact", challenge="security", estimate=0, low=0, high=0, gate={"max": 0})
     assert "set by the audit itself" in page(record(artifact)).text
-    assert "embedded policy, which nobody adapted" in page(record(finding(), provenance={})).text
+    assert "from the embedded policy; nobody adapted it" in page(record(finding(), provenance={})).text
 
 
 def test_full_counts_and_open_intervals_claim_no_more_than_they_know() -> None:
@@ -450,7 +452,7 @@ def test_a_failure_outside_the_audit_is_not_called_a_gate() -> None:
 def test_a_waived_finding_is_never_silent() -> None:
     waiver = {"owner": "A. Person", "reason": "known", "expires": "2027-01-31", "valid": True}
     found = page(record(odds(waiver=waiver), verdict="pass")).text
-    assert "Released: 0 of 1 gates hold, 1 is waived." in found
+    assert "All limits hold but one: 0 of 1 gates pass, 1 is waived." in found
     assert "A. Person answers for that through 31 January 2027. The reason given: known" in found
     assert "One gate does not hold, yet does not block" in found
 
@@ -475,7 +477,7 @@ def _certainty(value: Any) -> str:
 
 def test_false_alarms_add_up_and_wrong_releases_do_not() -> None:
     one = _certainty(record(finding(), odds("pass", estimate=0.01, low=0, high=0.02)))
-    assert "truly violates any gate is released in at most 2.5 % of audits, whatever the number of gates" in one
+    assert "truly violates any gate passes in at most 2.5 % of audits, whatever the number of gates" in one
     assert "keeps all 2 gates judged here, but each only just, fails on average at most 0.05 of them" in one
     assert "Not covered" not in one
     alone = _certainty(record(finding()))
@@ -484,7 +486,7 @@ def test_false_alarms_add_up_and_wrong_releases_do_not() -> None:
 
 
 EXCEPTIONS = (
-    "lower bounds, which say what an", "means of these that none surely fails, not that each", "are waived",
+    "lower bounds, which say what an", "none of these surely fails, which is not to say", "are waived",
     "intervals that hold approximately", "counts of what a program recognised", "this test set was asked before",
 )  # fmt: skip
 
@@ -495,7 +497,7 @@ EXCEPTIONS = (
         (record(finding(), odds("not_exceeded", estimate=0.1, low=0.1, high=None)), "lower bounds, which say what an"),
         (
             record(finding(), odds("inconclusive", tolerated=True)),
-            "means of these that none surely fails, not that each",
+            "none of these surely fails, which is not to say",
         ),
         (record(finding(interval="approximate")), "intervals that hold approximately"),
         (
@@ -584,7 +586,7 @@ def test_what_turned_since_the_former_audit_is_told() -> None:
     assert "Since the former audit" not in alone
     assert "How many audits have used these test examples before is not known" in alone
     same = page(record(finding(), baseline=FORMER)).text
-    assert "the audit of 2 January 2026, 03:04 UTC in v1, whose verdict was: Released." in same
+    assert "the audit of 2 January 2026, 03:04 UTC in v1, whose verdict was: All limits hold." in same
     assert "No verdict is another one now." in same
     turned = [{"id": "quality.accuracy", "before": "pass", "now": "fail"}]
     assert "Accuracy Pass Fail" in page(record(finding(), baseline=FORMER | {"turned": turned})).text
@@ -1297,6 +1299,7 @@ def hostile_record() -> Any:
             {"kind": "table", "caption": template, "columns": [template, "b"], "rows": [[template, 1]]},
         ]
     value["findings"][0]["waiver"] = dict.fromkeys(("owner", "reason", "expires"), HOSTILE) | {"valid": True}
+    value["findings"][0]["gate"] |= dict.fromkeys(("reason", "owner"), HOSTILE)
     value["not_run"] = [HOSTILE]
     value["model"] |= {"source": HOSTILE, "overridden": HOSTILE, "labels": [HOSTILE], "files": {HOSTILE: HOSTILE}}
     value["model"]["training"] |= {"recipe": {HOSTILE: HOSTILE}, "base": HOSTILE, "history": [{HOSTILE: 1.0}] * 2}
@@ -1304,6 +1307,16 @@ def hostile_record() -> Any:
     value["data"]["test"] = {"path": HOSTILE, "classes": {HOSTILE: 1}, "skipped": {HOSTILE: 1}, "groups": groups}
     value["data"]["train"] = {"rows": 10**20, "skipped": {HOSTILE: 10**20, "no label": 1}}
     value["policy"] = hostile(value["policy"]) | {"audit": {"country": HOSTILE}}
+    value["policy"]["gates"] = {HOSTILE: {HOSTILE: {"min": 0.5, "reason": HOSTILE, "owner": HOSTILE}}}
+    value["policy"]["about"] = dict.fromkeys(About.model_fields, HOSTILE)
+    changes = [{"id": HOSTILE, "change": change, "before": {"max": 1e300}, "now": {"max": 10**400}} for change in LAXER]
+    value["policy_origin"] = {
+        "sha256": "0" * 64,
+        "state": "changed",
+        "as_embedded": [HOSTILE],
+        "gates": changes,
+        "settings": [{"name": "inconclusive", "before": HOSTILE, "now": HOSTILE}],
+    }
     value["energy"]["phases"][0]["name"] = HOSTILE
     value["provenance"] = {"command": HOSTILE, "policy_file": HOSTILE, "versions": {HOSTILE: HOSTILE}}
     fits_the_schema(value)
@@ -1349,7 +1362,7 @@ def test_ids_that_look_alike_have_anchors_of_their_own() -> None:
 
 def test_what_is_written_beside_a_record_is_what_the_record_gives_when_it_is_read(tmp_path: Path) -> None:
     records.write(tmp_path, RECORDS["pass"])
-    report_files.write(tmp_path, RECORDS["pass"])
+    report_files.write(tmp_path, RECORDS["pass"], "")
     assert (tmp_path / "report.html").read_text("utf-8") == report.render(records.read(tmp_path / "audit.json"))
     names = ["audit.json", "badge.svg", "findings.csv", "report.html", "summary.md"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
@@ -1396,7 +1409,7 @@ def test_claims_have_a_section_where_they_were_asked_for_and_nowhere_else() -> N
     assert title in found.part("claims").text
     kind, card = found.card("claims")
     assert (kind, "1 refuted, 1 supported" in card or "1 supported, 1 refuted" in card) == ("plain", True)
-    assert "Released" in found.html.split("</title>")[0]
+    assert "All limits hold" in found.html.split("</title>")[0]
 
 
 @pytest.mark.parametrize("outcome", list(words.OUTCOMES))
@@ -1429,7 +1442,7 @@ def test_lines_rise_with_the_value_and_go_right_by_multiples() -> None:
 
 
 @pytest.mark.parametrize("change", [{"not_run": ["quality.mcc"]}, {"complete": False}, {"interrupted": True}])
-def test_no_record_of_an_audit_that_did_not_end_says_released(change: dict[str, Any]) -> None:
+def test_no_record_of_an_audit_that_did_not_end_says_that_limits_hold(change: dict[str, Any]) -> None:
     assert "Incomplete" in page(record(finding(), **change)).text[:200]
 
 
