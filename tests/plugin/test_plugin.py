@@ -142,7 +142,7 @@ def test_texts_from_the_data_are_shown_or_left_out(
     files = [path for path in (run.pytester.path / "reports").rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"audit.json", "report.html", "summary.md", "badge.svg"}
     held = {path.name for path in files if re.search(rb"(?i)quixby|zebulon|hollow", path.read_bytes())}
-    assert held == ({"audit.json", "report.html", "summary.md"} if shown else set())
+    assert held == ({"audit.json", "report.html", "summary.md", "findings.csv"} if shown else set())
     tables = [each for each in run.finding("privacy.pii_in_training_data")["evidence"] if each["kind"] == "table"]
     assert ({row[2] for row in tables[1]["rows"]} == {"[left out]"}) is not shown
     accuracy = run.finding("quality.accuracy")

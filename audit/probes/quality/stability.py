@@ -60,7 +60,7 @@ class _Comparison:
     usual: Callable[[Rows], Answers]
     others: Mapping[str, Callable[[Rows], Answers]]
     method: str
-    caveats: Sequence[str] = ()
+    caveats: Sequence[str] = field(default=(), repr=False)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
