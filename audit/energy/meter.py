@@ -20,8 +20,7 @@ from audit.core.figures import AMOUNTS, Figures, Grid, Stated, scaled
 from audit.energy.tracker import Tracker, national_grids
 
 BLOCKS = 5
-BLOCK_S = 2.0  # long enough for several readings of the tracker, which takes one a second
-TURN_S = 1.0  # where several models take turns: a phase's end is a reading too, and only their ratio is asked for
+BLOCK_S = 0.5  # a block's end is a reading of the tracker; longer ones were no steadier (benchmarks/speed/energy.py)
 IDLE_S = 3.0
 CHUNK = 256
 REVISION = 5  # of what is kept of a measurement
@@ -423,15 +422,15 @@ def expected_blocks(models: int, rate: float, texts: int) -> tuple[int, float]:
     texts : int
         How many there are.
     """
-    chunk, seconds = min(CHUNK, texts), BLOCK_S if models == 1 else TURN_S
-    chunks = 1 + BLOCKS * math.ceil(seconds * rate / chunk)  # a block ends with the chunk in which its time is up
+    chunk = min(CHUNK, texts)
+    chunks = 1 + BLOCKS * math.ceil(BLOCK_S * rate / chunk)  # a block ends with the chunk in which its time is up
     return models * chunks * chunk, IDLE_S
 
 
 def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> _Turns:
     chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
-    positions, seconds = [0] * len(runners), BLOCK_S if len(runners) == 1 else TURN_S
-    waiting(IDLE_S + BLOCKS * len(runners) * seconds)
+    positions = [0] * len(runners)
+    waiting(IDLE_S + BLOCKS * len(runners) * BLOCK_S)
     for runner in runners:
         runner.forward(chunks[0], show=False)
     with meter.phase("measure inference") as idle:
@@ -442,7 +441,7 @@ def _blocks(runners: Sequence[Runner], texts: Sequence[str], meter: Meter) -> _T
         runner, done, before = runners[i], 0, runners[i].counts.tokens
         with meter.phase("measure inference") as phase:
             started = time.monotonic()
-            while time.monotonic() - started < seconds:
+            while time.monotonic() - started < BLOCK_S:
                 chunk = chunks[positions[i] % len(chunks)]
                 runner.forward(chunk, show=False)
                 done += len(chunk)

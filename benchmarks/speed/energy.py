@@ -2,6 +2,7 @@
 
     python -m benchmarks.speed.energy                              # about 12 minutes on an idle machine
     python -m benchmarks.speed.energy --repetitions 3 --seconds 2  # a quick look
+    python -m benchmarks.speed.energy --blocks                     # how long a block must be: 90 seconds
 
 Ratios with their intervals, as a Markdown table for `benchmarks/README.md`; repetitions alternate, and the
 intervals are t intervals of the mean logarithm of the ratios. Each should hold 1, but for the doubling, which should
@@ -13,6 +14,9 @@ hold 2, and the tracking, which is to stay below 1.02:
   since a shared machine's speed changes from minute to minute.
 
 Beside them the processor time that the tracker takes while nothing else runs, a phase for each fifth of a second.
+
+With `--blocks`: by the length of a block, how many texts it takes and how wide the interval of the electricity of a
+prediction is, before it is widened where power is estimated.
 
 The model is the embedded one with random weights: what it answers costs the same whatever it has learned.
 """
@@ -111,6 +115,35 @@ def own_time(meter: Meter, seconds: float) -> float:
     return share
 
 
+class Uncached:
+    """A model whose every answer is a forward pass."""
+
+    def __init__(self, model: Scorer) -> None:
+        self._model = model
+
+    def predict(self, texts: Sequence[str]) -> object:
+        """Answers to texts."""
+        return self._model.forward(texts, show=False)
+
+
+def blocks(meter: Meter, model: Scorer, texts: Sequence[str], repetitions: int) -> None:
+    """Print a line for each length of a block; lengths take turns, since the machine's speed changes."""
+    usual, lengths = energy.BLOCK_S, (0.25, 0.5, 1.0, 2.0)
+    found: dict[float, list[tuple[float, float]]] = {seconds: [] for seconds in lengths}
+    for _ in range(repetitions):
+        for energy.BLOCK_S in lengths:
+            measured = energy.measure_own(Uncached(model), texts, meter)["blocks"]
+            mean, low, high = statistics.mean([block["kwh"] / block["texts"] for block in measured])
+            found[energy.BLOCK_S].append((sum(block["texts"] for block in measured), (high - low) / (2 * mean)))
+    energy.BLOCK_S = usual
+    print("| seconds of a block | measurements | texts asked, median | half-width of the interval, median | largest |")
+    print("| --- " * 5 + "|")
+    for seconds, pairs in found.items():
+        asked, widths = (sorted(column) for column in zip(*pairs, strict=True))
+        middle = len(pairs) // 2
+        print(f"| {seconds:g} | {len(pairs)} | {asked[middle]:,.0f} | {widths[middle]:.1%} | {widths[-1]:.1%} |")
+
+
 def row(name: str, ratios: Sequence[float]) -> str:
     """Geometric mean of ratios with its interval."""
     mean, low, high = (math.exp(value) for value in statistics.mean([math.log(ratio) for ratio in ratios]))
@@ -123,10 +156,16 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=8, help="of each ratio")
     parser.add_argument("--seconds", type=float, default=20, help="of a sleep, and of a block of predictions")
     parser.add_argument("--only-tracking", action="store_true", help="not the sleeps and blocks")
+    parser.add_argument("--blocks", action="store_true", help="only how long a block must be")
     asked = parser.parse_args()
     every = [str(each["text"]) for each in demo.reviews("test", rows=4_000)]
     with scorer(every) as model:
         meter = Meter("DEU")
+        if asked.blocks:
+            meter.start("probes")
+            blocks(meter, model, every, asked.repetitions)
+            meter.stop()
+            return
         model.forward(every[:500], show=False)
         started = time.perf_counter()
         model.forward(every[:500], show=False)

@@ -70,7 +70,6 @@ def quick() -> Iterator[None]:
     """Measurements that take a moment; what they give is not looked at."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(energy, "BLOCK_S", 0.05)
-        patch.setattr(energy, "TURN_S", 0.05)
         patch.setattr(energy, "IDLE_S", 0.05)
         patch.setattr(latency, "SINGLE", 20)
         yield

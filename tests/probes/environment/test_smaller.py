@@ -397,7 +397,7 @@ def test_of_equal_models_none_is_said_to_outdo_the_other() -> None:
 def test_the_suite_as_it_ships_measures_it(
     run: Runner, write_policy: WritePolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("BLOCK_S", "TURN_S", "IDLE_S"):
+    for name in ("BLOCK_S", "IDLE_S"):
         monkeypatch.setattr(energy, name, 0.2)
     write_policy(environment='alternatives = ["words"]', gates__environment="energy_per_gain = { max = 1e9 }")
     suite = ROOT / "suites" / "test_environment.py"
