@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,12 @@ def rows(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def scatter(folder: Path, trainings: int) -> None:
+def scatter(folder: Path, every: Sequence[int], trainings: int) -> None:
     """Print how far the twins' figures of several seeds lie apart, and what their intervals let expect."""
     columns = ["epochs", "attack, twins", "trainings", "mean AUC", "standard deviation over trainings"]
     columns += ["what examples alone let expect", "intervals that cover the mean"]
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
-    for epochs in EPOCHS:
+    for epochs in every:
         tables = [
             shown(audit(folder, epochs, seed, "membership_inference")["privacy.membership_inference"], Table)[1]
             for seed in range(trainings)
@@ -112,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, help="folder for records, reports and trained models")
     parser.add_argument("--seed", type=int, default=0, help="of the training, the twins and the canaries")
+    parser.add_argument("--epochs", type=int, nargs="+", default=EPOCHS)
     parser.add_argument("--trainings", type=int, help="only the twins, of as many seeds")
     asked = parser.parse_args()
     folder = (asked.keep or Path(tempfile.mkdtemp())).resolve()
@@ -122,12 +124,12 @@ def main() -> None:
         # The file is not in random order everywhere: every second sentence, from the front.
         csv.writer(write).writerows([lines[0], *lines[1 :: (len(lines) - 1) // SENTENCES][:SENTENCES]])
     if asked.trainings:
-        scatter(folder, asked.trainings)
+        scatter(folder, asked.epochs, asked.trainings)
         return
     columns = ["loss attack, model itself", "loss attack, twins", "best attack, twins", "loss: at 1 % false alarms"]
     columns += ["with references: at 1 % false alarms", "ε (right guesses)", "AUC of canaries by copies"]
     print(f"| epochs | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
-    for epochs in EPOCHS:
+    for epochs in asked.epochs:
         print(f"| {epochs} | {' | '.join(rows(audit(folder, epochs, asked.seed)))} |", flush=True)
 
 
