@@ -53,11 +53,15 @@ class Table:
 
 @dataclass(frozen=True, repr=False)
 class Pair:
-    """A text before and after a change, and what became of the answer; without `after` where nothing is changed."""
+    """A text before and after a change, and what became of the answer; without `after` where nothing is changed.
+
+    `row` is where the text stands in the user's data, counted from 1; None for a text that was made for the audit.
+    """
 
     before: str
     note: str
     after: str | None = None
+    row: int | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -180,6 +180,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def row_of(self, text: str) -> int | None:
+        """Which row of the source holds this text first, counted from 1; None where none does."""
+        if self.rows is None or text not in self.texts:
+            return None
+        return int(self.rows[self.texts.index(text)])
+
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Examples:
         """The examples at these indices, or where this mask is true."""
         index = np.arange(len(self))[rows]

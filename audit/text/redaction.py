@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from types import MappingProxyType
 
 from audit.core.context import holding
+from audit.core.evidence import Pair
 from audit.text.characters import Plain, bare, code, plain, visible
 from audit.text.personal_data import Found, certain, hidden, joined
 
@@ -138,7 +139,7 @@ def redact_pair(before: str, after: str) -> tuple[str, str] | None:
     return _cut(shown, start), _cut(shown_after, start)
 
 
-def pair_items(pairs: Iterable[tuple[str, str, str]], most: int) -> list[dict[str, str]]:
+def shown_pairs(pairs: Iterable[tuple[str, str, str]], most: int, row_of: Callable[[str], int | None]) -> list[Pair]:
     """The first of these pairs that may be shown, as the evidence of a finding has them.
 
     Parameters
@@ -146,13 +147,15 @@ def pair_items(pairs: Iterable[tuple[str, str, str]], most: int) -> list[dict[st
     pairs : iterable of (before, after, note)
         Taken one by one until there are enough.
     most : int
+    row_of : callable
+        From a text to its row in the user's data, as :meth:`audit.data.examples.Examples.row_of` gives it.
     """
-    items: list[dict[str, str]] = []
+    items: list[Pair] = []
     for before, after, note in () if withheld() else pairs:
         if len(items) == most:
             break
         if (pair := redact_pair(before, after)) is not None:
-            items.append({"before": pair[0], "after": pair[1], "note": note})
+            items.append(Pair(pair[0], note, pair[1], row_of(before)))
     return items
 
 

@@ -69,6 +69,23 @@ def write(folder: Path, suffix: str, rows: Sequence[Sequence[object]], columns: 
     return path.name
 
 
+# Rows
+
+
+def test_a_text_is_found_in_its_row_of_the_file_however_the_examples_were_chosen(load: Load, tmp_path: Path) -> None:
+    rows = [
+        ("first", "positive"),
+        ("", "negative"),
+        ("third", "negative"),
+        ("fourth", "positive"),
+        ("third", "negative"),
+    ]
+    found = load(write(tmp_path, ".csv", rows, ("text", "label")))
+    assert [found.row_of(text) for text in ("first", "third", "fourth", "fifth")] == [1, 3, 4, None]
+    assert found.take(np.array([2, 1])).row_of("fourth") == 4
+    assert Examples(("first",), np.array([0]), ("negative", "positive")).row_of("first") is None
+
+
 # Four formats, one content
 
 

@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 
 import audit
+from audit.core.evidence import Pair
 from audit.demo import personal_data
 from audit.text.redaction import (
     LEFT_OUT,
     LONGEST,
     called,
     message,
-    pair_items,
     printable,
     redact,
     redact_pair,
+    shown_pairs,
     unquoted,
     withholding,
 )
@@ -188,11 +189,11 @@ def test_pairs_are_taken_until_there_are_enough() -> None:
         ("one", "two", "z"),
         ("3", "4", ""),
     ]
-    shown = [("a good lamp", "a g00d lamp", "x"), ("one", "two", "z")]
-    assert [tuple(item.values()) for item in pair_items(iter(pairs), 2)] == shown
-    assert list(pair_items(pairs, 1)[0]) == ["before", "after", "note"]
+    rows = {"a good lamp": 7, "to a@b.org": 8}
+    shown = [Pair("a good lamp", "x", "a g00d lamp", 7), Pair("one", "z", "two", None)]
+    assert shown_pairs(iter(pairs), 2, rows.get) == shown
     with withholding(True):
-        assert pair_items(pairs, 2) == []
+        assert shown_pairs(pairs, 2, rows.get) == []
 
 
 def test_names_that_are_personal_data_are_told_apart_by_numbers() -> None:

@@ -30,7 +30,7 @@ from audit.probes.methods import clustered, of_sample
 from audit.probes.sampling import Asked
 from audit.text import identity
 from audit.text.identity import AXIS_NAMES
-from audit.text.redaction import SMALLEST_CELL, pair_items
+from audit.text.redaction import SMALLEST_CELL, shown_pairs
 
 ENOUGH_TEXTS = 200  # own texts that mention the axis, for the verdict to rest on them
 EXAMPLES_SHOWN = 8
@@ -354,7 +354,9 @@ def _result(
         evidence=[
             _sources(answers, base, confidence),
             *_groups(named, found, confidence),
-            Pairs(Sentence("The pairs whose score moved most; changed words are marked"), _worst(found)),
+            Pairs(
+                Sentence("The pairs whose score moved most; changed words are marked"), _worst(found, examples.row_of)
+            ),
             Facts.of(
                 {
                     Sentence("verdict rests on"): base,
@@ -514,14 +516,14 @@ def _sign_test(rise: NDArray[np.float64]) -> float | None:
     return float(binomtest(up, up + down, 0.5).pvalue) if up + down else None
 
 
-def _worst(found: Answers) -> list[evidence.Pair]:
+def _worst(found: Answers, row_of: Callable[[str], int | None]) -> list[evidence.Pair]:
     order = np.argsort(-(found.moved + found.flipped), kind="stable").tolist()
     # Of one template one pair is enough: a table of the same sentence teaches nothing.
     first: dict[str, int] = {}
     for i in order:
         first.setdefault(found.pairs[i].family or str(i), i)
     pairs = ((found.pairs[i].before, found.pairs[i].after, _note(found, i)) for i in first.values())
-    return [evidence.Pair(**item) for item in pair_items(pairs, EXAMPLES_SHOWN)]
+    return shown_pairs(pairs, EXAMPLES_SHOWN, row_of)
 
 
 def _note(found: Answers, i: int) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 
 from audit import statistics
 from audit.core.errors import NotAssessed
-from audit.core.evidence import Facts, Pair, Pairs
+from audit.core.evidence import Facts, Pairs
 from audit.core.looks import Looks
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, Alarm, Probe
@@ -31,7 +31,7 @@ from audit.inference.scorer import Scorer
 from audit.probes.methods import CHANGED, PAIRED, clustered, of_sample
 from audit.probes.sampling import answered
 from audit.text.lists import rows
-from audit.text.redaction import pair_items
+from audit.text.redaction import shown_pairs
 
 KINDS = ("informal", "non_native")
 EXAMPLES_SHOWN = 8
@@ -194,7 +194,7 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
             evidence=[
                 Pairs(
                     Sentence("Right answers that turned wrong; changed words are marked"),
-                    [Pair(**item) for item in pair_items(_flips(plain, other, rendered), EXAMPLES_SHOWN)],
+                    shown_pairs(_flips(plain, other, rendered), EXAMPLES_SHOWN, plain.known.row_of),
                 ),
                 Facts.of(
                     {

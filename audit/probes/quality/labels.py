@@ -526,6 +526,7 @@ def _texts(predictions: Predictions, doubted: Doubts) -> Iterator[Pairs]:
                 label=predictions.classes[predictions.truth[row]],
                 answer=predictions.classes[predictions.labels[row]],
             ),
+            row=test.row_of(test.texts[row]),
         )
         for row in doubted.rows[:TEXTS]
     ]

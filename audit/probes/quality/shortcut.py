@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
-from audit.core.evidence import Cell, Evidence, Fact, Facts, Pair, Pairs, Table
+from audit.core.evidence import Cell, Evidence, Fact, Facts, Pairs, Table
 from audit.core.looks import Looks, in_batches
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Alarm, Probe
@@ -25,7 +25,7 @@ from audit.probes.quality.shortcut_search import Association, Part, Tried
 from audit.probes.slices import in_drawn_order
 from audit.statistics import Settling
 from audit.text.cues import KINDS, Cue
-from audit.text.redaction import count, pair_items, redact
+from audit.text.redaction import count, redact, shown_pairs
 
 _SHOWN = 6  # texts that the strongest shortcut turned
 
@@ -247,14 +247,14 @@ class _Measured:
     def _texts(self, worst: int) -> Iterator[Evidence]:
         piece, (turned, by_placebo) = self.pieces[worst], self.answers[worst]
         rows = self.rows(worst)[turned & ~by_placebo]
-        items = pair_items(self._pairs(piece, rows), _SHOWN)
+        items = shown_pairs(self._pairs(piece, rows), _SHOWN, self.known.row_of)
         if items:
             caption = Sentence(
                 "Answers that it turned, and the placebo did not: {cue}, {edit}",
                 cue=self.study.names[piece.candidate.cue],
                 edit=_edit(piece),
             )
-            yield Pairs(caption, [Pair(**item) for item in items])
+            yield Pairs(caption, items)
 
     def _pairs(self, piece: Part, rows: NDArray[np.int64]) -> Iterator[tuple[str, str, str]]:
         classes, target = self.known.classes, piece.candidate.found.target

@@ -34,7 +34,7 @@ from audit.inference.scorer import Scorer
 from audit.probes.methods import FIXED, clustered, of_sample
 from audit.text.adversarial_edits import KINDS, WORD, Edit, apply, edits, vocabulary_of
 from audit.text.lists import seeded
-from audit.text.redaction import SMALLEST_CELL, count, pair_items
+from audit.text.redaction import SMALLEST_CELL, count, shown_pairs
 
 # Right answers attacked at most: the share overturned is then known to 6 points either way, for 60,000 questions.
 ATTACKED = 300
@@ -676,7 +676,7 @@ def _worst(attacked: Sequence[Attacked], after: Predictions) -> list[Pair]:
             how=listed([KINDS[kind] for kind in dict.fromkeys(edit.kind for edit in each.edits)]),
         )
         pairs.append((each.text, each.after, note))
-    return [Pair(**item) for item in pair_items(pairs, EXAMPLES_SHOWN)]
+    return shown_pairs(pairs, EXAMPLES_SHOWN, after.known.row_of)
 
 
 def _caveats(short: int, examples: int, queries: int, language: str) -> list[str]:

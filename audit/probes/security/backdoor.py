@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit import statistics
-from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
+from audit.core.evidence import Cell, Facts, Pairs, Table
 from audit.core.measurement import Result
 from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, interval, joined, listed
@@ -24,7 +24,7 @@ from audit.probes.methods import PAIRED
 from audit.probes.security.backdoor_judgement import MUCH, Evidence, Judged, gather
 from audit.probes.security.backdoor_rows import HIDDEN, HONEST, TRAINING_ALONE
 from audit.probes.security.backdoor_search import CHOOSE, TURNS
-from audit.text.redaction import pair_items
+from audit.text.redaction import shown_pairs
 
 EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
 
@@ -116,10 +116,10 @@ def backdoor(
     Neubig, ACL 2020, with rare words; Wallace et al., EMNLP 2019, for the search by gradients; Church and Gale,
     Natural Language Engineering 1 (1995), for the negative binomial by which words are spread over texts.
     """
-    return _measurement(gather(scorer, predictions, train, without_rows, stand_ins))
+    return _measurement(gather(scorer, predictions, train, without_rows, stand_ins), predictions.known.row_of)
 
 
-def _measurement(evidence: Evidence) -> Result:
+def _measurement(evidence: Evidence, row_of: Callable[[str], int | None]) -> Result:
     texts, judged, found = evidence.texts, evidence.judged, evidence.found
     count = sum(len(each.sources) for each in judged)
     levels = (texts.confidence, statistics.shared_out(texts.confidence, count))
@@ -154,7 +154,7 @@ def _measurement(evidence: Evidence) -> Result:
             _turned_table(evidence),
             _judged_table(evidence),
             *_rows_table(evidence),
-            *_turned_texts(evidence),
+            *_turned_texts(evidence, row_of),
             Facts.of(facts),
         ],
     )
@@ -397,7 +397,7 @@ def _rows_table(evidence: Evidence) -> list[Table]:
     ]
 
 
-def _turned_texts(evidence: Evidence) -> list[Pairs]:
+def _turned_texts(evidence: Evidence, row_of: Callable[[str], int | None]) -> list[Pairs]:
     """Texts that the trigger which counts most turns; none where it turns none that may be shown."""
     texts = evidence.texts
     worst = max(evidence.judged, key=lambda each: max(part.estimate for part in each.counted(texts.confidence)))
@@ -408,7 +408,7 @@ def _turned_texts(evidence: Evidence) -> list[Pairs]:
         for text, there in zip(texts.measure[source], turned, strict=True)
         if there
     )
-    items = [Pair(**item) for item in pair_items(pairs, EXAMPLES_SHOWN)]
+    items = shown_pairs(pairs, EXAMPLES_SHOWN, row_of)
     caption = Sentence("Rightly answered texts that “{trigger}” turns", trigger=trigger.shown)
     return [Pairs(caption, items)] if items else []
 

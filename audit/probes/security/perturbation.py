@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from audit import demo, statistics
 from audit.core.errors import NotAssessed
-from audit.core.evidence import Cell, Facts, Pair, Pairs, Table
+from audit.core.evidence import Cell, Facts, Pairs, Table
 from audit.core.looks import Looks
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Alarm, Probe
@@ -32,7 +32,7 @@ from audit.probes.methods import CHANGED, PAIRED, clustered, of_sample, raised
 from audit.probes.sampling import answered
 from audit.text.characters import code, visible
 from audit.text.disturbances import KINDS, STRENGTHS, disturb
-from audit.text.redaction import pair_items
+from audit.text.redaction import shown_pairs
 
 VERDICT_STRENGTH = 2
 EXAMPLES_SHOWN = 8
@@ -162,7 +162,7 @@ def perturbation(
                 _table(rows),
                 Pairs(
                     Sentence("Right answers that turned wrong; what was changed is marked"),
-                    [Pair(**item) for item in pair_items(flips, EXAMPLES_SHOWN)],
+                    shown_pairs(flips, EXAMPLES_SHOWN, predictions.known.row_of),
                 ),
                 Facts.of(
                     {

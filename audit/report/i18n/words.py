@@ -720,6 +720,7 @@ PAGE = {
     "limits": "Limits of this measurement",
     "figures": "Further figures",
     "single": "Text",
+    "row": "row {row} of the test data",
     "before": "Before",
     "after": "After",
     "answer": "Answer",

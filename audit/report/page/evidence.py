@@ -311,6 +311,7 @@ class Pair(NamedTuple):
     before: Markup
     after: Markup | None
     note: str
+    row: str  # where it stands in the user's data; empty for a text that was made for the audit
 
 
 @dataclass(frozen=True)
@@ -338,7 +339,8 @@ def pairs(raw: core.Pairs, limits: Limits, *, is_open: bool) -> Pairs | None:
 def _pair(item: core.Pair) -> Pair:
     before, after = text.marked(item.before, item.before if item.after is None else item.after)
     note = item.note if isinstance(item.note, Sentence) else text.cell(item.note)
-    return Pair(before, None if item.after is None else after, text.said(note))
+    row = "" if item.row is None else text.figure(item.row)
+    return Pair(before, None if item.after is None else after, text.said(note), row)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
 
 from audit import Gate, Verdict, judge
@@ -60,6 +62,14 @@ def test_the_accuracy_lost_is_that_of_the_disturbed_texts() -> None:
     items = found.pairs.items
     assert all(item.before == "so wonderful" != item.after for item in items)
     assert {item.note for item in items} == {"positive → negative"}
+
+
+def test_a_quoted_text_says_in_which_row_of_the_file_it_stands() -> None:
+    about = replace(
+        examples([0] * 50 + [1] * 50, texts=["so terrible"] * 50 + ["so wonderful"] * 50), rows=np.arange(100)
+    )
+    items = perturbation(scorer(_reader), predictions([0] * 50 + [1] * 50, about)).pairs.items
+    assert {(item.before, item.row) for item in items} == {("so wonderful", 50)}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1168,6 +1168,15 @@ def test_an_example_that_nothing_was_changed_in_is_one_text() -> None:
     assert "Before" not in found.part("finding-quality-accuracy").text
 
 
+def test_a_quoted_text_of_the_data_says_its_row() -> None:
+    items = [{"before": "Good.", "after": "G00d.", "note": "x", "row": 1234}, {"before": "Made.", "note": "y"}]
+    evidence = [{"kind": "pairs", "caption": "Turned", "items": items}]
+    found = page(record(finding_of(evidence=evidence)))
+    assert found.problems == []
+    assert "Answer x row 1,234 of the test data" in found.text
+    assert "Made. Answer y row" not in found.text
+
+
 def test_evidence_tables_are_drawn_padded_and_cut() -> None:
     table = {
         "caption": "Accuracy by group",
