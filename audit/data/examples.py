@@ -164,13 +164,13 @@ class Examples:
         Raises
         ------
         ValueError
-            If there are not as many clusters' numbers as texts: whoever put rows in left them behind.
+            If clusters, rows or second labels are not as many as texts: whoever put rows in left them behind.
         """
-        if self.clusters is None:
-            return
-        if len(self.clusters) != len(self.texts):
-            raise ValueError(f"{len(self.texts)} texts and clusters of {len(self.clusters)}")
-        if len(np.unique(self.clusters)) == len(self.clusters):
+        for name in ("clusters", "rows", "second"):
+            beside = getattr(self, name)
+            if beside is not None and len(beside) != len(self.texts):
+                raise ValueError(f"{len(self.texts)} texts and {name} of {len(beside)}")
+        if self.clusters is not None and len(np.unique(self.clusters)) == len(self.clusters):
             object.__setattr__(self, "clusters", None)
 
     def __repr__(self) -> str:

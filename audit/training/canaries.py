@@ -65,7 +65,10 @@ class Canaries:
             texts=training.texts + chosen.texts,
             labels=np.concatenate([training.labels, chosen.labels]),
             subgroups={name: np.concatenate([column, nobody[name]]) for name, column in training.subgroups.items()},
-            clusters=None,  # a training takes no notice of them
+            # A training takes no notice of them.
+            clusters=None,
+            rows=None,
+            second=None,
         )
 
 

@@ -44,7 +44,9 @@ def augmented(examples: Examples, copies: int) -> Examples:
     """The examples and edited copies of each, with the same labels."""
     rng, vocabulary = random.Random(0), vocabulary_of(examples.texts)
     more = [edited(text, vocabulary, rng) for _ in range(copies) for text in examples.texts]
-    return replace(examples, texts=(*examples.texts, *more), labels=np.tile(examples.labels, copies + 1), subgroups={})
+    return replace(
+        examples, texts=(*examples.texts, *more), labels=np.tile(examples.labels, copies + 1), subgroups={}, rows=None
+    )
 
 
 def measured(scorer: Timed, session: Session) -> tuple[Measurement, Predictions]:

@@ -858,9 +858,10 @@ def test_examples_without_clusters_say_so_also_after_some_were_taken(load: Load,
     assert alone.describe()["clusters"] == {"number": 2, "shared": 0, "largest": 1}
 
 
-def test_clusters_of_other_rows_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 texts and clusters of 3"):
-        replace(examples([0, 1]), clusters=np.zeros(3, dtype=np.int64))
+@pytest.mark.parametrize("name", ["clusters", "rows", "second"])
+def test_what_belongs_to_other_rows_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"2 texts and {name} of 3"):
+        replace(examples([0, 1]), **{name: np.zeros(3, dtype=np.int64)})  # type: ignore[arg-type]
 
 
 def test_a_text_that_many_copied_makes_no_cluster_of_their_authors(load: Load, tmp_path: Path) -> None:

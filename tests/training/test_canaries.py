@@ -34,7 +34,8 @@ def training(rows: int, words: int = 600) -> Examples:
 @pytest.mark.slow("draws thousands of canaries", seconds=2)
 @pytest.mark.parametrize(("rows", "share"), [(1_500, 0.1), (3_000, 0.1), (3_000, 0.2)])
 def test_no_more_rows_are_canaries_than_the_policy_allows(rows: int, share: float) -> None:
-    data = replace(training(rows), clusters=np.zeros(rows, dtype=np.int64))  # all by one author
+    # All by one author, each in a row of a file.
+    data = replace(training(rows), clusters=np.zeros(rows, dtype=np.int64), rows=np.arange(rows))
     for seed in range(10):
         made = draw(data, Sizing(100_000, share), seed)
         mixed = made.among(data)
@@ -46,6 +47,7 @@ def test_no_more_rows_are_canaries_than_the_policy_allows(rows: int, share: floa
         assert mixed.texts[:rows] == data.texts
         assert set(mixed.subgroups["gender"][rows:]) == {None}
         assert mixed.clusters is None
+        assert len(mixed.take(np.arange(len(mixed)))) == len(mixed)
 
 
 def test_a_canary_is_made_of_rare_words_of_the_training_texts() -> None:
