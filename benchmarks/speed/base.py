@@ -69,6 +69,7 @@ def main() -> None:
     """Audit twice, print what BERT base would take."""
     parser = argparse.ArgumentParser(description="What an audit takes with all examples, with looks, and of BERT base.")
     parser.add_argument("policy")
+    parser.add_argument("--only", choices=("full", "settled"), help="one of the two audits")
     parser.add_argument("--cache", type=Path, default=default_folder(), help="folder with the trained model")
     asked = parser.parse_args()
     session = Session(Options(ROOT, asked.policy, cache=asked.cache), (), Progress())
@@ -84,15 +85,16 @@ def main() -> None:
         print("| stopping | forward passes | of all | seconds | of them network | BERT base, minutes | gates settled |")
         print("| --- " * 7 + "|")
         passes = dict[str, int]()
-        for stopping in ("full", "settled"):
+        for stopping in [asked.only] if asked.only else ("full", "settled"):
             record = audited(policy, folder, stopping)
             passes[stopping] = record["scoring"]["forward_passes"]
             network = sum(each["seconds"] for each in record["energy"]["phases"] if each["name"] in NETWORK)
             minutes = (record["seconds"] + (times - 1) * network) / 60
             gated = [each for each in record["findings"] if each["gate"]]
             settled = sum(each["verdict"] in ("pass", "fail", "not_exceeded") for each in gated)
+            share = f"{passes[stopping] / passes['full']:.2f}" if "full" in passes else "–"
             print(
-                f"| {stopping} | {passes[stopping]:,} | {passes[stopping] / passes['full']:.2f} | "
+                f"| {stopping} | {passes[stopping]:,} | {share} | "
                 f"{record['seconds']:.0f} | {network:.0f} | {minutes:.0f} | {settled} of {len(gated)} |",
                 flush=True,
             )
