@@ -928,8 +928,10 @@ WRITTEN_BEFORE = "So it was there before the audit began, by the clock of whoeve
 WRITTEN_AFTER = "That is after the audit began."
 WRITTEN_UNKNOWN = "So nothing shows that it was written before the audit."
 GATES_ADOPTED = Counted(
-    "{count} of {gates} stands as in the policy that comes with the auditor; nobody adapted it.",
-    "{count} of {gates} stand as in the policy that comes with the auditor; nobody adapted them.",
+    "Of the {gates} limits that the policy sets, {count} stands as in the one that comes with the auditor; nobody "
+    "adapted it.",
+    "Of the {gates} limits that the policy sets, {count} stand as in the one that comes with the auditor; nobody "
+    "adapted them.",
 )
 GATE_OWNERS = "Who answers for them: {owners}."
 GATE_OWNED = "{owner} ({count})"

@@ -133,7 +133,10 @@ def test_who_set_each_gate_is_claimed_only_where_it_is_known() -> None:
     assert "at least 75 %, set in the policy." in found
     assert "at most 10 points, from the embedded policy; nobody adapted it." in found
     text = page(value).text
-    assert "1 of 3 stands as in the policy that comes with the auditor; nobody adapted it." in text
+    assert (
+        "Of the 3 limits that the policy sets, 1 stands as in the one that comes with the auditor; nobody adapted it."
+        in text
+    )
     assert "Who answers for them: nobody is named (2); E. Person (1)." in text
     assert "The record does not say where it is from." in page(record(finding())).text
 
