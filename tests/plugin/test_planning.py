@@ -80,7 +80,8 @@ def test_passes_of_the_demo_are_foreseen_within_three_tenths(run: Runner, write_
     for name in ("ethics", "privacy", "quality", "security", "environment"):
         suite = (ROOT / "suites" / f"test_{name}.py").read_text("utf-8")
         (run.pytester.path / f"test_{name}.py").write_text(suite, "utf-8")
-    chosen = "-k", "not energy_per_gain and not canary and not backdoor"
+    # How long looks at an untrained model's accuracy under attack go on is luck: it lies where the alarm does.
+    chosen = "-k", "not energy_per_gain and not canary and not backdoor and not under_attack"
     usual, most, *_ = planned(run("--audit-plan", "--audit-cache=none", *chosen))["all"]
     run("--audit-cache=none", *chosen)
     took = run.record["scoring"]["forward_passes"]
