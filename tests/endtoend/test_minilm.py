@@ -75,8 +75,8 @@ MEASURED = {
     "transparency.explanations",
 }
 SELECTED = (
-    "test_accuracy or baseline_gain or membership_inference or canary or typos or backdoor or artifact or training_energy "
-    "or provenance or explanations"
+    "test_accuracy or baseline_gain or membership_inference or canary or typos or backdoor or artifact "
+    "or training_energy or provenance or explanations"
 )
 
 
