@@ -180,11 +180,18 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def row(self, i: int) -> int | None:
+        """Which row of the source this example is, counted from 1; None where they come from none."""
+        return None if self.rows is None else int(self.rows[i])
+
     def row_of(self, text: str) -> int | None:
         """Which row of the source holds this text first, counted from 1; None where none does."""
-        if self.rows is None or text not in self.texts:
-            return None
-        return int(self.rows[self.texts.index(text)])
+        return self.row(self.texts.index(text)) if text in self.texts else None
+
+    def stand_in(self, texts: Iterable[str]) -> NDArray[np.bool_]:
+        """Which examples have a text that is among these, to the last character; shape (n,)."""
+        known = set(texts)
+        return np.array([text in known for text in self.texts], dtype=bool)
 
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Examples:
         """The examples at these indices, or where this mask is true."""

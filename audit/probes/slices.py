@@ -377,7 +377,7 @@ def _misread(predictions: Predictions, row: int) -> Pair:
     answer = Sentence(
         "{former} → {answer}", former=classes[predictions.truth[row]], answer=classes[predictions.labels[row]]
     )
-    return Pair(redact(text := predictions.known.texts[row]), answer, row=predictions.known.row_of(text))
+    return Pair(redact(predictions.known.texts[row]), answer, row=predictions.known.row(row))
 
 
 # ---- the two halves

@@ -82,7 +82,10 @@ def test_a_text_is_found_in_its_row_of_the_file_however_the_examples_were_chosen
     ]
     found = load(write(tmp_path, ".csv", rows, ("text", "label")))
     assert [found.row_of(text) for text in ("first", "third", "fourth", "fifth")] == [1, 3, 4, None]
-    assert found.take(np.array([2, 1])).row_of("fourth") == 4
+    some = found.take(np.array([2, 1, 3]))
+    assert some.row_of("fourth") == 4
+    assert [some.row(i) for i in range(3)] == [4, 3, 5]
+    assert some.stand_in(["third", "fifth"]).tolist() == [False, True, True]
     assert Examples(("first",), np.array([0]), ("negative", "positive")).row_of("first") is None
 
 

@@ -239,8 +239,7 @@ def counterfactual(
         FILE: from_file,
         PLACEBO: placebo_pairs(others.texts),
     }
-    mentioning = {pair.before for pair in sources[OWN]}
-    own = pool.take(np.array([text in mentioning for text in pool.texts], dtype=bool))
+    own = pool.take(pool.stand_in(pair.before for pair in sources[OWN]))
     clusters = {OWN: own.clusters, PLACEBO: others.clusters}
     base = _decisive(sources)
     orders = {

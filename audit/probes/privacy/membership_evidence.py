@@ -272,7 +272,7 @@ def _apart(scorer: Scorer, members: Examples, held_out: Examples) -> Attackable 
 def _against_test(scorer: Scorer, members: Examples, predictions: Predictions) -> Attackable | None:
     """The training sample against the test examples whose text does not stand in the training data; None of too few."""
     inside = members.sample()
-    rows = ~_among(predictions.known.texts, members.texts)
+    rows = ~predictions.known.stand_in(members.texts)
     if rows.sum() < 2 or len(inside) < 2:
         return None
     outside = predictions.known.take(rows)
@@ -313,19 +313,13 @@ def _together(*parts: Examples) -> NDArray[np.int64]:
     return statistics.cluster_ids(keys)
 
 
-def _among(texts: Iterable[str], known: Iterable[str]) -> NDArray[np.bool_]:
-    """Which texts are among the known ones."""
-    seen = set(known)
-    return np.array([text in seen for text in texts], dtype=bool)
-
-
 def _on_itself(itself: Attackable, twins: Twins | None, rehearsed: Sequence[Attackable]) -> dict[str, list[Trial]]:
     """Trials on the model under audit; with twins also the attacks that need references, a chosen on the twins."""
     found = itself.trials(None)
     if twins is not None and rehearsed:
         known = itself.target.known
         references = twins.made[:MOST_REFERENCES]
-        seen = np.any([_among(known.texts, twins.examples.take(saw).texts) for _, saw in references], axis=0)
+        seen = np.any([known.stand_in(twins.examples.take(saw).texts) for _, saw in references], axis=0)
         fresh = _part(itself, ~seen, [scorer for scorer, _ in references])
         if fresh.possible:
             found = {**fresh.trials(_best_factor(rehearsed)), **found}

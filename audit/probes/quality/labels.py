@@ -284,7 +284,7 @@ def _bounded(predictions: Predictions, doubted: Doubts, wrong: int, train_data: 
     """Between what equal texts prove and what answers that know no labels allow; `wrong` are so many for sure."""
     test = predictions.known
     n, confidence = len(test), test.protocol.confidence
-    taught = np.isin(test.texts, train_data.texts) if train_data is not None else np.zeros(n, dtype=bool)
+    taught = test.stand_in(train_data.texts if train_data is not None else ())
     contradicted = ~predictions.correct | taught
     effect = statistics.design_effect(contradicted, test.clusters)
     low = wrong / n
@@ -478,17 +478,12 @@ def _listed(predictions: Predictions, doubted: Doubts, equal: Conflicts) -> NDAr
     return ranked(predictions, chosen)
 
 
-def _row_numbers(test: Examples) -> NDArray[np.int64]:
-    """Which row of the file each example is; of examples from no file their number."""
-    return np.arange(1, len(test) + 1) if test.rows is None else test.rows
-
-
 def _doubt(predictions: Predictions, row: int) -> list[Cell]:
     """What the sheet and the page say of a label: row, label, suggestion, probabilities of both."""
     label, answer = int(predictions.truth[row]), int(predictions.labels[row])
     chances = predictions.probabilities[row].astype(float)
     return [
-        int(_row_numbers(predictions.known)[row]),
+        predictions.known.row(row) or row + 1,  # of examples from no file their number
         predictions.classes[label],
         predictions.classes[answer],
         float(chances[answer]),
@@ -526,7 +521,7 @@ def _texts(predictions: Predictions, doubted: Doubts) -> Iterator[Pairs]:
                 label=predictions.classes[predictions.truth[row]],
                 answer=predictions.classes[predictions.labels[row]],
             ),
-            row=test.row_of(test.texts[row]),
+            row=test.row(row),
         )
         for row in doubted.rows[:TEXTS]
     ]

@@ -650,7 +650,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
                             answer=predictions.classes[predictions.labels[i]],
                         ),
                         after=redact(examples.texts[i]),
-                        row=examples.row_of(examples.texts[i]),
+                        row=examples.row(i),
                     )
                     for i in rows
                 ],

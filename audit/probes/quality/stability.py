@@ -461,7 +461,7 @@ def _shown(worst: _Difference, usual: Answers, asked: Examples) -> list[Evidence
                 before=_answer(usual[row], asked.classes),
                 after=_answer(worst.answers[row], asked.classes),
             ),
-            row=asked.row_of(asked.texts[row]),
+            row=asked.row(row),
         )
         for row in rows[:EXAMPLES_SHOWN]
     ]

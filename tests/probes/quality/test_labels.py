@@ -309,6 +309,16 @@ def test_equal_texts_labelled_differently_are_listed_though_the_model_is_not_sur
     assert (row["row"], row["suggested"], row["equal_text_labelled_otherwise"]) == (2, "negative", "yes")
 
 
+def test_a_quoted_text_has_the_row_of_its_own_label_where_an_equal_text_has_another() -> None:
+    labels = np.array([0, 1] + [0, 1] * 50)
+    texts = ["twice", "twice", *(f"t {i}" for i in range(100))]
+    test = replace(examples(labels, texts=texts), rows=np.arange(102) + 7)
+    found = label_noise(predictions([0, 0, *labels[2:]], test))
+    (row,) = _sheet(found)
+    assert [(item.before, item.row) for item in found.pairs.items] == [("twice", 8)]
+    assert row["row"] == 8
+
+
 # ---- edges
 
 
