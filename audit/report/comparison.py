@@ -183,7 +183,7 @@ def compare(records: Sequence[tuple[str, Record]], objective: str | None = None)
     objective = str(objective or findings.setting(candidates[0].record, "compare", "objective") or OBJECTIVE)
     better = _better(objective, candidates)
     differing = _differing(candidates)
-    choice = _choose(candidates, objective, better)
+    choice = _choose(candidates, objective, better, differing)
     warnings = _warnings(candidates, differing, objective)
     return Comparison(objective, better, candidates, _rows(candidates, differing), warnings, choice)
 
@@ -318,7 +318,7 @@ def _why_not(
     return reasons
 
 
-def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Choice:
+def _choose(candidates: Sequence[Candidate], objective: str, better: str, differing: _Differing) -> Choice:
     """The best of the candidates that pass.
 
     Notes
@@ -332,18 +332,17 @@ def _choose(candidates: Sequence[Candidate], objective: str, better: str) -> Cho
     title, measured = _title(candidates, objective), _measured(passing, objective)
     if not passing:
         return Choice((), (), COMPARISON["none_passes"].format(count=len(candidates)))
-    everywhere = _differing(candidates)
-    if len(passing) == 1 and everywhere.verdicts:
+    if len(passing) == 1 and differing.verdicts:
         return Choice(letters, (), _with_waivers(COMPARISON["one_passes_otherwise"], passing))
     if len(passing) == 1:
         return Choice(letters, letters, _with_waivers(COMPARISON["one_passes"].format(count=len(candidates)), passing))
     if _same_model(passing) == [letters]:
         return Choice(letters, (), _with_waivers(COMPARISON["same_model"], passing))
     # Only the passing candidates must be comparable; differences of the others do not matter.
-    differing = _differing(passing)
-    if differing.gates or differing.inconclusive:
+    among = _differing(passing)
+    if among.gates or among.inconclusive:
         return Choice(letters, (), _with_waivers(COMPARISON["gates_differ"], passing))
-    differs = [why for row in _rows(passing, differing) if row.id == objective for why in row.differs]
+    differs = [why for row in _rows(passing, among) if row.id == objective for why in row.differs]
     if measured and differs:
         return Choice(letters, (), COMPARISON["row_differs"].format(title=title, why=words.COMMA.join(differs)))
     sign = -1.0 if better == "higher" else 1.0

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.core import evidence
 from audit.core.errors import NotAssessed
-from audit.core.evidence import Cell, Facts, Pairs, Table
+from audit.core.evidence import Cell, Fact, Facts, Pairs, Table
 from audit.core.looks import Looks, in_batches
 from audit.core.measurement import Result
-from audit.core.probe import SHARE, Alarm, Probe
+from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence
 from audit.data import labels
 from audit.data.examples import Examples, drawn
@@ -356,16 +356,20 @@ def _result(
             Pairs(
                 Sentence("The pairs whose score moved most; changed words are marked"), _worst(found, examples.row_of)
             ),
-            Facts.of(
-                {
-                    Sentence("verdict rests on"): base,
-                    Sentence("mean change of the score"): float(found.moved.mean()),
-                    Sentence("95th percentile of the change"): float(np.quantile(found.moved, 0.95)),
-                    Sentence("share flipped beyond the placebo's"): beyond.estimate,
-                    Sentence("share flipped beyond the placebo's, low"): beyond.low,
-                    Sentence("share flipped beyond the placebo's, high"): beyond.high,
-                    Sentence("share of test texts that mention {axis} and can be exchanged", axis=named): mentioned,
-                }
+            Facts(
+                (
+                    Fact(Sentence("verdict rests on"), base),
+                    Fact(Sentence("mean change of the score"), float(found.moved.mean())),
+                    Fact(Sentence("95th percentile of the change"), float(np.quantile(found.moved, 0.95))),
+                    Fact(Sentence("share flipped beyond the placebo's"), beyond.estimate, POINTS),
+                    Fact(Sentence("share flipped beyond the placebo's, low"), beyond.low, POINTS),
+                    Fact(Sentence("share flipped beyond the placebo's, high"), beyond.high, POINTS),
+                    Fact(
+                        Sentence("share of test texts that mention {axis} and can be exchanged", axis=named),
+                        mentioned,
+                        SHARE,
+                    ),
+                )
             ),
         ],
     )
