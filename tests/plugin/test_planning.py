@@ -73,15 +73,19 @@ def test_a_plan_counts_what_the_audit_then_asks(run: Runner, write_policy: Write
 
 @pytest.mark.alone
 @pytest.mark.slow(
-    "an audit of the demo's reviews and its plan; how many passes energy takes depends on the pace", seconds=60
+    "an audit of the demo's reviews and its plan; how many passes energy takes depends on the pace", seconds=90
 )
 def test_passes_of_the_demo_are_foreseen_within_three_tenths(run: Runner, write_policy: WritePolicy) -> None:
-    write_policy(data='train = "demo"\ntest = "demo"\nsubgroups = ["gender"]\nmax_examples = 1000')
+    write_policy(
+        model='source = "small-bert"\nmax_length = 128\nlabels = ["negative", "neutral", "positive"]',
+        # As an audit has it, a model that learned: nothing overturns the answers of one that always gives the same.
+        model__finetune='initialise = "scratch"\nepochs = 3\nbatch_size = 32\nlearning_rate = 1e-3',
+        data='train = "demo"\ntest = "demo"\nsubgroups = ["gender"]\nmax_examples = 1000',
+    )
     for name in ("ethics", "privacy", "quality", "security", "environment"):
         suite = (ROOT / "suites" / f"test_{name}.py").read_text("utf-8")
         (run.pytester.path / f"test_{name}.py").write_text(suite, "utf-8")
-    # How long looks at an untrained model's accuracy under attack go on is luck: it lies where the alarm does.
-    chosen = "-k", "not energy_per_gain and not canary and not backdoor and not under_attack"
+    chosen = "-k", "not energy_per_gain and not canary and not backdoor"
     usual, most, *_ = planned(run("--audit-plan", "--audit-cache=none", *chosen))["all"]
     run("--audit-cache=none", *chosen)
     took = run.record["scoring"]["forward_passes"]
