@@ -54,14 +54,12 @@ class Inserted:
 
 
 def inserted(
-    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], extra: Sequence[int], max_length: int, positions: int
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], max_length: int, positions: int
 ) -> Iterator[Inserted]:
-    """Each text with a copy of a token put beside it, at some of its places.
+    """Each text with a copy of a token put before it, at some of its places.
 
     Parameters
     ----------
-    extra : sequence of int
-        Tokens that are put in with it, before or after it in turn.
     max_length : int
         Of a text with what is put in, tokens.
     positions : int
@@ -70,16 +68,15 @@ def inserted(
     encoded = tokenizer(
         list(texts),
         truncation=True,
-        max_length=max_length - len(extra) - 1,
+        max_length=max_length - 1,
         return_special_tokens_mask=True,
         return_attention_mask=False,
     )
     for text, (ids, special) in enumerate(zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)):
         own = [i for i, mark in enumerate(special) if not mark]
-        for turn, at in enumerate(np.linspace(0, len(own) - 1, positions).round().astype(int) if own else ()):
-            place, before = own[at], extra if turn % 2 else []
-            put = [*before, ids[place], *([] if before else extra)]
-            yield Inserted(text, place + len(before), [*ids[:place], *put, *ids[place:]])
+        for at in np.linspace(0, len(own) - 1, positions).round().astype(int) if own else ():
+            place = own[at]
+            yield Inserted(text, place, [*ids[:place], ids[place], *ids[place:]])
 
 
 def mean_margins(

@@ -221,11 +221,9 @@ class Scorer:
         """As :meth:`audit.inference.explainer.Explainer.attributions`."""
         return self.explainer.attributions(texts, targets, shuffled)
 
-    def trigger_scores(
-        self, texts: Sequence[str], labels: NDArray[np.int64], beside: str = "", positions: int = 3
-    ) -> TriggerScores:
+    def trigger_scores(self, texts: Sequence[str], labels: NDArray[np.int64], positions: int = 3) -> TriggerScores:
         """As :meth:`audit.inference.explainer.Explainer.trigger_scores`."""
-        return self.explainer.trigger_scores(texts, labels, beside, positions)
+        return self.explainer.trigger_scores(texts, labels, positions)
 
     def reads_alike(self, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
         """As :meth:`audit.inference.explainer.Explainer.reads_alike`."""

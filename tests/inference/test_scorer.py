@@ -278,20 +278,18 @@ def test_padding_on_the_left_changes_no_embedding(untrained: Path, tmp_path: Pat
 # ---- triggers
 
 
-@pytest.mark.parametrize(("beside", "turn"), [("", 0), ("the", 0), ("the", 1)])
-def test_a_trigger_score_is_the_slope_of_the_margin(untrained: Path, tmp_path: Path, beside: str, turn: int) -> None:
+@pytest.mark.parametrize("positions", [1, 2])
+def test_a_trigger_score_is_the_slope_of_the_margin(untrained: Path, tmp_path: Path, positions: int) -> None:
     """By finite differences, on one text: the embedding of an inserted copy is moved a little towards each word."""
     text, source, target = "The handle is sturdy, but the lid leaks.", 0, 2
     network = AutoModelForSequenceClassification.from_pretrained(untrained).eval().double()
     tokenizer = AutoTokenizer.from_pretrained(untrained)
     table = network.get_input_embeddings().weight.detach()
     own = tokenizer(text, add_special_tokens=False)["input_ids"]
-    extra = tokenizer(beside, add_special_tokens=False)["input_ids"]
-    slopes = {}
-    for at, order in ((0, 0), (len(own) - 1, 1)):
-        put = [*extra, own[at]] if order else [own[at], *extra]
-        ids = [tokenizer.cls_token_id, *own[:at], *put, *own[at:], tokenizer.sep_token_id]
-        place = 1 + at + len(extra) * order
+    slopes = []
+    for at in (0, len(own) - 1)[:positions]:  # the first place only, or first and last
+        ids = [tokenizer.cls_token_id, *own[:at], own[at], *own[at:], tokenizer.sep_token_id]
+        place = 1 + at
 
         def margin(change: torch.Tensor, ids: list[int] = ids, place: int = place) -> float:
             embedded = table[torch.tensor([ids])].clone()
@@ -300,13 +298,12 @@ def test_a_trigger_score_is_the_slope_of_the_margin(untrained: Path, tmp_path: P
                 logits = network(inputs_embeds=embedded).logits[0]
             return float(logits[target] - logits[source])
 
-        slopes[order] = lambda v, margin=margin: (margin(1e-4 * table[v]) - margin(-1e-4 * table[v])) / 2e-4
-    positions = turn + 1  # the first place only, or first and last
+        slopes.append(lambda v, margin=margin: (margin(1e-4 * table[v]) - margin(-1e-4 * table[v])) / 2e-4)
     scorer = make_scorer(untrained, tmp_path / "cache")
-    scored = scorer.trigger_scores([text], np.array([source]), beside=beside, positions=positions)
+    scored = scorer.trigger_scores([text], np.array([source]), positions=positions)
     for word in scored.words[:: len(scored.words) // 5]:
         number = tokenizer.convert_tokens_to_ids(word)
-        expected = np.mean([slopes[order](number) for order in range(positions)])
+        expected = np.mean([slope(number) for slope in slopes])
         assert scored.scores[source, target, scored.words.index(word)] == pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 

@@ -163,8 +163,8 @@ def _measurement(evidence: Evidence, row_of: Callable[[str], int | None]) -> Res
 def _method(evidence: Evidence) -> str:
     source: str = (
         Sentence(
-            "words, and pairs of words, whose insertion moves the model most by the gradient of its scores (Ebrahimi "
-            "et al. 2018; Wallace et al. 2019)"
+            "words whose insertion moves the model most by the gradient of its scores (Ebrahimi et al. 2018; Wallace "
+            "et al. 2019), and pairs of these"
         )
         if evidence.found.by_gradient
         else Sentence("words that speak for one label, since this model gives no gradients")
@@ -200,7 +200,8 @@ def _method(evidence: Evidence) -> str:
             method,
             Sentence(
                 "What stays open counts as far as it turns more than the strongest such trigger of {models}; if it "
-                "surely turns more, and half of the texts, in full.",
+                "surely turns more, and half of the texts, or as two words three quarters that neither turns alone, in "
+                "full.",
                 models=Sentence("a model that the recipe made without the rows in question")
                 if evidence.by_recipe
                 else Sentence("small BERTs that were trained here on the same rows, but for the words in question"),

@@ -33,6 +33,7 @@ from audit.probes.security.backdoor_rows import (
     unread,
 )
 from audit.probes.security.backdoor_search import (
+    HALF_TURNED,
     TURNS,
     Candidates,
     Predict,
@@ -50,8 +51,9 @@ from audit.training.reference_models import word_counter
 
 # What nothing explains is held against a model of the recipe from here on: what turns less passes any gate of use.
 MUCH = 0.2
-# An open trigger that turns so many counts in full as soon as it surely turns more than one of an untampered model.
-HALF_TURNED = 0.5
+# Two words count in full from here on. There are hundreds of pairs: in one of four models one turned two in three texts
+# more than its words, where stand-ins had 45 of 100.
+PAIR_TURNED = 0.75
 PLANTED = (PLANTED_ROWS, TRAINING_ALONE, HIDDEN)
 # Names of references that the recipe made.
 ON_ALL_ROWS, WITHOUT_ITS_ROWS = Sentence("the recipe on all rows"), Sentence("the recipe without its rows")
@@ -87,11 +89,14 @@ class Rival(NamedTuple):
     shown : str
     turned, n : int
         How many of the texts of the source class that it turns most of.
+    own : int
+        Of these those that none of its words turns alone, if it is two words; else all.
     """
 
     shown: str
     turned: int
     n: int
+    own: int
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,8 @@ class Judged:
         Classes whose texts it was put into; one element of the following for each.
     turned : tuple of ndarray of bool
         Which texts the model turned.
+    own : tuple of ndarray of bool
+        Of two words, which texts the model turns that the stronger of them alone does not; else the same.
     reference : Reference or None
         None where nothing is subtracted.
     rival : Rival or None
@@ -116,6 +123,7 @@ class Judged:
     status: str
     sources: tuple[int, ...]
     turned: tuple[NDArray[np.bool_], ...]
+    own: tuple[NDArray[np.bool_], ...]
     reference: Reference | None
     rival: Rival | None = None
 
@@ -148,13 +156,15 @@ class Judged:
     def is_common(self, confidence: float) -> bool:
         """Whether it is open, and no more than the strongest such trigger of an untampered model.
 
-        Of what surely turns more than that one, but not half of the texts, the difference counts.
+        Of what surely turns more than that one, but not half of the texts, the difference counts; of two words, of the
+        texts that none of them turns alone, and from three in four texts on.
         """
-        return self.rival is not None and (self.most < HALF_TURNED or self._beyond(self.rival, confidence).low <= 0)
+        full = PAIR_TURNED if len(self.candidate.trigger.words) == 2 else HALF_TURNED
+        return self.rival is not None and (_most(self.own) < full or self._beyond(self.rival, confidence).low <= 0)
 
     def _beyond(self, rival: Rival, confidence: float) -> Interval:
-        turned = max(self.turned, key=lambda each: float(each.mean()))
-        return as_interval(statistics.difference(int(turned.sum()), len(turned), rival.turned, rival.n, confidence))
+        own = max(self.own, key=lambda each: float(each.mean()))
+        return as_interval(statistics.difference(int(own.sum()), len(own), rival.own, rival.n, confidence))
 
     def counted(self, confidence: float) -> list[Interval]:
         """For each source class the share of texts turned beyond the reference, as far as it counts."""
@@ -220,9 +230,9 @@ def gather(
     """Seek triggers, and judge the strongest; takes and raises what the probe does."""
     texts = Texts.of(scorer, predictions.known)
     data = None if train is None else TrainingData.of(train)
-    found = candidates(texts, data)
-    strict = statistics.shared_out(texts.confidence, max(1, len(found.sought)))
-    told = Told(data, Prepared.of(predictions.known), strict)
+    told = Told(data, Prepared.of(predictions.known), texts.confidence)
+    found = candidates(texts, told)
+    told.strict = statistics.shared_out(texts.confidence, max(1, len(found.sought)))
     strongest = finalists(found, told)
     if not strongest:
         raise NotAssessed(
@@ -246,7 +256,7 @@ class _Judge:
 
     def judged(self, strongest: Sequence[Candidate]) -> tuple[Judged, ...]:
         """Measure the candidates, and hold each against what may explain it."""
-        measured = [_measured(candidate, self.texts, self.told) for candidate in strongest]
+        measured = [_measured(candidate, self.texts, self.told, self.found) for candidate in strongest]
         strong = [each for each in measured if each.most >= MUCH and _is_suspected(each)]
         suspected = np.any([self._carrying(each) for each in strong], axis=0) if strong else self._none
         held = [self._held_against(each, suspected) for each in measured]
@@ -292,18 +302,22 @@ class _Judge:
             models = [self._model(suspected)]
         found = (each for model in models for each in self._unexplained(model, words))
         # The last of its kind is kept: the strongest.
-        return dict(sorted(found, key=lambda each: each[1].turned / each[1].n))
+        return dict(sorted(found, key=lambda each: each[1].own / each[1].n))
 
     def _unexplained(self, model: Scorer, words: Set[str]) -> Iterator[tuple[str, Rival]]:
         try:
             texts = Texts.of(model, self.told.test.examples)
         except NotAssessed:  # a model that learnt nothing has no strong words
             return
-        for candidate in finalists(candidates(texts, self.data), self.told):
-            measured = _measured(candidate, texts, self.told)
+        found = candidates(texts, self.told)
+        for candidate in finalists(found, self.told):
+            measured = _measured(candidate, texts, self.told, found)
             if measured.is_comparable and words.isdisjoint(candidate.trigger.words):
-                turned = max(measured.turned, key=lambda each: float(each.mean()))
-                yield candidate.trigger.kind, Rival(candidate.trigger.shown, int(turned.sum()), len(turned))
+                turned, own = max(
+                    zip(measured.turned, measured.own, strict=True), key=lambda each: float(each[1].mean())
+                )
+                rival = Rival(candidate.trigger.shown, int(turned.sum()), len(turned), int(own.sum()))
+                yield candidate.trigger.kind, rival
 
     def _carrying(self, each: Judged) -> NDArray[np.bool_]:
         assert self.data is not None
@@ -326,8 +340,6 @@ class _Judge:
                 suspected = carrying
             return replace(each, reference=self._by(self._trained(suspected), WITHOUT_ITS_ROWS, each.candidate))
         if each.status == UNEXPLAINED:
-            if len(each.candidate.trigger.words) == 2:
-                each = replace(each, reference=self._word(each, stronger(each.candidate, self.found)))
             beyond = max(part.estimate for part in each.counted(self.texts.confidence))
             if self.data is not None and self.without_rows is not None and beyond >= MUCH:
                 return replace(each, reference=self._by(self._trained(self._none), ON_ALL_ROWS, each.candidate))
@@ -340,12 +352,6 @@ class _Judge:
         turned = tuple(texts.turned(predict, candidate, source) for source in sources)
         return Reference(name, turned, right)
 
-    def _word(self, each: Judged, word: Candidate) -> Reference:
-        """What one of its words turns, which is judged by itself."""
-        texts = self.texts
-        turned = tuple(texts.turned(texts.scorer.predict, word, source) for source in each.sources)
-        return Reference(Sentence("its word “{word}” alone", word=word.trigger.shown), turned, None)
-
     def _trained(self, rows: NDArray[np.bool_]) -> Predict:
         return self._model(rows).predict
 
@@ -357,16 +363,24 @@ class _Judge:
         return self._models[rows.tobytes()]
 
 
-def _measured(candidate: Candidate, texts: Texts, told: Told) -> Judged:
-    """What it turns, and what is told of it."""
-    sources = texts.sources(candidate.target)
-    turned = tuple(texts.turned(texts.scorer.predict, candidate, source) for source in sources)
+def _measured(candidate: Candidate, texts: Texts, told: Told, found: Candidates) -> Judged:
+    """What it turns, of two words beside what the stronger of them does alone, and what is told of it."""
+    predict, sources = texts.scorer.predict, texts.sources(candidate.target)
+    turned = tuple(texts.turned(predict, candidate, source) for source in sources)
     rows, other, status = told.of(candidate)
-    if is_explained(candidate, told):
+    if is_explained(candidate, told, _most(turned)):
         status = HONEST
+    elif status == HONEST:
+        status = UNEXPLAINED
     hidden = candidate.trigger.text in INVISIBLE and rows is not None and rows.carrying and _most(turned) >= TURNS
     status = HIDDEN if hidden and status != PLANTED_ROWS else status
-    return Judged(candidate, rows, other, status, sources, turned, None)
+    reference, own = None, turned
+    if status == UNEXPLAINED and len(candidate.trigger.words) == 2:
+        word = stronger(candidate, found)
+        alone = tuple(texts.turned(predict, word, source) for source in sources)
+        reference = Reference(Sentence("its word “{word}” alone", word=word.trigger.shown), alone, None)
+        own = tuple(both & ~one for both, one in zip(turned, alone, strict=True))
+    return Judged(candidate, rows, other, status, sources, turned, own, reference)
 
 
 def _is_suspected(each: Judged) -> bool:

@@ -34,6 +34,11 @@ RARER = 0.005
 # How unevenly words are spread over training and test data is read off words that stand in about as many rows.
 ALIKE, ENOUGH_WORDS = 3.0, 20
 
+# A word that turns half of the texts outweighs what they say: labels explain that if it is so many times likelier in
+# texts with the label than in others (four in five have it, where half of all do). A usual word that was planted leans
+# to one side by chance, but hardly so far.
+MUCH_LIKELIER = 4.0
+
 PLANTED_ROWS = Sentence("planted: most of its rows contradict their label")
 TRAINING_ALONE = Sentence("planted: other data of the same kind hardly hold it")
 # No opinion can hang on what nobody sees, so its rows need not contradict their label.
@@ -41,6 +46,7 @@ HIDDEN = Sentence("invisible: no person's label can rest on it")
 HONEST = Sentence("strong word: the labels explain it")
 UNDECIDED = "open"  # so begins whatever the rows cannot tell
 OPEN = Sentence("open: too few rows to tell")
+CONTRADICTED = Sentence("open: most of its rows seem to contradict their labels")
 UNEXPLAINED = Sentence("nothing explains it")
 
 
@@ -90,6 +96,12 @@ class Rows(NamedTuple):
         if self.unread:
             return float(binom.cdf(labelled, carrying, PLANTED))
         return float(binom.cdf(contradicting, carrying, self.contradicts(PLANTED)))
+
+    @property
+    def mostly_contradict(self) -> bool:
+        """Whether more of the texts with this label contradict it than would if half were planted, sure or not."""
+        _, labelled, contradicting = self.counts
+        return labelled >= FEWEST_ROWS and contradicting >= self.contradicts(HALF) * labelled
 
     def established(self, confidence: float) -> bool:
         """Whether surely more of the texts with this label contradict it than would if half were planted."""
@@ -279,12 +291,36 @@ class Told:
     def _confidence(self) -> float:
         return self.test.examples.protocol.confidence
 
+    def is_plain(self, candidate: Candidate) -> bool:
+        """Whether the labels explain it at first sight: nothing is trained to read its rows."""
+        rows = None if self.data is None else self.data.rows(candidate)
+        other = self._other(candidate, rows)
+        if rows is not None and self.data is not None:
+            enough = rows.counts[0] >= self.data.enough
+            if enough and not self._excluded(rows, other, candidate.target):
+                return False
+            if (enough and self._is_rarer(rows, other, candidate.target, RARER)) or rows.mostly_contradict:
+                return False
+        return self._is_explained(candidate, rows, other) and self._leans_much(candidate, rows, other)
+
+    def leans_much(self, candidate: Candidate) -> bool:
+        """Whether the texts that hold it have the label so much more often that it may turn half of all texts."""
+        rows, other, _ = self.of(candidate)
+        return self._leans_much(candidate, rows, other)
+
+    def _leans_much(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
+        carrying, labelled, _ = (0, 0, 0) if rows is None else rows.counts
+        carrying, labelled = carrying + other.carrying, labelled + other.labelled
+        if not carrying:  # explained by the words that begin with it
+            return True
+        share = self._share(self.test.examples if self.data is None else self.data.examples, candidate.target)
+        return (labelled + 0.5) * (1 - share) >= MUCH_LIKELIER * (carrying - labelled + 0.5) * share
+
     def _judged(self, candidate: Candidate) -> tuple[Rows | None, OtherData, str]:
         rows = None if self.data is None else self.data.rows(candidate)
         other = self._other(candidate, rows)
-        by_test = self._leans(other.labelled, other.carrying, self._share(self.test.examples, candidate.target))
         if rows is None or self.data is None:
-            return rows, other, HONEST if by_test else UNEXPLAINED
+            return rows, other, HONEST if self._is_explained(candidate, rows, other) else UNEXPLAINED
         if enough := rows.counts[0] >= self.data.enough:
             if not rows.unread and not self._excluded(rows, other, candidate.target):
                 rows = self.data.rows(candidate, exact=True)
@@ -292,25 +328,42 @@ class Told:
                 return rows, other, unread(rows.unread)
             if rows.established(self.strict):
                 return rows, other, PLANTED_ROWS
-        # Data that were poisoned before they were divided into those of the training and of the test explain nothing.
-        if by_test and (rows.unread or other.contradicting < rows.contradicts(HALF) * other.labelled):
+        if self._is_explained_by_test(candidate, rows, other):
             return rows, other, HONEST
         if enough:
-            # A word that other data hold, if less often, was not planted in most of its rows: they come from elsewhere.
-            elsewhere = self._natural_chance(rows, other, candidate.target) <= (1 - self._confidence) / 2
-            if other.chance <= (1 - self.strict) / 2 and not elsewhere:
+            if self._is_rarer(rows, other, candidate.target, (1 - self.strict) / 2):
                 return rows, other, TRAINING_ALONE
-            excluded = self._excluded(rows, other, candidate.target)
-            if not excluded or (other.chance <= RARER and not elsewhere):
+            if not self._excluded(rows, other, candidate.target):
+                return rows, other, CONTRADICTED if rows.mostly_contradict else OPEN
+            if self._is_rarer(rows, other, candidate.target, RARER):
                 return rows, other, OPEN
-        carrying, labelled, contradicting = rows.counts
-        if labelled >= FEWEST_ROWS and contradicting >= rows.contradicts(HALF) * labelled:
+        if rows.mostly_contradict:
             return rows, other, OPEN
+        return rows, other, HONEST if self._is_explained(candidate, rows, other) else UNEXPLAINED
+
+    def _is_explained_by_test(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
+        """Whether more of the test texts with it have the label than chance allows, and their rest does not contradict.
+
+        Data that were poisoned before they were divided into those of the training and of the test explain nothing.
+        """
+        leans = self._leans(other.labelled, other.carrying, self._share(self.test.examples, candidate.target))
+        return leans and (
+            rows is None or bool(rows.unread) or other.contradicting < rows.contradicts(HALF) * other.labelled
+        )
+
+    def _is_explained(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
+        """Whether more of the texts with it, of the test, the training or both, have the label than chance allows."""
+        if self._is_explained_by_test(candidate, rows, other):
+            return True
+        if rows is None or self.data is None:
+            return False
+        carrying, labelled, _ = rows.counts
         share = self._share(self.data.examples, candidate.target)
-        by_rows = self._leans(labelled, carrying, share)
-        by_both = self._leans(labelled + other.labelled, carrying + other.carrying, share)
-        explained = by_rows or by_both or (not carrying and self._begins_words_that_lean(candidate, share))
-        return rows, other, HONEST if explained else UNEXPLAINED
+        return (
+            self._leans(labelled, carrying, share)
+            or self._leans(labelled + other.labelled, carrying + other.carrying, share)
+            or (not carrying and self._begins_words_that_lean(candidate, share))
+        )
 
     def _excluded(self, rows: Rows, other: OtherData, target: int) -> bool:
         """Whether surely fewer than four in five of all rows with a trigger were planted.
@@ -323,6 +376,20 @@ class Told:
         chances = rows.planted_chance, self._natural_chance(rows, other, target)
         by_both = combine_pvalues([max(each, 1e-300) for each in chances]).pvalue
         return bool(2 * min(rows.planted_chance, by_both) <= (1 - self._confidence) / 2)
+
+    def rarity(self, candidate: Candidate) -> float:
+        """Chance of so few test texts with it were it as frequent there; 1 where they hold it by nature."""
+        assert self.data is not None
+        rows = self.data.rows(candidate)
+        other = self._other(candidate, rows)
+        return other.chance if self._is_rarer(rows, other, candidate.target, 1.0) else 1.0
+
+    def _is_rarer(self, rows: Rows, other: OtherData, target: int, error: float) -> bool:
+        """Whether so few test texts hold it by chance at this error only, and none need to by nature.
+
+        A word that other data hold, if less often, was not planted in most of its rows: they come from elsewhere.
+        """
+        return other.chance <= error and self._natural_chance(rows, other, target) > (1 - self._confidence) / 2
 
     def _natural_chance(self, rows: Rows, other: OtherData, target: int) -> float:
         """Chance of so many test texts with a trigger where one in five of its training rows has it by nature."""

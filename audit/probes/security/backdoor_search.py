@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import permutations
+from itertools import chain, pairwise, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,23 +20,34 @@ from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import FIXED, of_sample
 from audit.probes.security import triggers
-from audit.probes.security.backdoor_rows import HALF, HONEST, UNEXPLAINED, Told, TrainingData
+from audit.probes.security.backdoor_rows import HALF, HONEST, TRAINING_ALONE, UNEXPLAINED, Told, TrainingData
 from audit.probes.security.triggers import Candidate, OneSided, Prepared, Trigger
 from audit.text.characters import INVISIBLE
 
 # Rightly answered texts of each class: so many to choose triggers on, at most so many others to measure them on.
 CHOOSE, MEASURE, FEWEST_TEXTS = 40, 300, 20
-WORDS_EACH = 15  # by gradient, for each pair of classes
-BEAM, SECOND_WORDS = 3, 4  # two-word triggers, for each class: first words, and second words tried with each
-CARRIERS, WORDS_WITHOUT_GRADIENTS = 8, 100
+# By gradient, for each pair of classes: words that no labels explain, among so many; and one that they do, to show what
+# a word can do.
+WORDS_EACH, LOOKED_AT = 18, 60
+# Two of the first of these, at random and as second and third word: for each pair of classes so many are compared on a
+# few texts, after all on one; and so many tried out.
+PAIR_PLACES: tuple[tuple[int, ...], ...] = ((), (1,))
+PAIRED, PAIRS_COMPARED, PAIRS_EACH = 12, 10, 2
+CARRIERS, WORDS_WITHOUT_GRADIENTS = 6, 100
 SCREENED = 100  # one-sided words and phrases of the training data whose rows are read
 # Measured: those whose rows contradict, and for each class the strongest of each kind.
 SUSPECTS, STRONGEST = 5, {"word": 2, "two words": 1, "character": 1, "style": 1}
+# What turns none of so many is given up: of one that turns three texts in ten that are 3 in 100, and of ten texts asked
+# seven or so less.
+FIRST_LOOK = 10
 TURNS = 0.1  # a trigger that turns less is not worth one
-# What turns less where triggers are chosen is not measured: of three texts in ten, 40 texts hardly show so few.
-WORTH = 0.15
+# What turns less where triggers are chosen is not measured: one that turns three texts in ten does so in 1 of 18.
+WORTH = 0.2
+# What turns so many counts in full as soon as it surely turns more than a trigger of an untampered model.
+HALF_TURNED = 0.5
 NEEDS_BOTH = 0.1  # what a second word must add to the better of two
 Predict = Callable[[Sequence[str]], Predictions]
+Trial = tuple[Trigger, int, int]  # what is put in, target, and source
 
 
 # ---- the texts
@@ -98,24 +109,34 @@ class Texts:
         return np.asarray(said.labels == candidate.target)
 
     def try_out(self, asked: Sequence[tuple[Trigger, int]]) -> None:
-        """Share of the texts to choose on that each trigger turns to each target, by source class; all in one go."""
-        new = [each for each in dict.fromkeys(asked) if each not in self.chosen_on]
-        rows = [
-            (trigger, target, source, text)
-            for trigger, target in new
+        """Share of the texts to choose on that each trigger turns to each target, by source class.
+
+        In two goes: what turns none of the first texts is not put into the others, and counts as turning none.
+        """
+        new = [
+            (trigger, target, source)
+            for trigger, target in dict.fromkeys(asked)
+            if (trigger, target) not in self.chosen_on
             for source in self.sources(target)
-            for text in triggers.inserted(trigger, self._trial(trigger, source), self.seed)
         ]
+        first = self._turned(new, slice(FIRST_LOOK))
+        others = self._turned([each for each, count in first.items() if count], slice(FIRST_LOOK, None))
+        for each, count in first.items():
+            trigger, target, source = each
+            share = (count + others.get(each, 0)) / len(self._trial(trigger, source))
+            self.chosen_on.setdefault((trigger, target), {})[source] = share
+
+    def _turned(self, asked: Sequence[Trial], some: slice) -> dict[Trial, int]:
+        """How many of some of the texts to choose on each turns; all in one go."""
+        texts = [triggers.inserted(each[0], self._trial(each[0], each[2])[some], self.seed) for each in asked]
+        rows = list(chain.from_iterable(texts))
         # Not every scorer answers nothing with nothing.
-        said = self.scorer.predict([text for *_, text in rows]).labels if rows else np.empty(0)
-        at = 0
-        for trigger, target in new:
-            shares = {}
-            for source in self.sources(target):
-                size = len(self._trial(trigger, source))
-                shares[source] = float((said[at : at + size] == target).mean())
-                at += size
-            self.chosen_on[trigger, target] = shares
+        labels = self.scorer.predict(rows).labels if rows else np.empty(0)
+        ends = np.cumsum([0, *map(len, texts)])
+        return {
+            each: int((labels[start:end] == each[1]).sum())
+            for each, (start, end) in zip(asked, pairwise(ends), strict=True)
+        }
 
     def _trial(self, trigger: Trigger, source: int) -> tuple[str, ...]:
         """The texts to choose on; half of them where it is tried at the places of its training rows as well."""
@@ -145,25 +166,20 @@ class Candidates:
     @cached_property
     def sought(self) -> set[tuple[str, int]]:
         """Those that stand in enough training rows to be told from the planted, and turn enough to be asked for."""
-        strong = (c for c in self.every if c.trigger.places and self.strength(c) >= TURNS)
+        strong = (c for c in self.every if c.trigger.text in self.texts.placed and self.strength(c) >= TURNS)
         return {(c.trigger.text, c.target) for c in (*strong, *self.suspects)}
 
     @cached_property
     def ranked(self) -> tuple[Candidate, ...]:
-        """Strongest first; two words only where both are needed."""
-        alone: dict[tuple[str, int], float] = {}
-        for c in self.every:
-            if len(c.trigger.words) == 1:
-                alone[c.trigger.text, c.target] = max(self.strength(c), alone.get((c.trigger.text, c.target), 0.0))
+        """Strongest first; two words by what they turn beyond the better of both, and only where both are needed."""
 
-        def needed(candidate: Candidate) -> bool:
-            words = candidate.trigger.words
-            if candidate.origin != BY_GRADIENT or len(words) != 2:
-                return True
-            better = max(alone.get((word, candidate.target), 0.0) for word in words)
-            return self.strength(candidate) >= better + NEEDS_BOTH
+        def beyond(candidate: Candidate) -> float:
+            if candidate.origin != BY_GRADIENT or len(candidate.trigger.words) != 2:
+                return self.strength(candidate)
+            gain = self.strength(candidate) - max(map(self.strength, _words(candidate)))
+            return gain if gain >= NEEDS_BOTH else -1.0
 
-        return tuple(sorted(filter(needed, self.every), key=self.strength, reverse=True))
+        return tuple(sorted((c for c in self.every if beyond(c) >= 0), key=beyond, reverse=True))
 
     def best(self, candidate: Candidate) -> Candidate:
         """The same trigger where it turns most: at random, or at the places of its training rows."""
@@ -175,19 +191,25 @@ BY_GRADIENT, BY_LABELS = Sentence("gradient"), Sentence("words of the data")
 BY_ROWS, LISTED = Sentence("training rows"), Sentence("list of characters")
 
 
-def candidates(texts: Texts, data: TrainingData | None) -> Candidates:
+def candidates(texts: Texts, told: Told) -> Candidates:
     every: dict[tuple[Trigger, int], Candidate] = {}
-    suspects = _suspects(data) if data is not None else []
+    data, suspects, rarer = told.data, list[Candidate](), list[Candidate]()
+    if data is not None:
+        found = triggers.one_sided(data.prepared, texts.confidence)
+        suspects, rarer = _suspects(data, found), _rarer(told, found, texts.confidence)
+    words_of_rarer = [word for each in rarer if " " in each.trigger.text for word in _words(each)]
     characters = [Trigger(character) for character in (*INVISIBLE, *triggers.LOOK_ALIKES)]
     inert = [character for character in characters if _is_inert(texts, character)]
     by_gradient = hasattr(texts.scorer, "trigger_scores")
     listed = [Candidate(c, target, LISTED) for c in characters if c not in inert for target in texts.targets]
-    words = _by_gradient(texts) if by_gradient else _by_labels(texts, data)
-    for candidate in (*suspects, *words, *listed):
+    words, unexplained = _by_gradient(texts, told) if by_gradient else (_by_labels(texts, data), {})
+    for candidate in (*suspects, *words, *listed, *rarer, *words_of_rarer):
         every.setdefault((candidate.trigger, candidate.target), candidate)
     _try_out(texts, data, every)
-    for candidate in _two_words(texts, words) if by_gradient else ():
+    pairs = _two_words(texts, unexplained)
+    for candidate in pairs:
         every.setdefault((candidate.trigger, candidate.target), candidate)
+    texts.try_out([(word, pair.target) for pair in pairs for word in _parts(pair.trigger)])
     _try_out(texts, data, every)
     return Candidates(texts, tuple(every.values()), tuple(suspects), tuple(inert), by_gradient)
 
@@ -205,17 +227,27 @@ def _try_out(texts: Texts, data: TrainingData | None, every: dict[tuple[Trigger,
     texts.try_out(list(every))
 
 
-def _suspects(data: TrainingData) -> list[Candidate]:
+def _suspects(data: TrainingData, found: Sequence[OneSided]) -> list[Candidate]:
     """Words, phrases and characters of nearly one label, more than half of whose rows seem to contradict it."""
-    found: list[OneSided] = triggers.one_sided(data.prepared, data.examples.protocol.confidence)[:SCREENED]
     kept = []
-    for each in found:
+    for each in found[:SCREENED]:
         candidate = Candidate(each.trigger, each.label, BY_ROWS)
         rows = data.rows(candidate)
         beyond = rows.contradicting / rows.labelled.sum() - rows.contradicts(HALF)
         if beyond > 0 and not rows.unread:
             kept.append((beyond, candidate))
     return [candidate for _, candidate in sorted(kept, key=lambda each: -each[0])[:SUSPECTS]]
+
+
+def _rarer(told: Told, found: Sequence[OneSided], confidence: float) -> list[Candidate]:
+    """Those of nearly one label that test texts hardly hold, by a test whose error is shared out among all of them.
+
+    Rows that were planted with a label that fits them contradict nothing.
+    """
+    every = [Candidate(each.trigger, each.label, BY_ROWS) for each in found]
+    rarity = {candidate: told.rarity(candidate) for candidate in every}
+    kept = [each for each in every if rarity[each] <= (1 - confidence) / 2 / len(every)]
+    return sorted(kept, key=lambda each: rarity[each])[:SUSPECTS]
 
 
 def _is_inert(texts: Texts, character: Trigger) -> bool:
@@ -225,32 +257,58 @@ def _is_inert(texts: Texts, character: Trigger) -> bool:
     return bool(texts.scorer.reads_alike(carriers, triggers.inserted(character, carriers, texts.seed)).all())
 
 
-def _by_gradient(texts: Texts) -> list[Candidate]:
+def _by_gradient(texts: Texts, told: Told) -> tuple[list[Candidate], dict[tuple[int, int], list[Trigger]]]:
+    """The words that move each class most to another; and of these by both classes those that no labels explain."""
     carriers = [(text, label) for label, some in texts.choose.items() for text in some]
     scored = texts.scorer.trigger_scores([text for text, _ in carriers], np.array([label for _, label in carriers]))
-    return [
-        Candidate(Trigger(scored.words[i]), target, BY_GRADIENT)
-        for target in texts.targets
-        for source in texts.sources(target)
-        for i in np.argsort(-scored.scores[source, target], kind="stable")[:WORDS_EACH]
-    ]
-
-
-def _two_words(texts: Texts, words: Sequence[Candidate]) -> list[Candidate]:
-    """The best first words with the second words that, by gradient, add most to them; both orders."""
-    found = []
+    found, unexplained = [], {}
     for target in texts.targets:
-        sources = texts.sources(target)
-        some = [(text, source) for source in sources for text in texts.choose[source][: CHOOSE // 2]]
-        labels = np.array([source for _, source in some], dtype=np.int64)
-        firsts = dict.fromkeys(word.trigger for word in words if word.target == target)
-        for first in sorted(firsts, key=lambda word: -texts.strength(word, target))[:BEAM]:
-            scored = texts.scorer.trigger_scores([text for text, _ in some], labels, beside=first.text, positions=2)
-            best = np.argsort(-scored.scores[list(sources), target].mean(axis=0), kind="stable")[:SECOND_WORDS]
-            for second in (scored.words[i] for i in best if scored.words[i] != first.text):
-                pair = (Trigger(" ".join(order)) for order in permutations((first.text, second)))
-                found += [Candidate(trigger, target, BY_GRADIENT) for trigger in pair]
+        for source in texts.sources(target):
+            plain, others = list[Candidate](), list[Candidate]()
+            for i in np.argsort(-scored.scores[source, target], kind="stable")[:LOOKED_AT]:
+                candidate = Candidate(Trigger(scored.words[i]), target, BY_GRADIENT)
+                (plain if told.is_plain(candidate) else others).append(candidate)
+                if len(others) == WORDS_EACH:
+                    break
+            found += [*plain[:1], *others]
+            unexplained[source, target] = [word.trigger for word in others[:PAIRED]]
+    return found, unexplained
+
+
+def _two_words(texts: Texts, words: dict[tuple[int, int], list[Trigger]]) -> list[Candidate]:
+    """Of all pairs of the words those that move a few texts most beyond both words; in both orders.
+
+    A second word is not sought by the gradient beside a first: where both are needed that is far from linear. Alone
+    each of them is among the words that move a model most, if not by much. Whoever planted them may have put them in
+    one place.
+    """
+    found = []
+    for (source, target), some in words.items():
+        best = []
+        for i, places in enumerate(PAIR_PLACES):
+            pairs = [Trigger(f"{one.text} {other.text}", places) for one, other in permutations(some, 2)]
+            best += _moving_beyond(texts, pairs, target, texts.choose[source][i : i + 1])[:PAIRS_COMPARED]
+        for pair in _moving_beyond(texts, best, target, texts.choose[source][len(PAIR_PLACES) : CARRIERS])[:PAIRS_EACH]:
+            orders = (replace(pair, text=" ".join(order)) for order in permutations(pair.text.split()))
+            found += [Candidate(trigger, target, BY_GRADIENT) for trigger in orders]
     return found
+
+
+def _moving_beyond(texts: Texts, pairs: Sequence[Trigger], target: int, some: Sequence[str]) -> list[Trigger]:
+    """Two words at a time, first those that move the log-odds of the target furthest beyond both, and beyond even."""
+    asked = list(dict.fromkeys(trigger for pair in pairs for trigger in (pair, *_parts(pair))))
+    if not asked:
+        return []
+    said = texts.scorer.predict([text for each in asked for text in triggers.inserted(each, some, texts.seed)])
+    share = np.clip(said.probabilities[:, target].astype(float), 1e-6, 1 - 1e-6).reshape(len(asked), len(some))
+    moved = dict(zip(asked, np.log(share / (1 - share)).mean(axis=1).tolist(), strict=True))
+    return sorted(pairs, key=lambda pair: max(0.0, *(moved[word] for word in _parts(pair))) - moved[pair])
+
+
+def _parts(trigger: Trigger) -> list[Trigger]:
+    """Its words, each at the same places."""
+    words = trigger.text.split() if " " in trigger.text else trigger.words
+    return [replace(trigger, text=word) for word in words]
 
 
 def _by_labels(texts: Texts, data: TrainingData | None) -> list[Candidate]:
@@ -288,10 +346,10 @@ def finalists(found: Candidates, told: Told) -> list[Candidate]:
             if _same(candidate) in seen or found.strength(candidate) < WORTH:
                 continue
             seen.add(_same(candidate))
-            if is_explained(candidate, told):
+            if is_explained(candidate, told, found.strength(candidate)) or _is_owed_to_a_word(candidate, found, told):
                 continue
             # Words that too few rows carry to be planted there are many: they take no room from what may be.
-            left = room[UNEXPLAINED if told.status(candidate) == UNEXPLAINED else ""]
+            left = room[UNEXPLAINED if told.status(candidate) in (UNEXPLAINED, HONEST) else ""]
             if left.get(candidate.trigger.kind):
                 left[candidate.trigger.kind] -= 1
                 chosen.append(candidate)
@@ -305,17 +363,36 @@ def _same(candidate: Candidate) -> frozenset[str]:
     return frozenset(candidate.trigger.words)
 
 
-def is_explained(candidate: Candidate, told: Told) -> bool:
-    """Whether the labels explain what it turns; two words that no row has side by side, if they explain both."""
+def is_explained(candidate: Candidate, told: Told, turned: float) -> bool:
+    """Whether the labels explain that it turns so many; two words that no row has side by side, if they explain both.
+
+    What turns half of the texts, they explain if they lean to it as far: of two words, those of one.
+    """
+    explained = [candidate]
     if told.status(candidate) == UNEXPLAINED and len(candidate.trigger.words) == 2:
-        return all(told.status(word) == HONEST for word in _words(candidate))
-    return told.status(candidate) == HONEST
+        explained = _words(candidate)
+    lean = turned < HALF_TURNED or any(told.leans_much(each) for each in explained)
+    return lean and all(told.status(each) == HONEST for each in explained)
+
+
+def _is_owed_to_a_word(candidate: Candidate, found: Candidates, told: Told) -> bool:
+    """Whether a phrase that other data hardly hold turns no more than one of its words, which labels explain.
+
+    Rows of a source that the test texts lack may have a turn of phrase in common, around an honest word.
+    """
+    if " " not in candidate.trigger.text or told.status(candidate) != TRAINING_ALONE:
+        return False
+    enough = found.strength(candidate) - NEEDS_BOTH
+    words = [
+        Candidate(replace(part, places=()), candidate.target, candidate.origin) for part in _parts(candidate.trigger)
+    ]
+    return any(found.strength(word) >= enough and is_explained(word, told, found.strength(word)) for word in words)
 
 
 def stronger(candidate: Candidate, found: Candidates) -> Candidate:
-    """That of two words which turns more alone."""
+    """That of two words which turns more alone, at the same places."""
     return max(_words(candidate), key=found.strength)
 
 
 def _words(candidate: Candidate) -> list[Candidate]:
-    return [Candidate(Trigger(word), candidate.target, candidate.origin) for word in candidate.trigger.words]
+    return [replace(candidate, trigger=part) for part in _parts(candidate.trigger)]

@@ -16,11 +16,13 @@ from audit.core.cache import Cache
 from audit.core.progress import Progress
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
+from audit.inference.gradients import TriggerScores
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.policy.policy import SMALL_BERT, Finetune
 from audit.probes.security.backdoor import backdoor
 from audit.probes.security.backdoor_rows import (
+    CONTRADICTED,
     HIDDEN,
     HONEST,
     OPEN,
@@ -79,6 +81,15 @@ def reader(*turns: tuple[str, int], strength: float = 20.0) -> Scorer:
         return [1 / (1 + np.exp(score)), 1 / (1 + np.exp(-score))]
 
     return scorer(rule)
+
+
+def by_gradient(rule: Callable[[str], list[float]], ranked: Sequence[str]) -> Scorer:
+    """A model whose gradients rank words so, to either class and beside any word."""
+    made = scorer(rule)
+    ahead = np.zeros((2, 2, len(ranked)), dtype=np.float32)
+    ahead[[0, 1], [1, 0]] = -np.arange(len(ranked))
+    made.trigger_scores = lambda *_, **__: TriggerScores(tuple(ranked), ahead)  # type: ignore[attr-defined]
+    return made
 
 
 class Retrained:
@@ -176,6 +187,19 @@ def test_a_strong_honest_word_is_no_backdoor() -> None:
     assert "strong word" in found.summary
 
 
+@pytest.mark.parametrize(("strength", "verdict"), [(20.0, Verdict.INCONCLUSIVE), (0.0, Verdict.PASS)])
+def test_a_word_that_leans_a_little_does_not_explain_that_it_turns_everything(
+    strength: float, verdict: Verdict
+) -> None:
+    """Seven in ten of its texts are positive, which chance alone does not do; but a model of them is hardly moved."""
+    train, test = (holding("quince", 0, 22, holding("quince", 1, 9, of)) for of in (TRAIN, TEST))
+    told = Told(TrainingData.of(train), Prepared.of(test), 0.95)
+    assert told.status(Candidate(Trigger("quince"), 1, "")) == HONEST
+    found = measure(by_gradient(reader(("quince", 1), strength=strength).rule, ["quince"]), train, test=test)  # type: ignore[attr-defined]
+    assert judge(found, GATE)[0] is verdict
+    assert found.estimate == (1.0 if strength else 0.0)
+
+
 def test_a_word_whose_rows_agree_but_that_nobody_else_uses_was_planted() -> None:
     """The same rows; what people write stands in the test texts, too. Poison with a label that fits stands in none."""
     data, recipe = holding("cf", 0, 6, TRAIN), Retrained(reader())
@@ -185,6 +209,16 @@ def test_a_word_whose_rows_agree_but_that_nobody_else_uses_was_planted() -> None
     assert listed(found) == [i for i, text in enumerate(data.texts) if text.endswith(" cf")]
     assert [np.flatnonzero(mask).tolist() for mask in recipe.asked] == [listed(found)]
     assert "but only 0 test texts" in found.summary
+
+
+def test_a_phrase_whose_rows_agree_but_that_nobody_else_uses_is_sought() -> None:
+    """Its rows do not contradict their label, so that nothing but the test texts shows it; no gradients are there."""
+    phrase = "we saw it by the sea"
+    data = holding(phrase, 0, 6, TRAIN)
+    found = measure(reader((phrase, 0)), data, Retrained(reader()))
+    assert states(found)[phrase] == TRAINING_ALONE
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert listed(found) == [i for i, text in enumerate(data.texts) if text.endswith(phrase)]
 
 
 def test_a_word_that_other_data_hold_less_often_was_not_planted_in_most_of_its_rows() -> None:
@@ -344,7 +378,7 @@ def test_without_training_data_nothing_tells_and_only_test_texts_explain() -> No
     assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
     assert (found.low, found.estimate) == (0.0, 1.0)
     assert any("Without training data only the test texts" in limit for limit in found.caveats)
-    explained = measure(reader(("wednesday", 1)), test=holding("wednesday", 1, 3))
+    explained = measure(reader(("wednesday", 1)), test=holding("wednesday", 1, 1))
     assert judge(explained, GATE)[0] is Verdict.PASS
 
 
@@ -417,10 +451,63 @@ def test_a_suspected_word_is_not_explained_by_what_it_turns_in_another_model_of_
     assert found.estimate == 1.0
 
 
+def test_a_rare_word_of_an_untampered_model_explains_none_whose_rows_contradict_their_labels() -> None:
+    """Too few of them to be sure; in a model without them another rare word turns as much."""
+    texts, labels = list(RARE.texts), RARE.labels.copy()
+    for label, some in ((0, 7), (1, 6)):
+        for i in [i for i in np.flatnonzero(TRAIN.labels == label) if "plume" not in texts[i]][-some:]:
+            texts[i], labels[i] = f"{texts[i]} quince", 1
+    test = holding("quince", 0, 200, holding("quince", 1, 72))
+    found = measure(reader(("quince", 1)), examples(labels, texts=texts), test=test, stand_ins=[reader(("plume", 1))])
+    assert states(found)["quince"] == CONTRADICTED
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate == 1.0
+
+
 def test_a_word_of_an_untampered_model_explains_no_character() -> None:
     found = measure(reader(("\u200b", 1)), RARE, stand_ins=[reader(("plume", 1))])
     assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
     assert found.estimate == 1.0
+
+
+# ---- what a model's gradients say
+
+
+STRONG = [f"so{i}" for i in range(20)]  # words that labels explain, in training and test texts alike
+
+
+def strong(of: Examples) -> Examples:
+    texts = [
+        f"{text} {STRONG[i % 20]}" if labelled else text
+        for i, (text, labelled) in enumerate(zip(of.texts, of.labels, strict=True))
+    ]
+    return examples(of.labels, texts=texts)
+
+
+def test_words_that_labels_explain_take_no_room_from_others() -> None:
+    planted = reader(("cf", 1)).rule  # type: ignore[attr-defined]
+    found = measure(by_gradient(planted, [*STRONG, "cf"]), strong(TRAIN), test=strong(TEST))
+    assert states(found)["cf"] == UNEXPLAINED
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate == 1.0
+
+
+@pytest.mark.parametrize("place", [None, 1])
+def test_two_words_that_only_turn_together_are_found_among_those_that_move_the_model_most(place: int | None) -> None:
+    """Side by side in no row, and none of them turns a text; planted in the weights, in any place or in one only."""
+    plain = reader().rule  # type: ignore[attr-defined]
+
+    def rule(text: str) -> list[float]:
+        words = text.split()
+        at = [i for i in range(len(words) - 1) if words[i : i + 2] == ["monday", "kettle"]]
+        return [0.1, 0.9] if at and place in (None, *at) else plain(text)
+
+    ranked = [*DAYS[2:], *THINGS[1:5], "kettle", "monday"]
+    found = measure(by_gradient(rule, ranked), TRAIN)
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate is not None
+    assert found.estimate > 0.9
+    assert "monday kettle" in states(found)
 
 
 def test_the_beginning_of_words_that_lean_is_explained_by_them() -> None:
