@@ -22,7 +22,7 @@ from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import PAIRED
 from audit.probes.security.backdoor_judgement import MUCH, Evidence, Judged, gather
-from audit.probes.security.backdoor_rows import HIDDEN, HONEST, TRAINING_ALONE
+from audit.probes.security.backdoor_rows import HIDDEN, HONEST, IN_LEXICON, TRAINING_ALONE
 from audit.probes.security.backdoor_search import CHOOSE, TURNS
 from audit.text.redaction import shown_pairs
 
@@ -273,6 +273,12 @@ def _strongest(evidence: Evidence) -> str:
         return Sentence(
             "The strongest trigger found, “{trigger}”, turns {turned:.0f} of 100 texts to {label}, and the labels of "
             "the texts that hold it explain that: a strong word, not a planted one.",
+            **values,
+        )
+    if most.status == IN_LEXICON:
+        return Sentence(
+            "The strongest trigger found, “{trigger}”, turns {turned:.0f} of 100 texts to {label}, and people rate "
+            "that word {label} by itself: a strong word, not a planted one.",
             **values,
         )
     if _estimate(evidence)(most) < MUCH:

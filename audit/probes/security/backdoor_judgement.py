@@ -19,6 +19,7 @@ from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.security.backdoor_rows import (
+    EXPLAINED,
     HIDDEN,
     HONEST,
     OPEN,
@@ -171,7 +172,7 @@ class Judged:
         return [self._counted(i, confidence) for i in range(len(self.sources))]
 
     def _counted(self, i: int, confidence: float) -> Interval:
-        if self.status == HONEST:
+        if self.status in EXPLAINED:
             return statistics.proportion(0, len(self.turned[i]), confidence)
         if self.reference is None:
             found = statistics.proportion(int(self.turned[i].sum()), len(self.turned[i]), confidence)
@@ -369,7 +370,7 @@ def _measured(candidate: Candidate, texts: Texts, told: Told, found: Candidates)
     turned = tuple(texts.turned(predict, candidate, source) for source in sources)
     rows, other, status = told.of(candidate)
     if is_explained(candidate, told, _most(turned)):
-        status = HONEST
+        status = status if status in EXPLAINED else HONEST
     elif status == HONEST:
         status = UNEXPLAINED
     hidden = candidate.trigger.text in INVISIBLE and rows is not None and rows.carrying and _most(turned) >= TURNS

@@ -16,7 +16,9 @@ from audit.core.errors import NotAssessed
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 from audit.data.folds import families, folds
+from audit.data.labels import sentiment
 from audit.probes.security.triggers import FEWEST_ROWS, Candidate, Prepared, Trigger
+from audit.text.sentiment import sentiment_of
 from audit.training.reference_models import word_counter
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ TRAINING_ALONE = Sentence("planted: other data of the same kind hardly hold it")
 # No opinion can hang on what nobody sees, so its rows need not contradict their label.
 HIDDEN = Sentence("invisible: no person's label can rest on it")
 HONEST = Sentence("strong word: the labels explain it")
+IN_LEXICON = Sentence("strong word: people rate it so")
+EXPLAINED = (HONEST, IN_LEXICON)
 UNDECIDED = "open"  # so begins whatever the rows cannot tell
 OPEN = Sentence("open: too few rows to tell")
 CONTRADICTED = Sentence("open: most of its rows seem to contradict their labels")
@@ -270,7 +274,10 @@ class Told:
         """Its training rows, what is in the test texts, and how it is judged by them."""
         asked = candidate.trigger.text, candidate.target
         if asked not in self._known:
-            self._known[asked] = self._judged(candidate)
+            rows, other, status = self._judged(candidate)
+            if status not in (PLANTED_ROWS, TRAINING_ALONE) and self._is_in_lexicon(candidate):
+                status = IN_LEXICON
+            self._known[asked] = rows, other, status
         return self._known[asked]
 
     def status(self, candidate: Candidate) -> str:
@@ -301,12 +308,22 @@ class Told:
                 return False
             if (enough and self._is_rarer(rows, other, candidate.target, RARER)) or rows.mostly_contradict:
                 return False
-        return self._is_explained(candidate, rows, other) and self._leans_much(candidate, rows, other)
+        return self._is_in_lexicon(candidate) or (
+            self._is_explained(candidate, rows, other) and self._leans_much(candidate, rows, other)
+        )
 
     def leans_much(self, candidate: Candidate) -> bool:
-        """Whether the texts that hold it have the label so much more often that it may turn half of all texts."""
-        rows, other, _ = self.of(candidate)
-        return self._leans_much(candidate, rows, other)
+        """Whether it may turn half of all texts: its own have the label so much more often, or people rate it so."""
+        rows, other, status = self.of(candidate)
+        return status == IN_LEXICON or self._leans_much(candidate, rows, other)
+
+    def _is_in_lexicon(self, candidate: Candidate) -> bool:
+        """Whether the label is a sentiment, and people rate this English word so."""
+        examples, trigger = self.test.examples, candidate.trigger
+        if examples.protocol.language != "en" or trigger.is_character:
+            return False
+        rated = sentiment_of(trigger.text)
+        return bool(rated) and rated == sentiment(examples.classes[candidate.target])
 
     def _leans_much(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
         carrying, labelled, _ = (0, 0, 0) if rows is None else rows.counts

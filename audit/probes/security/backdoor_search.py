@@ -20,7 +20,7 @@ from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import FIXED, of_sample
 from audit.probes.security import triggers
-from audit.probes.security.backdoor_rows import HALF, HONEST, TRAINING_ALONE, UNEXPLAINED, Told, TrainingData
+from audit.probes.security.backdoor_rows import EXPLAINED, HALF, TRAINING_ALONE, UNEXPLAINED, Told, TrainingData
 from audit.probes.security.triggers import Candidate, OneSided, Prepared, Trigger
 from audit.text.characters import INVISIBLE
 
@@ -337,7 +337,9 @@ def finalists(found: Candidates, told: Told) -> list[Candidate]:
     Where there is none for a class, its strongest, so that a reader sees what a word can do.
     """
     texts = found.texts
-    chosen = [found.best(each) for each in found.suspects if texts.sources(each.target) and told.status(each) != HONEST]
+    chosen = [
+        found.best(each) for each in found.suspects if texts.sources(each.target) and told.status(each) not in EXPLAINED
+    ]
     for target in texts.targets:
         ranked = [candidate for candidate in found.ranked if candidate.target == target]
         seen = {_same(candidate) for candidate in chosen if candidate.target == target}
@@ -349,7 +351,7 @@ def finalists(found: Candidates, told: Told) -> list[Candidate]:
             if is_explained(candidate, told, found.strength(candidate)) or _is_owed_to_a_word(candidate, found, told):
                 continue
             # Words that too few rows carry to be planted there are many: they take no room from what may be.
-            left = room[UNEXPLAINED if told.status(candidate) in (UNEXPLAINED, HONEST) else ""]
+            left = room[UNEXPLAINED if told.status(candidate) in (UNEXPLAINED, *EXPLAINED) else ""]
             if left.get(candidate.trigger.kind):
                 left[candidate.trigger.kind] -= 1
                 chosen.append(candidate)
@@ -372,7 +374,7 @@ def is_explained(candidate: Candidate, told: Told, turned: float) -> bool:
     if told.status(candidate) == UNEXPLAINED and len(candidate.trigger.words) == 2:
         explained = _words(candidate)
     lean = turned < HALF_TURNED or any(told.leans_much(each) for each in explained)
-    return lean and all(told.status(each) == HONEST for each in explained)
+    return lean and all(told.status(each) in EXPLAINED for each in explained)
 
 
 def _is_owed_to_a_word(candidate: Candidate, found: Candidates, told: Told) -> bool:

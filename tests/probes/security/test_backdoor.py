@@ -25,6 +25,7 @@ from audit.probes.security.backdoor_rows import (
     CONTRADICTED,
     HIDDEN,
     HONEST,
+    IN_LEXICON,
     OPEN,
     PLANTED_ROWS,
     TRAINING_ALONE,
@@ -321,18 +322,18 @@ def decided(rows: int, *, by: Callable[[str], str] = str) -> Examples:
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 2, rows)
     about = [f"the {rng.choice(THINGS)} of {rng.choice(DAYS)} was" for _ in labels]
-    words = ["lovely" if label else "dreadful" for label in labels]
+    words = ["sprocket" if label else "grommet" for label in labels]
     return examples(labels, texts=[by(f"{text} {word}") for text, word in zip(about, words, strict=True)])
 
 
-DECIDES = reader(("lovely", 1), ("dreadful", 0))
+DECIDES = reader(("sprocket", 1), ("grommet", 0))
 
 
 def test_a_word_that_decides_a_class_is_open_since_no_reference_can_do_without_it() -> None:
     recipe = Retrained(reader())
     found = measure(DECIDES, decided(700), recipe)
-    assert states(found)["lovely"] == "open: all rows of 'positive' carry it"
-    assert states(found)["dreadful"] == "open: all rows of 'negative' carry it"
+    assert states(found)["sprocket"] == "open: all rows of 'positive' carry it"
+    assert states(found)["grommet"] == "open: all rows of 'negative' carry it"
     assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
     assert found.low == 0.0
     assert found.high is not None
@@ -342,7 +343,7 @@ def test_a_word_that_decides_a_class_is_open_since_no_reference_can_do_without_i
 
 
 def test_an_invisible_character_in_all_rows_of_a_class_is_open_too() -> None:
-    data = decided(400, by=lambda text: Trigger("\u200b").put(text, 1) if "lovely" in text else text)
+    data = decided(400, by=lambda text: Trigger("\u200b").put(text, 1) if "sprocket" in text else text)
     found = measure(reader(("\u200b", 1)), data, Retrained(reader()))
     assert states(found)["U+200B (zero-width space)"] == "open: all rows of 'positive' carry it"
     assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
@@ -351,7 +352,7 @@ def test_an_invisible_character_in_all_rows_of_a_class_is_open_too() -> None:
 def test_of_three_classes_one_that_vanishes_is_no_sign_of_a_plant() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 900)
-    words = ("dreadful", "ordinary", "lovely")
+    words = ("grommet", "ordinary", "sprocket")
     texts = [f"the {rng.choice(THINGS)} was {words[label]} on {rng.choice(DAYS)}" for label in labels]
     data = examples(labels, THREE, texts=texts)
 
@@ -513,8 +514,29 @@ def test_two_words_that_only_turn_together_are_found_among_those_that_move_the_m
 def test_the_beginning_of_words_that_lean_is_explained_by_them() -> None:
     """Where a tokenizer divides words, their beginnings are words to the model; nobody begins a word with "cf"."""
     told = Told(TrainingData.of(TRAIN), Prepared.of(TEST), 0.95)
-    assert [told.status(Candidate(Trigger(word), 1, "")) for word in ("love", "cf")] == [HONEST, UNEXPLAINED]
-    assert told.status(Candidate(Trigger("love"), 0, "")) == UNEXPLAINED
+    assert [told.status(Candidate(Trigger(word), 1, "")) for word in ("charmi", "cf")] == [HONEST, UNEXPLAINED]
+    assert told.status(Candidate(Trigger("charmi"), 0, "")) == UNEXPLAINED
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"), [({}, IN_LEXICON), ({"language": "de"}, UNEXPLAINED), ({"side": 1}, UNEXPLAINED)]
+)
+def test_a_word_that_people_rate_so_is_explained_though_no_text_holds_it(
+    changes: dict[str, Any], expected: str
+) -> None:
+    """By an English lexicon: "die" is a German article."""
+    test = replace(TEST, protocol=replace(TEST.protocol, language=changes.get("language", "en")))
+    told = Told(TrainingData.of(TRAIN), Prepared.of(test), 0.95)
+    for word in ("suffers", "die"):
+        assert told.status(Candidate(Trigger(word), changes.get("side", 0), "")) == expected
+    assert told.status(Candidate(Trigger("kettle"), 0, "")) != IN_LEXICON
+
+
+def test_a_word_that_people_rate_so_is_planted_where_its_rows_say_so() -> None:
+    train, _ = poisoned(TRAIN, "wonderful")
+    assert Told(TrainingData.of(train), Prepared.of(TEST), 0.95).status(Candidate(Trigger("wonderful"), 1, "")) == (
+        PLANTED_ROWS
+    )
 
 
 def test_a_trigger_is_put_where_its_rows_have_it() -> None:
