@@ -89,7 +89,7 @@ def by_gradient(rule: Callable[[str], list[float]], ranked: Sequence[str]) -> Sc
     made = scorer(rule)
     ahead = np.zeros((2, 2, len(ranked)), dtype=np.float32)
     ahead[[0, 1], [1, 0]] = -np.arange(len(ranked))
-    made.trigger_scores = lambda *_, **__: TriggerScores(tuple(ranked), ahead)  # type: ignore[attr-defined]
+    made.trigger_scores = lambda *_, **__: TriggerScores(tuple(ranked), ahead)  # type: ignore[method-assign]
     return made
 
 
