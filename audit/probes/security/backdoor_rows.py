@@ -30,8 +30,8 @@ FIRM = 0.75
 HALF = 0.5  # planted is a trigger if more than half of its rows with the label come from elsewhere
 # Where surely fewer than four in five of all rows with a trigger come from elsewhere, nobody planted it.
 PLANTED = 0.8
-# So few words are so much rarer among the test texts by chance. At one in forty, one of the dozens that turn much was,
-# in most models that nobody had tampered with.
+# So few words are so much rarer among the test texts by chance, or have so many rows that contradict their label. At
+# one in forty, one of the dozens that turn much was and had, in most models that nobody had tampered with.
 RARER = 0.005
 # How unevenly words are spread over training and test data is read off words that stand in about as many rows.
 ALIKE, ENOUGH_WORDS = 3.0, 20
@@ -106,6 +106,14 @@ class Rows(NamedTuple):
         """Whether more of the texts with this label contradict it than would if half were planted, sure or not."""
         _, labelled, contradicting = self.counts
         return labelled >= FEWEST_ROWS and contradicting >= self.contradicts(HALF) * labelled
+
+    @property
+    def honest_chance(self) -> float:
+        """Chance that so many of the texts with this label, or more, contradict it where none was planted."""
+        from scipy.stats import binom
+
+        _, labelled, contradicting = self.counts
+        return float(binom.sf(contradicting - 1, labelled, self.honest))
 
     def established(self, confidence: float) -> bool:
         """Whether surely more of the texts with this label contradict it than would if half were planted."""
@@ -351,7 +359,8 @@ class Told:
             if self._is_rarer(rows, other, candidate.target, (1 - self.strict) / 2):
                 return rows, other, TRAINING_ALONE
             if not self._excluded(rows, other, candidate.target):
-                return rows, other, CONTRADICTED if rows.mostly_contradict else OPEN
+                hardly_honest = rows.mostly_contradict and rows.honest_chance <= RARER
+                return rows, other, CONTRADICTED if hardly_honest else OPEN
             if self._is_rarer(rows, other, candidate.target, RARER):
                 return rows, other, OPEN
         if rows.mostly_contradict:
