@@ -53,15 +53,13 @@ class _Comparison:
         From how else they are asked about to what gives those answers.
     method : str
     caveats : sequence of str
-    left_out : mapping of str to str
-        Ways that could not be tried, and why.
+        Among them ways that could not be tried, and why.
     """
 
     usual: Callable[[Rows], Answers]
     others: Mapping[str, Callable[[Rows], Answers]]
     method: str
     caveats: Sequence[str] = field(default=(), repr=False)
-    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @Probe(
@@ -241,7 +239,7 @@ def _in_precisions(predictions: Predictions, other_precisions: Scorers) -> _Comp
             "than the audited model's.",
             ways=listed([*others], Sentence(" and ")),
         ),
-        left_out=left_out,
+        caveats=[Sentence("Not tried {way}: {reason}", way=way, reason=reason) for way, reason in left_out.items()],
     )
 
 
@@ -370,7 +368,6 @@ def _result(
             _by_way(found, plain),
             *_by_group(worst, asked, confidence),
             *_shown(worst, usual, asked),
-            *_left_out(compared.left_out),
         ],
         settle=lambda bound: statistics.proportion_to_settle(largest.estimate, bound, confidence, effect=effect),
     )
@@ -472,9 +469,3 @@ def _answer(row: Answers, classes: Sequence[str]) -> str:
     if not np.isfinite(row).all():
         return Sentence("no answer")
     return Sentence("{label} {probability:.2f}", label=classes[int(row.argmax())], probability=float(row.max()))
-
-
-def _left_out(reasons: Mapping[str, str]) -> list[Evidence]:
-    if not reasons:
-        return []
-    return [Table(Sentence("Not tried"), [Sentence("asked"), Sentence("why")], [[*each] for each in reasons.items()])]
