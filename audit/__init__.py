@@ -38,6 +38,7 @@ Identifier = Probe
 
 if TYPE_CHECKING:
     from audit.inference.predictions import Predictions
+    from audit.models.classifiers.base import Classifier
 
 __version__ = "0.1.0"
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Attributions",
     "AuditError",
     "Calibration",
+    "Classifier",
     "Confusion",
     "Curve",
     "Curves",
@@ -84,4 +86,8 @@ def __getattr__(name: str) -> object:
         from audit.inference.predictions import Predictions
 
         return Predictions
+    if name == "Classifier":
+        from audit.models.classifiers.base import Classifier
+
+        return Classifier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

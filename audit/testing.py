@@ -412,8 +412,8 @@ def _with_rows_shuffled(arguments: Arguments) -> Arguments:
 
     def change(value: object) -> object:
         if isinstance(value, Predictions):
-            rows = value.probabilities[order(len(value))]
-            return Predictions(rows, value.classes, value.examples and changed(value.examples))
+            rows = value.rows[order(len(value))]
+            return type(value)(rows, value.classes, value.examples and changed(value.examples))
         if isinstance(value, Examples) and id(value) in about:
             return value.take(order(len(value)))
         return None

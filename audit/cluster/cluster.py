@@ -273,9 +273,9 @@ class ClusterRunner:
     def __init__(self, cluster: Cluster, model: Model, counts: Counts) -> None:
         self._cluster, self._model, self._counts = cluster, model, counts
 
-    def encodings(self, texts: Sequence[str]) -> Iterator[Encodings]:
+    def encodings(self, texts: Iterable[str]) -> Iterator[Encodings]:
         """What the tokenizer makes of texts, all at once."""
-        yield self._cluster.encode(self._model, texts)
+        yield self._cluster.encode(self._model, list(texts))
 
     def rows(self, what: str, pieces: Iterable[Encodings], bar: Bar) -> NDArray[np.float32]:
         """As :meth:`audit.inference.runner.LocalRunner.rows`."""

@@ -111,6 +111,7 @@ class ModelRecord(TypedDict, total=False):
     dtype: str
     training: Mapping[str, object] | None
     overridden: str
+    runs_code: bool
 
 
 class SpellingsRecord(TypedDict):

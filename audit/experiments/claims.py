@@ -26,8 +26,10 @@ from audit.experiments.alternatives import recurrent_recipe
 from audit.experiments.runs import Runs, Trained
 from audit.experiments.steps import Steps, measure_steps
 from audit.inference.attention import Attention
+from audit.inference.classifiers import ClassifierScorer
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
+from audit.models.classifiers.model import NO_NETWORK
 from audit.models.model import FineTuning, Model
 from audit.policy.policy import ScratchPolicy
 from audit.training import pretrain
@@ -216,6 +218,8 @@ class Experiments:
     @property
     def _audited(self) -> Scorer:
         scorer = self.audited()
+        if isinstance(scorer, ClassifierScorer):
+            raise NotAssessed(NO_NETWORK)
         if not isinstance(scorer, Scorer) or not isinstance(scorer.model, Model):
             raise NotAssessed(
                 Sentence(

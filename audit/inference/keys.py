@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from audit.models.model import Model
+from audit.models.answering import Answering
 
 # Raise it whenever the computation of answers changes.
 REVISION = 1
@@ -21,10 +21,10 @@ def of_text(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:16]
 
 
-def of_rows(model: Model, what: str) -> bytes:
+def of_rows(model: Answering, what: str) -> bytes:
     """What besides a text or its encoding decides a row, 16 bytes; `what` is empty for predictions."""
     kind = model.device.split(":")[0]
-    text = f"{REVISION}\0{model.fingerprint}\0{model.max_length}\0{model.dtype}\0{kind}"
+    text = f"{REVISION}\0{model.key}\0{model.max_length}\0{model.dtype}\0{kind}"
     text += f"\0{what}" if what else ""
     return hashlib.sha256(text.encode()).digest()[:16]
 
@@ -34,19 +34,19 @@ def of_batch(texts: Sequence[str]) -> bytes:
     return hashlib.sha256(b"".join(map(of_text, texts))).digest()[:16]
 
 
-def of_batches(model: Model, machine: str) -> bytes:
+def of_batches(model: Answering, machine: str) -> bytes:
     """What besides the texts of a batch decides its answers, 16 bytes: also what could make them differ by rounding."""
     libraries = {name: version(name) for name in ("torch", "transformers")}
     return of_rows(model, f"together {json.dumps([machine, libraries], sort_keys=True)}")
 
 
-def of_encodings(model: Model) -> bytes:
+def of_encodings(model: Answering) -> bytes:
     """What besides the text decides its encoding, 16 bytes."""
     parts = {"what": "encoding", "max_length": model.max_length, **tokenization(model)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()[:16]
 
 
-def tokenization(model: Model) -> dict[str, object]:
+def tokenization(model: Answering) -> dict[str, object]:
     """What decides how a text is tokenized; JSON values."""
     libraries = {name: version(name) for name in ("tokenizers", "transformers")}
-    return {"revision": REVISION, "model": model.fingerprint, "versions": libraries}
+    return {"revision": REVISION, "model": model.key, "versions": libraries}

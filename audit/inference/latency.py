@@ -20,7 +20,7 @@ from audit.core.cache import Cache, Entry
 from audit.core.errors import NotFiniteError
 from audit.core.sentences import Sentence
 from audit.energy.meter import Meter, Runner
-from audit.inference.scorer import Scorer
+from audit.inference.scorer import CachedScorer
 from audit.text import hostile as hostile_texts
 from audit.text.hostile import Request
 
@@ -64,13 +64,13 @@ class SingleTimes(Entry):
 
 
 def measure_latency(
-    scorer: Scorer, ordinary: Sequence[str], hostile: Sequence[Request], meter: Meter, cache: Cache
+    scorer: CachedScorer, ordinary: Sequence[str], hostile: Sequence[Request], meter: Meter, cache: Cache
 ) -> Latencies:
     """Time of each text alone, past the prediction cache; kept with machine and date.
 
     Parameters
     ----------
-    scorer : Scorer
+    scorer : CachedScorer
         Or what a repository put in its place: then ``predict`` is timed, by the clock, and nothing is kept.
     ordinary : sequence of str
         The user's own texts; drawn from at random.
@@ -80,8 +80,8 @@ def measure_latency(
     -------
     Latencies
     """
-    if not isinstance(scorer, Scorer):
-        return _measure(lambda text: scorer.predict([text]).probabilities, "wall", ordinary, hostile, meter)
+    if not isinstance(scorer, CachedScorer):
+        return _measure(lambda text: scorer.predict([text]).rows, "wall", ordinary, hostile, meter)
     key = {
         "what": "latency",
         "revision": hostile_texts.REVISION,
@@ -179,7 +179,7 @@ def _measure(
             except NotFiniteError:
                 error = NO_PROBABILITIES
             except Exception as problem:  # whatever it is, the sender gets no answer
-                error = type(problem).__name__
+                error = type(problem.__cause__ or problem).__name__  # of code of the user's own: what it raised
             seconds = now() - started
             if error is None and not _are_probabilities(said):
                 error = NO_PROBABILITIES

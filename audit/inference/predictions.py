@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar, NoReturn, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from audit.core.errors import NotFiniteError
+from audit.core.errors import NotAssessed, NotFiniteError
+from audit.core.sentences import Sentence
 from audit.data.examples import Examples
 
 
@@ -27,11 +30,28 @@ class Predictions:
     probabilities: NDArray[np.float32]
     classes: tuple[str, ...]
     examples: Examples | None = None
+    # Whether there are probabilities at all; see `Decisions`.
+    graded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Whoever made them, a user's own scorer too; those mapped from a file were checked as they were written."""
-        if not isinstance(self.probabilities, np.memmap):
-            check_finite(self.probabilities)
+        if not isinstance(self.rows, np.memmap):
+            check_finite(self.rows)
+
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """For what rests on answers alone, shape (n, classes): probabilities, or 1 for what a model only decides on."""
+        return self.probabilities
+
+    def take(self, rows: ArrayLike) -> Predictions:
+        """Those of some rows, or of all in another order, with their examples."""
+        index = np.asarray(rows)
+        return type(self)(self.rows[index], self.classes, self.examples and self.examples.take(index))
+
+    @staticmethod
+    def joined(parts: Sequence[Predictions]) -> Predictions:
+        """Those of one or more parts, one after the other; they know no examples."""
+        return type(parts[0])(np.concatenate([part.rows for part in parts]), parts[0].classes)
 
     def on(self, examples: Examples) -> Predictions:
         """The same, told which examples they are about.
@@ -41,17 +61,17 @@ class Predictions:
         ValueError
             If their number differs.
         """
-        if len(examples) != len(self.probabilities):
-            raise ValueError(f"{len(self.probabilities)} predictions for {len(examples)} examples")
-        return replace(self, examples=examples)
+        if len(examples) != len(self):
+            raise ValueError(f"{len(self)} predictions for {len(examples)} examples")
+        return type(self)(self.rows, self.classes, examples)
 
     def __len__(self) -> int:
-        return len(self.probabilities)
+        return len(self.rows)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """Predicted class index of each text, shape (n,)."""
-        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
+        return np.asarray(self.rows.argmax(axis=1), dtype=np.int64)
 
     @property
     def truth(self) -> NDArray[np.int64]:
@@ -81,6 +101,49 @@ class Predictions:
         """Cross-entropy of each example's true class, shape (n,)."""
         p = self.probabilities[np.arange(len(self)), self.truth].astype(float)
         return np.asarray(-np.log(np.clip(p, 1e-12, 1.0)))
+
+
+class _NoProbabilities:
+    """In the place of the probabilities of a model that has none: whoever asks for them cannot measure."""
+
+    @overload
+    def __get__(self, decisions: None, owner: type) -> _NoProbabilities: ...
+    @overload
+    def __get__(self, decisions: Decisions, owner: type) -> NoReturn: ...
+    def __get__(self, decisions: Decisions | None, owner: type) -> _NoProbabilities:
+        if decisions is None:
+            return self
+        raise NotAssessed(
+            Sentence(
+                "the model gives labels without probabilities, which this takes; let its `predict` give a row of "
+                "probabilities for each text"
+            )
+        )
+
+    def __set__(self, decisions: Decisions, rows: NDArray[np.float32]) -> None:
+        vars(decisions)["_rows"] = rows
+
+
+class Decisions(Predictions):
+    """What a model answers that gives labels only, rows of 1 for the answer and 0 for all else.
+
+    Raises
+    ------
+    NotAssessed
+        Where its probabilities are asked for, so that nothing measures sureness on what has none.
+    """
+
+    graded = False
+    probabilities = _NoProbabilities()  # type: ignore[assignment]
+
+    @property
+    def rows(self) -> NDArray[np.float32]:
+        """1 for the class that the model decides on, shape (n, classes)."""
+        rows: NDArray[np.float32] = vars(self)["_rows"]
+        return rows
+
+    def __repr__(self) -> str:
+        return f"Decisions({self.rows!r}, {self.classes!r})"
 
 
 @dataclass(frozen=True, repr=False)

@@ -32,6 +32,7 @@ from audit.inference.batches import (
 )
 from audit.inference.predictions import check_finite
 from audit.models import tokens
+from audit.models.answering import Answering
 from audit.models.model import Model
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Counts:
 class Runner(Protocol):
     """What answers the texts that the cache does not hold."""
 
-    def encodings(self, texts: Sequence[str]) -> Iterator[Encodings]:
+    def encodings(self, texts: Iterable[str]) -> Iterator[Encodings]:
         """What the tokenizer makes of texts, some at a time."""
 
     def rows(self, what: str, pieces: Iterable[Encodings], bar: Bar) -> NDArray[np.float32]:
@@ -70,6 +71,29 @@ class Runner(Protocol):
 
     def calibrate(self, texts: Sequence[str]) -> None:
         """Find the size of batch, where so many texts are to come that it pays."""
+
+
+class OwnRunner(Runner, Protocol):
+    """What runs a model in this process, whatever kind of model it is."""
+
+    counts: Counts
+    max_characters: int
+
+    @property
+    def model(self) -> Answering:
+        """The model."""
+
+    def read(self, text: str) -> str:
+        """The text as the model gets it."""
+
+    def encode(self, texts: Sequence[str]) -> Encodings:
+        """What enters the model of texts that :meth:`read` gave, at once."""
+
+    def together(self, batches: Sequence[Sequence[str]], bar: Bar) -> list[NDArray[np.float32]]:
+        """Probabilities of texts that :meth:`read` gave, each batch run as it stands."""
+
+    def check(self, rows: NDArray[np.floating]) -> None:
+        """Refuse answers that are no numbers."""
 
 
 class LocalRunner:

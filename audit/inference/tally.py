@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from audit.core.cache import Cache
 from audit.core.progress import Progress
-from audit.inference.scorer import Scorer
+from audit.inference.classifiers import ClassifierScorer
+from audit.inference.scorer import CachedScorer, Scorer
+from audit.models.classifiers.model import ClassifierModel
 from audit.models.model import Model
 
 if TYPE_CHECKING:
@@ -35,18 +37,11 @@ class Passes:
     again: float = 0
 
 
-class Tally(Scorer):
+class Counting(CachedScorer):
     """Answers as a model that is always right, and counts what another would have to compute.
 
     As with any scorer, no text is computed twice, nor two that the tokenizer makes the same of. What the cache holds
     is counted all the same.
-
-    Parameters
-    ----------
-    model, cache, meter, progress, max_characters
-        As of :class:`audit.inference.scorer.Scorer`.
-    truth : mapping of str to int
-        The class of each text whose answer everybody asks for.
 
     Attributes
     ----------
@@ -58,17 +53,8 @@ class Tally(Scorer):
         Whether what is asked now is asked as a rule.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        cache: Cache,
-        meter: Meter,
-        progress: Progress,
-        truth: Mapping[str, int],
-        *,
-        max_characters: int = 0,
-    ) -> None:
-        super().__init__(model, cache, meter, progress, max_characters=max_characters)
+    def _begin(self, truth: Mapping[str, int]) -> None:
+        """Count from now on; `truth` is the class of each text whose answer everybody asks for."""
         self.usual, self.most = Passes(), Passes()
         self.insists, self.is_usual = False, True
         self._truth = {self.local.read(text): label for text, label in truth.items()}
@@ -80,8 +66,6 @@ class Tally(Scorer):
     def forward(self, *_: Any, **__: Any) -> NoReturn:
         """Has no answer, nor have the questions below."""
         raise Unanswered
-
-    attention = heads = attributions = trigger_scores = reads_alike = forward
 
     def predict_together(self, batches: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
         """Each text of a batch costs a pass, also where it was asked about before in other company."""
@@ -124,3 +108,47 @@ class Tally(Scorer):
             passes.number += len(fresh)
             passes.tokens += sum(asked[digest] for digest in fresh)
             passes.again += len(fresh & known)
+
+
+class Tally(Counting, Scorer):
+    """Counts what is asked of a network.
+
+    Parameters
+    ----------
+    model, cache, meter, progress, max_characters
+        As of :class:`audit.inference.scorer.Scorer`.
+    truth : mapping of str to int
+        The class of each text whose answer everybody asks for.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        cache: Cache,
+        meter: Meter,
+        progress: Progress,
+        truth: Mapping[str, int],
+        *,
+        max_characters: int = 0,
+    ) -> None:
+        Scorer.__init__(self, model, cache, meter, progress, max_characters=max_characters)
+        self._begin(truth)
+
+    attention = heads = attributions = trigger_scores = reads_alike = Counting.forward
+
+
+class ClassifierTally(Counting, ClassifierScorer):
+    """Counts what is asked of a user's own classifier; parameters as of :class:`Tally`."""
+
+    def __init__(
+        self,
+        model: ClassifierModel,
+        cache: Cache,
+        meter: Meter,
+        progress: Progress,
+        truth: Mapping[str, int],
+        *,
+        max_characters: int = 0,
+    ) -> None:
+        ClassifierScorer.__init__(self, model, cache, meter, progress, max_characters=max_characters)
+        self._begin(truth)

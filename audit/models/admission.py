@@ -14,7 +14,7 @@ from audit.text.redaction import printable
 
 ADAPTER = "adapter_config.json"
 # How whatever is refused for its kind can be audited all the same; ends such a sentence.
-OTHERS = "a model of another kind is audited by replacing the fixture `scorer` in conftest.py, as the README shows"
+OTHERS = 'a model of another kind is audited by code that asks it, [model] source = "module:name" (docs/formats.md)'
 # What training wrappers put before each name: torch's DataParallel and DistributedDataParallel, and torch.compile.
 _WRAPPERS = ("module.", "_orig_mod.")
 # Packages that read quantised weights, by the method that a configuration names; any one of them will do.

@@ -113,6 +113,11 @@ class Model:
         """SHA-256 over weights, configuration and tokenizer files."""
         return fingerprint(self.files)
 
+    @property
+    def key(self) -> str:
+        """By which its answers are kept."""
+        return self.fingerprint
+
     @cached_property
     def parameters(self) -> int | None:
         """Number of weights, read off the headers of the safetensors files; None where they are pickled."""

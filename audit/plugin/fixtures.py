@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from audit.experiments.claims import Experiments
     from audit.inference.latency import Latencies
     from audit.inference.predictions import FormerPredictions, Predictions
-    from audit.inference.scorer import Scorer
+    from audit.inference.scorer import CachedScorer, Scorer
+    from audit.models.classifiers.model import ClassifierModel
     from audit.models.model import FineTuning, Model
     from audit.models.model_card import Card
     from audit.policy.policy import Policy
@@ -111,8 +112,8 @@ def person_names(audit_session: Session) -> NameFinder | None:
 
 
 @pytest.fixture(scope="session")
-def model(audit_session: Session) -> Model:
-    """The model under audit, loaded or fine-tuned."""
+def model(audit_session: Session) -> Model | ClassifierModel:
+    """The model under audit, loaded or fine-tuned, or what ``module:name`` stands for."""
     return audit_session.models.audited
 
 
@@ -126,13 +127,13 @@ def model_training(request: pytest.FixtureRequest) -> FineTuning | None:
 
 
 @pytest.fixture(scope="session")
-def scorer(audit_session: Session, model: Model) -> Scorer:
+def scorer(audit_session: Session, model: Model | ClassifierModel) -> CachedScorer:
     """Runs the model: ``scorer.predict(texts)``, cached and batched."""
-    return audit_session.models.scorer(model)
+    return audit_session.models.own_scorer(model)
 
 
 @pytest.fixture(scope="session")
-def predictions(audit_session: Session, scorer: Scorer, test_data: Examples) -> Predictions:
+def predictions(audit_session: Session, scorer: CachedScorer, test_data: Examples) -> Predictions:
     """What the model says of the test data."""
     with audit_session.spending_for_all():
         answers = scorer.predict(test_data.texts).on(test_data)
@@ -141,7 +142,7 @@ def predictions(audit_session: Session, scorer: Scorer, test_data: Examples) -> 
 
 
 @pytest.fixture(scope="session")
-def inference_blocks(audit_session: Session, scorer: Scorer) -> InferenceEnergy:
+def inference_blocks(audit_session: Session, scorer: CachedScorer) -> InferenceEnergy:
     """Energy of predictions on the test texts, in blocks."""
     return audit_session.ledger.inference_blocks(scorer)
 
@@ -159,7 +160,7 @@ def spent(audit_session: Session) -> Callable[[], Spent]:
 
 
 @pytest.fixture(scope="session")
-def latencies(audit_session: Session, scorer: Scorer) -> Latencies:
+def latencies(audit_session: Session, scorer: CachedScorer) -> Latencies:
     """Time of single texts, hostile ones and test texts."""
     return audit_session.ledger.latencies(scorer)
 
@@ -225,13 +226,13 @@ def experiments(audit_session: Session, request: pytest.FixtureRequest) -> Exper
 
 
 @pytest.fixture(scope="session")
-def alternatives(audit_session: Session, scorer: Scorer) -> Alternatives:
+def alternatives(audit_session: Session, scorer: CachedScorer) -> Alternatives:
     """Other models of the same task beside the audited one: answers, energy, time and size of each."""
     return audit_session.models.alternatives(scorer)
 
 
 @pytest.fixture(scope="session")
-def other_precisions(audit_session: Session, scorer: Scorer) -> Mapping[str, Callable[[], Scorer]]:
+def other_precisions(audit_session: Session, scorer: CachedScorer) -> Mapping[str, Callable[[], Scorer]]:
     """The audited model in other precisions, by their names; each is made when it is first called."""
     return audit_session.models.other_precisions(scorer)
 

@@ -473,7 +473,12 @@ class Policy(_Section):
         AuditError
             If a variable that it names is not set.
         """
-        return _expand(value, self._origin.parent if self._origin else Path(), f"{self.name}: {key}")
+        return _expand(value, self.folder, f"{self.name}: {key}")
+
+    @property
+    def folder(self) -> Path:
+        """Where its file lies, and its paths begin; of the embedded policy where the process works."""
+        return self._origin.parent if self._origin else Path()
 
     @property
     def brackets(self) -> dict[str, tuple[str, ...]]:

@@ -48,10 +48,7 @@ class Asked:
             self._answers.append(answer(self._order[self._n : stop]))
             self._n = stop
         place = np.argsort(self._order[: self._n])
-        return [
-            Predictions(np.concatenate([part.probabilities for part in parts])[place], parts[0].classes)
-            for parts in zip(*self._answers, strict=True)
-        ]
+        return [Predictions.joined(parts).take(place) for parts in zip(*self._answers, strict=True)]
 
 
 def answered(

@@ -108,8 +108,7 @@ class Found:
 
 def in_drawn_order(predictions: Predictions) -> Predictions:
     """The same with rows in an order that their texts decide, so that what follows hangs on no order of rows."""
-    order = predictions.known.drawn("slices")
-    return Predictions(predictions.probabilities[order], predictions.classes, predictions.known.take(order))
+    return predictions.take(predictions.known.drawn("slices"))
 
 
 def candidates(examples: Examples, *, of_people: bool) -> Candidates:

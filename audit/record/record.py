@@ -471,7 +471,7 @@ def write_predictions(out: Path, predictions: Predictions) -> None:
     columns: dict[str, Sequence[object] | NDArray[np.generic]] = dict(
         zip(("text_sha256", "label", "occurrence"), zip(*examples.keys, strict=True), strict=True)
     )
-    columns |= {f"p({name})": predictions.probabilities[:, i] for i, name in enumerate(predictions.classes)}
+    columns |= {f"p({name})": predictions.rows[:, i] for i, name in enumerate(predictions.classes)}
     columns |= {f"subgroup:{name}": list(column) for name, column in examples.subgroups.items()}
     out.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=out, prefix=f".{PREDICTIONS}.")

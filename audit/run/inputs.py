@@ -18,6 +18,8 @@ from audit.data import examples as data
 from audit.data.examples import Examples, Production
 from audit.inference.predictions import FormerPredictions
 from audit.models import minilm, model
+from audit.models.classifiers import sources
+from audit.models.classifiers.model import ClassifierModel
 from audit.policy import policy as policies
 from audit.policy.policy import SMALL_BERT, Policy
 from audit.record import record, since
@@ -147,9 +149,26 @@ class Inputs:
         return personal_data.name_finder(self.policy.privacy.spacy_model)
 
     @cached_property
-    def loaded(self) -> Located | None:
-        """The model that is loaded as it is; None where the recipe makes it."""
+    def classifier(self) -> ClassifierModel | None:
+        """The classifier of the user's own, made by his code; None where the model is a network."""
         settings = self.policy.model
+        source = settings.source if self.options.model is None else self.options.model
+        if not sources.names_code(source):
+            return None
+        if settings.finetune is not None:
+            raise AuditError(
+                f"{self.policy.name}: [model.finetune] trains networks, and '{source}' is code of your own; leave that "
+                f"section out."
+            )
+        folder = self.policy.folder if self.options.model is None else self.options.folder
+        return sources.load(source, folder.absolute(), settings.labels)
+
+    @cached_property
+    def loaded(self) -> Located | None:
+        """The network that is loaded as it is; None where the recipe makes it, or where it is none."""
+        settings = self.policy.model
+        if self.classifier is not None:
+            return None
         if self.options.model is not None:
             source, path = self.options.model, self.options.folder / Path(self.options.model).expanduser()
         elif settings.finetune is None:
@@ -169,8 +188,9 @@ class Inputs:
         """The model's class names in order; empty where only the data says them."""
         wanted = self.policy.model.labels
         if not {"model", "scorer"} & set(self.overridden):
-            loaded = self.loaded
-            if loaded is not None:
+            if self.classifier is not None:
+                return self.classifier.labels
+            if (loaded := self.loaded) is not None:
                 return model.labels_of(loaded.folder, loaded.source, wanted)
         return wanted
 

@@ -13,8 +13,9 @@ from audit.core.records import GateRecord, ModelRecord, PolicyOriginRecord
 from audit.core.sentences import Sentence
 from audit.energy import meter as energy
 from audit.inference import latency
-from audit.inference.scorer import Scorer
+from audit.inference.scorer import CachedScorer
 from audit.models import minilm, tokens
+from audit.models.classifiers.model import ClassifierModel
 from audit.models.model import Model
 from audit.policy import policy as policies
 from audit.policy.policy import ALWAYS_GATED, Policy
@@ -58,18 +59,20 @@ class Ledger:
         self._started = started
         self._blocks: energy.InferenceEnergy | None = None
 
-    def inference_blocks(self, scorer: Scorer) -> energy.InferenceEnergy:
+    def inference_blocks(self, scorer: CachedScorer) -> energy.InferenceEnergy:
         """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
         texts = self.inputs.test_data.texts
         if all(hasattr(scorer, name) for name in ("identity", "forward", "counts")):
-            self._blocks = energy.measure_inference(scorer, texts, self.resources.meter, self.resources.cache)
+            cache = getattr(scorer, "cache", self.resources.cache)
+            self._blocks = energy.measure_inference(scorer, texts, self.resources.meter, cache)
         else:
             self._blocks = energy.measure_own(scorer, texts, self.resources.meter)
         return self._blocks
 
-    def latencies(self, scorer: Scorer) -> latency.Latencies:
+    def latencies(self, scorer: CachedScorer) -> latency.Latencies:
         """Time of single texts, hostile ones and test texts, measured or taken from the cache."""
         examples, meter, cache = self.inputs.test_data, self.resources.meter, self.resources.cache
+        cache = getattr(scorer, "cache", cache)
         hostile = hostile_requests(confidence=examples.protocol.confidence)
         return latency.measure_latency(scorer, examples.texts, hostile, meter, cache)
 
@@ -214,7 +217,7 @@ def _seeds(policy: Policy) -> str:
 
 def _describe(audited: object, overridden: tuple[str, ...]) -> ModelRecord:
     description: ModelRecord = {}
-    if isinstance(audited, Model):
+    if isinstance(audited, Model | ClassifierModel):
         description = audited.describe()
     elif audited is not None:
         description = {

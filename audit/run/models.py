@@ -20,9 +20,11 @@ from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.experiments.alternatives import Alternative, Alternatives, Bench
 from audit.experiments.claims import ELSEWHERE, Elsewhere, Experiments
+from audit.inference.classifiers import ClassifierScorer
 from audit.inference.predictions import Predictions
-from audit.inference.scorer import Scorer
+from audit.inference.scorer import CachedScorer, Scorer
 from audit.models import model, model_card, precisions, tokens
+from audit.models.classifiers.model import NO_NETWORK, ClassifierModel
 from audit.models.model import Model, Training
 from audit.models.model_card import Card
 from audit.models.precisions import EightBit
@@ -59,7 +61,7 @@ class Models:
         self.policy = policy
         self.inputs = inputs
         self.resources = resources
-        self.scorers: list[Scorer] = []
+        self.scorers: list[CachedScorer] = []
         self.beside: tuple[Alternative, ...] = ()
         self.unknown_tokens = 0.0
         self._experiments: Experiments | None = None
@@ -86,9 +88,11 @@ class Models:
         return Recipe(name, folder, commit, pinned, settings, length, self.resources.device)
 
     def locate(self) -> None:
-        """Find the model that is loaded, or the base of the one that is trained."""
-        loaded = self.inputs.loaded
-        if loaded is not None:
+        """Find the model that is loaded, or the base of the one that is trained; ask a classifier a first question."""
+        loaded, classifier = self.inputs.loaded, self.inputs.classifier
+        if classifier is not None:
+            _ = self.asked(classifier).graded
+        elif loaded is not None:
             model.check_outputs(loaded.folder, loaded.source, self.inputs.classes)
         elif self.policy.data.train is None:
             raise AuditError(f"{self.policy.name}: [model.finetune] needs training data; give [data] train.")
@@ -96,8 +100,15 @@ class Models:
             _ = self.recipe
 
     @cached_property
-    def model(self) -> Model:
+    def model(self) -> Model | ClassifierModel:
         """The model under audit, loaded or trained."""
+        if self.inputs.classifier is not None:
+            return self.inputs.classifier
+        return self.transformer
+
+    @cached_property
+    def transformer(self) -> Model:
+        """The same, where it is a network."""
         loaded, resources = self.inputs.loaded, self.resources
         if loaded is not None:
             length = model.longest(loaded.folder, loaded.source, self.policy.model.max_length)
@@ -115,7 +126,7 @@ class Models:
         return replace(tuned, dtype=self.policy.audit.dtype)
 
     @property
-    def audited(self) -> Model:
+    def audited(self) -> Model | ClassifierModel:
         """The model under audit, beside a scorer of the repository's own only if the policy names one that is there.
 
         Raises
@@ -134,9 +145,22 @@ class Models:
         except AuditError:
             raise NotAssessed(reason) from None
 
+    def own_scorer(self, audited: Model | ClassifierModel) -> CachedScorer:
+        """The scorer of the audited model, whatever kind of model it is."""
+        return self.asked(audited) if isinstance(audited, ClassifierModel) else self.scorer(audited)
+
+    def asked(self, audited: ClassifierModel) -> ClassifierScorer:
+        """A scorer for a classifier; where nothing tells its answers from another's, they are kept for this run."""
+        resources = self.resources
+        cache = resources.cache if audited.fingerprint else resources.run_cache
+        cut = self.policy.model.max_characters
+        scorer = ClassifierScorer(audited, cache, resources.meter, resources.progress, max_characters=cut)
+        self.scorers.append(scorer)
+        return scorer
+
     def scorer(self, audited: Model) -> Scorer:
-        """A scorer for a model, on this audit's cache and meter; what it does counts in the record."""
-        dtype, own = self.policy.audit.dtype, audited is self.__dict__.get("model")
+        """A scorer for a network, on this audit's cache and meter; what it does counts in the record."""
+        dtype, own = self.policy.audit.dtype, audited is self.__dict__.get("transformer")
         # A twin is trained in float32, and asked as the model is.
         if audited.dtype != dtype and not isinstance(audited, EightBit):
             audited = replace(audited, dtype=dtype)
@@ -185,6 +209,10 @@ class Models:
                 )
             )
         folder = getattr(audited, "folder", None)
+        if folder is None and isinstance(audited, ClassifierModel):
+            raise NotAssessed(
+                Sentence("the model has no folder; give its object the attribute `folder`, where its README.md stands")
+            )
         if folder is None:
             raise NotAssessed(
                 Sentence(
@@ -362,12 +390,14 @@ class Models:
             )
         return self.scorer(reference_models.retrained(recipe, members, *self._work))
 
-    def other_precisions(self, scorer: Scorer) -> dict[str, Callable[[], Scorer]]:
+    def other_precisions(self, scorer: CachedScorer) -> dict[str, Callable[[], Scorer]]:
         """What makes the audited model anew in each other precision, or raises NotAssessed; by the precision's name.
 
         None where the repository put something of its own in the place of scorer or model.
         """
         audited = getattr(scorer, "model", None)
+        if isinstance(audited, ClassifierModel):
+            return {precisions.EIGHT_BIT: _no_network}
         if not isinstance(scorer, Scorer) or type(audited) is not Model:
             return {}
         return {each: partial(self._in_precision, audited, each) for each in precisions.beside(audited.dtype)}
@@ -377,7 +407,7 @@ class Models:
             return self._scorer(precisions.eight_bit(audited, self.resources.cache)[0])
         return self._scorer(precisions.in_dtype(audited, precision))
 
-    def alternatives(self, scorer: Scorer) -> Alternatives:
+    def alternatives(self, scorer: CachedScorer) -> Alternatives:
         """The audited model and others of the same task beside it, made now or taken from the cache.
 
         Raises
@@ -389,8 +419,10 @@ class Models:
         self.beside = outcome.made
         return outcome
 
-    def _bench(self, scorer: Scorer) -> Bench:
+    def _bench(self, scorer: CachedScorer) -> Bench:
         """What they are made of and measured with; raises what :meth:`alternatives` does."""
+        if isinstance(scorer, ClassifierScorer):
+            raise NotAssessed(NO_NETWORK)
         if not isinstance(scorer, Scorer) or not isinstance(scorer.model, Model):
             raise NotAssessed(_REPLACED)
         return Bench(
@@ -402,8 +434,12 @@ class Models:
     def trainings(self) -> list[Training]:
         """How each model of this audit was trained, as the cache holds it; those that were only loaded have none."""
         built = self.__dict__
-        models = [built.get("model"), *(twin.model for twin in built.get("twins", ()))]
+        models: list[object] = [built.get("transformer"), *(twin.model for twin in built.get("twins", ()))]
         # The scorers include those of the canary twin and of the models trained without suspicious rows.
         models += [scorer.model for scorer in self.scorers]
         trainings = [training for model in (*models, *self.beside) if (training := getattr(model, "training", None))]
         return trainings + (self._experiments.used if self._experiments else [])
+
+
+def _no_network() -> Scorer:
+    raise NotAssessed(NO_NETWORK)

@@ -27,11 +27,13 @@ from audit.energy import meter as energy
 from audit.experiments.alternatives import Alternatives
 from audit.experiments.claims import Experiments
 from audit.inference import latency
+from audit.inference.classifiers import ClassifierRunner
 from audit.inference.predictions import Predictions
 from audit.inference.runner import LocalRunner
-from audit.inference.scorer import Scorer
-from audit.inference.tally import Passes, Tally, Unanswered
+from audit.inference.scorer import CachedScorer, Scorer
+from audit.inference.tally import ClassifierTally, Counting, Passes, Tally, Unanswered
 from audit.models import precisions
+from audit.models.classifiers.model import ClassifierModel
 from audit.models.model import FineTuning, Model
 from audit.policy.policy import Policy
 from audit.probes.catalogue import ids
@@ -123,7 +125,7 @@ class PlannedModels(Models):
     def __init__(self, policy: Policy, inputs: Inputs, resources: Resources, folder: Path) -> None:
         super().__init__(policy, inputs, resources)
         self._folder = folder
-        self._tallies: list[Tally] = []
+        self._tallies: list[Counting] = []
         self._jobs: list[Job] = []
         self._usual, self._most, self._waiting_s = Passes(), Passes(), 0.0
         self._example_s: dict[object, float] = {}
@@ -207,10 +209,12 @@ class PlannedModels(Models):
     # ---- how long it takes
 
     @cached_property
-    def _runner(self) -> LocalRunner:
+    def _runner(self) -> LocalRunner | ClassifierRunner:
         resources = self.resources
         cut = self.policy.model.max_characters
         model = self.model
+        if isinstance(model, ClassifierModel):
+            return ClassifierRunner(model, cut)
         return Tally(model, resources.cache, resources.meter, resources.progress, {}, max_characters=cut).local
 
     @cached_property
@@ -247,15 +251,15 @@ class PlannedModels(Models):
     # ---- the models
 
     @cached_property
-    def model(self) -> Model:
-        """The model under audit where it is at hand, else one of its shape with random weights."""
+    def transformer(self) -> Model:
+        """The network under audit where it is at hand, else one of its shape with random weights."""
         recipe, examples = self.recipe, self.inputs.train_data
         if self.inputs.loaded is not None or recipe is None or examples is None:
-            loaded = super().model
+            loaded = super().transformer
             _ = loaded.network  # or the plan would be one of a model that no audit can load
             return loaded
         if folder_of(recipe, examples, self.resources.cache):
-            return super().model
+            return super().transformer
         self._jobs.append(Job(recipe, examples))
         return replace(self._untrained(recipe), dtype=self.policy.audit.dtype)
 
@@ -265,12 +269,23 @@ class PlannedModels(Models):
 
     def scorer(self, audited: Model) -> Tally:
         """What counts the questions to a model."""
-        test, resources = self.inputs.test_data, self.resources
-        truth = dict(zip(test.texts, test.labels.tolist(), strict=True))
-        cut = self.policy.model.max_characters
-        tally = Tally(audited, resources.cache, resources.meter, resources.progress, truth, max_characters=cut)
+        resources, cut = self.resources, self.policy.model.max_characters
+        tally = Tally(audited, resources.cache, resources.meter, resources.progress, self._truth, max_characters=cut)
         self._tallies.append(tally)
         return tally
+
+    def asked(self, audited: ClassifierModel) -> ClassifierTally:
+        """The same of a user's own classifier."""
+        resources, cut = self.resources, self.policy.model.max_characters
+        cache = resources.cache if audited.fingerprint else resources.run_cache
+        tally = ClassifierTally(audited, cache, resources.meter, resources.progress, self._truth, max_characters=cut)
+        self._tallies.append(tally)
+        return tally
+
+    @property
+    def _truth(self) -> dict[str, int]:
+        test = self.inputs.test_data
+        return dict(zip(test.texts, test.labels.tolist(), strict=True))
 
     def _in_precision(self, audited: Model, precision: str) -> Scorer:
         if precision == precisions.EIGHT_BIT and audited.device != "cpu":
@@ -282,7 +297,7 @@ class PlannedModels(Models):
         try:
             return super().retrained()
         except Planned:
-            return self.scorer(self.model)
+            return self.scorer(self.transformer)
 
     @property
     def _workers(self) -> PlannedModels:
@@ -302,7 +317,7 @@ class PlannedModels(Models):
         try:
             return super().canary_twin
         except Planned:
-            return CanaryTwin(self._canaries, self.scorer(self.model))
+            return CanaryTwin(self._canaries, self.scorer(self.transformer))
 
     @cached_property
     def word_counts(self) -> Predictions:
@@ -313,7 +328,7 @@ class PlannedModels(Models):
         """Each trains what the former one left open."""
         raise Unforeseen
 
-    def alternatives(self, scorer: Scorer) -> Alternatives:
+    def alternatives(self, scorer: CachedScorer) -> Alternatives:
         """Books trainings, and the questions to each model."""
         kinds, bench = self.policy.environment.alternatives, self._bench(scorer)
         jobs = list(bench.jobs(kinds))
@@ -331,15 +346,15 @@ class PlannedLedger(Ledger):
 
     models: PlannedModels
 
-    def inference_blocks(self, scorer: Scorer) -> NoReturn:
+    def inference_blocks(self, scorer: CachedScorer) -> NoReturn:
         """Books the blocks."""
         self.models.book_blocks(1)
         raise Planned
 
-    def latencies(self, scorer: Scorer) -> NoReturn:
+    def latencies(self, scorer: CachedScorer) -> NoReturn:
         """Books the texts, most of which are longer than the model reads."""
         asked = latency.asked(len(hostile_requests(confidence=self.inputs.test_data.protocol.confidence)))
-        self.models.book(asked, asked, scorer.model.max_length)
+        self.models.book(asked, asked, scorer.model.max_length or None)
         raise Planned
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from audit.cluster.cluster import Cluster
-from audit.core.cache import Cache
+from audit.core.cache import Cache, Temporary
 from audit.core.errors import AuditError
 from audit.core.progress import Progress
 from audit.energy.meter import Meter, Power
@@ -28,11 +28,18 @@ class Resources:
         self.options = options
         self.policy = policy
         self.progress = progress
+        self._temporary: Temporary | None = None
 
     @cached_property
     def cache(self) -> Cache:
         """Models, predictions and measurements of this and former audits."""
         return Cache(self.options.cache)
+
+    @cached_property
+    def run_cache(self) -> Cache:
+        """The same of this run alone: for answers of which nobody can tell whether they would still be given."""
+        self._temporary = Temporary()
+        return Cache(self._temporary.folder)
 
     @cached_property
     def device(self) -> str:
@@ -68,5 +75,7 @@ class Resources:
         """Stop the cluster and the energy tracker."""
         if (cluster := self.__dict__.get("cluster")) is not None:
             cluster.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
         if self.has_meter:
             self.meter.stop()

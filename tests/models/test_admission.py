@@ -165,7 +165,7 @@ def test_weights_of_other_shapes_than_the_configuration_says_are_no_librarys_wor
     configure(max_position_embeddings=31)(folder)
     session = audit_of(folder, tmp_path)
     with pytest.raises(AuditError, match=r"its weights have other shapes than config\.json says") as caught:
-        _ = session.models.model.network
+        _ = session.models.transformer.network
     assert is_one_sentence(str(caught.value))
     session.close()
 
@@ -232,7 +232,7 @@ def test_texts_beyond_the_positions_are_answered_and_explained(folder: Path, tmp
     import numpy as np
 
     session = audit_of(folder, tmp_path, max_length=64)
-    scorer = session.models.scorer(session.models.model)
+    scorer = session.models.scorer(session.models.transformer)
     long = "good film " * 50
     assert scorer.predict([long]).probabilities.shape == (1, 3)
     assert scorer.forward([long]).shape == (1, 3)

@@ -66,14 +66,14 @@ def test_every_refusal_of_a_models_kind_names_the_way_to_audit_it(
     folder: Path, inside: str, change: Callable[[Path], object]
 ) -> None:
     change(folder)
-    with pytest.raises(AuditError, match="replacing the fixture `scorer` in conftest") as caught:
+    with pytest.raises(AuditError, match="code that asks it") as caught:
         locate(str(folder / inside), folder / inside, None)
     assert is_one_sentence(str(caught.value))
 
 
 @pytest.mark.parametrize("source", ["https://models.example.org/v1", "mine:predict", "word counts"])
 def test_so_does_that_of_a_service_or_a_function(tmp_path: Path, source: str) -> None:
-    with pytest.raises(AuditError, match="replacing the fixture `scorer`"):
+    with pytest.raises(AuditError, match="code that asks it"):
         locate(source, tmp_path / source, None)
 
 

@@ -38,7 +38,7 @@ def test_references_trained_for_the_backdoor_search_are_told_once_when_they_come
         assert made.inputs.train_data is not None
         assert made.models.without_rows is not None
         nothing = np.zeros(len(made.inputs.train_data), dtype=bool)
-        made.models.scorer(made.models.model)
+        made.models.scorer(made.models.transformer)
         made.models.without_rows(np.arange(len(nothing)) < 20)
         made.models.without_rows(nothing)  # by the recipe on all rows: the audited model once more
         return made

@@ -117,12 +117,7 @@ def inspect(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str]
         if not within(path, folder):
             found.add(name, Sentence("a link that leads out of its folder"), ELSEWHERE)
         elif path.is_file():
-            try:
-                _look_at(path, name, found)
-            except OSError as error:
-                raise AuditError(
-                    f"{printable(path)}: it cannot be read ({error.strerror}); give the audit access."
-                ) from None
+            _look_into(path, name, found)
         elif not path.is_dir():
             found.add(name, Sentence("neither a file nor a folder"), UNSEEN)
     _compare(folder, found)
@@ -130,6 +125,25 @@ def inspect(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str]
         _hold_against(folder, hashes, expected, found)
     _documents(folder, found)
     return found
+
+
+def inspect_files(
+    paths: Mapping[str, Path], hashes: Mapping[str, str], expected: Mapping[str, str] | None = None
+) -> Inspection:
+    """Look at single files that make a model, by their names; otherwise as :func:`inspect`."""
+    found = Inspection(looked_at=len(paths))
+    for name, path in sorted(paths.items()):
+        _look_into(path, name, found)
+    if expected:
+        _hold_against(None, hashes, expected, found)
+    return found
+
+
+def _look_into(path: Path, name: str, found: Inspection) -> None:
+    try:
+        _look_at(path, name, found)
+    except OSError as error:
+        raise AuditError(f"{printable(path)}: it cannot be read ({error.strerror}); give the audit access.") from None
 
 
 def _look_at(path: Path, name: str, found: Inspection) -> None:
@@ -366,11 +380,13 @@ def _largest_token(folder: Path) -> tuple[int | None, str]:
         return None, ""
 
 
-def _hold_against(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str], found: Inspection) -> None:
+def _hold_against(
+    folder: Path | None, hashes: Mapping[str, str], expected: Mapping[str, str], found: Inspection
+) -> None:
     """The policy's list of hashes; a file that is not on it could be loaded in place of one that is."""
     for name in sorted({*hashes, *expected}):
         is_hash = hashes.get(name)
-        if is_hash is None and not leads_out(name) and _is_file(folder / name):
+        if is_hash is None and folder is not None and not leads_out(name) and _is_file(folder / name):
             is_hash = sha256(folder / name)  # documentation, which the model's hashes leave out
         if name not in expected:
             found.add(name, Sentence("is not on the policy's list of hashes (expected_sha256)"), SWAPPED)

@@ -310,7 +310,7 @@ def _answers(
     before, after = asked.ask(stop, answer)
     pairs = [pairs[i] for i in asked.rows]
     clusters = None if clusters is None else clusters[asked.rows]
-    change = np.asarray(after.probabilities, np.float64) - before.probabilities  # (n, classes)
+    change = np.asarray(after.rows, np.float64) - before.rows  # (n, classes)
     names = list(map(labels.sentiment, before.classes))
     rise = None
     if "positive" in names and "negative" in names:
@@ -541,6 +541,8 @@ def _note(found: Answers, i: int) -> str:
 
 def _answer(predictions: Predictions, i: int) -> str:
     label = int(predictions.labels[i])
+    if not predictions.graded:
+        return predictions.classes[label]
     return Sentence(
         "{class_name} {probability:.2f}",
         class_name=predictions.classes[label],

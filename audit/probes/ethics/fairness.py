@@ -254,7 +254,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
         summary=_worst_in_words(groups, subgroup),
         caveats=[*_of_mentions(subgroup), *unknown.caveats],
         evidence=_evidence(
-            _confidence_table(predictions, groups, subgroup), *unknown.tables, facts=without_group(groups)
+            *_confidence_table(predictions, groups, subgroup), *unknown.tables, facts=without_group(groups)
         ),
         too_small=too_small(predictions, groups, effects=effects),
     )
@@ -686,22 +686,26 @@ def _accuracy_table(predictions: Predictions, groups: Groups, subgroup: str, eff
     )
 
 
-def _confidence_table(predictions: Predictions, groups: Groups, subgroup: str) -> Table:
-    """Whether the model is as sure of itself in each group as it may be."""
+def _confidence_table(predictions: Predictions, groups: Groups, subgroup: str) -> list[Table]:
+    """Whether the model is as sure of itself in each group as it may be; none where it does not say how sure it is."""
+    if not predictions.graded:
+        return []
     sure = predictions.probabilities.max(axis=1).astype(float)
     rows: list[list[Cell]] = []
     for g, name in enumerate(groups.names):
         mean, accuracy = float(sure[groups.member == g].mean()), groups.right[g] / groups.sizes[g]
         rows.append([name, *(_shown(value, groups.sizes[g]) for value in (mean, accuracy, mean - accuracy))])
-    return Table(
-        Sentence(
-            "How sure the model is of its answers by {subgroup}; above 0 it is too sure",
-            subgroup=subgroup,
-        ),
-        [subgroup, Sentence("mean probability of the answer"), Sentence("accuracy"), Sentence("difference")],
-        rows,
-        units=["", SHARE, SHARE, POINTS],
-    )
+    return [
+        Table(
+            Sentence(
+                "How sure the model is of its answers by {subgroup}; above 0 it is too sure",
+                subgroup=subgroup,
+            ),
+            [subgroup, Sentence("mean probability of the answer"), Sentence("accuracy"), Sentence("difference")],
+            rows,
+            units=["", SHARE, SHARE, POINTS],
+        )
+    ]
 
 
 def _share_table(predictions: Predictions, groups: Groups, subgroup: str) -> Table:

@@ -213,7 +213,7 @@ def language_variety(scorer: Scorer, predictions: Predictions, kind: str = "info
 def _flips(plain: Predictions, other: Predictions, rendered: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Right answers that turned wrong, the largest fall of the right class's score first."""
     asked, lost = plain.known, plain.correct & ~other.correct
-    drop = (plain.probabilities - other.probabilities)[np.arange(len(asked)), asked.labels]
+    drop = (plain.rows - other.rows)[np.arange(len(asked)), asked.labels]
     for i in np.argsort(-drop, kind="stable").tolist():
         if lost[i]:
             before, after = (each.classes[each.labels[i]] for each in (plain, other))

@@ -288,7 +288,7 @@ def _attacked(scorer: Scorer, predictions: Predictions, subgroup: str, keep: Kee
         )
     if not hasattr(scorer, "embed"):
         raise NotAssessed(
-            Sentence("the scorer gives no embeddings; give it a method embed(texts) with a row for each text")
+            Sentence("the model gives no embeddings; give it a method embed(texts) with a row for each text")
         )
     pool = _pool(predictions.known)
     answers = scorer.predict(pool.texts).on(pool)

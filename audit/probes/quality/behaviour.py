@@ -59,7 +59,7 @@ class Asked(NamedTuple):
     def all_of(cls, batches: Sequence[Asked]) -> Asked:
         """Several batches as one."""
         before, after = (
-            Predictions(np.concatenate([each.probabilities for each in answers]), answers[0].classes)
+            Predictions.joined(answers)
             for answers in ([batch.before for batch in batches], [batch.after for batch in batches])
         )
         return cls([case for batch in batches for case in batch.cases], before, after)
@@ -240,14 +240,15 @@ def sentiments(classes: Sequence[str]) -> tuple[str, ...]:
 
 def _excess(asked: Asked, names: tuple[str, ...]) -> NDArray[np.float64]:
     """How far each case is on the wrong side, shape (cases,): it fails where this is positive."""
-    p, q = (answers.probabilities.astype(float) for answers in (asked.before, asked.after))  # (cases, classes)
     rows, kind = np.arange(len(asked.cases)), asked.cases[0].kind
     if kind == "DIR":
+        p, q = (answers.probabilities.astype(float) for answers in (asked.before, asked.after))  # (cases, classes)
         watched = [names.index(case.sentiment) for case in asked.cases]
         direction = np.array([case.direction for case in asked.cases])
         return np.asarray(-direction * (q[rows, watched] - p[rows, watched]) - TOLERANCE)
+    q = asked.after.rows.astype(float)
     if kind == "INV":
-        right = np.zeros(p.shape, dtype=bool)
+        right = np.zeros(q.shape, dtype=bool)
         right[rows, asked.before.labels] = True
     else:
         right = np.array([[name in case.expected for name in names] for case in asked.cases])
@@ -317,6 +318,8 @@ def _pair(asked: Asked, i: int, names: tuple[str, ...]) -> Pair:
 
 def _answer(predictions: Predictions, i: int) -> str:
     label = int(predictions.labels[i])
+    if not predictions.graded:
+        return predictions.classes[label]
     return Sentence(
         "{label} {probability:.2f}",
         label=predictions.classes[label],

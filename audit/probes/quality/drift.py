@@ -177,7 +177,7 @@ def _compared(predictions: Predictions, second: _Second, against: str, scorer: S
     embedding = scorer.embed(texts) if scorer is not None and hasattr(scorer, "embed") else None
     answers = labels = None
     if second.answers is not None:
-        answers = np.concatenate([predictions.probabilities[first], second.answers(texts[len(first) :])])
+        answers = np.concatenate([predictions.rows[first], second.answers(texts[len(first) :])])
     if second.labels is not None:
         labels = np.concatenate([known.labels[first], second.labels[rest]])
     split = two_samples.tokens(texts)
@@ -482,7 +482,7 @@ def _of_former(predictions: Predictions, former: FormerPredictions, model: str |
     is_same = model is not None and model == former.model and sorted(spelt) == sorted(number)
     if is_same:
         places = [spelt.index(name) for name in number]
-        answers = np.concatenate([predictions.probabilities[rows[0]], former.probabilities[rows[1]][:, places]])
+        answers = np.concatenate([predictions.rows[rows[0]], former.probabilities[rows[1]][:, places]])
     view = (_BOTH if is_same else _LABEL, two_samples.answer_features(answers, labels, len(known.classes)), 1.0)
     told = two_samples.told_apart([view], is_second, units, known.protocol.confidence, known.protocol.seed)
     both = set(first) & set(rest)
@@ -517,7 +517,7 @@ def _of_production(predictions: Predictions, production: Production, scorer: Sco
     second = _Second(
         production.texts,
         data.drawn(ID, production.texts),
-        answers=lambda texts: np.asarray(scorer.predict(list(texts)).probabilities),
+        answers=lambda texts: np.asarray(scorer.predict(list(texts)).rows),
     )
     compared = _compared(predictions, second, "production", scorer)
     n = len(compared.first)

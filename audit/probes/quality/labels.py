@@ -382,7 +382,7 @@ def _row(name: str, predictions: Predictions) -> list[Cell]:
 
 
 def _on(predictions: Predictions, rows: NDArray[np.bool_]) -> Predictions:
-    return Predictions(predictions.probabilities[rows], predictions.classes, predictions.known.take(rows))
+    return predictions.take(rows)
 
 
 def _both(predictions: Predictions) -> tuple[Predictions, Predictions]:

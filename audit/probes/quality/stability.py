@@ -185,7 +185,7 @@ def _in_company(scorer: Scorer, predictions: Predictions) -> _Comparison:
         usual=lambda rows: np.concatenate(together([[examples.texts[row]] for row in rows])),
         others={
             Sentence("among {company} other texts", company=COMPANY): in_company,
-            Sentence("as this audit asks, among texts of like length"): lambda rows: predictions.probabilities[rows],
+            Sentence("as this audit asks, among texts of like length"): lambda rows: predictions.rows[rows],
         },
         method=Sentence(
             "Each text is asked about alone, and once more in one batch with {company} other test texts, which are "
@@ -211,7 +211,7 @@ def _together(scorer: Scorer, batches: Sequence[Sequence[str]]) -> list[Answers]
     """Answers batch by batch; a scorer of the repository's own is asked as it is, and has no cache of ours."""
     if hasattr(scorer, "predict_together"):
         return scorer.predict_together(batches)
-    return [scorer.predict(batch).probabilities for batch in batches]
+    return [scorer.predict(batch).rows for batch in batches]
 
 
 def _in_precisions(predictions: Predictions, other_precisions: Scorers) -> _Comparison:
@@ -231,7 +231,7 @@ def _in_precisions(predictions: Predictions, other_precisions: Scorers) -> _Comp
     if not others:
         raise NotAssessed(joined([*left_out.values()], "; "))
     return _Comparison(
-        usual=lambda rows: predictions.probabilities[rows],
+        usual=lambda rows: predictions.rows[rows],
         others=others,
         method=Sentence(
             "The same weights asked about the same texts once more, {ways} (bfloat16: Kalamkar et al. 2019; 8 bits: "
@@ -263,7 +263,7 @@ def _by_seed(scorer: Scorer, predictions: Predictions, retrained: Callable[[], S
             )
         )
     return _Comparison(
-        usual=lambda rows: predictions.probabilities[rows],
+        usual=lambda rows: predictions.rows[rows],
         others={Sentence("by the training with another seed"): other},
         method=Sentence(
             "The recipe run once more on the same examples with another seed, which decides their order, dropout, and "
@@ -280,7 +280,7 @@ def _of(scorer: Scorer, examples: Examples) -> Callable[[Rows], Answers]:
     def answers(rows: Rows) -> Answers:
         texts = [examples.texts[row] for row in rows]
         try:
-            return scorer.predict(texts).probabilities
+            return scorer.predict(texts).rows
         except NotFiniteError:  # to some of them: those count as another answer
             return np.concatenate(_together(scorer, [[text] for text in texts]))
 

@@ -134,7 +134,7 @@ def attack(
 
 def _leads(predictions: Predictions, labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """By how much the log-probability of each label leads all others, shape (n,); negative where another is said."""
-    p = np.clip(predictions.probabilities.astype(float), 1e-30, None)  # (n, classes)
+    p = np.clip(predictions.rows.astype(float), 1e-30, None)  # (n, classes)
     rows = np.arange(len(labels))
     own = p[rows, labels].copy()
     p[rows, labels] = 0
@@ -469,7 +469,7 @@ def _setting(scorer: Scorer, predictions: Predictions, queries: int, examples: i
         drawn,
         attacked,
         queries,
-        scores=not np.isin(plain.probabilities, (0, 1)).all(),
+        scores=not np.isin(plain.rows, (0, 1)).all(),
         short=int((~long).sum()),
         most=examples,
         ceiling=FIXED if rights >= examples else of_sample(predictions.known),

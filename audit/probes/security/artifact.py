@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from audit.core.errors import NotAssessed
 from audit.core.evidence import Facts, Table
 from audit.core.measurement import Result
 from audit.core.probe import Alarm, Probe
 from audit.core.sentences import Sentence, joined
-from audit.models.files.artifact import ELSEWHERE, Problem, inspect
+from audit.models.classifiers.model import ClassifierModel
+from audit.models.files.artifact import ELSEWHERE, Problem, inspect, inspect_files
 from audit.models.model import Model
 
 
@@ -39,7 +42,7 @@ from audit.models.model import Model
     guide="docs/artifacts.md",
     severity="severe",
 )
-def artifact(model: Model, expected_sha256: Mapping[str, str] | None = None) -> Result:
+def artifact(model: Model | ClassifierModel, expected_sha256: Mapping[str, str] | None = None) -> Result:
     """Problems of the model's files: what could run code, mislead or be swapped; a census.
 
     Nothing is loaded or executed for it.
@@ -48,8 +51,16 @@ def artifact(model: Model, expected_sha256: Mapping[str, str] | None = None) -> 
     ----------
     expected_sha256 : mapping of str to str, optional
         The hashes that the release owner approved, by file.
+
+    Raises
+    ------
+    NotAssessed
+        If the model is code of the user's own that names no files.
     """
-    found = inspect(model.folder, model.files, expected_sha256)
+    if isinstance(model, ClassifierModel):
+        found = inspect_files(_own(model), model.files, expected_sha256)
+    else:
+        found = inspect(model.folder, model.files, expected_sha256)
     if not model.pinned:
         problem = Sentence("taken from the Hub without a full commit in [model] revision")
         found.add(model.source, problem, ELSEWHERE)
@@ -77,6 +88,18 @@ def artifact(model: Model, expected_sha256: Mapping[str, str] | None = None) -> 
         ],
         evidence=[*_listed(problems), Facts.of(found.facts)],
     )
+
+
+def _own(model: ClassifierModel) -> Mapping[str, Path]:
+    """The files that a user's own classifier reads; its code is his, and runs whatever they are."""
+    if not model.paths:
+        raise NotAssessed(
+            Sentence(
+                "the model is code of the repository's own that names no files; list what it reads in its object's "
+                "attribute `files`"
+            )
+        )
+    return model.paths
 
 
 def _listed(problems: Sequence[Problem]) -> list[Table]:

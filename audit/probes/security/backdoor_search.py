@@ -319,7 +319,7 @@ def _by_labels(texts: Texts, data: TrainingData | None) -> list[Candidate]:
         for source in texts.sources(target):
             some = texts.choose[source][:CARRIERS]
             said = texts.scorer.predict([text for word in words for text in triggers.inserted(word, some, texts.seed)])
-            moved = said.probabilities[:, target].reshape(len(words), len(some)).mean(axis=1)
+            moved = said.rows[:, target].reshape(len(words), len(some)).mean(axis=1)
             best = np.argsort(-moved, kind="stable")[:WORDS_EACH]
             found += [Candidate(words[i], target, BY_LABELS) for i in best]
     return found

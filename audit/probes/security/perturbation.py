@@ -140,7 +140,7 @@ def perturbation(
         for strength, other in others.items():
             left = statistics.share(other.correct, confidence, clusters=asked.clusters)
             rows.append([strength, about.levels[strength - 1], *left, *losses[strength]])
-        moved = {s: np.abs(o.probabilities - plain.probabilities).max(axis=1) > NOISE for s, o in others.items()}
+        moved = {s: np.abs(o.rows - plain.rows).max(axis=1) > NOISE for s, o in others.items()}
         lost, gained, n = statistics.discordant(plain.correct, decisive.correct)
         flips = _flips(plain, decisive, [disturbed(text, VERDICT_STRENGTH) for text in asked.texts])
         found = Result(
@@ -156,7 +156,7 @@ def perturbation(
             confidence,
             sample=CHANGED,
             ceiling=_ceiling(predictions.known, size, n),
-            summary=_summary(lost, gained, moved),
+            summary=_summary(lost, gained, moved if plain.graded else {}),
             caveats=_caveats(size, n),
             evidence=[
                 _table(rows),
@@ -230,7 +230,7 @@ def _ceiling(examples: Examples, size: int, asked: int) -> str:
 
 
 def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str:
-    if not any(each.any() for each in moved.values()):
+    if moved and not any(each.any() for each in moved.values()):
         return Sentence(
             "No score moved: what was changed never reached the model, most likely because its tokenizer takes it out "
             "of every text, or cuts long texts off before it."
@@ -241,7 +241,7 @@ def _summary(lost: int, gained: int, moved: dict[int, NDArray[np.bool_]]) -> str
 def _flips(plain: Predictions, other: Predictions, texts: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Right answers that turned wrong, the largest fall of the right class's score first."""
     pool, lost = plain.known, plain.correct & ~other.correct
-    drop = (plain.probabilities - other.probabilities)[np.arange(len(pool)), pool.labels]
+    drop = (plain.rows - other.rows)[np.arange(len(pool)), pool.labels]
     for i in np.argsort(-drop, kind="stable").tolist():
         if lost[i]:
             before, after = (plain.classes[each.labels[i]] for each in (plain, other))

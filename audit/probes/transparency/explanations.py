@@ -109,7 +109,10 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Looks:
     """
     if not hasattr(scorer, "attributions"):
         raise NotAssessed(
-            Sentence("the scorer explains nothing; give it a method attributions(texts, targets, shuffled)")
+            Sentence(
+                "the model is no network of Transformers, whose gradients are known, and its scorer has no method "
+                "attributions(texts, targets, shuffled)"
+            )
         )
     drawn, tested = _sample(predictions.known), list[_Tested]()
     if not len(drawn):

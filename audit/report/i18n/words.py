@@ -540,6 +540,14 @@ OVERRIDDEN = (
     "This audit did not use the auditor’s own way of loading and running the model: {how}. What was "
     "audited is what that code supplied."
 )
+RUNS_CODE = (
+    "What answered is code of the repository’s own, {source}. It ran with this audit, which asked it and could not "
+    "look into it."
+)
+NOT_KEPT = (
+    "The model has no fingerprint: nobody can tell whether a model is the audited one. Its answers were kept for this "
+    "audit only, and the next one asks again."
+)
 UNKNOWN_TOKENS = (
     "The model’s tokenizer does not know {share} of the tokens of the test texts. It may be another model’s, or the "
     "texts may be in a language that it does not read."

@@ -852,6 +852,10 @@ def _first(parts: list[str], between: str = "") -> str:
 def of_model(record: Record) -> list[str]:
     """What a reader must know of how the model read the texts."""
     sentences, model, wanted = [], record["model"], setting(record, "model", "max_length")
+    if model.get("runs_code"):
+        sentences.append(words.RUNS_CODE.format(source=text.cell(model.get("source"))))
+    if "runs_code" in model and not model.get("fingerprint"):
+        sentences.append(words.NOT_KEPT)
     if share := model.get("unknown_tokens"):
         sentences.append(words.UNKNOWN_TOKENS.format(share=text.percent(round(share, 2))))
     length = model.get("max_length")

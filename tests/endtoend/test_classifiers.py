@@ -1,0 +1,381 @@
+"""Audits of a user's own classifier: a pipeline of scikit-learn, a BERT behind a function, one that only decides."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audit.record import record
+from tests.helpers import Runner, WritePolicy, is_one_sentence
+
+MODEL = """
+    import csv
+    from pathlib import Path
+
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    rows = list(csv.DictReader(open("{train}")))
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    pipeline.fit([row["text"] for row in rows], [row["label"] for row in rows])
+"""
+PROBES = """
+    import pytest
+    from audit.probes.ethics import fairness
+    from audit.probes.ethics.counterfactual import counterfactual
+    from audit.probes.privacy import attribute_inference, membership
+    from audit.probes.quality import behaviour, drift, quality
+    from audit.probes.quality.labels import label_noise
+    from audit.probes.quality.stability import stability
+    from audit.probes.security.adversarial import adversarial
+    from audit.probes.security.artifact import artifact
+    from audit.probes.security.perturbation import perturbation
+    from audit.probes.transparency import explanations, transparency
+
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit, predictions):
+        audit.check(quality.accuracy(predictions))
+
+    @pytest.mark.measures("quality.roc_auc")
+    def test_roc_auc(audit, predictions):
+        audit.check(quality.roc_auc(predictions))
+
+    @pytest.mark.measures("quality.calibration_error")
+    def test_calibration(audit, predictions):
+        audit.check(quality.calibration_error(predictions))
+
+    @pytest.mark.measures("quality.behaviour")
+    @pytest.mark.parametrize("capability", ["contrast", "numbers", "added_positive_phrase"])
+    def test_behaviour(audit, scorer, test_data, capability):
+        audit.check(behaviour.behaviour(scorer, test_data.classes, capability, protocol=test_data.protocol))
+
+    @pytest.mark.measures("quality.stability")
+    @pytest.mark.parametrize("kind", ["batch", "precision"])
+    def test_stability(audit, scorer, predictions, other_precisions, retrained, kind):
+        audit.check(stability(scorer, predictions, kind, other_precisions, retrained))
+
+    @pytest.mark.measures("quality.label_noise")
+    def test_label_noise(audit, predictions, train_data):
+        audit.check(label_noise(predictions, train_data))
+
+    @pytest.mark.measures("quality.drift[train]")
+    def test_drift(audit, predictions, scorer, train_data):
+        audit.check(drift.drift(predictions, "train", scorer, train_data))
+
+    @pytest.mark.measures("fairness.worst_group_accuracy")
+    def test_worst_group(audit, predictions, subgroup):
+        audit.check(fairness.worst_group_accuracy(predictions, subgroup))
+
+    @pytest.mark.measures("fairness.counterfactual")
+    @pytest.mark.parametrize("axis", ["gender"])
+    def test_counterfactual(audit, scorer, predictions, axis):
+        audit.check(counterfactual(scorer, predictions, axis))
+
+    @pytest.mark.measures("security.perturbation")
+    @pytest.mark.parametrize("kind", ["typos"])
+    def test_perturbation(audit, scorer, predictions, kind):
+        audit.check(perturbation(scorer, predictions, kind, size=100))
+
+    @pytest.mark.measures("security.adversarial")
+    def test_adversarial(audit, scorer, predictions):
+        audit.check(adversarial(scorer, predictions, queries=20))
+
+    @pytest.mark.measures("security.artifact")
+    def test_artifact(audit, model):
+        audit.check(artifact(model))
+
+    @pytest.mark.measures("privacy.membership_inference")
+    def test_membership(audit, scorer, members, predictions, membership_twins, held_out):
+        audit.check(membership.membership_inference(scorer, members, predictions, membership_twins, held_out))
+
+    @pytest.mark.measures("privacy.attribute_leakage")
+    def test_attributes(audit, scorer, predictions, subgroup):
+        audit.check(attribute_inference.attribute_leakage(scorer, predictions, subgroup, audit.cached))
+
+    @pytest.mark.measures("environment.energy_per_gain")
+    def test_alternatives(audit, alternatives):
+        assert False
+
+    @pytest.mark.measures("transparency.explanations")
+    def test_explanations(audit, scorer, predictions):
+        audit.check(explanations.explanations(scorer, predictions))
+
+    @pytest.mark.measures("transparency.model_card")
+    def test_model_card(audit, model_card):
+        audit.check(transparency.model_card(model_card))
+
+    @pytest.mark.measures("transparency.provenance")
+    def test_provenance(audit, provenance):
+        audit.check(transparency.provenance(provenance))
+"""
+ACCURACY = """
+    import pytest
+    from audit.probes.quality import quality
+
+    @pytest.mark.measures("quality.accuracy")
+    def test_accuracy(audit, predictions):
+        audit.check(quality.accuracy(predictions))
+"""
+# What nothing but a network of Transformers, a recipe or a folder can answer.
+NETWORKS_ONLY = {
+    "quality.stability[precision]",
+    "environment.energy_per_gain",
+    "transparency.explanations",
+    "transparency.model_card",
+    "privacy.attribute_leakage[gender]",
+}
+PROBABILITIES_ONLY = {
+    "quality.roc_auc",
+    "quality.calibration_error",
+    "quality.label_noise",
+    "quality.behaviour[added_positive_phrase]",
+    "privacy.membership_inference",
+}
+
+
+def findings(value: Any) -> dict[str, Any]:
+    return {finding["id"]: finding for finding in value["findings"]}
+
+
+def not_assessed(value: Any) -> set[str]:
+    return {name for name, finding in findings(value).items() if finding["verdict"] == "not_assessed"}
+
+
+@pytest.fixture
+def pipeline(run: Runner, write_policy: WritePolicy, reviews: Path) -> Runner:
+    """A folder with a pipeline in shop.py, fitted on the demo's reviews, and a policy that names it."""
+    write_policy(model='source = "shop:pipeline"', security="queries = 20")
+    run.pytester.makepyfile(shop=MODEL.format(train=reviews / "train.csv"))
+    return run
+
+
+def append(run: Runner, code: str) -> None:
+    """Add this to shop.py."""
+    with (run.pytester.path / "shop.py").open("a") as file:
+        file.write(f"\n{code}\n")
+
+
+@pytest.mark.slow("an audit with an attack", seconds=12)
+def test_every_probe_of_a_pipeline_measures_or_says_why_not(pipeline: Runner, reviews: Path) -> None:
+    import pandas as pd
+    from sklearn import metrics
+
+    pipeline.pytester.makepyfile(PROBES)
+    result = pipeline("--audit-cache=none")
+    assert result.ret == 0, result.outlines
+    value, found = pipeline.record, findings(pipeline.record)
+    assert {finding["verdict"] for finding in found.values()} == {"reported", "not_assessed"}
+    assert not_assessed(value) == {*NETWORKS_ONLY, "security.artifact"}
+    namespace: dict[str, Any] = {}
+    exec((pipeline.pytester.path / "shop.py").read_text(), namespace)  # noqa: S102
+    test = pd.read_csv(reviews / "test.csv")
+    chances = namespace["pipeline"].predict_proba(test["text"])
+    said = namespace["pipeline"].classes_[chances.argmax(axis=1)]
+    assert found["quality.accuracy"]["estimate"] == pytest.approx((said == test["label"]).mean())
+    auc = metrics.roc_auc_score(test["label"], chances, multi_class="ovr")
+    assert found["quality.roc_auc"]["estimate"] == pytest.approx(auc, abs=1e-6)
+    assert value["model"]["runs_code"] is True
+    assert value["model"]["fingerprint"] is None
+    assert "shop.py" in value["model"]["files"]
+    report = (pipeline.pytester.path / "reports" / "report.html").read_text("utf-8")
+    for text in (*result.outlines, report):
+        if "shop:pipeline" in text and "code of the repository" in text:
+            break
+    else:
+        pytest.fail("nothing says that code of the repository's own answered")
+    assert "code of the repository’s own" in report
+    assert "kept for this audit only" in report
+
+
+@pytest.mark.slow("two audits and a plan", seconds=6)
+def test_what_has_a_fingerprint_is_asked_once_and_what_has_none_in_each_audit(pipeline: Runner) -> None:
+    pipeline.pytester.makepyfile(ACCURACY)
+    folder = pipeline.pytester.path
+    (folder / "weights.bin").write_bytes(b"1")
+    for more, asked_again in (("", True), ("pipeline.files = ['weights.bin']", False)):
+        append(pipeline, more)
+        pipeline(f"--audit-cache={folder / 'cache'}")
+        first = pipeline.record
+        pipeline(f"--audit-cache={folder / 'cache'}")
+        second = pipeline.record
+        assert first["scoring"]["forward_passes"] > 0
+        assert (second["scoring"]["forward_passes"] > 0) == asked_again
+        assert (second["model"]["fingerprint"] is None) == asked_again
+        assert findings(first)["quality.accuracy"]["estimate"] == findings(second)["quality.accuracy"]["estimate"]
+    assert second["model"]["files"]["weights.bin"] == first["model"]["files"]["weights.bin"]
+    (folder / "weights.bin").write_bytes(b"2")  # another model, of which nothing is known
+    pipeline(f"--audit-cache={folder / 'cache'}")
+    assert pipeline.record["scoring"]["forward_passes"] > 0
+    assert pipeline.record["model"]["fingerprint"] != second["model"]["fingerprint"]
+
+
+DECIDES = """
+class Decides:
+    labels = ["negative", "neutral", "positive"]
+    def predict(self, texts):
+        return pipeline.predict(texts).tolist()
+"""
+
+
+@pytest.mark.slow("two audits with attacks", seconds=20)
+def test_a_model_that_only_decides_is_measured_where_answers_are_enough(
+    pipeline: Runner, write_policy: WritePolicy
+) -> None:
+    pipeline.pytester.makepyfile(PROBES)
+    pipeline("--audit-cache=none")
+    graded = findings(pipeline.record)
+    append(pipeline, DECIDES)
+    write_policy(model='source = "shop:Decides"')
+    assert pipeline("--audit-cache=none").ret == 0
+    decided = findings(pipeline.record)
+    assert not_assessed(pipeline.record) == {*NETWORKS_ONLY, "security.artifact", *PROBABILITIES_ONLY}
+    for name in PROBABILITIES_ONLY:
+        assert "without probabilities" in pipeline.finding(name)["reason"]
+    same = ["quality.accuracy", "quality.stability[batch]", "quality.behaviour[contrast]", "quality.behaviour[numbers]"]
+    same += ["fairness.worst_group_accuracy[gender]", "fairness.counterfactual[gender]", "security.perturbation[typos]"]
+    for name in same:
+        assert [decided[name][part] for part in ("estimate", "low", "high", "n")] == [
+            graded[name][part] for part in ("estimate", "low", "high", "n")
+        ], name
+    # What is gated and cannot be measured is never a pass.
+    write_policy(model='source = "shop:Decides"', **{"gates.quality": "calibration_error = { max = 0.5 }"})
+    assert pipeline("--audit-cache=none", "-k", "calibration").ret == 1
+    assert pipeline.record["verdict"] != "pass"
+
+
+BERT = """
+    import torch
+    from audit import Classifier
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    class Bert(Classifier):
+        labels = ["negative", "neutral", "positive"]
+
+        def __init__(self):
+            self.tokenizer = AutoTokenizer.from_pretrained("{folder}")
+            self.network = AutoModelForSequenceClassification.from_pretrained("{folder}").eval()
+
+        def _given(self, texts):
+            return self.tokenizer(texts, return_tensors="pt", padding=True, truncation=True, max_length=32)
+
+        @torch.no_grad()
+        def predict(self, texts):
+            return self.network(**self._given(texts)).logits.softmax(-1)
+
+        @torch.no_grad()
+        def embed(self, texts):
+            given = self._given(texts)
+            states, real = self.network.bert(**given)[0], given["attention_mask"][..., None]
+            return torch.cat([states[:, 0], (states * real).sum(1) / real.sum(1)], 1).numpy()
+"""
+
+
+@pytest.mark.slow("two audits of an untrained BERT", seconds=15)
+def test_the_same_bert_has_the_same_findings_as_a_folder_and_as_a_classifier(
+    run: Runner, write_policy: WritePolicy, untrained: Path
+) -> None:
+    run.pytester.makepyfile(PROBES)
+    run.pytester.makepyfile(own=BERT.format(folder=untrained))
+    wanted = "not stability and not artifact and not card and not explanations and not alternatives and not provenance"
+    chosen = ("-k", wanted, "--audit-cache=none")
+    write_policy(security="queries = 20")
+    run(*chosen)
+    folder = findings(run.record)
+    first = record.read_predictions(run.pytester.path / "reports" / record.PREDICTIONS, run.record)
+    write_policy(model='source = "own:Bert"\nmax_length = 32', security="queries = 20")
+    run(*chosen)
+    own = findings(run.record)
+    second = record.read_predictions(run.pytester.path / "reports" / record.PREDICTIONS, run.record)
+    assert first is not None
+    assert second is not None
+    np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-4)
+    assert folder.keys() == own.keys()
+    for name, finding in folder.items():
+        assert finding["verdict"] == own[name]["verdict"], name
+        for part in ("estimate", "low", "high"):
+            assert finding[part] == pytest.approx(own[name][part], abs=1e-4), name
+
+
+def test_a_plan_counts_what_an_audit_of_a_classifier_then_asks(pipeline: Runner, write_policy: WritePolicy) -> None:
+    write_policy(model='source = "shop:pipeline"', audit='stopping = "full"')
+    pipeline.pytester.makepyfile(PROBES)
+    chosen = ("-k", "accuracy or behaviour or perturbation or counterfactual or membership", "--audit-cache=none")
+    result = pipeline("--audit-plan", *chosen)
+    assert result.ret == 0
+    (total,) = [match for line in result.outlines if (match := re.match(r"all +([\d,]+) ", line))]
+    pipeline(*chosen)
+    assert int(total[1].replace(",", "")) == pipeline.record["scoring"]["forward_passes"]
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("    return [[0.5, 0.5]] * len(texts)", "a row of 3 probabilities"),
+        ("    return ['good'] * len(texts)", "the label 'good'"),
+        ("    return [[9.0, -1.0, 2.0]] * len(texts)", "predict_proba, or the softmax"),
+        ("    raise ValueError('no weights')", "predict raised ValueError (no weights)"),
+    ],
+)
+def test_a_mistake_in_what_it_returns_ends_the_audit_before_the_work(
+    pipeline: Runner, write_policy: WritePolicy, code: str, says: str
+) -> None:
+    shop = pipeline.pytester.path / "shop.py"
+    shop.write_text(
+        f"class Own:\n  labels = ['negative', 'neutral', 'positive']\n  def predict(self, texts):\n{code}\n"
+    )
+    write_policy(model='source = "shop:Own"')
+    pipeline.pytester.makepyfile(ACCURACY)
+    result = pipeline("--audit-cache=none")
+    assert result.ret == 4
+    (message,) = [line for line in (*result.errlines, *result.outlines) if says in line]
+    assert is_one_sentence(message)
+    assert not (pipeline.pytester.path / "reports" / "audit.json").exists()
+
+
+def test_a_model_that_breaks_on_a_text_is_an_error_and_no_pass(pipeline: Runner, write_policy: WritePolicy) -> None:
+    append(
+        pipeline,
+        "class Own:\n  labels = pipeline.classes_.tolist()\n  def predict(self, texts):\n"
+        "    if any(len(text) > 40 for text in texts): raise RuntimeError('too long for me')\n"
+        "    return pipeline.predict_proba(texts)",
+    )
+    write_policy(model='source = "shop:Own"', **{"gates.quality": "accuracy = { min = 0 }"})
+    pipeline.pytester.makepyfile(ACCURACY)
+    assert pipeline("--audit-cache=none").ret == 1
+    finding = pipeline.finding("quality.accuracy")
+    assert finding["verdict"] == "error"
+    assert "predict raised RuntimeError (too long for me)" in finding["reason"]
+    assert pipeline.record["verdict"] == "fail"
+
+
+def test_code_is_not_trained_by_a_recipe(pipeline: Runner, write_policy: WritePolicy) -> None:
+    write_policy(model='source = "shop:pipeline"', **{"model.finetune": "epochs = 1"})
+    pipeline.pytester.makepyfile(ACCURACY)
+    result = pipeline("--audit-cache=none")
+    assert result.ret == 4
+    assert any("leave that section out" in line for line in (*result.errlines, *result.outlines))
+
+
+@pytest.mark.forks
+@pytest.mark.slow("an audit in three processes", seconds=6)
+def test_processes_of_xdist_each_make_the_model_and_find_the_same(pipeline: Runner) -> None:
+    pipeline.pytester.makepyfile(ACCURACY)
+    pipeline("--audit-cache=none")
+    alone = findings(pipeline.record)
+    pipeline.pytester.runpytest_subprocess(*pipeline.options, "--audit-cache=none", "-n", "2")
+    assert findings(pipeline.record)["quality.accuracy"]["estimate"] == alone["quality.accuracy"]["estimate"]
+
+
+def test_a_pickle_among_its_files_counts_as_unsafe(pipeline: Runner) -> None:
+    import pickle
+
+    (pipeline.pytester.path / "model.pkl").write_bytes(pickle.dumps({"a": print}))
+    append(pipeline, "pipeline.files = ['model.pkl']")
+    pipeline.pytester.makepyfile(PROBES)
+    assert pipeline("--audit-cache=none", "-k", "artifact").ret == 1
+    assert pipeline.finding("security.artifact")["estimate"] >= 1
