@@ -18,7 +18,7 @@ from audit.data import examples as data
 from audit.data.examples import Examples, Production
 from audit.inference.predictions import FormerPredictions
 from audit.models import minilm, model
-from audit.models.classifiers import sources
+from audit.models.classifiers import skops_files, sources
 from audit.models.classifiers.model import ClassifierModel
 from audit.policy import policy as policies
 from audit.policy.policy import SMALL_BERT, Policy
@@ -150,18 +150,21 @@ class Inputs:
 
     @cached_property
     def classifier(self) -> ClassifierModel | None:
-        """The classifier of the user's own, made by his code; None where the model is a network."""
-        settings = self.policy.model
-        source = settings.source if self.options.model is None else self.options.model
-        if not sources.names_code(source):
+        """The classifier that code of the user's own makes, or a file holds; None where the model is a network."""
+        settings, option = self.policy.model, self.options.model
+        source = settings.source if option is None else option
+        is_code = sources.names_code(source)
+        if not is_code and not source.endswith(skops_files.SUFFIX):
             return None
         if settings.finetune is not None:
             raise AuditError(
-                f"{self.policy.name}: [model.finetune] trains networks, and '{source}' is code of your own; leave that "
-                f"section out."
+                f"{self.policy.name}: [model.finetune] trains networks, and '{source}' is none; leave that section out."
             )
-        folder = self.policy.folder if self.options.model is None else self.options.folder
-        return sources.load(source, folder.absolute(), settings.labels)
+        if is_code:
+            folder = self.policy.folder if option is None else self.options.folder
+            return sources.load(source, folder.absolute(), settings.labels)
+        path = self.policy.path(source, "[model] source") if option is None else self.options.folder / option
+        return skops_files.load(source, path, settings.labels)
 
     @cached_property
     def loaded(self) -> Located | None:

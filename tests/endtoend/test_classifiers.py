@@ -371,6 +371,26 @@ def test_processes_of_xdist_each_make_the_model_and_find_the_same(pipeline: Runn
     assert findings(pipeline.record)["quality.accuracy"]["estimate"] == alone["quality.accuracy"]["estimate"]
 
 
+def test_a_file_of_skops_is_audited_without_code(pipeline: Runner, write_policy: WritePolicy) -> None:
+    io = pytest.importorskip("skops.io")
+    namespace: dict[str, Any] = {}
+    exec((pipeline.pytester.path / "shop.py").read_text(), namespace)  # noqa: S102
+    io.dump(namespace["pipeline"], pipeline.pytester.path / "model.skops")
+    pipeline.pytester.makepyfile(PROBES)
+    chosen = ("-k", "accuracy or calibration or artifact", "--audit-cache=none")
+    pipeline(*chosen)
+    by_code = findings(pipeline.record)
+    write_policy(model='source = "model.skops"')
+    assert pipeline(*chosen).ret == 0
+    by_file = findings(pipeline.record)
+    for name in ("quality.accuracy", "quality.calibration_error"):
+        assert by_file[name]["estimate"] == pytest.approx(by_code[name]["estimate"], abs=1e-9)
+    assert by_file["security.artifact"]["verdict"] == "pass"
+    assert pipeline.record["model"]["runs_code"] is False
+    assert pipeline.record["model"]["fingerprint"] is not None
+    assert "code of the repository" not in (pipeline.pytester.path / "reports" / "report.html").read_text("utf-8")
+
+
 def test_a_pickle_among_its_files_counts_as_unsafe(pipeline: Runner) -> None:
     import pickle
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import textwrap
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import pytest
 from audit import AuditError, Classifier, NotAssessed
 from audit.core.errors import NotFiniteError
 from audit.inference.predictions import Decisions
-from audit.models.classifiers import sources
+from audit.models.classifiers import skops_files, sources
 from audit.models.classifiers.model import ClassifierModel, FailedError
+from audit.models.files import artifact
 from tests.helpers import TWO, is_one_sentence
 
 TEXTS = ["a good film", "a bad film", ""]
@@ -276,6 +279,92 @@ def test_the_probabilities_of_a_pipeline_are_its_own(load: Callable[..., Classif
         load(pipeline, "ours:numbers")
     with pytest.raises(AuditError, match="fitted pipeline"):
         load(pipeline, "ours:unfitted")
+
+
+@pytest.fixture
+def dumped(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a fitted pipeline that ends in this step to model.skops, after steps before the counting."""
+    io = pytest.importorskip("skops.io")
+
+    def dump(labels: list[Any], *before: Any, last: Any = None) -> Path:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+
+        pipeline = make_pipeline(*before, TfidfVectorizer(), LogisticRegression() if last is None else last)
+        io.dump(pipeline.fit(["good film", "bad film", "good", "bad"], labels), path := tmp_path / "model.skops")
+        return path
+
+    return dump
+
+
+def test_a_file_of_skops_answers_as_its_pipeline_and_is_told_by_its_hash(dumped: Callable[..., Path]) -> None:
+    import skops.io
+
+    path = dumped(["positive", "negative"] * 2)
+    model = skops_files.load("model.skops", path)
+    assert (model.labels, model.runs_code) == (TWO, False)
+    own = skops.io.load(path, trusted=[])
+    np.testing.assert_allclose(model.answer(TEXTS).rows, own.predict_proba(TEXTS), rtol=1e-6)
+    assert model.fingerprint == skops_files.load("model.skops", path).fingerprint
+    assert not artifact.inspect_files(model.paths, model.files).problems
+    assert model.fingerprint != skops_files.load("model.skops", dumped(["negative", "positive"] * 2)).fingerprint
+    with pytest.raises(AuditError, match=r"name them in this order with \[model\] labels"):
+        skops_files.load("model.skops", dumped([0, 1] * 2))
+
+
+def shout(texts: list[str]) -> list[str]:
+    return [text.upper() for text in texts]
+
+
+def test_types_that_could_run_code_are_refused_by_name_and_nothing_of_them_runs(
+    dumped: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sklearn.preprocessing import FunctionTransformer
+
+    path = dumped([0, 1] * 2, FunctionTransformer(shout))
+    ran: list[object] = []
+    monkeypatch.setattr(f"{__name__}.shout", lambda texts: ran.append(texts))
+    with pytest.raises(AuditError, match=r"types that could run code \(.*shout\)") as refused:
+        skops_files.load("model.skops", path, TWO)
+    assert is_one_sentence(str(refused.value))
+    assert not ran
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "is no file"),
+        (b"", "is no file of skops"),
+        (b"PK\x03\x04", "is no file of skops"),
+        (pickle.dumps({"a": 1}), "is no file of skops"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n", "git lfs pull"),
+        ({"other.json": "{}"}, "skops cannot read"),
+        ({"schema.json": "{}"}, "skops cannot read"),
+        ({"schema.json": "[" * 100_000}, "skops cannot read"),
+    ],
+    ids=["none", "empty", "cut", "pickle", "pointer", "without", "nothing", "deep"],
+)
+def test_what_skops_did_not_write_is_refused_in_one_sentence(tmp_path: Path, content: Any, says: str) -> None:
+    pytest.importorskip("skops.io")
+    path = tmp_path / "model.skops"
+    if isinstance(content, dict):
+        with zipfile.ZipFile(path, "w") as file:
+            for name, text in content.items():
+                file.writestr(name, text)
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AuditError) as refused:
+        skops_files.load("model.skops", path)
+    assert says in str(refused.value)
+    assert is_one_sentence(str(refused.value))
+
+
+def test_what_reads_it_is_named_where_it_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skops_files, "find_spec", lambda name: None)
+    (tmp_path / "model.skops").write_bytes(b"")
+    with pytest.raises(AuditError, match="pip install 'pytest-model-audit\\[skops\\]'"):
+        skops_files.load("model.skops", tmp_path / "model.skops")
 
 
 def test_embeddings_are_held_to_be_a_row_for_each_text() -> None:
