@@ -96,6 +96,13 @@ class FindingRecord(IntervalRecord):
     earlier: NotRequired[Sequence[IntervalRecord | None]]
 
 
+class ReadingRecord(TypedDict):
+    """How a model's outputs are read: the head, and for each class of its own those that it counts as."""
+
+    head: str
+    classes: Mapping[str, Sequence[str]]
+
+
 class ModelRecord(TypedDict, total=False):
     """What identifies the audited model, and how it read the texts."""
 
@@ -112,6 +119,7 @@ class ModelRecord(TypedDict, total=False):
     training: Mapping[str, object] | None
     overridden: str
     runs_code: bool
+    read: ReadingRecord
 
 
 class SpellingsRecord(TypedDict):

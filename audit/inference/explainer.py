@@ -266,6 +266,7 @@ class Explainer:
                 model.network,
                 rows,
                 sources,
+                len(model.labels),
                 self._runner.batches,
                 lambda ids: self._runner.inputs({"input_ids": ids}),
                 bar,

@@ -83,6 +83,7 @@ def mean_margins(
     network: PreTrainedModel,
     rows: Sequence[Inserted],
     sources: NDArray[np.int64],
+    classes: int,
     batches: Batches,
     inputs: Callable[[Sequence[list[int]]], dict[str, torch.Tensor]],
     bar: Bar,
@@ -95,6 +96,8 @@ def mean_margins(
     rows : sequence of Inserted, length n
     sources : ndarray of int, shape (n,)
         The class of each row's text.
+    classes : int
+        How many there are.
     batches : Batches
     inputs : callable
         Makes the network's inputs of token numbers.
@@ -109,7 +112,6 @@ def mean_margins(
 
     embed = network.get_input_embeddings()
     places = np.array([row.place for row in rows], dtype=np.int64)
-    classes = int(network.config.num_labels)
 
     def gradients(batch: NDArray[np.int64]) -> torch.Tensor:
         given = inputs([rows[i].ids for i in batch])

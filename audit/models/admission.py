@@ -111,24 +111,33 @@ def check_adapter(folder: Path, source: str) -> None:
         )
 
 
-def check_classifier(source: str, config: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
+def check_classifier(
+    source: str, config: Mapping[str, object], tensors: Mapping[str, Tensor], *, sigmoid: bool = False
+) -> None:
     """Refuse a model whose head is missing, or does not choose one of several classes.
+
+    Parameters
+    ----------
+    sigmoid : bool
+        Whether the policy says that each output is a yes or a no of its own.
 
     Raises
     ------
     AuditError
     """
-    problem, names = config.get("problem_type"), config.get("id2label")
+    problem, names = (None if sigmoid else config.get("problem_type")), config.get("id2label")
     if problem == "multi_label_classification":
         raise AuditError(
             f"model '{source}': config.json says problem_type = '{problem}', so a text may have several labels or "
-            f"none; an audit is of models that choose one class."
+            f"none; an audit is of models that choose one class. Where it does, "
+            f'[model] head = "sigmoid" reads it.'
         )
     outputs = outputs_of(tensors) or (len(names) if isinstance(names, dict) and names else config.get("num_labels"))
-    if outputs == 1 or problem == "regression":
+    if (outputs == 1 and not sigmoid) or problem == "regression":
         raise AuditError(
             f"model '{source}': it has {'one output: a score' if outputs == 1 else 'outputs that are scores'}, not a "
-            f"classifier; give a model with an output for each of two or three classes."
+            f"classifier; give a model with an output for each of two or three classes, or, where the one output is "
+            f'the log-odds of a class, [model] head = "sigmoid" and the names of both with [model] labels.'
         )
     if tensors and config.get("model_type") in _HEADED and not {name.partition(".")[0] for name in tensors} & _HEADS:
         raise AuditError(

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired
@@ -21,11 +21,13 @@ from audit.data import labels
 from audit.models import admission, tokens
 from audit.models.files import artifact, pickles, weights
 from audit.models.files.pickles import PICKLED
+from audit.models.reading import Head, Reading
 from audit.text.paths import check_all, check_content
 from audit.text.redaction import message, printable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers.modeling_outputs import SequenceClassifierOutput
 
 # Formats that other tools would load in place of the audited weights.
 OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".keras", ".tflite")
@@ -88,6 +90,8 @@ class Model:
         Whether pickled weights may be loaded where there are no others, tensors only.
     dtype : str
         Of its weights and of what it computes: ``float32``, ``bfloat16`` or ``float16``.
+    reading : Reading or None
+        How its outputs are read as the labels; None where they are of these.
     """
 
     source: str
@@ -100,6 +104,7 @@ class Model:
     training: FineTuning | None = field(default=None, repr=False)
     allow_pickle: bool = False
     dtype: str = "float32"
+    reading: Reading | None = None
     # Whether the answer to a text depends on those that are read with it, padding apart.
     reads_batches = False
 
@@ -116,7 +121,7 @@ class Model:
     @property
     def key(self) -> str:
         """By which its answers are kept."""
-        return self.fingerprint
+        return self.fingerprint if self.reading is None else f"{self.fingerprint} {self.reading}"
 
     @cached_property
     def parameters(self) -> int | None:
@@ -157,7 +162,7 @@ class Model:
                 use_safetensors=not self.allow_pickle or bool(safe_weights(self.folder, self.source)),
                 weights_only=True,
                 dtype=getattr(torch, self.dtype),
-                num_labels=len(self.labels),
+                num_labels=self._outputs,
                 output_loading_info=True,
             )
         if info["missing_keys"]:
@@ -166,8 +171,19 @@ class Model:
                 f"model '{self.source}' has no trained weights for {names}; give a fine-tuned classifier, "
                 f"or add [model.finetune] to the policy to train one."
             )
+        if self.reading is not None:
+            # On the network itself, so that gradients and versions in fewer bits are of the classes too.
+            network.register_forward_hook(partial(_read, self.reading))
         with torch.inference_mode(False):
             return network.to(self.device).eval()
+
+    @property
+    def _outputs(self) -> int:
+        """How many numbers its head gives."""
+        if self.reading is None:
+            return len(self.labels)
+        stated = admission.outputs_of(_tensors(safe_weights(self.folder, self.source)))
+        return stated or len(self.reading.own)
 
     def describe(self) -> ModelRecord:
         """What the record says of it."""
@@ -181,8 +197,15 @@ class Model:
             "labels": list(self.labels),
             "max_length": self.max_length,
             "dtype": self.dtype,
+            **({} if self.reading is None else {"read": self.reading.record()}),
             "training": self.training.copy() if self.training else None,
         }
+
+
+def _read(reading: Reading, network: object, given: object, made: SequenceClassifierOutput) -> SequenceClassifierOutput:
+    """In the place of a network's outputs the logits of the classes."""
+    made.logits = reading.logits(made.logits)
+    return made
 
 
 def hash_files(folder: Path) -> dict[str, str]:
@@ -327,19 +350,22 @@ def _model_in(folder: Path) -> str:
     return printable(chosen) if chosen is not None else ""
 
 
-def check_classifier(folder: Path, source: str) -> None:
+def check_classifier(folder: Path, source: str, head: Head = "softmax") -> None:
     """Refuse what is no classifier, as :func:`audit.models.admission.check_classifier`; nothing of it is loaded."""
-    admission.check_classifier(source, config(folder, source), _tensors(safe_weights(folder, source)))
+    tensors = _tensors(safe_weights(folder, source))
+    admission.check_classifier(source, config(folder, source), tensors, sigmoid=head == "sigmoid")
 
 
-def check_outputs(folder: Path, source: str, classes: Sequence[str]) -> None:
-    """Refuse a model whose head has more or fewer outputs than there are class names.
+def check_outputs(folder: Path, source: str, classes: Sequence[str], head: Head = "softmax") -> None:
+    """Refuse a model whose head has more or fewer outputs than there are class names, one output for two apart.
 
     Raises
     ------
     AuditError
     """
     outputs = admission.outputs_of(_tensors(safe_weights(folder, source)))
+    if head == "sigmoid" and outputs == 1 and len(classes) == 2:
+        return
     if outputs is not None and outputs != len(classes):
         raise AuditError(
             f"model '{source}': its head has {outputs} outputs, but {len(classes)} classes are named "
@@ -450,8 +476,21 @@ def positions(folder: Path, source: str) -> int:
     return int(min((number for number in numbers if isinstance(number, int | float) and number > 0), default=512))
 
 
-def labels_of(folder: Path, source: str, asked: Sequence[str]) -> tuple[str, ...]:
-    """Class names in output order, as :func:`audit.data.labels.of_model` reads them."""
+def labels_of(folder: Path, source: str, asked: Sequence[str], head: Head = "softmax") -> tuple[str, ...]:
+    """Class names in output order, as :func:`audit.data.labels.of_model` reads them.
+
+    Raises
+    ------
+    AuditError
+        As that, and where nothing names the two classes of a single output.
+    """
+    if head == "sigmoid" and admission.outputs_of(_tensors(safe_weights(folder, source))) == 1:
+        if len(set(asked)) != 2:
+            raise AuditError(
+                f"model '{source}': its one output is the log-odds of a class; name the other and this one, in this "
+                f"order, with [model] labels."
+            )
+        return tuple(asked)
     return labels.of_model(config(folder, source), source, asked)
 
 

@@ -87,7 +87,20 @@ class ModelPolicy(_Section):
     max_length: int = Field(256, ge=4)
     max_characters: int = Field(0, ge=0, description="cut longer texts before they are tokenized; 0: never")
     labels: tuple[str, ...] = Field((), strict=False)
+    head: Literal["softmax", "sigmoid"] = Field(
+        "softmax", description="sigmoid: each output is a yes or a no of its own; one alone is that of the second class"
+    )
+    merge: Frozen[Mapping[str, str | Annotated[tuple[str, ...], Field(strict=False)]]] = Field(
+        default_factory=dict,
+        description="from a class of the model to that which it counts as, or several that share it; empty: left out",
+    )
     finetune: Finetune | None = None
+
+    @model_validator(mode="after")
+    def _are_of_a_loaded_model(self) -> ModelPolicy:
+        if self.finetune is not None and (self.merge or self.head != "softmax"):
+            raise ValueError("merge and head are of a model that is loaded as it is; leave them out, or finetune")
+        return self
 
 
 class DataPolicy(_Section):

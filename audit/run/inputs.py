@@ -20,6 +20,7 @@ from audit.inference.predictions import FormerPredictions
 from audit.models import minilm, model
 from audit.models.classifiers import skops_files, sources
 from audit.models.classifiers.model import ClassifierModel
+from audit.models.reading import Reading
 from audit.policy import policy as policies
 from audit.policy.policy import SMALL_BERT, Policy
 from audit.record import record, since
@@ -162,9 +163,17 @@ class Inputs:
             )
         if is_code:
             folder = self.policy.folder if option is None else self.options.folder
-            return sources.load(source, folder.absolute(), settings.labels)
+            loaded = sources.load(source, folder.absolute(), settings.labels)
+            return loaded.read_as(self._read(loaded.labels, source))
         path = self.policy.path(source, "[model] source") if option is None else self.options.folder / option
-        return skops_files.load(source, path, settings.labels)
+        loaded = skops_files.load(source, path, settings.labels)
+        return loaded.read_as(self._read(loaded.labels, source))
+
+    def _read(self, own: Sequence[str], source: str) -> Reading | None:
+        """How the policy reads a model of these classes; None where they are those of the audit."""
+        settings = self.policy.model
+        reading = Reading.of(own, source, settings.merge, settings.head)
+        return None if reading.is_plain else reading
 
     @cached_property
     def loaded(self) -> Located | None:
@@ -183,7 +192,7 @@ class Inputs:
             return None
         revision = settings.revision if self.options.model is None else None
         located = locate(self.policy, source, path, revision, self.resources.cache)
-        model.check_classifier(located.folder, source)
+        model.check_classifier(located.folder, source, settings.head)
         return located
 
     @cached_property
@@ -193,9 +202,22 @@ class Inputs:
         if not {"model", "scorer"} & set(self.overridden):
             if self.classifier is not None:
                 return self.classifier.labels
-            if (loaded := self.loaded) is not None:
-                return model.labels_of(loaded.folder, loaded.source, wanted)
+            if self.loaded is not None:
+                return self.own_classes if self.reading is None else self.reading.classes
         return wanted
+
+    @cached_property
+    def own_classes(self) -> tuple[str, ...]:
+        """Those of the network that is loaded, in the order of its outputs."""
+        assert self.loaded is not None
+        settings = self.policy.model
+        return model.labels_of(self.loaded.folder, self.loaded.source, settings.labels, settings.head)
+
+    @cached_property
+    def reading(self) -> Reading | None:
+        """How the outputs of the network that is loaded are read as the classes; None where they are of these."""
+        assert self.loaded is not None
+        return self._read(self.own_classes, self.loaded.source)
 
     @cached_property
     def train_data(self) -> Examples | None:

@@ -93,7 +93,8 @@ class Models:
         if classifier is not None:
             _ = self.asked(classifier).graded
         elif loaded is not None:
-            model.check_outputs(loaded.folder, loaded.source, self.inputs.classes)
+            own, head = self.inputs.own_classes, self.policy.model.head
+            model.check_outputs(loaded.folder, loaded.source, own, head)
         elif self.policy.data.train is None:
             raise AuditError(f"{self.policy.name}: [model.finetune] needs training data; give [data] train.")
         else:
@@ -115,6 +116,7 @@ class Models:
             return Model(
                 loaded.source, loaded.folder, self.inputs.classes, length, resources.device, loaded.commit,
                 loaded.pinned, allow_pickle=self.policy.security.allow_pickle, dtype=self.policy.audit.dtype,
+                reading=self.inputs.reading,
             )  # fmt: skip
         assert self.recipe is not None
         assert self.inputs.train_data is not None

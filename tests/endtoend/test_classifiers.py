@@ -399,3 +399,18 @@ def test_a_pickle_among_its_files_counts_as_unsafe(pipeline: Runner) -> None:
     pipeline.pytester.makepyfile(PROBES)
     assert pipeline("--audit-cache=none", "-k", "artifact").ret == 1
     assert pipeline.finding("security.artifact")["estimate"] >= 1
+
+
+def test_a_class_that_is_left_out_is_said_in_record_and_report(pipeline: Runner, write_policy: WritePolicy) -> None:
+    folder = pipeline.pytester.path
+    data = f'test = "{folder}/two.csv"'
+    (folder / "two.csv").write_text("text,label\n" + "I love it,positive\nIt broke at once,negative\n" * 20)
+    write_policy(model='source = "shop:pipeline"\nmerge = { neutral = "" }', data=data)
+    pipeline.pytester.makepyfile(ACCURACY)
+    assert pipeline("--audit-cache=none").ret == 0
+    assert pipeline.record["model"]["labels"] == ["negative", "positive"]
+    assert pipeline.record["model"]["read"]["classes"] == {
+        "negative": ["negative"], "neutral": [], "positive": ["positive"],
+    }  # fmt: skip
+    report = (folder / "reports" / "report.html").read_text("utf-8")
+    assert "is left out: its probability is shared out" in report

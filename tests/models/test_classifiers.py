@@ -6,6 +6,7 @@ import pickle
 import textwrap
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from audit.inference.predictions import Decisions
 from audit.models.classifiers import skops_files, sources
 from audit.models.classifiers.model import ClassifierModel, FailedError
 from audit.models.files import artifact
+from audit.models.reading import Reading
 from tests.helpers import TWO, is_one_sentence
 
 TEXTS = ["a good film", "a bad film", ""]
@@ -389,3 +391,36 @@ def test_embeddings_are_held_to_be_a_row_for_each_text() -> None:
     given[0] = np.full((3, 5), np.nan)
     with pytest.raises(NotFiniteError):
         model.embed(TEXTS)
+
+
+def test_own_classes_are_merged_shared_out_and_left_out() -> None:
+    three = ("negative", "neutral", "positive")
+    rows = np.array([[0.5, 0.3, 0.2], [0.0, 1.0, 0.0], [0.1, 0.2, 0.7]])
+
+    def read(merge: dict[str, Any], answer: object, head: Any = "softmax") -> ClassifierModel:
+        model = replace(wrapped(answer), labels=three)
+        return model.read_as(Reading.of(three, "ours:model", merge, head))
+
+    shared = read({"neutral": TWO}, rows)
+    assert shared.labels == TWO
+    np.testing.assert_allclose(shared.answer(TEXTS).rows, [[0.65, 0.35], [0.5, 0.5], [0.2, 0.8]], rtol=1e-6)
+    with pytest.raises(AuditError, match="for 1 of 3 texts all probability is of classes that"):
+        read({"neutral": ""}, rows).answer(TEXTS)
+    said = ["negative", "neutral", "positive"]
+    decided = read({"neutral": "negative"}, said).answer(TEXTS)
+    assert not decided.graded
+    assert decided.rows.argmax(axis=1).tolist() == [0, 0, 1]
+    with pytest.raises(AuditError, match="shares one out to several"):
+        read({"neutral": TWO}, said).answer(TEXTS)
+    assert shared.key != read({"neutral": "negative"}, rows).key
+
+
+def test_sigmoids_of_a_classifier_need_not_sum_to_one() -> None:
+    reading = Reading.of(TWO, "ours:model", {}, "sigmoid")
+    for answer in ([0.2, 0.5, 0.9], [[0.2], [0.5], [0.9]]):  # of the second class alone
+        rows = wrapped(answer).read_as(reading).answer(TEXTS).rows
+        np.testing.assert_allclose(rows, [[0.8, 0.2], [0.5, 0.5], [0.1, 0.9]], rtol=1e-6)
+    rows = wrapped([[0.2, 0.6]] * 3).read_as(reading).answer(TEXTS).rows
+    np.testing.assert_allclose(rows, [[0.25, 0.75]] * 3, rtol=1e-6)
+    with pytest.raises(AuditError, match="each is from 0 to 1; give predict_proba, or the sigmoid"):
+        wrapped([[-1.0, 0.6]] * 3).read_as(reading).answer(TEXTS)

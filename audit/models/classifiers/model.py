@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from audit.core.errors import AuditError, NotAssessed, NotFiniteError
 from audit.core.records import ModelRecord
 from audit.core.sentences import Sentence
+from audit.models.reading import Reading
 from audit.text.redaction import message, printable
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class ClassifierModel:
         Where its card stands.
     runs_code : bool
         Whether code of the user's own answers.
+    reading : Reading or None
+        How its classes are read as the labels; None where they are these.
     """
 
     source: str
@@ -72,6 +75,7 @@ class ClassifierModel:
     paths: Mapping[str, Path] = field(default_factory=dict)
     folder: Path | None = None
     runs_code: bool = True
+    reading: Reading | None = None
     training: ClassVar[None] = None
     revision: ClassVar[None] = None
     pinned: ClassVar[bool] = True
@@ -83,7 +87,8 @@ class ClassifierModel:
     @cached_property
     def key(self) -> str:
         """By which its answers are kept: its fingerprint, or a text of this run's own."""
-        return self.fingerprint or f"run:{uuid.uuid4().hex}"
+        own = self.fingerprint or f"run:{uuid.uuid4().hex}"
+        return own if self.reading is None else f"{own} {self.reading}"
 
     @property
     def embeds(self) -> bool:
@@ -100,7 +105,8 @@ class ClassifierModel:
         FailedError
             If its code raised an exception.
         """
-        n, k = len(texts), len(self.labels)
+        n, own = len(texts), self._own
+        k, sigmoid = len(own), self.reading is not None and self.reading.head == "sigmoid"
         said = self._called(self.classifier.predict, texts)
         expected = f"expected a row of {k} probabilities ({self._listed}) for each text, or a label for each"
         where = f"model '{self.source}': predict"
@@ -111,6 +117,8 @@ class ClassifierModel:
             raise AuditError(f"{where} gave {len(array)} answers for {n} texts; {expected}, in their order.")
         if array.ndim == 1 and n and all(isinstance(label, str) for label in array.tolist()):
             return Answers(self._one_hot(array.tolist()), graded=False)
+        if sigmoid and k == 2 and array.dtype.kind == "f" and array.size == n:  # of the second class
+            array = np.stack([1 - array.ravel(), array.ravel()], axis=1)
         if array.ndim != 2 or array.shape[1] != k or array.dtype.kind not in "fiub":
             shape = f"shape {array.shape}" if array.dtype.kind in "fiub" else f"{array.dtype} of shape {array.shape}"
             raise AuditError(f"{where} gave an array of {shape} for {n} texts; {expected}.")
@@ -119,15 +127,37 @@ class ClassifierModel:
             raise NotFiniteError(
                 f"{where} gave NaN or infinity for {broken} of {n} texts; {expected}, whatever the text."
             )
-        sums = rows.sum(axis=1)
-        off = np.flatnonzero((np.abs(sums - 1) > _SUM) | (rows < 0).any(axis=1) | (rows > 1 + _SUM).any(axis=1))
+        outside, uneven = ((rows < 0) | (rows > 1 + _SUM)).any(axis=1), np.abs(rows.sum(axis=1) - 1) > _SUM
+        off = np.flatnonzero(outside if sigmoid else outside | uneven)
         if len(off):
             values = ", ".join(f"{value:.4g}" for value in rows[off[0]])
             raise AuditError(
-                f"{where} gave ({values}) for a text, which are no probabilities: each is from 0 to 1, and together "
-                f"they are 1; give predict_proba, or the softmax of the scores."
+                f"{where} gave ({values}) for a text, which are no probabilities: each is from 0 to 1"
+                f"{'' if sigmoid else ', and together they are 1'}; give predict_proba, or the "
+                f"{'sigmoid' if sigmoid else 'softmax'} of the scores."
             )
-        return Answers(rows, graded=True)
+        return Answers(self._read(rows), graded=True)
+
+    def read_as(self, reading: Reading | None) -> ClassifierModel:
+        """The same with its classes merged or left out as the policy says."""
+        return self if reading is None else replace(self, labels=reading.classes, reading=reading)
+
+    @property
+    def _own(self) -> tuple[str, ...]:
+        """Its own classes, in the order of the columns."""
+        return self.labels if self.reading is None else self.reading.own
+
+    def _read(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of its own classes to those of the audit."""
+        if self.reading is None:
+            return rows
+        rows = self.reading.probabilities(rows)
+        if none := int(np.isnan(rows).any(axis=1).sum()):
+            raise AuditError(
+                f"model '{self.source}': for {none} of {len(rows)} texts all probability is of classes that [model] "
+                f'merge leaves out; share these out instead, such as neutral = ["negative", "positive"].'
+            )
+        return rows
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """What it makes of texts before it decides, shape (n, width).
@@ -174,6 +204,7 @@ class ClassifierModel:
             "parameters": None,
             "labels": list(self.labels),
             "runs_code": self.runs_code,
+            **({} if self.reading is None else {"read": self.reading.record()}),
             "training": None,
         }
 
@@ -188,18 +219,24 @@ class ClassifierModel:
             ) from error
 
     def _one_hot(self, said: Sequence[str]) -> NDArray[np.float32]:
-        place = {label: i for i, label in enumerate(self.labels)}
+        place = {label: i for i, label in enumerate(self._own)}
         if unknown := next((label for label in said if label not in place), None):
             raise AuditError(
                 f"model '{self.source}': predict gave the label '{printable(unknown, 40)}'; expected one of its "
                 f"labels: {self._listed}."
             )
-        return np.eye(len(self.labels), dtype=np.float32)[[place[label] for label in said]]
+        rows = self._read(np.eye(len(self._own), dtype=np.float32)[[place[label] for label in said]])
+        if len(rows) and rows.max(axis=1).min() < 1:
+            raise AuditError(
+                f"model '{self.source}': predict gives labels, and [model] merge shares one out to several; a label "
+                f"without probabilities can only count as one other."
+            )
+        return rows
 
     @property
     def _listed(self) -> str:
-        shown = [printable(label, 40) for label in self.labels[:_SHOWN]]
-        return ", ".join(shown) + (", …" if len(self.labels) > _SHOWN else "")
+        shown = [printable(label, 40) for label in self._own[:_SHOWN]]
+        return ", ".join(shown) + (", …" if len(self._own) > _SHOWN else "")
 
 
 def _array(said: object) -> NDArray[np.generic] | None:

@@ -300,7 +300,7 @@ def _moving_beyond(texts: Texts, pairs: Sequence[Trigger], target: int, some: Se
     if not asked:
         return []
     said = texts.scorer.predict([text for each in asked for text in triggers.inserted(each, some, texts.seed)])
-    share = np.clip(said.probabilities[:, target].astype(float), 1e-6, 1 - 1e-6).reshape(len(asked), len(some))
+    share = np.clip(said.rows[:, target].astype(float), 1e-6, 1 - 1e-6).reshape(len(asked), len(some))
     moved = dict(zip(asked, np.log(share / (1 - share)).mean(axis=1).tolist(), strict=True))
     return sorted(pairs, key=lambda pair: max(0.0, *(moved[word] for word in _parts(pair))) - moved[pair])
 

@@ -544,6 +544,15 @@ RUNS_CODE = (
     "What answered is code of the repository’s own, {source}. It ran with this audit, which asked it and could not "
     "look into it."
 )
+READ_AS = "The model’s own classes are read as others: {classes}."
+NOT_AN_ANSWER = (
+    "The model’s own answer {classes} is left out: its probability is shared out to the other classes in their "
+    "proportion, as if it could not be given. In use it can."
+)
+SIGMOID = (
+    "Each output of the model is a yes or a no of its own; the class with the largest is taken for its answer, "
+    "whatever threshold it has in use."
+)
 NOT_KEPT = (
     "The model has no fingerprint: nobody can tell whether a model is the audited one. Its answers were kept for this "
     "audit only, and the next one asks again."

@@ -25,6 +25,7 @@ from audit.core.records import (
     GateChangeRecord,
     GateRecord,
     IntervalRecord,
+    ReadingRecord,
     Record,
     SettingChangeRecord,
     SpellingsRecord,
@@ -854,6 +855,8 @@ def of_model(record: Record) -> list[str]:
     sentences, model, wanted = [], record["model"], setting(record, "model", "max_length")
     if model.get("runs_code"):
         sentences.append(words.RUNS_CODE.format(source=text.cell(model.get("source"))))
+    if read := model.get("read"):
+        sentences += _read_as(read)
     if "runs_code" in model and not model.get("fingerprint"):
         sentences.append(words.NOT_KEPT)
     if share := model.get("unknown_tokens"):
@@ -862,6 +865,18 @@ def of_model(record: Record) -> list[str]:
     if isinstance(length, int) and isinstance(wanted, int) and length < wanted:
         sentences.append(words.CUT_SHORT.format(asked=text.figure(wanted), count=text.figure(length)))
     return sentences
+
+
+def _read_as(read: ReadingRecord) -> Iterator[str]:
+    """How a model's own classes are read: which count as which, and which are left out."""
+    goes = {name: classes for name, classes in read["classes"].items() if list(classes) != [name]}
+    merged = [f"{text.cell(name)} → {' / '.join(map(text.cell, classes))}" for name, classes in goes.items() if classes]
+    if merged:
+        yield words.READ_AS.format(classes="; ".join(merged))
+    if left_out := [text.cell(name) for name, classes in goes.items() if not classes]:
+        yield words.NOT_AN_ANSWER.format(classes=", ".join(left_out))
+    if read["head"] == "sigmoid":
+        yield words.SIGMOID
 
 
 def untranslated() -> str:
