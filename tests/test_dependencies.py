@@ -74,7 +74,7 @@ def _imported(*folders: str) -> dict[str, str]:
 
 
 PACKAGE = ("audit", "suites")
-OPTIONAL = ("ray", "xdist", "onnx", "bom")
+OPTIONAL = ("ray", "xdist", "onnx", "bom", "skops")
 
 
 def test_each_dependency_of_the_package_is_imported_by_it() -> None:

@@ -119,6 +119,7 @@ class ModelRecord(TypedDict, total=False):
     training: Mapping[str, object] | None
     overridden: str
     runs_code: bool
+    service: bool
     read: ReadingRecord
 
 

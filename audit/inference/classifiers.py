@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.core.cache import Cache, Entry
-from audit.core.errors import AuditError
+from audit.core.errors import AuditError, NotAssessed
 from audit.core.progress import Bar, Progress
+from audit.core.sentences import Sentence
 from audit.data.tables import without_surrogates
 from audit.inference.batches import Encodings, windows
 from audit.inference.predictions import Decisions, Predictions
@@ -37,6 +38,8 @@ class ClassifierRunner:
     model : ClassifierModel
     max_characters : int
         The rest of a longer text is not given to it; 0: all is.
+    withheld : container of str
+        Texts that it must not be given.
 
     Attributes
     ----------
@@ -44,12 +47,26 @@ class ClassifierRunner:
         Grows with each text; tokens are bytes of texts, since its own are not known.
     """
 
-    def __init__(self, model: ClassifierModel, max_characters: int = 0) -> None:
+    def __init__(self, model: ClassifierModel, max_characters: int = 0, withheld: Container[str] = ()) -> None:
         self.model, self.max_characters, self.counts = model, max_characters, Counts()
+        self._withheld = withheld
         self.graded: bool | None = None
 
     def read(self, text: str) -> str:
-        """The text as the classifier gets it, without lone surrogates."""
+        """The text as the classifier gets it, without lone surrogates.
+
+        Raises
+        ------
+        NotAssessed
+            If it is withheld.
+        """
+        if text in self._withheld:
+            raise NotAssessed(
+                Sentence(
+                    "the model is a service, and training texts are sent to one only with [model] send_training_data = "
+                    "true"
+                )
+            )
         return without_surrogates(text[: self.max_characters or None])
 
     def encodings(self, texts: Iterable[str]) -> Iterator[Encodings]:
@@ -103,6 +120,8 @@ class ClassifierScorer(CachedScorer):
         For this run only, where the model has no fingerprint.
     meter, progress, max_characters
         As of :class:`audit.inference.scorer.Scorer`.
+    withheld : container of str
+        Texts that it must not be given.
     """
 
     model: ClassifierModel
@@ -110,9 +129,16 @@ class ClassifierScorer(CachedScorer):
     embed: Callable[[Iterable[str]], NDArray[np.float32]]
 
     def __init__(
-        self, model: ClassifierModel, cache: Cache, meter: Meter, progress: Progress, *, max_characters: int = 0
+        self,
+        model: ClassifierModel,
+        cache: Cache,
+        meter: Meter,
+        progress: Progress,
+        *,
+        max_characters: int = 0,
+        withheld: Container[str] = (),
     ) -> None:
-        super().__init__(ClassifierRunner(model, max_characters), cache, meter, progress)
+        super().__init__(ClassifierRunner(model, max_characters, withheld), cache, meter, progress)
         if model.embeds:  # probes look for it
             self.embed = self._embeddings
 

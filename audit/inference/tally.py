@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -149,6 +149,7 @@ class ClassifierTally(Counting, ClassifierScorer):
         truth: Mapping[str, int],
         *,
         max_characters: int = 0,
+        withheld: Container[str] = (),
     ) -> None:
-        ClassifierScorer.__init__(self, model, cache, meter, progress, max_characters=max_characters)
+        ClassifierScorer.__init__(self, model, cache, meter, progress, max_characters=max_characters, withheld=withheld)
         self._begin(truth)

@@ -94,7 +94,18 @@ class ModelPolicy(_Section):
         default_factory=dict,
         description="from a class of the model to that which it counts as, or several that share it; empty: left out",
     )
+    key_env: str | None = Field(None, min_length=1, description="environment variable with the key of a service")
+    timeout_s: float = Field(30, gt=0, description="seconds after which a request to a service is given up")
+    requests_per_second: float = Field(0, ge=0, description="to a service at most; 0: as fast as it answers")
+    send_training_data: bool = Field(False, description="whether a service may be asked about training texts")
     finetune: Finetune | None = None
+
+    @model_validator(mode="after")
+    def _are_of_a_service(self) -> ModelPolicy:
+        own = ("key_env", "timeout_s", "requests_per_second", "send_training_data")
+        if not self.source.lower().startswith(("http://", "https://")) and (given := self.model_fields_set & {*own}):
+            raise ValueError(f"{min(given)} is of a service, and source is no address; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _are_of_a_loaded_model(self) -> ModelPolicy:

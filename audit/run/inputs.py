@@ -18,7 +18,7 @@ from audit.data import examples as data
 from audit.data.examples import Examples, Production
 from audit.inference.predictions import FormerPredictions
 from audit.models import minilm, model
-from audit.models.classifiers import skops_files, sources
+from audit.models.classifiers import service, skops_files, sources
 from audit.models.classifiers.model import ClassifierModel
 from audit.models.reading import Reading
 from audit.policy import policy as policies
@@ -151,11 +151,11 @@ class Inputs:
 
     @cached_property
     def classifier(self) -> ClassifierModel | None:
-        """The classifier that code of the user's own makes, or a file holds; None where the model is a network."""
+        """The classifier that code makes, a file holds, or a service is; None where the model is a network."""
         settings, option = self.policy.model, self.options.model
         source = settings.source if option is None else option
-        is_code = sources.names_code(source)
-        if not is_code and not source.endswith(skops_files.SUFFIX):
+        is_code, is_address = sources.names_code(source), service.is_address(source)
+        if not is_code and not is_address and not source.endswith(skops_files.SUFFIX):
             return None
         if settings.finetune is not None:
             raise AuditError(
@@ -164,6 +164,10 @@ class Inputs:
         if is_code:
             folder = self.policy.folder if option is None else self.options.folder
             loaded = sources.load(source, folder.absolute(), settings.labels)
+            return loaded.read_as(self._read(loaded.labels, source))
+        if is_address:
+            access = service.Access(settings.timeout_s, settings.requests_per_second, settings.key_env)
+            loaded = service.connect(source, settings.labels, access)
             return loaded.read_as(self._read(loaded.labels, source))
         path = self.policy.path(source, "[model] source") if option is None else self.options.folder / option
         loaded = skops_files.load(source, path, settings.labels)

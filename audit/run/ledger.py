@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 
 from audit.core import git
+from audit.core.errors import NotAssessed
 from audit.core.figures import CachedPhase, Grid, Spent
 from audit.core.numbers import is_number
 from audit.core.probe import Probe
@@ -13,6 +14,7 @@ from audit.core.records import GateRecord, ModelRecord, PolicyOriginRecord
 from audit.core.sentences import Sentence
 from audit.energy import meter as energy
 from audit.inference import latency
+from audit.inference.classifiers import ClassifierScorer
 from audit.inference.scorer import CachedScorer
 from audit.models import minilm, tokens
 from audit.models.classifiers.model import ClassifierModel
@@ -60,7 +62,14 @@ class Ledger:
         self._blocks: energy.InferenceEnergy | None = None
 
     def inference_blocks(self, scorer: CachedScorer) -> energy.InferenceEnergy:
-        """Energy of predictions on the test texts, measured in blocks or taken from the cache."""
+        """Energy of predictions on the test texts, measured in blocks or taken from the cache.
+
+        Raises
+        ------
+        NotAssessed
+            As :func:`check_here`.
+        """
+        check_here(scorer)
         texts = self.inputs.test_data.texts
         if all(hasattr(scorer, name) for name in ("identity", "forward", "counts")):
             cache = getattr(scorer, "cache", self.resources.cache)
@@ -160,6 +169,19 @@ class Ledger:
                 "overridden": list(self.inputs.overridden),
             },
         }
+
+
+def check_here(scorer: object) -> None:
+    """Refuse to measure what a model takes that runs elsewhere.
+
+    Raises
+    ------
+    NotAssessed
+    """
+    if isinstance(scorer, ClassifierScorer) and scorer.model.is_service:
+        raise NotAssessed(
+            Sentence("the model is a service, and what it takes is spent where this audit measures nothing")
+        )
 
 
 @cache

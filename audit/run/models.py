@@ -155,10 +155,19 @@ class Models:
         """A scorer for a classifier; where nothing tells its answers from another's, they are kept for this run."""
         resources = self.resources
         cache = resources.cache if audited.fingerprint else resources.run_cache
-        cut = self.policy.model.max_characters
-        scorer = ClassifierScorer(audited, cache, resources.meter, resources.progress, max_characters=cut)
+        scorer = ClassifierScorer(
+            audited, cache, resources.meter, resources.progress, max_characters=self.policy.model.max_characters,
+            withheld=self._withheld(audited),
+        )  # fmt: skip
         self.scorers.append(scorer)
         return scorer
+
+    def _withheld(self, audited: ClassifierModel) -> frozenset[str]:
+        """Texts that a service must not be sent: those of the training data that are no test texts as well."""
+        train = self.inputs.train_data
+        if not audited.is_service or self.policy.model.send_training_data or train is None:
+            return frozenset()
+        return frozenset(train.texts).difference(self.inputs.test_data.texts)
 
     def scorer(self, audited: Model) -> Scorer:
         """A scorer for a network, on this audit's cache and meter; what it does counts in the record."""

@@ -41,7 +41,7 @@ from audit.probes.privacy.membership_evidence import Twins
 from audit.run.budget import Need
 from audit.run.decisions import Decisions
 from audit.run.inputs import Inputs
-from audit.run.ledger import Ledger
+from audit.run.ledger import Ledger, check_here
 from audit.run.models import Models
 from audit.run.options import Options
 from audit.run.output import Output
@@ -278,7 +278,10 @@ class PlannedModels(Models):
         """The same of a user's own classifier."""
         resources, cut = self.resources, self.policy.model.max_characters
         cache = resources.cache if audited.fingerprint else resources.run_cache
-        tally = ClassifierTally(audited, cache, resources.meter, resources.progress, self._truth, max_characters=cut)
+        tally = ClassifierTally(
+            audited, cache, resources.meter, resources.progress, self._truth, max_characters=cut,
+            withheld=self._withheld(audited),
+        )  # fmt: skip
         self._tallies.append(tally)
         return tally
 
@@ -348,6 +351,7 @@ class PlannedLedger(Ledger):
 
     def inference_blocks(self, scorer: CachedScorer) -> NoReturn:
         """Books the blocks."""
+        check_here(scorer)
         self.models.book_blocks(1)
         raise Planned
 

@@ -63,6 +63,8 @@ class ClassifierModel:
         Where its card stands.
     runs_code : bool
         Whether code of the user's own answers.
+    is_service : bool
+        Whether it answers elsewhere, to where texts are sent.
     reading : Reading or None
         How its classes are read as the labels; None where they are these.
     """
@@ -75,6 +77,7 @@ class ClassifierModel:
     paths: Mapping[str, Path] = field(default_factory=dict)
     folder: Path | None = None
     runs_code: bool = True
+    is_service: bool = False
     reading: Reading | None = None
     training: ClassVar[None] = None
     revision: ClassVar[None] = None
@@ -204,6 +207,7 @@ class ClassifierModel:
             "parameters": None,
             "labels": list(self.labels),
             "runs_code": self.runs_code,
+            **({"service": True} if self.is_service else {}),
             **({} if self.reading is None else {"read": self.reading.record()}),
             "training": None,
         }
@@ -211,6 +215,8 @@ class ClassifierModel:
     def _called(self, function: Callable[[list[str]], object], texts: Sequence[str]) -> object:
         try:
             return function(list(texts))
+        except AuditError:  # a service refuses
+            raise
         except NotAssessed:  # else code of one's own could excuse itself from any probe
             raise FailedError(f"model '{self.source}': {function.__name__} raised NotAssessed") from None
         except Exception as error:

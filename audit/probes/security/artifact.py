@@ -55,7 +55,7 @@ def artifact(model: Model | ClassifierModel, expected_sha256: Mapping[str, str] 
     Raises
     ------
     NotAssessed
-        If the model is code of the user's own that names no files.
+        If the model is a service, or code of the user's own that names no files.
     """
     if isinstance(model, ClassifierModel):
         found = inspect_files(_own(model), model.files, expected_sha256)
@@ -95,8 +95,8 @@ def _own(model: ClassifierModel) -> Mapping[str, Path]:
     if not model.paths:
         raise NotAssessed(
             Sentence(
-                "the model is code of the repository's own that names no files; list what it reads in its object's "
-                "attribute `files`"
+                "no files of the model are known; a classifier of one's own lists what it reads in its attribute "
+                "`files`"
             )
         )
     return model.paths

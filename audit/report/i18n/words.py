@@ -544,6 +544,10 @@ RUNS_CODE = (
     "What answered is code of the repository’s own, {source}. It ran with this audit, which asked it and could not "
     "look into it."
 )
+IS_SERVICE = (
+    "What answered is a service, {source}, to which the texts were sent. What answered there may be another model "
+    "tomorrow."
+)
 READ_AS = "The model’s own classes are read as others: {classes}."
 NOT_AN_ANSWER = (
     "The model’s own answer {classes} is left out: its probability is shared out to the other classes in their "

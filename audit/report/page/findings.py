@@ -855,6 +855,8 @@ def of_model(record: Record) -> list[str]:
     sentences, model, wanted = [], record["model"], setting(record, "model", "max_length")
     if model.get("runs_code"):
         sentences.append(words.RUNS_CODE.format(source=text.cell(model.get("source"))))
+    if model.get("service"):
+        sentences.append(words.IS_SERVICE.format(source=text.cell(model.get("source"))))
     if read := model.get("read"):
         sentences += _read_as(read)
     if "runs_code" in model and not model.get("fingerprint"):
