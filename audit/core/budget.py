@@ -17,6 +17,7 @@ from audit.core.context import holding
 from audit.core.errors import AuditError
 from audit.core.sentences import Sentence
 
+_MOST = 1e12  # more is a slip; nor could a float count such texts
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
 EXPECTED = "a time such as 90s, 15m or 2h, or a number of texts such as 20000"
 
@@ -49,7 +50,7 @@ class Limit:
         """
         match = re.fullmatch(r"\s*(\d+|\d*\.\d+)\s*([smh]?)\s*", written, re.ASCII)
         amount = float(match[1]) if match else 0
-        if match is None or not amount or (not match[2] and not match[1].isdigit()):
+        if match is None or not 0 < amount < _MOST or (not match[2] and not match[1].isdigit()):
             raise AuditError(f"expected {EXPECTED}")
         return cls(seconds=amount * _UNITS_S[match[2]]) if match[2] else cls(texts=int(amount))
 

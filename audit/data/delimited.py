@@ -55,6 +55,8 @@ def read(text: str, *, separator: str = "", wanted: Sequence[str] = (), first: s
     """
     if "\r" in text.lstrip("\r\n").partition("\n")[0].rstrip("\r"):  # the line ends of old Macintosh files
         text = text.replace("\r", "\n")
+    if text.partition("\n")[0].count("\0") > len(text.partition("\n")[0]) // 3:
+        raise UnreadableError("its first line is full of NUL characters, as a file in UTF-16 is; save it as UTF-8")
     header, *rows = _Lines(text, separator or _separator(text, wanted, first)).rows()
     if twice := next((name for name in wanted if header.count(name) > 1), None):
         raise UnreadableError(f"its header names the column '{printable(twice)}' more than once; give one another name")
@@ -70,15 +72,15 @@ def _separator(text: str, wanted: Sequence[str], first: str) -> str:
 
 def _unique(names: Iterable[str]) -> list[str]:
     """Names as pandas gives them: those that are missing are numbered, and so are those that stand twice."""
-    unique: list[str] = []
+    unique: dict[str, None] = {}
     for i, name in enumerate(names):
         own = same = name or f"Unnamed: {i}"
         number = 0
         while same in unique:
             number += 1
             same = f"{own}.{number}"
-        unique.append(same)
-    return unique
+        unique[same] = None
+    return list(unique)
 
 
 class _Lines:

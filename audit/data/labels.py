@@ -277,6 +277,11 @@ def of_model(config: Mapping[str, object], source: str, order: Sequence[str]) ->
         numbered = [(int(key), str(label)) for key, label in named.items()]  # type: ignore[attr-defined]
     except (AttributeError, TypeError, ValueError):
         raise AuditError(f"model '{source}': id2label in config.json is not a map of numbers to names.") from None
+    if len(numbered) > MOST:
+        raise AuditError(
+            f"model '{source}': its config.json names {len(numbered):,} classes; an audit is of classifiers into "
+            f"{MOST} at most."
+        )
     own = tuple(label for _, label in sorted(numbered, key=lambda pair: pair[0]))
     inverse = _inverse(config.get("label2id"))
     of = {sentiment(label): i for i, label in numbered}

@@ -193,6 +193,13 @@ def _parquet(path: Path, name: str, cache: Path) -> Columns:
         file.seek(-min(4, path.stat().st_size), os.SEEK_END)
         if start != b"PAR1" or file.read(4) != b"PAR1":
             raise UnreadableError("it is cut off or no Parquet file; write it again")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_metadata(path)
+    except (pa.ArrowException, OSError):
+        raise UnreadableError("it is damaged or no Parquet file; write it again") from None
     # Not from the library's cache, which tells files by name and time: what is there now is what is audited.
     with scratch(cache) as empty:
         files = {"data": str(path)}
@@ -201,21 +208,40 @@ def _parquet(path: Path, name: str, cache: Path) -> Columns:
 
 def _json(text: str) -> Columns:
     """One object a line, or an array of them. Python's own parser also takes the halves of characters in escapes."""
-    decoder, rows, at = json.JSONDecoder(strict=False), list[dict[str, object]](), 0
+    decoder, rows, at = json.JSONDecoder(strict=False, object_pairs_hook=_once), list[dict[str, object]](), 0
     while (start := _begin(text, at)) < len(text):
         try:
             value, at = decoder.raw_decode(text, start)
         except (json.JSONDecodeError, RecursionError) as error:
             # A string that nothing closes runs into the lines behind it: the row is at fault, not where that ends.
             place = getattr(error, "pos", start) if text[start] == "[" else start
-            line = text.count("\n", 0, place) + 1
-            raise UnreadableError(f"line {line} is no JSON; write each row as one object") from None
+            raise UnreadableError(f"line {_line(text, place)} is no JSON; write each row as one object") from None
+        except UnreadableError as error:
+            raise UnreadableError(f"line {_line(text, start)} {error}") from None
+        except ValueError:  # Python reads no whole number of more than 4300 digits
+            reason = "holds a number of thousands of digits; write it as a text"
+            raise UnreadableError(f"line {_line(text, start)} {reason}") from None
         found = value if isinstance(value, list) else [value]
         if not all(isinstance(row, dict) for row in found):
-            line = text.count("\n", 0, start) + 1
-            raise UnreadableError(f"line {line} holds no object; write each row as one, with the columns as its names")
+            reason = "holds no object; write each row as one, with the columns as its names"
+            raise UnreadableError(f"line {_line(text, start)} {reason}")
         rows += found
     return {name: [row.get(name) for row in rows] for name in dict.fromkeys(chain.from_iterable(rows))}
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON; of two values under one name nobody can say which was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnreadableError(f"names '{printable(twice, 60)}' more than once in one object; keep one of them")
+    return found
+
+
+def _line(text: str, at: int) -> int:
+    """The number of the line on which a position is."""
+    return text.count("\n", 0, at) + 1
 
 
 def _begin(text: str, at: int) -> int:
@@ -269,7 +295,8 @@ def readable(name: str) -> Iterator[None]:
                 f"{name}: no such file, and the Hugging Face Hub could not be reached for a data set of this name; "
                 f"give a file, or run once with a network so that it is in the cache."
             ) from None
-        raise AuditError(f"{name}: cannot be read ({type(reason).__name__}: {message(reason)}).") from None
+        said = f"{type(reason).__name__}: {message(reason)}"
+        raise AuditError(f"{name}: cannot be read ({said}); write the data again, as CSV or Parquet.") from None
     finally:
         datasets.logging.set_verbosity_warning()
         if not bars:

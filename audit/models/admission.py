@@ -40,6 +40,10 @@ _HEADED = set(
     "albert bart bert camembert deberta deberta-v2 distilbert electra gpt2 llama mistral modernbert mpnet qwen2 "
     "roberta xlm-roberta xlnet".split()
 )
+# A number among the parts of a tensor's name, of those families: that of its layer.
+_LAYER = re.compile(r".*?\.(?:layers?|h)\.(\d+)\..*")
+_LAYERS = ("num_hidden_layers", "n_layers", "n_layer")
+_SHARING = {"albert"}  # one layer stands for all
 _LAST_LAYER = re.compile(r"(classifier|classification_head|score|logits_proj)(\.out_proj)?\.weight")
 _FULL = ("F64", "F32", "F16", "BF16")
 # Families that number positions from behind the padding token, as RoBERTa does.
@@ -74,6 +78,7 @@ def check(folder: Path, source: str, config: Mapping[str, object], tensors: Mapp
                 f"do; save the network within it (model.{wrapper.rstrip('.')}.save_pretrained)."
             )
     _check_precision(source, config, tensors)
+    _check_layers(source, config, tensors)
     if config.get("auto_map") and not _is_known(config.get("model_type")):
         raise AuditError(
             f"model '{source}': it needs code of its own (auto_map in config.json), which an audit never runs; give "
@@ -200,6 +205,21 @@ def _check_precision(source: str, config: Mapping[str, object], tensors: Mapping
         raise AuditError(
             f"model '{source}': its weights are quantised (whole numbers in {printable(whole, 60)}), but config.json "
             f"does not say how (quantization_config); give the model in full precision."
+        )
+
+
+def _check_layers(source: str, config: Mapping[str, object], tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a configuration with another number of layers than the weights have.
+
+    Of too few, transformers would leave weights out and say nothing; too many it would make, however many they are.
+    """
+    family = config.get("model_type")
+    stated = next((config[name] for name in _LAYERS if isinstance(config.get(name), int)), None)
+    found = {int(layer[1]) for name in tensors if (layer := _LAYER.fullmatch(name))}
+    if found and stated is not None and family in _HEADED - _SHARING and stated != max(found) + 1:
+        raise AuditError(
+            f"model '{source}': config.json says {stated:,} layers, and the weights have {max(found) + 1:,}; give the "
+            f"config.json that was saved with them."
         )
 
 

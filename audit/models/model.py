@@ -295,8 +295,13 @@ def locate(source: str, path: Path, revision: str | None, *, allow_pickle: bool 
             f"*.safetensors, or a Hub id such as 'bert-base-uncased'{others}."
         )
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.utils import validate_repo_id
 
+    try:
+        validate_repo_id(source)
+    except HFValidationError:
+        raise AuditError(f"model '{source}': no such folder, and no id that the Hugging Face Hub could have.") from None
     reachable = hub.work_offline_if_unreachable()
     patterns = [*HUB_FILES, "pytorch_model*.bin"] if allow_pickle else HUB_FILES
     try:
@@ -515,4 +520,10 @@ class _loadable:  # noqa: N801
                     f"model '{self.source}': its weights have other shapes than config.json says; give the config.json "
                     f"that was saved with them."
                 ) from None
-            raise AuditError(f"model '{self.source}': the {self.what} cannot be loaded ({message(error)}).") from None
+            # What Python says of a value of the wrong kind speaks of the library's own code.
+            is_slip = isinstance(error, TypeError | AttributeError | LookupError | ArithmeticError | RecursionError)
+            reason = "" if is_slip else f" ({message(error)})"
+            raise AuditError(
+                f"model '{self.source}': the {self.what} cannot be loaded{reason}; save it anew, all its files, with "
+                f"{self.what}.save_pretrained()."
+            ) from None

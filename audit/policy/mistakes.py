@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from audit.text.redaction import printable
 
+_SHOWN = 60  # characters of a value that is refused
 LANGUAGE = r"^[a-z]{2,3}$"
 LAYERS, SHA256 = r"^(all|head|last:[1-9]\d*)$", r"^[0-9a-fA-F]{64}$"
 _PATTERNS = {
@@ -69,6 +70,8 @@ _EXPECTED: Mapping[str, Callable[[Mapping[str, object]], str]] = {
 
 def in_toml(text: str, error: tomllib.TOMLDecodeError) -> str:
     """The line that is not TOML, and what is wrong with it; without a full stop."""
+    if "\r" in text.replace("\r\n", ""):
+        return "a line ends with a carriage return alone, as in old Macintosh files; save it with the line ends of Unix"
     message, lines = str(error), text.splitlines() or [""]
     place = re.search(r"\(at line (\d+)", message)
     number = min(int(place[1]) if place else len(lines), len(lines))
@@ -89,6 +92,31 @@ def expectation(kind: str, context: Mapping[str, object]) -> str:
         return str(context["error"])
     expected = _EXPECTED.get(kind)
     return f"expected {expected(context) if expected else 'another kind of value'}"
+
+
+def on_one_line(path: str) -> str:
+    """The path; with a line break or another control character in it, it is none that anybody means."""
+    if any(ord(c) < 32 or ord(c) == 127 for c in path):
+        raise ValueError("expected a path without line breaks and other control characters")
+    return path
+
+
+def given(value: object) -> str:
+    """A value as it stands in the file, on one short line; every one comes from TOML."""
+    from audit.policy import toml
+
+    short = value[:_SHOWN] if isinstance(value, str) else value
+    try:
+        return printable(toml.value(short), _SHOWN)
+    except (ValueError, RecursionError):  # tomlkit has no word for a whole number of thousands of digits
+        return f"a {type(value).__name__} too long to be shown"
+
+
+def too_large(value: object, key: str = "") -> str | None:
+    """The key of a whole number of more than 64 bits, which TOML does not have and no setting can mean."""
+    if isinstance(value, int):
+        return None if -(2**63) <= value < 2**63 else key
+    return next(filter(None, (too_large(part, name) for name, part in _parts(value, key))), None)
 
 
 def of_country(code: str) -> str:
@@ -116,9 +144,14 @@ def spoiled_path(value: object, key: str = "") -> str | None:
     """The key of a Windows path that double quotes made something else of: C:\\new holds a line break then."""
     if isinstance(value, str):
         return key if re.match(r"[A-Za-z]:[\\/\w .-]*[\x00-\x1f]", value) else None
+    return next(filter(None, (spoiled_path(part, name) for name, part in _parts(value, key))), None)
+
+
+def _parts(value: object, key: str) -> Iterator[tuple[str, object]]:
+    """What a table or a list holds, each under its whole key."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    places = (spoiled_path(part, f"{key}.{name}" if key else str(name)) for name, part in parts)
-    return next(filter(None, places), None)
+    for name, part in parts:
+        yield f"{key}.{name}" if key else str(name), part
 
 
 def of_spoiled(key: str) -> str:

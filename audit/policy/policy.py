@@ -42,6 +42,7 @@ DEMO = "demo"
 OBJECTIVE = "environment.inference_energy"
 # Gates of every audit, which a policy may move but need not set: no model ships with files that run code.
 ALWAYS_GATED = {"security.artifact": Gate(max=0)}
+_LISTED = 30
 # Shares that were rounded may come to a little more than a whole.
 _ROUNDED = 0.01
 _WITH_PATHS = ("model", "data", "quality", "claims")
@@ -50,6 +51,8 @@ _WITH_PATHS = ("model", "data", "quality", "claims")
 # Of the report's own words; zh is Simplified Chinese.
 Language = Literal["en", "de", "zh"]
 T = TypeVar("T")
+# A path, a Hub id or a pattern.
+Place = Annotated[str, AfterValidator(mistakes.on_one_line)]
 # A mapping that nobody can change after it was read.
 Frozen = Annotated[T, AfterValidator(MappingProxyType), WrapSerializer(lambda value, write: write(dict(value)))]
 
@@ -82,7 +85,7 @@ class Finetune(_Section):
 class ModelPolicy(_Section):
     """Which model, and how its input and output are to be read."""
 
-    source: str = Field(min_length=1)
+    source: Place = Field(min_length=1)
     revision: str | None = None
     max_length: int = Field(256, ge=4)
     max_characters: int = Field(0, ge=0, description="cut longer texts before they are tokenized; 0: never")
@@ -117,8 +120,8 @@ class ModelPolicy(_Section):
 class DataPolicy(_Section):
     """Which data, and which of its columns mean what."""
 
-    test: str = Field(min_length=1)
-    train: str | None = None
+    test: Place = Field(min_length=1)
+    train: Place | None = None
     text: str = "text"
     label: str = "label"
     subgroups: tuple[str, ...] = Field((), strict=False)
@@ -128,15 +131,15 @@ class DataPolicy(_Section):
     label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
     drop_labels: tuple[str, ...] = Field((), strict=False, description="rows with these labels are left out, counted")
     separator: str = Field("", description="of .csv and .tsv; empty: read off the header")
-    groups: str = Field("", description="a file with the subgroup columns, joined by the column `id`")
+    groups: Place = Field("", description="a file with the subgroup columns, joined by the column `id`")
     id: str = Field("", description="the column of the data and of the file of groups that says whose row it is")
     cluster: str = Field("", description="column of the author or item: rows that belong together; empty: near copies")
-    pairs: str | None = Field(None, description="a file of counterfactual pairs, as the Equity Evaluation Corpus")
+    pairs: Place | None = Field(None, description="a file of counterfactual pairs, as the Equity Evaluation Corpus")
     second_label: str = Field("", description="column with a second label of test rows drawn at random; else empty")
     second_label_is: Literal["truth", "peer"] = Field(
         "truth", description="truth: the second label is right; peer: both err alike and independently"
     )
-    production: str | None = Field(None, min_length=1, description="texts of use, with the same column of texts")
+    production: Place | None = Field(None, min_length=1, description="texts of use, with the same column of texts")
     production_label: str = Field(
         "", description="column of their labels, which a random sample of the rows has; empty elsewhere"
     )
@@ -186,7 +189,7 @@ class DataPolicy(_Section):
 class QualityPolicy(_Section):
     """Settings of the quality probes, and measures of the user's own."""
 
-    metrics: tuple[str, ...] = Field((), strict=False, description="evaluate modules: paths, or owner/name@commit")
+    metrics: tuple[Place, ...] = Field((), strict=False, description="evaluate modules: paths, or owner/name@commit")
     behaviour_cases: int = Field(150, ge=100, description="sentences for each capability, if there are so many")
     retrain: bool | None = Field(
         None, description="whether the recipe is run again with another seed; absent: where a gate asks for it"
@@ -330,7 +333,7 @@ class EnvironmentPolicy(_Section):
     @classmethod
     def _are_known(cls, alternatives: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := next((name for name in alternatives if name not in ALTERNATIVES), None):
-            raise ValueError(f"unknown model '{unknown}'{did_you_mean(unknown, ALTERNATIVES)}")
+            raise ValueError(f"unknown model '{printable(unknown, 60)}'{did_you_mean(unknown, ALTERNATIVES)}")
         if twice := next((name for name in alternatives if alternatives.count(name) > 1), None):
             raise ValueError(f"'{twice}' stands there twice; keep one of them.")
         return alternatives
@@ -339,7 +342,7 @@ class EnvironmentPolicy(_Section):
 class TransferPolicy(_Section):
     """A labelled data set from elsewhere, on which models trained on the policy's own data are tried."""
 
-    data: str = Field(min_length=1)
+    data: Place = Field(min_length=1)
     text: str = "text"
     label: str = "label"
     label_map: Frozen[Mapping[str, str]] = Field(default_factory=dict)
@@ -355,7 +358,7 @@ class ScratchPolicy(_Section):
 class ClaimsPolicy(_Section):
     """What `suites/claims/` needs to put the document's claims to the test."""
 
-    pretrained: str | None = Field(None, min_length=1, description="a pretrained encoder: folder, Hub id or minilm")
+    pretrained: Place | None = Field(None, min_length=1, description="a pretrained encoder: folder, Hub id or minilm")
     revision: str | None = None
     pretraining_rate: float | None = Field(
         None, gt=0, description="learning rate of its pretraining; absent: read from the file beside it"
@@ -596,24 +599,25 @@ class Policy(_Section):
         objective = self.compare.objective
         if base_id(objective) not in known:
             raise AuditError(
-                f"{self.name}: [compare] objective '{objective}' is no id{did_you_mean(base_id(objective), known)}"
+                f"{self.name}: [compare] objective '{printable(objective)}' is no id{did_you_mean(base_id(objective), known)}"
             )
         for gate_id, gate in self.own_gates.items():
             base, _, rest = gate_id.partition("[")
+            shown = printable(gate_id)
             if base not in known:
-                raise AuditError(f"{self.name}: unknown gate id '{gate_id}'{did_you_mean(base, known)}")
+                raise AuditError(f"{self.name}: unknown gate id '{shown}'{did_you_mean(base, known)}")
             probe = known[base]
             if probe.brackets == "metric" and not self.quality.metrics:
-                raise AuditError(f"{self.name}: gate '{gate_id}', but [quality] metrics names no metric.")
+                raise AuditError(f"{self.name}: gate '{shown}', but [quality] metrics names no metric.")
             if rest and gate_id not in probe.expand(self.brackets):
                 choices = ", ".join(probe.expand(self.brackets))
                 raise AuditError(
-                    f"{self.name}: gate '{gate_id}' has a bracket that does not exist; expected one of: {choices}."
+                    f"{self.name}: gate '{shown}' has a bracket that does not exist; expected one of: {choices}."
                 )
             if probe.better != "either" and (gate.min is not None) != (probe.better == "higher"):
                 right = "min" if probe.better == "higher" else "max"
                 raise AuditError(
-                    f"{self.name}: gate '{gate_id}' has the wrong direction; {probe.title.lower()} is better "
+                    f"{self.name}: gate '{shown}' has the wrong direction; {probe.title.lower()} is better "
                     f"when {probe.better}, so use {right}."
                 )
 
@@ -621,7 +625,7 @@ class Policy(_Section):
             if low is not None and high is not None and not low <= gate.bound <= high:
                 meant = f"; did you mean {gate.bound / 100:g}?" if low <= gate.bound / 100 <= high else "."
                 raise AuditError(
-                    f"{self.name}: gate '{gate_id}' is {gate.bound:g}, but {probe.title.lower()} lies "
+                    f"{self.name}: gate '{shown}' is {gate.bound:g}, but {probe.title.lower()} lies "
                     f"between {low:g} and {high:g}{meant}"
                 )
         self._check_waivers(known)
@@ -630,7 +634,7 @@ class Policy(_Section):
     def _check_waivers(self, known: Mapping[str, Probe]) -> None:
         """A waiver that waives nothing is a mistake: its author believes that something is waived."""
         for i, waiver in enumerate(self.waivers):
-            where, base = f"{self.name}: waiver of '{waiver.id}'", base_id(waiver.id)
+            where, base = f"{self.name}: waiver of '{printable(waiver.id)}'", base_id(waiver.id)
             if base not in known:
                 raise AuditError(f"{where}: there is no such id{did_you_mean(base, known)}")
             if waiver.id not in (full := known[base].expand(self.brackets)):
@@ -643,7 +647,7 @@ class Policy(_Section):
     def _check_accepted(self, known: Mapping[str, Probe]) -> None:
         """Nor is one that accepts nothing anything else."""
         for i, accepted in enumerate(self.accepted):
-            where, base = f"{self.name}: [[accepted]] '{accepted.id}'", base_id(accepted.id)
+            where, base = f"{self.name}: [[accepted]] '{printable(accepted.id)}'", base_id(accepted.id)
             if base not in known:
                 raise AuditError(f"{where}: there is no such id{did_you_mean(base, known)}")
             if accepted.id not in (full := known[base].expand(self.brackets)):
@@ -685,8 +689,8 @@ def read(path: Path) -> Policy:
         If the file is missing, is not UTF-8 or TOML, or has an unknown key or a wrong value.
     """
     path = path.expanduser().absolute()  # a test may change the folder
-    check_regular(path, str(path))
     try:
+        check_regular(path, str(path))
         return _parsed(path.read_bytes(), path)
     except FileNotFoundError:
         raise AuditError(f"{path}: no such policy file; `python -m audit init` writes one to start from.") from None
@@ -714,11 +718,17 @@ def _parsed(content: bytes, origin: Path | None) -> Policy:
         values = tomllib.loads(text)
         if key := mistakes.spoiled_path({section: values.get(section) for section in _WITH_PATHS}):
             raise AuditError(f"{name}: {mistakes.of_spoiled(key)}.")
+        if key := mistakes.too_large(values):
+            raise AuditError(f"{name}: key {printable(key)}: a whole number of more than 64 bits; give a smaller one.")
         policy = Policy.model_validate(values)
     except tomllib.TOMLDecodeError as error:
         raise AuditError(f"{name}: {mistakes.in_toml(text, error)}.") from None
     except ValidationError as error:
         raise AuditError(f"{name}: {_first_problem(error)}") from None
+    except RecursionError:
+        raise AuditError(f"{name}: lists or tables stand too deep in each other; no key needs more than three.") from None
+    except ValueError:  # Python reads no whole number of more than 4300 digits
+        raise AuditError(f"{name}: a whole number of more than 64 bits stands in it; give a smaller one.") from None
     policy._origin, policy._sha256 = origin, hashlib.sha256(content).hexdigest()
     return policy
 
@@ -730,7 +740,15 @@ def _expand(value: str, base: Path, key: str) -> Path:
                 f"{key} uses ${{{variable}}}, which is not set; set this environment variable to an absolute path."
             )
         value = value.replace(f"${{{variable}}}", os.environ[variable])
-    return (base / Path(value).expanduser()).absolute()
+    path = (base / Path(value).expanduser()).absolute()
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # whoever reads it says so
+    except OSError as error:  # a name too long, a circle of links, a folder that is closed
+        reason = f"{printable(path)} cannot be reached ({error.strerror})"
+        raise AuditError(f"{key}: {reason}; correct the path or the rights on it.") from None
+    return path
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -744,14 +762,16 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"key {key} is missing and has no default."
     message = mistakes.expectation(problem["type"], problem.get("ctx", {}))
+    if message.endswith(("?", ".")):
+        return f"key {key}: {message}"
     if problem["type"] == "value_error" and isinstance(problem["input"], dict):  # a section, which its keys explain
         return f"key {key}: {message}."
-    given = "" if message.endswith(("?", ".")) else f"; it is {problem['input']!r}."
-    return f"key {key}: {message}{given}"
+    return f"key {key}: {message}; it is {mistakes.given(problem['input'])}."
 
 
 def _place(where: Sequence[str | int]) -> str:
     """A key and its section as the file has them; of several tables or values which one, counted from 1."""
+    where = [part if isinstance(part, int) else printable(part, 60) or '""' for part in where]
     number = next((i for i, part in enumerate(where) if isinstance(part, int)), None)
     if number is None:
         parts = list(map(str, where))
@@ -782,9 +802,10 @@ def _fields(where: list[str]) -> Iterable[str]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, else all of them."""
+    """The end of a sentence about an unknown name: the nearest known one, else those that there are."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.55)
     if close:
         return f"; did you mean '{printable(close[0])}'?"
-    return f"; known are: {', '.join(map(printable, known))}." if known else "."
+    more = f" and {len(known) - _LISTED:,} more" if len(known) > _LISTED else ""
+    return f"; known are: {', '.join(printable(each, 60) for each in known[:_LISTED])}{more}." if known else "."

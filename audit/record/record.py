@@ -38,7 +38,7 @@ from audit.core.records import (
 from audit.core.sentences import to_json
 from audit.core.verdict import WORST_FIRST, Finding, Gate, Verdict, blocks, is_left_open
 from audit.energy.meter import add, charged
-from audit.record import declarations, former, since
+from audit.record import contradictions, declarations, former, since
 from audit.record.schema import NAME as SCHEMA
 from audit.record.schema import schema
 from audit.text.paths import check_regular
@@ -57,6 +57,9 @@ SUMMARY = "summary.md"
 BADGE = "badge.svg"
 TABLE = "findings.csv"
 PREDICTIONS = "predictions.parquet"
+_SCHEMA_VERSION = 2
+_LARGEST = 256 * 2**20  # bytes; an audit's has one or two million
+_CHANGED = "it was changed since an audit wrote it; take it from there"
 RELABEL = "relabel.csv"
 # Files that a probe may leave beside the record.
 SHEETS = (RELABEL,)
@@ -249,7 +252,7 @@ def build(
     for fact in reversed(facts):  # not every process has had the model read texts
         model.update(fact["model"])
     value: Record = {
-        "schema_version": 2,
+        "schema_version": _SCHEMA_VERSION,
         "verdict": "fail" if failed or any(map(blocks, findings)) else holds,
         "complete": complete,
         "interrupted": interrupted,
@@ -386,13 +389,16 @@ def read_signed(path: Path, shown: Path | None = None) -> tuple[Record, str]:
     import jsonschema
 
     source, path = path, shown or path
-    check_regular(source, str(path))
     try:
+        check_regular(source, str(path))
+        if source.stat().st_size > _LARGEST:
+            raise AuditError(f"{path}: larger than any record of an audit is; give the audit.json of one.")
         content = source.read_bytes()
         found = hashlib.sha256(content).hexdigest()
         _check_digest(source, path, found)
         value = json.loads(content.decode("utf-8"))
-        return _checked(value), found
+        _check_newer(path, value)
+        read = _checked(value)
     except OSError as error:
         raise AuditError(f"{path}: the record cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):
@@ -401,6 +407,9 @@ def read_signed(path: Path, shown: Path | None = None) -> tuple[Record, str]:
         where = "/".join(map(str, error.absolute_path)) or "the whole"
         said = f"{where}: {message(error.message, 120)}"
         raise AuditError(f"{path}: not a record of schema version {_version(value)} ({said}).") from None
+    if contradiction := contradictions.within(read):
+        raise AuditError(f"{path}: {contradiction}; {_CHANGED}.")
+    return read, found
 
 
 def _check_digest(source: Path, path: Path, found: str) -> None:
@@ -418,9 +427,19 @@ def _check_digest(source: Path, path: Path, found: str) -> None:
         )
 
 
+def _check_newer(path: Path, value: object) -> None:
+    """Say of a record of a later version that it is one."""
+    number = value.get("schema_version") if isinstance(value, dict) else None
+    if isinstance(number, int) and number > _SCHEMA_VERSION:
+        raise AuditError(
+            f"{path}: a record of schema version {number}, and this version of pytest-model-audit reads those up to "
+            f"{_SCHEMA_VERSION}; install the version that wrote it, or give a former audit of this one."
+        )
+
+
 def _version(value: object) -> int:
     """Of which schema a JSON value has to be: of this version's, unless it says that it is of the former one."""
-    return 1 if isinstance(value, dict) and value.get("schema_version") == 1 else 2
+    return 1 if isinstance(value, dict) and value.get("schema_version") == 1 else _SCHEMA_VERSION
 
 
 def _checked(value: object) -> Record:
@@ -566,11 +585,16 @@ def read_predictions(path: Path, value: Record, shown: Path | None = None) -> Fo
             f"{path}: not the predictions that {NAME} beside it speaks of; give a folder as one audit left it, or "
             "remove this file to compare the figures alone."
         )
+    if contradiction := contradictions.with_answers(value, answers):
+        raise AuditError(
+            f"{path}: not the predictions that {NAME} beside it speaks of, or that was changed ({contradiction}); give "
+            "a folder as one audit left it, or remove this file to compare the figures alone."
+        )
     return answered
 
 
 def _belong(value: Record, content: bytes, answers: Mapping[tuple[str, str, int], str]) -> bool:
-    """Whether predictions are those of a record: by its seal, and by the accuracy that it states.
+    """Whether predictions are those of a record: by its seal, and by the number of examples.
 
     Records of former versions have no seal. Theirs must state the accuracy of just these rows; under a seal, a test of
     the user's own may have measured it on other ones.
@@ -581,13 +605,8 @@ def _belong(value: Record, content: bytes, answers: Mapping[tuple[str, str, int]
         fingerprint = value["model"].get("fingerprint")
         if sealed != {"sha256": hashlib.sha256(content).hexdigest(), "fingerprint": fingerprint}:
             return False
-    right = sum(label == answer for (_, label, _), answer in answers.items())
-    stated = [
-        (each["estimate"], each["n"])
-        for each in value["findings"]
-        if each["id"] == "quality.accuracy" and each["estimate"] is not None
-    ]
-    return all(abs(share * n - right) < 0.5 if n == len(answers) else is_sealed for share, n in stated)
+    stated = [each["n"] for each in value["findings"] if each["id"] == "quality.accuracy" and each["n"]]
+    return is_sealed or all(n == len(answers) for n in stated)
 
 
 @cache

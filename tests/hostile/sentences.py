@@ -1,0 +1,30 @@
+"""What every refusal has to be, whatever was given: one short sentence that can be shown, in no library's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from audit.core.errors import AuditError
+from tests.helpers import is_one_sentence
+
+# Words of Python, pydantic, pyarrow and jsonschema, none of which speaks to somebody who wrote a policy or a table.
+LIBRARIES = re.compile(
+    r"Traceback|Errno|\w(Error|Exception)\b|NoneType|object has no|has no attribute|[Ii]nput should|codec|datetime\.|"
+    r"\bTrue\b|\bFalse\b|set_int_max|maximum recursion|<class"
+)
+LONGEST = 2000  # characters, of which a list of known names takes most
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """The sentence with which a call refuses what it was given."""
+    with pytest.raises(AuditError) as caught:
+        call()
+    message = str(caught.value)
+    assert is_one_sentence(message), message
+    assert message.isprintable(), message
+    assert len(message) <= LONGEST, message[:LONGEST]
+    assert not LIBRARIES.search(message), message
+    return message

@@ -1,0 +1,167 @@
+"""Data files that are broken or hostile: each is refused in one sentence, or read in a way that the result tells."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit.data import examples as data
+from audit.data.examples import Examples
+from audit.policy import policy as policies
+from tests.hostile.sentences import refusal
+
+ROWS = [(f"text {i} is here", "positive" if i % 2 else "negative") for i in range(20)]
+CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS)
+GROUPED = "text,label,g\n" + "".join(f"{text},{label},{{}}\n" for text, label in ROWS)
+JSONL = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS)
+PLAIN = {"texts": 20, "classes": ("negative", "positive")}
+
+
+def parquet(**columns: object) -> bytes:
+    content = io.BytesIO()
+    pd.DataFrame(columns).to_parquet(content)
+    return content.getvalue()
+
+
+TABLE = parquet(text=[text for text, _ in ROWS], label=[label for _, label in ROWS])
+
+
+def load(folder: Path, name: str, content: bytes | str, more: str = "") -> Examples:
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    (folder / "release.toml").write_text(f'[model]\nsource = "m"\n[data]\ntest = {json.dumps(name)}\n{more}\n', "utf-8")
+    return data.load(policies.read(folder / "release.toml"), "test", (), folder / "cache")
+
+
+REFUSED: dict[str, tuple[str, bytes | str, str]] = {
+    "CSV in UTF-16": ("t.csv", CSV.encode("utf-16"), "not UTF-8 (byte 0 cannot be decoded); save the file as UTF-8"),
+    "CSV in UTF-16 without a mark": ("t.csv", CSV.encode("utf-16-le"), "full of NUL characters, as a file in UTF-16"),
+    "CSV in UTF-32": ("t.csv", CSV.encode("utf-32"), "not UTF-8"),
+    "JSON in UTF-16": ("t.jsonl", JSONL.encode("utf-16"), "not UTF-8"),
+    "TSV in Latin-1": ("t.tsv", "text\tlabel\ncafé\tpositive\n".encode("latin-1"), "not UTF-8 (byte 14"),
+    "lone halves of characters as bytes": ("t.csv", b"text,label\n\xed\xa0\x80,positive\nb,negative\n", "not UTF-8"),
+    "two byte order marks": ("t.csv", b"\xef\xbb\xbf" * 2 + CSV.encode(), "did you mean '⟨U+FEFF⟩text'?"),
+    "zeros for CSV": ("t.csv", bytes(1000), "full of NUL characters"),
+    "zeros for JSON": ("t.jsonl", bytes(1000), "line 1 is no JSON"),
+    "a header without an end": ("t.tsv", "text\tlabel", "the data set has no rows"),
+    "an empty array": ("t.json", "[]", "the data set has no rows"),
+    "an object without rows": ("t.json", "{}", "the data set has no rows"),
+    "a number for JSON": ("t.json", "1", "line 1 holds no object"),
+    "nothing for a row": ("t.jsonl", "null\n", "line 1 holds no object"),
+    "arrays without end": ("t.jsonl", '{"text": "a", "label": ' + "[" * 100_000, "line 1 is no JSON"),
+    "objects in objects": ("t.json", '{"a":' * 5000 + "1" + "}" * 5000, "line 1 is no JSON"),
+    "a number of 5000 digits": (
+        "t.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": ' + "1" * 5000 + "}\n",
+        "line 2 holds a number of thousands of digits; write it as a text",
+    ),
+    "a name twice in one object": (
+        "t.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "text": "c", "label": 0}\n',
+        "line 2 names 'text' more than once in one object",
+    ),
+    "an object for a label": (
+        "t.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": {"x": 1}}\n', "row 2 has an object in column 'label'"
+    ),
+    "numbers that are none for labels": (
+        "t.jsonl", '{"text": "a", "label": NaN}\n{"text": "b", "label": Infinity}\n', "all rows have the label 'inf'"
+    ),
+    "one class": ("t.csv", CSV.replace("negative", "positive"), "all rows have the label 'positive'; at least two"),
+    "one row": ("t.csv", "text,label\na,positive\n", "all rows have the label 'positive'; at least two"),
+    "no header": ("t.csv", "a,positive\nb,negative\n", "no column 'text' ([data] text); known are: a, positive"),
+    "the label column twice": ("t.csv", "text,label,label\na,x,y\nb,y,x\n", "names the column 'label' more than once"),
+    "a page for a table": ("t.csv", "<!DOCTYPE html><html>404: not found</html>\n", "the data set has no rows"),
+    "marks without end": ("t.csv", "text,label\n" + '"' * 200_001 + ",x\nb,y\n", "line 2 opens a quotation mark that"),
+    "separators without end": ("t.csv", "text,label\n" + "a,x" + ",b" * 100_000 + "\n", "line 2 has 100002 fields"),
+    "an archive for CSV": ("t.csv", b"PK\x03\x04" + bytes(range(256)), "not UTF-8"),
+    "Parquet for CSV": ("t.csv", TABLE, "not UTF-8"),
+    "CSV for Parquet": ("t.parquet", CSV, "it is cut off or no Parquet file"),
+    "a byte of Parquet": ("t.parquet", b"P", "it is cut off or no Parquet file"),
+    "Parquet without a footer": ("t.parquet", b"PAR1", "it is damaged or no Parquet file; write it again"),
+    "Parquet with zeros for a footer": ("t.parquet", b"PAR1" + bytes(100) + b"PAR1", "it is damaged or no Parquet"),
+    "Parquet with a footer of 2 GB": ("t.parquet", b"PAR1" + bytes(20) + b"\xff\xff\xff\x7fPAR1", "it is damaged or no"),
+    "Parquet of lists": ("t.parquet", parquet(text=[["a"], ["b"]], label=["x", "y"]), "row 1 has a list in column"),
+    "gzip that ends early": ("t.csv.gz", gzip.compress(CSV.encode())[:60], "it is damaged or was not compressed"),
+    "gzip with another sum": ("t.csv.gz", gzip.compress(CSV.encode())[:-8] + bytes(8), "it is damaged or was not"),
+    "gzip of zeros": ("t.csv.gz", gzip.compress(bytes(1000)), "full of NUL characters"),
+    "ten thousand columns, none wanted": (
+        "t.csv", ",".join(f"c{i}" for i in range(10_000)) + "\n" + "x," * 9_999 + "x\n", "and 9,970 more"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_broken_file_is_one_sentence(tmp_path: Path, case: str) -> None:
+    name, content, said = REFUSED[case]
+    message = refusal(lambda: load(tmp_path, name, content))
+    assert f"[data] test = '{name}'" in message
+    assert said in message, message
+
+
+Read = Callable[[Examples], object]
+READ: dict[str, tuple[str, bytes | str, str, object, Read]] = {
+    "a byte order mark before JSON": (
+        "t.jsonl", b"\xef\xbb\xbf" + JSONL.encode(), "", ROWS[0][0], lambda found: found.texts[0],
+    ),
+    "line ends of all kinds": (
+        "t.csv", CSV.replace("\n", "\r\n", 5), "", tuple(text for text, _ in ROWS), lambda found: found.texts,
+    ),
+    "a zero character in a text": (
+        "t.csv", CSV.replace("text 3", "te\0xt 3"), "", "te\0xt 3 is here", lambda found: found.texts[3],
+    ),
+    "values of many kinds": (
+        "t.jsonl", '{"text": "a", "label": 1}\n{"text": 3, "label": "0"}\n{"text": null, "label": 1}\n', "",
+        (("a", "3"), {"empty text": 1}), lambda found: (found.texts, dict(found.skipped)),
+    ),
+    "truth values for labels": (
+        "t.jsonl", '{"text": "a", "label": true}\n{"text": "b", "label": false}\n', "",
+        {"false": "negative", "true": "positive"}, lambda found: found.describe()["labels"],
+    ),
+    "one text in all rows": (
+        "t.csv", "text,label\n" + "".join(f"same,{label}\n" for _, label in ROWS), "",
+        {"number": 1, "shared": 20, "largest": 20}, lambda found: found.describe()["clusters"],
+    ),
+    "spaces around labels": (
+        "t.csv", CSV.replace("positive", "  positive "), "", PLAIN["classes"], lambda found: found.classes,
+    ),
+    "a label of two words": (
+        "t.csv", CSV.replace("positive", "very positive"), "", ("negative", "very positive"), lambda f: f.classes,
+    ),
+    "another column twice": (
+        "t.csv", "text,label,x,x\na,positive,1,2\nb,negative,1,2\n", "", ("a", "b"), lambda found: found.texts,
+    ),
+    "a group of one row": (
+        "t.csv", GROUPED.format("a", *"b" * 19), 'subgroups = ["g"]', {"b": 19, "a": 1},
+        lambda found: found.describe()["subgroups"]["g"],
+    ),
+    "a group for each row": (
+        "t.csv", GROUPED.format(*(f"g{i}" for i in range(20))), 'subgroups = ["g"]', 20,
+        lambda found: len(found.describe()["subgroups"]["g"]),
+    ),
+    "ten thousand columns": (
+        "t.csv", "text,label," + ",".join(["c"] * 10_000) + "\n" + f"a,x{',1' * 10_000}\nb,y{',2' * 10_000}\n", "",
+        ("a", "b"), lambda found: found.texts,
+    ),
+    "a text of a million characters": (
+        "t.csv", f"text,label\n{'x ' * 500_000},positive\nshort,negative\n", "", [1_000_000, 5],
+        lambda found: [len(text) for text in found.texts],
+    ),
+    "a quoted text of a hundred thousand lines": (
+        "t.csv", 'text,label\n"' + "x,\n" * 100_000 + '",positive\nshort,negative\n', "", [300_000, 5],
+        lambda found: [len(text) for text in found.texts],
+    ),
+    "Parquet with an index that nobody named": (
+        "t.parquet", pd.DataFrame(ROWS, columns=["text", "label"], index=np.arange(20) * 7).to_parquet(), "",
+        20, len,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", READ)
+def test_a_strange_file_is_read_and_the_result_says_how(tmp_path: Path, case: str) -> None:
+    name, content, more, expected, of = READ[case]
+    assert of(load(tmp_path, name, content, more)) == expected
