@@ -8,6 +8,7 @@ stays open the line is named. A row that ends early is read as cells that are em
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from functools import cached_property
 from typing import NamedTuple
@@ -73,12 +74,12 @@ def _separator(text: str, wanted: Sequence[str], first: str) -> str:
 def _unique(names: Iterable[str]) -> list[str]:
     """Names as pandas gives them: those that are missing are numbered, and so are those that stand twice."""
     unique: dict[str, None] = {}
+    seen: Counter[str] = Counter()
     for i, name in enumerate(names):
         own = same = name or f"Unnamed: {i}"
-        number = 0
         while same in unique:
-            number += 1
-            same = f"{own}.{number}"
+            seen[own] += 1
+            same = f"{own}.{seen[own]}"
         unique[same] = None
     return list(unique)
 

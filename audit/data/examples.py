@@ -433,7 +433,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     missing = [names[i] for i in range(len(names)) if not (labels == i).any()]
     if missing:
         raise AuditError(
-            f"{name}: class '{missing[0]}' has no rows; give data of every class that the model knows, "
+            f"{name}: class '{printable(missing[0])}' has no rows; give data of every class that the model knows, "
             f"or correct [model] labels or [data] label_map."
         )
     subgroups: dict[str, NDArray[np.object_]] = {}
@@ -645,9 +645,8 @@ def load_elsewhere(
     missing = [classes[i] for i in range(len(classes)) if not (labels == i).any()]
     if missing:
         raise AuditError(
-            f"{name}: class '{missing[0]}' has no rows; say what its labels mean with [[claims.transfer]] label_map, "
-            "or "
-            "name data of every class that the model knows."
+            f"{name}: class '{printable(missing[0])}' has no rows; say what its labels mean with "
+            "[[claims.transfer]] label_map, or name data of every class that the model knows."
         )
     examples = Examples(
         tuple(text for text, _ in kept), labels, classes, source=settings.data, protocol=_protocol(policy, len(home))

@@ -520,6 +520,11 @@ class _loadable:  # noqa: N801
                     f"model '{self.source}': its weights have other shapes than config.json says; give the config.json "
                     f"that was saved with them."
                 ) from None
+            if wrong := re.match(r"Validation error for field '(\w{1,60})'", str(error)):
+                raise AuditError(
+                    f"model '{self.source}': config.json has a value for {wrong[1]} that cannot be one; give the "
+                    "config.json that was saved with the weights."
+                ) from None
             # What Python says of a value of the wrong kind speaks of the library's own code.
             is_slip = isinstance(error, TypeError | AttributeError | LookupError | ArithmeticError | RecursionError)
             reason = "" if is_slip else f" ({message(error)})"

@@ -598,9 +598,8 @@ class Policy(_Section):
         """
         objective = self.compare.objective
         if base_id(objective) not in known:
-            raise AuditError(
-                f"{self.name}: [compare] objective '{printable(objective)}' is no id{did_you_mean(base_id(objective), known)}"
-            )
+            nearest = did_you_mean(base_id(objective), known)
+            raise AuditError(f"{self.name}: [compare] objective '{printable(objective)}' is no id{nearest}")
         for gate_id, gate in self.own_gates.items():
             base, _, rest = gate_id.partition("[")
             shown = printable(gate_id)
@@ -726,7 +725,9 @@ def _parsed(content: bytes, origin: Path | None) -> Policy:
     except ValidationError as error:
         raise AuditError(f"{name}: {_first_problem(error)}") from None
     except RecursionError:
-        raise AuditError(f"{name}: lists or tables stand too deep in each other; no key needs more than three.") from None
+        raise AuditError(
+            f"{name}: lists or tables stand too deep in each other; no key needs more than three."
+        ) from None
     except ValueError:  # Python reads no whole number of more than 4300 digits
         raise AuditError(f"{name}: a whole number of more than 64 bits stands in it; give a smaller one.") from None
     policy._origin, policy._sha256 = origin, hashlib.sha256(content).hexdigest()

@@ -45,7 +45,7 @@ def within(value: Record) -> str:
         try:
             result = Result(*figures, finding["n"], "", finding["confidence"])
         except ValueError:
-            return f"{name} has figures that contradict each other, {_shown(finding)}"
+            return f"{name} has figures that contradict each other {_shown(finding)}"
         least, most = ranges.get(base_id(finding["id"]), (None, None))
         beyond = (
             (least is not None and each < least - _ROUNDING) or (most is not None and each > most + _ROUNDING)
@@ -53,10 +53,10 @@ def within(value: Record) -> str:
             if each is not None and math.isfinite(each)
         )
         if any(beyond):
-            return f"{name} has figures that it cannot have, {_shown(finding)}"
+            return f"{name} has figures that it cannot have {_shown(finding)}"
         gate = finding["gate"]
         if finding["verdict"] == Verdict.PASS and (gate is None or not _holds(result, gate)):
-            return f"{name} passes, which its figures do not bear out, {_shown(finding)}"
+            return f"{name} passes, which its figures do not bear out {_shown(finding)}"
     return ""
 
 

@@ -578,7 +578,7 @@ def read_predictions(path: Path, value: Record, shown: Path | None = None) -> Fo
         )
         answers = answered.answers
     except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
-        why = f"{type(error).__name__}: {message(error, 150)}"
+        why = "it is damaged" if isinstance(error, pa.ArrowException | OSError) else message(error, 150)
         raise AuditError(f"{path}: not the predictions of an audit ({why}).") from None
     if not _belong(value, content, answers):
         raise AuditError(

@@ -65,7 +65,7 @@ REFUSED: dict[str, tuple[str, bytes | str, str]] = {
         "line 2 names 'text' more than once in one object",
     ),
     "an object for a label": (
-        "t.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": {"x": 1}}\n', "row 2 has an object in column 'label'"
+        "t.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": {}}\n', "row 2 has an object in column 'label'",
     ),
     "numbers that are none for labels": (
         "t.jsonl", '{"text": "a", "label": NaN}\n{"text": "b", "label": Infinity}\n', "all rows have the label 'inf'"
@@ -83,7 +83,7 @@ REFUSED: dict[str, tuple[str, bytes | str, str]] = {
     "a byte of Parquet": ("t.parquet", b"P", "it is cut off or no Parquet file"),
     "Parquet without a footer": ("t.parquet", b"PAR1", "it is damaged or no Parquet file; write it again"),
     "Parquet with zeros for a footer": ("t.parquet", b"PAR1" + bytes(100) + b"PAR1", "it is damaged or no Parquet"),
-    "Parquet with a footer of 2 GB": ("t.parquet", b"PAR1" + bytes(20) + b"\xff\xff\xff\x7fPAR1", "it is damaged or no"),
+    "Parquet with a footer of 2 GB": ("t.parquet", b"PAR1" + bytes(20) + b"\xff\xff\xff\x7fPAR1", "it is damaged or"),
     "Parquet of lists": ("t.parquet", parquet(text=[["a"], ["b"]], label=["x", "y"]), "row 1 has a list in column"),
     "gzip that ends early": ("t.csv.gz", gzip.compress(CSV.encode())[:60], "it is damaged or was not compressed"),
     "gzip with another sum": ("t.csv.gz", gzip.compress(CSV.encode())[:-8] + bytes(8), "it is damaged or was not"),
@@ -111,7 +111,7 @@ READ: dict[str, tuple[str, bytes | str, str, object, Read]] = {
         "t.csv", CSV.replace("\n", "\r\n", 5), "", tuple(text for text, _ in ROWS), lambda found: found.texts,
     ),
     "a zero character in a text": (
-        "t.csv", CSV.replace("text 3", "te\0xt 3"), "", "te\0xt 3 is here", lambda found: found.texts[3],
+        "t.csv", CSV.replace("text 3", "te\0xt 3"), "", "te xt 3 is here", lambda found: found.texts[3],
     ),
     "values of many kinds": (
         "t.jsonl", '{"text": "a", "label": 1}\n{"text": 3, "label": "0"}\n{"text": null, "label": 1}\n', "",
@@ -122,7 +122,7 @@ READ: dict[str, tuple[str, bytes | str, str, object, Read]] = {
         {"false": "negative", "true": "positive"}, lambda found: found.describe()["labels"],
     ),
     "one text in all rows": (
-        "t.csv", "text,label\n" + "".join(f"same,{label}\n" for _, label in ROWS), "",
+        "t.csv", "text,label\n" + "".join(f"this is said in every single row,{label}\n" for _, label in ROWS), "",
         {"number": 1, "shared": 20, "largest": 20}, lambda found: found.describe()["clusters"],
     ),
     "spaces around labels": (
@@ -135,7 +135,7 @@ READ: dict[str, tuple[str, bytes | str, str, object, Read]] = {
         "t.csv", "text,label,x,x\na,positive,1,2\nb,negative,1,2\n", "", ("a", "b"), lambda found: found.texts,
     ),
     "a group of one row": (
-        "t.csv", GROUPED.format("a", *"b" * 19), 'subgroups = ["g"]', {"b": 19, "a": 1},
+        "t.csv", GROUPED.format("a", *"b" * 19), 'subgroups = ["g"]', {"b": 19, "a": "<10"},
         lambda found: found.describe()["subgroups"]["g"],
     ),
     "a group for each row": (
@@ -147,11 +147,11 @@ READ: dict[str, tuple[str, bytes | str, str, object, Read]] = {
         ("a", "b"), lambda found: found.texts,
     ),
     "a text of a million characters": (
-        "t.csv", f"text,label\n{'x ' * 500_000},positive\nshort,negative\n", "", [1_000_000, 5],
+        "t.csv", f"text,label\n{'x ' * 499_999}xx,positive\nshort,negative\n", "", [1_000_000, 5],
         lambda found: [len(text) for text in found.texts],
     ),
     "a quoted text of a hundred thousand lines": (
-        "t.csv", 'text,label\n"' + "x,\n" * 100_000 + '",positive\nshort,negative\n', "", [300_000, 5],
+        "t.csv", 'text,label\n"' + "x,\n" * 99_999 + 'x,x",positive\nshort,negative\n', "", [300_000, 5],
         lambda found: [len(text) for text in found.texts],
     ),
     "Parquet with an index that nobody named": (
