@@ -252,9 +252,24 @@ def _check_parents(folder: Path) -> None:
 
 
 class Temporary:
-    """A private folder for one run; those of runs that were killed go first, since they may hold traces of texts."""
+    """A private folder for one run; those of runs that were killed go first, since they may hold traces of texts.
+
+    Raises
+    ------
+    AuditError
+        If the system's folder for temporary files cannot be written.
+    """
 
     def __init__(self) -> None:
+        try:
+            self._make()
+        except OSError as error:
+            raise AuditError(
+                f"the folder for temporary files cannot be written ({error.strerror}); make room in it, or name "
+                "another with the environment variable TMPDIR."
+            ) from None
+
+    def _make(self) -> None:
         for left in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*"):
             lock = FileLock(left / _HELD, timeout=0)
             # A run that lives holds the lock; a folder of another user's is not ours to remove.

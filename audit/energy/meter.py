@@ -63,7 +63,9 @@ class Power:
 
 @dataclass
 class Phase:
-    """What one phase of the audit took; filled in when it ends. ``started`` is in seconds since 1970."""
+    """What one phase of the audit took; filled in when it ends. ``started`` is in seconds of the clock that
+    all processes of a machine share and nobody sets back.
+    """
 
     name: str
     started: float = 0.0
@@ -165,7 +167,7 @@ class Meter:
         """Begin a phase: now, or where the former one ended, since to change tasks takes the tracker a while too."""
         _ = self._tracker  # made before the phase begins
         self._tasks += 1
-        started, read_at = after or (time.time(), None)
+        started, read_at = after or (time.monotonic(), None)
         self._open = Phase(name, started, source=self.source, power=self.power)
         self._tracker.start(f"{name}-{self._tasks}", read_at)
         return self._open
@@ -177,7 +179,7 @@ class Meter:
             return None
         consumed = self._tracker.stop(f"{phase.name}-{self._tasks}")
         read_at = self._tracker.read_at
-        ended = time.time() - (time.perf_counter() - read_at)
+        ended = time.monotonic() - (time.perf_counter() - read_at)
         phase.seconds = max(ended - phase.started, 0.0)
         if consumed is not None:
             phase.cpu_kwh, phase.gpu_kwh = consumed.cpu_kwh, consumed.gpu_kwh

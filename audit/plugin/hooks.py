@@ -158,7 +158,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if run.problem is not None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        run.output.restore()
+        if run.unwatched:
+            run.output.abandon()
+        else:
+            run.output.restore()
         return
     facts = list(run.facts.values())
     if not facts and run.active and run.session is not None and run.output.join():
@@ -176,7 +179,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             failed=int(exitstatus) == pytest.ExitCode.TESTS_FAILED,
             interrupted=run.interrupted or int(exitstatus) not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED),
             created=timestamp(run.started),
-            duration_s=time.time() - run.started,
+            duration_s=time.monotonic() - run.begun,
             reporting=reporting,
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -52,10 +53,13 @@ class WorkerOutput(TypedDict, total=False):
 
 @dataclass
 class Run:
-    """What one pytest process knows of the audit."""
+    """What one pytest process knows of the audit: when it started, in seconds since 1970 and by a clock that only
+    goes on, and why a test that was to be watched cannot be.
+    """
 
     config: pytest.Config
     started: float
+    begun: float = field(default_factory=time.monotonic)
     audit: str = field(default_factory=lambda: uuid.uuid4().hex)
     session: Session | None = None
     problem: str | None = None
@@ -66,6 +70,7 @@ class Run:
     model: object = None
     replaced: dict[str, pytest.FixtureDef[object] | None] = field(default_factory=dict)
     scorers: list[object] = field(default_factory=list)
+    unwatched: str = ""
     findings: list[FindingRecord] = field(default_factory=list)
     facts: dict[str, Facts] = field(default_factory=dict)
     temporary: Temporary | None = None

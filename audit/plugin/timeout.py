@@ -6,9 +6,11 @@ import contextlib
 import signal
 import threading
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from audit.core.errors import AuditError
 from audit.plugin.findings import challenge, declared_ids
 from audit.plugin.state import STATE, Run
 
@@ -21,9 +23,33 @@ def watched(run: Run, item: pytest.Item) -> Iterator[None]:
     if session is None or not declared or not (limit or run.is_worker):
         yield
         return
+    from audit.run.watchdog import Watchdog
+
+    try:
+        path = _leave_word(run, item, limit)
+    except AuditError as error:
+        run.unwatched = str(error)
+        yield
+        return
+    if not limit:
+        yield
+        return
+    if run.watchdog is None:
+        run.watchdog = Watchdog(limit, path, writes=not run.is_worker)
+    run.watchdog.begin()
+    try:
+        yield
+    finally:
+        run.watchdog.end()
+
+
+def _leave_word(run: Run, item: pytest.Item, limit: float) -> Path:
+    """Write down what another process must know if this one does not survive the test; gives the file."""
     from audit.core.cache import timestamp
     from audit.run import watchdog
 
+    assert run.session is not None
+    session, declared = run.session, declared_ids(item)
     path = run.notes_of(run.workerinput["workerid"] if run.is_worker else "main")
     watchdog.note(
         path,
@@ -36,23 +62,16 @@ def watched(run: Run, item: pytest.Item) -> Iterator[None]:
         folder=str(run.output.folder),
         audit=run.audit,
         created=timestamp(run.started),
-        started=run.started,
+        begun=run.begun,
     )
-    if not limit:
-        yield
-        return
-    if run.watchdog is None:
-        run.watchdog = watchdog.Watchdog(limit, path, writes=not run.is_worker)
-    run.watchdog.begin()
-    try:
-        yield
-    finally:
-        run.watchdog.end()
+    return path
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    """End a test that takes too long while its fixtures are made."""
+    """End a test that takes too long while its fixtures are made; do not begin one whose time cannot be limited."""
+    if unwatched := item.config.stash[STATE].unwatched:
+        raise AuditError(unwatched)
     with _alarm(item):
         return (yield)
 

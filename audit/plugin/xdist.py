@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
+import pytest
+
+from audit.core.errors import AuditError
 from audit.plugin.state import STATE
 
 if TYPE_CHECKING:
@@ -26,9 +29,12 @@ def pytest_configure_node(node: WorkerController) -> None:
     run = node.config.stash[STATE]
     node.workerinput["audit"] = run.audit
     node.workerinput["audit_arguments"] = [str(argument) for argument in run.arguments()]
-    if node.config.option.audit_cache == "none":
-        node.workerinput["audit_cache"] = run.temporary_folder()
-    node.workerinput["audit_notes"] = str(run.notes_of("").parent)
+    try:
+        if node.config.option.audit_cache == "none":
+            node.workerinput["audit_cache"] = run.temporary_folder()
+        node.workerinput["audit_notes"] = str(run.notes_of("").parent)
+    except AuditError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_handlecrashitem(crashitem: str, report: CrashReport) -> None:

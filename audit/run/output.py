@@ -169,6 +169,12 @@ class Output:
             with suppress(OSError):
                 os.rmdir(path)
 
+    def abandon(self) -> None:
+        """Leave the former audit marked as incomplete, for an audit that started and could not go on."""
+        if self.join():
+            shutil.rmtree(self._former, ignore_errors=True)
+            self.release()
+
     def release(self) -> None:
         """Give the folder back, for all processes of the audit."""
         if self._file is not None:

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from audit.core.errors import AuditError
 from audit.core.records import FindingRecord
 from audit.core.verdict import Verdict
 
@@ -42,7 +43,7 @@ class Known(TypedDict):
     folder: str
     audit: str
     created: str
-    started: float
+    begun: float
 
 
 class Notes(Known):
@@ -111,8 +112,20 @@ class Watchdog:
 
 
 def note(path: Path, **known: Unpack[Known]) -> None:
-    """Write down what is known before a test begins."""
-    path.write_text(json.dumps({"since": time.time(), **known}), "utf-8")
+    """Write down what is known before a test begins.
+
+    Raises
+    ------
+    AuditError
+        If it cannot be written.
+    """
+    try:
+        path.write_text(json.dumps({"since": time.monotonic(), **known}), "utf-8")
+    except OSError as error:
+        raise AuditError(
+            f"{path.parent}: the folder for temporary files cannot be written ({error.strerror}), and without it no "
+            "test's time can be limited; make room in it, or name another with the environment variable TMPDIR."
+        ) from None
 
 
 def notes(path: Path) -> Notes:
@@ -124,7 +137,7 @@ def notes(path: Path) -> Notes:
 def errors(known: Notes, reason: str) -> list[FindingRecord]:
     """The findings of a test whose process did not survive it; too long a time is the reason that counts."""
     limit = known["limit"]
-    if limit and time.time() - known["since"] > limit:
+    if limit and time.monotonic() - known["since"] > limit:
         reason = too_long(limit)
     return [{**finding, "verdict": str(Verdict.ERROR), "reason": reason} for finding in known["running"]]
 
@@ -161,7 +174,7 @@ def _write(known: Notes) -> None:
         failed=True,
         interrupted=True,
         created=known["created"],
-        duration_s=time.time() - known["started"],
+        duration_s=time.monotonic() - known["begun"],
     )
     output = Output(Path(known["folder"]), known["audit"])
     try:

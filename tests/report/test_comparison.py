@@ -298,8 +298,10 @@ def test_without_a_figure_of_the_objective_the_rest_is_compared(
 ) -> None:
     nothing: dict[str, Any] = {"estimate": None, "low": None, "high": None, "verdict": "not_assessed", "gate": None}
     own = [finding(objective, title="Figure", **nothing)] if not_assessed or objective != ENERGY else []
-    for name, low in (("a", 0.7), ("b", 0.8)):
-        value = audited(finding(low=low, high=low + 0.05), *own, policy={"compare": {"objective": objective}})
+    for name, low in (("a", 0.8), ("b", 0.9)):
+        value = audited(
+            finding(estimate=low, low=low, high=low + 0.05), *own, policy={"compare": {"objective": objective}}
+        )
         (tmp_path / f"{name}.json").write_text(json.dumps(value), "utf-8")
     names = [str(tmp_path / f"{name}.json") for name in "ab"]
     for output in ("page.html", "page.json"):
