@@ -10,7 +10,7 @@ ENCODER := .venv/encoder
 # Two processes, long tests first; see tests/conftest.py.
 PYTEST := $(BIN)/pytest tests/ -n 2
 
-.PHONY: audit test test-fast bench lint derived figures minilm clean
+.PHONY: audit test test-fast bench lint derived lock sbom figures minilm clean
 
 audit: $(INSTALLED)
 	$(BIN)/pytest suites/ $(ARGS)
@@ -36,6 +36,13 @@ lint: $(INSTALLED)
 # What follows from the probes' declarations: README's table, the record's schema, the translators' catalogues.
 derived: $(INSTALLED)
 	$(BIN)/python -m tools.derived
+
+# What is installed, for others: every pinned package with its hash, and the bill of materials. `lock` needs a network.
+lock: $(INSTALLED)
+	$(BIN)/python -m tools.lock $(ARGS)
+
+sbom: $(INSTALLED)
+	$(BIN)/python -m tools.sbom > sbom.json
 
 # README's lines and the pictures in docs/, from an audit of SST-2 with a pretrained BERT. Needs AUDIT_TEST_DATA and Chromium.
 FIGURES := reports/sst2-minilm

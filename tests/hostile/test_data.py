@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -11,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from audit.data import examples as data
 from audit.data.examples import Examples
@@ -165,3 +168,30 @@ READ: dict[str, tuple[str, bytes | str, str, object, Read]] = {
 def test_a_strange_file_is_read_and_the_result_says_how(tmp_path: Path, case: str) -> None:
     name, content, more, expected, of = READ[case]
     assert of(load(tmp_path, name, content, more)) == expected
+
+
+# What a text may be, strip and zero characters apart, which are told in docs/data.md.
+SIGNS = st.text(
+    st.sampled_from("\"',;\t\n\r\\{}[]=é👋\u202e ") | st.characters(exclude_categories=["Cs", "Cc"]),
+    min_size=1,
+    max_size=20,
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(SIGNS.filter(str.strip), min_size=2, max_size=6),
+    st.sampled_from([".csv", ".tsv", ".jsonl", ".json", ".parquet"]),
+)
+def test_texts_of_any_signs_are_read_as_they_were_written(tmp_path: Path, texts: list[str], suffix: str) -> None:
+    texts = [*texts, "plain good", "plain bad"]  # so that the table shows what its quotation marks mean
+    labels = ["positive", "negative"] * 5
+    frame = pd.DataFrame({"text": texts, "label": labels[: len(texts)]})
+    content = {
+        ".csv": lambda: frame.to_csv(index=False, quoting=csv.QUOTE_ALL).encode(),
+        ".tsv": lambda: frame.to_csv(index=False, quoting=csv.QUOTE_ALL, sep="\t").encode(),
+        ".jsonl": lambda: frame.to_json(orient="records", lines=True).encode(),
+        ".json": lambda: frame.to_json(orient="records").encode(),
+        ".parquet": frame.to_parquet,
+    }[suffix]()
+    assert load(tmp_path, f"t{suffix}", content).texts == tuple(text.strip() for text in texts)
