@@ -345,10 +345,11 @@ def _share(times: float) -> str:
 
 
 def _points(gain: Interval) -> str:
-    estimate, low, high = (100 * value for value in gain)
-    if f"{estimate:.1f}" == "1.0":
-        return Sentence("{estimate:.1f} point [{low:.1f}, {high:.1f}]", estimate=estimate, low=low, high=high)
-    return Sentence("{estimate:.1f} points [{low:.1f}, {high:.1f}]", estimate=estimate, low=low, high=high)
+    """The difference, without the interval that it has among several: its own finding has another one."""
+    points = 100 * gain.estimate
+    if f"{points:.1f}" == "1.0":
+        return Sentence("{points:.1f} point", points=points)
+    return Sentence("{points:.1f} points", points=points)
 
 
 def _turned(gain: Interval) -> Interval:

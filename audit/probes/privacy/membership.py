@@ -18,10 +18,12 @@ from audit.inference.scorer import Scorer
 from audit.probes.methods import FORGET
 from audit.probes.privacy.membership_evidence import (
     HELD_OUT,
+    HELD_OUT_MEMBERS,
     ITSELF,
     LEVELS,
     RECIPE,
     Attack,
+    Attackable,
     Evidence,
     Twins,
     count_others,
@@ -379,6 +381,25 @@ def _table(source: str, found: Sequence[Attack]) -> Table:
     return Table(_caption(source), columns, rows)
 
 
+def _who_serves(apart: Attackable) -> str:
+    """How many of the examples that a coin parted serve, and why no more; empty where that is not known."""
+    if apart.of is None:
+        return ""
+    trained, kept = apart.of
+    return Sentence(
+        "Of {trained:,} training examples {inside:,} serve here, of {kept:,} that were held out {outside:,}. A text "
+        "that stands more than once is left out, since a coin did not decide on it; such texts are remembered "
+        "best.{at_most}",
+        trained=trained,
+        kept=kept,
+        inside=int(apart.member.sum()),
+        outside=int((~apart.member).sum()),
+        at_most=Sentence(" More of them than these would hardly make the interval narrower.")
+        if trained > HELD_OUT_MEMBERS
+        else "",
+    )
+
+
 def _caveats(evidence: Evidence) -> list[str]:
     repeated = Sentence(
         "Texts that stand more than once in the training data are left out of trials that a coin decides; such texts "
@@ -397,7 +418,7 @@ def _caveats(evidence: Evidence) -> list[str]:
             "Twins on half the training data stand beside it; where they find something else, it is the model itself "
             "that ships."
         )
-        return [repeated, *([twins] if RECIPE in evidence.found else [])]
+        return [_who_serves(evidence.itself) or repeated, *([twins] if RECIPE in evidence.found else [])]
     if evidence.undecided:
         return [
             Sentence(

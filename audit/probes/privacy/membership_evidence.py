@@ -89,6 +89,8 @@ class Attackable:
         The same number for the same text.
     covariates : ndarray of float, shape (n, k), optional
         What tells the loss past the model, where a coin made the members.
+    of : tuple of int and int, optional
+        How many examples were trained on and held out, of which these are those that can be told apart.
     """
 
     target: Predictions
@@ -96,6 +98,7 @@ class Attackable:
     member: NDArray[np.bool_]
     example: NDArray[np.int64]
     covariates: NDArray[np.float64] | None = None
+    of: tuple[int, int] | None = None
 
     @property
     def possible(self) -> bool:
@@ -262,7 +265,10 @@ def _apart(scorer: Scorer, members: Examples, held_out: Examples) -> Attackable 
         return None
     most = max(HELD_OUT_MEMBERS, len(outside))
     inside = inside.take(inside.drawn("privacy.membership_inference")[:most])
-    apart = _attackable(inside, scorer.predict(inside.texts), outside, scorer.predict(outside.texts))
+    apart = replace(
+        _attackable(inside, scorer.predict(inside.texts), outside, scorer.predict(outside.texts)),
+        of=(len(members), len(held_out)),
+    )
     if min(len(inside), len(outside)) < blind.FOLDS:
         return apart
     about = apart.target.known

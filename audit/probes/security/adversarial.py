@@ -326,15 +326,13 @@ def adversarial(scorer: Scorer, predictions: Predictions, queries: int = 200, *,
         If no rightly answered text has five words, so that none may be edited.
     """
     setting = _setting(scorer, predictions, queries, examples)
-    drawn, rows = setting.drawn, setting.rows
+    rows = setting.rows
     attacked = list[Attacked]()
 
     def ask(start: int, stop: int) -> Callable[[float], Result]:
         attacked.extend(setting.attack(rows[start:stop]))
         after = scorer.predict([each.after for each in attacked]).on(setting.plain.known.take(rows[:stop]))
-        # Up to the last that was attacked, or all, so that wrong answers count as often as they come.
-        seen = drawn if stop == len(rows) else drawn[: drawn.tolist().index(rows[stop - 1]) + 1]
-        return partial(_result, setting, tuple(attacked), after, seen, rows[:stop])
+        return partial(_result, setting, tuple(attacked), after, rows[:stop])
 
     return in_batches(len(rows), predictions.known.protocol.confidence, ask)
 
@@ -480,11 +478,10 @@ def _result(
     setting: _Setting,
     attacked: Sequence[Attacked],
     after: Predictions,
-    drawn: NDArray[np.int64],
     rows: NDArray[np.int64],
     confidence: float,
 ) -> Result:
-    plain, queries, protocol = setting.plain, setting.queries, setting.plain.known.protocol
+    queries, protocol = setting.queries, setting.plain.known.protocol
     needed = np.array([each.queries if each.overturned else np.inf for each in attacked])
     effect = statistics.design_effect(np.isfinite(needed), after.known.clusters)
     share = statistics.proportion(int(np.isfinite(needed).sum()), len(rows), confidence, effect=effect)
@@ -499,7 +496,6 @@ def _result(
         summary=_summary(attacked, queries),
         caveats=_caveats(setting.short, setting.most, queries, protocol.language),
         evidence=[
-            _accuracy(plain, drawn, rows[after.correct], confidence),
             _curve(needed, queries, confidence, after.known.clusters),
             _by_class(after, confidence),
             _by_kind(attacked),

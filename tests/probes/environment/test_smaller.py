@@ -247,26 +247,29 @@ def test_without_the_linear_model_it_is_not_assessed() -> None:
         (
             pair(600, 100, 4.0, 0.1),
             "This model costs about 40 times the energy of TF-IDF + logistic regression (between 40 and 40 times) for "
-            "5.0 points [4.4, 5.6] of accuracy.",
+            "5.0 points of accuracy.",
         ),
         (
             pair(100, 600, 5.0, 0.1),
-            "TF-IDF + logistic regression is as good or better here, by 5.0 points [4.4, 5.6], for about 1/50 of the "
+            "TF-IDF + logistic regression is as good or better here, by 5.0 points, for about 1/50 of the "
             "energy: the energy of this model buys nothing. Ship that one.",
         ),
         (
             pair(300, 310, 4.0, 0.1),
-            "TF-IDF + logistic regression was right more often here, by 0.1 points [−0.5, 0.7], which chance may "
+            "TF-IDF + logistic regression was right more often here, by 0.1 points, which chance may "
             "explain; this model takes about 40 times its energy",
         ),
-        (pair(310, 300, 4.0, 0.1), "is open (0.1 points [−0.5, 0.7]); it takes about 40 times its energy"),
-        (pair(600, 100, 0.1, 0.2), "by 5.0 points [4.4, 5.6], for about 50 % of the energy."),
+        (pair(310, 300, 4.0, 0.1), "is open (0.1 points); it takes about 40 times its energy"),
+        (pair(600, 100, 0.1, 0.2), "by 5.0 points, for about 50 % of the energy."),
         (pair(100, 600, 0.1, 0.2), "though this model takes about 50 % of its energy."),
         (pair(600, 100), "none is known to do as well for less"),
     ],
 )  # fmt: skip
 def test_a_manager_is_told(made: tuple[Alternative, ...], words: str) -> None:
-    assert words in measure(*made).summary
+    told = measure(*made).summary
+    assert words in told
+    # The difference has an interval in a finding of its own, and another one here, where it is one of several.
+    assert "[" not in told
 
 
 def eight_bit(lost: int, gained: int, wh: float, source: str = "measured") -> tuple[Alternative, ...]:
@@ -286,10 +289,10 @@ def eight_bit(lost: int, gained: int, wh: float, source: str = "measured") -> tu
     [
         (
             eight_bit(40, 10, 0.3),
-            "Nearly as good for less: 8-bit version of the audited model (0.3 points [0.1, 0.5] less), for about 60 % "
+            "Nearly as good for less: 8-bit version of the audited model (0.3 points less), for about 60 % "
             "of the energy. Ask whether the rest is worth it.",
         ),
-        (eight_bit(20, 18, 0.3), "(0.0 points [−0.1, 0.2] less), for about 60 % of the energy. Ship that one."),
+        (eight_bit(20, 18, 0.3), "(0.0 points less), for about 60 % of the energy. Ship that one."),
         (eight_bit(10, 60, 0.3), "Right more often for less: 8-bit version of the audited model (0.5 points"),
         (eight_bit(20, 18, 0.3, "estimated"), "not known well enough to be sure: if a meter confirms it"),
         (eight_bit(300, 0, 0.3), "none is known to do as well"),
