@@ -50,6 +50,17 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda match: match[0] if _is_spelling(text, match.start()) else code(match[0]), text)
 
 
+def beginning(text: str, length: int) -> str:
+    """At most so many characters of a text, without the half of a word at its end where that is no long one."""
+    head = text[:length]
+    if not text[length : length + 1].isalnum():
+        return head
+    end = length
+    while end > length // 2 and head[end - 1].isalnum():
+        end -= 1
+    return head[:end].rstrip() if end > length // 2 else head
+
+
 def code(character: str) -> str:
     """What is shown in the place of a character."""
     return f"⟨U+{ord(character):04X}⟩"

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from audit.core.context import holding
 from audit.core.evidence import Pair
-from audit.text.characters import Plain, bare, code, plain, visible
+from audit.text.characters import Plain, bare, beginning, code, plain, visible
 from audit.text.personal_data import Found, certain, hidden, joined
 
 _MASKS = {
@@ -100,7 +100,7 @@ def _shortened(parts: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """The parts up to the longest text that is shown."""
     left, shown = LONGEST, []
     for part, strength in parts:
-        shown.append((part[:left], strength))
+        shown.append((beginning(part, left), strength))
         left -= len(part)
         if left < 0:
             return [*shown, ("…", 0)]
@@ -242,7 +242,7 @@ def _cut(text: str, start: int) -> str:
     head, end = "…" if start else "", start + LONGEST
     if len(text) <= end:
         return f"{head}{text[start:]}"
-    return f"{head}{_WITHIN_TOKEN.sub('', text[start:end])}…"
+    return f"{head}{_WITHIN_TOKEN.sub('', beginning(text[start:], LONGEST))}…"
 
 
 def called(names: Iterable[str]) -> dict[str, str]:
@@ -284,4 +284,4 @@ def message(error: object, length: int = 200) -> str:
 
 def _on_a_line(shown: str, length: int) -> str:
     line = "".join(c if c.isprintable() else code(c) for c in shown)
-    return line if len(line) <= length else f"{_WITHIN_TOKEN.sub('', line[:length])}…"
+    return line if len(line) <= length else f"{_WITHIN_TOKEN.sub('', beginning(line, length))}…"
