@@ -75,7 +75,7 @@ class Tab:
 
     def press(self, key: str, types: str = "") -> None:
         """Press a key that is named like its code, and what it types, if anything."""
-        about = {"key": key, "code": key, "windowsVirtualKeyCode": {"Tab": 9, "Enter": 13}[key]}
+        about = {"key": key, "code": key, "windowsVirtualKeyCode": {"Tab": 9, "Enter": 13, "ArrowRight": 39}[key]}
         self.call("Input.dispatchKeyEvent", type="keyDown", text=types, **about)
         self.call("Input.dispatchKeyEvent", type="keyUp", **about)
 

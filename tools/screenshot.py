@@ -18,8 +18,8 @@ DOCS = ROOT / "docs"
 PARTS = {
     "verdict": (".top", "section:has(> #problems)", 900),
     "cards": ("section:has(> #challenges)", "section:has(> #challenges)", 720),
-    "gates": ("section:has(> #gates)", "section:has(> #gates)", 860),
-    "finding": ("#finding-quality-accuracy", "#finding-quality-accuracy", 900),
+    "gates": (".filter", ".challenge", 860),
+    "finding": (".finding:has(> #finding-quality-accuracy)", ".finding:has(> #finding-quality-accuracy)", 900),
 }
 
 

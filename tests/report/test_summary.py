@@ -143,8 +143,8 @@ def test_that_something_better_exists_is_told_first() -> None:
     told = record(finding(), energy)
     (line,) = terminal.better(told)
     assert line == (
-        "Something better exists: <b>GRU</b>, measured beside it, is surely at least as often right (4.9 points [4.4, "
-        "5.5] more) for surely less electricity, 0.10 Wh instead of 0.50 Wh for 1,000 predictions (estimated)."
+        "Something better exists: <b>GRU</b>, measured beside it, is surely at least as often right (4.9 points more) "
+        "for surely less electricity, 0.10 Wh instead of 0.50 Wh for 1,000 predictions (estimated)."
     )
     page = report.render(told)
     head = page[: page.index("</header>")]

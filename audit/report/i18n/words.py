@@ -325,15 +325,15 @@ FROM_AUDIT = ", set by the audit itself, since the policy does not set one."
 FAILS = {"max": "{result}; the gate allows at most {figure}.", "min": "{result}; the gate asks for at least {figure}."}
 RESULT_AND_GATE = "{result}; gate {gate}."
 RESULT_ONLY = "{result}."
-COUNTS = "{gates}; {listed}."
 GATE_ALLOWS = "The gate allows {gate}."
 NOTHING_KNOWN = "Nothing is known of it, though it has a gate: {gate}."
 NOT_RUN = "Its test was left out of this run, or the run ended before it"
+COUNTS = "{gates}; {listed}."
 NEAREST = "Nearest to its gate"
 WORST = "Worst finding"
 WITHOUT_GATE = "Without a gate"
-ALIKE = "{count} of them; the worst is"
-WORST_OF = "worst of {count}"
+ALSO = "Also"
+COVER = "Not covered by this verdict: {measured} measured without a gate, {missing} that could not be assessed."
 ALLOWED = "the whole interval is on the allowed side of the gate"
 BEYOND = "the whole interval is beyond the gate"
 BOTH_SIDES = "the interval lies on both sides of the gate"
@@ -367,7 +367,8 @@ ROC_GUESSING = "guessing"
 PARETO = (
     "Upwards: how often a model is right. To the right: the electricity of 1,000 predictions, on a scale where equal "
     "steps are equal factors. The bars are intervals. The line is the front: what lies below it or to its right "
-    "is outdone by a model on it. Filled marks are on the front; the square is the audited model."
+    "is outdone by a model on it. Filled marks are on the front; the square is the audited model. All were measured "
+    "in turn for this picture, so the audited one’s electricity is not to the digit that of its own finding."
 )
 PARETO_LABEL = (
     "Share of right answers against Wh per 1,000 predictions on a logarithmic scale, intervals with {confidence} "
@@ -650,6 +651,10 @@ BADGE_WAIVED = ", {count} waived"
 BADGE_ALARMS = Counted(" · {count} alarm", " · {count} alarms")
 MORE = "… and {count} more; the record holds all of them."
 
+# At the foot of each printed sheet; no quotation mark may stand in them.
+FOOT = "audit.json, SHA-256 {sha256}"
+NUMBERED = "{page} of {pages}"
+
 # ----------------------------------------------------------------------------------------------------------- the page
 
 PAGE = {
@@ -662,6 +667,7 @@ PAGE = {
     "problems": "What stands in the way",
     "left_open": "What is left open",
     "next": "What to do next",
+    "technical": "For whoever runs the audit:",
     "at_hand": "What was seen:",
     "all_hold": "Every gate of the policy was measured, and each measurement clears its gate.",
     "all_but_bounds_hold": "Every gate of the policy was measured. Each measurement clears its gate, but where an "
@@ -683,7 +689,7 @@ PAGE = {
     "scope_people": "Whether the use itself is right, and what an answer leads to for the person concerned, people "
     "must judge.",
     "data_sheet": "The data",
-    "data_sheet_text": "Origin and consent are told as the policy states them under [about]; the audit cannot check "
+    "data_sheet_text": "Origin and consent are told as the policy states them; the audit cannot check "
     "them. Numbers of rows below {smallest} are not told exactly.",
     "groups_of": "Rows by {column}",
     "no_group": "no group",
@@ -694,17 +700,12 @@ PAGE = {
     "contents": "Contents",
     "answers": "Who answers for it",
     "challenges": "The challenges",
-    "challenges_text": "An AI model brings ethical, privacy and environmental challenges first of all. "
-    "Security, quality and transparency are what keeps an answer to them trustworthy.",
-    "read_section": "Read the findings on {challenge}",
-    "gates": "All gates in one picture",
-    "gates_text": "Each row is one gate. The line in the middle is the gate and the shaded side is what it "
-    "allows, always on the left. The mark is the estimate; the bar between two strokes is its interval. A "
-    "mark without a bar was taken in full, not from a sample; where a gate is 0, only the line itself is "
-    "allowed. An arrow stands for what lies beyond the drawing, or has no upper limit. Each row has its "
+    "gates_text": "Each row is one finding; open it for how it is known. The line in the middle is the gate and the "
+    "shaded side is what it allows, always on the left. The mark is the estimate; the bar between two strokes is "
+    "its interval. A mark without a bar was taken in full, not from a sample; where a gate is 0, only the line "
+    "itself is allowed. An arrow stands for what lies beyond the drawing, or has no upper limit. Each row has its "
     "own scale: compare distances within a row, and read the figures beside it. The rows that fail or come "
     "nearest to their gate stand first.",
-    "no_gates_drawn": "The policy sets no gates.",
     "legend": "Marks",
     "legend_holds": "allowed side",
     "legend_open": "both sides",
@@ -729,13 +730,19 @@ PAGE = {
     "measurement": "Measurement",
     "result": "Result",
     "gate": "Gate",
-    "drawing": "Estimate and interval against the gate",
     "no_findings": "This audit holds no finding on this challenge.",
     "meaning": "What was measured",
     "would_measure": "What it would measure",
     "by_epoch": "By epoch",
     "harm": "Why it matters",
+    "harm_if": "What a bad figure would mean",
     "remedy": "What would help",
+    "remedy_if": "What would help then",
+    "about": "What this measures, and why",
+    "filter": "Show findings",
+    "filter_all": "all",
+    "filter_none": "None of the findings here has this verdict.",
+    "rows_reading": "How to read a row",
     "evidence": "Evidence and method",
     "method": "How it was measured",
     "limits": "Limits of this measurement",
@@ -810,7 +817,7 @@ PAGE = {
     "alarms": "Alarms, for which no gate stands",
     "alarms_text": "All of the interval is on the worrying side of a level: that of a gate of this policy on something "
     "alike, or one that the measure names with its reason. It decides nothing. Set a gate for it, or have somebody "
-    "answer for it by name, under [[accepted]] in the policy.",
+    "answer for it by name, in the policy.",
     "certainty_except": "Not covered by that:",
     "certainty_limits": "This holds as far as the test examples are a fair sample of the texts that the "
     "model will meet and the methods’ assumptions apply. It says nothing about errors in the labels or "
@@ -844,6 +851,7 @@ PAGE = {
     "provenance": "Provenance",
     "provenance_text": "What is needed to check this report, or to make the audit again.",
     "again": "Make this page again from the record",
+    "unchanged": "Check whether the record was changed",
     "verify": "Check whether a folder holds exactly the audited model",
     "audit_run": "The audit",
     "command": "Command",
@@ -900,8 +908,8 @@ SIGN = {
     "found": "What the audit found",
     "fingerprint": "Fingerprint, SHA-256",
     "record": "Record",
-    "record_check": "“sha256sum -c {file}.sha256” in its folder tells whether it was changed. Whoever changes both "
-    "files can make them fit again, so what counts is the number that was signed.",
+    "record_check": "{file}.sha256, beside it, tells whether it was changed. Whoever changes both files can make them "
+    "fit again, so what counts is the number that was signed.",
     "record_unknown": "not known, since this page was not made from a file",
     "policy": "Policy",
     "policy_unknown": "The record does not say where it is from.",
@@ -917,14 +925,14 @@ SIGN = {
     "consent": "Consent, or another basis",
     "next_review": "Next review",
     "review_past": "{date}, which was past when the audit began",
-    "unstated": "What is not stated here stands nowhere in the policy: [about] has a key for each.",
+    "unstated": "Not stated in the policy: {names}.",
     "risks": "Risks that somebody accepted",
     "no_risks": "None was accepted by name.",
     "open_risks": "Not accepted by anybody:",
-    "gates": "The gates: who set them, and which guard less",
+    "gates": "The gates: who answers for them, and which guard less",
     "no_gates": "The policy sets none.",
     "as_before": "None guards less than in the former audit of {date}.",
-    "not_compared": "No former audit was named (--audit-baseline), so whether gates were loosened since is not known.",
+    "not_compared": "No former audit was named, so whether gates were loosened since is not known.",
     "looser": "Looser than in the policy that comes with the auditor, which was made for its demonstration: {gates}",
     "absent": "Gates of that policy that this one does not set: {gates}",
     "other_way": "Pointing in the other direction than there: {gates}",

@@ -60,7 +60,10 @@ def table(raw: core.Table, limits: Limits, *, is_own: bool = False) -> Table:
     is_foreign = not is_own and text.is_english(text.said(raw.caption)) and language.current() != language.ENGLISH
     lang = language.ENGLISH if is_foreign else ""
     say: Callable[[object], str] = str if is_own or lang else text.said
-    columns = [text.short(say(name), text.HEADER) for name in raw.columns[: limits.columns]]
+    columns = [
+        text.short(say(name), text.CELL if isinstance(name, Sentence) else text.HEADER)
+        for name in raw.columns[: limits.columns]
+    ]
     keys = [str(name) for name in raw.columns[: limits.columns]]
     width = len(columns)
     rows = [[*row[:width], *[None] * (width - len(row))] for row in raw.rows[: limits.rows]]
@@ -211,7 +214,7 @@ def _explained(raw: core.Attribution) -> Explained:
         for part, weight in parts
     )
     ways = [
-        form.format(words=", ".join(text.short(part, text.HEADER) for part in foremost))
+        form.format(words=words.COMMA.join(map(_bare, foremost)))
         for form, sign in ((words.EXPLAINED_FOR, 1), (words.EXPLAINED_AGAINST, -1))
         if (foremost := [part for part, weight in sorted(parts, key=lambda p: -sign * p[1]) if sign * weight > 1][:5])
     ]
@@ -219,6 +222,11 @@ def _explained(raw: core.Attribution) -> Explained:
     names = {"answer": text.short(raw.answer, text.HEADER), "truth": text.short(raw.truth, text.HEADER)}
     head = form.format(**names, probability=text.quantity(raw.probability or 0.0, SHARE))
     return Explained(head if raw.passed else f"{head} {words.EXPLAINED_FAILED}", said, " ".join(ways))
+
+
+def _bare(word: str) -> str:
+    """A word of a text without the marks around it, of which a full stop would end our sentence twice."""
+    return text.short(word.strip(" .,;:!?…\"'()") or word, text.HEADER)
 
 
 @dataclass(frozen=True)
@@ -355,13 +363,18 @@ def facts(raw: core.Facts, limits: Limits, source: str = "") -> Facts | None:
     """Single values, ready to show; None where there are none."""
     rows = [
         (
-            text.short(text.said(fact.name), text.HEADER + 2),
+            _name(fact.name),
             text.by_source(text.short(_value(fact), limits.cell), source if _is_energy(fact.name) else ""),
         )
         for fact in raw.items[: limits.figures]
     ]
     left_out = more(raw.items, limits.figures)
     return Facts([*rows, ("…", left_out)] if left_out else rows) if rows else None
+
+
+def _name(name: str) -> str:
+    """What a value is: our own sentence is whole, a name of somebody else's as long as a heading."""
+    return text.said(name) if isinstance(name, Sentence) else text.short(text.said(name), text.HEADER)
 
 
 def _value(fact: core.Fact) -> str:

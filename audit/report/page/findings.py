@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -51,15 +50,22 @@ _BASIS: tuple[tuple[Literal["source", "machine", "stated", "too_small", "look"],
     ("look", "look"),
 )  # fmt: skip
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
+_OF_NO_WEIGHT = ("not_exceeded", "pass", "reported", "fail", "inconclusive", "not_assessed")
 
 
 def named(full_id: str, declared: Probe | None, title: str = "") -> str:
     """Title and, where there is one, the group or kind that the id is about."""
-    bracket = full_id.partition("[")[2].removesuffix("]")
-    if declared and bracket in declared.brackets and not isinstance(declared.brackets, str):
-        bracket = language.say(bracket.replace("_", " "))  # our own name, not a column of the user's
     title = title or text.short(language.say(declared.title) if declared else base_id(full_id), 120)
-    return words.NAMED.format(title=title, bracket=text.short(bracket, text.HEADER)) if bracket else title
+    about = bracket(full_id, declared)
+    return words.NAMED.format(title=title, bracket=about) if about else title
+
+
+def bracket(full_id: str, declared: Probe | None) -> str:
+    """The group, kind or axis that an id is about, as people say it; empty where there is none."""
+    name = full_id.partition("[")[2].removesuffix("]")
+    if declared and name in declared.brackets and not isinstance(declared.brackets, str):
+        name = language.say(name.replace("_", " "))  # our own name, not a column of the user's
+    return text.short(name, text.HEADER)
 
 
 def figures_of(figure: IntervalRecord | None, unit: str, bound: float | None = None) -> Figures:
@@ -196,8 +202,6 @@ class FindingView:
     declared: Probe | None = None
     former: ComparedRecord | None = None
     trend: Sequence[float] = ()
-    explained_above: bool = False
-    limits_above: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -215,14 +219,52 @@ class FindingView:
         return words.UNGATED if ungated else words.VERDICTS[self.verdict]
 
     @property
+    def key(self) -> str:
+        """The verdict by which the page can be filtered: an alarm is one, whether somebody answers for it or not."""
+        return "alarm" if self.finding.get("alarm") else self.verdict
+
+    @property
+    def bracket(self) -> str:
+        """The group, kind or axis that it is about; empty where the measure has but one finding."""
+        return bracket(self.id, self.declared)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether it decides anything: it is gated, or its test broke."""
+        return self.gated or self.verdict == "error"
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it stands in the way, though somebody may answer for it."""
+        return self.verdict in _OPEN_QUESTIONS and self.weighs
+
+    @property
+    def place(self) -> tuple[int, int, int, float]:
+        """Where it stands, in every list of the page: there is one order of problems.
+
+        What stands in the way comes first, by verdict; then what was waived, alarms, and alarms that somebody answers
+        for. Among these the severest harm comes first. What holds follows by how near to its gate it comes, then what
+        has no gate, and last what has neither gate nor figure.
+        """
+        if self.is_problem:
+            kind = len(_OPEN_QUESTIONS) if is_waived(self.finding) else _OPEN_QUESTIONS.index(self.verdict)
+        elif self.finding.get("alarm"):
+            kind = len(_OPEN_QUESTIONS) + (2 if self.answer else 1)
+        else:
+            kind = len(_OPEN_QUESTIONS) + 3 + _OF_NO_WEIGHT.index(self.verdict)
+        matters = self.is_problem or "alarm" in self.finding
+        near = self.nearness if self.gated else self.badness
+        return kind, self.severity_rank if matters else 0, list(words.SECTIONS).index(self.challenge), -near
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the harm that its declaration tells of is at hand: nothing of it is claimed of what holds."""
+        return self.verdict == "fail" or is_alarm(self.finding) or bool(self.answer)
+
+    @property
     def outcome(self) -> str:
         """What became of a claim of the document; empty for all else."""
         return self.finding.get("outcome", "")
-
-    @property
-    def explained(self) -> bool:
-        """Whether meaning, harm and remedy are told here: once for each measure, and wherever a reader must act."""
-        return not self.explained_above or self.verdict in _OPEN_QUESTIONS
 
     @property
     def badness(self) -> float:
@@ -328,6 +370,16 @@ class FindingView:
     def short_result(self) -> str:
         """Estimate and interval for a table."""
         return text.sourced(self._figures.interval, self.finding)
+
+    @property
+    def estimate(self) -> str:
+        """The estimate alone, for a list of many."""
+        return self._figures.estimate
+
+    @property
+    def says(self) -> str:
+        """What was seen, in one sentence, where it is worrying: it stands in the finding's line."""
+        return self.summary if self.is_bad else ""
 
     @property
     def gate(self) -> str:
@@ -479,11 +531,7 @@ class FindingView:
 
     @property
     def caveats(self) -> Sequence[str]:
-        """What the measurement cannot tell, but for what was told of the same measure above."""
-        return [caveat for caveat in self._all_caveats if caveat not in self.limits_above]
-
-    @property
-    def _all_caveats(self) -> Sequence[str]:
+        """What the measurement cannot tell."""
         return [text.said(caveat) for caveat in islice(self.finding.get("caveats", ()), self.limits.figures)]
 
     @property
@@ -519,31 +567,8 @@ class FindingView:
         return [view for view in self._evidence if not view.is_picture]
 
 
-class Alike(NamedTuple):
-    """Findings of one measure that decided nothing, told together: the worst stands for all."""
-
-    title: str
-    number: int
-    worst: FindingView
-
-
-class Card(NamedTuple):
-    """What a reader of a minute learns of one challenge."""
-
-    challenge: str
-    title: str
-    question: str
-    state: Mark
-    label: str
-    worst: FindingView | None
-    counts: str
-    missing: Sequence[tuple[str, str, str]]
-    reported: Sequence[Alike]
-    views: Sequence[FindingView]
-
-
 def views(record: Record, limits: Limits) -> list[FindingView]:
-    """All findings and the gates that did not run, weightiest first."""
+    """All findings and the gates that did not run, in the order of the page."""
     taken: set[str] = set()
     presented = []
     known = of_record(record)
@@ -584,15 +609,7 @@ def views(record: Record, limits: Limits) -> list[FindingView]:
                 former.get(full_id),
             )
         )
-    order = list(words.VERDICTS)
-    # Ungated findings that could not be assessed come last.
-    presented = sorted(presented, key=lambda c: (c.mark is words.UNGATED, order.index(c.verdict), -c.nearness))
-    caveats_above: dict[str, frozenset[str]] = {}
-    for i, view in enumerate(presented):
-        above = caveats_above.get(base_id(view.id))
-        presented[i] = replace(view, explained_above=above is not None, limits_above=above or frozenset())
-        caveats_above[base_id(view.id)] = (above or frozenset()).union(view._all_caveats)
-    return presented
+    return _ordered(presented)
 
 
 def _not_run(full_id: str, challenge: str, title: str, gate: GateRecord | None) -> FindingRecord:
@@ -604,92 +621,18 @@ def _not_run(full_id: str, challenge: str, title: str, gate: GateRecord | None) 
     }  # fmt: skip
 
 
-def cards(views: Sequence[FindingView]) -> list[Card]:
-    """One card for each challenge, in the order of the document that the project came from; others if there are any."""
-    own = {name: [view for view in views if view.challenge == name] for name in words.SECTIONS}
-    return [_card(name, own_views) for name, own_views in own.items() if own_views or name in words.CHALLENGES]
+def problems(views: Iterable[FindingView]) -> list[FindingView]:
+    """What stands in the way, in the order of the page."""
+    return [view for view in _ordered(views) if view.is_problem]
 
 
-def _card(challenge: str, own: Sequence[FindingView]) -> Card:
-    state = _state(own)
-    # `own` is sorted: the first that weighs is the weightiest, or comes nearest to its gate.
-    worst = next((view for view in own if _weighs(view)), None)
-    counts = Counter(view.mark.word.lower() for view in own)
-    listed = words.COMMA.join(f"{number} {word}" for word, number in counts.items())
-    missing: dict[tuple[str, str], list[str]] = {}
-    for view in own:
-        if view.verdict in ("not_assessed", "not_run") and view is not worst:
-            reason = text.sentence(view.reason or words.NOT_RUN)
-            missing.setdefault((view.mark.word, reason), []).append(view.name)
-    return Card(
-        challenge,
-        *words.SECTIONS[challenge],
-        _state_in_words(state, own),
-        words.NEAREST if state in ("pass", "partly", "not_exceeded") else words.WORST,
-        worst,
-        words.COUNTS.format(gates=_gates(own), listed=listed) if own else "",
-        [(word, words.COMMA.join(names), reason) for (word, reason), names in missing.items()],
-        alike(view for view in own if view.verdict == "reported"),
-        own,
-    )
+def alarms(views: Iterable[FindingView]) -> list[FindingView]:
+    """What is worrying and has no gate, in the order of the page: what somebody answers for comes last."""
+    return [view for view in _ordered(views) if view.finding.get("alarm")]
 
 
-def _weighs(view: FindingView) -> bool:
-    """Whether a finding decides anything: it is gated, or its test broke."""
-    return view.gated or view.verdict == "error"
-
-
-def _state(own: Sequence[FindingView]) -> str:
-    """State of a challenge: its weightiest finding. It holds without reserve only if nothing in it is missing."""
-    weighing = [view.verdict for view in own if _weighs(view)]
-    for verdict in _OPEN_QUESTIONS:
-        if verdict in weighing:
-            return verdict
-    if not own:
-        return "nothing"
-    if "not_exceeded" in weighing:
-        return "not_exceeded"
-    if "pass" not in weighing:
-        return "reported"
-    return "partly" if any(view.verdict == "not_assessed" for view in own) else "pass"
-
-
-def _state_in_words(state: str, own: Sequence[FindingView]) -> Mark:
-    mark, phrase = words.STATES[state]
-    gated = sum(view.gated for view in own)
-    counts = Counter(view.verdict for view in own if _weighs(view))
-    hold, unexceeded = counts["pass"], counted(words.NOT_EXCEEDED, counts["not_exceeded"])
-    count = gated if state in ("pass", "partly") else hold if state == "not_exceeded" else counts[state]
-    missing = sum(view.verdict == "not_assessed" for view in own)
-    fill = {"gates": _gates(own), "missing": missing, "hold": hold, "unexceeded": unexceeded}
-    return mark._replace(word=counted(phrase, count, **fill))
-
-
-def _gates(own: Sequence[FindingView]) -> str:
-    gated = sum(view.gated for view in own)
-    return counted(words.GATES, gated)
-
-
-def problems(views: Sequence[FindingView]) -> list[FindingView]:
-    """What stands in the way, weightiest first, waived last; among equals the severest harm first."""
-    open_views = [view for view in views if view.verdict in _OPEN_QUESTIONS and _weighs(view)]
-    order = list(words.SECTIONS)
-    return sorted(
-        open_views,
-        key=lambda c: (
-            is_waived(c.finding),
-            _OPEN_QUESTIONS.index(c.verdict),
-            c.severity_rank,
-            order.index(c.challenge),
-        ),
-    )
-
-
-def alarms(views: Sequence[FindingView]) -> list[FindingView]:
-    """What is worrying and has no gate: what nobody answers for first, then the severest harm."""
-    order = list(words.SECTIONS)
-    own = [view for view in views if view.finding.get("alarm")]
-    return sorted(own, key=lambda view: (bool(view.answer), view.severity_rank, order.index(view.challenge)))
+def _ordered(views: Iterable[FindingView]) -> list[FindingView]:
+    return sorted(views, key=lambda view: view.place)
 
 
 def alarmed(record: Record) -> str:
@@ -731,26 +674,10 @@ def _outdoes(model: ParetoModel, audited: ParetoModel, source: str) -> str:
     its, own = (language.numeral(numbers.rough(each.wh[0] or 0)) for each in (model, audited))
     return words.BETTER[model.outdoes].format(
         model=text.short(text.said(model.name), text.HEADER),
-        gain=text.figures(model.gain, unit=numbers.POINTS).interval,
+        gain=text.figures(model.gain, unit=numbers.POINTS).estimate,
         its=its,
         own=own,
         source=words.SOURCES.get(source, words.PAGE["unknown"]),
-    )
-
-
-def alike(views: Iterable[FindingView]) -> list[Alike]:
-    """Findings of one measure together, so that 27 capabilities are one line with the worst of them."""
-    together: dict[str, list[FindingView]] = {}
-    for view in views:
-        together.setdefault(base_id(view.id), []).append(view)
-    return [Alike(own[0].title, len(own), max(own, key=lambda view: view.badness)) for own in together.values()]
-
-
-def uncovered(views: Sequence[FindingView]) -> tuple[list[Alike], list[FindingView]]:
-    """What decided nothing: measured without a gate, alarms apart, and not assessed without a gate."""
-    return (
-        alike(view for view in views if view.verdict == "reported" and not view.finding.get("alarm")),
-        [view for view in views if view.verdict == "not_assessed" and not view.gated],
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -17,11 +18,16 @@ from audit.core.records import Record
 from audit.report import headline
 from audit.report.i18n import language
 from audit.report.i18n.language import spoken
-from audit.report.page import facts, findings, plan, signature, standards, terms, text
+from audit.report.page import facts, families, findings, plan, signature, standards, terms, text
 from audit.report.page.evidence import Limits
 from audit.text.redaction import SMALLEST_CELL
 
 LARGEST = 2_000_000
+# What is looked up, behind the findings: the anchor of each part and its word.
+_ANNEX = {
+    "coverage": "coverage", "scope": "scope", "training": "training", "energy": "energy", "reading": "reading",
+    "words": "glossary", "standards": "standards", "provenance": "provenance",
+}  # fmt: skip
 # Tried in turn until the page is small enough: full evidence, shortened evidence, almost none.
 _LIMITS = (
     Limits(),
@@ -52,7 +58,6 @@ def render(record: Record, sha256: str = "") -> str:
 def _render(shown: Record, limits: Limits, sha256: str) -> str:
     views = findings.views(shown, limits)
     problems, alarms = findings.problems(views), findings.alarms(views)
-    reported, not_assessed = findings.uncovered(views)
     anchors = {view.id: view.anchor for view in views}
     html = page(
         "report.html",
@@ -67,15 +72,19 @@ def _render(shown: Record, limits: Limits, sha256: str) -> str:
         notices=findings.notices(shown, limits is not _LIMITS[0]),
         views=views,
         gates=[view for view in views if view.gated],
-        problems=problems,
+        problems=families.groups(problems),
         steps=plan.steps(shown, problems, alarms),
-        alarms=alarms,
+        alarms=families.groups(alarms),
+        number_of_alarms=len(alarms),
         alarmed=findings.alarmed(shown),
         harmed=findings.harmed(problems, alarms),
         better=[(each.sentence, anchors.get(each.id)) for each in findings.better(shown)],
-        reported=reported,
-        not_assessed=not_assessed,
-        cards=findings.cards(views),
+        uncovered=families.uncovered(views),
+        cover=families.cover(views),
+        sections=families.sections(views),
+        verdicts=families.by_verdict(views),
+        annex=[(name, language.words.PAGE[title]) for name, title in _ANNEX.items()],
+        running=_running(sha256),
         standards=standards.tables(views),
         signature=signature.of(shown, views, sha256),
         certainty=findings.certainty(shown, views),
@@ -98,12 +107,23 @@ def _render(shown: Record, limits: Limits, sha256: str) -> str:
         scope=facts.scope(shown, views),
         versions=facts.versions(shown),
     )
-    return terms.linked(html)
+    return text.unbroken(terms.linked(html))
 
 
-def page(template: str, **values: object) -> str:
+def _running(sha256: str) -> str:
+    """What stands at the foot of each printed sheet: the page's number, and the record that it was made from.
+
+    Of the record only the digits of its hash come into the style sheet, so that nothing else can.
+    """
+    digits = sha256 if re.fullmatch("[0-9a-f]{64}", sha256) else ""
+    foot = language.words.FOOT.format(sha256=digits) if digits else ""
+    number = language.words.NUMBERED.format(page='" counter(page) "', pages='" counter(pages) "')
+    return f'@page {{ @bottom-left {{ content: "{foot}"; }} @bottom-right {{ content: "{number}"; }} }}\n'
+
+
+def page(template: str, running: str = "", **values: object) -> str:
     """A page from a template of ours: with the one style sheet, whose hash is all that its policy lets through."""
-    style = files("audit.report.page").joinpath("report.css").read_text("utf-8")
+    style = files("audit.report.page").joinpath("report.css").read_text("utf-8") + running
     return (
         _environment()
         .get_template(template)
@@ -134,8 +154,10 @@ def _environment() -> Environment:
         "figure": text.figure,
         "date": text.date,
         "large": text.large,
+        "plainly": text.plainly,
         "short": text.short,
         "sentence": text.sentence,
+        "technical": text.technical,
         "fingerprint": text.fingerprint,
         "toml": text.policy_file,
         "unvoiced": text.unvoiced,

@@ -48,26 +48,22 @@ class Risk(NamedTuple):
 class Signature:
     """All that the page to sign says.
 
-    ``use`` are pairs of a name and what the policy states, None where it does not. ``accepted`` are risks that somebody
-    answers for; nobody does for ``alarms`` and for ``tolerated`` gates, which are told in words, empty where there are
-    none. ``sha256`` is that of the record's file, once more for the sheet with the signatures; ``signers`` are roles
-    with names, empty where none is known.
+    ``use`` are pairs of a name and what the policy states, ``unstated`` the names of what it does not. ``accepted`` are
+    risks that somebody answers for; nobody does for ``alarms`` and for ``tolerated`` gates, which are told in words,
+    empty where there are none. ``sha256`` is that of the record's file, once more for the sheet with the signatures;
+    ``signers`` are roles with names, empty where none is known.
     """
 
     is_against: bool
     decided_on: Sequence[Subject]
-    use: Sequence[tuple[str, str | None]]
+    use: Sequence[tuple[str, str]]
+    unstated: Sequence[str]
     accepted: Sequence[Risk]
     alarms: str
     tolerated: str
     gates: Sequence[str]
     sha256: str
     signers: Sequence[tuple[str, str]]
-
-    @property
-    def is_stated(self) -> bool:
-        """Whether the policy states all that it could."""
-        return all(value is not None for _, value in self.use)
 
 
 def of(record: Record, views: Sequence[FindingView], sha256: str) -> Signature:
@@ -82,10 +78,12 @@ def of(record: Record, views: Sequence[FindingView], sha256: str) -> Signature:
         Of the record's file; empty where there is none.
     """
     about = section(record["policy"], "about")
+    use = {**{SIGN[key]: _stated(about, key) for key in _USE}, SIGN["next_review"]: _next_review(record)}
     return Signature(
         is_against=record["verdict"] != "pass",
         decided_on=list(_decided_on(record, sha256)),
-        use=[*((SIGN[key], _stated(about, key)) for key in _USE), (SIGN["next_review"], _next_review(record))],
+        use=[(name, value) for name, value in use.items() if value is not None],
+        unstated=[name for name, value in use.items() if value is None],
         accepted=[Risk(view, _figures(view), sentence) for view in views if (sentence := _answer(view))],
         alarms=counted(words.OPEN_ALARMS, alarms) if (alarms := sum(map(is_alarm, record["findings"]))) else "",
         tolerated=_tolerated(views),

@@ -85,7 +85,7 @@ STANDARDS: tuple[Standard, ...] = (
             Rule(
                 "MEASURE 2.8",
                 "Risks to transparency and accountability are examined.",
-                "Who set each gate, and who answers for a waiver.",
+                "Who answers for each gate and for each waiver, where the policy names somebody.",
                 "Who in the organisation answers for the system, and how those concerned can object.",
             ),
             Rule(

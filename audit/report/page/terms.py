@@ -33,7 +33,7 @@ def linked(html: str) -> str:
 
 
 def _section(html: str, entries: Mapping[str, str], pattern: re.Pattern[str]) -> str:
-    if html.startswith(f'<h2 id="{GLOSSARY}"'):
+    if html.startswith(f'<h2 id="{GLOSSARY}-title"'):
         return html
     used: set[str] = set()
 

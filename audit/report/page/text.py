@@ -23,7 +23,7 @@ from audit.core.verdict import Gate, verdict_of
 from audit.policy import toml
 from audit.report.i18n import language
 from audit.report.i18n.language import words
-from audit.text.characters import visible
+from audit.text.characters import beginning, visible
 
 CELL, HEADER, LONGEST = 300, 60, 2_000
 _DEEPEST = 24
@@ -94,7 +94,7 @@ def short(text: str, length: int = CELL) -> str:
     """The text, cut where it is too long to be read."""
     if len(text) <= length:
         return text
-    cut = text[:length]
+    cut = beginning(text, length)
     # A letter keeps the accents that were stacked on it, but no more of them than fit.
     while cut and unicodedata.combining(cut[-1]):
         cut = cut[:-1]
@@ -160,6 +160,51 @@ def sentence(clause: str) -> str:
         return ""
     stop = "" if inside[-1] in ".!?…。！？" else "。" if inside[-1] >= "\u3000" else "."
     return f"{start}{inside[0].upper()}{inside[1:]}{stop}{end}"
+
+
+# What only whoever runs the audit can read: keys of the policy, options, commands, in a clause of its own.
+_TECHNICAL = re.compile(r"(?<!\w)--[a-z]|\[[a-z][\w.]*\]|`[^`]+`|python -m|\b\w+\.toml\b")
+_CLAUSES = re.compile(r"(?<=[;；])\s+|(?<=[.!?])\s+|(?<=[。！？；])")
+
+
+def plainly(said: str) -> str:
+    """The text without clauses of keys, options and commands; whole where nothing else is left."""
+    clauses = _CLAUSES.split(said)
+    kept = [clause for clause in clauses if not _TECHNICAL.search(clause)]
+    return _joined(kept) if 0 < len(kept) < len(clauses) else said
+
+
+def technical(said: str) -> str:
+    """The clauses that are left out of :func:`plainly`; empty where there are none, or nothing else."""
+    clauses = _CLAUSES.split(said)
+    own = [clause for clause in clauses if _TECHNICAL.search(clause)]
+    return sentence(_joined(own)) if len(own) < len(clauses) else ""
+
+
+def _joined(clauses: Sequence[str]) -> str:
+    """Clauses, of which some may have been taken out, as sentences."""
+    return " ".join(
+        re.sub("[;；]$", lambda end: "." if end[0] == ";" else "。", each.strip()) for each in clauses if each.strip()
+    )
+
+
+# Between a number and what it counts a line must not end; what is quoted stays as it is.
+_UNIT = re.compile(
+    r"(?<=\d) (?=(?:%|ε|g CO|(?:kWh|Wh|W|kg|g|ms|s|points?|Punkte?n?|times|Mal|texts?|rows?|words?|of)\b))"
+)
+_AS_IT_IS = frozenset(("q", "pre", "code", "style", "title"))
+
+
+def unbroken(html: str) -> str:
+    """A page whose numbers stay beside their units."""
+    pieces, within = re.split("(<[^>]*>)", html), 0
+    for i, piece in enumerate(pieces):
+        tag = re.match(r"<(/?)([a-z0-9]+)", piece)
+        if tag:
+            within += (-1 if tag[1] else 1) if tag[2] in _AS_IT_IS else 0
+        elif not within:
+            pieces[i] = _UNIT.sub(_NBSP, piece)
+    return "".join(pieces)
 
 
 def figure(value: float | None) -> str:

@@ -194,7 +194,21 @@ RICH = record(
 )  # fmt: skip
 ALL = {**RECORDS, "rich": RICH}
 # Commands, which are the same in every language, and what Babel says of numbers and dates.
-NAMES = {"pytest", "model", "audit", "python", "report", "verify", "json", "utc", "januar", "november", "millionen"}
+NAMES = {
+    "pytest",
+    "model",
+    "audit",
+    "python",
+    "report",
+    "verify",
+    "sha",
+    "sum",
+    "json",
+    "utc",
+    "januar",
+    "november",
+    "millionen",
+}
 
 
 @pytest.mark.parametrize("name", ALL)

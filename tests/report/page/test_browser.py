@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from audit.policy import toml
+from audit.probes.catalogue import ids
 from audit.report.page import page as report
 from tests.conftest import write_csv
 from tests.endtoend.test_suites import audit
@@ -146,9 +148,9 @@ def test_nothing_is_wider_than_the_window(tab: Tab, path: Path, width: int) -> N
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_long_unit_runs_into_no_other_figure(tab: Tab, path: Path, width: int) -> None:
     tab.open(path, width=width)
-    wider = "[...document.querySelectorAll('.gates .figures')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    wider = "[...document.querySelectorAll('.finding .figures')].filter(e => e.scrollWidth > e.clientWidth + 1)"
     assert tab.run(f"{wider}.map(each => each.textContent)") == []
-    assert "predictions" in tab.run("document.querySelector('.gates').textContent")
+    assert "predictions" in tab.run("document.querySelector('#findings').textContent")
 
 
 # What lies beyond the right edge, but for what scrolls sideways by itself and what only screen readers see.
@@ -161,12 +163,12 @@ BEYOND = """
 
 
 @pytest.mark.parametrize("width", [1280, 980, 900, 710, 390])
-def test_names_in_the_picture_of_all_gates_are_not_broken_in_pieces(tab: Tab, path: Path, width: int) -> None:
+def test_names_of_findings_are_not_broken_in_pieces(tab: Tab, path: Path, width: int) -> None:
     tab.open(path, width=width)
     lines, words = tab.run(
         "[e => Math.round(e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)), "
         "e => e.textContent.trim().split(/\\s+/).length]"
-        ".map(count => [...document.querySelectorAll('.gates tbody th a')].map(count))"
+        ".map(count => [...document.querySelectorAll('.finding > summary .name')].map(count))"
     )
     assert len(lines) > 5
     assert all(line <= max(word, 1) for line, word in zip(lines, words, strict=True)), (lines, words)
@@ -186,8 +188,8 @@ LOUD = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown",
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(tab: Tab, path: Path) -> None:
     tab.open(path, height=800)
     expected = tab.run(
-        "[...document.querySelectorAll('a[href], summary, [tabindex=\"0\"]')].filter(e => e.checkVisibility())"
-        ".map(e => e.outerHTML.slice(0, 120))"
+        "[...document.querySelectorAll('a[href], summary, input:checked, [tabindex=\"0\"]')]"
+        ".filter(e => e.checkVisibility()).map(e => e.outerHTML.slice(0, 120))"
     )
     reached, unseen = [], []
     for _ in expected:
@@ -214,20 +216,178 @@ def test_a_folded_part_opens_with_the_keyboard(tab: Tab, path: Path) -> None:
     assert tab.run("document.activeElement.parentElement.open")
 
 
-def test_print_opens_what_is_folded_and_breaks_no_card_in_two(tab: Tab, path: Path) -> None:
-    tab.open(path)
-    folded = (
-        "[...document.querySelectorAll('details:not([open]) > :not(summary)')].filter(e => e.checkVisibility()).length"
+def test_a_link_opens_the_row_that_it_leads_to_and_nothing_hides_it(tab: Tab, path: Path) -> None:
+    tab.open(path, height=800)
+    link = "document.querySelector('a[href=\"#finding-environment-inference-energy\"]')"
+    row = "document.getElementById('finding-environment-inference-energy').parentElement"
+    assert not tab.run(f"{row}.open")
+    tab.run(f"{link}.click()")
+    assert tab.run(f"{row}.open")
+    top, filter_ends = tab.run(
+        f"[{row}.getBoundingClientRect().top, document.querySelector('.filter').getBoundingClientRect().bottom]"
     )
-    assert tab.run("document.querySelectorAll('details:not([open])').length") > 3
-    assert tab.run(folded) == 0
+    assert filter_ends - 2 <= top < 700
+    # So does one of the contents, whose part is folded, and one to a word of the glossary.
+    for anchor in ("scope", "standards", "term-gate"):
+        tab.run(f"document.querySelector('a[href=\"#{anchor}\"]').click()")
+        assert tab.run(f"document.getElementById('{anchor}').checkVisibility()"), anchor
+
+
+SHOWN = """
+    [...document.querySelectorAll('.finding')].filter(e => e.checkVisibility())
+        .map(e => [...e.classList].find(name => name.startsWith('is-')).slice(3))
+"""
+
+
+def test_the_filter_shows_one_verdict_by_mouse_and_keyboard_and_paper_shows_all(tab: Tab, path: Path) -> None:
+    tab.open(path)
+    everything_shown = tab.run(SHOWN)
+    keys = tab.run("[...document.querySelectorAll('.filter input')].map(e => e.id.slice(5))")
+    assert keys[0] == "all"
+    assert set(keys[1:]) == set(everything_shown)
+    for key in keys[1:]:
+        tab.run(f"document.querySelector('label:has(#show-{key})').click()")
+        assert tab.run(SHOWN) == [each for each in everything_shown if each == key]
+        empty, told = (
+            tab.run(f"[...document.querySelectorAll('.challenge')].filter(e => {{ const rows = "
+                    f"[...e.querySelectorAll('.finding')]; return rows.length && {what}; }}).map(e => e.textContent)")
+            for what in ("!rows.some(e => e.checkVisibility())", "e.querySelector('.none').checkVisibility()")
+        )  # fmt: skip
+        assert empty == told
+    # What a link leads to is shown whatever is chosen.
+    tab.run("document.querySelector('#show-pass').click()")
+    hidden = "document.querySelector('.finding.is-fail')"
+    assert not tab.run(f"{hidden}.checkVisibility()")
+    tab.run(f"location.hash = {hidden}.querySelector('.body').id")
+    assert tab.run(f"{hidden}.checkVisibility()")
     tab.call("Emulation.setEmulatedMedia", media="print")
     try:
-        assert tab.run(folded) > 3
-        kept = "[...document.querySelectorAll('.card, figure, .notices')].map(e => getComputedStyle(e).breakInside)"
-        assert set(tab.run(kept)) == {"avoid"}
-        assert tab.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+        assert tab.run(SHOWN) == everything_shown
+    finally:
+        tab.call("Emulation.setEmulatedMedia", media="")
+    tab.open(path)
+    tab.run("document.querySelector('#show-all').focus()")
+    tab.press("ArrowRight")
+    assert tab.run("document.querySelector('.filter input:checked').id") == f"show-{keys[1]}"
+    assert set(tab.run(SHOWN)) == {keys[1]}
+
+
+def test_paper_holds_the_annex_whole_and_a_line_for_each_finding(tab: Tab, path: Path) -> None:
+    tab.open(path)
+    folded = "document.querySelectorAll('.annex :is(p, dl, table)').values().filter(e => e.checkVisibility()).toArray()"
+    assert tab.run(f"{folded}.length") == 0
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert (
+            tab.run("document.querySelectorAll('.annex :is(p, dl, table)').length") == tab.run(f"{folded}.length") > 20
+        )
+        # What holds is its line; what does not is told whole.
+        bodies = "[...document.querySelectorAll('.finding.is-{} > .body')].every(e => e.checkVisibility() === {})"
+        assert tab.run(bodies.format("pass", "false"))
+        assert tab.run(bodies.format("fail", "true"))
+        kept = "[...document.querySelectorAll('.card, figure, .notices, .why, .finding > summary')]"
+        assert set(tab.run(f"{kept}.map(e => getComputedStyle(e).breakInside)")) == {"avoid"}
+        heads = "[...document.querySelectorAll('h1, h2, h3, h4, summary, caption, thead')]"
+        assert set(tab.run(f"{heads}.map(e => getComputedStyle(e).breakAfter)")) == {"avoid"}
+        hidden = "[...document.querySelectorAll('nav, .filter, .skip')].map(e => getComputedStyle(e).display)"
+        assert set(tab.run(hidden)) == {"none"}
         assert tab.pdf().startswith(b"%PDF")
+    finally:
+        tab.call("Emulation.setEmulatedMedia", media="")
+
+
+def test_each_sheet_has_its_number_and_the_hash_of_the_record(tab: Tab, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    feet = (
+        "[...document.styleSheets[0].cssRules].filter(e => e instanceof CSSPageRule).map(e => e.cssText)"
+        ".filter(e => e.includes('bottom')).join()"
+    )
+    for sha256, said in (("ab" * 32, f'content: "audit.json, SHA-256 {"ab" * 32}"'), ('"} *{}', 'content: ""')):
+        path.write_text(report.render(everything(), sha256=sha256), "utf-8")
+        tab.open(path)
+        foot = tab.run(feet)
+        assert said in foot
+        assert 'content: "" counter(page) " of " counter(pages) ""' in foot
+        assert tab.named(*LOUD) == []
+
+
+def demonstration() -> Any:
+    """As many findings as the demonstration's audit has, of the measures that it has, and their verdicts."""
+    found: list[Any] = []
+    for probe in ids().values():
+        if probe.challenge == "claims":
+            continue
+        named = {"subgroup": ["gender", "region", "age_band"], "metric": []}
+        brackets = named[probe.brackets] if isinstance(probe.brackets, str) else probe.brackets
+        for name in [f"{probe.id}[{bracket}]" for bracket in brackets] or [probe.id]:
+            verdict = "reported" if "behaviour" in name and len(found) % 2 else "pass"
+            value = finding(name, verdict, challenge=probe.challenge, title=probe.title, unit=probe.unit)
+            value["details"] = {
+                "sample": "test examples", "summary": "The answer turns in 36 of 100 pairs of texts.",
+                "limits": [f"It speaks of {name} only, and of no other measure that stands beside it.", "No more."],
+                "tables": [{"caption": "By group", "columns": ["", *"abcdefgh"], "rows": [["row", *[0.123] * 8]] * 12}],
+                "examples": {"caption": "T", "items": [{"before": "he said", "after": "she said", "note": "a"}] * 12},
+            }  # fmt: skip
+            if verdict == "reported":
+                value["gate"] = None
+            found.append(value)
+    value = make(*found)
+    for each in value["findings"]:
+        if each["verdict"] == "reported":
+            each |= {"alarm": True, "tolerated": True, "reason": "all of its interval is worse than 0.25"}
+    return value
+
+
+SCREEN, MOST_SCREENS, MOST_SHEETS = 900, 15, 25
+
+
+@pytest.mark.slow("opens a browser, and prints", seconds=8)
+def test_the_demonstration_is_fifteen_screens_and_twenty_five_sheets(tab: Tab, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    value = demonstration()
+    assert len(value["findings"]) >= 100
+    path.write_text(report.render(value, sha256="ab" * 32), "utf-8")
+    assert path.stat().st_size < report.LARGEST
+    tab.open(path, height=SCREEN)
+    assert tab.run("document.documentElement.scrollHeight") <= MOST_SCREENS * SCREEN
+    # The word, what is worrying and where to sign stand on the first screen.
+    for first in ("h1", ".alarmed", "nav a[href='#sign']", "nav a[href='#ethics']"):
+        assert tab.run(f'document.querySelector("{first}").getBoundingClientRect().bottom') < SCREEN, first
+    assert max(map(int, re.findall(rb"/Count (\d+)", tab.pdf()))) <= MOST_SHEETS
+
+
+# Numbers of running text, with their unit or sign, that stand on two lines.
+BROKEN = """
+    (() => {
+        const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        while (walk.nextNode()) {
+            const node = walk.currentNode;
+            if (node.parentElement.closest("code, pre, q, svg, .unseen") || !node.parentElement.checkVisibility())
+                continue;
+            for (const match of node.data.matchAll(/[−-]?\\d[\\d.,]*(?:[ \\u00a0](?:%|kWh|Wh|points?)(?![\\w]))?/g)) {
+                const range = document.createRange();
+                range.setStart(node, match.index);
+                range.setEnd(node, match.index + match[0].length);
+                const lines = new Set([...range.getClientRects()].map(e => Math.round(e.bottom)));
+                if (lines.size > 1) found.push(match[0] + " in " + node.data.slice(0, 80));
+            }
+        }
+        return found;
+    })()
+"""
+
+
+@pytest.mark.parametrize(("width", "media"), [(1280, ""), (390, ""), (673, "print")])
+@pytest.mark.parametrize("made", [everything, demonstration])
+def test_no_number_is_broken_or_parted_from_its_unit(
+    tab: Tab, tmp_path: Path, made: Callable[[], Any], width: int, media: str
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(report.render(made()), "utf-8")
+    tab.open(path, width=width)
+    tab.call("Emulation.setEmulatedMedia", media=media)
+    try:
+        assert tab.run(BROKEN) == []
     finally:
         tab.call("Emulation.setEmulatedMedia", media="")
 
@@ -281,7 +441,10 @@ def check_hostile(tab: Tab, path: Path, width: int) -> None:
     tab.open(path, width=width)
     tab.run("document.querySelectorAll('details').forEach(each => each.open = true)")
     assert tab.run("getComputedStyle(document.querySelector('main')).display") == "block"
-    assert tab.run("document.querySelectorAll('script, img, iframe, object, form, input, base').length") == 0
+    assert tab.run("document.querySelectorAll('script, img, iframe, object, form, base').length") == 0
+    assert tab.run(
+        "[...document.querySelectorAll('input')].every(e => e.type === 'radio' && /^show-[a-z_]+$/.test(e.id))"
+    )
     assert tab.run("document.querySelectorAll('style').length") == 1
     links = tab.run("[...document.querySelectorAll('a')].map(each => each.getAttribute('href'))")
     assert {link for link in links if not link.startswith("#")} <= {"findings.csv"}

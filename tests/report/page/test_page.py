@@ -33,7 +33,7 @@ from audit.report.page.evidence import Limits
 from tests.helpers import fits_the_schema
 from tests.probes.environment.test_environment import blocks
 
-VOID = {"meta", "link", "br", "rect", "line", "circle", "path", "polyline"}
+VOID = {"meta", "link", "br", "input", "rect", "line", "circle", "path", "polyline"}
 HOSTILE = (
     "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'{{ 7*7 }}{% raw %}"
     "<a href=javascript:alert(1)>x</a><style>*{display:none}</style><svg/onload=alert(1)>javascript:alert(1)//"
@@ -187,10 +187,29 @@ class Page(HTMLParser):
         return [attrs[attribute] or "" for _, attrs in self.elements if attribute in attrs]
 
     def part(self, anchor: str) -> Page:
-        """The element with this id, cut out of the page; it must not hold another of its kind."""
-        found = re.search(rf'<(\w+)[^>]*\bid="{re.escape(anchor)}".*?</\1>', self.html, re.DOTALL)
+        """The element with this id, cut out of the page; of a finding its whole row, folded parts too."""
+        found = re.search(rf'<(\w+)[^>]*\bid="{re.escape(anchor)}"', self.html)
         assert found, anchor
-        return Page(found[0])
+        start, tag = found.start(), found[1]
+        if anchor.startswith("finding-"):
+            start, tag = self.html.rindex('<details class="finding', 0, start), "details"
+        depth = 0
+        for each in re.finditer(rf"<(/?){tag}\b", self.html[start:]):
+            depth += -1 if each[1] else 1
+            if not depth:
+                return Page(self.html[start : start + each.end() + 1])
+        raise AssertionError(f"<{tag}> of {anchor} is never closed")
+
+    @property
+    def first_screen(self) -> str:
+        """What stands before the cards of the challenges, as text."""
+        return Page(self.html[: self.html.index('<h2 id="challenges"')] + "</section></main></div></body></html>").text
+
+    def part_of(self, challenge: str) -> str:
+        """The section of a challenge, as HTML."""
+        start = self.html.index(f'<section class="challenge" aria-labelledby="{challenge}">')
+        later = self.html.find('<section class="challenge"', start + 1)
+        return self.html[start : later if later > 0 else self.html.index('<section class="annex"')]
 
     def card(self, challenge: str) -> tuple[str, str]:
         """Family and text of a challenge's card."""
@@ -240,7 +259,8 @@ def test_page_is_well_formed_and_self_contained(name: str) -> None:
     assert found.problems == []
     tags = Counter(tag for tag, _ in found.elements)
     assert tags["h1"] == tags["main"] == tags["style"] == 1
-    assert not tags.keys() & {"script", "img", "iframe", "object", "embed", "base", "form", "input"}
+    assert not tags.keys() & {"script", "img", "iframe", "object", "embed", "base", "form"}
+    assert {attrs["type"] for tag, attrs in found.elements if tag == "input"} == {"radio"}
     assert not [a for _, attrs in found.elements for a in attrs if a.startswith("on") or a in ("style", "src")]
     assert {href for href in found.all("href") if not href.startswith("#")} == {"data:,", "findings.csv"}
     assert "url(" not in html
@@ -282,10 +302,12 @@ def test_sections_stand_in_order() -> None:
     found = page(EVERYTHING)
     order = [
         "problems",
-        "facts",
         "challenges",
-        "gates",
+        "facts",
+        "sign",
         *words.CHALLENGES,
+        "coverage",
+        "scope",
         "training",
         "energy",
         "reading",
@@ -299,7 +321,7 @@ def test_sections_stand_in_order() -> None:
 
 def test_problems_come_by_weight_with_what_to_do() -> None:
     found = page(EVERYTHING)
-    top = found.text[: found.text.index("The challenges An AI model")]
+    top = found.first_screen
     marks = ["Fail", "Error", "Inconclusive", "Not assessed", "Not run"]
     first = top[top.index("What stands in the way") : top.index("What to do next")]
     places = [re.search(rf"\W {mark}\b", first) for mark in marks]
@@ -325,19 +347,22 @@ def test_a_pass_says_what_it_does_not_cover() -> None:
         )
     )
     assert "each measurement clears its gate" in found.text
-    top = found.text[: found.text.index("The challenges An AI model")]
-    assert "Macro F1" in top
-    assert "Supply subgroups." in top
+    top = found.first_screen
     assert "What to do next" not in top
+    assert "Not covered by this verdict: 1 measured without a gate, 1 that could not be assessed." in found.text
+    aside = found.part("coverage").text
+    assert "Macro F1" in aside
+    assert "Supply subgroups." in aside
 
 
 def test_a_blocked_page_says_what_the_verdict_does_not_cover_too() -> None:
     ungated = finding("quality.macro_f1", "reported", title="Macro F1", gate=None)
-    found = page(record(odds(), ungated, verdict="fail")).text
-    assert "Macro F1" in found[found.index("What this verdict does not cover") : found.index("The challenges An AI")]
+    found = page(record(odds(), ungated, verdict="fail"))
+    assert "Macro F1" in found.part("coverage").text
+    assert '<a href="#coverage">Not covered by this verdict: 1 measured without a gate' in found.html
 
 
-def test_scope_and_data_stand_near_the_top() -> None:
+def test_scope_and_data_are_one_click_away() -> None:
     data = {
         "test": {
             "path": "t.csv", "rows": 1_821, "classes": {"negative": 912, "positive": 909},
@@ -347,7 +372,8 @@ def test_scope_and_data_stand_near_the_top() -> None:
     }  # fmt: skip
     about = {"origin": "=shop <i>", "consent": 3}
     found = page(record(finding(), data=data, policy={"data": {"language": "en"}, "about": about}))
-    scope = found.text[found.text.index("Scope and limits") : found.text.index("The challenges An AI")]
+    scope = found.part("scope").text
+    assert '<li><a href="#scope">Scope and limits</a>' in found.html
     assert "1,821 test texts in the language “en”" in scope
     assert "Nothing was measured on: Ethics, Privacy, Environment, Security, Transparency." in scope
     assert "Rows by region north: 1,000, no group: 815, <b>south</b>: <10 not recorded" in scope
@@ -356,25 +382,79 @@ def test_scope_and_data_stand_near_the_top() -> None:
     assert "<b>south" not in found.html
 
 
+def capabilities(rates: dict[str, float], verdict: str = "reported", **more: Any) -> list[Any]:
+    return [
+        finding(f"quality.behaviour[{name}]", verdict, title="Language capability",
+                estimate=rate, low=rate - 0.05, high=rate + 0.05, **{"gate": None} | more)
+        for name, rate in rates.items()
+    ]  # fmt: skip
+
+
 def test_findings_of_one_measure_are_told_together_by_the_worst() -> None:
-    rates = {"negation_of_negative": 0.4, "contrast": 0.9, "places": 0.1}
-    found = page(
-        record(
-            finding(),
-            *[
-                finding(f"quality.behaviour[{name}]", "reported", title="Language capability", gate=None,
-                        estimate=rate, low=rate - 0.05, high=rate + 0.05)
-                for name, rate in rates.items()
-            ],
-        )
-    ).text  # fmt: skip
-    top = found[: found.index("The challenges An AI model")]
-    assert "Language capability • Reported 3 of them; the worst is Language capability (contrast): 90 % [85, 95]" in top
-    assert "(places)" not in top
-    assert "Language capability (contrast) 90 % [85, 95] (worst of 3)" in found
-    assert "Language capability (negation of negative)" in found
+    found = page(record(finding(), *capabilities({"negation_of_negative": 0.4, "contrast": 0.9, "places": 0.1})))
+    aside = found.part("coverage").text
+    assert "Language capability (contrast) • Reported 90 % (share of right answers), with 95 % confidence" in aside
+    assert "Also negation of negative 40 %, places 10 %." in aside
+    assert "Language capability (places)" not in aside
     # What a capability is stands once, not three times.
-    assert found.count("Short sentences, which any reader understands alike") == 1
+    assert found.text.count("Short sentences, which any reader understands alike") == 1
+
+
+def test_a_family_is_one_block_with_a_row_for_each_member_the_worst_first() -> None:
+    rates = {"places": 0.1, "contrast": 0.9, "negation_of_negative": 0.4}
+    html = page(record(finding(), *capabilities(rates))).html
+    (block,) = re.findall(r'<section class="family".*?</section>', html, re.DOTALL)
+    assert re.findall(r'<h3 id="[^"]*"><bdi>([^<]*)', block) == ["Language capability"]
+    rows = re.findall(r'<h4 class="name"><bdi>([^<]*)', block)
+    assert rows == ["contrast", "negation of negative", "places"]
+    for part in ("• Reported", "90 % [85, 95]", "Without a gate"):
+        assert part in Page(block).text.partition("places")[0]
+    # One that stands alone is a row without a block around it.
+    assert '<h3 class="name"><bdi>Accuracy</bdi></h3>' in html
+
+
+@pytest.mark.parametrize("value", [EVERYTHING, "alarms"])
+def test_there_is_one_order_of_problems_on_the_page(value: Any) -> None:
+    """In the list on top, in the plan, in the contents of each challenge: the same one."""
+    if value == "alarms":
+        alarm = {"alarm": True, "tolerated": True, "reason": "worrying"}
+        value = record(odds(), finding(), *capabilities({"places": 0.5, "contrast": 0.9}), verdict="fail")
+        for each in value["findings"][2:]:
+            each |= alarm
+        value["findings"].append(odds("inconclusive", gate={"max": 0.2}) | {"id": "fairness.accuracy_gap[x]"})
+        value["findings"][-1] = former.finding(value["findings"][-1])
+    found = page(value)
+    top = found.html[found.html.index('id="problems"') : found.html.index('id="challenges"')]
+    listed = list(dict.fromkeys(re.findall(r'href="#(finding-[^"]*)"', top)))
+    assert len(listed) > 2
+    below = re.findall(r'<div id="(finding-[^"]*)"', found.html)
+    for challenge in words.CHALLENGES:
+        own = [each for each in below if each in found.part_of(challenge)]
+        assert [each for each in own if each in listed] == [each for each in listed if each in own]
+
+
+def test_passing_findings_are_folded_to_a_line_and_those_that_fail_are_open() -> None:
+    found = page(EVERYTHING).html
+    states = dict(re.findall(r'<details class="finding \w+ is-(\w+)"( open)?', found))
+    assert {name for name, is_open in states.items() if is_open} == {"fail", "inconclusive"}
+    assert {"pass", "not_exceeded", "reported"} <= states.keys() or "pass" in states
+
+
+def test_the_contents_count_verdicts_of_each_challenge() -> None:
+    found = Page(re.findall(r"<nav.*?</nav>", page(EVERYTHING).html, re.DOTALL)[0])
+    assert "Ethics ✕ 1 Fail, ? 1 Inconclusive, – 1 Not assessed" in found.text
+    assert "Security ! 1 Error, ✓ 1 Pass " in found.text
+
+
+def test_the_filter_has_each_verdict_that_there_is_with_its_number() -> None:
+    found = page(EVERYTHING)
+    options = {name.removeprefix("show-") for name in found.all("id") if name.startswith("show-")}
+    shown = set(re.findall(r'class="finding \w+ is-(\w+)"', found.html))
+    assert options == {"all", *shown}
+    css = found.html.partition("</style>")[0]
+    assert all(f"#show-{key}:checked" in css and f".is-{key}" in css for key in words.VERDICTS)
+    assert "#show-alarm:checked" in css
+    assert f"all {len(EVERYTHING['findings']) + 1}" in found.text
 
 
 def test_a_finding_is_told_in_plain_sentences() -> None:
@@ -382,7 +462,18 @@ def test_a_finding_is_told_in_plain_sentences() -> None:
     said = "80 % (share of right answers), with 95 % confidence between 78 and 82 %; 1,821 test examples."
     assert said in found.text
     assert "Gate: at least 75 %, set in the policy." in found.text
-    assert "Why it matters" in found.text
+
+
+def test_harm_is_claimed_only_where_it_is_at_hand() -> None:
+    held, alarm = page(record(finding())), finding(verdict="reported", gate=None)
+    assert "What a bad figure would mean" in held.part("finding-quality-accuracy").text
+    assert "Why it matters" not in held.text
+    assert "What would help " not in held.text.replace("What would help then", "")
+    failed = page(record(finding(verdict="fail", gate={"min": 0.9}), verdict="fail"))
+    assert "Why it matters" in failed.part("finding-quality-accuracy").text
+    value = record(alarm)
+    value["findings"][0] |= {"alarm": True, "tolerated": True, "reason": "worrying"}
+    assert "Why it matters" in page(value).part("finding-quality-accuracy").text
 
 
 def test_who_set_a_gate_is_said() -> None:
@@ -565,7 +656,6 @@ def test_how_electricity_was_come_by_stands_beside_each_figure(source: str) -> N
     for caption in re.findall(r"<caption><bdi>([^<]*)", own.html):
         assert caption.endswith(f"({source})"), caption
     assert {"measured": "was measured", "estimated": "is estimated"}[source] in own.text
-    assert f"({source})" in shown.card("environment")[1]
     assert f"({source})" in summary.render(told | {"findings": [told["findings"][0] | {"gate": {"max": 1.0}}]})
     assert any(f"({source})" in line for line, _ in terminal.lines(told))
 
@@ -1160,6 +1250,78 @@ def test_changed_words_are_marked_and_escaped() -> None:
     assert "… and 18 more" in html
 
 
+@pytest.mark.parametrize(
+    "said", ["one two three four five", "one two-three", "x" * 40, "一二三四五六七八九十一二三四五"]
+)
+def test_a_text_is_not_cut_in_the_middle_of_a_word(said: str) -> None:
+    shown = text.short(said, 12)
+    assert len(shown) <= 13
+    assert shown.endswith("…")
+    assert set(re.findall(r"\w+", shown)) <= set(re.findall(r"\w+", said)) or " " not in said
+
+
+def test_our_own_names_of_figures_are_whole() -> None:
+    name = "share of test texts that mention nationality and can be exchanged for those of another"
+    own = {"kind": "facts", "items": [{"name": {"template": name, "values": {}}, "value": 1}]}
+    table = {"kind": "table", "caption": "x", "columns": [{"template": name, "values": {}}], "rows": [[1]]}
+    assert page(record(finding_of(evidence=[own, table]))).text.count(name) == 2
+
+
+def test_no_sentence_of_the_page_ends_twice() -> None:
+    words_of = [["The zip is ", 0], ["hopeless.", 4], [" and ", 0], ["ugly!", -3]]
+    answer = {"answer": "negative", "truth": "negative", "probability": 0.9, "passed": True, "parts": words_of}
+    told = page(record(finding_of(evidence=[{"kind": "attributions", "answers": [answer]}]))).text
+    assert "Words for the answer, strongest first: hopeless. Words against it: ugly." in told
+    assert not re.search(r"(?<!\.)\.\.(?!\.)|[!?]\.", told)
+
+
+def test_keys_and_options_stand_in_no_place_of_the_board() -> None:
+    reason = (
+        "there is no recipe to train a twin by; supply [model.finetune] and `python -m audit init`, or --audit-model"
+    )
+    missing = unmeasured("privacy.canary_epsilon", "not_assessed", reason, challenge="privacy", gate={"max": 3})
+    found = page(record(missing, unmeasured("x.y", "not_assessed", reason, gate=None), verdict="fail"))
+    board = found.html[: found.html.index('<div id="findings"')]
+    aside = found.html[found.html.index('<div id="coverage"') : found.html.index('<h2 id="scope-title"')]
+    technical = re.findall(r'<span class="small on-screen".*?</span>', board, re.DOTALL)
+    assert "For whoever runs the audit: Supply [model.finetune]" in Page(technical[0]).text
+    for part in (board.replace(technical[0], ""), aside):
+        said = Page(re.sub("<style>.*?</style>", "", part, flags=re.DOTALL)).text
+        assert "There is no recipe to train a twin by." in said
+        assert not re.search(r"--[a-z]|\[[a-z]|`|python -m|sha256sum", said)
+    # Where it is mended all of it stands.
+    assert "supply [model.finetune]" in found.part("finding-privacy-canary-epsilon").text
+
+
+@pytest.mark.parametrize(
+    ("said", "plain", "technical"),
+    [
+        ("Nothing is missing.", "Nothing is missing.", ""),
+        ("Supply [data] train.", "Supply [data] train.", ""),  # nothing else is left
+        (
+            "A word is missing; set [about] owner. So it is open.",
+            "A word is missing. So it is open.",
+            "Set [about] owner.",
+        ),
+        ("没有训练数据；请用 --audit-model 提供。", "没有训练数据。", "请用 --audit-model 提供。"),
+    ],
+)
+def test_clauses_for_whoever_runs_the_audit_are_told_apart(said: str, plain: str, technical: str) -> None:
+    assert (text.plainly(said), text.technical(said)) == (plain, technical)
+
+
+@pytest.mark.parametrize(
+    ("html", "made"),
+    [
+        ("<p>0.05 kWh, 40 %, 3 points</p>", "<p>0.05\xa0kWh, 40\xa0%, 3\xa0points</p>"),
+        ("<q>40 %</q> <code>3 s</code>", "<q>40 %</q> <code>3 s</code>"),
+        ("<p title='40 %'>in 7 of 10 sentences</p>", "<p title='40 %'>in 7\xa0of 10 sentences</p>"),
+    ],
+)
+def test_a_number_stays_beside_its_unit(html: str, made: str) -> None:
+    assert text.unbroken(html) == made
+
+
 def test_an_example_that_nothing_was_changed_in_is_one_text() -> None:
     examples = {"caption": "Cases that fail", "items": [{"before": "Not <good>.", "note": "positive 0.9"}]}
     found = page(record(finding(details={"examples": examples})))
@@ -1195,8 +1357,8 @@ def test_evidence_tables_are_drawn_padded_and_cut() -> None:
 
 @pytest.mark.parametrize("verdict", ["fail", "inconclusive"])
 def test_evidence_of_what_does_not_hold_is_open(verdict: str) -> None:
-    assert "<details open>" in report.render(record(odds(verdict), verdict="fail"))
-    assert "<details open>" not in report.render(record(odds("pass")))
+    assert re.search('<details class="finding [^>]* open>', report.render(record(odds(verdict), verdict="fail")))
+    assert not re.search("<details[^>]* open>", report.render(record(odds("pass"))))
 
 
 GATES = [
@@ -1248,14 +1410,13 @@ def test_a_gate_at_zero_allows_the_line_only() -> None:
     assert 'width="0"' not in figures.against_gate(-0.1, -0.2, 0.1, bound=0, at_least=False)
 
 
-def test_the_picture_shows_every_gate_worst_first() -> None:
-    html = page(EVERYTHING).html
-    rows = re.findall(r'<tr role="row">\s*<th scope="row".*?</tr>', html, re.DOTALL)
-    rows = [row for row in rows if 'class="picture"' in row]
-    assert len(rows) == 8
-    assert "✕" in rows[0]
-    assert "not measured" in "".join(rows)
-    assert "Unsafe model files" not in rows[0]
+def test_every_gate_is_drawn_in_the_row_of_its_finding() -> None:
+    rows = re.findall(r"<summary>\s*<h[34] class.*?</summary>", page(EVERYTHING).html, re.DOTALL)
+    assert len(rows) == len(EVERYTHING["findings"]) + 1
+    gated = [row for row in rows if '<svg class="gate"' in row]
+    assert len(gated) == sum(
+        each["gate"] is not None and each["estimate"] is not None for each in EVERYTHING["findings"]
+    )
 
 
 def test_single_figures_are_written_as_people_read_them() -> None:
@@ -1417,7 +1578,7 @@ def test_claims_have_a_section_where_they_were_asked_for_and_nowhere_else() -> N
     assert found.problems == []
     assert title in found.part("claims").text
     kind, card = found.card("claims")
-    assert (kind, "1 refuted, 1 supported" in card or "1 supported, 1 refuted" in card) == ("plain", True)
+    assert (kind, "✕ 1 Refuted" in card and "✓ 1 Supported" in card) == ("plain", True)
     assert "All limits hold" in found.html.split("</title>")[0]
 
 

@@ -49,7 +49,7 @@ def page(value: Any, sha256: str = "") -> Page:
 
 def test_it_comes_before_all_findings_and_is_led_to() -> None:
     html = report.render(record(finding()))
-    assert html.index("</header>") < html.index('id="sign"') < html.index('id="challenges"')
+    assert html.index("</header>") < html.index('id="sign"') < html.index('id="findings"')
     assert 'href="#sign"' in html
 
 
@@ -62,7 +62,7 @@ def test_what_is_decided_on_is_told_by_whole_hashes() -> None:
         assert hash_ in text
     assert text.count("ef" * 32) == 2  # beside the lines for names as well, which may stand on a sheet of their own
     assert "All limits hold: its one gate passes." in text
-    assert "“sha256sum -c audit.json.sha256” in its folder tells whether it was changed." in text
+    assert "audit.json.sha256, beside it, tells whether it was changed." in text
     assert "not known, since this page was not made from a file" in page(value).text
 
 
@@ -71,9 +71,14 @@ def test_what_the_policy_states_stands_there_as_text_and_what_not_is_not_stated(
     for value in ABOUT.values():
         assert (value if value != "2027-05-31" else "31 May 2027") in shown.text.replace("\N{NO-BREAK SPACE}", " ")
     assert "&lt;b&gt;decides" in shown.html
-    assert "not stated" not in shown.text
+    assert "Not stated" not in shown.text
     for nothing in ({}, {"owner": "  "}):
-        assert page(signed(finding(), about=nothing)).html.count(">not stated<") == len(ABOUT)
+        told = page(signed(finding(), about=nothing)).text
+        assert "Not stated in the policy: Intended use; Who works with its answers; " in told
+        assert told.partition("Not stated in the policy: ")[2].partition(".")[0].count(";") == len(ABOUT) - 1
+    assert "Not stated in the policy: Data-protection officer." in page(
+        signed(finding(), about={name: value for name, value in ABOUT.items() if name != "dpo"})
+    ).text  # fmt: skip
 
 
 @pytest.mark.parametrize(("due", "past"), [("2026-11-22", True), ("2026-11-23", False)])
