@@ -141,8 +141,11 @@ def tallies(views: Iterable[FindingView]) -> list[Tally]:
 
 def by_verdict(views: Iterable[FindingView]) -> list[Tally]:
     """How many findings the page shows of each verdict that it can be filtered by."""
-    marks = {**words.VERDICTS, "alarm": words.ALARM}
-    return [Tally(own[0].key, marks[own[0].key], len(own)) for own in _together(views, lambda view: view.key)]
+    return [
+        # What became of a claim is none of its verdicts.
+        Tally(own[0].key, words.VERDICTS[own[0].verdict] if own[0].outcome else own[0].mark, len(own))
+        for own in _together(views, lambda view: view.key)
+    ]
 
 
 def cover(views: Iterable[FindingView]) -> str:
