@@ -56,7 +56,7 @@ def _stands_in_record_and_report(record: Mapping[str, Any], page: str) -> None:
     assert [piece["kind"] for piece in finding["evidence"]] == ["curves", "pairs"]
     (declared,) = [each for each in record["declarations"] if each["id"] == ID]
     start = page.index('id="finding-shop-prices-misread"')
-    shown = html.unescape(page[start : page.index("</article>", start)])
+    shown = html.unescape(page[page.rindex("<details", 0, start) : page.index('<p class="id">', start)])
     for words in (
         "Reviews about prices misread",
         declared["meaning"],

@@ -189,9 +189,7 @@ def _joined(clauses: Sequence[str]) -> str:
 
 
 # Between a number and what it counts a line must not end; what is quoted stays as it is.
-_UNIT = re.compile(
-    r"(?<=\d) (?=(?:%|ε|g CO|(?:kWh|Wh|W|kg|g|ms|s|points?|Punkte?n?|times|Mal|texts?|rows?|words?|of)\b))"
-)
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|ε|g CO|(?:kWh|Wh|W|kg|g|ms|s|points?|Punkte?n?|times)\b))")
 _AS_IT_IS = frozenset(("q", "pre", "code", "style", "title"))
 
 

@@ -1315,7 +1315,7 @@ def test_clauses_for_whoever_runs_the_audit_are_told_apart(said: str, plain: str
     [
         ("<p>0.05 kWh, 40 %, 3 points</p>", "<p>0.05\xa0kWh, 40\xa0%, 3\xa0points</p>"),
         ("<q>40 %</q> <code>3 s</code>", "<q>40 %</q> <code>3 s</code>"),
-        ("<p title='40 %'>in 7 of 10 sentences</p>", "<p title='40 %'>in 7\xa0of 10 sentences</p>"),
+        ("<p title='40 %'>7 times of 10</p>", "<p title='40 %'>7\xa0times of 10</p>"),
     ],
 )
 def test_a_number_stays_beside_its_unit(html: str, made: str) -> None:
