@@ -84,7 +84,9 @@ def test_an_object_a_class_and_a_factory_are_found_by_their_names(
 
 
 @pytest.mark.parametrize(
-    "kind", [list, np.array, np.float32, lambda rows: np.array(rows).tolist(), "torch", "frame"], ids=str
+    "kind",
+    [list, np.array, np.float32, lambda rows: np.array(rows).tolist(), "torch", "frame"],
+    ids=["list", "array", "float32", "nested", "torch", "frame"],
 )
 def test_answers_may_be_of_any_kind_of_array(kind: Any) -> None:
     import pandas as pd
