@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 
@@ -19,9 +18,7 @@ def test_every_test_that_the_threat_model_names_exists() -> None:
     assert len(named) > 30
     for file, name in named:
         assert (ROOT / file).is_file(), file
-        tree = ast.parse((ROOT / file).read_text("utf-8"))
-        functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-        assert not name or name in functions, f"{file}::{name}"
+        assert not name or f"\ndef {name}(" in (ROOT / file).read_text("utf-8"), f"{file}::{name}"
 
 
 def test_every_row_of_the_threat_model_names_a_test() -> None:
