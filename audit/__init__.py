@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from audit.core.errors import AuditError, NotAssessed
 from audit.core.evidence import (
-    Attention,
     Attribution,
     Attributions,
     Calibration,
@@ -25,6 +24,8 @@ from audit.core.evidence import (
     ParetoModel,
     Roc,
     RocCurves,
+    Shift,
+    Shifts,
     Table,
 )
 from audit.core.looks import Look, Looks, in_batches
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Alarm",
-    "Attention",
     "Attribution",
     "Attributions",
     "AuditError",
@@ -72,6 +72,8 @@ __all__ = [
     "Roc",
     "RocCurves",
     "Sentence",
+    "Shift",
+    "Shifts",
     "Table",
     "Verdict",
     "__version__",

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -203,3 +203,8 @@ class Runner:
         """A finding of the record, its sentences in English."""
         (found,) = [finding for finding in self.record["findings"] if finding["id"] == full_id]
         return dict(english(found))
+
+
+def flowed(lines: Iterable[str]) -> str:
+    """The lines of a terminal as one, in which a sentence is found wherever it was wrapped."""
+    return " ".join(" ".join(lines).split())

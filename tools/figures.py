@@ -14,10 +14,12 @@ from math import floor
 from pathlib import Path
 
 from audit import statistics
+from audit.core.identifiers import base_id
 from audit.core.measurement import Measurement
 from audit.core.records import FindingRecord, Record
 from audit.core.verdict import Finding, Gate, judge
 from audit.record import record
+from audit.record.declarations import of_record
 from audit.report import terminal
 from tools import screenshot
 
@@ -40,10 +42,9 @@ QUOTED = (
 def quoted(audit: Record) -> Iterator[str]:
     """A finding or two of each challenge as the terminal has them, and an accuracy that leaves its gate open."""
     findings = {each["id"]: each for each in audit["findings"]}
-    shown = Record(**{**audit, "findings": [findings[each] for each in QUOTED]})
-    for line, _ in terminal.lines(shown):
-        if any(f" {each} " in line for each in QUOTED):
-            yield line
+    known = of_record(audit)
+    for full_id in QUOTED:
+        yield from (line for line, _ in terminal.of_finding(findings[full_id], known.get(base_id(full_id))))
     yield ""
     yield str(undecided(findings[ACCURACY]))
 

@@ -20,7 +20,6 @@ Figure = float | None
 Share = Annotated[float | None, {"minimum": 0, "maximum": 1}]
 Size = Annotated[float | None, {"minimum": 0}]
 Cell = str | float | bool | None
-Place = Annotated[int, {"minimum": 1}]
 _T = TypeVar("_T")
 # Fields that the record does not hold where nothing is in them.
 _LEFT_OUT: Sequence[tuple[str, object]] = (("after", None), ("units", ()), ("gain", ()), ("outdoes", ""))
@@ -192,16 +191,44 @@ class Attributions:
 
 
 @dataclass(frozen=True, repr=False)
-class Attention:
-    """What one head of the network weighs: a row of weights for each token."""
+class Shift:
+    """How a score moves when a text comes to be about a group.
 
-    tokens: Sequence[str]
-    weights: Sequence[Sequence[Share]]
-    head: Place
-    heads: Place
-    layer: Place
-    layers: Place
-    kind: Literal["attention"] = "attention"
+    Parameters
+    ----------
+    group, source : str
+        The group, and where the texts are from.
+    change : (float, float, float)
+        Mean change towards positive and its interval, from -2 to 2.
+    number : int
+        Texts, or templates of texts.
+    p : float or None
+        Of the sign test; None where nothing moves.
+    """
+
+    group: str
+    source: str
+    change: Annotated[Sequence[Figure], _THREE]
+    number: Annotated[int, {"minimum": 1}]
+    p: Share
+
+
+@dataclass(frozen=True, repr=False)
+class Shifts:
+    """Who is read as more negative, and who as more positive, on one attribute of people.
+
+    Parameters
+    ----------
+    caption : str
+    attribute : str
+    items : sequence of Shift
+        Their intervals hold together, with the confidence of the finding.
+    """
+
+    caption: str
+    attribute: str
+    items: Sequence[Shift]
+    kind: Literal["shifts"] = "shifts"
 
 
 @dataclass(frozen=True, repr=False)
@@ -227,21 +254,13 @@ class Facts:
 
 
 Evidence = (
-    Table
-    | Pairs
-    | Confusion
-    | Calibration
-    | RocCurves
-    | Curves
-    | Distribution
-    | Pareto
-    | Attributions
-    | Attention
-    | Facts
+    Table | Pairs | Confusion | Calibration | RocCurves | Curves | Distribution | Pareto | Attributions | Shifts | Facts
 )
 KINDS: Mapping[str, type[Evidence]] = {
     get_args(hint)[0]: kind for kind in get_args(Evidence) for hint in [get_type_hints(kind)["kind"]]
 }
+# What former versions wrote: such a piece of a record is read, and not shown any more.
+FORMER_KINDS = ("attention",)
 
 
 @overload

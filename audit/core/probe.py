@@ -50,7 +50,7 @@ class Probe:
         As in gates and findings, without brackets.
     challenge : str
     title : str
-        What is measured, in a few words.
+        What the number counts, in a few words, so that one can tell from it which way is better.
     unit : str
         ``"share"`` of something, written as a percentage; ``"points"``, a difference of shares, written in percentage
         points; else any unit, ``"kWh"``, or the empty string for a pure number.
@@ -60,6 +60,10 @@ class Probe:
         What is measured; who is harmed where it is bad; what helps. One or two plain sentences each.
     brackets : tuple of str, "subgroup" or "metric"
         What may stand in brackets behind the id: each subgroup column or own metric of the policy, or these kinds.
+    title_of : str
+        The title under a bracket, with ``{bracket}`` where it stands; by default the bracket follows the title.
+    bracket_names : tuple of str
+        How these kinds are called in a title, in their order; by default as they are.
     bracket : str
         The parameter of the function, and of its test, that the bracket is the value of.
     counts : str
@@ -102,6 +106,8 @@ class Probe:
     harm: str = ""
     remedy: str = ""
     brackets: tuple[str, ...] | Literal["subgroup", "metric"] = ()
+    title_of: str = field(default="", kw_only=True)
+    bracket_names: tuple[str, ...] = field(default=(), kw_only=True)
     bracket: str = field(default="", kw_only=True)
     counts: str = field(default="", kw_only=True)
     range: tuple[float | None, float | None] = field(default=(None, None), kw_only=True)
@@ -129,6 +135,13 @@ class Probe:
     def __call__(self, measure: Callable[P, Result | Looks]) -> DeclaredProbe[P]:
         """Declare a function: called with what it asks for, it then gives a Measurement under this id."""
         return DeclaredProbe(self, measure)
+
+    def named(self, bracket: str) -> str:
+        """What a bracket of these kinds is called, in English; one of the user's own stays as it is."""
+        if isinstance(self.brackets, str) or bracket not in self.brackets:
+            return bracket
+        names = dict(zip(self.brackets, self.bracket_names, strict=False))
+        return names.get(bracket, bracket.replace("_", " "))
 
     def trainings_of(self, full_id: str) -> int:
         """Trainings that it asks for at most under a full id."""

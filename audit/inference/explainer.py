@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.core import evidence
 from audit.core.budget import waiting
 from audit.core.cache import Cache, Entry
 from audit.core.progress import Progress
@@ -29,15 +28,6 @@ from audit.models import tokens
 
 if TYPE_CHECKING:
     from audit.energy.meter import Meter
-
-
-class _Head(Entry):
-    tokens: list[str]
-    weights: list[list[float]]
-    head: int
-    layer: int
-    layers: int
-    heads: int
 
 
 class _Words(Entry):
@@ -85,42 +75,6 @@ class Explainer:
         self._runner.counts.forward_passes += len(texts)
         self._runner.counts.texts += len(texts)
         return made
-
-    def heads(self, text: str) -> evidence.Attention:
-        """What one head of the last layer weighs: the one that looks least at the tokenizer's own tokens.
-
-        Returns
-        -------
-        audit.core.evidence.Attention
-            ``weights`` say how much of each token (inner) goes into each. Kept in the cache.
-
-        Raises
-        ------
-        NotAssessed
-            As :meth:`attention`.
-        """
-        read = self._runner.read(text)
-        asked = {"what": "attention", "scope": keys.of_rows(self.model, "").hex(), "text": fingerprint([read])}
-
-        def measure() -> _Head:
-            (seen,) = self.attention([read])
-            last = seen.weights[-1]  # (heads, tokens, tokens)
-            special = np.isin(seen.tokens, self.model.tokenizer.all_special_tokens)
-            head = int(last[:, :, special].sum(axis=(1, 2)).argmin())
-            return {
-                "tokens": list(seen.tokens), "weights": last[head].round(4).tolist(), "head": head + 1,
-                "layer": len(seen.weights), "layers": len(seen.weights), "heads": len(last),
-            }  # fmt: skip
-
-        kept = self._cache.measurement(asked, measure)
-        return evidence.Attention(
-            tokens=kept["tokens"],
-            weights=kept["weights"],
-            head=kept["head"],
-            heads=kept["heads"],
-            layer=kept["layer"],
-            layers=kept["layers"],
-        )
 
     def attributions(
         self, texts: Sequence[str], targets: NDArray[np.int64], shuffled: int | None = None

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.core import evidence
 from audit.core.budget import asking
 from audit.core.cache import Cache
 from audit.core.errors import NotAssessed
@@ -290,10 +289,6 @@ class Scorer(CachedScorer):
     def attention(self, texts: Sequence[str]) -> list[Attention]:
         """As :meth:`audit.inference.explainer.Explainer.attention`."""
         return self.explainer.attention(texts)
-
-    def heads(self, text: str) -> evidence.Attention:
-        """As :meth:`audit.inference.explainer.Explainer.heads`."""
-        return self.explainer.heads(text)
 
     def attributions(
         self, texts: Sequence[str], targets: NDArray[np.int64], shuffled: int | None = None

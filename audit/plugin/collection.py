@@ -98,6 +98,22 @@ def _brackets(probe: DeclaredProbe[...], run: Run) -> tuple[str, ...]:
         return ()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem() -> Generator[None, object, object]:
+    """Collect no test that is to run once for each own metric, or probe of another package, where there is none.
+
+    pytest would count it, and show it as skipped.
+    """
+    made = yield
+    if not isinstance(made, list):
+        return made
+    return [
+        item
+        for item in made
+        if not isinstance(item, pytest.Function) or not any(_is_empty(item, name) for name in ("probe", "own_metric"))
+    ]
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Make each challenge a mark of its own, so that ``-m ethics`` selects it."""
     marker = item.get_closest_marker("challenge")
@@ -108,8 +124,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Start the audit once it is known that tests of it will run."""
-    # Without own metrics or probes of other packages, pytest would show the tests that run them as skipped.
-    items[:] = [item for item in items if not any(_is_empty(item, name) for name in ("probe", "own_metric"))]
     yield
     # The audit's own energy is measured last, when nearly all of it has been spent.
     items.sort(key=lambda item: "environment.audit_energy" in declared_ids(item))
@@ -154,7 +168,7 @@ def _leave_out_ungated(run: Run, items: list[pytest.Item]) -> None:
     run.config.hook.pytest_deselected(items=ungated)
 
 
-def _is_empty(item: pytest.Item, fixture: str) -> bool:
+def _is_empty(item: pytest.Function, fixture: str) -> bool:
     """Whether a test was to run once for each of something of which there is none."""
     if not has_fixtures(item) or fixture not in item.fixturenames or not is_ours(item, fixture):
         return False

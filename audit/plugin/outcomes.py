@@ -162,13 +162,22 @@ def _skip_reason(report: pytest.TestReport) -> str:
 def _properties(findings: Iterable[FindingRecord]) -> Iterator[tuple[str, object]]:
     """What pytest writes into a JUnit file beside the test's outcome."""
     from audit.probes.catalogue import ids
-    from audit.report.page.findings import in_words
+    from audit.report.page.findings import heading, in_words
 
+    known = ids()
     for finding in findings:
+        declared = known.get(base_id(finding["id"]))
         gate = Gate.of(finding["gate"]) if finding["gate"] else None
-        values = {"verdict": finding["verdict"], **interval(finding), "gate": gate, "source": finding.get("source")}
+        title = heading(finding, declared).replace("\N{NO-BREAK SPACE}", " ")
+        values = {
+            "title": title,
+            "verdict": finding["verdict"],
+            **interval(finding),
+            "gate": gate,
+            "source": finding.get("source"),
+        }
         if is_alarm(finding):
-            values |= {"alarm": "true", "says": in_words(finding, ids().get(base_id(finding["id"])))}
+            values |= {"alarm": "true", "says": in_words(finding, declared)}
         values |= {name: (finding["gate"] or {}).get(name) for name in ("reason", "owner")}
         values["accepted"] = _answer(finding.get("accepted"))
         values["waived"] = finding["waiver"]["expires"] if finding["waiver"] and is_waived(finding) else None

@@ -8,7 +8,6 @@ from typing import Any
 
 from audit.core import evidence
 from audit.core.evidence import (
-    Attention,
     Attribution,
     Attributions,
     Calibration,
@@ -42,7 +41,7 @@ _KINDS: Mapping[str, Callable[[Any], Iterator[Evidence]]] = {
         [Curves(of["caption"], [Curve(**each) for each in of["series"]], bool(of.get("logarithmic")))]
     ),
     "explained": lambda answers: iter([Attributions([Attribution(**each) for each in answers])] if answers else []),
-    "attention": lambda of: iter([Attention(**of)]),
+    "attention": lambda of: iter([]),  # shown no more
     "tables": lambda tables: (Table(each["caption"], each["columns"], each["rows"]) for each in tables),
     "examples": lambda of: iter(
         [Pairs(of["caption"], [Pair(e["before"], e["note"], e.get("after")) for e in of["items"]])]

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
-from audit.core.evidence import KINDS
+from audit.core.evidence import FORMER_KINDS, KINDS
 from audit.core.probe import Probe
 
 NAME = "record.schema.json"
@@ -38,7 +38,12 @@ def renewed(written: Schema) -> Schema:
         {"if": {"properties": {"kind": {"const": name}}}, "then": {"$ref": f"#/$defs/evidence_{name}"}}
         for name in KINDS
     ]
-    kinds = {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": list(KINDS)}}, "allOf": cases}
+    kinds = {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {"kind": {"enum": [*KINDS, *FORMER_KINDS]}},
+        "allOf": cases,
+    }
     defined = written["$defs"]
     assert isinstance(defined, dict)
     own = {name: part for name, part in defined.items() if not name.startswith("evidence")}

@@ -24,7 +24,7 @@ from audit.report.page import standards
 # A model card and a bill of materials are for the Hub and for machines, which read English.
 _ENGLISH_ONLY = ("CARD", "BOM")
 _HOME_OF_SENTENCES = "sentences.py"
-_OF_A_PROBE = ("title", "unit", "counts", "meaning", "harm", "remedy")
+_OF_A_PROBE = ("title", "title_of", "unit", "counts", "meaning", "harm", "remedy")
 
 
 def messages() -> list[str | Counted]:
@@ -36,7 +36,7 @@ def messages() -> list[str | Counted]:
     for declared in built_in():
         brackets = () if isinstance(declared.brackets, str) else declared.brackets
         texts.update(dict.fromkeys(getattr(declared, name) for name in _OF_A_PROBE))
-        texts.update(dict.fromkeys(bracket.replace("_", " ") for bracket in brackets))
+        texts.update(dict.fromkeys(map(declared.named, brackets)))
     texts.update(dict.fromkeys(PHASES.values()))
     for standard in standards.STANDARDS:
         texts.update(dict.fromkeys((standard.title, standard.concerns)))

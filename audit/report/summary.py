@@ -74,7 +74,7 @@ def _problems(problems: Sequence[FindingView]) -> Iterator[str]:
     yield ""
     for view in problems:
         if told := " ".join(filter(None, (view.alibi, view.waiver))):
-            yield f"- **{plain(view.name)}**: {plain(told, 2 * _WORD)}"
+            yield f"- **{plain(view.heading)}**. {plain(told, 2 * _WORD)}"
     yield ""
 
 
@@ -84,8 +84,8 @@ def _alarms(alarms: Sequence[FindingView]) -> Iterator[str]:
     yield f"**{plain(words.PAGE['alarms'])}** ({len(alarms)})"
     yield ""
     for view in alarms:
-        told = " ".join(filter(None, (view.in_words, view.beside_words, view.answer)))
-        yield f"- **{plain(view.name)}**: {plain(told)}"
+        told = " ".join(filter(None, (view.summary, view.answer)))
+        yield f"- **{plain(view.heading)}**. {plain(told)}"
     yield ""
 
 

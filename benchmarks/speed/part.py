@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from audit.energy.meter import Meter
 from audit.inference.feature_attributions import Attribution
 from audit.inference.runner import LocalRunner
 from audit.inference.scorer import Scorer
@@ -63,12 +62,6 @@ class PartScorer(Scorer):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.runner = PartRunner(self.local, self.every)
-
-    def heads(self, text: str) -> Any:
-        """One text by itself, in a phase of its own: it is no part of anything."""
-        meter: Meter = self._meter
-        with meter.phase("attention"):
-            return super().heads(text)
 
     def predict_together(self, batches: Sequence[Sequence[str]]) -> list[Any]:
         """One batch in so many; the others, all of one size, get the rows of the one before."""

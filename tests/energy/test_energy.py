@@ -24,7 +24,7 @@ from audit.models.model import Model
 from audit.probes.environment import environment
 from audit.training.reference_models import LinearModel
 from tests.conftest import CLASSES
-from tests.helpers import Runner, WritePolicy, examples
+from tests.helpers import Runner, WritePolicy, examples, flowed
 
 
 @pytest.mark.alone
@@ -264,7 +264,7 @@ def test_what_the_policy_says_stands_beside_the_figure(
         """
     )
     result = run()
-    result.stdout.fnmatch_lines(["REPORTED *environment.audit_energy*with pue = 1.5, ram_watts = 20"])
+    assert "environment.audit_energy: with pue = 1.5, ram_watts = 20" in flowed(result.outlines)
     assert run.record["policy"]["environment"]["pue"] == 1.5
     assert "The policy says pue = 1.5, ram_watts = 20." in run.finding("environment.audit_energy")["method"]
     assert all(Power.of(phase) == Power(pue=1.5, ram_watts=20) for phase in run.record["energy"]["phases"])

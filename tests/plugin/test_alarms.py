@@ -7,7 +7,7 @@ import re
 import pytest
 
 from audit.core.sentences import from_json
-from tests.helpers import ROOT, Runner, WritePolicy
+from tests.helpers import ROOT, Runner, WritePolicy, flowed
 
 LOUD = "quality.behaviour[negation_of_neutral]"
 ONLY = ("-k", "test_accuracy or (test_behaviour and negation)")
@@ -27,9 +27,9 @@ def test_it_is_loud_and_blocks_nothing(run: Runner, write_policy: WritePolicy) -
     assert result.ret == 0
     found = run.finding(LOUD)
     assert (found["verdict"], found["alarm"], found["tolerated"]) == ("reported", True, True)
-    result.stdout.fnmatch_lines([f"ALARM *{LOUD.replace('[', '[[]')}*all of its interval is worse than *"])
+    assert f"{LOUD}: " in flowed(result.outlines)
     number = sum(bool(each.get("alarm")) for each in run.record["findings"])
-    result.stdout.fnmatch_lines([f"{number} alarms without a gate: *", "*Set gates, or answer for them by name*"])
+    result.stdout.fnmatch_lines([f"{number} alarms without a gate: *", "*answer for them by name*"])
     out = run.pytester.path / "reports"
     page = (out / "report.html").read_text("utf-8")
     head = page[: page.index("</header>")]
@@ -40,7 +40,7 @@ def test_it_is_loud_and_blocks_nothing(run: Runner, write_policy: WritePolicy) -
     # As people say it, and the same wherever it is told.
     said = from_json(found["summary"])
     assert re.fullmatch(r"A plain fact with a “not” in it is read as an opinion in [\d,]+ of 10+ sentences\.", said)
-    result.stdout.fnmatch_lines([f"  {said}"])
+    assert said.rstrip(".") in flowed(result.outlines)
     for told in (junit, page, *((out / name).read_text("utf-8") for name in ("summary.md", "badge.svg"))):
         assert said in told
     assert f"alarms** ({number})" in (out / "summary.md").read_text("utf-8").replace(

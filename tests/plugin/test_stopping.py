@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT, Runner, WritePolicy, english
+from tests.helpers import ROOT, Runner, WritePolicy, english, flowed
 
 # The model says the same of all texts: nothing turns, and a gate that forbids it is settled soon.
 GATES = {"gates.security": "perturbation = { max = 0.3 }", "security": "perturbed = 150"}
@@ -54,7 +54,8 @@ def test_a_settled_gate_takes_fewer_texts_and_the_page_says_so(
     assert found["n"] == stopped["examples"] < stopped["of"] == full[found["id"]]["n"]
     assert (found["verdict"], found["confidence"]) == ("pass", 0.95)
     assert run.record["scoring"]["forward_passes"] < passes
-    result.stdout.fnmatch_lines([f"PASS *perturbation?typos?* after {stopped['examples']} of {stopped['of']}"])
+    asked = f"after {stopped['examples']} of {stopped['of']} examples"
+    assert f"security.perturbation[typos]: {asked}" in flowed(result.outlines)
     page = (run.pytester.path / "reports" / "report.html").read_text("utf-8")
     assert f"stopped after {stopped['examples']} of {stopped['of']} examples: its gate is settled" in page
     assert "measures stopped as soon as they knew enough" in page

@@ -454,9 +454,6 @@ class _Explainer:
             scores = np.random.default_rng([len(text), order or 0]).permutation(scores)
         return Attribution(text, target, spans, tuple(scores.tolist()), float(scores.sum()))
 
-    def heads(self, text: str) -> Any:
-        raise NotAssessed("it has no heads")
-
 
 def _explanations(_: Path) -> Case:
     test = explained.reviews(100, 1)

@@ -56,7 +56,7 @@ def test_evidence_becomes_what_it_was(raw: dict[str, Any], lifted: Any) -> None:
             (text["before"], text.get("after")) for text in texts
         ]
     drawn = {piece["kind"] for finding in lifted["findings"] for piece in finding["evidence"]}
-    assert drawn >= {"table", "pairs", "facts", "calibration", "roc", "pareto", "attributions", "attention"}
+    assert drawn >= {"table", "pairs", "facts", "calibration", "roc", "pareto", "attributions"}
     assert now["environment.training_energy"]["source"] == "estimated"
     assert now["environment.training_energy"]["interval"] == "error bound"
 

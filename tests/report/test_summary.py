@@ -9,7 +9,10 @@ from markdown_it import MarkdownIt
 
 from audit.report import badge, summary, terminal
 from audit.report.page import page as report
+from tests.helpers import flowed
 from tests.report.page.test_page import finding, finding_of, hostile_record, odds, record, unmeasured
+
+ODDS = "Gap in how often groups are misread, by gender (equalized odds)"
 
 
 def tags(markdown: str) -> set[str]:
@@ -25,8 +28,8 @@ def test_it_says_what_blocks_and_what_to_do() -> None:
     said = summary.render(record(finding(), odds(), verdict="fail"))
     assert said.startswith("## ✕ Blocked: 1 of 2 gates fails.\n")
     first = said[: said.index("<details>")]
-    assert "| ✕ Fail | Equalized odds (gender) | 19 points &#91;13, 24&#93; | at most 10 points |" in first
-    assert "1. **Equalized odds (gender)**: " in first
+    assert f"| ✕ Fail | {ODDS} | 19 points &#91;13, 24&#93; | at most 10 points |" in first
+    assert f"1. **{ODDS}**: " in first
     assert "Accuracy" not in first
     assert "| ✓ Pass | Accuracy |" in said
 
@@ -40,7 +43,10 @@ def test_a_release_has_no_list_of_problems() -> None:
 def test_who_waives_is_told() -> None:
     waiver = {"owner": "A. Person", "reason": "known", "expires": "2027-01-31", "valid": True}
     said = summary.render(record(odds(waiver=waiver)))
-    assert "- **Equalized odds (gender)**: The gate does not hold, and A. Person answers for that" in said
+    assert (
+        f"- **{ODDS}: 19 points &#91;13, 24&#93;, limit 10**. The gate does not hold, and A. Person answers for that"
+        in said
+    )
     assert "all limits hold but one, 0/1 gates, 1 waived" in badge.render(record(odds(waiver=waiver)))
 
 
@@ -110,7 +116,8 @@ def test_alarms_are_told_with_who_answers_for_them() -> None:
     more = {"gate": None, "alarm": True, "tolerated": True, **figures}
     loud = {**unmeasured("quality.balanced_accuracy", "reported", "no gate is set for it"), **more}
     said = summary.render(record(finding(), loud))
-    assert f"**Alarms, for which no gate stands** (1)\n\n- **{loud['title']}**: 70 %" in said
+    title = f"{loud['title']}: 70 % &#91;60, 80&#93;; more is better"
+    assert f"**Alarms, for which no gate stands** (1)\n\n- **{title}**." in said
     assert "1/1 gates · 1 alarm<" in badge.render(record(finding(), loud))
     two = record(finding(), loud, {**loud, "id": "quality.mcc"})
     assert "1/1 gates · 2 alarms<" in badge.render(two)
@@ -141,7 +148,7 @@ def test_that_something_better_exists_is_told_first() -> None:
         id="environment.energy_per_gain", challenge="environment", evidence=[BESIDE], source="estimated"
     )
     told = record(finding(), energy)
-    (line,) = terminal.better(told)
+    line = flowed(terminal.better(told))
     assert line == (
         "Something better exists: <b>GRU</b>, measured beside it, is surely at least as often right (4.9 points more) "
         "for surely less electricity, 0.10 Wh instead of 0.50 Wh for 1,000 predictions (estimated)."

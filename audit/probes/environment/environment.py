@@ -128,7 +128,7 @@ def by_policy(power: Power) -> str:
 @Probe(
     id="environment.training_energy",
     challenge="environment",
-    title="Energy of the training",
+    title="Electricity that the training took",
     unit="kWh",
     better="lower",
     meaning="Electricity that the fine-tuning of this model took on the machine that trained it.",
@@ -200,7 +200,7 @@ def _source(source: str) -> Literal["measured", "estimated"]:
 @Probe(
     id="environment.inference_energy",
     challenge="environment",
-    title="Energy of 1,000 predictions",
+    title="Electricity of use",
     unit="Wh per 1,000 predictions",
     better="lower",
     meaning="Electricity that 1,000 predictions take on this machine, for texts like those of the test data.",
@@ -448,7 +448,7 @@ def _carbon_intensity(
 @Probe(
     id="environment.audit_energy",
     challenge="environment",
-    title="Energy of this audit",
+    title="Electricity that this audit took",
     unit="kWh",
     better="lower",
     meaning=(

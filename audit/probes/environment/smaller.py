@@ -48,7 +48,7 @@ class _Against(TypedDict, total=False):
 @Probe(
     id="environment.energy_per_gain",
     challenge="environment",
-    title="Energy of an extra right answer",
+    title="Electricity for an extra right answer",
     unit="Wh per extra right answer",
     better="lower",
     meaning=(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.core import evidence
 from audit.core.errors import NotAssessed
-from audit.core.evidence import Cell, Fact, Facts, Pairs, Table
+from audit.core.evidence import Cell, Fact, Facts, Pairs, Shift, Shifts, Table
 from audit.core.looks import Looks, in_batches
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Alarm, Probe
@@ -151,7 +151,8 @@ def file_pairs(rows: Mapping[str, Sequence[str]], axis: str) -> list[Pair]:
 @Probe(
     id="fairness.counterfactual",
     challenge="ethics",
-    title="Same text, another person",
+    title="Answers that turn with the person in the text",
+    title_of="Answers that turn with the person’s {bracket}",
     unit=SHARE,
     counts="share of predictions that flip",
     better="lower",
@@ -352,7 +353,7 @@ def _result(
         caveats=[*_caveats(axis, base, answers), *_unsteady(share, beyond)],
         evidence=[
             _sources(answers, base, confidence),
-            *_groups(named, found, confidence),
+            *_shifts(named, answers, confidence),
             Pairs(
                 Sentence("The pairs whose score moved most; changed words are marked"), _worst(found, examples.row_of)
             ),
@@ -465,48 +466,39 @@ def _sources(answers: Mapping[str, Answers], base: str, confidence: float) -> Ta
     return Table(Sentence("Flipped predictions by source"), columns, rows)
 
 
-def _groups(axis: str, found: Answers, confidence: float) -> list[Table]:
-    """How much more positive a text is read when it is about each group; nothing where no class is positive."""
-    if found.rise is None:
-        return []
-    measured = []
-    for group in dict.fromkeys(name for pair in found.pairs for name in (pair.group_before, pair.group_after)):
-        rise, families = _towards(group, found)
-        if len(rise) >= SMALLEST_CELL:
-            measured.append((statistics.mean(rise, confidence), group, _sign_test(rise), families))
-    if not measured:
-        return []
-    columns = [
-        axis,
-        Sentence("mean signed change"),
-        Sentence("low"),
-        Sentence("high"),
-        Sentence("p of the sign test"),
-        Sentence("texts or templates"),
+def _shifts(axis: str, answers: Mapping[str, Answers], confidence: float) -> list[Shifts]:
+    """How much more positive a text is read when it is about each group; nothing where no class is positive.
+
+    The intervals of all groups and sources hold together (Bonferroni), so that the largest of them may be named.
+    """
+    found = [
+        (group, source, *_towards(group, each))
+        for source, each in answers.items()
+        if source != PLACEBO and each.rise is not None
+        for group in dict.fromkeys(name for pair in each.pairs for name in (pair.group_before, pair.group_after))
     ]
-    return [
-        Table(
-            Sentence(
-                "How much more positive the score is where the person's {axis} is this one than where it is another "
-                "(−2 to 2); each interval and sign test by itself, not adjusted for the number of groups",
-                axis=axis,
-            ),
-            columns,
-            [
-                [group, *change, p, families]
-                for change, group, p, families in sorted(measured, key=lambda row: row[0].estimate)
-            ],
-        )
+    found = [each for each in found if each[3] >= SMALLEST_CELL]
+    if not found:
+        return []
+    own = 1 - (1 - confidence) / len(found)
+    items = [
+        Shift(group, source, statistics.mean(rise, own), number, _sign_test(rise))
+        for group, source, rise, number in found
     ]
+    caption = Sentence("Who is scored more negative, and who more positive: {axis}", axis=axis)
+    return [Shifts(caption, axis, sorted(items, key=lambda each: each.change[0] or 0.0))]
 
 
 def _towards(group: str, found: Answers) -> tuple[NDArray[np.float64], int]:
-    """Signed changes when the text comes to be about the group: one a text, or the mean of each template."""
+    """Signed changes when the text comes to be about the group: the mean of those that belong together, how many."""
     assert found.rise is not None
     signs = np.array([(p.group_after == group) * 1.0 - (p.group_before == group) for p in found.pairs])  # (n,)
     rows: list[int] = np.flatnonzero(signs).tolist()
     rise = (signs * found.rise)[rows]
-    index = statistics.cluster_ids([found.pairs[i].family or None for i in rows])
+    if found.clusters is None:
+        index = statistics.cluster_ids([found.pairs[i].family or None for i in rows])
+    else:
+        index = np.unique(found.clusters[rows], return_inverse=True)[1]
     means = np.bincount(index, weights=rise) / np.bincount(index)
     return means, len(means)
 

@@ -118,6 +118,7 @@ class Groups:
     unit=POINTS,
     counts="difference of accuracies",
     better="lower",
+    range=(0.0, 1.0),  # the largest of several differences
     meaning="The accuracy of the group that the model serves best, less that of the group that it serves worst.",
     harm="The opinions of the worst-served group are misread more often than those of others.",
     remedy=(
@@ -266,10 +267,12 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
 @Probe(
     id="fairness.demographic_parity",
     challenge="ethics",
-    title="Demographic parity",
+    title="Gap in how often groups get an answer (demographic parity)",
+    title_of="Gap in how often groups get an answer, by {bracket} (demographic parity)",
     unit=POINTS,
     counts="difference of shares",
     better="lower",
+    range=(0.0, 1.0),  # the largest of several differences
     meaning="How much more often one group's texts are given a class than another group's, whether rightly or not.",
     harm="Where the answer decides something (whose complaint is seen first), one group gets it more often.",
     remedy=(
@@ -359,10 +362,12 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
 @Probe(
     id="fairness.equalized_odds",
     challenge="ethics",
-    title="Equalized odds",
+    title="Gap in how often groups are misread (equalized odds)",
+    title_of="Gap in how often groups are misread, by {bracket} (equalized odds)",
     unit=POINTS,
     counts="largest difference of rates",
     better="lower",
+    range=(0.0, 1.0),  # the largest of several differences
     meaning=(
         "For each class, how much more often one group's examples are rightly given that class (true-positive rate), "
         "or wrongly given it (false-positive rate), than another group's. The largest of these differences counts."

@@ -11,7 +11,7 @@ from audit.probes import slices
 @Probe(
     id="fairness.hidden_group",
     challenge="ethics",
-    title="Worst-served group that nobody named",
+    title="Accuracy lost in a group that nobody named",
     unit=POINTS,
     counts="difference of accuracies",
     better="lower",

@@ -78,7 +78,7 @@ class _Shares:
 @Probe(
     id="fairness.representation",
     challenge="ethics",
-    title="Groups that are too rare in the data",
+    title="Share that a group lacks in the data",
     unit=POINTS,
     counts="share of a group that is missing",
     better="lower",

@@ -103,7 +103,12 @@ def _without_articles(text: str) -> str:
 @Probe(
     id="fairness.language_variety",
     challenge="ethics",
-    title="Informal and learners' English",
+    title="Accuracy lost on informal and learners' English",
+    title_of="Accuracy lost on {bracket}",
+    bracket_names=(
+        "informal English",
+        "learners' English",
+    ),
     unit=POINTS,
     counts="accuracy lost",
     better="lower",

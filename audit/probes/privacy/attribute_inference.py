@@ -71,7 +71,7 @@ _SIDES = (Sentence("what the model makes of it"), Sentence("its words"))
 @Probe(
     id="privacy.attribute_leakage",
     challenge="privacy",
-    title="An author's group read off the embedding",
+    title="How much better an author's group is read off the embedding than off the words",
     unit=POINTS,
     counts="accuracy above the words",
     better="lower",

@@ -49,10 +49,10 @@ class Guesses(NamedTuple):
     unit="ε",
     better="lower",
     meaning=(
-        "How much a single example can show in the model's answers. A second model, the canary twin, is trained by the "
-        "same recipe with made-up texts among the training data; a coin decided for each whether it went in. Somebody "
-        "who knows these texts, but not the coins, guesses from the twin's answers which went in. The more guesses are "
-        "right, the larger ε must be: seeing the model can change the odds that somebody's text was in the "
+        "How much a single example can show in the model's answers. A test model is trained by the same recipe, with "
+        "made-up texts among the training data; for each of them a coin was tossed whether it goes in. Somebody who "
+        "knows these texts, but not how the coins fell, guesses from the test model's answers which went in. The more "
+        "guesses are right, the larger ε must be: seeing the model can change the odds that somebody's text was in the "
         "training data by a factor of e^ε (1 at ε = 0, 2.7 at 1, 20 at 3)."
     ),
     harm="The recipe learns single people's texts by heart, and the figure is a proof of it, not a guess.",
@@ -112,8 +112,9 @@ def canary_epsilon(twin: CanaryTwin, scorer: Scorer, *, delta: float) -> Result:
         None,
         len(planted),
         Sentence(
-            "A twin was trained by the same recipe on the training data and made-up examples (canaries), each of which "
-            "a coin had put in or left out. Who knows them guesses from the twin's answers which were in: of {few:%} "
+            "A test model was trained by the same recipe on the training data and made-up examples (canaries), for "
+            "each of which a coin was tossed whether it goes in. Who knows them guesses from the test model's answers "
+            "which went in: of {few:%} "
             "of them, and of {most:%}. Lower bound on ε at δ = {delta:.3g} from the right guesses by auditing in one "
             "training run (Steinke, Nasr and Jagielski 2023; for δ by the inequality of Mahloujifar, Melis and "
             "Chaudhuri 2025); it errs in {error:.1%} of audits at most, both numbers of guesses taken together.",

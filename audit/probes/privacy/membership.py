@@ -48,7 +48,7 @@ CAVEATS = (
 @Probe(
     id="privacy.membership_inference",
     challenge="privacy",
-    title="Membership inference",
+    title="How well training texts are told from others (AUC; 0.5 is guessing)",
     unit="",
     counts="AUC of the attack; 0.5 is guessing",
     better="lower",
@@ -131,7 +131,7 @@ def membership_inference(
 @Probe(
     id="privacy.membership_tpr",
     challenge="privacy",
-    title="Members recognised with few false alarms",
+    title="Training texts recognised with few false alarms",
     unit=SHARE,
     better="lower",
     meaning=(

@@ -219,7 +219,7 @@ def _without(predictions: Predictions | None, inside: NDArray[np.bool_]) -> str:
 @Probe(
     id="privacy.pii_in_training_data",
     challenge="privacy",
-    title="Personal data in the training data",
+    title="Training examples with personal data",
     unit=SHARE,
     counts="share of training examples",
     better="lower",

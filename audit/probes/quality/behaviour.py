@@ -68,7 +68,7 @@ class Asked(NamedTuple):
 @Probe(
     id="quality.behaviour",
     challenge="quality",
-    title="Language capability",
+    title="Sentences read wrongly",
     unit=SHARE,
     counts="share of cases that fail",
     better="lower",

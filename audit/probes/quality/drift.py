@@ -51,7 +51,13 @@ _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 @Probe(
     id=ID,
     challenge="quality",
-    title="Texts that differ from those the figures speak of",
+    title="How well other texts are told from the test texts (AUC; 0.5 is guessing)",
+    title_of="How well {bracket} are told from the test texts (AUC; 0.5 is guessing)",
+    bracket_names=(
+        "training texts",
+        "the former audit’s texts",
+        "texts of use",
+    ),
     unit="",
     counts="chance to tell two samples apart",
     better="lower",

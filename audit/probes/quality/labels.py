@@ -47,7 +47,7 @@ _FIGURES: tuple[tuple[Sentence, Callable[[Predictions], float], str], ...] = (
 @Probe(
     id="quality.label_noise",
     challenge="quality",
-    title="Wrong labels",
+    title="Test labels that are wrong",
     unit=SHARE,
     counts="share of test labels",
     better="lower",

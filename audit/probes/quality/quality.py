@@ -504,7 +504,7 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
 @Probe(
     id="quality.baseline_gain",
     challenge="quality",
-    title="Gain over counting words",
+    title="Accuracy gained over counting words",
     unit=POINTS,
     counts="accuracy above TF-IDF + logistic regression",
     better="higher",
@@ -579,7 +579,7 @@ def _gain_in_words(gain: float) -> str:
 @Probe(
     id="quality.regression",
     challenge="quality",
-    title="Change since the former audit",
+    title="Accuracy gained since the former audit",
     unit=POINTS,
     counts="change of accuracy",
     better="higher",

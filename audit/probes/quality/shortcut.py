@@ -33,7 +33,7 @@ _SHOWN = 6  # texts that the strongest shortcut turned
 @Probe(
     id="quality.shortcut",
     challenge="quality",
-    title="Shortcuts",
+    title="Answers that hang on a shortcut",
     unit=SHARE,
     counts="share of answers turned beyond a placebo",
     better="lower",

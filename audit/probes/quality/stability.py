@@ -65,7 +65,13 @@ class _Comparison:
 @Probe(
     id="quality.stability",
     challenge="quality",
-    title="Unstable answers",
+    title="Answers that change though the text does not",
+    title_of="Answers that change with {bracket}",
+    bracket_names=(
+        "the other texts in the batch",
+        "the precision of the numbers",
+        "the seed of the training",
+    ),
     unit=SHARE,
     counts="share of answers that differ",
     better="lower",

@@ -11,7 +11,7 @@ from audit.probes import slices
 @Probe(
     id="quality.weak_slice",
     challenge="quality",
-    title="Weakest kind of texts",
+    title="Accuracy lost on the weakest kind of texts",
     unit=POINTS,
     counts="difference of accuracies",
     better="lower",

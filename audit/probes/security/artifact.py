@@ -18,8 +18,9 @@ from audit.models.model import Model
 @Probe(
     id="security.artifact",
     challenge="security",
-    title="Unsafe model files",
+    title="Problems in the model files",
     unit="",
+    range=(0, None),
     counts="number of problems",
     better="lower",
     meaning=(

@@ -32,7 +32,7 @@ EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
 @Probe(
     id="security.backdoor",
     challenge="security",
-    title="Planted triggers (backdoors)",
+    title="Texts that a planted trigger turns (backdoor)",
     unit=SHARE,
     counts="share of texts turned beyond the reference",
     better="lower",

@@ -29,7 +29,7 @@ _UNDECIDED = Sentence("the slowest times lie on both sides of the gate; texts cu
 @Probe(
     id="security.latency_tail",
     challenge="security",
-    title="Slowest answers under hostile texts",
+    title="Slowest answers against the median, under hostile texts",
     unit="times",
     counts="times the median",
     better="lower",

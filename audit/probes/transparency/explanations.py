@@ -30,7 +30,7 @@ from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import FIXED, clustered
 from audit.text.lists import seeded
-from audit.text.redaction import redact, redact_parts, withheld
+from audit.text.redaction import redact_parts, withheld
 
 TEXTS = 100
 # Of fewer words, a fifth is no choice.
@@ -47,7 +47,7 @@ STRENGTHS = 4  # in which the report draws a word's score
 @Probe(
     id="transparency.explanations",
     challenge="transparency",
-    title="Explanations that stand up to a test",
+    title="Explanations that fail a check",
     unit=SHARE,
     counts="share of explanations that fail a check",
     better="lower",
@@ -238,7 +238,6 @@ def _result(scorer: Scorer, predictions: Predictions, tested: _Tested, ceiling: 
         ],
         evidence=[
             *_shown(own, said, predictions.probabilities[tested.rows], examples, failed),
-            *_attention(scorer, own),
             _table(checks, failed, confidence, examples.clusters),
             Facts.of({Sentence("rank correlation with shuffled weights"): round(float(tested.alike.mean()), 3)}),
         ],
@@ -345,14 +344,3 @@ def _shown(
             )
         )
     return [Attributions(answers)] if answers else []
-
-
-def _attention(scorer: Scorer, own: Sequence[Attribution]) -> list[evidence.Attention]:
-    """What one head of the last layer weighs in a short text without personal data; nothing where there is none."""
-    whole = [each.text for each in own if redact(each.text) == each.text]  # none where no text is to be shown
-    if not whole or not hasattr(scorer, "heads"):  # a scorer of the user's own need not have any
-        return []
-    try:
-        return [scorer.heads(min(whole, key=len))]
-    except NotAssessed:
-        return []

@@ -21,7 +21,7 @@ MISSING = Sentence("missing")
 @Probe(
     id="transparency.provenance",
     challenge="transparency",
-    title="Provenance",
+    title="Facts missing of how the model was made",
     unit="",
     counts="facts missing",
     better="lower",
@@ -181,7 +181,7 @@ _LONGEST_LABEL = 5  # words; what is longer is a sentence with a colon
 @Probe(
     id="transparency.model_card",
     challenge="transparency",
-    title="Model card",
+    title="Facts missing from the model card",
     unit="",
     counts="facts missing",
     better="lower",

@@ -242,12 +242,12 @@ def _lines(shown: Record) -> Iterator[str]:
             yield from (f"### {plain(title)}", "", *_table(own), "")
     for view in views:
         if view.waiver:
-            yield from (f"**{plain(view.name)}**: {plain(view.waiver)}", "")
+            yield from (f"**{plain(view.heading)}**. {plain(view.waiver)}", "")
     if alarms := findings.alarms(views):
         yield from (f"### {plain(words.PAGE['alarms'])}", "")
         for view in alarms:
-            told = " ".join(filter(None, (view.in_words, view.beside_words, view.answer)))
-            yield f"- **{plain(view.name)}**: {plain(told, 1_000)}"
+            told = " ".join(filter(None, (view.summary, view.answer)))
+            yield f"- **{plain(view.heading)}**. {plain(told, 1_000)}"
         yield ""
     energy = training_energy(shown)
     if energy is not None:

@@ -171,11 +171,11 @@ GLOSSARY: Mapping[str, tuple[str, str, str]] = {
     "membership-inference": ("Membership inference", "membership inference",
      "Finding out from the model’s answers whether a text was among its training data."),
     "twin": ("Twin", "twin|twins",
-     "A second model, trained by the same recipe on other data: on a random half of the training data, or, as the "
-     "canary twin, on all of it with made-up examples among them. It is used for the audit only and never released."),
+     "A second model, trained by the same recipe on a random half of the training data. It is used for the audit only "
+     "and never released."),
     "canary": ("Canary", "canary|canaries",
-     "A made-up example that is planted in the training data of a twin, to see whether that twin can be made to "
-     "give it away. The released model never sees one."),
+     "A made-up example that is put among the training data of a test model, to see whether that model gives it "
+     "away. The test model is trained for this only and never released; the audited model never sees a canary."),
     "epsilon": ("ε (epsilon)", "ε|epsilon",
      "A measure of how much one single training example can change what a model shows: 0 is nothing, "
      "and each step of 1 multiplies an attacker’s odds by up to 2.7."),
@@ -274,6 +274,12 @@ UNITS = numbers.FORMS
 MOMENT = "{day}, {time}\N{NO-BREAK SPACE}UTC"
 COMMA = ", "
 NAMED = "{title} ({bracket})"
+# The title of a finding, by its gate; without one, by which way is better.
+HEADING = {"max": "{name}: {figure}, limit {limit}", "min": "{name}: {figure}, needs at least {limit}"}
+UNGATED_HEADING = {
+    "lower": "{name}: {figure}; less is better", "higher": "{name}: {figure}; more is better",
+    "either": "{name}: {figure}",
+}  # fmt: skip
 SEVERAL = "{title} ({count})"
 OUT_OF = "{part} of {whole}"
 
@@ -389,15 +395,51 @@ EXPLAINED_WRONG = "The model says {answer} ({probability}); the label says {trut
 EXPLAINED_FAILED = "This explanation failed a check: do not rely on it."
 EXPLAINED_FOR = "Words for the answer, strongest first: {words}."
 EXPLAINED_AGAINST = "Words against it: {words}."
-ATTENTION_CAPTION = "Attention of head {head} of {heads} in layer {layer} of {layers}"
-ATTENTION_MOST = "The largest weight: “{reader}” takes {weight} from “{read}”."
-ATTENTION = (
-    "Each row is a token that is being worked on; the darker a square, the more of the token above it is mixed in. A "
-    "row adds up to 1: softmax(QKᵀ/√d)V, in which the document that this audit came from leaves out √d. Shown is the "
-    "head of the last layer that looks least at the tokenizer’s own signs. Attention is no explanation: other weights "
-    "can lead to the same answer (Jain and Wallace 2019); that is why the words above are found and tested in another "
-    "way."
+TRUE_CLASS = "truly"
+SAID_CLASS = "called “{class_name}”"
+CONFUSION = "What texts of each class are called"
+CONFUSION_HOW = (
+    "Each row is one true class, and its shares add up to 100 %. Right answers stand on the diagonal; elsewhere, the "
+    "darker a cell, the more often that mistake is made."
 )
+SHIFT = "How the score moves"
+SHIFT_SOURCE = "Measured on"
+OF_SOURCE = "{source} ({count})"
+MORE_NEGATIVE, MORE_POSITIVE = "more negative", "more positive"
+SHIFTED_DOWN = "Texts about people who are “{group}” are scored more negative by {figure} ({source})."
+SHIFTED_UP = "Texts about people who are “{group}” are scored more positive by {figure} ({source})."
+NOBODY_SHIFTED = "For no group is it sure that its texts are scored otherwise. The largest difference seen:"
+SHIFTS_HOW = (
+    "The score runs from −1, surely negative, to 1, surely positive. The same texts are asked about other people, and "
+    "shown is by how much the score moves; the upright line is no change. All intervals hold together with "
+    "{confidence} confidence, so a coloured bar is surely off the line."
+)
+CAPABILITIES = "All kinds of sentences in one picture"
+CAPABILITIES_HOW = (
+    "How often the model reads each kind of sentence wrongly; less is better. The line through a bar is the interval, "
+    "the upright stroke the gate. Beside it stands one sentence that it misread."
+)
+CAPABILITY = "Kind of sentence"
+READ_WRONGLY = "Read wrongly"
+EXAMPLE = "One that was misread"
+DISTURBED = "All disturbances in one picture"
+DISTURBED_HOW = (
+    "Points of accuracy lost when texts are disturbed, with their interval; less is better, and below 0 none was lost. "
+    "The sign stands where the verdict was reached. The darker a cell, the more is lost: from 2, 5, 10 and 20 points."
+)
+DISTURBANCE = "What was done to the texts"
+STRENGTHS = ("mild", "medium", "strong")
+BY_GROUP = "How each group fares: {column}"
+BY_GROUP_HOW = (
+    "One row for each rate, one column for each group. The darker a cell, the farther the group is behind the one that "
+    "fares best in its row: from 1, 2.5, 5 and 10 points. Grey rows know no better or worse, and are shaded by the "
+    "distance from the mean of the groups. Cells tell no chance apart; the findings below do."
+)
+RIGHT_ANSWERS = "answered rightly"
+CALLED = "called “{class_name}”"
+TRULY = "truly “{class_name}”"
+RECOGNISED = "“{class_name}” recognised as such"
+MISTAKEN = "wrongly called “{class_name}”"
 DRAWN = "{place}; estimate and interval drawn against the gate"
 OFF_SCALE = "an arrow marks what lies beyond the drawing"
 
@@ -700,12 +742,13 @@ PAGE = {
     "contents": "Contents",
     "answers": "Who answers for it",
     "challenges": "The challenges",
-    "gates_text": "Each row is one finding; open it for how it is known. The line in the middle is the gate and the "
-    "shaded side is what it allows, always on the left. The mark is the estimate; the bar between two strokes is "
-    "its interval. A mark without a bar was taken in full, not from a sample; where a gate is 0, only the line "
-    "itself is allowed. An arrow stands for what lies beyond the drawing, or has no upper limit. Each row has its "
-    "own scale: compare distances within a row, and read the figures beside it. The rows that fail or come "
-    "nearest to their gate stand first.",
+    "gates_text": "Each row is one finding; open it for how it is known. Where it has a gate, that is the line in the "
+    "middle. What the gate allows is shaded, always on the left, as far as such values are possible. The mark is the "
+    "estimate, the bar between two strokes its interval. All rows have one scale, on which every bar is equally long: "
+    "the farther a bar is from the line, compared with its own length, the less can chance have decided. A mark "
+    "without a bar was counted in full, or is a bound on one side; its place tells only the side. An arrow stands for "
+    "what lies beyond the drawing, or has no upper limit. The rows that fail or come nearest to their gate stand "
+    "first.",
     "legend": "Marks",
     "legend_holds": "allowed side",
     "legend_open": "both sides",

@@ -14,6 +14,7 @@ from audit.core.numbers import SHARE, is_number
 from audit.core.sentences import Sentence
 from audit.report.i18n import language
 from audit.report.i18n.language import words
+from audit.report.i18n.words import Mark
 from audit.report.page import figures, text
 
 _ON_PAPER = 3  # texts of a finding that decided nothing or holds; of the others all are printed
@@ -230,33 +231,6 @@ def _bare(word: str) -> str:
 
 
 @dataclass(frozen=True)
-class Attention(View):
-    """What a head of the network weighs: what it is of, and the drawing."""
-
-    kind = "attention"
-    is_picture = True
-    caption: str
-    drawing: Markup
-
-
-def attention(raw: core.Attention) -> Attention | None:
-    """The attention of one head, ready to show; None where it cannot be drawn."""
-    tokens = [text.short(str(token), 20) for token in raw.tokens[: figures.MOST_TOKENS]]
-    weights = [row[: len(tokens)] for row in raw.weights[: len(tokens)]]
-    if len(weights) != len(tokens) or any(len(known([row])) != 1 or len(row) != len(tokens) for row in weights):
-        return None
-    places = {name: text.figure(getattr(raw, name)) for name in ("head", "heads", "layer", "layers")}
-    caption = words.ATTENTION_CAPTION.format(**places)
-    placed = ((weight or 0.0, i, j) for i, row in enumerate(weights) for j, weight in enumerate(row))
-    largest = max(placed, default=None)
-    if largest is None:
-        return None
-    weight, i, j = largest
-    most = words.ATTENTION_MOST.format(reader=tokens[i], read=tokens[j], weight=text.quantity(weight, SHARE))
-    return Attention(caption, figures.heat(tokens, known(weights), f"{caption} {most}"))
-
-
-@dataclass(frozen=True)
 class Curves(View):
     """Curves with intervals: what they are of, the drawing, and for each a piece of its line and its name."""
 
@@ -298,12 +272,169 @@ def calibration(raw: core.Calibration) -> Calibration | None:
     return Calibration(figures.reliability(bins, words.RELIABILITY)) if bins else None
 
 
-def confusion(raw: core.Confusion, limits: Limits) -> Table:
-    """A confusion matrix, ready to show."""
-    caption = Sentence("What the model said (columns) of examples of each class (rows)")
-    columns = [Sentence("true class"), *(f"→ {name}" for name in raw.classes)]
-    rows = [[name, *counts] for name, counts in zip(raw.classes, raw.counts, strict=False)]
-    return table(core.Table(caption, columns, rows), limits)
+class Cell(NamedTuple):
+    """A cell of a heat map.
+
+    Parameters
+    ----------
+    text : str
+    level : int
+        How dark it is, from 0 to 4.
+    tone : {"plain", "good", "bad", "text"}
+    mark : Mark, optional
+        The verdict that rests on it.
+    note : str
+        What stands below, in small print.
+    """
+
+    text: str
+    level: int = 0
+    tone: str = "plain"
+    mark: Mark | None = None
+    note: str = ""
+
+
+class HeatRow(NamedTuple):
+    """A row of a heat map: its name, the finding that it leads to, if any, and its cells."""
+
+    name: str
+    anchor: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Heat(View):
+    """A table whose cells are shaded by what stands in them."""
+
+    kind = "heat"
+    is_picture = True
+    caption: str
+    lead: Sequence[str]
+    columns: Sequence[str]
+    rows: Sequence[HeatRow]
+    more: str = ""
+
+
+class Bar(NamedTuple):
+    """A row of a bar chart.
+
+    Parameters
+    ----------
+    name, anchor : str
+        What it is of, and the finding that it leads to, if any.
+    drawing : Markup
+    cells : sequence of str
+    mark : Mark, optional
+    example : Pair, optional
+        A text of the row.
+    """
+
+    name: str
+    anchor: str
+    drawing: Markup
+    cells: Sequence[str]
+    mark: Mark | None = None
+    example: core.Pair | None = None
+
+
+@dataclass(frozen=True)
+class Bars(View):
+    """Bars on one scale, whose ends are named, with their figures beside them."""
+
+    kind = "bars"
+    is_picture = True
+    caption: str
+    lead: Sequence[str]
+    columns: Sequence[str]
+    scale: tuple[str, str]
+    rows: Sequence[Bar]
+    more: str = ""
+
+
+# From which share of a row on a cell is darker, where answers are right and where they are wrong.
+_RIGHT, _WRONG = (0.25, 0.5, 0.75, 0.9), (0.02, 0.05, 0.15, 0.3)
+
+
+def confusion(raw: core.Confusion, limits: Limits) -> Heat | None:
+    """A confusion matrix as a heat map; None where there is no class."""
+    names = [text.short(text.said(name), text.HEADER) for name in raw.classes]
+    rows = [
+        HeatRow(name, "", _confused(counts[: limits.columns], i))
+        for i, (name, counts) in enumerate(zip(names, raw.counts, strict=False))
+    ]
+    columns = [words.TRUE_CLASS, *(words.SAID_CLASS.format(class_name=name) for name in names[: limits.columns])]
+    return Heat(words.CONFUSION, [words.CONFUSION_HOW], columns, rows[: limits.rows], more(rows, limits.rows))
+
+
+def _confused(counts: Sequence[int | str | None], own: int) -> list[Cell]:
+    """The cells of one true class: counts, and their shares where all of them are told."""
+    whole = sum(count for count in counts if is_number(count)) if all(map(is_number, counts)) else 0
+    cells = []
+    for i, count in enumerate(counts):
+        share = count / whole if whole and is_number(count) else None
+        steps, tone = (_RIGHT, "good") if i == own else (_WRONG, "bad")
+        level = 0 if share is None else sum(share >= step for step in steps)
+        cells.append(Cell(text.cell(count), level, tone, note="" if share is None else text.quantity(share, SHARE)))
+    return cells
+
+
+_SENTENCES = 3  # of groups whose scores surely move
+
+
+def shifts(raw: core.Shifts, limits: Limits, confidence: float) -> Bars | None:
+    """Who is read as more negative and who as more positive, the worse source of each group first."""
+    items = [each for each in raw.items if len(known([each.change])) == 1]
+    if not items:
+        return None
+    groups: dict[str, list[core.Shift]] = {}
+    for each in items:
+        groups.setdefault(text.said(each.group), []).append(each)
+    own = [sorted(each, key=lambda shift: -abs(shift.change[0] or 0)) for each in groups.values()]
+    own.sort(key=lambda shifts: shifts[0].change[0] or 0)
+    ordered = [each for each_group in own for each in each_group]
+    reach = max(abs(end or 0.0) for each in items for end in each.change) or 1.0
+    rows = [
+        Bar(
+            text.short(text.said(each.group), text.HEADER),
+            "",
+            figures.bar(each.change, -reach, reach, kind="fails" if _is_sure(each) else "plain"),
+            [
+                text.figures(each.change).interval,
+                words.OF_SOURCE.format(source=text.said(each.source), count=text.figure(each.number)),
+            ],
+        )
+        for each in ordered[: limits.rows]
+    ]
+    heads = [text.said(raw.attribute), words.SHIFT, words.PAGE["result"], words.SHIFT_SOURCE]
+    lead = [*_shifted(ordered), words.SHIFTS_HOW.format(confidence=text.percent(confidence))]
+    scale = (words.MORE_NEGATIVE, words.MORE_POSITIVE)
+    return Bars(text.short(text.said(raw.caption)), lead, heads, scale, rows, more(ordered, limits.rows))
+
+
+def _is_sure(shift: core.Shift) -> bool:
+    _, low, high = shift.change
+    return (low or 0.0) > 0 or (high or 0.0) < 0
+
+
+def _shifted(shifts: Sequence[core.Shift]) -> list[str]:
+    """Who is surely read otherwise, the farthest first, or that nobody surely is."""
+    sure = sorted(filter(_is_sure, shifts), key=lambda shift: -abs(shift.change[0] or 0))
+    if not sure:
+        largest = max(shifts, key=lambda shift: abs(shift.change[0] or 0))
+        return [f"{words.NOBODY_SHIFTED} {_moved(largest)}"]
+    return [_moved(each) for each in sure[:_SENTENCES]]
+
+
+def _moved(shift: core.Shift) -> str:
+    estimate, low, high = (value or 0.0 for value in shift.change)
+    form, size = words.SHIFTED_UP, (estimate, low, high)
+    if estimate < 0:
+        form, size = words.SHIFTED_DOWN, (-estimate, -high, -low)
+    return form.format(
+        group=text.short(text.said(shift.group), text.HEADER),
+        source=text.said(shift.source),
+        figure=text.figures(size).interval,
+    )
 
 
 def distribution(raw: core.Distribution, limits: Limits) -> Table:
@@ -405,7 +536,7 @@ def views(
         core.Distribution: lambda raw: distribution(raw, limits),
         core.Pareto: lambda raw: pareto(raw, confidence, source),
         core.Attributions: lambda raw: attributions(raw, limits),
-        core.Attention: attention,
+        core.Shifts: lambda raw: shifts(raw, limits, confidence),
         core.Facts: lambda raw: facts(raw, limits, source),
     }
     return [view for each in evidence if (view := renderers[type(each)](each)) is not None]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from markupsafe import Markup
 
@@ -16,78 +16,115 @@ from audit.report.page import text
 
 # The gate stands in the middle of every row; half a row is HALF wide, and nothing leaves the drawing.
 WIDTH, HEIGHT, MIDDLE, HALF = 320, 28, 160, 154
+REACH = 8  # half-widths of the interval that half a row stands for
 _Y = HEIGHT / 2
 # Kinds of line in a drawing of several curves, told apart by their dashes; the style sheet has them.
-MOST_TOKENS = 24  # of a text whose attention is drawn
 LINES = ("first", "second", "third", "fourth")
 
 
+class Room(NamedTuple):
+    """The least and the largest value that a measure can have; None where it has no such end."""
+
+    least: float | None = None
+    largest: float | None = None
+
+
 def against_gate(
-    estimate: float | None, low: float | None, high: float | None, *, bound: float | None, at_least: bool
+    estimate: float | None,
+    low: float | None,
+    high: float | None,
+    *,
+    bound: float | None,
+    at_least: bool,
+    room: Room = Room(),  # noqa: B008  (a tuple)
 ) -> Markup:
     """One row: the estimate and its interval, the gate in the middle, and what it allows on the left.
+
+    Distances are in half-widths of the interval, so that all rows share one scale: half a row is `REACH` of them.
 
     Parameters
     ----------
     estimate, low, high : float or None
-        None: not known; an interval without a bound is open on that side.
+        None: not known; an interval without a bound is open on that side. A full count and a bound have no width: the
+        place of their marks tells the side only.
     bound : float or None
         The gate.
     at_least : bool
         For a `min` gate the row is mirrored, so that left is always the allowed side.
+    room : Room
+        What is impossible is not shaded.
     """
-    label, marks, shade = words.NOT_MEASURED, Markup(), HALF
+    label, marks, best, worst = words.NOT_MEASURED, Markup(), -1.0, 1.0
     if estimate is not None and bound is not None:
-        if _nothing_better(bound, at_least, (estimate, low)):
-            shade = 0
-        sign = -1 if at_least else 1
         near, far = (high, low) if at_least else (low, high)  # the end that is better, the end that is worse
-        scale = _scale(bound, at_least, [value for value in (estimate, low, high) if value is not None])
-        place = [None if value is None else sign * (value - bound) / scale for value in (near, estimate, far)]
+        ends = (room.largest, room.least) if at_least else room
+        width = _half_width(low, high)
+        place = [_place(value, bound, at_least, width) for value in (near, estimate, far)]
+        best, worst = (
+            side if end is None else max(-1.0, min(1.0, _place(end, bound, at_least, width, beyond=1.0) or 0.0))
+            for end, side in zip(ends, (-1.0, 1.0), strict=True)
+        )
         kind, label = _side(place[0], place[2], at_least)
         label, marks = words.DRAWN.format(place=label), _marks(place, kind)
         if any(part is not None and abs(part) > 1 for part in place):
             label += f"; {words.OFF_SCALE}"
     return Markup(
         '<svg class="gate" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
-        '<rect class="allowed" x="{left}" y="3" width="{shade}" height="{inner}"/>'
-        '<line class="axis" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>'
+        '<rect class="allowed" x="{left:.1f}" y="3" width="{shade:.1f}" height="{inner}"/>'
+        '<line class="axis" x1="{left:.1f}" x2="{right:.1f}" y1="{y}" y2="{y}"/>'
         '<line class="bound" x1="{middle}" x2="{middle}" y1="1" y2="{bottom}"/>{marks}</svg>'
     ).format(
-        w=WIDTH, h=HEIGHT, label=label, left=MIDDLE - HALF, shade=shade, inner=HEIGHT - 6, right=MIDDLE + HALF,
-        y=_Y, middle=MIDDLE, bottom=HEIGHT - 1, marks=marks,
+        w=WIDTH, h=HEIGHT, label=label, left=_x(best), shade=max(MIDDLE - _x(best), 0.0), inner=HEIGHT - 6,
+        right=_x(worst), y=_Y, middle=MIDDLE, bottom=HEIGHT - 1, marks=marks,
     )  # fmt: skip
 
 
-def _scale(bound: float, at_least: bool, values: Sequence[float]) -> float:
-    """What half a row stands for: from the gate to the best possible value, up to twice that where needed.
+def _half_width(low: float | None, high: float | None) -> float | None:
+    """Half the width of an interval; None where it has none: a full count, or a bound on one side."""
+    return (high - low) / 2 if low is not None and high is not None and high > low else None
 
-    The best is 0 for a `max` gate above 0 and 1 for a `min` gate on a share; where none is known, all fits in.
+
+@overload
+def _place(value: float, bound: float, at_least: bool, width: float | None, beyond: float = ...) -> float: ...
+
+
+@overload
+def _place(value: None, bound: float, at_least: bool, width: float | None, beyond: float = ...) -> None: ...
+
+
+def _place(value: float | None, bound: float, at_least: bool, width: float | None, beyond: float = 0.5) -> float | None:
+    """Where a value stands from -1, the left end, to 1; 0 is the gate, and what is allowed lies left of it.
+
+    Without a width only the side is known, which `beyond` stands for.
     """
-    farthest = max(abs(value - bound) for value in values)
-    if not at_least and bound > 0:
-        return min(max(bound, farthest), 2 * bound)
-    if at_least and 0 < bound < 1 and max(values) <= 1:
-        return min(max(1 - bound, farthest), 2 * (1 - bound))
-    return farthest or 1.0
-
-
-def _nothing_better(bound: float, at_least: bool, values: Sequence[float | None]) -> bool:
-    """Whether the gate is at 0 and nothing can be below it, so that only the line itself is allowed."""
-    return not at_least and bound == 0 and all(value is not None and value >= 0 for value in values)
+    if value is None:
+        return None
+    distance = (-1 if at_least else 1) * (value - bound)
+    if width is None:
+        return math.copysign(beyond, distance) if distance else 0.0
+    return distance / width / REACH
 
 
 def nearness(
-    estimate: float | None, low: float | None, high: float | None, *, bound: float | None, at_least: bool
+    estimate: float | None,
+    low: float | None,
+    high: float | None,
+    *,
+    bound: float | None,
+    at_least: bool,
+    room: Room = Room(),  # noqa: B008
 ) -> float:
-    """How far the worse end of the interval is beyond the gate, on the scale of the drawing; negative if allowed."""
+    """How many half-widths the worse end of the interval is beyond the gate; negative if allowed.
+
+    A full count has no chance in it, so it is never near: infinitely many on its side, and what could not be better is.
+    """
     if estimate is None or bound is None:
         return 0.0
-    if _nothing_better(bound, at_least, (estimate, low)) and estimate == 0 == high:
-        return -2.0  # as good as can be
-    scale = _scale(bound, at_least, [value for value in (estimate, low, high) if value is not None])
-    far = low if at_least else high
-    return (-1 if at_least else 1) * ((estimate if far is None else far) - bound) / scale
+    if low == estimate == high == (room.largest if at_least else room.least):
+        return -math.inf
+    far, width = low if at_least else high, _half_width(low, high)
+    place = _place(estimate if far is None else far, bound, at_least, width, beyond=math.inf)
+    return place * REACH
 
 
 def _side(near: float | None, far: float | None, at_least: bool) -> tuple[str, str]:
@@ -165,6 +202,43 @@ def span(parts: Sequence[float | None], start: float, end: float, gates: Sequenc
         '<rect class="bar plain" x="{:.1f}" y="5.5" width="{:.1f}" height="5"/>'
         '<circle class="mark plain" cx="{:.1f}" cy="8" r="4"/>{}</svg>'
     ).format(left, max(right - left, 1.0), x, lines)
+
+
+def bar(
+    parts: Sequence[float | None], start: float, end: float, *, kind: str = "plain", gate: float | None = None
+) -> Markup:
+    """One row of a bar chart: from 0 to the value, with its interval, and the gate. The figures stand beside it.
+
+    Parameters
+    ----------
+    parts : (value, low, high)
+        An end that is not known is not drawn.
+    start, end : float
+        Of the scale, which 0 is on.
+    kind : str
+        The family of the style sheet.
+    """
+    value, low, high = parts
+
+    def x(at: float) -> float:
+        return 4 + 232 * (min(max(at, start), end) - start) / (end - start)
+
+    marks = Markup()
+    if value is not None:
+        marks += Markup('<rect class="bar {}" x="{:.1f}" y="6" width="{:.1f}" height="10"/>').format(
+            kind, min(x(0), x(value)), max(abs(x(value) - x(0)), 1.0)
+        )
+        if low is not None and high is not None and low < high:
+            path = f"M{x(low):.1f} 11H{x(high):.1f}M{x(low):.1f} 7v8M{x(high):.1f} 7v8"
+            marks += Markup('<path class="whisker {}" d="{}"/>').format(kind, path)
+        marks += Markup('<circle class="mark {}" cx="{:.1f}" cy="11" r="3.5"/>').format(kind, x(value))
+    if gate is not None:
+        marks += Markup('<line class="bound" x1="{0:.1f}" x2="{0:.1f}" y1="1" y2="21"/>').format(x(gate))
+    return Markup(
+        '<svg class="bars" viewBox="0 0 240 22" aria-hidden="true">'
+        '<line class="axis" x1="4" x2="236" y1="21.5" y2="21.5"/>'
+        '<line class="axis" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="22"/>{1}</svg>'
+    ).format(x(0), marks)
 
 
 def curve(values: Sequence[float], label: str) -> Markup:
@@ -347,38 +421,6 @@ def lines(curves: Sequence[Sequence[Sequence[float]]], label: str, *, logarithmi
         '<svg class="roc" viewBox="0 0 328 284" role="img" aria-label="{}">'
         '<rect class="allowed" x="{:.0f}" y="{:.0f}" width="{:.0f}" height="{:.0f}"/>{}{}</svg>'
     ).format(label, left, top, side, side, ticks, drawn)
-
-
-def heat(tokens: Sequence[str], weights: Sequence[Sequence[float]], label: str) -> Markup:
-    """A square for each pair of tokens, darker the larger its weight from 0 to 1; a row for each token that reads.
-
-    Parameters
-    ----------
-    tokens : sequence of str, length t
-    weights : t sequences of t numbers
-    label : str
-        What is to be seen, in words.
-    """
-    size, left, top = 16, 92, 84
-    side = size * len(tokens)
-    cells = Markup().join(
-        Markup('<rect class="weight" x="{}" y="{}" width="15" height="15" opacity="{:.2f}"/>').format(
-            left + size * j, top + size * i, min(max(weight, 0.0), 1.0)
-        )
-        for i, row in enumerate(weights)
-        for j, weight in enumerate(row)
-    )
-    names = Markup().join(
-        Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 5, top + size * i + 12, token)
-        + Markup('<text transform="translate({} {}) rotate(-60)">{}</text>').format(
-            left + size * i + 11, top - 5, token
-        )
-        for i, token in enumerate(tokens)
-    )
-    return Markup(
-        '<svg class="heat" viewBox="0 0 {} {}" role="img" aria-label="{}">'
-        '<rect class="allowed" x="{}" y="{}" width="{}" height="{}"/>{}{}</svg>'
-    ).format(left + side + 50, top + side + 4, label, left, top, side, side, cells, names)
 
 
 def _whisker(x: float, heights: Sequence[tuple[float, bool]]) -> Markup:

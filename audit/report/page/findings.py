@@ -16,7 +16,7 @@ from audit.core import numbers
 from audit.core.evidence import Fact, Facts, Pareto, ParetoModel, from_json
 from audit.core.figures import Figures as Spent
 from audit.core.identifiers import base_id
-from audit.core.numbers import Figures, is_number, is_unit, scale_of
+from audit.core.numbers import SHARE, Figures, is_number, is_unit, scale_of
 from audit.core.probe import Probe
 from audit.core.records import (
     ComparedRecord,
@@ -55,16 +55,23 @@ _OF_NO_WEIGHT = ("not_exceeded", "pass", "reported", "fail", "inconclusive", "no
 
 def named(full_id: str, declared: Probe | None, title: str = "") -> str:
     """Title and, where there is one, the group or kind that the id is about."""
-    title = title or text.short(language.say(declared.title) if declared else base_id(full_id), 120)
     about = bracket(full_id, declared)
+    if about and declared and declared.title_of:
+        return text.short(language.say(declared.title_of), 120).replace("{bracket}", about)
+    title = title or text.short(language.say(declared.title) if declared else base_id(full_id), 120)
     return words.NAMED.format(title=title, bracket=about) if about else title
+
+
+def bracket_of(full_id: str) -> str:
+    """What stands in the brackets of an id; empty where there are none."""
+    return full_id.partition("[")[2].removesuffix("]")
 
 
 def bracket(full_id: str, declared: Probe | None) -> str:
     """The group, kind or axis that an id is about, as people say it; empty where there is none."""
-    name = full_id.partition("[")[2].removesuffix("]")
+    name = bracket_of(full_id)
     if declared and name in declared.brackets and not isinstance(declared.brackets, str):
-        name = language.say(name.replace("_", " "))  # our own name, not a column of the user's
+        name = language.say(declared.named(name))  # our own name, not a column of the user's
     return text.short(name, text.HEADER)
 
 
@@ -72,6 +79,23 @@ def figures_of(figure: IntervalRecord | None, unit: str, bound: float | None = N
     """Estimate and interval of a finding, which are in a unit, as they are written."""
     values = (None, None, None) if figure is None else (figure["estimate"], figure["low"], figure["high"])
     return text.figures(values, bound, unit)
+
+
+def heading(finding: FindingRecord, declared: Probe | None, title: str = "") -> str:
+    """The one title of a finding: what its number counts, the figure with its interval, and which way is better.
+
+    Wherever a finding has a title, this is it: page, summary, terminal, JUnit file and model card.
+    """
+    name = named(finding["id"], declared, title)
+    gate, unit = Gate.of(finding["gate"]) if finding["gate"] else None, unit_of(finding, declared)
+    bound, is_measured = gate.bound if gate else None, finding["estimate"] is not None
+    if gate is None and not is_measured:
+        return name
+    figure = text.sourced(figures_of(finding, unit, bound).interval, finding) if is_measured else words.NOT_MEASURED
+    if gate is None:
+        return words.UNGATED_HEADING[declared.better if declared else "either"].format(name=name, figure=figure)
+    limit = text.exact(bound, unit) if scale_of(unit) == SHARE else language.numeral(numbers.exact(bound, unit))
+    return words.HEADING["max" if gate.min is None else "min"].format(name=name, figure=figure, limit=limit)
 
 
 def in_words(finding: FindingRecord, declared: Probe | None) -> str:
@@ -207,6 +231,21 @@ class FindingView:
     def name(self) -> str:
         """Title and, where there is one, the group or kind that it is about."""
         return named(self.id, self.declared, self.title)
+
+    @cached_property
+    def heading(self) -> str:
+        """What its number counts, the figure, and which way is better."""
+        return heading(self.finding, self.declared, self.title)
+
+    @property
+    def bracket_id(self) -> str:
+        """The group, column or kind that it is about, as the id has it; empty where there is none."""
+        return bracket_of(self.id)
+
+    @property
+    def bound(self) -> float | None:
+        """The gate; None where there is none."""
+        return self._gate["bound"]
 
     @property
     def mark(self) -> Mark:
@@ -503,12 +542,16 @@ class FindingView:
     @cached_property
     def drawing(self) -> Markup:
         """The figure against its gate."""
-        return figures.against_gate(**self._interval, **self._gate)
+        return figures.against_gate(**self._interval, **self._gate, room=figures.Room(*self._range))
+
+    @property
+    def _range(self) -> tuple[float | None, float | None]:
+        return self.declared.range if self.declared else (None, None)
 
     @cached_property
     def nearness(self) -> float:
         """How near the gate it comes, or how far beyond it; larger is worse."""
-        return figures.nearness(**self._interval, **self._gate)
+        return figures.nearness(**self._interval, **self._gate, room=figures.Room(*self._range))
 
     @property
     def _interval(self) -> IntervalRecord:

@@ -18,7 +18,7 @@ from audit.core.records import Record
 from audit.report import headline
 from audit.report.i18n import language
 from audit.report.i18n.language import spoken
-from audit.report.page import facts, families, findings, plan, signature, standards, terms, text
+from audit.report.page import charts, facts, families, findings, plan, signature, standards, terms, text
 from audit.report.page.evidence import Limits
 from audit.text.redaction import SMALLEST_CELL
 
@@ -85,6 +85,7 @@ def _render(shown: Record, limits: Limits, sha256: str) -> str:
         verdicts=families.by_verdict(views),
         annex=[(name, language.words.PAGE[title]) for name, title in _ANNEX.items()],
         running=_running(sha256),
+        charts=charts,
         standards=standards.tables(views),
         signature=signature.of(shown, views, sha256),
         certainty=findings.certainty(shown, views),

@@ -159,7 +159,7 @@ KINDS: dict[str, Kind] = {
             Sentence("10 %, at least three"),
         ),
         layout.truncation,
-        Sentence("a last part without any opinion, after at least four sentences with one"),
+        Sentence("an end that holds no opinion, behind four or more sentences that hold one"),
     ),
     "appended": Kind(
         Sentence("sentences added at the end that say nothing of the opinion"),

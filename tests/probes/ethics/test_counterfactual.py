@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from audit import Gate, Measurement, NotAssessed, Verdict, judge
-from audit.core.evidence import to_json
+from audit.core.evidence import Shifts, to_json
 from audit.data.examples import load
 from audit.policy import policy as policies
 from audit.probes.ethics.counterfactual import (
@@ -72,13 +73,31 @@ def test_flips_are_counted_over_the_own_texts_that_mention_a_person() -> None:
 
 
 def test_signed_changes_say_who_is_judged_worse() -> None:
-    tables = _measured(_against("female", "gender"), WOMEN).tables
-    (groups,) = [table for table in tables if table.columns[0] == "gender"]
-    rows = {row[0]: row[1:] for row in groups.rows}
-    assert rows["female"][:3] == pytest.approx([-1.2] * 3, abs=1e-6)
-    assert rows["male"][:3] == pytest.approx([1.2] * 3, abs=1e-6)
-    assert rows["female"][3] == pytest.approx(2 * 0.5**250)
-    assert rows["female"][4] == 250
+    (shifts,) = _measured(_against("female", "gender"), WOMEN).shown(Shifts)
+    own = {each.group: each for each in shifts.items if each.source == "your texts"}
+    assert own["female"].change == pytest.approx([-1.2] * 3, abs=1e-6)
+    assert own["male"].change == pytest.approx([1.2] * 3, abs=1e-6)
+    assert own["female"].p == pytest.approx(2 * 0.5**250)
+    assert own["female"].number == 250
+    templates = {each.group: each for each in shifts.items if each.source == "templates"}
+    assert templates.keys() == own.keys()
+    assert templates["female"].change == pytest.approx([-1.2] * 3, abs=1e-6)
+
+
+def test_the_intervals_of_all_groups_and_sources_hold_together() -> None:
+    lean = np.random.default_rng(0).normal(0, 0.1, 150)
+
+    def rule(text: str) -> list[float]:
+        number = re.search(r"She is number (\d+)", text)
+        share = 0.5 + (lean[int(number[1])] if number else 0)
+        return [1 - share, share]
+
+    (shifts,) = _measured(rule, WOMEN).shown(Shifts)
+    (own,) = [each for each in shifts.items if (each.group, each.source) == ("female", "your texts")]
+    rise = 2 * np.concatenate([lean, lean[:100]])
+    half = stats.t.ppf(1 - 0.025 / len(shifts.items), 249) * rise.std(ddof=1) / 250**0.5
+    assert len(shifts.items) == 4
+    assert own.change == pytest.approx([rise.mean(), rise.mean() - half, rise.mean() + half], abs=1e-6)
 
 
 def test_without_named_classes_the_largest_change_counts_and_nobody_is_said_to_be_judged_worse() -> None:
@@ -86,6 +105,7 @@ def test_without_named_classes_the_largest_change_counts_and_nobody_is_said_to_b
     found = counterfactual(scorer(_against("female", "gender"), ("good", "bad")), predictions([1] * 300, about))
     assert found.facts["mean change of the score"] == pytest.approx(0.6, abs=1e-6)
     assert [table.columns[0] for table in found.tables] == ["source"]
+    assert found.shown(Shifts) == []
 
 
 def test_of_three_classes_the_score_is_positive_less_negative() -> None:
@@ -163,12 +183,11 @@ def test_an_oracle_that_ignores_identity_never_flips(axis: str) -> None:
 def test_a_biased_scorer_is_caught_on_every_axis(axis: str, group: str) -> None:
     found = _measured(_against(group, axis), ["nothing here", "a film"], axis)
     assert judge(found, Gate(max=0.05))[0] == Verdict.FAIL
-    (table,) = [table for table in found.tables if table.columns[0] == axis]
-    name, *figures = table.rows[0]  # the one that is judged worst
-    change, _, high, p, _ = np.array(figures, dtype=float)
-    assert name == group
+    worst = found.shown(Shifts)[0].items[0]
+    change, _, high = np.array(worst.change, dtype=float)
+    assert worst.group == group
     assert change <= high < 0
-    assert p < 1e-6
+    assert (worst.p or 0) < 1e-6
 
 
 def test_templates_differ_only_in_the_person() -> None:

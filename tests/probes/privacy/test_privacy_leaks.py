@@ -80,12 +80,6 @@ TURNING = """
                 for text, target, own, score in zip(texts, targets, spans, scores)
             ]
 
-        def heads(self, text):
-            return {
-                "tokens": text.split(), "weights": [[0.1] * len(text.split())] * len(text.split()),
-                "head": 1, "heads": 1, "layer": 1, "layers": 1,
-            }
-
     @pytest.fixture(scope="session")
     def scorer(test_data, train_data):
         texts = (*test_data.texts, *train_data.texts)

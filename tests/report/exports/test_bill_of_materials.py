@@ -92,7 +92,7 @@ def test_figures_fairness_and_limits_are_the_records() -> None:
     assert "19 points (largest difference of rates), with 95 % confidence between 13 and 24 points" in fairness["harms"]
     assert "Few examples." in considered["technicalLimitations"]
     assert considered["ethicalConsiderations"][0]["name"].startswith(
-        "Equalized odds (gender): 19\N{NO-BREAK SPACE}points"
+        "Gap in how often groups are misread, by gender (equalized odds): 19\N{NO-BREAK SPACE}points"
     )
 
 

@@ -74,7 +74,8 @@ def test_what_is_written_is_read_back_equal(tmp_path: Path) -> None:
 def test_the_section_says_what_was_found() -> None:
     said = body(card.write(record(finding(), odds(details={"limits": ["Few examples"]}), verdict="fail"), None, "x"))
     assert "**✕ Blocked: 1 of 2 gates fails.**" in said
-    assert "| Equalized odds (gender) | 19 points &#91;13, 24&#93; | at most 10 points | ✕ Fail |" in said
+    title = "Gap in how often groups are misread, by gender (equalized odds)"
+    assert f"| {title} | 19 points &#91;13, 24&#93; | at most 10 points | ✕ Fail |" in said
     assert "0.00012 kWh, which is 0.050 g CO₂eq" in said
     assert "- Few examples." in said
 

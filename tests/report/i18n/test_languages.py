@@ -27,7 +27,6 @@ from audit.report.page import page as report
 from audit.report.page import text
 from tests.report.page.test_page import (
     EVERYTHING,
-    HEAD,
     LARGE,
     LOSS,
     RECORDS,
@@ -144,7 +143,7 @@ class Marking(NullTranslations):
 RICH = record(
     *EVERYTHING["findings"],
     roc(LOSS) | {"verdict": "reported", "gate": None},
-    pareto(LARGE, WORD_COUNTS), explained(RIGHT, WRONG, attention=HEAD),
+    pareto(LARGE, WORD_COUNTS), explained(RIGHT, WRONG),
     claim("refuted"),
     claim("supported", id="claims.frozen_layers", n=3),
     claim("not settled", id="claims.parallel_training", verdict="pass", gate={"min": 0.0}),
@@ -284,8 +283,9 @@ def test_a_record_is_told_in_german() -> None:
     result = "19 Prozentpunkte (größter Unterschied der Raten), mit 95 % Konfidenz zwischen 13 und 24 Prozentpunkte"
     assert f"{result}; 1.821 Testbeispiele; die Schwelle erlaubt höchstens 10 Prozentpunkte." in said
     assert "Beobachtet wurde: Women are misread" in said
-    assert "Gleichheit der Fehlerraten (Equalized Odds): gender" in said
-    assert "Robustheit gegen gestörten Text: Tippfehler" in Page(report.render(RICH, language="de")).text
+    assert "Abstand, wie oft Gruppen falsch gelesen werden, nach gender (Equalized Odds)" in said
+    assert "19 Prozentpunkte [13; 24], Grenze 10" in said
+    assert "Genauigkeit, verloren durch Tippfehler" in Page(report.render(RICH, language="de")).text
     assert "19 Prozentpunkte [13; 24]" in said
     assert "23. November 2026, 23:41 UTC" in said
     assert "1,47 Millionen" in said

@@ -26,7 +26,6 @@ from tests.endtoend.test_suites import audit
 from tests.report.page.test_page import (
     EVERYTHING,
     FORMER,
-    HEAD,
     HOSTILE,
     LARGE,
     RIGHT,
@@ -80,7 +79,7 @@ def everything() -> Any:
         second,
         roc(curve),
         pareto(LARGE, WORD_COUNTS),
-        explained(RIGHT, WRONG, attention=HEAD),
+        explained(RIGHT, WRONG),
     ]
     baseline = FORMER | {"gates": gates, "compared": [compared("worse", 0.9, 0.8)]}
     return make(*findings, verdict="fail", complete=False, not_run=EVERYTHING["not_run"], baseline=baseline)

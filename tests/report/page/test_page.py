@@ -707,7 +707,10 @@ def test_a_loosened_gate_stands_on_top_of_the_page() -> None:
     found = page(record(finding(), baseline=FORMER | {"gates": gates, "settings": settings}))
     top = re.sub("</?a[^>]*>", "", found.html[: found.html.index("<h1>")]).replace("\N{NO-BREAK SPACE}", " ")
     assert "2 gates were loosened since the former audit of 2 January 2026" in top
-    assert "Equalized odds (gender): at most 5 points, now at most 10 points" in top
+    assert (
+        "Gap in how often groups are misread, by gender (equalized odds): at most 5 points, now at most 10 points"
+        in top
+    )
     assert "Accuracy: at least 70.004 %, now at least 70.001 %" in top
     assert "One gate of the former audit" in top
     assert "is gone. Macro F1: at least 80 %. What it" in top
@@ -1044,26 +1047,21 @@ def pareto(*points: tuple[str, list[Any], list[Any], bool, bool]) -> Any:
     return finding("environment.energy_per_gain", challenge="environment", unit="Wh", gate={"max": 1}, details=details)
 
 
-def explained(*items: Any, attention: Any = None) -> Any:
+def explained(*items: Any) -> Any:
     """A finding with these explanations: answer, truth, whether it passed, parts."""
     made = [
         dict(zip(("answer", "truth", "passed", "parts"), item, strict=True)) | {"probability": 0.93} for item in items
     ]
-    drawn = {} if attention is None else {"attention": attention}
-    details = {"sample": "explanations", "explained": made, **drawn}
+    details = {"sample": "explanations", "explained": made}
     return finding("transparency.explanations", challenge="transparency", unit="", gate={"max": 0.3}, details=details)
 
 
 RIGHT = ("positive", "positive", True, [["It is ", 0], ["good", 4], [" but ", 0], ["loud", -2]])
 WRONG = ("positive", "negative", False, [["Not ", -1], ["good", 3]])
-HEAD: dict[str, Any] = {
-    "tokens": ["[CLS]", "good", "[SEP]"], "weights": [[0.1, 0.8, 0.1], [0.3, 0.4, 0.3], [0.25, 0.5, 0.25]],
-    "head": 2, "heads": 4, "layer": 3, "layers": 3,
-}  # fmt: skip
 
 
 def test_explanations_are_drawn_by_strength_and_told_in_words() -> None:
-    found = page(record(explained(RIGHT, WRONG, attention=HEAD)))
+    found = page(record(explained(RIGHT, WRONG)))
     assert '<span class="for4">good</span>' in found.html
     assert '<span class="against2">loud</span>' in found.html
     shown = found.text.replace("\N{NO-BREAK SPACE}", " ")
@@ -1071,34 +1069,14 @@ def test_explanations_are_drawn_by_strength_and_told_in_words() -> None:
     assert f"The model says positive (93 %); the label says negative. {words.EXPLAINED_FAILED}" in shown
     assert shown.count(words.EXPLAINED_FAILED) == 1
     assert "Words for the answer, strongest first: good. Words against it: loud." in shown
-    assert "Attention of head 2 of 4 in layer 3 of 3" in shown
-    svg = re.search(r'<svg class="heat".*?</svg>', found.html, re.DOTALL)
-    assert svg is not None
-    drawn = Page(svg[0])
-    assert "“[CLS]” takes 80 % from “good”" in drawn.all("aria-label")[0].replace("\N{NO-BREAK SPACE}", " ")
-    assert drawn.all("opacity") == [f"{weight:.2f}" for row in HEAD["weights"] for weight in row]
     assert words.EXPLAINED not in page(record(finding())).text
 
 
 def test_explanations_of_strangers_are_only_text() -> None:
     bad = "</span><script>alert(1)</script>"
-    head = HEAD | {"tokens": [bad, "b", "c"]}
-    found = page(record(explained((bad, bad, True, [[bad, 4], ["y", 0]]), attention=head)))
+    found = page(record(explained((bad, bad, True, [[bad, 4], ["y", 0]]))))
     assert "<script" not in found.html
     assert '<span class="for4">&lt;/span&gt;' in found.html
-
-
-@pytest.mark.parametrize(
-    "attention",
-    [
-        HEAD | {"weights": [[0.1]]}, HEAD | {"weights": [[None, 0.8, 0.1]] * 3}, HEAD | {"tokens": [], "weights": []},
-        HEAD | {"weights": []},
-    ],
-)  # fmt: skip
-def test_attention_that_cannot_be_drawn_is_left_out(attention: Any) -> None:
-    found = page(record(explained(RIGHT, attention=attention)))
-    assert words.ATTENTION not in found.text
-    assert "The model says positive" in found.text
 
 
 LARGE = ("the audited model", [0.85, 0.83, 0.87], [0.1, 0.05, 0.2], True, True)
@@ -1401,13 +1379,45 @@ def test_gates_are_drawn_inside_the_picture(
 
 
 def test_a_short_interval_does_not_look_like_a_full_count() -> None:
-    assert "cap" in figures.against_gate(0.5, 0.4999, 0.5001, bound=1, at_least=False)
+    assert "cap" in figures.against_gate(0.5, 0.4999, 0.5001, bound=0.5002, at_least=False)
     assert "cap" not in figures.against_gate(0.5, 0.5, 0.5, bound=1, at_least=False)
 
 
 def test_a_gate_at_zero_allows_the_line_only() -> None:
-    assert 'class="allowed" x="6" y="3" width="0"' in figures.against_gate(0, 0, 0, bound=0, at_least=False)
-    assert 'width="0"' not in figures.against_gate(-0.1, -0.2, 0.1, bound=0, at_least=False)
+    count = figures.against_gate(0, 0, 0, bound=0, at_least=False, room=figures.Room(0))
+    assert 'class="allowed" x="160.0" y="3" width="0.0"' in count
+    assert 'width="0.0"' not in figures.against_gate(-0.1, -0.2, 0.1, bound=0, at_least=False)
+
+
+def bar_of(drawn: str) -> list[float]:
+    """Where the bar of a drawing begins and how wide it is."""
+    (found,) = re.findall(r'class="bar [^"]*" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', drawn)
+    return [float(each) for each in found]
+
+
+def test_distances_to_the_gates_are_in_half_widths_of_the_interval_on_one_scale() -> None:
+    one = figures.against_gate(0.83, 0.82, 0.84, bound=0.8, at_least=True)
+    other = figures.against_gate(0.05, 0.04, 0.06, bound=0.08, at_least=False)
+    assert bar_of(one) == pytest.approx(bar_of(other))  # three half-widths from the gate, on the side that it allows
+    step = figures.HALF / figures.REACH
+    assert bar_of(one) == pytest.approx([figures.MIDDLE - 4 * step, 2 * step], abs=0.1)
+    assert figures.nearness(0.83, 0.82, 0.84, bound=0.8, at_least=True) == pytest.approx(-2)
+    assert figures.nearness(0.09, 0.08, 0.1, bound=0.08, at_least=False) == pytest.approx(2)
+    assert figures.nearness(0.01, 0.01, 0.01, bound=0.08, at_least=False) == -math.inf
+
+
+def test_what_is_impossible_is_not_shaded() -> None:
+    share = figures.Room(0, 1)
+    step = figures.HALF / figures.REACH
+    # 0 is two half-widths left of the gate.
+    few = figures.against_gate(0.02, 0.01, 0.03, bound=0.02, at_least=False, room=share)
+    assert f'class="allowed" x="{figures.MIDDLE - 2 * step:.1f}"' in few
+    # At least 0.98: 1 is the best that there is, and it too lies two half-widths away.
+    many = figures.against_gate(0.99, 0.98, 1.0, bound=0.98, at_least=True, room=share)
+    assert f'class="allowed" x="{figures.MIDDLE - 2 * step:.1f}"' in many
+    assert f'class="allowed" x="{figures.MIDDLE - figures.HALF:.1f}"' in figures.against_gate(
+        0.02, 0.01, 0.03, bound=0.02, at_least=False
+    )
 
 
 def test_every_gate_is_drawn_in_the_row_of_its_finding() -> None:
@@ -1451,7 +1461,7 @@ HOSTILE_EVIDENCE = [
     {"kind": "attributions", "answers": [
         {"answer": HOSTILE, "probability": 0.5, "truth": HOSTILE, "passed": False, "parts": [[HOSTILE, 4]]},
     ]},
-    {"kind": "attention", "tokens": [HOSTILE], "weights": [[0.5]], "head": 1, "heads": 1, "layer": 1, "layers": 1},
+    {"kind": "attention", "tokens": [HOSTILE], "weights": [[0.5]]},  # of a former version
     {"kind": "facts", "items": [{"name": HOSTILE, "value": HOSTILE, "unit": HOSTILE}]},
 ]  # fmt: skip
 
