@@ -114,6 +114,9 @@ def fill(
         if value is not None and form in _UNITS:
             (number,), _ = numbers.row([value], unit=_UNITS[form])
             return say(Sentence(numbers.form_of(number, _UNITS[form]), number=numeral(number)))
+        if value is not None and form and form.endswith("%"):
+            number = numeral(f"{100 * value:{form[:-1] or '.0'}f}")
+            return say(Sentence(numbers.form_of(number, numbers.SHARE), number=number))
         return numeral(_number(value, form))
 
     return _FIELD.sub(written, template)
@@ -124,8 +127,6 @@ def _number(value: float | None, form: str | None) -> str:
         return numbers.UNKNOWN
     if form == "rough":
         return numbers.rough(value)
-    if form and form.endswith("%"):
-        return f"{100 * value:{form[:-1] or '.0'}f} %"
     if form:
         written = f"{value:{form}}".replace("-", "−")
         return written if any(digit in written for digit in "123456789") else written.lstrip("−")

@@ -443,7 +443,9 @@ def _warnings(candidates: Sequence[Candidate], differing: _Differing, objective:
         names = [text.cell(test.get("path") or words.PAGE["unknown"]) for test in tests]
         if not _several(names):  # other data of the same name
             names = [text.fingerprint(test.get("fingerprint")) for test in tests]
-        test_sets = words.SEMICOLON.join(f"{c.letter}: {name}" for c, name in zip(candidates, names, strict=True))
+        test_sets = words.SEMICOLON.join(
+            words.LABELLED.format(word=c.letter, said=name) for c, name in zip(candidates, names, strict=True)
+        )
         warnings.append(COMPARISON["test_warning"].format(told=test_sets))
     if differing.gates:
         shown = [text.short(full_id, text.HEADER) for full_id in differing.gates[:8]]

@@ -9,6 +9,7 @@ from audit.core.identifiers import base_id
 from audit.core.records import Record, section
 from audit.record.declarations import of_record
 from audit.report.headline import headline
+from audit.report.i18n import language
 from audit.report.i18n.language import spoken, words
 from audit.report.page import findings, plan, text
 from audit.report.page.evidence import Limits
@@ -51,7 +52,7 @@ def render(record: Record) -> str:
             *_plan(plan.steps(shown, problems, alarms)),
             *_turned(shown),
             *_folded(words.ALL_GATES, _table([view for view in views if view.gated])),
-            plain(" ".join(filter(None, (words.SUMMARY_OF, findings.untranslated())))),
+            plain(language.together((words.SUMMARY_OF, findings.untranslated()))),
             "",
         ]
     )
@@ -62,7 +63,7 @@ def _about(record: Record) -> Iterator[str]:
     about = section(record["policy"], "about")
     stated = {name: about[name] for name in ("owner", "intended_use", "affected") if isinstance(about.get(name), str)}
     for name, value in stated.items():
-        yield f"- **{plain(words.SIGN[name])}**: {plain(str(value))}"
+        yield f"- {_labelled(words.SIGN[name], plain(str(value)))}"
     if stated:
         yield ""
 
@@ -73,19 +74,19 @@ def _problems(problems: Sequence[FindingView]) -> Iterator[str]:
     yield from _table(problems)
     yield ""
     for view in problems:
-        if told := " ".join(filter(None, (view.alibi, view.waiver))):
-            yield f"- **{plain(view.heading)}**. {plain(told, 2 * _WORD)}"
+        if told := language.together((view.alibi, view.waiver)):
+            yield f"- {_labelled(view.heading, plain(told, 2 * _WORD))}"
     yield ""
 
 
 def _alarms(alarms: Sequence[FindingView]) -> Iterator[str]:
     if not alarms:
         return
-    yield f"**{plain(words.PAGE['alarms'])}** ({len(alarms)})"
+    yield words.SEVERAL.format(title=f"**{plain(words.PAGE['alarms'])}**", count=len(alarms))
     yield ""
     for view in alarms:
-        told = " ".join(filter(None, (view.summary, view.answer)))
-        yield f"- **{plain(view.heading)}**. {plain(told)}"
+        told = language.together((view.summary, view.answer))
+        yield f"- {_labelled(view.heading, plain(told))}"
     yield ""
 
 
@@ -95,8 +96,8 @@ def _plan(steps: Sequence[plan.Step]) -> Iterator[str]:
     yield f"**{plain(words.PAGE['next'])}**"
     yield ""
     for i, step in enumerate(steps, 1):
-        told = " ".join((step.action, *step.effects, *step.conflicts))
-        yield f"{i}. **{plain(step.names)}**: {plain(told, _STEP)}"
+        told = language.together((step.action, *step.effects, *step.conflicts))
+        yield f"{i}. {_labelled(step.names, plain(told, _STEP))}"
     yield ""
 
 
@@ -120,7 +121,8 @@ def _turned(record: Record) -> Iterator[str]:
     turned = baseline["turned"] if baseline else ()
     for each in turned:
         before, now = (words.VERDICTS[verdict].word for verdict in (each["before"], each["now"]))
-        yield f"- {plain(findings.named(each['id'], known.get(base_id(each['id']))))}: {before} → {now}"
+        name = plain(findings.named(each["id"], known.get(base_id(each["id"]))))
+        yield f"- {words.LABELLED.format(word=name, said=f'{before} → {now}')}"
     if turned:
         yield ""
 
@@ -132,6 +134,10 @@ def _folded(title: str, lines: Iterator[str]) -> Iterator[str]:
     yield ""
     yield "</details>"
     yield ""
+
+
+def _labelled(name: str, said: str) -> str:
+    return words.LABELLED.format(word=f"**{plain(name)}**", said=said)
 
 
 def plain(value: str, length: int = _WORD) -> str:

@@ -136,7 +136,10 @@ def _measurement(evidence: Evidence, row_of: Callable[[str], int | None]) -> Res
     }
     if rivals := dict.fromkeys(each.rival for each in judged if each.rival):
         facts[Sentence("as strong in a model that nobody tampered with")] = listed(
-            [f"“{each.shown}”: {100 * each.turned / each.n:.0f} of 100" for each in rivals]
+            [
+                Sentence("“{trigger}”: {turned:.0f} of 100", trigger=each.shown, turned=100 * each.turned / each.n)
+                for each in rivals
+            ]
         )
     if found.inert:
         facts[Sentence("characters that the tokenizer deletes, inert")] = listed([each.shown for each in found.inert])

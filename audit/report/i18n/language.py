@@ -8,7 +8,7 @@ as they are, so that no compiled copy can differ from its source (:mod:`audit.re
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import date
@@ -27,6 +27,8 @@ ENGLISH = "en"
 PAGE, RECORD = "audit", "record"
 # Of each language the tag of a page (BCP 47), and the locale whose numbers and dates are used.
 TAGS: Mapping[str, tuple[str, str]] = {ENGLISH: ("en", "en_GB"), "de": ("de", "de"), "zh": ("zh-Hans", "zh_Hans")}
+# Those whose marks are as wide as a character and hold their space themselves: nothing stands between sentences.
+_FULL_WIDTH = frozenset({"zh"})
 _now: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
@@ -67,6 +69,26 @@ def named(record: Record) -> str:
 def say(text: str) -> str:
     """An English text of ours in the language that is spoken; as it is where the catalogue does not have it."""
     return _catalogue(current()).gettext(text) if text else text
+
+
+def is_full_width() -> bool:
+    """Whether the language that is spoken has punctuation marks of the width of a character."""
+    return current() in _FULL_WIDTH
+
+
+def together(sentences: Iterable[str]) -> str:
+    """Sentences one after the other, set apart as the language does; empty ones are left out."""
+    return joint(" ").join(filter(None, sentences))
+
+
+def joint(mark: str) -> str:
+    """What stands between two parts of a sentence, or between two sentences, in the language that is spoken."""
+    return "" if mark == " " and is_full_width() else say(mark)
+
+
+def stop() -> str:
+    """What ends a sentence."""
+    return "。" if is_full_width() else "."
 
 
 def counted(forms: Counted, count: int, **fill: object) -> str:

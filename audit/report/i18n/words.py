@@ -261,6 +261,9 @@ MEMORY = (
     "of modules, unless the policy states one): no reading, and the same for every model on this machine."
 )
 SOURCED = "{figure} ({source})"
+# A figure with what it counts, and a result with what is to be known of it.
+COUNTING = "{figure} ({counted})"
+RESULT_SAID = "{result}, {said}"
 SOURCE_SAID: Mapping[str, str] = {
     "measured": "The electricity was measured.",
     "estimated": "The electricity is estimated, not measured.",
@@ -285,7 +288,7 @@ OUT_OF = "{part} of {whole}"
 
 # ------------------------------------------------------------------------------------------ the verdict in a sentence
 
-HEADLINE = "{word}: {said}"
+HEADLINE = LABELLED = "{word}: {said}"
 BEGUN_AGAIN = "a new audit was begun in this folder and has not ended."
 FAIL = Counted("{count} of {gated} gates fails", "{count} of {gated} gates fail")
 INCONCLUSIVE = Counted("{count} is inconclusive", "{count} are inconclusive")

@@ -137,10 +137,10 @@ def roc(raw: core.RocCurves, confidence: float) -> Roc | None:
             curves.append((text.short(text.said(curve.name), text.HEADER), points, known(curve.intervals)))
     if not curves:
         return None
-    rates = [(name, "; ".join(_rate(*interval) for interval in intervals)) for name, _, intervals in curves]
+    rates = [(name, words.SEMICOLON.join(_rate(*interval) for interval in intervals)) for name, _, intervals in curves]
     label = words.ROC_LABEL.format(confidence=text.percent(confidence))
-    read = " ".join(text.sentence(f"{text.unvoiced(name)}: {shown}") for name, shown in rates if shown)
-    drawing = figures.roc([points for _, points, _ in curves], curves[0][2], f"{label} {read}".strip())
+    read = language.together(_labelled(text.unvoiced(name), shown) for name, shown in rates if shown)
+    drawing = figures.roc([points for _, points, _ in curves], curves[0][2], language.together((label, read)))
     legend = [(figures.key(kind), name, shown) for kind, (name, shown) in zip(figures.LINES, rates, strict=False)]
     return Roc(text.short(text.said(raw.caption)), drawing, legend)
 
@@ -159,7 +159,7 @@ class Pareto(View):
 def pareto(raw: core.Pareto, confidence: float, source: str = "") -> Pareto | None:
     """Models, ready to show; None where there is none that can be drawn."""
     points = [
-        figures.Point(text.short(text.unvoiced(text.said(each.name))), whole[0], whole[1], each.front, each.audited)
+        figures.Point(text.short(text.said(each.name)), whole[0], whole[1], each.front, each.audited)
         for each in raw.models[:_MOST_MODELS]
         if len(whole := known([each.accuracy, each.wh])) == 2 and whole[1][0] > 0
     ]
@@ -167,12 +167,13 @@ def pareto(raw: core.Pareto, confidence: float, source: str = "") -> Pareto | No
         return None
     shown = [(f"{number} {point.name}", _model(point, source)) for number, point in enumerate(points, 1)]
     label = words.PARETO_LABEL.format(confidence=text.percent(confidence))
-    read = " ".join(text.sentence(f"{name}: {figure}") for name, figure in shown)
-    legend = [
-        (figures.model_key(point), text.english(name), figure)
-        for point, (name, figure) in zip(points, shown, strict=True)
-    ]
-    return Pareto(figures.pareto(points, f"{label} {read}"), legend)
+    read = language.together(_labelled(text.unvoiced(name), figure) for name, figure in shown)
+    legend = [(figures.model_key(point), name, figure) for point, (name, figure) in zip(points, shown, strict=True)]
+    return Pareto(figures.pareto(points, language.together((label, read))), legend)
+
+
+def _labelled(name: str, said: str) -> str:
+    return text.sentence(words.LABELLED.format(word=name, said=said))
 
 
 def _model(point: figures.Point, source: str) -> str:
@@ -181,7 +182,7 @@ def _model(point: figures.Point, source: str) -> str:
     wh = text.by_source(wh, source)
     figure_text = words.PARETO_POINT.format(right=right, wh=wh)
     also = [word for so, word in ((point.audited, words.PARETO_AUDITED), (point.front, words.PARETO_FRONT)) if so]
-    return "; ".join([figure_text, *also])
+    return words.SEMICOLON.join([figure_text, *also])
 
 
 class Explained(NamedTuple):
@@ -222,7 +223,8 @@ def _explained(raw: core.Attribution) -> Explained:
     form = words.EXPLAINED_RIGHT if raw.answer == raw.truth else words.EXPLAINED_WRONG
     names = {"answer": text.short(raw.answer, text.HEADER), "truth": text.short(raw.truth, text.HEADER)}
     head = form.format(**names, probability=text.quantity(raw.probability or 0.0, SHARE))
-    return Explained(head if raw.passed else f"{head} {words.EXPLAINED_FAILED}", said, " ".join(ways))
+    head = language.together((head, "" if raw.passed else words.EXPLAINED_FAILED))
+    return Explained(head, said, language.together(ways))
 
 
 def _bare(word: str) -> str:

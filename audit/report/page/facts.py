@@ -114,8 +114,8 @@ def grids(record: Record, limits: Limits) -> Table | None:
         caption=text.by_source(PAGE["grids"], taken.source if (taken := electricity(record)) else ""),
         columns=[PAGE[name] for name in ("grid", "grid_year", "grid_intensity", "co2")],
         rows=[
-            [grid["name"] or f"{grid['country']}: {PAGE['grid_world']}", str(grid["year"] or PAGE["unknown"]),
-             grid["g_per_kwh"], kwh * (grid["g_per_kwh"] or 0)]
+            [grid["name"] or words.LABELLED.format(word=grid["country"], said=PAGE["grid_world"]),
+             str(grid["year"] or PAGE["unknown"]), grid["g_per_kwh"], kwh * (grid["g_per_kwh"] or 0)]
             for grid in known
         ],
     )  # fmt: skip
@@ -133,7 +133,10 @@ def training(record: Record) -> Facts:
     if is_number(trainable) and is_number(all_):
         trained = words.OUT_OF.format(part=text.cell(trainable), whole=text.cell(all_))
     return _known(
-        (PAGE["base"], f"{text.cell(base)} ({text.cell(revision)})" if base and revision else base),
+        (
+            PAGE["base"],
+            words.SOURCED.format(figure=text.cell(base), source=text.cell(revision)) if base and revision else base,
+        ),
         (PAGE["trained"], training_facts.get("created")),
         (PAGE["trained_examples"], training_facts.get("examples")),
         (PAGE["validation_examples"], training_facts.get("validation_examples")),
@@ -345,7 +348,10 @@ def versions(record: Record) -> dict[str, str]:
 
 
 def _counts(counts: Mapping[str, int | str]) -> str:
-    shown = [f"{text.short(name, text.HEADER) or PAGE['no_group']}: {text.cell(n)}" for name, n in counts.items()]
+    shown = [
+        words.LABELLED.format(word=text.short(name, text.HEADER) or PAGE["no_group"], said=text.cell(n))
+        for name, n in counts.items()
+    ]
     return words.COMMA.join([*shown[:_MOST_COUNTS], *(["…"] if len(shown) > _MOST_COUNTS else [])])
 
 

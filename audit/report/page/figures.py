@@ -67,7 +67,7 @@ def against_gate(
         kind, label = _side(place[0], place[2], at_least)
         label, marks = words.DRAWN.format(place=label), _marks(place, kind)
         if any(part is not None and abs(part) > 1 for part in place):
-            label += f"; {words.OFF_SCALE}"
+            label += words.SEMICOLON + words.OFF_SCALE
     return Markup(
         '<svg class="gate" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
         '<rect class="allowed" x="{left:.1f}" y="3" width="{shade:.1f}" height="{inner}"/>'

@@ -33,6 +33,7 @@ from audit.core.records import (
     interval,
     section,
 )
+from audit.core.sentences import Sentence
 from audit.core.sentences import from_json as sentence
 from audit.core.verdict import Gate, is_alarm, is_left_open, is_waived
 from audit.probes.catalogue import challenge_of
@@ -46,8 +47,8 @@ from audit.report.page.evidence import Limits, View
 
 # What a figure depends on besides its sample, and what that is called.
 _BASIS: tuple[tuple[Literal["source", "machine", "stated", "too_small", "look"], str], ...] = (
-    ("source", "source"), ("machine", "machine"), ("stated", "by the policy"), ("too_small", "too small"),
-    ("look", "look"),
+    ("source", Sentence("source")), ("machine", Sentence("machine")), ("stated", Sentence("by the policy")),
+    ("too_small", Sentence("too small")), ("look", Sentence("look")),
 )  # fmt: skip
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 _OF_NO_WEIGHT = ("not_exceeded", "pass", "reported", "fail", "inconclusive", "not_assessed")
@@ -104,14 +105,19 @@ def in_words(finding: FindingRecord, declared: Probe | None) -> str:
         return text.sentence(said)
     unit = unit_of(finding, declared)
     figure, counted_ = text.sourced(figures_of(finding, unit).interval, finding), counts(unit, declared)
-    return text.sentence(f"{figure} ({text.told(counted_)})" if counted_ else figure)
+    return text.sentence(_counting(figure, counted_))
+
+
+def _counting(figure: str, counted_: str) -> str:
+    """A figure with what it counts, where that is to be told."""
+    return words.COUNTING.format(figure=figure, counted=text.told(counted_)) if counted_ else figure
 
 
 def summary(finding: FindingRecord) -> str:
     """The evidence in one sentence, where the probe wrote one, and how electricity in it was come by."""
     said = text.said(finding.get("summary", ""))
     source = words.SOURCE_SAID.get(finding.get("source", ""), "")
-    return f"{text.sentence(said)} {source}" if said and source else said
+    return language.together((text.sentence(said), source)) if said and source else said
 
 
 def counts(unit: str, declared: Probe | None) -> str:
@@ -145,7 +151,7 @@ def cost(record: Record) -> str:
     if stopped:
         examples, total = (text.figure(sum(each[name] for each in stopped)) for name in ("examples", "of"))
         sentences.append(counted(words.SAVED, len(stopped), examples=examples, of=total))
-    return " ".join(filter(None, sentences))
+    return language.together(sentences)
 
 
 def _time(seconds: float) -> str:
@@ -343,23 +349,22 @@ class FindingView:
         estimate, low, high, _, _ = self._figures
         estimate = text.sourced(estimate, finding)
         counted_ = counts(self.unit, self.declared)
-        told = f" ({text.told(counted_)})" if counted_ else ""
         confidence = text.percent(finding["confidence"])
         if finding["low"] == finding["estimate"] == finding["high"]:
             count = words.DETECTIONS if finding.get("interval") == "detections" else words.FULL_COUNT
             full = count.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
-            return f"{estimate}{told}: {full}"
+            return words.LABELLED.format(word=_counting(estimate, counted_), said=full)
         if finding["high"] is None:
             estimate = words.AT_LEAST.format(figure=estimate)
-            sentence = f"{estimate}{told}, {words.LOWER_ONLY.format(confidence=confidence)}"
+            said = words.LOWER_ONLY.format(confidence=confidence)
         elif finding["low"] is None:
             estimate = words.AT_MOST.format(figure=estimate)
-            sentence = f"{estimate}{told}, {words.UPPER_ONLY.format(confidence=confidence)}"
+            said = words.UPPER_ONLY.format(confidence=confidence)
         else:
             form = words.BOUNDED if finding.get("interval") == "error bound" else words.BETWEEN
-            between = form.format(confidence=confidence, low=low, high=high)
-            sentence = f"{estimate}{told}, {between}"
-        return f"{sentence}; {self.basis}" if self.basis else sentence
+            said = form.format(confidence=confidence, low=low, high=high)
+        sentence = words.RESULT_SAID.format(result=_counting(estimate, counted_), said=said)
+        return words.SEMICOLON.join(filter(None, (sentence, self.basis)))
 
     @property
     def in_words(self) -> str:
@@ -432,7 +437,7 @@ class FindingView:
         """Why the gate is where it is, and who answers for it; empty where the policy says neither."""
         reason = text.cell((self.finding["gate"] or {}).get("reason") or "").rstrip(".")
         told = [words.GATE_REASON.format(reason=reason)] if reason else []
-        return " ".join([*told, words.GATE_OWNER.format(owner=self.owner)] if self.owner else told)
+        return language.together([*told, words.GATE_OWNER.format(owner=self.owner)] if self.owner else told)
 
     @property
     def owner(self) -> str:
@@ -442,7 +447,7 @@ class FindingView:
     @property
     def reason(self) -> str:
         """Why the verdict is what it is, as the record says it."""
-        return text.said(self.finding["reason"]).strip().rstrip(".")
+        return text.said(self.finding["reason"]).strip().rstrip(".。")
 
     @property
     def waiver(self) -> str:
@@ -468,7 +473,7 @@ class FindingView:
         if self.former is None:
             return ""
         sentence = words.SINCE[self.former["change"]].format(then=figures_of(self.former["before"], self.unit).interval)
-        return f"{sentence} {words.SINCE_PAIRED}" if self.former.get("paired") else sentence
+        return language.together((sentence, words.SINCE_PAIRED if self.former.get("paired") else ""))
 
     @cached_property
     def trend_line(self) -> tuple[Markup, str] | None:
@@ -487,12 +492,12 @@ class FindingView:
         if not self.measured:
             reason = text.sentence(words.NOT_RUN if self.verdict == "not_run" else self.reason)
             form = words.GATE_ALLOWS if self.open else words.NOTHING_KNOWN
-            return f"{reason} {form.format(gate=self.gate) if self.gate else ''}".strip()
+            return language.together((reason, form.format(gate=self.gate) if self.gate else ""))
         way = "min" if self._gate["at_least"] else "max"
         sentence = self.result
         if self.gate:
             sentence = words.FAILS[way].format(result=sentence, figure=self._figures.gate)
-        return f"{text.sentence(sentence)} {text.sentence(self.reason)}".strip()
+        return language.together((text.sentence(sentence), text.sentence(self.reason)))
 
     @property
     def action(self) -> str:
@@ -810,7 +815,7 @@ def _groups_read(groups: Mapping[str, SpellingsRecord]) -> Iterator[str]:
             spelled.setdefault(group, []).append(words.QUOTED.format(text=cell))
         if spelled:
             one = [words.SPELLED.format(group=group, cells=_first(cells)) for group, cells in spelled.items()]
-            yield words.SPELLINGS.format(column=column, groups=_first(one, "; "))
+            yield words.SPELLINGS.format(column=column, groups=_first(one, words.SEMICOLON))
         if missing := of["missing"]:
             cells = [words.QUOTED_ROWS.format(text=cell, count=text.cell(count)) for cell, count in missing.items()]
             yield words.NO_GROUPS.format(column=column, cells=_first(cells))

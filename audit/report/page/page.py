@@ -18,6 +18,7 @@ from audit.core.records import Record
 from audit.report import headline
 from audit.report.i18n import language
 from audit.report.i18n.language import spoken
+from audit.report.i18n.typography import full_width
 from audit.report.page import charts, facts, families, findings, plan, signature, standards, terms, text
 from audit.report.page.evidence import Limits
 from audit.text.redaction import SMALLEST_CELL
@@ -125,7 +126,7 @@ def _running(sha256: str) -> str:
 def page(template: str, running: str = "", **values: object) -> str:
     """A page from a template of ours: with the one style sheet, whose hash is all that its policy lets through."""
     style = files("audit.report.page").joinpath("report.css").read_text("utf-8") + running
-    return (
+    return full_width(
         _environment()
         .get_template(template)
         .render(

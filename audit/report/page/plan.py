@@ -13,6 +13,7 @@ from audit.core.identifiers import base_id
 from audit.core.numbers import SHARE, is_number
 from audit.core.records import Record
 from audit.core.verdict import is_alarm
+from audit.report.i18n import language
 from audit.report.i18n.language import words
 from audit.report.page import text
 from audit.report.page.findings import FindingView
@@ -85,7 +86,7 @@ def _improve(record: Record, cause: _Cause, all_: Sequence[_Cause]) -> Step:
     told = list(dict.fromkeys(view.action for view in cause.views))
     if open_ := [view for view in cause.views if view.verdict == "inconclusive"]:
         told.insert(0, words.PROBABLY_FAILS.format(names=_names(open_)))
-    return Step(names, " ".join(told), list(_effects(record, cause)), list(_conflicts(cause, all_)))
+    return Step(names, language.together(told), list(_effects(record, cause)), list(_conflicts(cause, all_)))
 
 
 def _conflicts(cause: _Cause, all_: Sequence[_Cause]) -> Iterator[str]:

@@ -119,10 +119,18 @@ def said(value: object) -> str:
     sentence = from_json(value) if isinstance(value, Mapping) else value
     if not isinstance(sentence, Sentence) or language.current() == language.ENGLISH:
         return english(str(sentence))
-    template = language.say(sentence.template)
+    template = _template(sentence.template)
     if template == sentence.template and re.search("[A-Za-z]{2}", _IN_FIELD.sub("", template)):
         return english(str(sentence))
     return fill(template, sentence.values, _part, language.numeral)
+
+
+def _template(template: str) -> str:
+    """A template in the language of the page; of one that only joins its parts, what stands between them."""
+    known = language.say(template)
+    if known != template or not re.match(r"\{0\}", template):
+        return known
+    return "".join(part if i % 2 else language.joint(part) for i, part in enumerate(re.split(r"(\{\d+\})", template)))
 
 
 def _part(value: str) -> str:
@@ -158,7 +166,7 @@ def sentence(clause: str) -> str:
     inside = clause[len(start) : len(clause) - len(end)]
     if not inside:
         return ""
-    stop = "" if inside[-1] in ".!?…。！？" else "。" if inside[-1] >= "\u3000" else "."
+    stop = "" if inside[-1] in ".!?…。！？" else "." if end else language.stop()
     return f"{start}{inside[0].upper()}{inside[1:]}{stop}{end}"
 
 
@@ -183,7 +191,7 @@ def technical(said: str) -> str:
 
 def _joined(clauses: Sequence[str]) -> str:
     """Clauses, of which some may have been taken out, as sentences."""
-    return " ".join(
+    return language.together(
         re.sub("[;；]$", lambda end: "." if end[0] == ";" else "。", each.strip()) for each in clauses if each.strip()
     )
 
@@ -212,7 +220,11 @@ def figure(value: float | None) -> str:
 
 def figures(values: Sequence[float | None], bound: float | None = None, unit: str = "") -> Figures:
     """What a finding says in numbers, in the language of the page; see :func:`audit.core.numbers.figures`."""
-    return numbers.figures(values, bound, unit, _form, language.numeral)
+    written = numbers.figures(values, bound, unit, _form, language.numeral)
+    # In Chinese, each end of a range of percentages has its sign (GB/T 15835).
+    if numbers.scale_of(unit) != numbers.SHARE or not language.is_full_width() or written.low == numbers.UNKNOWN:
+        return written
+    return written._replace(low=numbers.quantity(written.low, unit, _form))
 
 
 def sourced(figure: str, finding: FindingRecord) -> str:
