@@ -12,6 +12,7 @@ from numbers import Integral
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from audit.core.evidence import Cell, Evidence, Facts, Pairs, Table
+from audit.core.sentences import Sentence
 from audit.statistics import Settling
 
 # Of sums of floats that make a figure and its ends.
@@ -140,7 +141,7 @@ class Result:
     n: int
     method: str
     confidence: float = 0.95
-    sample: str = "test examples"
+    sample: str = Sentence("test examples")
     summary: str = field(default="", kw_only=True, repr=False)
     caveats: Sequence[str] = field(default=(), kw_only=True, repr=False)
     evidence: Sequence[Evidence] = field(default=(), kw_only=True, repr=False)

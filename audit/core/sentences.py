@@ -67,7 +67,7 @@ def listed(parts: Sequence[str], last: str = ", ") -> str:
     """A list in words: a, b, c, with `last` before the last of them."""
     if len(parts) < 2:
         return joined(parts)
-    return joined([joined(parts[:-1], ", "), parts[-1]], last)
+    return Sentence("{first}{between}{last}", first=joined(parts[:-1], ", "), between=last, last=parts[-1])
 
 
 def interval(estimate: float, low: float | None, high: float | None) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from audit.core.cache import Cache
 from audit.core.errors import AuditError, NotAssessed, NotFiniteError
 from audit.core.progress import Progress
+from audit.core.sentences import Sentence
 from audit.energy.meter import InferenceEnergy, Meter, Runner, measure_in_turn
 from audit.inference.latency import SingleTimes, measure_single
 from audit.inference.predictions import Predictions
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from audit.data.examples import Examples
 
 NAMES: Mapping[str, str] = {
-    "audited": "the audited model",
-    "words": "TF-IDF + logistic regression",
-    "recurrent": "GRU, a recurrent network",
-    "head": "only the classifier head trained",
-    "last:2": "only the head and the last two layers trained",
-    "int8": "8-bit version of the audited model",
+    "audited": Sentence("the audited model"),
+    "words": Sentence("TF-IDF + logistic regression"),
+    "recurrent": Sentence("GRU, a recurrent network"),
+    "head": Sentence("only the classifier head trained"),
+    "last:2": Sentence("only the head and the last two layers trained"),
+    "int8": Sentence("8-bit version of the audited model"),
 }
 GRU_EPOCHS = 3
 
@@ -159,7 +160,7 @@ class Bench:
             try:
                 made.append(self._made(kind))
             except _LeftOut as reason:
-                left_out[kind] = str(reason)
+                left_out[kind] = reason.why
         measured = measure_in_turn([runner for runner, _ in made], self.test.texts, self.meter, self.cache)
         beside = zip(made, measured, strict=True)
         return Alternatives(tuple(with_energy(blocks) for (_, with_energy), blocks in beside), left_out)
@@ -168,13 +169,13 @@ class Bench:
         if kind == "int8":
             return self._eight_bit()
         if self.members is None:
-            raise _LeftOut("the policy names no training data for it; name them under [data] train")
+            raise _LeftOut(Sentence("the policy names no training data for it; name them under [data] train"))
         if kind == "words":
             assert self.linear is not None
             try:
                 training = self.linear.training
             except NotAssessed as reason:
-                raise _LeftOut(str(reason)) from None
+                raise _LeftOut(reason.reason) from None
             return self._measured(kind, self.linear, training, training["size"], training["parameters"])
         try:
             recipe = self._recipe(kind)
@@ -202,15 +203,17 @@ class Bench:
     def _frozen(self, kind: str) -> Recipe:
         """The policy's recipe with all but the head, or the last layers, left as they are."""
         if self.recipe is None:
-            raise _LeftOut("the policy has no recipe to train it by; give one with [model.finetune]")
+            raise _LeftOut(Sentence("the policy has no recipe to train it by; give one with [model.finetune]"))
         settings = self.recipe.settings
         if self.recipe.base is None or settings.initialise == "scratch":
             raise _LeftOut(
-                "the recipe starts from random weights, and layers that stay random tell nothing about what freezing "
-                "costs; that takes a pretrained model to start from"
+                Sentence(
+                    "the recipe starts from random weights, and layers that stay random tell nothing about what "
+                    "freezing costs; that takes a pretrained model to start from"
+                )
             )
         if settings.train == kind:
-            raise _LeftOut("the recipe itself freezes these layers")
+            raise _LeftOut(Sentence("the recipe itself freezes these layers"))
         return replace(self.recipe, settings=settings.model_copy(update={"train": kind, "validation": 0.0}))
 
     def _eight_bit(self) -> tuple[Runner, _Measured]:
@@ -218,9 +221,9 @@ class Bench:
             model, size = precisions.eight_bit(self.scorer.model, self.cache)
             return self._measured("int8", self.scorer_of(model), None, size, _parameters(model))
         except NotAssessed as reason:
-            raise _LeftOut(str(reason)) from None
+            raise _LeftOut(reason.reason) from None
         except NotFiniteError:  # the audited model itself answers with numbers
-            raise _LeftOut("with 8-bit layers its answers are no numbers") from None
+            raise _LeftOut(Sentence("with 8-bit layers its answers are no numbers")) from None
 
     def _of(self, kind: str, scorer: Scorer) -> tuple[Runner, _Measured]:
         model = scorer.model
@@ -256,6 +259,10 @@ _Measured = Callable[[InferenceEnergy], Alternative]
 
 class _LeftOut(Exception):  # noqa: N818 - a reason, not an error
     """Why a model cannot be made, in a sentence without its full stop."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 def _parameters(model: Model) -> int:

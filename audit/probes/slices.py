@@ -496,7 +496,8 @@ def _of_mentions(examples: Examples) -> Iterator[Clause]:
         named = [{mention.group for mention in identity.mentions(text, axis)} for text in examples.texts]
         for group in identity.groups(axis):
             rows = np.array([group in each for each in named], dtype=bool)
-            yield Sentence("that mention “{group}” ({axis})", group=group, axis=AXIS_NAMES[axis]), rows
+            name = identity.group_name(group)
+            yield Sentence("that mention “{group}” ({axis})", group=name, axis=AXIS_NAMES[axis]), rows
 
 
 def _of_form(texts: Sequence[str]) -> Iterator[Clause]:

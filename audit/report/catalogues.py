@@ -14,12 +14,14 @@ from pathlib import Path
 import audit
 from audit.core.sentences import Sentence
 from audit.energy.phases import PHASES
+from audit.policy.policy import embedded
 from audit.probes.catalogue import built_in
 from audit.probes.quality.capabilities import grammar
 from audit.report.i18n import words
 from audit.report.i18n.language import ENGLISH, PAGE, RECORD, TAGS, place
 from audit.report.i18n.words import Counted, Mark
 from audit.report.page import standards
+from audit.text import identity
 
 # A model card and a bill of materials are for the Hub and for machines, which read English.
 _ENGLISH_ONLY = ("CARD", "BOM")
@@ -58,6 +60,8 @@ def _texts(value: object) -> Iterator[str | Counted]:
 def sentences() -> list[str]:
     """Every template of a sentence that the audit writes into a record, each once."""
     found: dict[str, None] = dict.fromkeys(map(str, grammar.prose()))
+    found |= dict.fromkeys(group for axis in identity.AXES for group in identity.groups(axis))
+    found |= dict.fromkeys(gate.reason for gate in embedded().own_gates.values())
     for path in sorted(Path(audit.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == Sentence.__name__:

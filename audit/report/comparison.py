@@ -487,6 +487,7 @@ def as_html(compared: Comparison) -> str:
     return report.page(
         "comparison.html",
         c=COMPARISON,
+        translated=findings.translated(),
         compared=compared,
         candidates=compared.candidates,
         choice=compared.choice,

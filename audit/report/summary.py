@@ -52,8 +52,9 @@ def render(record: Record) -> str:
             *_plan(plan.steps(shown, problems, alarms)),
             *_turned(shown),
             *_folded(words.ALL_GATES, _table([view for view in views if view.gated])),
-            plain(language.together((words.SUMMARY_OF, findings.untranslated()))),
+            plain(words.SUMMARY_OF),
             "",
+            *([plain(translated), ""] if (translated := findings.translated()) else []),
         ]
     )
 

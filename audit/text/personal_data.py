@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import phonenumbers
 from stdnum import iban, luhn
 
 from audit.core.errors import AuditError
+from audit.core.sentences import Sentence
 from audit.text.characters import Plain
 
 if TYPE_CHECKING:
@@ -184,15 +185,22 @@ def certain(text: str) -> tuple[Found, ...]:
     )
 
 
+_NAMED: Mapping[str, Sentence] = {
+    "link": Sentence("a link with a secret"),
+    "name": Sentence("a name"),
+    "address": Sentence("a street and number"),
+}
+
+
 def masked(kind: str, value: str) -> str:
     """What a table may show of a value: enough to see what it was, too little to know it."""
     if kind == "email":
         return f"{value[0]}…@…"
     if kind == "handle":
         return f"@{value[1]}…"
-    return {"link": "a link with a secret", "name": "a name", "address": "a street and number"}.get(
-        kind, f"{value[0]}…, {len(value)} characters"
-    )
+    if kind in _NAMED:
+        return _NAMED[kind]
+    return Sentence("{first}…, {length} characters", first=value[0], length=len(value))
 
 
 def name_finder(model: str) -> NameFinder | None:

@@ -248,7 +248,7 @@ def test_a_kept_training_is_stated_at_the_pue_of_now(tmp_path: Path) -> None:
     assert "other cpu_watts or ram_watts" in limit
 
 
-@pytest.mark.parametrize(("language", "sentence"), [("en", "The policy says"), ("de", "Die Richtlinie sagt")])
+@pytest.mark.parametrize(("language", "sentence"), [("en", "The policy says"), ("de", "Die Prüfrichtlinie sagt")])
 def test_what_the_policy_says_stands_beside_the_figure(
     run: Runner, write_policy: WritePolicy, language: str, sentence: str
 ) -> None:

@@ -186,16 +186,16 @@ def transfer_learning(
                     "What an accuracy takes: the smallest number of labelled texts on the curve whose mean accuracy "
                     "reaches it, and the seconds and Wh of one training on them"
                 ),
-                _columns(
+                [
                     Sentence("accuracy to reach"),
                     _START,
                     Sentence("labels"),
                     Sentence("reached"),
-                    "low",
-                    "high",
+                    _LOW,
+                    _HIGH,
                     _SECONDS,
                     "Wh",
-                ),
+                ],
                 _prices(curves, confidence),
                 units=[SHARE, "", "", SHARE, SHARE, SHARE, "", ""],
             ),
@@ -205,13 +205,13 @@ def transfer_learning(
                     "itself",
                     seeds=seeds,
                 ),
-                _columns(_EXAMPLES, _START, _ACCURACY, "low", "high", Sentence("steps"), _SECONDS, "kWh"),
+                [_EXAMPLES, _START, _ACCURACY, _LOW, _HIGH, Sentence("steps"), _SECONDS, "kWh"],
                 curve,
                 units=["", "", SHARE, SHARE, SHARE, "", "", ""],
             ),
             Table(
                 Sentence("Accuracy gained by pretraining at equal data, intervals each by itself"),
-                _columns(_EXAMPLES, Sentence("gain"), "low", "high"),
+                [_EXAMPLES, Sentence("gain"), _LOW, _HIGH],
                 equal,
                 units=["", POINTS, POINTS, POINTS],
             ),
@@ -310,14 +310,14 @@ def frozen_layers(runs: Mapping[str, Runs]) -> Result:
             low=100 * cost.low,
             high=100 * cost.high,
         ),
-        sample="trainings each",
+        sample=Sentence("trainings each"),
         evidence=[
             Table(
                 Sentence(
                     "What is saved against training all layers, intervals each by itself; the electricity's holds the "
                     "possible error of an estimate on both sides"
                 ),
-                _columns(
+                [
                     Sentence("trained"),
                     Sentence("numbers trained"),
                     Sentence("time saved"),
@@ -326,13 +326,13 @@ def frozen_layers(runs: Mapping[str, Runs]) -> Result:
                     Sentence("electricity saved"),
                     _AT_LEAST,
                     _AT_MOST,
-                ),
+                ],
                 rows,
                 units=["", "", SHARE, SHARE, SHARE, SHARE, SHARE, SHARE],
             ),
             Table(
                 Sentence("Accuracy, and the difference from training all layers, intervals each by itself"),
-                _columns(Sentence("trained"), _ACCURACY, "low", "high", Sentence("difference"), _AT_LEAST, _AT_MOST),
+                [Sentence("trained"), _ACCURACY, _LOW, _HIGH, Sentence("difference"), _AT_LEAST, _AT_MOST],
                 accuracies,
                 units=["", SHARE, SHARE, SHARE, POINTS, POINTS, POINTS],
             ),
@@ -459,15 +459,15 @@ def recurrent(transformer: Runs, recurrent: Runs) -> Result:
             ),
             Table(
                 Sentence("Accuracy by the length of the texts in words, intervals each by itself"),
-                _columns(
+                [
                     Sentence("words"),
                     Sentence("test texts"),
                     _TRANSFORMER,
                     Sentence("recurrent"),
                     Sentence("difference"),
-                    "low",
-                    "high",
-                ),
+                    _LOW,
+                    _HIGH,
+                ],
                 rows,
                 units=["", "", SHARE, SHARE, POINTS, POINTS, POINTS],
             ),
@@ -658,7 +658,7 @@ def generalisation(
         evidence=[
             Table(
                 Sentence("Accuracy at home and elsewhere, intervals each by itself"),
-                _columns(_MODEL, Sentence("texts"), Sentence("number"), _ACCURACY, "low", "high"),
+                [_MODEL, Sentence("texts"), Sentence("number"), _ACCURACY, _LOW, _HIGH],
                 rows,
                 units=["", "", "", SHARE, SHARE, SHARE],
             )
@@ -746,7 +746,7 @@ def parallel_training(times: Steps, confidence: float = 0.95) -> Result:
                 for name, each in power.items()
             },
         ),
-        sample="rounds",
+        sample=Sentence("rounds"),
         evidence=[
             Curves(
                 Sentence(
@@ -760,7 +760,7 @@ def parallel_training(times: Steps, confidence: float = 0.95) -> Result:
             ),
             Table(
                 Sentence("Time of a training step, milliseconds, intervals each by itself"),
-                _columns(Sentence("network"), Sentence("positions"), "ms", "low", "high"),
+                [Sentence("network"), Sentence("positions"), "ms", _LOW, _HIGH],
                 rows,
             ),
         ],
@@ -811,7 +811,9 @@ def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Result:
     )
     best = statistics.as_interval(statistics.largest(tuple(plain), tuple(strict)))
     top = lower[int(plain[0].argmax())]
-    rows: list[list[Cell]] = [[f"{rate:.2g}", *_accuracy(runs[rate], confidence)] for rate in sorted(runs)]
+    rows: list[list[Cell]] = [
+        [Sentence("{rate:.2g}", rate=rate), *_accuracy(runs[rate], confidence)] for rate in sorted(runs)
+    ]
     return _claim(
         [Part(Sentence("accuracy gained by the best lower rate"), best)],
         n,
@@ -833,10 +835,10 @@ def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Result:
         ),
         confidence,
         Sentence(
-            "At a rate of {top} the model is right {best} at its pretraining's rate of {own}.",
-            top=f"{top:.2g}",
+            "At a rate of {top:.2g} the model is right {best} at its pretraining's rate of {own:.2g}.",
+            top=top,
             best=_more_often(best.estimate),
-            own=f"{pretraining:.2g}",
+            own=pretraining,
         ),
         evidence=[
             Curves(
@@ -847,7 +849,7 @@ def learning_rate(runs: Mapping[float, Runs], pretraining: float) -> Result:
                 Sentence(
                     "Accuracy by learning rate, mean of {seeds} trainings each, intervals each by itself", seeds=seeds
                 ),
-                _columns(Sentence("learning rate"), _ACCURACY, "low", "high"),
+                [Sentence("learning rate"), _ACCURACY, _LOW, _HIGH],
                 rows,
                 units=["", SHARE, SHARE, SHARE],
             ),
@@ -909,25 +911,25 @@ def attention_formula(attentions: Sequence[Attention]) -> Result:
         weights,
         Sentence(
             "Weights of all heads and layers on {texts} test texts, recomputed in double precision from the model's "
-            "own queries and keys; a difference above {same} is more than rounding.",
+            "own queries and keys; a difference above {same:.1g} is more than rounding.",
             texts=len(attentions),
-            same=f"{SAME_WEIGHT:g}",
+            same=SAME_WEIGHT,
         ),
         0.95,
         Sentence(
-            "As written, the formula is off by up to {off}; with the division by the root of d = {width} by no more "
-            "than {corrected}: {outcome}.",
-            off=f"{off:.2g}",
+            "As written, the formula is off by up to {off:.2g}; with the division by the root of d = {width} by no "
+            "more than {corrected:.1g}: {outcome}.",
+            off=off,
             width=str(width),
-            corrected=f"{corrected:.1g}",
+            corrected=corrected,
             outcome=_OUTCOMES[with_root],
         ),
         headline=Interval(off, off, off),
-        sample="weights of attention",
+        sample=Sentence("weights of attention"),
         evidence=[
             Table(
                 Sentence("Largest difference from the model's own weights"),
-                _columns(Sentence("layer"), Sentence("as written"), Sentence("with 1/√d")),
+                [Sentence("layer"), Sentence("as written"), Sentence("with 1/√d")],
                 [[i + 1, *map(float, pair)] for i, pair in enumerate(zip(written.max(0), scaled.max(0), strict=True))],
             ),
             Facts([Fact(Sentence("with the division by √d"), _OUTCOMES[with_root])]),
@@ -943,13 +945,9 @@ _OUTCOMES: Mapping[Outcome, Sentence] = {
 }
 _Right = NDArray[np.bool_]  # shape (trainings, texts)
 _ACCURACY, _EXAMPLES, _MODEL = Sentence("accuracy"), Sentence("training examples"), Sentence("model")
+_TEST_EXAMPLES, _LOW, _HIGH = Sentence("test examples"), Sentence("low"), Sentence("high")
 _AT_LEAST, _AT_MOST = Sentence("at least"), Sentence("at most")
 _START, _SECONDS = Sentence("start"), Sentence("seconds")
-
-
-def _columns(*names: str) -> Sequence[str]:
-    """Names of columns; ``low`` and ``high`` are what makes an interval of them, and stay as they are."""
-    return names
 
 
 def _claim(
@@ -962,14 +960,12 @@ def _claim(
     evidence: Sequence[Evidence],
     caveats: Sequence[str],
     headline: Interval | None = None,
-    sample: str = "test examples",
+    sample: str = _TEST_EXAMPLES,
 ) -> Result:
     """The result of a claim: its outcome, its parts where there are several, and the evidence; pictures come first."""
     of_parts = Table(
         Sentence("Parts of the claim: it is refuted with one of them, and supported only with all"),
-        _columns(
-            Sentence("part"), Sentence("measured"), _AT_LEAST, _AT_MOST, Sentence("must exceed"), Sentence("outcome")
-        ),
+        [Sentence("part"), Sentence("measured"), _AT_LEAST, _AT_MOST, Sentence("must exceed"), Sentence("outcome")],
         [[part.name, *part.interval, part.margin, _OUTCOMES[part.outcome]] for part in parts],
     )
     pictures = [piece for piece in evidence if isinstance(piece, Curves)]
@@ -1111,7 +1107,7 @@ def _energies(models: Mapping[str, Runs], confidence: float) -> Table:
             "Mean accuracy, intervals each by itself, and what a training took; the limits of kWh are those of an "
             "estimate's known error"
         ),
-        _columns(_MODEL, _ACCURACY, "low", "high", _SECONDS, "kWh", _AT_LEAST, _AT_MOST),
+        [_MODEL, _ACCURACY, _LOW, _HIGH, _SECONDS, "kWh", _AT_LEAST, _AT_MOST],
         rows,
         units=["", SHARE, SHARE, SHARE, "", "", "", ""],
     )
@@ -1134,7 +1130,10 @@ def _steps(runs: Runs) -> int | None:
 def _rate(runs: Runs) -> str:
     """The learning rate of a fine-tuning, and how it begins."""
     recipe = cast("FineTuning", runs[0].training)["recipe"]
-    rate, warmup = f"{recipe['learning_rate']:g}", cast("float", recipe["warmup_ratio"])
+    rate, warmup = (
+        Sentence("{rate:.2g}", rate=cast("float", recipe["learning_rate"])),
+        cast("float", recipe["warmup_ratio"]),
+    )
     if not warmup:
         return rate
     return Sentence("{rate} that rises over the first {share:%} of the steps", rate=rate, share=warmup)
@@ -1172,9 +1171,9 @@ def _shared(parts: int, confidence: float) -> str:
     if parts == 1:
         return ""
     return Sentence(
-        "The error of {error} % is shared out among the {parts} parts of the claim (Bonferroni), so that all intervals "
-        "hold together.",
-        error=f"{100 * (1 - confidence):g}",
+        "The error of {error:.3g} % is shared out among the {parts} parts of the claim (Bonferroni), so that all "
+        "intervals hold together.",
+        error=100 * (1 - confidence),
         parts=parts,
     )
 

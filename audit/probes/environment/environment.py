@@ -12,7 +12,7 @@ from audit.core.figures import Figures, Spent
 from audit.core.measurement import Result
 from audit.core.numbers import two_digits
 from audit.core.probe import Alarm, Probe
-from audit.core.sentences import Sentence, joined
+from audit.core.sentences import Sentence, joined, of_file
 from audit.energy.meter import Power, estimated_kwh
 from audit.energy.phases import PHASES
 from audit.probes.methods import POWER_METERS
@@ -32,15 +32,17 @@ _OTHER_WATTS = Sentence(
     "The training was kept from a former audit, whose policy said other cpu_watts or ram_watts than this one, or none; "
     "its figure is of then. `python -m audit cache --clear` has it trained and measured again."
 )
+# How a figure of electricity is known.
+SOURCES: Mapping[str, Sentence] = {"measured": Sentence("measured"), "estimated": Sentence("estimated")}
 _ABOUT, _AT_LEAST, _AT_MOST = Sentence("about"), Sentence("at least"), Sentence("at most")
 
 
 def nominal(watts: float) -> Sentence:
     """The caveat on a nominal power that was guessed."""
     return Sentence(
-        "The processor's nominal power was taken to be {watts} W, which CodeCarbon guesses from its name. In a virtual "
-        "machine this may be far from the truth, and so may the figures, beyond the interval.",
-        watts=f"{watts:g}",
+        "The processor's nominal power was taken to be {watts:.4g} W, which CodeCarbon guesses from its name. In a "
+        "virtual machine this may be far from the truth, and so may the figures, beyond the interval.",
+        watts=watts,
     )
 
 
@@ -108,9 +110,7 @@ def _how(source: str, estimated: float, power: Power) -> str:
     )
     return joined(
         [
-            Sentence(
-                "{share} % of the electricity is estimated: {parts}.", share=f"{100 * estimated:.3g}", parts=parts
-            ),
+            Sentence("{share:.3g} % of the electricity is estimated: {parts}.", share=100 * estimated, parts=parts),
             policy,
             Sentence(
                 "Such estimates are off by up to 40 % (Fischer 2025, arXiv:2509.22092), and the interval is widened by "
@@ -171,7 +171,7 @@ def training_energy(training: Training | None, stated: Mapping[str, float] | Non
         *widen(statistics.Interval(kwh, kwh, kwh), estimated),
         1,
         joined([Sentence("CodeCarbon around the one training run."), _how(energy["source"], estimated, power)]),
-        sample="training runs",
+        sample=Sentence("training runs"),
         ceiling=POWER_METERS,
         interval="error bound",
         source=_source(energy["source"]),
@@ -267,7 +267,7 @@ def inference_energy(
             ]
         ),
         confidence,
-        sample="blocks",
+        sample=Sentence("blocks"),
         interval="approximate",
         settle=lambda bound: narrower(blocks, bound, confidence),
         summary=summary,
@@ -517,7 +517,7 @@ def audit_energy(spent: Spent) -> Result:
         *widen(statistics.Interval(kwh, kwh, kwh), estimated),
         1,
         joined([what, _how(source, estimated, power)]),
-        sample="audits",
+        sample=Sentence("audits"),
         ceiling=POWER_METERS,
         summary=summary,
         interval="error bound",
@@ -534,7 +534,10 @@ def audit_energy(spent: Spent) -> Result:
                     Sentence("kg CO2eq"),
                     Sentence("measured or estimated"),
                 ],
-                [[PHASES[e["name"]], e["created"][:10], e["kwh"], e["co2eq_kg"], e["source"]] for e in kept],
+                [
+                    [of_file(PHASES[e["name"]]), e["created"][:10], e["kwh"], e["co2eq_kg"], SOURCES[e["source"]]]
+                    for e in kept
+                ],
             ),
             Facts(
                 [

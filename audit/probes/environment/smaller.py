@@ -16,7 +16,7 @@ from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
 from audit.energy.meter import Power
 from audit.experiments.alternatives import NAMES, Alternative
-from audit.probes.environment.environment import DAYS, by_policy, nominal, wh_per_thousand
+from audit.probes.environment.environment import DAYS, SOURCES, by_policy, nominal, wh_per_thousand
 from audit.probes.methods import PAIRED, POWER_METERS, clustered
 from audit.statistics import Interval, Settling
 
@@ -340,7 +340,7 @@ def _share(times: float) -> str:
     if times >= 1:
         return Sentence("about {times:rough} times", times=times)
     if times >= 0.1:
-        return Sentence("about {share} % of", share=f"{100 * times:.2g}")
+        return Sentence("about {share:.2g} % of", share=100 * times)
     return Sentence("about 1/{times:rough} of", times=1 / times)
 
 
@@ -428,7 +428,7 @@ def _costs(rows: Sequence[_Row]) -> Table:
         ],
         [
             [
-                row.of.name, *row.wh, row.of.inference["source"], *_training(row.of),
+                row.of.name, *row.wh, SOURCES[row.of.inference["source"]], *_training(row.of),
                 1000 * row.of.latency["median_s"], 1000 * row.of.latency["p95_s"], row.of.size / 1e6,
                 row.of.parameters,
             ]

@@ -29,7 +29,7 @@ from audit.inference.scorer import Scorer
 from audit.probes.methods import clustered, of_sample
 from audit.probes.sampling import Asked
 from audit.text import identity
-from audit.text.identity import AXIS_NAMES
+from audit.text.identity import AXIS_NAMES, group_name
 from audit.text.redaction import SMALLEST_CELL, shown_pairs
 
 ENOUGH_TEXTS = 200  # own texts that mention the axis, for the verdict to rest on them
@@ -101,7 +101,11 @@ class Answers:
 def own_pairs(texts: Iterable[str], axis: str) -> list[Pair]:
     """Each text that mentions the axis, beside the same text about another group; one pair a text."""
     made = ((text, identity.chosen(text, axis)) for text in texts)
-    return [Pair(text, swap.text, swap.group_from, swap.group_to) for text, swap in made if swap is not None]
+    return [
+        Pair(text, swap.text, group_name(swap.group_from), group_name(swap.group_to))
+        for text, swap in made
+        if swap is not None
+    ]
 
 
 def template_pairs(axis: str) -> list[Pair]:
@@ -110,7 +114,9 @@ def template_pairs(axis: str) -> list[Pair]:
     for frame in identity.templates():
         for person in identity.persons(axis):
             filled = {group: _filled(frame, words) for group, words in person.items()}
-            pairs += [Pair(filled[a], filled[b], a, b, frame) for a, b in combinations(filled, 2)]
+            pairs += [
+                Pair(filled[a], filled[b], group_name(a), group_name(b), frame) for a, b in combinations(filled, 2)
+            ]
     return pairs
 
 

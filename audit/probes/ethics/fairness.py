@@ -20,7 +20,7 @@ from audit.inference.predictions import Predictions
 from audit.probes.methods import of_clusters
 from audit.statistics import GroupEffects, Settling
 from audit.text import mentions
-from audit.text.identity import AXIS_NAMES
+from audit.text.identity import AXIS_NAMES, group_name
 from audit.text.redaction import SMALLEST_CELL, count
 
 _RULES = ("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4")
@@ -516,9 +516,9 @@ def judged_groups(predictions: Predictions, subgroup: str) -> Groups:
     cells = (member[judged] * classes + predictions.truth[judged]) * classes + predictions.labels[judged]
     counts = np.bincount(cells, minlength=int(large.sum()) * classes**2)
     return Groups(
-        names=tuple(map(str, found[large])),
+        names=tuple(map(_name_of(subgroup), map(str, found[large]))),
         confusion=counts.reshape(-1, classes, classes),
-        small={str(name): int(n) for name, n in zip(found[~large], sizes[~large], strict=True)},
+        small={_name_of(subgroup)(str(name)): int(n) for name, n in zip(found[~large], sizes[~large], strict=True)},
         without=~known,
         member=member,
     )
@@ -635,6 +635,11 @@ def _of_few_clusters(groups: Groups, effects: GroupEffects | None) -> list[str]:
         return []
     clusters = np.asarray(effects.single.clusters).min(axis=0)
     return [name for name, number in zip(groups.names, clusters, strict=True) if number < statistics.FEWEST_CLUSTERS]
+
+
+def _name_of(subgroup: str) -> Callable[[str], str]:
+    """What names a group of a column: words of ours where the text tells the group, else the data's own."""
+    return str if mentions.axis_of(subgroup) is None else group_name
 
 
 def named(subgroup: str) -> str:

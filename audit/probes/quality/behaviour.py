@@ -180,7 +180,7 @@ def _result(capability: str, asked: Asked, names: tuple[str, ...], most: int, co
             ]
         ),
         confidence,
-        sample="cases",
+        sample=Sentence("cases"),
         summary=grammar.fails(capability, share.estimate),
         ceiling=raised("[quality] behaviour_cases", most) if len(failed) >= most else FIXED,
         caveats=[*_caveats(asked.cases), *grammar.caveats(capability), *_of_few_templates(share)],

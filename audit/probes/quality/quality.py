@@ -632,7 +632,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
             interval=PAIRED,
         ),
         examples.protocol.confidence,
-        sample="test examples in both audits",
+        sample=Sentence("test examples in both audits"),
         summary=Sentence(
             "{fixed:,} examples that were wrong are right now; {broken:,} that were right are wrong now.",
             fixed=fixed,

@@ -227,7 +227,7 @@ def _result(scorer: Scorer, predictions: Predictions, tested: _Tested, ceiling: 
             orders=SHUFFLES,
         ),
         confidence=confidence,
-        sample="explanations",
+        sample=Sentence("explanations"),
         ceiling=ceiling,
         summary=_summary(by_name, by_chance),
         caveats=[

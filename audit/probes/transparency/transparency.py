@@ -62,7 +62,7 @@ def provenance(facts: Mapping[str, str | None]) -> Result:
             "The record looked through for each fact that is needed to repeat the training and the audit. A census has "
             "no sampling error."
         ),
-        sample="facts",
+        sample=Sentence("facts"),
         summary=Sentence("The record does not tell: {missing}.", missing=listed(missing)) if missing else "",
         evidence=[
             Table(
@@ -236,7 +236,7 @@ def model_card(card: Card) -> Result:
             "follows Mitchell et al. 2019, Model Cards for Model Reporting, section 4, the Hugging Face Hub's model "
             "cards, and article 13 and annex IV of the EU AI Act. A census has no sampling error."
         ),
-        sample="facts",
+        sample=Sentence("facts"),
         summary=joined([summary, *card.notes]),
         caveats=[
             Sentence(

@@ -68,7 +68,15 @@ def named(record: Record) -> str:
 
 def say(text: str) -> str:
     """An English text of ours in the language that is spoken; as it is where the catalogue does not have it."""
-    return _catalogue(current()).gettext(text) if text else text
+    return translation(text) or text
+
+
+def translation(text: str, domain: str = PAGE) -> str:
+    """An English text of ours in the language that is spoken; empty where no catalogue has it.
+
+    The catalogue of `domain` is asked first: a word of a table can be another one in a title.
+    """
+    return _catalogue(current(), domain).gettext(text) if text else text
 
 
 def is_full_width() -> bool:
@@ -93,7 +101,7 @@ def stop() -> str:
 
 def counted(forms: Counted, count: int, **fill: object) -> str:
     """A text that depends on a number, in the form that the language has for it."""
-    return _catalogue(current()).ngettext(*forms, count).format(count=count, **fill)
+    return _catalogue(current(), PAGE).ngettext(*forms, count).format(count=count, **fill)
 
 
 def tag() -> str:
@@ -136,14 +144,14 @@ def day(year: int, month: int, of_month: int) -> str:
 
 
 @functools.cache
-def _catalogue(language: str) -> NullTranslations:
+def _catalogue(language: str, first: str) -> NullTranslations:
     if language == ENGLISH:
         return NullTranslations()
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
-    catalogue = NullTranslations()
-    for domain in (PAGE, RECORD):
+    catalogue: NullTranslations = _Nothing()
+    for domain in sorted((PAGE, RECORD), key=lambda domain: domain == first):  # the last is asked first
         compiled = BytesIO()
         with files("audit.report.i18n").joinpath(*place(language, domain)).open("rb") as source:
             write_mo(compiled, read_po(source))
@@ -152,6 +160,13 @@ def _catalogue(language: str) -> NullTranslations:
         own.add_fallback(catalogue)
         catalogue = own
     return catalogue
+
+
+class _Nothing(NullTranslations):
+    """What stands behind the catalogues of a language: it knows no text."""
+
+    def gettext(self, message: str) -> str:
+        return ""
 
 
 def place(language: str, domain: str = PAGE) -> tuple[str, ...]:

@@ -242,6 +242,13 @@ SAMPLES: Mapping[str, Counted] = {
     "weights of attention": Counted("{n} weight of attention", "{n} weights of attention"),
     "audits": Counted("{n} audit", "{n} audits"),
     "files": Counted("{n} file", "{n} files"),
+    "texts": Counted("{n} text", "{n} texts"),
+    "test texts that it changes": Counted("{n} test text that it changes", "{n} test texts that it changes"),
+    "texts of both samples": Counted("{n} text of both samples", "{n} texts of both samples"),
+    "test examples with a second label": Counted(
+        "{n} test example with a second label", "{n} test examples with a second label"
+    ),
+    "explanations": Counted("{n} explanation", "{n} explanations"),
     "facts": Counted("{n} fact", "{n} facts"),
 }
 IN_CLUSTERS = "{basis}, some of which belong together ({clusters} clusters)"
@@ -671,9 +678,10 @@ SOME_WAIVED = Counted(
     "One gate does not hold, yet does not block, because the policy waives it for a time. It is marked below.",
     "{count} gates do not hold, yet do not block, because the policy waives them for a time. They are marked below.",
 )
-NOT_TRANSLATED = (
-    "The sentences in which the measurements themselves tell of their method, their reasons and their evidence are in "
-    "English, as the record holds them."
+# No native speaker of any of the languages has read them yet.
+TRANSLATED = (
+    "Translated by a machine and checked by a machine; no native speaker has read it yet. Where they differ, the "
+    "English page counts (--language en). What stands in English here has no translation."
 )
 NO_TEXTS = "The policy asks for a report without texts from the data. They were left out of it and of the record."
 SHORTENED = (

@@ -169,7 +169,7 @@ def pareto(raw: core.Pareto, confidence: float, source: str = "") -> Pareto | No
     label = words.PARETO_LABEL.format(confidence=text.percent(confidence))
     read = language.together(_labelled(text.unvoiced(name), figure) for name, figure in shown)
     legend = [(figures.model_key(point), name, figure) for point, (name, figure) in zip(points, shown, strict=True)]
-    return Pareto(figures.pareto(points, language.together((label, read))), legend)
+    return Pareto(figures.pareto(points, text.unvoiced(language.together((label, read)))), legend)
 
 
 def _labelled(name: str, said: str) -> str:

@@ -33,7 +33,7 @@ from audit.core.records import (
     interval,
     section,
 )
-from audit.core.sentences import Sentence
+from audit.core.sentences import Sentence, of_file
 from audit.core.sentences import from_json as sentence
 from audit.core.verdict import Gate, is_alarm, is_left_open, is_waived
 from audit.probes.catalogue import challenge_of
@@ -46,10 +46,10 @@ from audit.report.page import evidence, figures, text
 from audit.report.page.evidence import Limits, View
 
 # What a figure depends on besides its sample, and what that is called.
-_BASIS: tuple[tuple[Literal["source", "machine", "stated", "too_small", "look"], str], ...] = (
-    ("source", Sentence("source")), ("machine", Sentence("machine")), ("stated", Sentence("by the policy")),
-    ("too_small", Sentence("too small")), ("look", Sentence("look")),
-)  # fmt: skip
+_BASIS: Mapping[Literal["source", "machine", "stated", "too_small", "look"], Sentence] = {
+    "source": Sentence("source"), "machine": Sentence("machine"), "stated": Sentence("by the policy"),
+    "too_small": Sentence("too small"), "look": Sentence("look"),
+}  # fmt: skip
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
 _OF_NO_WEIGHT = ("not_exceeded", "pass", "reported", "fail", "inconclusive", "not_assessed")
 
@@ -386,7 +386,7 @@ class FindingView:
         if sample in words.SAMPLES:
             basis = counted(words.SAMPLES[sample], n, n=text.figure(n))
         else:
-            basis = f"{text.figure(n)} {text.english(sample.removesuffix('s') if n == 1 else sample)}"
+            basis = f"{text.figure(n)} {text.told(sample.removesuffix('s') if n == 1 else sample)}"
         return self._stopped(self._clustered(basis, n))
 
     def _stopped(self, basis: str) -> str:
@@ -435,7 +435,8 @@ class FindingView:
     @property
     def alibi(self) -> str:
         """Why the gate is where it is, and who answers for it; empty where the policy says neither."""
-        reason = text.cell((self.finding["gate"] or {}).get("reason") or "").rstrip(".")
+        # Those of the embedded policy are translated; any other is in its owner's language.
+        reason = language.say(text.cell((self.finding["gate"] or {}).get("reason") or "").rstrip("."))
         told = [words.GATE_REASON.format(reason=reason)] if reason else []
         return language.together([*told, words.GATE_OWNER.format(owner=self.owner)] if self.owner else told)
 
@@ -591,8 +592,10 @@ class FindingView:
     def _evidence(self) -> Sequence[View]:
         pieces = [piece for each in self.finding["evidence"] if (piece := from_json(each)) is not None]
         basis = [
-            Fact(name, sentence(value) if isinstance(value, dict) else value)
-            for key, name in _BASIS
+            Fact(
+                name, sentence(value) if isinstance(value, dict) else of_file(str(value)) if key == "source" else value
+            )
+            for key, name in _BASIS.items()
             if (value := self.finding.get(key))
         ]
         facts = [*basis, *(fact for piece in pieces if isinstance(piece, Facts) for fact in piece.items)]
@@ -856,9 +859,9 @@ def _read_as(read: ReadingRecord) -> Iterator[str]:
         yield words.SIGMOID
 
 
-def untranslated() -> str:
-    """What the page says of the English in it; empty where it is English itself."""
-    return "" if language.current() == language.ENGLISH else words.NOT_TRANSLATED
+def translated() -> str:
+    """Who translated the page, and what stays English in it; empty where it is English itself."""
+    return "" if language.current() == language.ENGLISH else words.TRANSLATED
 
 
 def laxer(record: Record) -> Iterator[str]:

@@ -64,7 +64,7 @@ def _render(shown: Record, limits: Limits, sha256: str) -> str:
         "report.html",
         record=shown,
         data_language=findings.setting(shown, "data", "language"),
-        untranslated=findings.untranslated(),
+        translated=findings.translated(),
         no_texts=findings.without_texts(shown),
         mark=language.words.RELEASES[shown["verdict"]],
         word=headline.word(shown),

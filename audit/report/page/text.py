@@ -119,17 +119,16 @@ def said(value: object) -> str:
     sentence = from_json(value) if isinstance(value, Mapping) else value
     if not isinstance(sentence, Sentence) or language.current() == language.ENGLISH:
         return english(str(sentence))
-    template = _template(sentence.template)
-    if template == sentence.template and re.search("[A-Za-z]{2}", _IN_FIELD.sub("", template)):
+    template = language.translation(sentence.template, language.RECORD)
+    if not template and re.search("[A-Za-z]{2}", _IN_FIELD.sub("", sentence.template)):
         return english(str(sentence))
-    return fill(template, sentence.values, _part, language.numeral)
+    return fill(template or _joined(sentence.template), sentence.values, _part, language.numeral)
 
 
-def _template(template: str) -> str:
-    """A template in the language of the page; of one that only joins its parts, what stands between them."""
-    known = language.say(template)
-    if known != template or not re.match(r"\{0\}", template):
-        return known
+def _joined(template: str) -> str:
+    """A template without words of its own: of one that only joins its parts, what the language has between them."""
+    if not re.match(r"\{0\}", template):
+        return template
     return "".join(part if i % 2 else language.joint(part) for i, part in enumerate(re.split(r"(\{\d+\})", template)))
 
 
@@ -139,8 +138,8 @@ def _part(value: str) -> str:
 
 def told(said: str) -> str:
     """A term of the record in the language of the page, or marked as English where the catalogue does not have it."""
-    known = language.say(said)
-    return english(said) if known == said and re.search("[A-Za-z]{2}", said) else known
+    known = language.translation(said)
+    return english(said) if not known and re.search("[A-Za-z]{2}", said) else known or said
 
 
 def voiced(value: object) -> object:
@@ -159,7 +158,7 @@ def unvoiced(value: str) -> str:
 
 
 def sentence(clause: str) -> str:
-    """A clause as a sentence: capital and full stop."""
+    """A clause as a sentence: capital, but of a file's name, and full stop."""
     clause = clause.strip()
     end = _ENDS if clause.endswith(_ENDS) else ""
     start = _ENGLISH if clause.startswith(_ENGLISH) else ""
@@ -167,7 +166,8 @@ def sentence(clause: str) -> str:
     if not inside:
         return ""
     stop = "" if inside[-1] in ".!?…。！？" else "." if end else language.stop()
-    return f"{start}{inside[0].upper()}{inside[1:]}{stop}{end}"
+    head = inside[0] if re.match(r"[\w-]+\.\w", inside) else inside[0].upper()
+    return f"{start}{head}{inside[1:]}{stop}{end}"
 
 
 # What only whoever runs the audit can read: keys of the policy, options, commands, in a clause of its own.

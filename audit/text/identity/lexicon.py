@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from audit.core.sentences import Sentence
+from audit.core.sentences import Sentence, of_file
 from audit.text import lists
 
 # Each axis as a sentence calls it.
@@ -107,6 +107,11 @@ def lexicon(axis: str) -> Lexicon:
         entries.setdefault(entry.word.lower(), []).append(entry)
     index = _index(((word, re.escape(word)) for word in entries), r"(?!\w)(?!-\w)")
     return Lexicon(groups, {word: tuple(rows) for word, rows in entries.items()}, index)
+
+
+def group_name(group: str) -> Sentence:
+    """A group of the lists as a report calls it; :mod:`audit.report.catalogues` reads them there."""
+    return of_file(group)
 
 
 def _cells(line: str) -> tuple[str, ...]:

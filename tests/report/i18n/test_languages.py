@@ -212,13 +212,13 @@ NAMES = {
 
 @pytest.mark.parametrize("name", ALL)
 def test_no_text_of_the_report_goes_round_the_catalogues(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language, "_catalogue", lambda _: Marking())
+    monkeypatch.setattr(language, "_catalogue", lambda *_: Marking())
     for made in (report.render, summary.render, badge.render):
         assert not untold(made(ALL[name], language="de"), ALL[name]), made.__module__
 
 
 def test_no_text_of_the_comparison_goes_round_the_catalogues(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language, "_catalogue", lambda _: Marking())
+    monkeypatch.setattr(language, "_catalogue", lambda *_: Marking())
     passing = RICH | {"verdict": "pass", "complete": True}
     others = (
         passing,
@@ -270,17 +270,17 @@ def test_what_stays_english_is_marked_and_told_once(name: str) -> None:
         assert f'<span lang="en">{said}</span>' in html
     assert '<table class="data" lang="en">' in html
     with language.speaking(name):
-        told = language.words.NOT_TRANSLATED
+        told = language.words.TRANSLATED
     assert Page(html).text.count(told) == 1
     english = report.render(RICH)
     assert english.count('lang="en"') == 1
-    assert language.words.NOT_TRANSLATED not in english
+    assert language.words.TRANSLATED not in english
 
 
 def test_a_record_is_told_in_german() -> None:
     said = Page(report.render(EVERYTHING, language="de")).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "Gesperrt: 1 von 8 Schwellen ist nicht eingehalten, 1 ist nicht eindeutig" in said.replace(":  ", ": ")
-    result = "19 Prozentpunkte (größter Unterschied der Raten), mit 95 % Konfidenz zwischen 13 und 24 Prozentpunkte"
+    result = "19 Prozentpunkte (größter Unterschied der Raten), mit 95 % Konfidenz von 13 bis 24 Prozentpunkte"
     assert f"{result}; 1.821 Testbeispiele; die Schwelle erlaubt höchstens 10 Prozentpunkte." in said
     assert "Beobachtet wurde: Women are misread" in said
     assert "Abstand, wie oft Gruppen falsch gelesen werden, nach gender (Equalized Odds)" in said
