@@ -54,8 +54,8 @@ def test_translated_sentences_of_the_record_have_the_fields_of_the_english_ones(
         if said:
             assert set(_FIELD.findall(said)) == set(_FIELD.findall(english)), said
             assert said.count("{") == said.count("}") == len(_FIELD.findall(said)), said
-            for end in (0, -1):  # clauses are put together without a space between them
-                assert said[end].isspace() == english[end].isspace(), said
+            for end in (0, -1):  # clauses are put together without a space between them, which Chinese does not have
+                assert said[end].isspace() == english[end].isspace() or name == "zh", said
 
 
 @pytest.mark.parametrize("name", WHOLE)
