@@ -122,10 +122,10 @@ def said(value: object) -> str:
     template = language.translation(sentence.template, language.RECORD)
     if not template and re.search("[A-Za-z]{2}", _IN_FIELD.sub("", sentence.template)):
         return english(str(sentence))
-    return fill(template or _joined(sentence.template), sentence.values, _part, language.numeral)
+    return fill(template or _parts_joined(sentence.template), sentence.values, _part, language.numeral)
 
 
-def _joined(template: str) -> str:
+def _parts_joined(template: str) -> str:
     """A template without words of its own: of one that only joins its parts, what the language has between them."""
     if not re.match(r"\{0\}", template):
         return template
