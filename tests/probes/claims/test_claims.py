@@ -101,7 +101,7 @@ def test_transfer_learning_that_takes_longer_is_refuted_whatever_it_gains() -> N
     scratch = {100: runs(0.6, 9.0), 400: runs(0.6, 9.0), 1600: runs(0.6, 9.0)}
     found = claims.transfer_learning(few, scratch, {})
     assert told(found) == "refuted"
-    assert any("random ones at 5e-05 that rises over the first 10 % of the steps" in limit for limit in found.caveats)
+    assert any("random ones at 5e−05 that rises over the first 10 % of the steps" in limit for limit in found.caveats)
 
 
 def test_what_an_accuracy_takes_is_told_of_the_smallest_size_that_reaches_it() -> None:
