@@ -115,7 +115,7 @@ data = "elsewhere.csv"
     assert any("7 rows of elsewhere" in limit for limit in found["generalisation"]["caveats"])
     assert recorded(found["transfer_learning"]).facts["pretraining, kWh"] == 0.5
     rates = next(t for t in recorded(found["learning_rate"]).tables if t.columns[0] == "learning rate")
-    assert [row[0] for row in rates.rows] == ["6e-05", "0.0002", "0.0006", "0.002"]
+    assert [row[0] for row in rates.rows] == ["6e−05", "0.0002", "0.0006", "0.002"]
     # All that a later run needs is kept, and what it took is told with its date.
     _, again = audit(pytester, cache)
     assert again["record"]["scoring"]["forward_passes"] <= 20  # attention is computed each time
