@@ -301,6 +301,7 @@ def test_the_same_bert_has_the_same_findings_as_a_folder_and_as_a_classifier(
             assert finding[part] == pytest.approx(own[name][part], abs=1e-4), name
 
 
+@pytest.mark.slow("an audit and its plan", seconds=3)
 def test_a_plan_counts_what_an_audit_of_a_classifier_then_asks(pipeline: Runner, write_policy: WritePolicy) -> None:
     write_policy(model='source = "shop:pipeline"', audit='stopping = "full"')
     pipeline.pytester.makepyfile(PROBES)
@@ -371,6 +372,7 @@ def test_processes_of_xdist_each_make_the_model_and_find_the_same(pipeline: Runn
     assert findings(pipeline.record)["quality.accuracy"]["estimate"] == alone["quality.accuracy"]["estimate"]
 
 
+@pytest.mark.slow("two audits", seconds=3)
 def test_a_file_of_skops_is_audited_without_code(pipeline: Runner, write_policy: WritePolicy) -> None:
     io = pytest.importorskip("skops.io")
     namespace: dict[str, Any] = {}
