@@ -76,7 +76,7 @@ def _problems(problems: Sequence[FindingView]) -> Iterator[str]:
     yield ""
     for view in problems:
         if told := language.together((view.alibi, view.waiver)):
-            yield f"- {_labelled(view.heading, plain(told, 2 * _WORD))}"
+            yield f"- {_headed(view.heading, plain(told, 2 * _WORD))}"
     yield ""
 
 
@@ -87,7 +87,7 @@ def _alarms(alarms: Sequence[FindingView]) -> Iterator[str]:
     yield ""
     for view in alarms:
         told = language.together((view.summary, view.answer))
-        yield f"- {_labelled(view.heading, plain(told))}"
+        yield f"- {_headed(view.heading, plain(told))}"
     yield ""
 
 
@@ -139,6 +139,11 @@ def _folded(title: str, lines: Iterator[str]) -> Iterator[str]:
 
 def _labelled(name: str, said: str) -> str:
     return words.LABELLED.format(word=f"**{plain(name)}**", said=said)
+
+
+def _headed(heading: str, said: str) -> str:
+    """A heading has a colon already."""
+    return language.together((f"**{plain(heading)}**{language.stop()}", said))
 
 
 def plain(value: str, length: int = _WORD) -> str:

@@ -291,7 +291,7 @@ def pii_in_training_data(train: Examples | None, names: personal_data.NameFinder
         evidence=[
             Table(
                 Sentence("By kind"),
-                [Sentence("kind"), Sentence("examples"), Sentence("places found")],
+                [Sentence("kind"), Sentence("examples"), Sentence("places")],
                 [[PERSONAL[kind], holding[kind], places[kind]] for kind in sought],
             ),
             Table(
