@@ -16,7 +16,7 @@ from audit.energy.meter import Meter
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from tests.conftest import CLASSES, write_csv
-from tests.helpers import Runner, WritePolicy, is_one_sentence
+from tests.helpers import Runner, WritePolicy, flowed, is_one_sentence
 
 PREDICTING = """
     import pytest
@@ -79,7 +79,7 @@ def test_unknown_words_warn_on_the_first_screen_or_stop_the_audit(
     run.pytester.makepyfile(PREDICTING)
     result = run()
     assert result.ret == status
-    output = result.stdout.str()
+    output = flowed(result.outlines) + result.stderr.str()
     if status == 4:
         assert "its tokenizer does not know 66.7 % of the test texts' tokens" in output
         assert not (run.pytester.path / "reports" / "audit.json").exists()

@@ -483,7 +483,7 @@ def test_an_incomplete_audit_ends_with_1_where_it_must_be_complete(
     assert result.ret == exit_status
     assert (run.record["verdict"], run.record["complete"]) == ("incomplete", False)
     assert run.record["policy"]["audit"].get("complete") == (policy and policy == "true")
-    assert ("An incomplete audit does not end with exit status 0 here" in result.stdout.str()) is bool(exit_status)
+    assert ("An incomplete audit ends with exit status 1 here" in flowed(result.outlines)) is bool(exit_status)
 
 
 @pytest.mark.parametrize(("gates", "exit_status"), [("accuracy = { min = 0.05 }", 0), ("accuracy = { min = 0.95 }", 1)])
@@ -496,7 +496,7 @@ def test_a_complete_audit_ends_as_its_gates_say(
     result = run("--audit-complete")
     assert result.ret == exit_status
     assert run.record["verdict"] == ("fail" if exit_status else "pass")
-    assert "exit status 0 here" not in result.stdout.str()
+    assert "exit status 1 here" not in flowed(result.outlines)
 
 
 def test_challenges_are_marks(run: Runner, write_policy: WritePolicy) -> None:
@@ -1527,7 +1527,7 @@ def test_authors_who_write_often_make_a_pass_inconclusive(run: Runner, of_author
     page = (run.pytester.path / "reports" / "report.html").read_text("utf-8")
     worth = "1,200 test examples, some of which belong together, so that they are worth about 59 independent ones"
     assert f"{worth} (60 clusters, design effect 20.32)" in page
-    assert "1,200 share author, item or nearly their text with another row; so there are 60 clusters" in page
+    assert "1,200 share author, item or nearly their text with another row; so there are 60 " in page
     written = [path for path in (run.pytester.path / "reports").rglob("*") if path.is_file()]
     assert not [path for path in written if b"author.7" in path.read_bytes()]
 
