@@ -56,6 +56,7 @@ def test_junit_holds_estimate_interval_and_gate(
     run("--junitxml", "junit.xml", *workers)
     assert properties(run.pytester.path / "junit.xml") == {
         "test_accuracy": {
+            "quality.accuracy title": "Accuracy: 50 % [40, 60], needs at least 70 %",
             "quality.accuracy verdict": "fail",
             "quality.accuracy estimate": "0.5",
             "quality.accuracy low": "0.4",
@@ -63,6 +64,7 @@ def test_junit_holds_estimate_interval_and_gate(
             "quality.accuracy gate": "≥ 0.7",
         },
         "test_mcc": {
+            "quality.mcc title": "Matthews correlation: 80 % [75, 85], needs at least 70 %",
             "quality.mcc verdict": "pass",
             "quality.mcc estimate": "0.8",
             "quality.mcc low": "0.75",
