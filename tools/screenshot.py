@@ -14,12 +14,14 @@ from tools.browser import Tab, browser
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+# A row that is shown with what it holds.
+OPENED = ".finding:has(> #finding-quality-accuracy)"
 # For each picture: where it begins, where it ends, and the height after which it is cut.
 PARTS = {
     "verdict": (".top", "section:has(> #problems)", 900),
     "cards": ("section:has(> #challenges)", "section:has(> #challenges)", 720),
     "gates": (".filter", ".challenge", 860),
-    "finding": (".finding:has(> #finding-quality-accuracy)", ".finding:has(> #finding-quality-accuracy)", 900),
+    "finding": (OPENED, OPENED, 900),
 }
 
 
@@ -40,7 +42,8 @@ def write(page: Path) -> None:
     with browser() as tab:
         tab.open(page, width=1280, height=900)
         pictures = {"report": tab.picture()}
-        tab.open(page, width=1000)
+        tab.open(page, width=1280)
+        tab.run(f"document.querySelector('{OPENED}').open = true")
         pictures |= {f"report-{name}": part(tab, *where) for name, where in PARTS.items()}
     for name, picture in pictures.items():
         path = DOCS / f"{name}.png"
