@@ -114,7 +114,11 @@ def data(
         ),
         confidence=test_data.protocol.confidence,
         interval="detections",
-        summary=Sentence("{share:often} test texts are broken or out of place.", share=any_of_them / len(test_data)),
+        summary=(
+            Sentence("{share:often} test texts are broken or out of place.", share=any_of_them / len(test_data))
+            if any_of_them
+            else Sentence("No test text is broken or out of place.")
+        ),
         caveats=_caveats(language, is_known),
         evidence=[
             _by_kind(splits, kinds),

@@ -99,6 +99,10 @@ def test_planted_defects_are_found(kind: str) -> None:
     assert [judge(data(_examples(texts)), Gate(max=0.02))[0] for texts in made].count(Verdict.FAIL) >= 19
 
 
+def test_none_is_said_as_none() -> None:
+    assert data(_examples(_twin(0))).summary == "No test text is broken or out of place."
+
+
 @pytest.mark.slow("20 seeds of 100 texts each", seconds=2)
 def test_clean_texts_pass() -> None:
     found = [judge(data(_examples(_twin(seed))), Gate(max=0))[0] for seed in range(20)]
