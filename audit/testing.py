@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from audit.core import evidence
 from audit.core.errors import NotAssessed
-from audit.core.identifiers import CHALLENGES
+from audit.core.identifiers import CHALLENGES, base_id
 from audit.core.looks import Looks, at_once
 from audit.core.measurement import Measurement, Result
 from audit.core.probe import POINTS, SHARE, DeclaredProbe, Probe, stopped_by
@@ -224,7 +224,7 @@ def _measured(probe: DeclaredProbe[...], arguments: Arguments) -> Measurement:
 
 
 def _check_interval(declared: Probe, m: Measurement) -> None:
-    _require(m.id.partition("[")[0] == declared.id, declared, f"it measures under another id, {m.id}")
+    _require(base_id(m.id) == declared.id, declared, f"it measures under another id, {m.id}")
     _require(bool(m.method), declared, "it does not say how it was measured")
     _require(m.n > 0 and bool(m.sample), declared, f"it does not say on what it rests: n is {m.n} {m.sample}")
     if m.low == math.inf:

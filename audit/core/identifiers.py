@@ -19,3 +19,8 @@ CHALLENGES: tuple[Challenge, ...] = (
 def base_id(full: str) -> str:
     """The id without its bracket: ``fairness.equalized_odds[gender]`` to ``fairness.equalized_odds``."""
     return full.split("[", 1)[0]
+
+
+def bracket_of(full: str) -> str:
+    """What stands in the bracket of an id, ``gender`` of ``fairness.equalized_odds[gender]``; empty without one."""
+    return full.partition("[")[2].removesuffix("]")

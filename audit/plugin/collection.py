@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from audit.core.errors import AuditError
-from audit.core.identifiers import CHALLENGES
+from audit.core.identifiers import CHALLENGES, bracket_of
 from audit.core.probe import DeclaredProbe
 from audit.plugin.budget import put_in_order
 from audit.plugin.findings import declared_ids
@@ -79,7 +79,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "probe" in metafunc.fixturenames and is_ours(metafunc.definition, "probe"):
         parameters = [
             pytest.param(
-                (probe, full_id.partition("[")[2].removesuffix("]")),
+                (probe, bracket_of(full_id)),
                 id=full_id,
                 marks=[pytest.mark.measures(full_id), pytest.mark.challenge(probe.declaration.challenge)],
             )

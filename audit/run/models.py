@@ -153,14 +153,16 @@ class Models:
 
     def asked(self, audited: ClassifierModel) -> ClassifierScorer:
         """A scorer for a classifier; where nothing tells its answers from another's, they are kept for this run."""
-        resources = self.resources
-        cache = resources.cache if audited.fingerprint else resources.run_cache
+        resources, cut = self.resources, self.policy.model.max_characters
         scorer = ClassifierScorer(
-            audited, cache, resources.meter, resources.progress, max_characters=self.policy.model.max_characters,
+            audited, self._cache_of(audited), resources.meter, resources.progress, max_characters=cut,
             withheld=self._withheld(audited),
         )  # fmt: skip
         self.scorers.append(scorer)
         return scorer
+
+    def _cache_of(self, audited: ClassifierModel) -> Cache:
+        return self.resources.cache if audited.fingerprint else self.resources.run_cache
 
     def _withheld(self, audited: ClassifierModel) -> frozenset[str]:
         """Texts that a service must not be sent: those of the training data that are no test texts as well."""

@@ -277,9 +277,8 @@ class PlannedModels(Models):
     def asked(self, audited: ClassifierModel) -> ClassifierTally:
         """The same of a user's own classifier."""
         resources, cut = self.resources, self.policy.model.max_characters
-        cache = resources.cache if audited.fingerprint else resources.run_cache
         tally = ClassifierTally(
-            audited, cache, resources.meter, resources.progress, self._truth, max_characters=cut,
+            audited, self._cache_of(audited), resources.meter, resources.progress, self._truth, max_characters=cut,
             withheld=self._withheld(audited),
         )  # fmt: skip
         self._tallies.append(tally)

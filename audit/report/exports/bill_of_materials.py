@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 from audit.core.errors import AuditError
-from audit.core.identifiers import base_id
+from audit.core.identifiers import base_id, bracket_of
 from audit.core.numbers import is_number
 from audit.core.records import Record, section
 from audit.core.verdict import is_alarm
@@ -252,7 +252,7 @@ def _metric(view: FindingView) -> dict[str, object]:
 
 
 def _bracket(view: FindingView) -> str:
-    return view.id.partition("[")[2].removesuffix("]")
+    return bracket_of(view.id)
 
 
 def _fairness(view: FindingView) -> dict[str, str]:

@@ -14,7 +14,7 @@ from audit.core.identifiers import base_id
 from audit.core.numbers import POINTS, SHARE, is_number
 from audit.report.i18n.language import words
 from audit.report.page import figures, text
-from audit.report.page.evidence import Bar, Bars, Cell, Heat, HeatRow, View, more
+from audit.report.page.evidence import Bar, Bars, Cell, Heat, HeatRow, View, level, more
 from audit.report.page.findings import FindingView
 
 # From how many points on a cell is darker, and darker still.
@@ -105,7 +105,7 @@ def _strength(view: FindingView, lost: _Interval | None, decides: bool) -> Cell:
         return Cell("–")
     figure = text.figures(lost, unit=POINTS)
     interval = figure.interval.removeprefix(figure.estimate).strip()
-    return Cell(figure.estimate, _level(lost[0], _LOST), "bad", view.mark if decides else None, interval)
+    return Cell(figure.estimate, level(lost[0], _LOST), "bad", view.mark if decides else None, interval)
 
 
 def groups(views: Sequence[FindingView]) -> Iterator[Heat]:
@@ -183,14 +183,9 @@ def _shaded(values: Sequence[float | None], better: str) -> list[Cell]:
     best = {"higher": max, "lower": min}.get(better, lambda _: middle)(known or [0.0])
     written = text.row(values, SHARE) if known else ["–"] * len(values)
     return [
-        Cell(shown, 0 if value is None else _level(abs(value - best), _BEHIND), "bad" if better else "plain")
+        Cell(shown, 0 if value is None else level(abs(value - best), _BEHIND), "bad" if better else "plain")
         for value, shown in zip(values, written, strict=True)
     ]
-
-
-def _level(value: float | None, steps: Sequence[float]) -> int:
-    """How dark a cell is, from 0 to the number of steps."""
-    return sum((value or 0.0) >= step for step in steps)
 
 
 def _pieces(view: FindingView) -> Iterator[core.Evidence]:

@@ -296,6 +296,11 @@ class Cell(NamedTuple):
     note: str = ""
 
 
+def level(value: float | None, steps: Sequence[float]) -> int:
+    """How dark a cell is, from 0 to the number of steps."""
+    return sum((value or 0.0) >= step for step in steps)
+
+
 class HeatRow(NamedTuple):
     """A row of a heat map: its name, the finding that it leads to, if any, and its cells."""
 
@@ -305,14 +310,20 @@ class HeatRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Heat(View):
-    """A table whose cells are shaded by what stands in them."""
+class Chart(View):
+    """A table that is read as a picture: its caption, sentences that lead to it, and the heads of its columns."""
 
-    kind = "heat"
     is_picture = True
     caption: str
     lead: Sequence[str]
     columns: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Heat(Chart):
+    """A table whose cells are shaded by what stands in them."""
+
+    kind = "heat"
     rows: Sequence[HeatRow]
     more: str = ""
 
@@ -340,14 +351,10 @@ class Bar(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Bars(View):
+class Bars(Chart):
     """Bars on one scale, whose ends are named, with their figures beside them."""
 
     kind = "bars"
-    is_picture = True
-    caption: str
-    lead: Sequence[str]
-    columns: Sequence[str]
     scale: tuple[str, str]
     rows: Sequence[Bar]
     more: str = ""
@@ -375,8 +382,9 @@ def _confused(counts: Sequence[int | str | None], own: int) -> list[Cell]:
     for i, count in enumerate(counts):
         share = count / whole if whole and is_number(count) else None
         steps, tone = (_RIGHT, "good") if i == own else (_WRONG, "bad")
-        level = 0 if share is None else sum(share >= step for step in steps)
-        cells.append(Cell(text.cell(count), level, tone, note="" if share is None else text.quantity(share, SHARE)))
+        cells.append(
+            Cell(text.cell(count), level(share, steps), tone, note="" if share is None else text.quantity(share, SHARE))
+        )
     return cells
 
 
@@ -423,7 +431,7 @@ def _shifted(shifts: Sequence[core.Shift]) -> list[str]:
     sure = sorted(filter(_is_sure, shifts), key=lambda shift: -abs(shift.change[0] or 0))
     if not sure:
         largest = max(shifts, key=lambda shift: abs(shift.change[0] or 0))
-        return [f"{words.NOBODY_SHIFTED} {_moved(largest)}"]
+        return [language.together((words.NOBODY_SHIFTED, _moved(largest)))]
     return [_moved(each) for each in sure[:_SENTENCES]]
 
 

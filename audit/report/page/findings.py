@@ -15,7 +15,7 @@ from markupsafe import Markup
 from audit.core import numbers
 from audit.core.evidence import Fact, Facts, Pareto, ParetoModel, from_json
 from audit.core.figures import Figures as Spent
-from audit.core.identifiers import base_id
+from audit.core.identifiers import base_id, bracket_of
 from audit.core.numbers import SHARE, Figures, is_number, is_unit, scale_of
 from audit.core.probe import Probe
 from audit.core.records import (
@@ -61,11 +61,6 @@ def named(full_id: str, declared: Probe | None, title: str = "") -> str:
         return text.short(language.say(declared.title_of), 120).replace("{bracket}", about)
     title = title or text.short(language.say(declared.title) if declared else base_id(full_id), 120)
     return words.NAMED.format(title=title, bracket=about) if about else title
-
-
-def bracket_of(full_id: str) -> str:
-    """What stands in the brackets of an id; empty where there are none."""
-    return full_id.partition("[")[2].removesuffix("]")
 
 
 def bracket(full_id: str, declared: Probe | None) -> str:
@@ -852,9 +847,9 @@ def _read_as(read: ReadingRecord) -> Iterator[str]:
     goes = {name: classes for name, classes in read["classes"].items() if list(classes) != [name]}
     merged = [f"{text.cell(name)} → {' / '.join(map(text.cell, classes))}" for name, classes in goes.items() if classes]
     if merged:
-        yield words.READ_AS.format(classes="; ".join(merged))
+        yield words.READ_AS.format(classes=words.SEMICOLON.join(merged))
     if left_out := [text.cell(name) for name, classes in goes.items() if not classes]:
-        yield words.NOT_AN_ANSWER.format(classes=", ".join(left_out))
+        yield words.NOT_AN_ANSWER.format(classes=words.COMMA.join(left_out))
     if read["head"] == "sigmoid":
         yield words.SIGMOID
 
