@@ -8,6 +8,7 @@ as they are, so that no compiled copy can differ from its source (:mod:`audit.re
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -29,6 +30,8 @@ PAGE, RECORD = "audit", "record"
 TAGS: Mapping[str, tuple[str, str]] = {ENGLISH: ("en", "en_GB"), "de": ("de", "de"), "zh": ("zh-Hans", "zh_Hans")}
 # Those whose marks are as wide as a character and hold their space themselves: nothing stands between sentences.
 _FULL_WIDTH = frozenset({"zh"})
+# An apostrophe of an English text, one within a word, and the first of two that quote.
+_APOSTROPHE, _IN_WORD, _OPENING = map(re.compile, (r"(?<=\w)'", r"(?<=\w)'(?=\w)", r"(?<!\w)'"))
 _now: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
@@ -146,7 +149,7 @@ def day(year: int, month: int, of_month: int) -> str:
 @functools.cache
 def _catalogue(language: str, first: str) -> NullTranslations:
     if language == ENGLISH:
-        return NullTranslations()
+        return _English()
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
@@ -160,6 +163,16 @@ def _catalogue(language: str, first: str) -> NullTranslations:
         own.add_fallback(catalogue)
         catalogue = own
     return catalogue
+
+
+class _English(NullTranslations):
+    """Texts as they are, with the apostrophes that print has; a text that also quotes by them keeps what it quotes."""
+
+    def gettext(self, message: str) -> str:
+        return (_IN_WORD if _OPENING.search(message) else _APOSTROPHE).sub("’", message)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return self.gettext(msgid1 if n == 1 else msgid2)
 
 
 class _Nothing(NullTranslations):

@@ -117,7 +117,7 @@ def said(value: object) -> str:
     Whoever reads it aloud needs to know its language; so the whole is English where its template has no translation.
     """
     sentence = from_json(value) if isinstance(value, Mapping) else value
-    if not isinstance(sentence, Sentence) or language.current() == language.ENGLISH:
+    if not isinstance(sentence, Sentence):
         return english(str(sentence))
     template = language.translation(sentence.template, language.RECORD)
     if not template and re.search("[A-Za-z]{2}", _IN_FIELD.sub("", sentence.template)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from importlib.resources import files
 from io import BytesIO
 
@@ -126,3 +127,12 @@ def test_no_chinese_letter_is_slanted() -> None:
     assert not re.findall(r"font:[^;]*(?:italic|oblique)", style)
     shown = record(*RICH["findings"], roc(LOSS), explained(), policy={"report": {"language": "zh"}})
     assert not re.findall(r"<(?:em|i|cite|dfn|var|address)\b", report.render(shown))
+
+
+def test_an_english_page_has_printed_apostrophes_but_in_data_code_and_quotations() -> None:
+    for known in ALL.values():
+        html = re.sub(r"<(style|svg|q|pre|code|bdi|ins|del)\b.*?</\1>", "", report.render(known), flags=re.DOTALL)
+        assert not re.findall(r".{20}[a-z]'[a-z].{9}", unescape(re.sub(r"<[^>]*>", " ", html)))
+    said = Sentence("the learners' answer to {what} isn't one, said 'yes' or 'no's", what="don't")
+    assert text.said(said) == "the learners' answer to don't isn’t one, said 'yes' or 'no’s"
+    assert text.said(Sentence("the learners' answers")) == "the learners’ answers"
