@@ -1430,6 +1430,13 @@ def test_every_gate_is_drawn_in_the_row_of_its_finding() -> None:
     )
 
 
+def test_a_finding_that_has_no_figure_tells_in_its_row_what_is_missing() -> None:
+    missing = "The policy states no reference shares."
+    reported = unmeasured("fairness.representation[region]", "reported", "no gate is set for it", gate=None)
+    shown = Page(report.render(record(reported | {"details": {"summary": missing}})))
+    assert f"There is no figure. {missing}" in shown.text
+
+
 def test_single_figures_are_written_as_people_read_them() -> None:
     assert [text.figure(x) for x in (0, 0.0, -0.0, 1.0, 1234567, 0.00012, -0.5, 1e-12, 1234.5)] == [
         "0", "0", "0", "1", "1,234,567", "0.00012", "−0.500", "1.0e-12", "1,234",
