@@ -15,7 +15,7 @@ from audit.policy.policy import ALWAYS_GATED
 from audit.record.declarations import of_record
 from audit.report.page import findings, plan, text
 from audit.report.page.evidence import Limits
-from audit.report.page.findings import alarmed, heading, is_early, of_model, reading, summary
+from audit.report.page.findings import WIDER, alarmed, heading, is_early, of_model, reading, summary
 
 STYLES: Mapping[str, dict[str, bool]] = {
     "pass": {"green": True},
@@ -26,8 +26,6 @@ STYLES: Mapping[str, dict[str, bool]] = {
     "not_assessed": {"yellow": True},
     "reported": {},
 }
-# A design effect from which an interval is visibly wider than that of independent rows; the page tells each.
-_TOLD = 1.1
 # In columns; who has a wider terminal reads no worse.
 WIDTH = 80
 _HANGING = " " * 14  # what stands below the first line of a finding
@@ -143,7 +141,7 @@ def of_finding(finding: FindingRecord, declared: Probe | None) -> Iterator[tuple
     if stated := finding.get("stated"):
         about.append(f"with {stated}")
     effect = finding.get("design_effect", 1)
-    if effect >= _TOLD:
+    if effect >= WIDER:
         about.append(f"in {finding.get('clusters', 0):,} clusters, design effect {effect:.2f}")
     if (stopped := finding.get("stopped")) and is_early(stopped):
         about.append(f"after {stopped['examples']:,} of {stopped['of']:,} examples")

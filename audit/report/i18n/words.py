@@ -551,13 +551,13 @@ CAUSES: Mapping[str, str] = {
 CAUSE_OF = "{cause}: {names}"
 # What a step changes, and another one may change the other way.
 LEVERS: Mapping[str, str] = {
-    "train less": "to train less (fewer epochs)",
-    "train more": "to train more (more epochs)",
+    "train less": "less training (fewer epochs)",
+    "train more": "more training (more epochs)",
     "smaller model": "a smaller model",
     "larger model": "a larger model",
 }
 CONFLICT = (
-    "Pulls against another step: this one asks for {own}, and “{others}” for {other}. Decide which matters more before "
+    "Pulls against another step: this one asks for {own}, but “{others}” for {other}. Decide which matters more before "
     "either is begun, and audit again."
 )
 PROBABLY_FAILS = "{names}: probably fails, so improve the model; more data would only confirm it."

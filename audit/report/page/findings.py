@@ -51,6 +51,8 @@ _BASIS: Mapping[Literal["source", "machine", "stated", "too_small", "look"], Sen
     "too_small": Sentence("too small"), "look": Sentence("look"),
 }  # fmt: skip
 _OPEN_QUESTIONS = ("fail", "error", "inconclusive", "not_assessed", "not_run")
+# A design effect from which an interval is visibly wider than that of independent rows; each finding's body tells it.
+WIDER = 1.1
 _OF_NO_WEIGHT = ("not_exceeded", "pass", "reported", "fail", "inconclusive", "not_assessed")
 
 
@@ -338,6 +340,9 @@ class FindingView:
     @property
     def result(self) -> str:
         """What was measured, as a clause: estimate, unit, interval, and how much it rests on."""
+        return self._result(self.basis)
+
+    def _result(self, basis: str) -> str:
         finding = self.finding
         if finding["estimate"] is None:
             return ""
@@ -347,7 +352,7 @@ class FindingView:
         confidence = text.percent(finding["confidence"])
         if finding["low"] == finding["estimate"] == finding["high"]:
             count = words.DETECTIONS if finding.get("interval") == "detections" else words.FULL_COUNT
-            full = count.format(basis=self.basis) if self.basis and finding["n"] > 1 else words.ONE_FIGURE
+            full = count.format(basis=basis) if basis and finding["n"] > 1 else words.ONE_FIGURE
             return words.LABELLED.format(word=_counting(estimate, counted_), said=full)
         if finding["high"] is None:
             estimate = words.AT_LEAST.format(figure=estimate)
@@ -359,7 +364,7 @@ class FindingView:
             form = words.BOUNDED if finding.get("interval") == "error bound" else words.BETWEEN
             said = form.format(confidence=confidence, low=low, high=high)
         sentence = words.RESULT_SAID.format(result=_counting(estimate, counted_), said=said)
-        return words.SEMICOLON.join(filter(None, (sentence, self.basis)))
+        return words.SEMICOLON.join(filter(None, (sentence, basis)))
 
     @property
     def in_words(self) -> str:
@@ -369,11 +374,15 @@ class FindingView:
     @property
     def beside_words(self) -> str:
         """The figure, where its words do not hold it with its interval already."""
-        return self.short_result if self.summary else ""
+        return self.short_result if self.measured and self.summary else ""
 
     @property
     def basis(self) -> str:
         """How much the figure rests on: 1,821 test examples, and in how many clusters they come."""
+        return self._basis()
+
+    def _basis(self, least: float = 0.0) -> str:
+        """The same; clusters are left out where their design effect is below `least`."""
         sample = self.finding["sample"]
         if not sample:
             return ""
@@ -382,7 +391,8 @@ class FindingView:
             basis = counted(words.SAMPLES[sample], n, n=text.figure(n))
         else:
             basis = f"{text.figure(n)} {text.told(sample.removesuffix('s') if n == 1 else sample)}"
-        return self._stopped(self._clustered(basis, n))
+        told = self.finding.get("design_effect", least) >= least
+        return self._stopped(self._clustered(basis, n) if told else basis)
 
     def _stopped(self, basis: str) -> str:
         """The same with why there was no more, where there could have been."""
@@ -490,7 +500,7 @@ class FindingView:
             form = words.GATE_ALLOWS if self.open else words.NOTHING_KNOWN
             return language.together((reason, form.format(gate=self.gate) if self.gate else ""))
         way = "min" if self._gate["at_least"] else "max"
-        sentence = self.result
+        sentence = self._result(self._basis(WIDER))
         if self.gate:
             sentence = words.FAILS[way].format(result=sentence, figure=self._figures.gate)
         return language.together((text.sentence(sentence), text.sentence(self.reason)))

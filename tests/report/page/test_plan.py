@@ -49,8 +49,8 @@ def test_findings_of_one_cause_are_one_step() -> None:
 
 def test_steps_that_pull_against_each_other_say_so() -> None:
     fewer, more = steps(MEMBERSHIP | {"verdict": "fail"}, failing())
-    assert "“The model is not right often enough” for to train more" in fewer.conflicts[0]
-    assert "“The model remembers its training texts” for to train less" in more.conflicts[0]
+    assert "“The model is not right often enough” for more training" in fewer.conflicts[0]
+    assert "“The model remembers its training texts” for less training" in more.conflicts[0]
     (alone,) = steps(MEMBERSHIP | {"verdict": "fail"})
     assert alone.conflicts == []
 
