@@ -469,7 +469,7 @@ def _sources(answers: Mapping[str, Answers], base: str, confidence: float) -> Ta
         Sentence("95th percentile"),
         Sentence("serves for"),
     ]
-    return Table(Sentence("Flipped predictions by source"), columns, rows)
+    return Table(Sentence("Flipped predictions by source"), columns, rows, ("", SHARE, SHARE, SHARE))
 
 
 def _shifts(axis: str, answers: Mapping[str, Answers], confidence: float) -> list[Shifts]:

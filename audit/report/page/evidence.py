@@ -19,8 +19,8 @@ from audit.report.page import figures, text
 
 _ON_PAPER = 3  # texts of a finding that decided nothing or holds; of the others all are printed
 _MOST_MODELS = 20
-# How the column of an interval's lower end is called.
-_LOWEST = ("low", "at least")
+# How the columns of an interval's ends are called.
+_LOWEST, _HIGHEST = ("low", "at least"), ("high", "at most")
 
 
 class Limits(NamedTuple):
@@ -57,7 +57,10 @@ class Table(View):
 
 
 def table(raw: core.Table, limits: Limits, *, is_own: bool = False) -> Table:
-    """A table, ready to show; `is_own` where its words are in the language of the page already."""
+    """A table, ready to show; `is_own` where its words are in the language of the page already.
+
+    A figure and the two ends of its interval, which stand in columns of their own, are one: 83.2 % [81.5, 84.8].
+    """
     is_foreign = not is_own and text.is_english(text.said(raw.caption)) and language.current() != language.ENGLISH
     lang = language.ENGLISH if is_foreign else ""
     say: Callable[[object], str] = str if is_own or lang else text.said
@@ -69,23 +72,33 @@ def table(raw: core.Table, limits: Limits, *, is_own: bool = False) -> Table:
     width = len(columns)
     rows = [[*row[:width], *[None] * (width - len(row))] for row in raw.rows[: limits.rows]]
     units = [*raw.units[:width], *[""] * (width - len(raw.units))]
-    numeric = [any(is_number(row[i]) for row in rows) for i in range(width)]
     drawings, scale = _spans(keys, rows, units)
-    cells = [[text.short(value, limits.cell) for value in _cells(keys, row, units, say)] for row in rows]
-    shown = text.short(say(raw.caption))
-    return Table(shown, columns, numeric, cells, drawings, scale, more(raw.rows, limits.rows), lang)
+    figures_at = {i for i in range(width - 2) if _is_interval(keys[i : i + 3], [row[i : i + 3] for row in rows])}
+    left = [i for i in range(width) if not figures_at & {i - 1, i - 2}]
+
+    def cell(row: Sequence[core.Cell], i: int) -> str:
+        whole = _interval(row[i : i + 3], units[i]) if i in figures_at else _cell(row[i], units[i], say)
+        return text.short(whole, limits.cell)
+
+    cells = [[cell(row, i) for i in left] for row in rows]
+    numeric = [any(is_number(row[i]) for row in rows) for i in left]
+    shown, named = text.short(say(raw.caption)), [columns[i] for i in left]
+    return Table(shown, named, numeric, cells, drawings, scale, more(raw.rows, limits.rows), lang)
 
 
-def _cells(
-    columns: Sequence[str], row: Sequence[core.Cell], units: Sequence[str], say: Callable[[object], str]
-) -> list[str]:
-    """The cells of a row in words; a figure and the ends of its interval, which stand behind it, in one precision."""
-    cells = [_cell(value, unit, say) for value, unit in zip(row, units, strict=True)]
-    for i, name in enumerate(columns):
-        own = slice(i - 1, i + 2)
-        if 0 < i < len(row) - 1 and name.endswith(_LOWEST) and all(is_number(v) or v is None for v in row[own]):
-            cells[own] = text.row([v if is_number(v) else None for v in row[own]], units[i - 1])
-    return cells
+def _is_interval(columns: Sequence[str], rows: Sequence[Sequence[core.Cell]]) -> bool:
+    """Whether three columns are a figure and the ends of its interval, in each row that holds any of them."""
+    _, low, high = columns
+    are_ends = low.endswith(_LOWEST) and high.endswith(_HIGHEST)
+    return are_ends and all(is_number(value) or value is None for row in rows for value in row)
+
+
+def _interval(values: Sequence[core.Cell], unit: str) -> str:
+    """A figure with its interval; alone where neither end is known."""
+    known = [float(value) if is_number(value) else None for value in values]
+    if known[1:] == [None, None]:
+        return text.row(known[:1], unit)[0]
+    return text.figures(known, unit=unit).interval
 
 
 def _cell(value: core.Cell, unit: str, say: Callable[[object], str] = text.said) -> str:

@@ -1329,8 +1329,9 @@ def test_evidence_tables_are_drawn_padded_and_cut() -> None:
     assert found.problems == []
     assert found.html.count('class="span"') == 98
     assert "… and 103 more" in found.text
-    assert "a 0.800 0.700 0.900 1,200" in found.text
-    assert "b – – – <10" in found.text
+    assert "group accuracy n " in found.text
+    assert "a 0.800 [0.700, 0.900] 1,200" in found.text
+    assert "b – <10" in found.text
     assert 'flag yes nested {"a": [1]}' in found.text
 
 
