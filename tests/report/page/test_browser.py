@@ -496,3 +496,24 @@ def test_a_whole_audit_of_hostile_data_ends_in_a_harmless_report(
     assert made.stat().st_size < report.LARGEST
     for width in (1280, 390):
         check_hostile(tab, made, width)
+
+
+@pytest.mark.parametrize(("width", "media"), [(390, ""), (673, "print")])
+def test_steps_beyond_the_ninth_show_both_digits(tab: Tab, path: Path, width: int, media: str) -> None:
+    # A marker hangs to the left of its list; what is beyond the page's edge paper cuts off.
+    tab.open(path, width=width)
+    tab.call("Emulation.setEmulatedMedia", media=media)
+    room = tab.run(
+        """[...document.querySelectorAll('ol.problems, ol.next')].map(list => {
+            const number = document.createElement('span');
+            number.textContent = '10. ';
+            number.style.cssText = 'position: absolute; white-space: pre';
+            list.querySelector('li').append(number);
+            const needed = number.getBoundingClientRect().width;
+            number.remove();
+            return list.querySelector('li').getBoundingClientRect().x - needed - list.getBoundingClientRect().x;
+        })"""
+    )
+    tab.call("Emulation.setEmulatedMedia", media="")
+    assert len(room) == 2
+    assert min(room) >= 0
