@@ -144,6 +144,17 @@ def test_nothing_is_wider_than_the_window(tab: Tab, path: Path, width: int) -> N
     assert tab.run(BEYOND) == []
 
 
+@pytest.mark.parametrize("width", [390, 320])
+def test_long_names_of_a_family_break_in_a_narrow_window(tab: Tab, tmp_path: Path, width: int) -> None:
+    path = tmp_path / "report.html"
+    kinds = [f"security.perturbation[{kind}]" for kind in ("typos", "homoglyphs", "spaces", "ocr")]
+    found = [finding(kind, "reported", challenge="security", gate=None, unit="points") for kind in kinds]
+    path.write_text(report.render(make(*found), language="de"), "utf-8")
+    tab.open(path, width=width)
+    tab.run("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert tab.run(BEYOND) == []
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_long_unit_runs_into_no_other_figure(tab: Tab, path: Path, width: int) -> None:
     tab.open(path, width=width)
