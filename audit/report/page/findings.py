@@ -411,7 +411,7 @@ class FindingView:
         if not effect:
             return words.IN_CLUSTERS.format(**told)
         told["effect"] = language.numeral(f"{effect:.2f}")
-        if round(effect, 2) <= 1:  # as it is written
+        if effect < WIDER:
             return words.IN_CLUSTERS_ALIKE.format(**told)
         return words.IN_CLUSTERS_WORTH.format(**told, worth=language.numeral(numbers.rough(n / effect)))
 

@@ -736,6 +736,10 @@ def test_a_loosened_gate_stands_on_top_of_the_page() -> None:
             {"clusters": 412, "design_effect": 1},
             "test examples, some of which belong together (412 clusters, design effect 1.00)",
         ),
+        (  # no more than they are: 10,937 of 1.01 were written as about 11,000
+            {"n": 10_937, "clusters": 10_788, "design_effect": 1.01},
+            "10,937 test examples, some of which belong together (10,788 clusters, design effect 1.01)",
+        ),
         ({"clusters": 412}, "1,821 test examples, some of which belong together (412 clusters)"),
     ],
 )
