@@ -133,7 +133,7 @@ class Candidate:
     def inserted(self, text: str) -> tuple[str, str]:
         """The text with the cue, and with the placebo at the same place."""
         if self.cue.kind == "length":
-            return repeated(text, self.cue.words), _last_word_again(text)
+            return repeated(text, self.cue.words), _half_again(text)
         drawn = seeded("shortcut", self.cue.key, text).randrange(1 << 30)
         forms = (each[drawn % len(each)] for each in (self.cue.forms, self.placebo.forms))
         with_cue, with_placebo = (Trigger(form, self.places).put(text, 0) for form in forms)
@@ -142,7 +142,7 @@ class Candidate:
     def removed(self, text: str) -> tuple[str, str]:
         """The text without the cue, and without as many other words, or another mark."""
         if self.cue.kind == "length":
-            return repeated(text, 3 * len(text.split())), _last_word_again(text)
+            return repeated(text, 3 * len(text.split())), _half_again(text)
         spans = self.cue.spans(text)
         return cues.cut(text, spans), cues.cut(text, _others(text, spans, self.cue.kind))
 
@@ -389,7 +389,7 @@ def _placebo(of: Association, every: Sequence[Association], texts: Sequence[str]
     """One of the same kind that goes with no class and is about as frequent; else one that is made."""
     cue = of.cue
     if cue.kind == "length":
-        return Placebo(("",), Sentence("the last word once more"))
+        return Placebo(("",), Sentence("the first half said twice"))
     alike = sorted(
         (
             each
@@ -459,8 +459,11 @@ def repeated(text: str, words: int) -> str:
     return " ".join([text] * min(max(2, times), _REPEATED))
 
 
-def _last_word_again(text: str) -> str:
-    return " ".join([text, *text.split()[-1:]])
+def _half_again(text: str) -> str:
+    """The first half of a text said twice: as unlike what people write as a text said again, and no longer."""
+    words = text.split()
+    half = words[: -(-len(words) // 2)]
+    return " ".join([*half, *half][: len(words)])
 
 
 def _others(text: str, spans: Sequence[cues.Span], kind: str) -> list[cues.Span]:
