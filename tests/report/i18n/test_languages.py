@@ -280,11 +280,11 @@ def test_what_stays_english_is_marked_and_told_once(name: str) -> None:
 def test_a_record_is_told_in_german() -> None:
     said = Page(report.render(EVERYTHING, language="de")).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "Gesperrt: 1 von 8 Schwellen ist nicht eingehalten, 1 ist nicht eindeutig" in said.replace(":  ", ": ")
-    result = "19 Prozentpunkte (größter Unterschied der Raten), mit 95 % Konfidenz von 13 bis 24 Prozentpunkte"
+    result = "19 Prozentpunkte (größter Unterschied der Raten), Konfidenzintervall (95 %) 13 bis 24 Prozentpunkte"
     assert f"{result}; 1.821 Testbeispiele; die Schwelle erlaubt höchstens 10 Prozentpunkte." in said
     assert "Beobachtet wurde: Women are misread" in said
-    assert "Abstand, wie oft Gruppen falsch gelesen werden, nach gender (Equalized Odds)" in said
-    assert "19 Prozentpunkte [13; 24], Grenze 10" in said
+    assert "Unterschied darin, wie oft Gruppen falsch gelesen werden, nach gender (Equalized Odds)" in said
+    assert "19 Prozentpunkte [13; 24], Schwelle 10" in said
     assert "Genauigkeit, verloren durch Tippfehler" in Page(report.render(RICH, language="de")).text
     assert "19 Prozentpunkte [13; 24]" in said
     assert "23. November 2026, 23:41 UTC" in said
@@ -390,9 +390,9 @@ def test_the_policy_of_the_record_names_the_language_and_the_command_overrules_i
     records.write(tmp_path, value)
     report_files.write(tmp_path, value, "")
     said = {
-        "report.html": "Alle Grenzen eingehalten",
-        "summary.md": "Alle Grenzen",
-        "badge.svg": ">alle Grenzen eingehalten,",
+        "report.html": "Alle Schwellen eingehalten",
+        "summary.md": "Alle Schwellen",
+        "badge.svg": ">alle Schwellen eingehalten,",
     }
     for name, words_ in said.items():
         assert words_ in (tmp_path / name).read_text("utf-8")

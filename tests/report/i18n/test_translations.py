@@ -208,7 +208,7 @@ def test_lists_are_joined_the_languages_way() -> None:
 
 def test_reasons_of_the_embedded_policy_are_translated_and_those_of_an_owner_left_as_they_are() -> None:
     own = embedded().own_gates["quality.accuracy"].reason
-    for reason, said in ((own, "das erreicht hier das Zählen von Wörtern"), ("so will es der Beirat", "so will es")):
+    for reason, said in ((own, "das erreicht hier schon das Zählen"), ("so will es der Beirat", "so will es")):
         html = report.render(record(finding(gate={"min": 0.5, "reason": reason})), language="de")
         assert f"<bdi>Warum dort: {said}" in html
 

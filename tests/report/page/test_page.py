@@ -1198,7 +1198,7 @@ def test_what_is_not_known_of_a_reliability_diagram_is_left_out() -> None:
     ("language", "sentences"),
     [
         ("en", ["7 of 1,828 rows of the test data were left out: 7 without a label.", "“woman” for “WOMAN”, “Woman”"]),
-        ("de", ["7 von 1.828 Zeilen der Testdaten wurden ausgelassen: 7 ohne Klasse.", "„woman“ für „WOMAN“, „Woman“"]),
+        ("de", ["7 von 1.828 Zeilen der Testdaten wurden ausgelassen: 7 ohne Label.", "„woman“ für „WOMAN“, „Woman“"]),
     ],
 )
 def test_how_the_data_were_read_stands_on_top(language: str, sentences: list[str]) -> None:
