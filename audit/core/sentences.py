@@ -65,8 +65,8 @@ def joined(parts: Sequence[str], between: str = " ") -> str:
 
 def listed(parts: Sequence[str], last: str = ", ") -> str:
     """A list in words: a, b, c, with `last` before the last of them."""
-    if len(parts) < 2:
-        return joined(parts)
+    if len(parts) < 2 or last == ", ":
+        return joined(parts, ", ")
     return Sentence("{first}{between}{last}", first=joined(parts[:-1], ", "), between=last, last=parts[-1])
 
 

@@ -252,8 +252,8 @@ def test_a_table_writes_a_figure_and_its_interval_alike() -> None:
         "rows": [[1, 1.0, 0.97, 1.0, -0.008, -0.02343, 0.00622, 500], [2, None, None, None, 0.5, None, 0.6, 7]],
     }
     words = " ".join(" ".join(page(record(finding(details={"tables": [table]}))).words).split())
-    assert "1 1.000 0.970 1.000 −0.008 −0.023 0.006 500" in words
-    assert "2 – – – 0.500 – 0.600 7" in words
+    assert "1 1.000 [0.970, 1.000] −0.008 [−0.023, 0.006] 500" in words
+    assert "2 – 0.500 […, 0.600] 7" in words
 
 
 def test_a_column_is_written_in_its_unit() -> None:
@@ -265,10 +265,10 @@ def test_a_column_is_written_in_its_unit() -> None:
     fits_the_schema(value)
     assert from_json(to_json(table)) == table
     said = " ".join(page(value).text.split())
-    assert "1 97.0 % 93.5 % 99.0 % 13.2 points 0.0012 kWh a" in said
-    assert "2 – – – −0.8 points 0 kWh b" in said
+    assert "1 97.0 % [93.5, 99.0] 13.2 points 0.0012 kWh a" in said
+    assert "2 – −0.8 points 0 kWh b" in said
     german = " ".join(Page(render(value, "de")).text.split())
-    assert "1 97,0 % 93,5 % 99,0 % 13,2 Prozentpunkte 0,0012 kWh a" in german
+    assert "1 97,0 % [93,5; 99,0] 13,2 Prozentpunkte 0,0012 kWh a" in german
     assert "13.2 个百分点" in Page(render(value, "zh")).text
     plain = to_json(Table("By strength", columns, rows))
     assert "units" not in plain  # a record holds units only where there are any

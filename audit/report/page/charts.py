@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from audit.core import evidence as core
 from audit.core.evidence import Table, from_json
@@ -57,7 +58,8 @@ def _interval(view: FindingView) -> tuple[float | None, float | None, float | No
 def _failing(view: FindingView) -> core.Pair | None:
     """The sentence that fails worst; None where none does, or none is to be shown."""
     found = (each for piece in _pieces(view) if isinstance(piece, core.Pairs) for each in piece.items)
-    return next(found, None) if view.finding["estimate"] else None
+    worst = next(found, None) if view.finding["estimate"] else None
+    return worst and replace(worst, note=text.said(worst.note))
 
 
 def strengths(views: Sequence[FindingView]) -> Heat | None:

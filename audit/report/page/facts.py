@@ -64,7 +64,7 @@ def _exactly(value: object) -> str:
     """A setting as it was given: 2e-05 is not to become 0.00002."""
     if isinstance(value, float):
         return f"{value:.6g}"
-    return str(value) if isinstance(value, int) else text.cell(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text.cell(value)
 
 
 _MOST_COUNTS = 20

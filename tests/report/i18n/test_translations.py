@@ -18,12 +18,12 @@ from audit.core.errors import NotAssessed
 from audit.core.records import FindingRecord, Record
 from audit.core.sentences import _FIELD, Sentence, listed
 from audit.core.verdict import Finding, Gate, Verdict, judge
-from audit.policy.policy import embedded
+from audit.policy.policy import Finetune, embedded
 from audit.record import declarations
 from audit.record import record as records
 from audit.report.i18n import language
+from audit.report.page import facts, text
 from audit.report.page import page as report
-from audit.report.page import text
 from tests.probes.test_contract import CASES, PROBES, SLOW, Arguments
 from tests.report.i18n.test_languages import FOLDER
 from tests.report.page.test_page import finding, record
@@ -204,6 +204,16 @@ def test_lists_are_joined_the_languages_way() -> None:
     sides = [Sentence("right answers"), Sentence("energy")]
     with language.speaking("de"):
         assert text.said(listed(sides, Sentence(" and "))) == "richtige Antworten und Energie"
+    with language.speaking("zh"):
+        assert text.said(listed(["“A”", "“B”", "“C”"])) == "“A”、“B”、“C”"
+
+
+def test_each_setting_of_a_recipe_has_words() -> None:
+    with language.speaking("de"):
+        recipe = dict(facts.recipe({"recipe": Finetune().model_dump() | {"group_by_length": True}}))
+    assert len(recipe) == len(Finetune.model_fields)
+    assert recipe["Batches aus ähnlich langen Texten"] == "ja"
+    assert recipe["Trainierte Schichten"] == "alle"
 
 
 def test_reasons_of_the_embedded_policy_are_translated_and_those_of_an_owner_left_as_they_are() -> None:

@@ -104,6 +104,8 @@ def test_all_kinds_of_sentences_stand_in_one_picture_the_worst_first_with_one_th
     assert second[0].endswith("punctuation")
     (drawn,) = re.findall(r'<svg class="bars".*?</svg>', html, re.DOTALL)[:1]
     assert 'class="bound"' in drawn  # the gate
+    german = render(made(*measured, gate=Gate(max=0.3)), language="de")
+    assert "right: negative" not in german
 
 
 def of_groups(counts: Sequence[tuple[str, int, int]]) -> tuple[Any, Any]:
