@@ -15,6 +15,7 @@ import audit
 from audit.core.sentences import Sentence
 from audit.energy.phases import PHASES
 from audit.policy.policy import embedded
+from audit.probes import power
 from audit.probes.catalogue import built_in
 from audit.probes.quality.capabilities import grammar
 from audit.report.i18n import words
@@ -61,6 +62,7 @@ def sentences() -> list[str]:
     """Every template of a sentence that the audit writes into a record, each once."""
     found: dict[str, None] = dict.fromkeys(map(str, grammar.prose()))
     found |= dict.fromkeys(group for axis in identity.AXES for group in identity.groups(axis))
+    found |= dict.fromkeys(power.templates())
     found |= dict.fromkeys(gate.reason for gate in embedded().own_gates.values())
     for path in sorted(Path(audit.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -352,6 +352,24 @@ NEAREST = "Nearest to its gate"
 WORST = "Worst finding"
 WITHOUT_GATE = "Without a gate"
 ALSO = "Also"
+# What the auditor itself catches of what was planted.
+POWER_UNKNOWN = "Its power was not measured on planted defects."
+POWER = "Caught where it was planted: {caught}."
+POWER_OF_KINDS = Counted(
+    "Of {kinds} kinds of planted defects, each tried {times} times or more, {count} was caught at least 19 times in "
+    "20; least often {caught}.",
+    "Of {kinds} kinds of planted defects, each tried {times} times or more, {count} were caught at least 19 times in "
+    "20; least often {caught}.",
+)
+POWER_OF = "{defect} ({trials})"
+POWER_COUNT = "{number} of {of}, {interval}"
+POWER_MORE = Counted("one more kind", "{count} more kinds")
+POWER_CLEAN = "False alarms on clean ones: {alarmed}."
+POWER_LIMITS = "Measured on small BERTs and public data; yours may differ."
+POWER_SHORT = "A weak pass: its probe catches fewer than 19 of 20 where this is planted: {missed}."
+POWER_WITHOUT = "Not measured so: {names}."
+POWER_VERSION = "These are figures of version {version} of the auditor, which made this page."
+POWER_OTHER_VERSION = "The audit was made by version {version}."
 COVER = "Not covered by this verdict: {measured} measured without a gate, {missing} that could not be assessed."
 ALLOWED = "the whole interval is on the allowed side of the gate"
 BEYOND = "the whole interval is beyond the gate"
@@ -501,6 +519,7 @@ EXCEPTIONS: Mapping[str, str] = {
     "waived": "gates that are waived ({names})",
     "detectors": "counts of what a program recognised, as far as it errs ({names})",
     "approximate": "intervals that hold approximately; how often they err was measured by simulation ({names})",
+    "weak": "probes that caught fewer than 19 of 20 defects of a kind that was planted ({names})",
     "again": "choosing: this test set was asked before, and whoever keeps the best of several models or audits "
     "keeps its luck too",
 }
@@ -884,6 +903,16 @@ PAGE = {
     "they wrote comes to light. Serious: people or the service are harmed, and it can be noticed and mended. "
     "Limited: it costs money, electricity or trust. That is said of the kind of finding, by its declaration; how "
     "severe it is in one’s own use, those who know the use must say.",
+    "power": "How well planted defects are caught",
+    "power_text": "Who audits the auditor? Defects were planted in small models and public data, and each probe was "
+    "held against them, and against clean ones made alike. Caught are those whose gate fails, or that alarm where "
+    "there is none; exact 95 % intervals stand in brackets. Where fewer than 19 of 20 were caught at the strength that "
+    "is claimed, the finding’s pass says so. How it was measured, and by which commands, stands in "
+    "benchmarks/README.md of the auditor’s sources.",
+    "power_table": "What was planted, and how often it was caught",
+    "power_planted": "Planted",
+    "power_caught": "Caught",
+    "power_none": "Nothing was planted for any finding of this audit.",
     "personal": "Personal data",
     "personal_text": "This page shows examples from the data, with e-mail addresses, links and long "
     "numbers masked as far as a program recognises them; names and other hints may remain. The file "

@@ -37,6 +37,7 @@ from audit.core.sentences import Sentence, of_file
 from audit.core.sentences import from_json as sentence
 from audit.core.verdict import Gate, is_alarm, is_left_open, is_waived
 from audit.probes.catalogue import challenge_of
+from audit.probes.power import Planted, planted_for
 from audit.record.declarations import of_record
 from audit.record.since import gate_of
 from audit.report.i18n import language
@@ -436,6 +437,16 @@ class FindingView:
         if not self.finding["gate"]:
             return ""
         return words.GATE["min" if self._gate["at_least"] else "max"].format(figure=self._figures.gate)
+
+    @cached_property
+    def planted(self) -> Sequence[Planted]:
+        """What was planted for its probe to catch, what it caught least first."""
+        return planted_for(self.id)
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it holds by a probe that catches too little of what was planted."""
+        return self.verdict in ("pass", "not_exceeded") and any(each.stated.is_short for each in self.planted)
 
     @property
     def alibi(self) -> str:
@@ -960,6 +971,7 @@ def _exceptions(record: Record, gated: Sequence[FindingView]) -> Iterator[str]:
         "waived": [view for view in gated if is_waived(view.finding)],
         "detectors": [view for view in gated if view.finding.get("interval") == "detections"],
         "approximate": [view for view in gated if view.finding.get("interval") == "approximate"],
+        "weak": [view for view in gated if view.is_weak],
     }
     for kind, found in by_kind.items():
         if found:

@@ -19,7 +19,7 @@ from audit.report import headline
 from audit.report.i18n import language
 from audit.report.i18n.language import spoken
 from audit.report.i18n.typography import full_width
-from audit.report.page import charts, facts, families, findings, plan, signature, standards, terms, text
+from audit.report.page import charts, facts, families, findings, plan, power, signature, standards, terms, text
 from audit.report.page.evidence import Limits
 from audit.text.redaction import SMALLEST_CELL
 
@@ -27,7 +27,7 @@ LARGEST = 2_000_000
 # What is looked up, behind the findings: the anchor of each part and its word.
 _ANNEX = {
     "coverage": "coverage", "scope": "scope", "training": "training", "energy": "energy", "reading": "reading",
-    "words": "glossary", "standards": "standards", "provenance": "provenance",
+    "power": "power", "words": "glossary", "standards": "standards", "provenance": "provenance",
 }  # fmt: skip
 # Tried in turn until the page is small enough: full evidence, shortened evidence, almost none.
 _LIMITS = (
@@ -97,7 +97,7 @@ def _render(shown: Record, limits: Limits, sha256: str) -> str:
         training_facts=facts.training(shown),
         phases=facts.phases(shown),
         memory=findings.memory(taken) if (taken := findings.electricity(shown)) else "",
-        power=facts.power(shown),
+        stated_power=facts.power(shown),
         grids=facts.grids(shown, limits),
         country=findings.setting(shown, "audit", "country"),
         run_facts=facts.run(shown),
@@ -108,6 +108,8 @@ def _render(shown: Record, limits: Limits, sha256: str) -> str:
         smallest=SMALLEST_CELL,
         scope=facts.scope(shown, views),
         versions=facts.versions(shown),
+        power=power,
+        auditor=power.version(shown),
     )
     return text.unbroken(terms.linked(html))
 
