@@ -214,6 +214,10 @@ class Examples:
         crossed = [None if None in row else " × ".join(row) for row in zip(*parts, strict=True)]
         return np.array(crossed, dtype=object)
 
+    def different(self, rows: Sequence[int] | NDArray[np.integer] | None = None) -> int:
+        """How many different texts stand in these rows, by default in all: copies of one tell no more than it."""
+        return len(set(self.texts if rows is None else (self.texts[i] for i in rows)))
+
     def drawn(self, purpose: str, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
         """Rows in a random order that their content alone decides: the first k are a sample of k.
 

@@ -225,7 +225,7 @@ def overlooked(these: Candidates, found: Found, right: Mask, effect: float = 1.0
     """
     from scipy.special import bdtri
 
-    if len(right) < FEWEST_TEXTS:
+    if len(right) / max(effect, 1.0) < FEWEST_TEXTS:
         return 1.0
     if found.least == -np.inf:
         return -1.0

@@ -42,7 +42,7 @@ from audit.models import model_card
 from audit.models.model import Model
 from audit.probes import catalogue, methods
 from audit.probes.quality.quality import accuracy
-from audit.testing import PLANTED, _Change, check_probe
+from audit.testing import PLANTED, _Change, _inside, check_probe
 from audit.training.canaries import CanaryTwin
 from tests.helpers import ROOT, THREE, TWO, examples, predictions, scorer
 from tests.models.test_model_card import FULL
@@ -666,6 +666,51 @@ def test_examples_of_one_author_never_narrow_an_interval_and_are_told(full_id: s
     assert together.design_effect >= 1
     assert methods.CLUSTERED in together.method
     assert methods.CLUSTERED not in alone.method
+
+
+def _twice(arguments: Arguments) -> Arguments:
+    """Arguments in which each test example stands twice, told as loading tells it: copies are one cluster."""
+    about = {id(each.examples) for each in _inside(arguments, Predictions)} | {id(arguments.get("test_data"))}
+
+    def change(value: object) -> object:
+        if isinstance(value, Predictions):
+            rows = np.repeat(value.rows, 2, axis=0)
+            return type(value)(rows, value.classes, value.examples and changed(value.examples))
+        if isinstance(value, Examples) and id(value) in about:
+            clusters = np.arange(len(value)) if value.clusters is None else value.clusters
+            doubled = value.take(np.repeat(np.arange(len(value)), 2))
+            return replace(doubled, clusters=np.repeat(clusters, 2))
+        return None
+
+    changed = _Change(change)
+    return changed(arguments)
+
+
+# All that is measured on test examples and is no attack: these take their time.
+OF_TEST_EXAMPLES = [
+    *(name for name in OF_EXAMPLES if not name.startswith(("privacy.", "security.adversarial", "quality.stability"))),
+    "quality.data", "quality.label_noise", "quality.weak_slice", "quality.shortcut", "quality.drift",
+    "fairness.counterfactual", "fairness.hidden_group", "privacy.train_test_overlap", "privacy.membership_inference",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("full_id", [*map(_parameter, OF_TEST_EXAMPLES)])
+def test_copies_of_test_examples_count_once(full_id: str, tmp_path: Path) -> None:
+    case, probe = CASES[full_id](tmp_path), PROBES[full_id]
+    gate = case.gate
+    if not isinstance(gate, Gate):
+        gate = Gate(min=gate) if probe.declaration.better == "higher" else Gate(max=gate)
+    for arguments in (case.passes, case.fails):
+        doubled = _twice(arguments)
+        assert doubled is not arguments
+        once, found = probe(**arguments), probe(**doubled)
+        assert judge(found, gate)[0] == judge(once, gate)[0]
+        if once.low is None or once.high is None or not np.isfinite(once.low):
+            continue
+        # A bootstrap's end moves by its draws, and a fit by the order of its rows.
+        slack = 0.003 if "bootstrap" in once.method or full_id.startswith("privacy.") else 1e-9
+        assert _bounds(found)[0] <= _bounds(once)[0] + slack
+        assert _bounds(found)[1] >= _bounds(once)[1] - slack
 
 
 @pytest.mark.parametrize("full_id", ["quality.accuracy", "quality.roc_auc", "fairness.accuracy_gap"])

@@ -37,7 +37,7 @@ def test_the_file_names_measures_that_there_are_and_counts_that_can_be() -> None
             assert any(name == bracket or name.startswith(f"{bracket}_") for name in named), each
         assert 0 <= each.caught <= each.of > 0, each
         assert 0 <= each.alarms <= each.clean, each
-        assert all((each.defect, each.commit, each.date)), each
+        assert all((each.defect, each.date)), each
         for text in (each.defect, each.strength):
             assert str(phrase(text)) == text
     about = [(each.finding, each.defect, each.strength) for each in published()]

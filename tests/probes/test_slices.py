@@ -202,6 +202,15 @@ def test_where_there_is_no_slice_it_says_what_to_supply(probe: Any, about: Examp
         probe(predictions(about.labels, about))
 
 
+def test_what_a_search_overlooks_of_few_texts_it_overlooks_of_their_copies() -> None:
+    about = marked(1_000, every=4)
+    said = read(about, np.where(with_word(about, "delivery"), 0.5, 0.9))
+    rows = np.repeat(np.arange(1_000), 2)
+    doubled = predictions(said.labels[rows], replace(about.take(rows), clusters=rows))
+    for each in (said, doubled):
+        assert weak_slice(each).high == pytest.approx(1 - slices.MARGIN)
+
+
 def test_misread_texts_are_shown_masked_and_not_at_all_where_texts_are_withheld() -> None:
     about = marked(2000)
     about = replace(about, texts=tuple(f"{text}{PLANTED}" for text in about.texts))

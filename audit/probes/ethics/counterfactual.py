@@ -270,7 +270,7 @@ def counterfactual(
 
 def _decisive(sources: Mapping[str, Sequence[Pair]]) -> str:
     """The source that the verdict rests on."""
-    if len(sources[OWN]) >= ENOUGH_TEXTS:
+    if len({pair.before for pair in sources[OWN]}) >= ENOUGH_TEXTS:  # copies of one count once
         return OWN
     enough = len({pair.family for pair in sources[FILE]}) >= statistics.ENOUGH_CLUSTERS
     return FILE if enough else TEMPLATES

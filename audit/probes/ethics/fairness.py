@@ -494,11 +494,12 @@ def _compared_by_cluster(result: Result, rates: NDArray[np.float64], effects: Gr
 
 
 def judged_groups(predictions: Predictions, subgroup: str) -> Groups:
-    """The column as counts; groups below the protocol's smallest size are set apart."""
+    """The column as counts; groups of fewer different texts than the protocol's smallest size are set apart."""
     column = predictions.known.groups(subgroup)
     known = np.array([value is not None for value in column], dtype=bool)
     found, codes = np.unique(column[known].astype(str), return_inverse=True)
-    sizes = np.bincount(codes, minlength=len(found))
+    of = np.flatnonzero(known)
+    sizes = np.array([predictions.known.different(of[codes == i]) for i in range(len(found))], dtype=np.int64)
     smallest = predictions.known.protocol.min_group_size
     large = sizes >= smallest
     if large.sum() < 2:

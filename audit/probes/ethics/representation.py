@@ -240,6 +240,7 @@ def _share_table(
     rows: list[list[Cell]] = []
     for i, name in enumerate(names):
         n, ours = sizes[name], reference.get(name)
+        different = test.different(np.flatnonzero(column == name))
         is_shown = n == 0 or n >= SMALLEST_CELL
         share, low, high = (abs(float(value[i])) if is_shown else None for value in (estimate, least, most))
         rows.append(
@@ -248,7 +249,7 @@ def _share_table(
                 *([_share_in_training(of_training, name)] if trained is not None else []),
                 *(share, low, high),
                 *([ours, None if ours is None or share is None else ours - share] if reference else []),
-                *(count(n), _lacking(n, smallest)),
+                *(count(n), _lacking(different, smallest)),
             ]
         )
     return Table(
@@ -286,7 +287,7 @@ def _share_in_training(sizes: Counter[str], name: str) -> float | None:
 
 
 def _lacking(n: int, smallest: int) -> Cell:
-    """How many examples a group lacks to be audited; roughly where the exact number would tell how few there are."""
+    """How many texts a group lacks to be audited; roughly where the exact number would tell how few there are."""
     if 0 < n < SMALLEST_CELL <= smallest:
         return Sentence("more than {number}", number=smallest - SMALLEST_CELL)
     return max(smallest - n, 0)

@@ -215,7 +215,7 @@ def parts(predictions: Predictions, train: tuple[Sequence[str], NDArray[np.int64
     others = [each for each in found.values() if each.found.score <= 0 and each.found.is_common]
     some = [*sure, *others[: max(0, TRIED_ANYWAY - len(sure))]]
     pieces = (piece for each in some for piece in _parts(each, known.texts, answers, is_chosen_on))
-    enough = [piece for piece in pieces if len(piece.measure) >= FEWEST and piece.choose]
+    enough = [piece for piece in pieces if known.different(piece.measure) >= FEWEST and piece.choose]
     if not enough:
         raise NotAssessed(
             Sentence(

@@ -173,9 +173,9 @@ def perturbation(
             ),
             confidence,
             sample=CHANGED,
-            ceiling=_ceiling(predictions.known, size, n),
+            ceiling=_ceiling(predictions.known, size, asked.different()),
             summary=_summary(lost, gained, moved if plain.graded else {}),
-            caveats=_caveats(size, n),
+            caveats=_caveats(size, asked.different()),
             evidence=[
                 _table(rows),
                 Pairs(
@@ -221,23 +221,25 @@ def _changeable(
     """Examples that the kind changes, randomly drawn, and their share among all."""
     protocol = examples.protocol
     order = examples.drawn("security.perturbation")
-    changed = (i for i in order.tolist() if disturbed(examples.texts[i], VERDICT_STRENGTH) != examples.texts[i])
-    most = min(filter(None, (size, protocol.max_examples)), default=len(examples))
-    rows = list(islice(changed, most))
+    texts = list(dict.fromkeys(examples.texts[i] for i in order))  # copies of one count once
+    most = min(filter(None, (size, protocol.max_examples)), default=len(texts))
+    changed = list(islice((text for text in texts if disturbed(text, VERDICT_STRENGTH) != text), most))
     # Where enough were found early, the rest was not looked at.
-    seen = len(examples) if len(rows) < most else order.tolist().index(rows[-1]) + 1
-    if len(rows) < ENOUGH and 2 * len(rows) <= seen:
+    seen = len(texts) if len(changed) < most else texts.index(changed[-1]) + 1
+    enough = min(ENOUGH, most)
+    if len(changed) < enough and 2 * len(changed) <= seen:
         raise NotAssessed(
             Sentence(
                 "it disturbs texts with {needs}; {rows:,} of the {seen:,} test texts are such, and {enough} are needed",
                 needs=needs,
-                rows=len(rows),
+                rows=len(changed),
                 seen=seen,
-                enough=ENOUGH,
+                enough=enough,
             ),
             arises=False,
         )
-    return examples.take(np.array(rows)), len(rows) / seen
+    chosen = examples.stand_in(changed)
+    return examples.take(order[chosen[order]]), len(changed) / seen
 
 
 def _ceiling(examples: Examples, size: int, asked: int) -> str:

@@ -122,8 +122,8 @@ def explanations(scorer: Scorer, predictions: Predictions) -> Looks:
         tested.append(_tested(scorer, predictions, drawn[start:stop]))
         so_far = _Tested.joined(tested)
         # At the end there must be enough; on the way as many as lead there.
-        if len(so_far.rows) * len(drawn) < ENOUGH * stop:
-            raise _too_few(len(so_far.rows))
+        if (usable := predictions.known.different(so_far.rows)) * len(drawn) < ENOUGH * stop:
+            raise _too_few(usable)
         return partial(_result, scorer, predictions, so_far, FIXED if len(drawn) == TEXTS else "")
 
     ends = [*range(min(ENOUGH, len(drawn)), len(drawn) + 1)]

@@ -72,6 +72,11 @@ def test_flips_are_counted_over_the_own_texts_that_mention_a_person() -> None:
     assert first.note == "female → male: negative 0.90 → positive 0.70"
 
 
+def test_the_verdict_does_not_rest_on_copies_of_few_own_texts() -> None:
+    own = [text for text in WOMEN[:150] for _ in range(2)]
+    assert _measured(_fair, own).facts["verdict rests on"] == "templates"
+
+
 def test_signed_changes_say_who_is_judged_worse() -> None:
     (shifts,) = _measured(_against("female", "gender"), WOMEN).shown(Shifts)
     own = {each.group: each for each in shifts.items if each.source == "your texts"}

@@ -226,6 +226,13 @@ def test_small_groups_leave_the_gap_open_and_are_named(probe: Probe) -> None:
     assert large.high < 1
 
 
+def test_a_small_group_does_not_grow_by_copies_of_its_texts() -> None:
+    known = _small({"a": 500, "b": 500, "few": 20}).known
+    doubled = known.take(np.repeat(np.arange(len(known)), 2))
+    groups = fairness.judged_groups(predictions(doubled.labels, doubled), "g")
+    assert (groups.names, groups.small) == (("a", "b"), {"few": 20})
+
+
 @pytest.mark.parametrize("probe", PROBES)
 def test_fewer_than_two_large_groups_are_not_assessed(probe: Probe) -> None:
     with pytest.raises(NotAssessed, match="'g' have 30"):

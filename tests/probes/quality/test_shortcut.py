@@ -203,6 +203,13 @@ def test_where_nothing_can_be_tried_it_says_what_to_supply(test: Examples) -> No
         measured(Reader(False), test, None)
 
 
+def test_copies_of_texts_without_a_cue_are_not_enough_to_ask_about() -> None:
+    few = reviews(130, 1)
+    for test in (few, few.take(np.repeat(np.arange(130), 2))):
+        with pytest.raises(NotAssessed, match="supply training data, or more test texts"):
+            measured(Reader(True), test, None)
+
+
 def test_other_languages_are_searched_for_what_has_no_words_and_are_told_so() -> None:
     train, test = (reviews(600, seed, put="#laden", language="de") for seed in (0, 1))
     model = Reader(True, cue="#laden")

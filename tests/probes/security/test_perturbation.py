@@ -134,6 +134,24 @@ def test_too_few_texts_are_not_assessed_and_the_question_does_not_arise() -> Non
     assert perturbation(scorer(lambda text: [0.1, 0.9]), predictions([1] * 90, small), "spelling").n == 90
 
 
+def test_copies_of_a_text_are_neither_enough_nor_too_many() -> None:
+    texts = [*(f"the colour number {i}" for i in range(60)), *(f"the sound number {i}" for i in range(200))] * 2
+    about = examples([1] * 520, texts=texts)
+    with pytest.raises(NotAssessed, match=r"60 of the 260 test texts"):
+        perturbation(scorer(lambda text: [0.1, 0.9]), predictions([1] * 520, about), "spelling")
+    truth = [0, 1] * 100
+    once, twice = examples(truth, texts=_texts(200, 8)), examples(truth * 2, texts=_texts(200, 8) * 2)
+    found, doubled = (perturbation(scorer(_reader), predictions(each.labels, each), size=110) for each in (once, twice))
+    assert (doubled.estimate, doubled.n) == (found.estimate, 2 * found.n)
+    assert any("`perturbed`" in limit for limit in doubled.caveats)
+
+
+def test_whoever_asks_about_few_texts_gets_an_answer_about_few() -> None:
+    texts = [*(f"the colour number {i}" for i in range(99)), *(f"the sound number {i}" for i in range(901))]
+    about = examples([1] * 1000, texts=texts)
+    assert perturbation(scorer(lambda text: [0.1, 0.9]), predictions([1] * 1000, about), "spelling", size=60).n == 60
+
+
 def test_the_policy_says_how_many_are_asked_about() -> None:
     truth = [0, 1] * 100
     about = examples(truth, texts=_texts(200, 8), max_examples=120)

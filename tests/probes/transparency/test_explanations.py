@@ -286,6 +286,12 @@ def test_too_few_words_settle_nothing(model: Model, tmp_path: Path) -> None:
         measured(scorer(model, tmp_path), Examples(("good lamp",) * 200, np.zeros(200, dtype=int), CLASSES))
 
 
+def test_copies_of_few_texts_settle_nothing(model: Model, tmp_path: Path) -> None:
+    few = reviews(20, 1)
+    with pytest.raises(NotAssessed, match="only 20 are read"):
+        measured(scorer(model, tmp_path), few.take(np.repeat(np.arange(20), 2)))
+
+
 def test_a_scorer_of_the_users_own_that_explains_nothing_is_not_assessed() -> None:
     test = reviews(60, 1)
     asked = helpers.scorer(lambda text: (0.2, 0.8), CLASSES)
