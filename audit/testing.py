@@ -33,7 +33,7 @@ from audit.inference.predictions import Predictions
 from audit.policy.policy import AuditPolicy, DataPolicy, GateSettings, ModelPolicy, Policy
 from audit.record import declarations, record
 from audit.report.i18n import words
-from audit.report.i18n.language import ENGLISH, TAGS
+from audit.report.i18n.language import ENGLISH, TAGS, say
 from audit.report.page import page, standards
 from audit.report.page.evidence import Limits, views
 from audit.run.stopping import Stopping
@@ -323,7 +323,7 @@ def _check_shown(declared: Probe, finding: Finding) -> None:
         shown = not _is_full(piece) or views([piece], Limits())
         _require(bool(shown), declared, f"nothing can be shown of a piece of its evidence, {piece.kind}")
     pages = {language: page.render(value, language) for language in TAGS}
-    shown_title = declared.title in html.unescape(_MARKUP.sub("", pages[ENGLISH]))
+    shown_title = say(declared.title) in html.unescape(_MARKUP.sub("", pages[ENGLISH]))
     _require(shown_title, declared, "its title is not on the page")
 
 
