@@ -138,6 +138,14 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--audit-device", "--device", default="auto", help="with a policy: where it was trained")
     export.set_defaults(run=_export)
 
+    quantise = commands.add_parser(
+        "quantise", help="write a classifier as ONNX with weights of 8 bits, as phones run it"
+    )
+    quantise.add_argument("model", metavar="MODEL", help="a folder or Hub id with a classifier, or an .onnx file")
+    quantise.add_argument("folder", type=Path, help="a new or empty folder")
+    quantise.add_argument("--float32", action="store_true", help="only write it as ONNX, its weights as they are")
+    quantise.set_defaults(run=_quantise)
+
     encoder = commands.add_parser(
         "pretrain",
         parents=[with_policy, with_cache],
@@ -383,6 +391,19 @@ def _copy(source: Path, folder: Path) -> None:
             target.mkdir(exist_ok=True)
         else:
             shutil.copyfile(path, target)
+
+
+def _quantise(asked: argparse.Namespace) -> int:
+    from audit.models import onnx_export
+
+    folder: Path = asked.folder
+    try:
+        made = onnx_export.write(asked.model, Path(asked.model).expanduser(), folder, eight_bit=not asked.float32)
+    except OSError as error:
+        raise AuditError(f"{folder}: cannot be written ({error.strerror}); choose another.") from None
+    before, after = (f"{size / 1e6:,.1f} MB" for size in (made.before, made.after))
+    print(f"saved {asked.model} as ONNX in {folder} ({made.fingerprint}): {before} are {after} now")
+    return 0
 
 
 def _pretrain(asked: argparse.Namespace) -> int:

@@ -28,7 +28,6 @@ NOT_IMPORTED = {
 # Imported, though nothing declares it.
 NOT_DECLARED = {
     "spacy": "the user's own, with a model of the language: [privacy] spacy_model; without the key nothing imports it",
-    "onnxruntime": "the benchmark of other engines, which says so where it is not installed",
 }
 OURS = {"audit", "benchmarks", "suites", "tests", "tools"}
 

@@ -85,7 +85,7 @@ class ClassifierRunner:
 
     def together(self, batches: Sequence[Sequence[str]], bar: Bar) -> list[NDArray[np.float32]]:
         """Answers to each batch, asked as it stands."""
-        return [self._row_of_each("", batch, bar) for batch in batches]
+        return [self._row_of_each("", batch, bar, together=True) for batch in batches]
 
     def check(self, rows: NDArray[np.floating]) -> None:
         """Nothing: each answer was checked as it came."""
@@ -93,11 +93,15 @@ class ClassifierRunner:
     def calibrate(self, texts: Sequence[str]) -> None:
         """Nothing: how it forms batches is its own business."""
 
-    def _row_of_each(self, what: str, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+    def at_once(self, texts: Sequence[str], bar: Bar) -> NDArray[np.float32]:
+        """Answers to texts that :meth:`read` gave, in batches of the classifier's own."""
+        return self._row_of_each("", texts, bar)
+
+    def _row_of_each(self, what: str, texts: Sequence[str], bar: Bar, *, together: bool = False) -> NDArray[np.float32]:
         if what:
             rows = self.model.embed(texts)
         else:
-            rows, graded = self.model.answer(texts)
+            rows, graded = self.model.answer(texts, together=together)
             if self.graded not in (None, graded):
                 raise AuditError(
                     f"model '{self.model.source}': predict gave labels for some texts and probabilities for others; "
@@ -158,7 +162,7 @@ class ClassifierScorer(CachedScorer):
     def forward(self, texts: Sequence[str], show: bool = True) -> NDArray[np.float32]:
         """Answers by the classifier itself, past the cache, with nothing before or after it; shape (n, classes)."""
         with (self._progress if show else Progress()).bar("score", len(texts), "texts") as bar:
-            return self.local.together([[*map(self.local.read, texts)]], bar)[0]
+            return self.local.at_once([*map(self.local.read, texts)], bar)
 
     def _predictions(self, rows: NDArray[np.float32]) -> Predictions:
         return (Predictions if self.graded else Decisions)(rows, self.model.labels)

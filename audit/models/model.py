@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformers.modeling_outputs import SequenceClassifierOutput
 
 # Formats that other tools would load in place of the audited weights.
-OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".keras", ".tflite")
+OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".onnx_data", ".data", ".gguf", ".keras", ".tflite")
 VOCABULARIES = (".json", ".txt", ".model", ".codes", ".spm", ".tokenizer", ".tiktoken")  # as tokenizers keep them
 SETTINGS = (*VOCABULARIES, ".py", ".jinja", ".yaml", ".yml")
 HUB_FILES = [
@@ -136,7 +136,7 @@ class Model:
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
         """The fast tokenizer."""
-        with _loadable(self.source, "tokenizer"):
+        with loadable(self.source, "tokenizer"):
             return tokens.load(self.folder, self.source, config(self.folder, self.source))
 
     @cached_property
@@ -154,7 +154,7 @@ class Model:
         import audit.models.recurrent  # noqa: F401 - a kind of model that transformers does not know by itself
 
         # Whoever asks first may be predicting only, yet others take gradients of the same weights.
-        with _loadable(self.source, "model"), torch.inference_mode(False):
+        with loadable(self.source, "model"), torch.inference_mode(False):
             network, info = AutoModelForSequenceClassification.from_pretrained(
                 self.folder,
                 trust_remote_code=False,
@@ -499,7 +499,7 @@ def labels_of(folder: Path, source: str, asked: Sequence[str], head: Head = "sof
     return labels.of_model(config(folder, source), source, asked)
 
 
-class _loadable:  # noqa: N801
+class loadable:  # noqa: N801
     """Turn what the libraries raise on a broken model into one sentence."""
 
     def __init__(self, source: str, what: str) -> None:

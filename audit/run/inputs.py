@@ -18,7 +18,7 @@ from audit.data import examples as data
 from audit.data.examples import Examples, Production
 from audit.inference.predictions import FormerPredictions
 from audit.models import minilm, model
-from audit.models.classifiers import service, skops_files, sources
+from audit.models.classifiers import onnx_files, service, skops_files, sources
 from audit.models.classifiers.model import ClassifierModel
 from audit.models.reading import Reading
 from audit.policy import policy as policies
@@ -155,7 +155,8 @@ class Inputs:
         settings, option = self.policy.model, self.options.model
         source = settings.source if option is None else option
         is_code, is_address = sources.names_code(source), service.is_address(source)
-        if not is_code and not is_address and not source.endswith(skops_files.SUFFIX):
+        is_onnx = not is_code and not is_address and onnx_files.is_onnx(self._path(source))
+        if not is_code and not is_address and not is_onnx and not source.endswith(skops_files.SUFFIX):
             return None
         if settings.finetune is not None:
             raise AuditError(
@@ -169,9 +170,17 @@ class Inputs:
             access = service.Access(settings.timeout_s, settings.requests_per_second, settings.key_env)
             loaded = service.connect(source, settings.labels, access)
             return loaded.read_as(self._read(loaded.labels, source))
-        path = self.policy.path(source, "[model] source") if option is None else self.options.folder / option
-        loaded = skops_files.load(source, path, settings.labels)
+        if is_onnx:
+            loaded = onnx_files.load(source, self._path(source), settings.labels, settings.max_length, settings.head)
+        else:
+            loaded = skops_files.load(source, self._path(source), settings.labels)
         return loaded.read_as(self._read(loaded.labels, source))
+
+    def _path(self, source: str) -> Path:
+        """The model's source as a path: of the option from where the audit was started, else from the policy."""
+        if self.options.model is None:
+            return self.policy.path(source, "[model] source")
+        return self.options.folder / Path(source).expanduser()
 
     def _read(self, own: Sequence[str], source: str) -> Reading | None:
         """How the policy reads a model of these classes; None where they are those of the audit."""
@@ -186,16 +195,15 @@ class Inputs:
         if self.classifier is not None:
             return None
         if self.options.model is not None:
-            source, path = self.options.model, self.options.folder / Path(self.options.model).expanduser()
+            source = self.options.model
         elif settings.finetune is None:
             source = settings.source
             if source == SMALL_BERT:
                 raise AuditError(f"{self.policy.name}: 'small-bert' is always trained; add a [model.finetune] section.")
-            path = self.policy.path(source, "[model] source")
         else:
             return None
         revision = settings.revision if self.options.model is None else None
-        located = locate(self.policy, source, path, revision, self.resources.cache)
+        located = locate(self.policy, source, self._path(source), revision, self.resources.cache)
         model.check_classifier(located.folder, source, settings.head)
         return located
 

@@ -67,6 +67,14 @@ class ClassifierModel:
         Whether it answers elsewhere, to where texts are sent.
     reading : Reading or None
         How its classes are read as the labels; None where they are these.
+    parameters : int or None
+        Number of weights, where it is known.
+    max_length : int
+        Tokens after which it cuts a text; 0: not known.
+    device : str
+        ``cpu`` where the audit itself runs it; ``own`` where only its own code knows.
+    engine : str
+        What else decides its answers: the program that runs it, and its version.
     """
 
     source: str
@@ -79,27 +87,34 @@ class ClassifierModel:
     runs_code: bool = True
     is_service: bool = False
     reading: Reading | None = None
+    parameters: int | None = None
+    max_length: int = 0
+    device: str = "own"
+    engine: str = ""
     training: ClassVar[None] = None
     revision: ClassVar[None] = None
     pinned: ClassVar[bool] = True
-    parameters: ClassVar[None] = None
-    max_length: ClassVar[int] = 0
     dtype: ClassVar[str] = "float32"
-    device: ClassVar[str] = "own"
 
     @cached_property
     def key(self) -> str:
         """By which its answers are kept: its fingerprint, or a text of this run's own."""
         own = self.fingerprint or f"run:{uuid.uuid4().hex}"
-        return own if self.reading is None else f"{own} {self.reading}"
+        return " ".join(str(each) for each in (own, self.engine, self.reading) if each)
 
     @property
     def embeds(self) -> bool:
         """Whether it can say what it makes of a text before it decides."""
         return callable(getattr(self.classifier, "embed", None))
 
-    def answer(self, texts: Sequence[str]) -> Answers:
+    def answer(self, texts: Sequence[str], *, together: bool = False) -> Answers:
         """What it says of texts.
+
+        Parameters
+        ----------
+        texts : sequence of str
+        together : bool
+            Whether they are read in one batch as they stand, where it is the audit that forms batches.
 
         Raises
         ------
@@ -110,7 +125,8 @@ class ClassifierModel:
         """
         n, own = len(texts), self._own
         k, sigmoid = len(own), self.reading is not None and self.reading.head == "sigmoid"
-        said = self._called(self.classifier.predict, texts)
+        predict = self.classifier.predict
+        said = self._called(getattr(self.classifier, "predict_together", predict) if together else predict, texts)
         expected = f"expected a row of {k} probabilities ({self._listed}) for each text, or a label for each"
         where = f"model '{self.source}': predict"
         array = _array(said)
@@ -204,8 +220,9 @@ class ClassifierModel:
             "source": self.source,
             "fingerprint": self.fingerprint,
             "files": dict(self.files),
-            "parameters": None,
+            "parameters": self.parameters,
             "labels": list(self.labels),
+            **({"max_length": self.max_length} if self.max_length else {}),
             "runs_code": self.runs_code,
             **({"service": True} if self.is_service else {}),
             **({} if self.reading is None else {"read": self.reading.record()}),

@@ -12,17 +12,15 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from audit.core.errors import AuditError
 from audit.core.files import sha256
 from audit.core.sentences import Sentence, joined
 from audit.models.files import pickles, weights
+from audit.models.files.graphs import DamagedError, Graph
 from audit.models.files.pickles import PICKLED, leads_out
 from audit.text.redaction import printable
-
-if TYPE_CHECKING:
-    from onnx import GraphProto
 
 PROGRAMS = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".sh", ".bat", ".ps1")
 _PROGRAM_MAGIC = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"#!")
@@ -32,9 +30,6 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 # What the Trainer writes into a checkpoint to go on from there.
 _TRAINING = re.compile(r"training_args\.bin|(optimizer|scheduler|scaler)\.(pt|bin)|rng_state(_\d+)?\.pth")
 _LONGEST_JSON = 1 << 27
-_ONNX_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training"}
-# Built into ONNX Runtime itself, which needs no library for them.
-_ONNX_DOMAINS |= {"com.microsoft", "com.microsoft.nchwc"}
 _EMBEDDING = re.compile(r"(word_embeddings?|tok_embeddings|embed_tokens|wte|shared)\.weight$")
 _CLASSIFIER = re.compile(r"^(classifier|classification_head|score|logits_proj)(\.out_proj)?\.weight$")
 
@@ -87,10 +82,18 @@ def files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def within(path: Path, folder: Path) -> bool:
     """Whether a path in a model's folder is no link that leads out of it."""
+    return not path.is_symlink() or stays_within(path, folder)
+
+
+def stays_within(path: Path, folder: Path) -> bool:
+    """Whether no link on the way to a path leads out of a model's folder."""
     root = folder.resolve()
     if root.parent.name == "snapshots":  # the Hub's cache links the files of a snapshot into its blob store
         root = root.parent.parent
-    return not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root)
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(root)
+    except (OSError, ValueError):  # no path of any system, as one with NUL
+        return False
 
 
 def inspect(folder: Path, hashes: Mapping[str, str], expected: Mapping[str, str] | None = None) -> Inspection:
@@ -292,38 +295,21 @@ def _is_file(path: Path) -> bool:
 
 def _look_at_onnx(path: Path, name: str, found: Inspection) -> None:
     try:
-        import onnx
+        graph = Graph.read(path)
     except ImportError:
         found.add(name, Sentence("an ONNX model, which cannot be looked into without the package onnx"), UNSEEN)
         return
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception:
+    except DamagedError:
         found.add(name, Sentence("not a whole ONNX file"), DAMAGED)
         return
-    graphs = list(_onnx_graphs(model.graph))
-    nodes = [node for graph in graphs for node in graph.node] + [node for f in model.functions for node in f.node]
-    own = {function.domain for function in model.functions}
-    foreign = {node.domain for node in nodes} - _ONNX_DOMAINS - own
-    for domain in sorted(foreign):
+    for domain in graph.foreign:
         shown = printable(domain, 60)
         found.add(name, Sentence("operators that need a library of their own ({domain})", domain=shown), RUNS)
-    tensors = [tensor for graph in graphs for tensor in graph.initializer]
-    places = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
-    for place in sorted(places):
-        if leads_out(place):
+    for place in graph.places:
+        if leads_out(place) or not stays_within(path.parent / place, path.parent):
             found.add(name, _outside(place), ELSEWHERE)
         elif not _is_file(path.parent / place):
             found.add(name, _missing(place), ELSEWHERE)
-
-
-def _onnx_graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """A graph and those within its operators."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _onnx_graphs(inner)
 
 
 def _compare(folder: Path, found: Inspection) -> None:

@@ -58,7 +58,7 @@ def artifact(model: Model | ClassifierModel, expected_sha256: Mapping[str, str] 
     NotAssessed
         If the model is a service, or code of the user's own that names no files.
     """
-    if isinstance(model, ClassifierModel):
+    if isinstance(model, ClassifierModel) and (model.runs_code or model.folder is None):
         found = inspect_files(_own(model), model.files, expected_sha256)
     else:
         found = inspect(model.folder, model.files, expected_sha256)
