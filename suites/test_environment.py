@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes.environment import environment, smaller
+from audit.probes.environment import environment, footprint, smaller
 
 pytestmark = pytest.mark.challenge("environment")
 
@@ -27,6 +27,18 @@ def test_inference_energy(audit, inference_blocks, test_data, model_training, gr
             embodied_g_per_hour=use.embodied_g_per_hour,
         )
     )
+
+
+@pytest.mark.measures("environment.latency")
+def test_latency(audit, single_times, test_data):
+    """Nobody waits longer for an answer than agreed."""
+    audit.check(footprint.latency(single_times, test_data.protocol.confidence))
+
+
+@pytest.mark.measures("environment.size")
+def test_size(audit, model_paths):
+    """The model takes no more room than the devices that it is for have."""
+    audit.check(footprint.size(model_paths))
 
 
 @pytest.mark.measures("environment.energy_per_gain")

@@ -5,6 +5,7 @@ import pytest
 from audit.probes.ethics import fairness
 from audit.probes.ethics.counterfactual import counterfactual
 from audit.probes.ethics.hidden_group import hidden_group
+from audit.probes.ethics.regression import regression
 from audit.probes.ethics.representation import representation
 from audit.probes.ethics.varieties import language_variety
 
@@ -39,6 +40,12 @@ def test_demographic_parity(audit, predictions, subgroup):
 def test_equalized_odds(audit, predictions, subgroup):
     """Every group's right and wrong answers are as frequent as every other group's."""
     audit.check(fairness.equalized_odds(predictions, subgroup))
+
+
+@pytest.mark.measures("fairness.regression")
+def test_regression(audit, predictions, subgroup, former):
+    """No group of people pays for what the new release saves."""
+    audit.check(regression(predictions, subgroup, former))
 
 
 @pytest.mark.measures("fairness.hidden_group")

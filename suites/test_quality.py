@@ -58,6 +58,12 @@ def test_regression(audit, predictions, former):
     audit.check(quality.regression(predictions, former))
 
 
+@pytest.mark.measures("quality.flips")
+def test_flips(audit, predictions, former):
+    """Whoever relied on the former release gets nearly the same answers."""
+    audit.check(quality.flips(predictions, former))
+
+
 @pytest.mark.measures("quality.weak_slice")
 def test_weak_slice(audit, predictions):
     """No kind of texts is read much worse than the others, named or not."""

@@ -27,6 +27,10 @@ from audit.text.hostile import Request
 HOSTILE_BETWEEN = 4  # an ordinary text after each so many hostile ones, so that the machine's moods hit both alike
 WARM_UP = 10
 CLOCKS = {"processor": time.process_time, "wall": time.perf_counter}
+CLOCK_NAMES = {
+    "processor": Sentence("processor time on one thread, so that other work on the machine hardly counts"),
+    "wall": Sentence("time by the clock, so that other work on the machine counts too"),
+}
 NO_PROBABILITIES = Sentence("no probabilities")  # what a text got in the place of an answer
 SINGLE = 200  # test texts that are timed one after the other
 SINGLE_ASKED = 1 + WARM_UP + SINGLE

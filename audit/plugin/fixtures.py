@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from audit.energy.meter import InferenceEnergy
     from audit.experiments.alternatives import Alternatives
     from audit.experiments.claims import Experiments
-    from audit.inference.latency import Latencies
+    from audit.inference.latency import Latencies, SingleTimes
     from audit.inference.predictions import FormerPredictions, Predictions
     from audit.inference.scorer import CachedScorer, Scorer
     from audit.models.classifiers.model import ClassifierModel
@@ -163,6 +164,21 @@ def spent(audit_session: Session) -> Callable[[], Spent]:
 def latencies(audit_session: Session, scorer: CachedScorer) -> Latencies:
     """Time of single texts, hostile ones and test texts."""
     return audit_session.ledger.latencies(scorer)
+
+
+@pytest.fixture(scope="session")
+def single_times(audit_session: Session, scorer: CachedScorer) -> SingleTimes:
+    """Time of single test texts."""
+    return audit_session.ledger.single_times(scorer)
+
+
+@pytest.fixture(scope="session")
+def model_paths(model: Model | ClassifierModel) -> Mapping[str, Path]:
+    """The model's files by name; empty where none are known."""
+    folder, paths = getattr(model, "folder", None), getattr(model, "paths", None)
+    if paths is not None or folder is None:
+        return paths or {}
+    return {name: Path(folder) / name for name in getattr(model, "files", ())}
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,21 @@ class Ledger:
         hostile = hostile_requests(confidence=examples.protocol.confidence)
         return latency.measure_latency(scorer, examples.texts, hostile, meter, cache)
 
+    def single_times(self, scorer: CachedScorer) -> latency.SingleTimes:
+        """Time of single test texts, measured or taken from the cache.
+
+        Raises
+        ------
+        NotAssessed
+            As :func:`check_here`, and where the repository's own scorer answers.
+        """
+        check_here(scorer)
+        if not isinstance(scorer, CachedScorer):
+            raise NotAssessed(
+                Sentence("the repository's own `scorer` answers, and it cannot be timed without what it keeps")
+            )
+        return latency.measure_single(scorer, self.inputs.test_data.texts, self.resources.meter, scorer.cache)
+
     @cached_property
     def grids(self) -> list[Grid]:
         """Carbon of a kilowatt-hour in the policy's country, and elsewhere."""

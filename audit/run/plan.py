@@ -360,6 +360,12 @@ class PlannedLedger(Ledger):
         self.models.book(asked, asked, scorer.model.max_length or None)
         raise Planned
 
+    def single_times(self, scorer: CachedScorer) -> NoReturn:
+        """Books the texts."""
+        check_here(scorer)
+        self.models.book(latency.SINGLE_ASKED, latency.SINGLE_ASKED)
+        raise Planned
+
 
 class _Unwritten(Output):
     """The output folder of an audit that writes nothing."""

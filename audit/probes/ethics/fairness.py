@@ -23,7 +23,7 @@ from audit.text import mentions
 from audit.text.identity import AXIS_NAMES, group_name
 from audit.text.redaction import SMALLEST_CELL, count
 
-_RULES = ("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4")
+GROUP_RULES = ("MEASURE 2.11", "Article 9(8)", "Article 10", "Article 13", "A.5.4", "A.6.2.4")
 COMPARED = Sentence(
     "Each pair of groups compared by the exact limits of its two rates (Clopper and Pearson 1934), their distances "
     "added in squares (Newcombe 1998); the upper bound is that of the worst pair, the lower bound is adjusted for "
@@ -130,7 +130,7 @@ class Groups:
         0.05,
         "In the worst-served group one text in twenty more is misread than in the best-served one.",
     ),
-    rules=(*_RULES, "GDPR 5", "GDPR 35"),
+    rules=(*GROUP_RULES, "GDPR 5", "GDPR 35"),
     cause="groups",
 )
 def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
@@ -172,7 +172,7 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
         confidence,
         settle=groups.settling(groups.right, groups.sizes, predictions.known.protocol, effects),
         summary=_accuracy_in_words(groups, subgroup),
-        caveats=[*_of_mentions(subgroup), *unknown.caveats],
+        caveats=[*of_mentions(subgroup), *unknown.caveats],
         evidence=_evidence(
             _accuracy_table(predictions, groups, subgroup, effects), *unknown.tables, facts=without_group(groups)
         ),
@@ -196,7 +196,7 @@ def accuracy_gap(predictions: Predictions, subgroup: str) -> Result:
         0.7,
         "Three texts in ten of that group are misread; guessing between two classes misreads five.",
     ),
-    rules=(*_RULES, "GDPR 5", "GDPR 35"),
+    rules=(*GROUP_RULES, "GDPR 5", "GDPR 35"),
     cause="groups",
 )
 def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
@@ -253,7 +253,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
             effects=effects,
         ),
         summary=_worst_in_words(groups, subgroup),
-        caveats=[*_of_mentions(subgroup), *unknown.caveats],
+        caveats=[*of_mentions(subgroup), *unknown.caveats],
         evidence=_evidence(
             *_confidence_table(predictions, groups, subgroup), *unknown.tables, facts=without_group(groups)
         ),
@@ -285,7 +285,7 @@ def worst_group_accuracy(predictions: Predictions, subgroup: str) -> Result:
         "Of an answer that half of one group gets, the four-fifths rule of US authorities (29 CFR 1607.4 D) allows no "
         "other group less than 40 in 100.",
     ),
-    rules=(*_RULES, "GDPR 5", "GDPR 35"),
+    rules=(*GROUP_RULES, "GDPR 5", "GDPR 35"),
     cause="groups",
 )
 def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
@@ -343,7 +343,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
                 "It compares what the model says, not whether it is right: where the groups' opinions really differ, "
                 "a perfect model differs too. The shares that are true stand beside."
             ),
-            *_of_mentions(subgroup),
+            *of_mentions(subgroup),
             *unknown.caveats,
         ],
         evidence=_evidence(
@@ -383,7 +383,7 @@ def demographic_parity(predictions: Predictions, subgroup: str) -> Result:
         "Of ten people with the same opinion one more is misread, or one more of another opinion taken for theirs, "
         "because of the group.",
     ),
-    rules=(*_RULES, "GDPR 5", "GDPR 35"),
+    rules=(*GROUP_RULES, "GDPR 5", "GDPR 35"),
     cause="groups",
 )
 def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
@@ -459,7 +459,7 @@ def equalized_odds(predictions: Predictions, subgroup: str) -> Result:
         confidence,
         settle=groups.settling(x, n, predictions.known.protocol, effects),
         summary=_odds_in_words([classes[c] for c in judged], rates, n, groups, subgroup),
-        caveats=[*_of_mentions(subgroup), *unknown.caveats],
+        caveats=[*of_mentions(subgroup), *unknown.caveats],
         evidence=_evidence(
             Table(
                 Sentence(
@@ -658,7 +658,7 @@ def _evidence(*tables: Table, facts: Sequence[Fact]) -> list[Evidence]:
     return [*tables, Facts(facts)] if facts else [*tables]
 
 
-def _of_mentions(subgroup: str) -> list[str]:
+def of_mentions(subgroup: str) -> list[str]:
     """What must be said of groups that were read off the text."""
     if not mentions.is_mention(subgroup):
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +13,8 @@ from audit.core.evidence import Calibration, Cell, Confusion, Evidence, Facts, P
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined
-from audit.data.labels import sentiment
 from audit.inference.predictions import Predictions
+from audit.probes.former import Before
 from audit.probes.methods import PAIRED, clustered
 from audit.probes.quality.dependence import dependence
 from audit.text.redaction import SMALLEST_CELL, count, redact
@@ -22,6 +22,8 @@ from audit.text.redaction import SMALLEST_CELL, count, redact
 EXAMPLES_SHOWN = 8
 OWN_RESAMPLES = 1_000  # an own metric is called once for each
 _RULES = ("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4")
+_IN_BOTH = Sentence("test examples in both audits")
+_UNKNOWN_BEFORE = Sentence("test examples that the former audit did not have")
 SWAPPED = Sentence(
     "surely below chance, so labels may be swapped: hold the order of the classes in the model's config.json or "
     "[model] labels against what the data's labels mean ([data] label_map)"
@@ -605,25 +607,12 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
     NotAssessed
         Without a former audit, or where the two share no example.
     """
-    if former is None:
-        raise NotAssessed(
-            Sentence("there are no former predictions; give the former audit's folder with --audit-baseline")
-        )
-    examples = predictions.known
-    # A class may be spelt otherwise in the former model's configuration.
-    before = {(text, sentiment(label), n): answer for (text, label, n), answer in former.items()}
-    keys = [(text, sentiment(label), n) for text, label, n in examples.keys]
-    shared = np.array([key in before for key in keys], dtype=bool)
-    if not shared.any():
-        raise NotAssessed(
-            Sentence("the former audit shares no test example with this one; audit both on the same test data")
-        )
-    was_right = np.array([sentiment(before.get(key, "")) == key[1] for key in keys], dtype=bool)[shared]
-    is_right = predictions.correct[shared]
+    pairs = Before.of(predictions, former)
+    examples, was_right = predictions.known, pairs.was_right
+    is_right = predictions.correct[pairs.rows]
     fixed, broken, n = statistics.discordant(is_right, was_right)
-    effect = statistics.paired_effect(is_right, was_right, examples.take(shared).clusters)
+    effect = statistics.paired_effect(is_right, was_right, examples.take(pairs.rows).clusters)
     change = statistics.paired_difference(fixed, broken, n, examples.protocol.confidence, effect=effect)
-    rows = np.flatnonzero(shared)[~is_right & was_right][:EXAMPLES_SHOWN]
     result = Result(
         *change,
         n,
@@ -632,40 +621,115 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
             interval=PAIRED,
         ),
         examples.protocol.confidence,
-        sample=Sentence("test examples in both audits"),
+        sample=_IN_BOTH,
         summary=Sentence(
             "{fixed:,} examples that were wrong are right now; {broken:,} that were right are wrong now.",
             fixed=fixed,
             broken=broken,
         ),
         evidence=[
-            Pairs(
-                Sentence("Right before, wrong now"),
-                [
-                    Pair(
-                        redact(examples.texts[i]),
-                        Sentence(
-                            "{former} → {answer}",
-                            former=before[keys[i]],
-                            answer=predictions.classes[predictions.labels[i]],
-                        ),
-                        after=redact(examples.texts[i]),
-                        row=examples.row(i),
-                    )
-                    for i in rows
-                ],
-            ),
+            Pairs(Sentence("Right before, wrong now"), [*_turned(predictions, pairs, ~is_right & was_right)]),
             Facts.of(
                 {
                     Sentence("examples fixed"): fixed,
                     Sentence("examples broken"): broken,
-                    Sentence("test examples that the former audit did not have"): int((~shared).sum()),
+                    _UNKNOWN_BEFORE: len(examples) - n,
                     Sentence("accuracy of the former model on these"): float(was_right.mean()),
                 }
             ),
         ],
     )
     return clustered(result, effect, predictions.known.protocol.cluster)
+
+
+@Probe(
+    id="quality.flips",
+    challenge="quality",
+    title="Answers that differ from the former audit’s",
+    unit=SHARE,
+    counts="share of answers that differ",
+    better="lower",
+    meaning=(
+        "Of the test examples that both audits asked about, the share whose answer is another than the former "
+        "model’s, whichever of the two is right."
+    ),
+    harm=(
+        "Two models that are right equally often can be wrong about different people: whoever relied on the former "
+        "answers gets others."
+    ),
+    remedy=(
+        "Of a version in fewer bits: a scale for each column of a weight, or the layer that turns most answers left in "
+        "float32. Of a new training: the former model as its teacher."
+    ),
+    rules=_RULES,
+    guide="docs/edge.md",
+)
+def flips(predictions: Predictions, former: Mapping[tuple[str, str, int], str] | None) -> Result:
+    """Share of the examples that both audits asked about whose answer is another than before.
+
+    Parameters
+    ----------
+    predictions, former
+        As of :func:`regression`.
+
+    Raises
+    ------
+    NotAssessed
+        Without a former audit, or where the two share no example.
+
+    Notes
+    -----
+    Source: Dutta, Krishnan, Kwatra and Ramjee, "Accuracy is not all you need", NeurIPS 2024, section 3, where answers
+    of a compressed model are counted so that turn although its accuracy stays. Yan et al., "Positive-congruent
+    training", CVPR 2021, section 3, tell those that were right apart (negative flips); they stand among the facts.
+    """
+    pairs = Before.of(predictions, former)
+    examples, turned, n = predictions.known, pairs.turned, len(pairs.rows)
+    is_right = predictions.correct[pairs.rows]
+    confidence = examples.protocol.confidence
+    effect = statistics.design_effect(turned, examples.take(pairs.rows).clusters)
+    share = statistics.proportion(int(turned.sum()), n, confidence, effect=effect)
+    result = Result(
+        *share,
+        n,
+        Sentence(
+            "The same examples, found by text, label and occurrence, before and now; counted is each whose answer "
+            "differs (Dutta et al. 2024); exact interval of a proportion (Clopper and Pearson 1934)."
+        ),
+        confidence,
+        sample=_IN_BOTH,
+        summary=Sentence(
+            "{turned:,} of {n:,} answers are others than before: {broken:,} were right and are wrong now, {fixed:,} "
+            "were wrong and are right.",
+            turned=int(turned.sum()),
+            n=n,
+            broken=int((turned & pairs.was_right).sum()),
+            fixed=int((turned & is_right).sum()),
+        ),
+        evidence=[
+            Pairs(Sentence("Answered otherwise now"), [*_turned(predictions, pairs, turned)]),
+            Facts.of(
+                {
+                    Sentence("right answers that turned wrong"): float((turned & pairs.was_right).mean()),
+                    _UNKNOWN_BEFORE: len(examples) - n,
+                }
+            ),
+        ],
+        settle=lambda bound: statistics.proportion_to_settle(share.estimate, bound, confidence, effect=effect),
+    )
+    return clustered(result, effect, examples.protocol.cluster)
+
+
+def _turned(predictions: Predictions, pairs: Before, which: NDArray[np.bool_]) -> Iterator[Pair]:
+    """The first of some texts, with the answers before and now."""
+    examples = predictions.known
+    for row, answer in [(row, pairs.said[i]) for i, row in enumerate(pairs.rows) if which[i]][:EXAMPLES_SHOWN]:
+        yield Pair(
+            redact(examples.texts[row]),
+            Sentence("{former} → {answer}", former=answer, answer=predictions.classes[predictions.labels[row]]),
+            after=redact(examples.texts[row]),
+            row=examples.row(row),
+        )
 
 
 def _confusion(predictions: Predictions) -> Evidence:

@@ -58,10 +58,12 @@ def artifact(model: Model | ClassifierModel, expected_sha256: Mapping[str, str] 
     NotAssessed
         If the model is a service, or code of the user's own that names no files.
     """
-    if isinstance(model, ClassifierModel) and (model.runs_code or model.folder is None):
-        found = inspect_files(_own(model), model.files, expected_sha256)
+    folder = None if isinstance(model, ClassifierModel) and model.runs_code else model.folder
+    if folder is not None:
+        found = inspect(folder, model.files, expected_sha256)
     else:
-        found = inspect(model.folder, model.files, expected_sha256)
+        assert isinstance(model, ClassifierModel)
+        found = inspect_files(_own(model), model.files, expected_sha256)
     if not model.pinned:
         problem = Sentence("taken from the Hub without a full commit in [model] revision")
         found.add(model.source, problem, ELSEWHERE)

@@ -13,16 +13,12 @@ from audit.core.evidence import Cell, Facts, Table
 from audit.core.measurement import Result
 from audit.core.probe import Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
-from audit.inference.latency import NO_PROBABILITIES, HostileAnswer, Latencies
+from audit.inference.latency import CLOCK_NAMES, NO_PROBABILITIES, HostileAnswer, Latencies
 from audit.text.hostile import KINDS, LONGEST, QUANTILE
 
 _DECADES = (100, 1_000, 10_000, 100_000, LONGEST)
 KINDS_TOLD = 3  # the table holds all
 _NAMES: Mapping[str, str] = {str(name): name for name in (*KINDS, NO_PROBABILITIES)}
-_CLOCKS = {
-    "processor": Sentence("processor time on one thread, so that other work on the machine hardly counts"),
-    "wall": Sentence("time by the clock, so that other work on the machine counts too"),
-}
 _UNDECIDED = Sentence("the slowest times lie on both sides of the gate; texts cut sooner would settle it")
 
 
@@ -102,7 +98,7 @@ def latency_tail(times: Latencies, confidence: float = 0.95) -> Result:
             hostile=len(hostile),
             kinds=len(KINDS),
             ordinary=len(ordinary),
-            clock=_CLOCKS[times["clock"]],
+            clock=CLOCK_NAMES[times["clock"]],
         ),
         confidence,
         sample=Sentence("hostile texts"),
