@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -17,10 +17,13 @@ from pydantic import ValidationError
 from audit import __version__
 from audit.core.cache import Cache, default_folder, write_atomically
 from audit.core.errors import AuditError
+from audit.core.files import sha256
 from audit.core.identifiers import base_id
 from audit.core.numbers import SHARE, interval
 from audit.core.records import Record
 from audit.models import model as models
+from audit.models.files.artifact import is_file, stays_within
+from audit.models.files.pickles import leads_out
 from audit.policy import mistakes
 from audit.policy import policy as policies
 from audit.record import record
@@ -321,7 +324,7 @@ def _verify(asked: argparse.Namespace) -> int:
         raise AuditError(f"{asked.record}: it holds no hashes of a model's files; audit a folder or a Hub id.")
     if not asked.model.is_dir():
         raise AuditError(f"{asked.model}: not a folder; expected the folder of the model that is to ship.")
-    found = models.hash_files(asked.model)
+    found = models.hash_files(asked.model) | _named(asked.model, audited)
     if models.fingerprint(found) == model.get("fingerprint"):
         print(f"{asked.model} holds exactly the audited model ({model['fingerprint']}).")
         print(f"What the audit found: {headline(value)}")
@@ -332,6 +335,12 @@ def _verify(asked: argparse.Namespace) -> int:
             state = "missing" if name not in found else "not audited" if name not in audited else "changed"
             print(f"  {state}: {printable(name)}")
     return 1
+
+
+def _named(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of files that a record names, whatever they are called: an ONNX file may have its weights anywhere."""
+    inside = [name for name in names if not leads_out(name) and stays_within(folder / name, folder)]
+    return {name: sha256(folder / name) for name in inside if is_file(folder / name)}
 
 
 def _export(asked: argparse.Namespace) -> int:

@@ -201,6 +201,18 @@ def untrained(shared: Shared) -> Path:
 
 
 @pytest.fixture(scope="session")
+def as_onnx(shared: Shared, untrained: Path) -> Path:
+    """A folder with the same as ONNX: `whole` in float32, `eight` with weights of 8 bits."""
+    from audit.cli import main
+
+    def write(folder: Path) -> None:
+        assert main(["quantise", str(untrained), str(folder / "whole"), "--float32"]) == 0
+        assert main(["quantise", str(folder / "whole"), str(folder / "eight")]) == 0
+
+    return shared("onnx", write)
+
+
+@pytest.fixture(scope="session")
 def wheel(shared: Shared) -> Path:
     """The package as it ships, built once."""
 

@@ -83,7 +83,11 @@ def check_numbers(ids: Iterable[Sequence[int]], network: PreTrainedModel, source
     ------
     AuditError
     """
-    rows = embedded(network)
+    check_highest(ids, embedded(network), source)
+
+
+def check_highest(ids: Iterable[Sequence[int]], rows: int | None, source: str) -> None:
+    """The same by how many tokens it has embeddings for; None where that is not known."""
     highest = max(map(max, filter(None, ids)), default=0)
     if rows is not None and highest >= rows:
         raise AuditError(

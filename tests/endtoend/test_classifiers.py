@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from audit.cli import main
+from audit.models.classifiers import onnx_files
+from audit.models.classifiers.model import ClassifierModel
 from audit.record import record
 from tests.helpers import Runner, WritePolicy, is_one_sentence
 
@@ -275,30 +283,98 @@ BERT = """
 """
 
 
-@pytest.mark.slow("two audits of an untrained BERT", seconds=15)
-def test_the_same_bert_has_the_same_findings_as_a_folder_and_as_a_classifier(
-    run: Runner, write_policy: WritePolicy, untrained: Path
+class Service(ThreadingHTTPServer):
+    """Answers as Hugging Face's text classification does, by a classifier."""
+
+    daemon_threads = True
+
+    def __init__(self, classifier: ClassifierModel) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.classifier = classifier
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Service
+
+    def do_POST(self) -> None:
+        texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["inputs"]
+        classifier = self.server.classifier
+        rows = classifier.answer([texts] if isinstance(texts, str) else texts).rows
+        said = [
+            [{"label": label, "score": float(p)} for label, p in zip(classifier.labels, row, strict=True)]
+            for row in rows
+        ]
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.slow("four audits of an untrained BERT", seconds=25)
+@pytest.mark.xdist_group("onnx")
+def test_the_same_bert_has_the_same_findings_as_a_folder_a_classifier_an_onnx_file_and_a_service(
+    run: Runner, write_policy: WritePolicy, untrained: Path, as_onnx: Path
 ) -> None:
     run.pytester.makepyfile(PROBES)
     run.pytester.makepyfile(own=BERT.format(folder=untrained))
     wanted = "not stability and not artifact and not card and not explanations and not alternatives and not provenance"
-    chosen = ("-k", wanted, "--audit-cache=none")
-    write_policy(security="queries = 20")
-    run(*chosen)
-    folder = findings(run.record)
-    first = record.read_predictions(run.pytester.path / "reports" / record.PREDICTIONS, run.record)
-    write_policy(model='source = "own:Bert"\nmax_length = 32', security="queries = 20")
-    run(*chosen)
-    own = findings(run.record)
-    second = record.read_predictions(run.pytester.path / "reports" / record.PREDICTIONS, run.record)
-    assert first is not None
-    assert second is not None
-    np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-4)
-    assert folder.keys() == own.keys()
-    for name, finding in folder.items():
-        assert finding["verdict"] == own[name]["verdict"], name
-        for part in ("estimate", "low", "high"):
-            assert finding[part] == pytest.approx(own[name][part], abs=1e-4), name
+
+    def audited(chosen: str = wanted, **sections: str) -> tuple[dict[str, Any], NDArray[np.float64]]:
+        write_policy(security="queries = 20", **sections)
+        run("-k", chosen, "--audit-cache=none")
+        said = record.read_predictions(run.pytester.path / "reports" / record.PREDICTIONS, run.record)
+        assert said is not None
+        return findings(run.record), said.probabilities
+
+    folder, first = audited()
+    service = Service(onnx_files.load("mine", as_onnx / "whole", (), 32, "softmax"))
+    Thread(target=service.serve_forever, daemon=True).start()
+    labels = 'labels = ["negative", "neutral", "positive"]'
+    address = f"http://127.0.0.1:{service.server_address[1]}/"
+    others = {
+        "own": audited(model='source = "own:Bert"\nmax_length = 32'),
+        "onnx": audited("not alone", model=f'source = "{as_onnx}/whole"\nmax_length = 32'),
+        "service": audited("accuracy or roc or calibration or perturbation", model=f'source = "{address}"\n{labels}'),
+    }
+    service.shutdown()
+    for kind, (found, said) in others.items():
+        np.testing.assert_allclose(first, said, atol=1e-4)
+        common = folder.keys() & found.keys()
+        assert len(common) > 3
+        for name in common:
+            assert folder[name]["verdict"] == found[name]["verdict"], (kind, name)
+            for part in ("estimate", "low", "high"):
+                assert folder[name][part] == pytest.approx(found[name][part], abs=1e-4), (kind, name)
+    by_file = others["onnx"][0]
+    assert {name for name, finding in by_file.items() if finding["verdict"] == "not_assessed"} == {
+        "quality.stability[precision]", "environment.energy_per_gain", "transparency.explanations",
+    }  # fmt: skip
+    assert by_file["quality.stability[batch]"]["estimate"] == 0
+    assert by_file["security.artifact"]["verdict"] == "pass"
+
+
+@pytest.mark.slow("an audit", seconds=3)
+@pytest.mark.xdist_group("onnx")
+def test_an_onnx_folder_that_ships_is_recognised_wherever_its_weights_lie(
+    run: Runner, write_policy: WritePolicy, as_onnx: Path, tmp_path: Path
+) -> None:
+    onnx = pytest.importorskip("onnx")
+    network = onnx.load(as_onnx / "whole" / "model.onnx")
+    folder = Path(shutil.copytree(as_onnx / "whole", tmp_path / "mine"))
+    onnx.save_model(network, folder / "model.onnx", save_as_external_data=True, location="weights", size_threshold=0)
+    run.pytester.makepyfile(ACCURACY)
+    write_policy(model=f'source = "{folder}"\nmax_length = 32')
+    assert run().ret == 0
+    assert run.record["model"]["parameters"] > 0
+    reports = str(run.pytester.path / "reports")
+    assert main(["verify", reports, str(folder)]) == 0
+    with (folder / "weights").open("r+b") as file:
+        file.write(b"1")
+    assert main(["verify", reports, str(folder)]) == 1
 
 
 @pytest.mark.slow("an audit and its plan", seconds=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -43,6 +44,8 @@ USUAL = "model.onnx"
 # Outputs of these operators are probabilities already.
 _PROBABILITIES = ("Softmax", "Sigmoid")
 _INTEGERS: dict[str, type[np.integer[Any]]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+# What stands before each of its messages.
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .*? failed:\s*)?", re.DOTALL)
 # Tokens of a batch, as the audit's own networks have them on a processor.
 _TOKENS = 2048
 
@@ -162,7 +165,7 @@ def admitted(source: str, file: Path) -> tuple[Graph, list[Path]]:
         if leads_out(place) or not stays_within(file.parent / place, file.parent):
             raise AuditError(
                 f"{where}: {shown} has weights in {printable(place, 80)}, which is not in its folder; save them beside "
-                f"it (onnx.save_model(…, save_as_external_data=True))."
+                f"it, as onnx.save_model does."
             )
         if not (file.parent / place).is_file():
             raise AuditError(
@@ -251,6 +254,8 @@ class OnnxClassifier(Classifier):
     ) -> None:
         self.labels, self._folder = labels, folder
         self._source, self._file, self._max_length = source, file, max_length
+        rows = config(folder, source).get("vocab_size")
+        self._embedded = rows if isinstance(rows, int) else None
         self._output = _answer(graph, source).name
         self._is_done = graph.made_by(self._output) in _PROBABILITIES
         self._sigmoid = head == "sigmoid"
@@ -311,6 +316,7 @@ class OnnxClassifier(Classifier):
         columns = {name: made[name] for name in ("input_ids", "token_type_ids") if name in made}
         # Where a tokenizer frames no text with tokens of its own, an empty one still has to be something.
         columns["input_ids"] = [ids or [self._filler] for ids in columns["input_ids"]]
+        tokens.check_highest(columns["input_ids"], self._embedded, self._source)
         if "token_type_ids" in columns:
             columns["token_type_ids"] = [ids or [0] for ids in columns["token_type_ids"]]
         return columns
@@ -388,7 +394,7 @@ class OnnxClassifier(Classifier):
         try:
             return onnxruntime.InferenceSession(os.fspath(self._file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # what stands in the file decides what ONNX Runtime raises
-            self._refuse(f"ONNX Runtime cannot load it ({message(error)})", "export it anew")
+            self._refuse(f"ONNX Runtime cannot load it ({message(_PREFIX.sub('', str(error)))})", "export it anew")
 
     def _refuse(self, what: str, remedy: str) -> NoReturn:
         raise AuditError(f"model '{self._source}': {what}; {remedy}.") from None

@@ -273,7 +273,7 @@ def index_problems(path: Path, value: Mapping[str, object]) -> list[str]:
         elif safe and Path(name).suffix.lower() not in weights.SAFE:
             shown = printable(name, 80)
             problems.append(Sentence("names a file of another format among the safetensors ({file})", file=shown))
-        elif not _is_file(path.parent / name):
+        elif not is_file(path.parent / name):
             problems.append(_missing(name))
     return problems
 
@@ -286,7 +286,7 @@ def _missing(name: str) -> str:
     return Sentence("names weights that are not there ({file})", file=printable(name, 80))
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:  # no system has names as long as this
@@ -308,7 +308,7 @@ def _look_at_onnx(path: Path, name: str, found: Inspection) -> None:
     for place in graph.places:
         if leads_out(place) or not stays_within(path.parent / place, path.parent):
             found.add(name, _outside(place), ELSEWHERE)
-        elif not _is_file(path.parent / place):
+        elif not is_file(path.parent / place):
             found.add(name, _missing(place), ELSEWHERE)
 
 
@@ -372,7 +372,7 @@ def _hold_against(
     """The policy's list of hashes; a file that is not on it could be loaded in place of one that is."""
     for name in sorted({*hashes, *expected}):
         is_hash = hashes.get(name)
-        if is_hash is None and folder is not None and not leads_out(name) and _is_file(folder / name):
+        if is_hash is None and folder is not None and not leads_out(name) and is_file(folder / name):
             is_hash = sha256(folder / name)  # documentation, which the model's hashes leave out
         if name not in expected:
             found.add(name, Sentence("is not on the policy's list of hashes (expected_sha256)"), SWAPPED)
