@@ -64,6 +64,8 @@ def test_the_embedded_policy_gates_every_measure_that_the_demo_has_evidence_for(
     # These need something of the user's: a metric, a former audit, how frequent groups are in the use,
     # … or a folder of the model's own with its card in it, which a model trained by the audit has not.
     theirs = {"quality.metric", "quality.regression", "fairness.representation", "transparency.model_card"}
+    # … or a bound that the device sets, and a model that it is held against.
+    theirs |= {"quality.flips", "fairness.regression", "environment.latency", "environment.size"}
     # … or texts of the use; between the demo's own splits nothing can differ.
     theirs |= {"quality.drift"}
     # What a search finds is told; a bound on it is for whoever knows which kinds of texts are hard for people too.

@@ -136,13 +136,18 @@ def _baseline_gain(_: Path) -> Case:
     return _case(0.02, lambda right: {"predictions": _answers(right), "word_counts": words}, 0.95, 0.5)
 
 
-def _regression(_: Path) -> Case:
+def _former(said: Predictions) -> dict[tuple[str, str, int], str]:
+    """What a former audit knows of such answers, also of the same texts with what is planted in them."""
+    known = said.known
+    planted = replace(known, texts=tuple(f"{text}{PLANTED}" for text in known.texts))
+    answers = [said.classes[i] for i in said.labels]
+    return {key: answer for about in (known, planted) for key, answer in zip(about.keys, answers, strict=True)}
+
+
+def _since(gate: float, good: float, bad: float, _: Path) -> Case:
     former = _answers(0.8)
-    planted = examples(former.truth, THREE, texts=[f"{text}{PLANTED}" for text in former.known.texts])
-    said = [former.classes[i] for i in former.labels]
-    before = {key: answer for about in (former.known, planted) for key, answer in zip(about.keys, said, strict=True)}
     nothing = {"predictions": former, "former": None}
-    return _case(-0.1, lambda right: {"predictions": _answers(right), "former": before}, 0.9, 0.5, nothing)
+    return _case(gate, lambda right: {"predictions": _answers(right), "former": _former(former)}, good, bad, nothing)
 
 
 def _data(_: Path) -> Case:
@@ -229,6 +234,12 @@ def _by_group(gate: float, _: Path) -> Case:
     few = predictions([0, 1], examples([0, 1], groups={"g": ["a", "b"]}))
     of_few = {"predictions": few, "subgroup": "g"}
     return _case(gate, lambda second: {"predictions": _grouped(second), "subgroup": "g"}, 0.95, 0.55, of_few)
+
+
+def _lost_by_group(_: Path) -> Case:
+    former, rest = _grouped(0.95), {"subgroup": "g"}
+    arguments = lambda second: {"predictions": _grouped(second), "former": _former(former), **rest}  # noqa: E731
+    return _case(0.1, arguments, 0.95, 0.55, {"predictions": former, "former": None, **rest})
 
 
 def _representation(_: Path) -> Case:
@@ -412,6 +423,31 @@ def _inference_energy(_: Path) -> Case:
     return _case(1.0, blocks, 1e-4, 1e-3, shuffled=shuffled)
 
 
+def _time(_: Path) -> Case:
+    def times(milliseconds: float) -> dict[str, Any]:
+        seconds = [milliseconds * (1 + i % 20 / 20) / 1000 for i in range(200)]
+        return {
+            "seconds": seconds,
+            "clock": "processor",
+            "machine": "a machine",
+            "created": "2026-11-30T00:00:00+00:00",
+        }
+
+    reverse = {"times": {**times(10), "seconds": times(10)["seconds"][::-1]}}
+    return _case(100, lambda each: {"times": times(each)}, 10, 200, shuffled=reverse)
+
+
+def _size(folder: Path) -> Case:
+    def paths(size: int) -> dict[str, Path]:
+        (folder / "weights").mkdir(exist_ok=True)
+        path = folder / "weights" / f"{size}.bin"
+        with path.open("wb") as file:
+            file.truncate(size)
+        return {path.name: path}
+
+    return _case(1, lambda size: {"paths": paths(size)}, 1000, 2_000_000, {"paths": {}})
+
+
 def _energy_per_gain(_: Path) -> Case:
     good, bad = smaller.pair(600, 100), smaller.pair(100, 600)
     alone = {"made": good[:1], "left_out": {}}
@@ -548,7 +584,8 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "quality.calibration_error": _calibration,
     "quality.metric": _own_metric,
     "quality.baseline_gain": _baseline_gain,
-    "quality.regression": _regression,
+    "quality.regression": partial(_since, -0.1, 0.9, 0.5),
+    "quality.flips": partial(_since, 0.2, 0.9, 0.3),
     "quality.behaviour": _behaviour,
     "quality.data": _data,
     "quality.label_noise": _label_noise,
@@ -562,6 +599,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "fairness.worst_group_accuracy": partial(_by_group, 0.8),
     "fairness.demographic_parity": partial(_by_group, 0.1),
     "fairness.equalized_odds": partial(_by_group, 0.2),
+    "fairness.regression": _lost_by_group,
     "fairness.counterfactual": _counterfactual,
     "fairness.language_variety": _varieties,
     "privacy.attribute_leakage": _leakage,
@@ -579,6 +617,8 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "security.backdoor": _backdoor,
     "environment.training_energy": _training_energy,
     "environment.inference_energy": _inference_energy,
+    "environment.latency": _time,
+    "environment.size": _size,
     "environment.energy_per_gain": _energy_per_gain,
     "environment.audit_energy": _audit_energy,
     "transparency.explanations": _explanations,
@@ -619,7 +659,8 @@ def test_each_probe_holds_to_the_contract(full_id: str, tmp_path: Path) -> None:
 OF_EXAMPLES = (
     "quality.accuracy", "quality.macro_f1", "quality.balanced_accuracy", "quality.mcc", "quality.roc_auc",
     "quality.calibration_error", "quality.metric", "quality.baseline_gain", "quality.regression",
-    "quality.stability", "fairness.accuracy_gap", "fairness.worst_group_accuracy", "fairness.demographic_parity",
+    "quality.flips", "quality.stability", "fairness.regression", "fairness.accuracy_gap",
+    "fairness.worst_group_accuracy", "fairness.demographic_parity",
     "fairness.equalized_odds", "fairness.representation", "fairness.language_variety", "privacy.attribute_leakage",
     "privacy.attribute_accuracy", "security.perturbation", "security.adversarial", "environment.energy_per_gain",
     "transparency.explanations",

@@ -112,18 +112,19 @@ def latency(times: SingleTimes, confidence: float = 0.95) -> Result:
     harm="Each device that runs it stores and loads as much, and each release is sent to all of them.",
     remedy="8-bit weights, fewer or narrower layers, a smaller vocabulary.",
     measured_on=("files",),
+    alarm=Alarm(2000, "The formats that phones read (ONNX, TensorFlow Lite) end at two gigabytes a file."),
     rules=_RULES,
     guide="docs/edge.md",
     cause="energy",
     levers=("smaller model",),
 )
-def size(paths: Mapping[str, Path] | None) -> Result:
+def size(paths: Mapping[str, Path]) -> Result:
     """Bytes of the model's files; a census.
 
     Parameters
     ----------
-    paths : mapping of str to Path or None
-        The files by name; None or empty where none are known.
+    paths : mapping of str to Path
+        The files by name; empty where none are known.
 
     Raises
     ------

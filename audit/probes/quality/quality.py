@@ -661,6 +661,7 @@ def regression(predictions: Predictions, former: Mapping[tuple[str, str, int], s
         "Of a version in fewer bits: a scale for each column of a weight, or the layer that turns most answers left in "
         "float32. Of a new training: the former model as its teacher."
     ),
+    alarm=Alarm(0.2, "One person in five gets another answer than from the former release."),
     rules=_RULES,
     guide="docs/edge.md",
 )

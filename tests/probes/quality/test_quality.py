@@ -243,6 +243,22 @@ def test_the_change_since_the_former_audit_counts_shared_examples_only() -> None
     assert found.facts["test examples that the former audit did not have"] == 1
 
 
+def test_answers_that_turned_count_whichever_of_the_two_was_right() -> None:
+    about = examples([1] * 100)
+    former = dict(zip(about.keys, ["NEG"] + ["POS"] * 79 + ["NEG"] * 20, strict=True))  # as it was spelt then
+    del former[about.keys[99]]
+    found = quality.flips(predictions([1] * 90 + [0] * 10, about), former)
+    # Row 0, and rows 80 to 89, were wrong and are right; none was right and is wrong.
+    assert found.n == 99
+    assert found.estimate == pytest.approx(11 / 99)
+    assert (found.low, found.high) == pytest.approx(proportion_confint(11, 99, method="beta"))
+    assert found.facts["right answers that turned wrong"] == 0
+    assert found.facts["test examples that the former audit did not have"] == 1
+    assert {item.note for item in found.pairs.items} == {"NEG → positive"}
+    with pytest.raises(NotAssessed, match="--audit-baseline"):
+        quality.flips(predictions([1] * 100, about), None)
+
+
 def test_equal_texts_are_told_apart_by_their_order() -> None:
     about = examples([1, 1, 0], texts=["same", "same", "same"])
     assert [key[1:] for key in about.keys] == [("positive", 0), ("positive", 1), ("negative", 0)]

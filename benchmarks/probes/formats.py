@@ -1,0 +1,157 @@
+"""One network as a folder, as ONNX, as an object and as a service: the same answers, findings and verdicts?
+
+    AUDIT_TEST_DATA=… python -m benchmarks.probes.formats MODEL
+
+MODEL is the folder of a network of Transformers for two classes, such as `python -m audit export` saves. Its forms are
+audited by one policy on SST-2, and so is its version in 8 bits; the table has their findings side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+
+from audit.models.classifiers import onnx_files
+from audit.models.classifiers.model import ClassifierModel
+from audit.record import record
+from tests.helpers import ROOT
+
+LENGTH = 64
+POLICY = """
+[model]
+{model}
+max_length = 64
+max_characters = 2000
+[data]
+test = "{data}/sst2_test.csv"
+subgroups = ["mention:gender"]
+pairs = "{data}/eec.csv"
+[security]
+queries = 20
+"""
+TESTS = (
+    "test_accuracy or test_macro_f1 or test_calibration or test_roc_auc or test_equalized_odds or test_artifact or "
+    "(test_perturbation and typos) or (test_same_text_another_person and gender) or test_adversarial or "
+    "(test_stability and not seed) or test_explanations or test_latency or test_size or test_inference_energy"
+)
+OBJECT = """
+import torch
+from audit import Classifier
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+class Own(Classifier):
+    labels = ["negative", "positive"]
+
+    def __init__(self):
+        self.tokenizer = AutoTokenizer.from_pretrained("{folder}")
+        self.network = AutoModelForSequenceClassification.from_pretrained("{folder}").eval()
+
+    @torch.no_grad()
+    def predict(self, texts):
+        given = self.tokenizer(texts, return_tensors="pt", padding=True, truncation=True, max_length=64)
+        return self.network(**given).logits.softmax(-1)
+"""
+
+
+class Service(ThreadingHTTPServer):
+    """Answers as Hugging Face's text classification does."""
+
+    daemon_threads = True
+
+    def __init__(self, classifier: ClassifierModel) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.classifier = classifier
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Of such a service."""
+
+    server: Service
+
+    def do_POST(self) -> None:
+        """Scores of each label for each text."""
+        texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["inputs"]
+        model = self.server.classifier
+        rows = model.answer([texts] if isinstance(texts, str) else texts).rows.tolist()
+        body = json.dumps(
+            [[{"label": label, "score": p} for label, p in zip(model.labels, row, strict=True)] for row in rows]
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def audited(folder: Path, model: str, cache: Path) -> tuple[dict[str, Any], np.ndarray]:
+    """Findings by id, and the answers to the test texts."""
+    folder.mkdir(exist_ok=True)
+    (folder / "audit.toml").write_text(POLICY.format(model=model, data=os.environ["AUDIT_TEST_DATA"]), "utf-8")
+    command = [sys.executable, "-m", "pytest", str(ROOT / "suites"), "-q", "-p", "no:cacheprovider", "-k", TESTS]
+    options = [f"--audit-policy={folder / 'audit.toml'}", f"--audit-out={folder / 'out'}", f"--audit-cache={cache}"]
+    done = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True)
+    if not (folder / "out" / record.NAME).is_file():
+        raise SystemExit(done.stdout + done.stderr)
+    value = record.read(folder / "out" / record.NAME)
+    said = record.read_predictions(folder / "out" / record.PREDICTIONS, value)
+    assert said is not None
+    return {finding["id"]: finding for finding in value["findings"]}, said.probabilities
+
+
+def main() -> None:
+    """Audit the forms and print what differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    source = parser.parse_args().model.resolve()
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        for name, more in (("onnx", ["--float32"]), ("int8", [])):
+            subprocess.run([sys.executable, "-m", "audit", "quantise", source, place / name, *more], check=True)
+        (place / "object").mkdir()
+        (place / "object" / "own.py").write_text(OBJECT.format(folder=source), "utf-8")
+        service = Service(onnx_files.load("service", place / "onnx", (), LENGTH, "softmax"))
+        Thread(target=service.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{service.server_address[1]}/"
+        models = {
+            "folder": f'source = "{source}"',
+            "onnx": f'source = "{place / "onnx"}"',
+            "object": 'source = "own:Own"',
+            "service": f'source = "{address}"\nlabels = ["negative", "positive"]',
+            "int8": f'source = "{place / "int8"}"',
+        }
+        found = {}
+        for name, model in models.items():
+            found[name] = audited(
+                place / name if name in ("object",) else place / f"{name}-audit", model, place / "cache"
+            )
+            print(f"{name}: audited", file=sys.stderr, flush=True)
+        service.shutdown()
+    first = found["folder"]
+    print("| | " + " | ".join(models) + " |\n|---|" + "---|" * len(models))
+    apart = [f"{np.abs(rows - first[1]).max():.1e}" for _, rows in found.values()]
+    print("| largest difference of a probability | " + " | ".join(apart) + " |")
+    for full_id in first[0]:
+        print(f"| `{full_id}` | " + " | ".join(_shown(findings.get(full_id)) for findings, _ in found.values()) + " |")
+
+
+def _shown(finding: Any) -> str:
+    if finding is None or finding["estimate"] is None:
+        return "–" if finding is None else finding["verdict"].replace("_", " ")
+    low, high = (f"{finding[end]:.4g}" if finding[end] is not None else "…" for end in ("low", "high"))
+    return f"{finding['estimate']:.4f} [{low}, {high}]"
+
+
+if __name__ == "__main__":
+    main()
