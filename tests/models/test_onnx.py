@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from audit import AuditError
+from audit import AuditError, Verdict, demo, judge
 from audit.cli import main
+from audit.inference.predictions import Predictions
 from audit.models import model as models
 from audit.models.classifiers import onnx_files
 from audit.models.classifiers.model import ClassifierModel
 from audit.models.classifiers.onnx_files import LOGITS, STATES
 from audit.models.model import Model
-from tests.helpers import is_one_sentence
+from audit.policy import policy as policies
+from audit.probes.quality.quality import flips
+from tests.conftest import CLASSES
+from tests.helpers import ROOT, examples, is_one_sentence
 from tests.inference.test_scorer import make_scorer
 
 onnx = pytest.importorskip("onnx")
@@ -229,3 +233,33 @@ def test_what_cannot_be_written_says_so(
         error = capsys.readouterr().err
         assert says in error
         assert is_one_sentence(error.strip())
+
+
+def test_a_wrong_scale_of_one_layer_fails_the_gates_of_the_edge_policy(as_onnx: Path, tmp_path: Path) -> None:
+    rows = demo.reviews("test", rows=1000)
+    labels = [CLASSES.index(str(row["label"])) for row in rows]
+    about = examples(labels, CLASSES, texts=[str(row["text"]) for row in rows])
+    policy = policies.read(ROOT / "examples" / "edge.toml")
+    gate = policy.gate("quality.flips")
+    assert gate is not None
+    former = said(load(as_onnx / "whole"), about.texts)
+    before = {key: about.classes[i] for key, i in zip(about.keys, former.argmax(axis=1), strict=True)}
+
+    def verdict(folder: Path) -> Verdict:
+        return judge(flips(Predictions(said(load(folder), about.texts), about.classes, about), before), gate)[0]
+
+    assert verdict(as_onnx / "eight") == Verdict.PASS
+    broken = Path(shutil.copytree(as_onnx / "eight", tmp_path / "broken"))
+    assert verdict(edited(broken, wrong_scale)) == Verdict.FAIL
+
+
+def wrong_scale(network: Any) -> None:
+    """The scales of the first layer's weights, four times too large."""
+    from onnx import numpy_helper
+
+    tensors = {each.name: each for each in network.graph.initializer}
+    weights = [name for node in network.graph.node if node.op_type == "MatMulInteger" for name in node.input]
+    scales = [name.replace("_quantized", "_scale") for name in weights if name in tensors and "_quantized" in name]
+    for name in scales[:6]:
+        scaled = numpy_helper.to_array(tensors[name]) * np.float32(4)
+        tensors[name].CopyFrom(numpy_helper.from_array(scaled, name))

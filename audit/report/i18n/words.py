@@ -236,6 +236,7 @@ SAMPLES: Mapping[str, Counted] = {
     "templates of your file": Counted("{n} template of your file", "{n} templates of your file"),
     "attacked texts": Counted("{n} attacked text", "{n} attacked texts"),
     "hostile texts": Counted("{n} hostile text", "{n} hostile texts"),
+    "texts that were timed": Counted("{n} text that was timed", "{n} texts that were timed"),
     "cases": Counted("{n} case", "{n} cases"),
     "canaries": Counted("{n} canary", "{n} canaries"),
     "blocks": Counted("{n} block", "{n} blocks"),
