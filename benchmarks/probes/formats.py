@@ -27,7 +27,7 @@ from audit.record import record
 from tests.helpers import ROOT
 
 LENGTH = 64
-MOST = 200  # texts that costly probes ask about
+MOST = 100  # texts that costly probes ask about
 POLICY = """
 [model]
 {model}
@@ -42,9 +42,8 @@ max_examples = {most}
 queries = 20
 """
 TESTS = (
-    "test_accuracy or test_macro_f1 or test_calibration or test_roc_auc or test_equalized_odds or test_size or "
-    "test_explanations or (test_perturbation and typos) or (test_same_text_another_person and gender) or "
-    "test_adversarial or (test_stability and precision)"
+    "test_accuracy or test_macro_f1 or test_calibration or test_roc_auc or test_equalized_odds or test_adversarial or "
+    "test_size or (test_perturbation and typos)"
 )
 OBJECT = """
 import torch

@@ -22,7 +22,7 @@ SHOWN = 20  # files
 @Probe(
     id="environment.latency",
     challenge="environment",
-    title="Time until a text is answered",
+    title="Time within which nineteen of twenty texts are answered",
     unit="ms",
     counts="time that one answer in twenty exceeds",
     better="lower",

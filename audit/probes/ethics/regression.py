@@ -105,7 +105,7 @@ def regression(
         ),
         confidence,
         sample=Sentence("test examples in both audits"),
-        summary=_in_words(groups, worst, lost, gained),
+        summary=_in_words(groups, worst, pairs.was_right, shared.correct),
         caveats=of_mentions(subgroup),
         evidence=[_table(groups, subgroup, pairs.was_right, shared.correct, members, plain)],
         too_small=too_small(shared, groups),
@@ -113,14 +113,13 @@ def regression(
     return of_clusters(result, int(effects[worst].clusters), effects[worst].shown)
 
 
-def _in_words(groups: Groups, worst: int, lost: NDArray[np.int64], gained: NDArray[np.int64]) -> str:
+def _in_words(groups: Groups, worst: int, before: NDArray[np.bool_], now: NDArray[np.bool_]) -> str:
     return Sentence(
-        "Of {n:,} texts of “{group}” {lost} that were read rightly are misread now, and {gained} that were misread are "
-        "read rightly.",
+        "Of the {n:,} texts of “{group}” {before:.1%} were read rightly before, and {now:.1%} are now.",
         n=int(groups.sizes[worst]),
         group=groups.names[worst],
-        lost=count(int(lost[worst])),
-        gained=count(int(gained[worst])),
+        before=float(before[groups.member == worst].mean()),
+        now=float(now[groups.member == worst].mean()),
     )
 
 

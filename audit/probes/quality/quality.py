@@ -728,7 +728,6 @@ def _turned(predictions: Predictions, pairs: Before, which: NDArray[np.bool_]) -
         yield Pair(
             redact(examples.texts[row]),
             Sentence("{former} → {answer}", former=answer, answer=predictions.classes[predictions.labels[row]]),
-            after=redact(examples.texts[row]),
             row=examples.row(row),
         )
 
