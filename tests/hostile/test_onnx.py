@@ -200,6 +200,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "classes without names": (
         configure(id2label={i: f"LABEL_{i}" for i in range(3)}, label2id=None), "give their order with [model] labels",
     ),
+    "several labels for a text": (
+        configure(problem_type="multi_label_classification"), "a text may have several labels or none",
+    ),
+    "a score in the place of classes": (configure(problem_type="regression"), "outputs that are scores, not a"),
     "no configuration": (drop("config.json"), "has no config.json; put the network's own beside model.onnx"),
     "no tokenizer": (only_config, "has no tokenizer (tokenizer.json, vocab.txt, …); save it there"),
     "another's tokenizer": (tokenizer, "gives a token the number 1000"),

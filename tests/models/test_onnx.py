@@ -235,6 +235,16 @@ def test_what_cannot_be_written_says_so(
         assert is_one_sentence(error.strip())
 
 
+@pytest.mark.parametrize("package", onnx_files.PACKAGES)
+def test_without_the_packages_it_says_what_to_install(
+    package: str, as_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_files, "find_spec", lambda name: None if name == package else object())
+    with pytest.raises(AuditError, match=rf"{package}, which reads it, is not installed; run: pip install") as refused:
+        load(as_onnx / "whole")
+    assert is_one_sentence(str(refused.value))
+
+
 def test_a_wrong_scale_of_one_layer_fails_the_gates_of_the_edge_policy(as_onnx: Path, tmp_path: Path) -> None:
     rows = demo.reviews("test", rows=1000)
     labels = [CLASSES.index(str(row["label"])) for row in rows]

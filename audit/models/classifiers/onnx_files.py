@@ -96,6 +96,7 @@ def load(source: str, path: Path, labels: Sequence[str], max_length: int, head: 
         check_content(each, where)
     graph, outside = admitted(source, file)
     settings = config(folder, source)
+    admission.check_classifier(source, settings, {}, sigmoid=head == "sigmoid")
     names = _labels(settings, source, labels, graph, head)
     own = {each.relative_to(folder).as_posix(): each for each in (file, *outside)}
     beside = {name: digest for name, digest in hash_files(folder).items() if not _is_weights(name)}
@@ -408,6 +409,8 @@ class OnnxEncoder(OnnxClassifier):
         return self._in_groups(texts, STATES, self._first_and_mean)
 
     def _first_and_mean(self, states: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:
+        if states.ndim != 3:
+            self._refuse(f"its {STATES} has {states.ndim} dimensions", "expected three: text, token, width")
         width, left = states.shape[1], self._tokenizer.padding_side == "left"
         kept = [row[width - n :] if left else row[:n] for row, n in zip(states, lengths, strict=True)]
         return np.array([np.concatenate([each[0], each.mean(axis=0)]) for each in kept])
