@@ -125,8 +125,8 @@ class ClassifierModel:
         """
         n, own = len(texts), self._own
         k, sigmoid = len(own), self.reading is not None and self.reading.head == "sigmoid"
-        predict = self.classifier.predict
-        said = self._called(getattr(self.classifier, "predict_together", predict) if together else predict, texts)
+        is_ours = together and self.engine  # code of the user's own forms its batches itself
+        said = self._called(self.classifier.predict_together if is_ours else self.classifier.predict, texts)  # type: ignore[attr-defined]
         expected = f"expected a row of {k} probabilities ({self._listed}) for each text, or a label for each"
         where = f"model '{self.source}': predict"
         array = _array(said)
