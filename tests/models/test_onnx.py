@@ -64,7 +64,9 @@ def by_the_network(untrained: Path, texts: Sequence[str]) -> NDArray[np.float64]
     rows = []
     with torch.no_grad():
         for text in texts:
-            given = model.tokenizer(text, truncation=True, max_length=32, return_tensors="pt")
+            given = model.tokenizer(
+                text, truncation=True, max_length=32, return_tensors="pt", return_token_type_ids=False
+            )
             rows.append(model.network(**given).logits.softmax(-1).numpy()[0])
     return np.array(rows)
 
@@ -233,6 +235,40 @@ def test_what_cannot_be_written_says_so(
         error = capsys.readouterr().err
         assert says in error
         assert is_one_sentence(error.strip())
+
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "Roberta": {"max_position_embeddings": 40, "pad_token_id": 0},  # counts positions from behind the padding
+    "DebertaV2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "max_position_embeddings": 32},
+    "GPT2": {"n_positions": 32, "n_layer": 2, "n_head": 2, "n_embd": 32, "pad_token_id": 0},  # reads the last token
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_networks_of_other_families_answer_as_before_too(family: str, untrained: Path, tmp_path: Path) -> None:
+    import torch
+    import transformers
+
+    folder = tmp_path / "own"
+    shutil.copytree(untrained, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    names = dict(enumerate(CLASSES))
+    size = {} if family == "GPT2" else {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vocabulary = models.config(untrained, "mine")["vocab_size"]
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=vocabulary, id2label=names, label2id={name: i for i, name in names.items()}, bos_token_id=1,
+        eos_token_id=2, **size, **FAMILIES[family],
+    )  # fmt: skip
+    torch.manual_seed(0)
+    network = getattr(transformers, f"{family}ForSequenceClassification")(config)
+    for each in network.parameters():
+        each.data *= 3  # or all texts have nearly one answer
+    network.save_pretrained(folder)
+    assert main(["quantise", str(folder), str(tmp_path / "onnx"), "--float32"]) == 0
+    texts = [*TEXTS[1:2], *TEXTS[3:]]
+    model, expected = load(tmp_path / "onnx"), by_the_network(folder, texts)
+    assert np.ptp(expected, axis=0).max() > 1e-3
+    np.testing.assert_allclose(said(model, texts), expected, atol=1e-5)
+    np.testing.assert_allclose(said(model, texts, together=True), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("package", onnx_files.PACKAGES)
