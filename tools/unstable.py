@@ -58,7 +58,9 @@ def _outlier(weights: Weights) -> None:
     weights[f"{prefix}.output.dense.weight"][:, 0] /= OUTLIER
 
 
-def _spoiling(change: Callable[[Weights], None]) -> Callable[[Path, Path], Path]:
+def spoiling(change: Callable[[Weights], None]) -> Callable[[Path, Path], Path]:
+    """From a change of weights to what copies a model's folder to another one with its weights changed so."""
+
     def spoil(folder: Path, target: Path) -> Path:
         from safetensors.torch import load_file, save_file
 
@@ -73,7 +75,7 @@ def _spoiling(change: Callable[[Weights], None]) -> Callable[[Path, Path], Path]
 
 # From the folder of a BERT and another to that one, with a copy whose answers in float32 are the same.
 SPOILED: Mapping[str, Callable[[Path, Path], Path]] = {
-    "as it is": _spoiling(lambda weights: None),
-    "bfloat16": _spoiling(_loud_head),
-    "int8": _spoiling(_outlier),
+    "as it is": spoiling(lambda weights: None),
+    "bfloat16": spoiling(_loud_head),
+    "int8": spoiling(_outlier),
 }

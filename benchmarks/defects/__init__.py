@@ -1,0 +1,1 @@
+"""Planted defects of all kinds beside clean twins, and which of them the audit's gates catch."""
