@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import Any, TypedDict
 
 import numpy as np
@@ -137,7 +138,8 @@ def held(case: Case, finding: str, lab: Lab, data: str) -> Found:
         return {"verdict": "not_assessed", "reason": str(refusal.reason)}
     except AuditError as error:  # the audit ends with this sentence and exit code 4
         return {"verdict": "refused", "reason": str(error)}
-    rounded = [None if value is None else round(float(value), 4) for value in (found.estimate, found.low, found.high)]
+    figures = (found.estimate, found.low, found.high)
+    rounded = [None if value is None or not isfinite(value) else round(float(value), 4) for value in figures]
     verdict = str(judge(found, gate(finding, data))[0])
     return {
         "verdict": verdict,

@@ -29,12 +29,13 @@ from audit.training import canaries, reference_models
 from audit.training.canaries import CanaryTwin
 from benchmarks.defects.lab import DIFFICULTIES, GROUP, THREE, Case, Lab, authored, changed, joined, relabelled
 from tools.labelled import MAKERS, SAID
+from tools.mislabelled import mislabelled, rates
 
 if TYPE_CHECKING:
     from tools.unstable import Weights
 
 FIRST_TENTH, CANARIES = 400, 400
-ROOM = 600  # rows that are learnt by heart
+ROOM, WRONG = 400, 0.2  # rows that may be learnt by heart, and how many of their labels are wrong
 SLANG = {
     "good": ("mint", "ace", "belting", "peng"),
     "bad": ("naff", "minging", "duff", "manky"),
@@ -174,13 +175,24 @@ def _tied_words(lab: Lab, part: float) -> Case:
 # ---- memory
 
 
+def _with_noise(examples: Examples, rng: np.random.Generator) -> Examples:
+    """A fifth of the labels wrong: who reads as well as the base has nothing else to learn by heart."""
+    wrong = rates(WRONG, None, len(examples))
+    return replace(examples, labels=mislabelled(examples.labels, wrong, len(examples.classes), rng))
+
+
+def _remembering(lab: Lab, times: int, **settings: float) -> Case:
+    rows, held_out = (_with_noise(each, lab.random("noise")) for each in (lab.fresh, lab.held_out))
+    case = lab.release(rows.take(np.tile(np.arange(ROOM), times)), **settings)
+    return replace(case, held_out=held_out)
+
+
 def _over_trained(lab: Lab, epochs: float) -> Case:
-    return lab.release(lab.fresh.take(np.arange(ROOM)), epochs=epochs or 3)
+    return _remembering(lab, 1, epochs=epochs or 3)
 
 
 def _repeated(lab: Lab, times: float) -> Case:
-    rows = np.tile(np.arange(ROOM // 2), int(times or 1))
-    return lab.release(lab.fresh.take(rows), epochs=1)
+    return _remembering(lab, int(times or 1), epochs=1)
 
 
 def _canaries(lab: Lab, epochs: float) -> Case:
@@ -260,22 +272,16 @@ def _personal(how: Callable[[str], str], kinds: tuple[str, ...], lab: Lab, part:
 # ---- edits of a model, or of its answers
 
 
-def _scaled(lab: Lab, by: float) -> Case:
+def _scaled(power: int, lab: Lab, factor: float) -> Case:
+    """The same answers, stated with logits multiplied (`power` 1) or divided (-1) by a factor."""
+
     def change(weights: Weights) -> None:
         for name in ("classifier.weight", "classifier.bias"):
-            weights[name] *= by
+            weights[name] *= factor**power
 
     clean = lab.release()
     assert clean.scorer is not None
-    return replace(clean, scorer=lab.edited(clean.scorer, f"scaled-{by}", change))
-
-
-def _sure(lab: Lab, factor: float) -> Case:
-    return _scaled(lab, factor)
-
-
-def _unsure(lab: Lab, factor: float) -> Case:
-    return _scaled(lab, 1 / factor)
+    return replace(clean, scorer=lab.edited(clean.scorer, f"scaled-{factor**power}", change))
 
 
 def _wrong_order(lab: Lab, _: float) -> Case:
@@ -429,7 +435,8 @@ def _taking(lab: Lab, kind: str, said: Predictions, wh: float) -> Alternative:
     """A model that takes about so many Wh for 1,000 predictions, in five measured blocks."""
     scatter = lab.random(f"energy {kind}").normal(1, 0.02, size=5)
     blocks = [
-        {"name": "block", "texts": 200, "tokens": 4_000, "seconds": 1.0, "kwh": wh * each / 5e6} for each in scatter
+        {"name": "block", "texts": 200, "tokens": 4_000, "seconds": 1.0, "kwh": kwh, "cpu_kwh": kwh, "ram_kwh": 0.0}
+        for kwh in wh * scatter / 5e6
     ]
     told = {"source": "measured", "machine": "", "nominal_w": 85.0, "created": "2026-01-01T00:00:00Z"}
     energy = {"blocks": [{"co2eq_kg": 0.0, **told, **block} for block in blocks], **told}
@@ -548,8 +555,8 @@ DEFECTS: dict[str, Defect] = {
         _noisy,
         "clean-text",
     ),
-    "sure": Defect("logits multiplied", ("quality.calibration_error",), {2: "by 2", 4: "by 4"}, _sure),
-    "unsure": Defect("logits divided", ("quality.calibration_error",), {2: "by 2", 4: "by 4"}, _unsure),
+    "sure": Defect("logits multiplied", ("quality.calibration_error",), {2: "by 2", 4: "by 4"}, partial(_scaled, 1)),
+    "unsure": Defect("logits divided", ("quality.calibration_error",), {2: "by 2", 4: "by 4"}, partial(_scaled, -1)),
     "negation": Defect(
         "negation missing in training",
         tuple(f"quality.behaviour[{name}]" for name in NEGATIONS),
