@@ -128,7 +128,7 @@ _DASHED_NUMBER = re.compile(r"\+?\(?\d(?:[ ()./\u2010-\u2015\u2212-]{0,3}\d){8,}
 
 
 def find(text: str, names: NameFinder | None = None) -> tuple[Found, ...]:
-    """The personal data in a text.
+    """The personal data in a text and in what a reader takes it for: no disguise by unseen or wide characters.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def find(text: str, names: NameFinder | None = None) -> tuple[Found, ...]:
     Sources: ISO 13616 (IBAN), ISO/IEC 7812-1 (Luhn digit), both by python-stdnum; the numbering plans of
     libphonenumber; RFC 791 and RFC 4291 (IP addresses).
     """
-    return _settled(_proposed(text, names))
+    return _settled(sorted(_read(text, names), key=lambda found: KINDS.index(found.kind)))
 
 
 def suspects(text: str) -> tuple[Found, ...]:
@@ -176,13 +176,8 @@ def hidden(text: str) -> tuple[Found, ...]:
 
 
 def certain(text: str) -> tuple[Found, ...]:
-    """What :func:`find` finds in a text and in what a reader takes it for; for names, where a number is often no more.
-
-    The spans of what overlaps are joined.
-    """
-    return joined(
-        Found(kind, *place(start, end)) for read, place in _readings(text) for kind, start, end in _proposed(read, None)
-    )
+    """What :func:`find` finds, the spans of what overlaps joined; for names, where a number is often no more."""
+    return joined(_read(text, None))
 
 
 _NAMED: Mapping[str, Sentence] = {
@@ -230,6 +225,13 @@ def _readings(text: str) -> Iterator[tuple[str, Callable[[int, int], tuple[int, 
     plain = Plain(text)
     if plain.text != text:
         yield plain.text, plain.place
+
+
+def _read(text: str, names: NameFinder | None) -> Iterator[Found]:
+    """What is valid by itself in any reading of a text; spans may overlap."""
+    for read, place in _readings(text):
+        for kind, start, end in _proposed(read, names):
+            yield Found(kind, *place(start, end))
 
 
 def _likely(text: str) -> Iterator[Found]:

@@ -42,7 +42,7 @@ SLANG = {
 }
 PUNCTUATION = str.maketrans({".": "。", ",": "，", "!": "！", "?": "？", "'": "’", ":": "：", ";": "；"})
 NEGATIONS = ("negation_of_positive", "negation_of_negative")
-TAUGHT = ("vocabulary_positive", "vocabulary_negative", "vocabulary_neutral", "intensifiers")
+TAUGHT = ("vocabulary_positive", "vocabulary_negative", "vocabulary_neutral")
 GAPS = tuple(f"fairness.{name}[{GROUP}]" for name in ("accuracy_gap", "worst_group_accuracy"))
 ODDS = tuple(f"fairness.{name}[{GROUP}]" for name in ("demographic_parity", "equalized_odds"))
 MEMORY = ("privacy.membership_inference", "privacy.membership_tpr")
@@ -455,14 +455,12 @@ def _noisy(lab: Lab, strength: float) -> Case:
 
 
 def _negation(lab: Lab, strength: float) -> Case:
-    names = ("negative", "neutral", "positive")
+    """What the audit asks, in other draws of its words; the clean twin saw the sentences that deny something, too."""
     capabilities = TAUGHT if strength else (*TAUGHT, *NEGATIONS)
-    cases = [case for each in capabilities for case in grammar.cases(each, names, seed=1 + lab.seed, size=300)]
-    said = [(case.text, names.index(case.expected[0])) for case in cases if len(case.expected) == 1]
-    labels = np.array([label for _, label in said], dtype=np.int64)
-    return lab.release(
-        joined(lab.fresh.take(np.arange(300)), Examples(tuple(text for text, _ in said), labels, THREE)), epochs=3
-    )
+    cases = [case for each in capabilities for case in grammar.cases(each, THREE, seed=1 + lab.seed)]
+    labels = np.array([THREE.index(case.expected[-1]) for case in cases], dtype=np.int64)
+    taught = Examples(tuple(case.text for case in cases), labels, THREE)
+    return lab.release(joined(lab.fresh.take(np.arange(300)), taught), epochs=5)
 
 
 # ---- the table

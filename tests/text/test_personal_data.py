@@ -66,6 +66,22 @@ def test_a_number_too_short_to_be_dialled_from_abroad_is_no_phone(text: str) -> 
     assert find(text) == ()
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("email", "jo.\u200bqui\u200bll@ex\u200bamp\u200ble.org"),
+        ("email", "jo.quill＠example．org"),
+        ("phone", "+４４ ７７００ ９００１２３"),
+        ("iban", "DE８９ ３７０４ ００４４ ０５３２ ０１３０ ００"),
+        ("card", "4111\u20601111\u20601111\u20601111"),
+    ],
+)
+def test_unseen_and_wide_characters_are_no_disguise(kind: str, value: str) -> None:
+    text = f"Thanks, {value} and that was all."
+    (found,) = find(text)
+    assert (found.kind, text[found.start : found.end]) == (kind, value)
+
+
 def test_spans_do_not_overlap_and_the_closer_kind_counts() -> None:
     (found,) = find("see https://ann:secret@example.org/x")
     assert found.kind == "link"
