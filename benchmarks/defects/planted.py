@@ -553,8 +553,18 @@ DEFECTS: dict[str, Defect] = {
         _noisy,
         "clean-text",
     ),
-    "sure": Defect("logits multiplied", ("quality.calibration_error",), {2: "by 2", 4: "by 4"}, partial(_scaled, 1)),
-    "unsure": Defect("logits divided", ("quality.calibration_error",), {2: "by 2", 4: "by 4"}, partial(_scaled, -1)),
+    "sure": Defect(
+        "answers stated too surely (logits multiplied)",
+        ("quality.calibration_error",),
+        {2: "by 2", 4: "by 4"},
+        partial(_scaled, 1),
+    ),
+    "unsure": Defect(
+        "answers stated too unsurely (logits divided)",
+        ("quality.calibration_error",),
+        {2: "by 2", 4: "by 4"},
+        partial(_scaled, -1),
+    ),
     "negation": Defect(
         "negation missing in training",
         tuple(f"quality.behaviour[{name}]" for name in NEGATIONS),
