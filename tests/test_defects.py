@@ -62,12 +62,16 @@ def test_the_smallest_strength_is_one_from_which_on_all_are_caught(lines: list[t
 
 def test_what_is_published_keeps_the_rows_of_others(lines: list[table.Line], tmp_path: Path) -> None:
     path = tmp_path / "power.json"
-    other = {"finding": "security.backdoor", "defect": "a word in training texts", "caught": 1}
+    other = {"finding": "quality.drift[production]", "defect": "other topics", "caught": 1}
     former = {"finding": FINDING, "defect": DEFECTS["copied-0"].name, "caught": 0}
     path.write_text(json.dumps([other, former]), "utf-8")
     table.publish(lines, path)
-    kept, weak, strong = json.loads(path.read_text("utf-8"))
+    kept, *made = json.loads(path.read_text("utf-8"))
+    weak, strong = (row for row in made if row["finding"] == FINDING)
     assert kept == other
+    # What the benchmark of backdoors has in its file is told along.
+    assert all(row["clean"] > 0 and row["of"] >= row["caught"] for row in made)
+    assert "a sentence in training texts" in {row["defect"] for row in made}
     assert (weak["strength"], weak["caught"], weak["of"]) == ("2 % of the test texts", 3, 20)
     assert (strong["caught"], strong["alarms"], strong["clean"], strong["gate"]) == (19, 1, 20, 0.01)
     assert weak["order"] < strong["order"]

@@ -41,7 +41,7 @@ SLANG = {
     "bad": ("naff", "minging", "duff", "manky"),
 }
 PUNCTUATION = str.maketrans({".": "。", ",": "，", "!": "！", "?": "？", "'": "’", ":": "：", ";": "；"})
-NEGATIONS = ("negation_of_positive", "negation_of_negative")
+NEGATED = "negation_of_positive"
 TAUGHT = ("vocabulary_positive", "vocabulary_negative", "vocabulary_neutral")
 GAPS = tuple(f"fairness.{name}[{GROUP}]" for name in ("accuracy_gap", "worst_group_accuracy"))
 ODDS = tuple(f"fairness.{name}[{GROUP}]" for name in ("demographic_parity", "equalized_odds"))
@@ -455,12 +455,12 @@ def _noisy(lab: Lab, strength: float) -> Case:
 
 
 def _negation(lab: Lab, strength: float) -> Case:
-    """What the audit asks, in other draws of its words; the clean twin saw the sentences that deny something, too."""
-    capabilities = TAUGHT if strength else (*TAUGHT, *NEGATIONS)
-    cases = [case for each in capabilities for case in grammar.cases(each, THREE, seed=1 + lab.seed)]
+    """What the audit asks, in other draws of its words; the clean twin saw the sentences that deny praise, too."""
+    capabilities = TAUGHT if strength else (*TAUGHT, NEGATED)
+    cases = [case for each in capabilities for case in grammar.cases(each, THREE, seed=1 + lab.seed, size=300)]
     labels = np.array([THREE.index(case.expected[-1]) for case in cases], dtype=np.int64)
     taught = Examples(tuple(case.text for case in cases), labels, THREE)
-    return lab.release(joined(lab.fresh.take(np.arange(300)), taught), epochs=5)
+    return lab.release(joined(lab.fresh.take(np.arange(300)), taught), epochs=6)
 
 
 # ---- the table
@@ -566,8 +566,8 @@ DEFECTS: dict[str, Defect] = {
         partial(_scaled, -1),
     ),
     "negation": Defect(
-        "negation missing in training",
-        tuple(f"quality.behaviour[{name}]" for name in NEGATIONS),
+        "negated praise missing in training",
+        (f"quality.behaviour[{NEGATED}]",),
         {1: ""},
         _negation,
         "negation",

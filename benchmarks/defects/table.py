@@ -10,6 +10,7 @@ from typing import Any
 
 from audit.core.numbers import interval
 from audit.statistics import proportion
+from benchmarks.defects import elsewhere
 from benchmarks.defects.findings import gate
 from benchmarks.defects.planted import DEFECTS
 
@@ -140,9 +141,9 @@ def _is_of_group(finding: str) -> bool:
 
 
 def publish(lines: Sequence[Line], path: Path) -> None:
-    """Write the figures that reports show; rows about what this benchmark does not plant stay as they are."""
-    made = published(lines)
-    ours = {defect.name for defect in DEFECTS.values()}
+    """Write the figures that reports show; rows about what neither this file nor its neighbours plant stay."""
+    made = [*elsewhere.rows(), *published(lines)]
+    ours = {row["defect"] for row in made} | {defect.name for defect in DEFECTS.values()}
     kept = [row for row in json.loads(path.read_text("utf-8")) if row["defect"] not in ours] if path.exists() else []
     rows = [json.dumps(row, ensure_ascii=False) for row in (*kept, *made)]
     path.write_text("[\n  " + ",\n  ".join(rows) + "\n]\n", encoding="utf-8")
