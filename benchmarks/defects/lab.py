@@ -43,6 +43,7 @@ DIFFICULTIES = {"tweets": "easy", "sentences": "middle", "thinned sentences": "h
 BASES = 2
 LEARNT, FRESH, TESTED = 4_000, 1_200, 3_000
 MAX_LENGTH = 64
+LONGER = 6  # epochs, for what takes longer to be learnt
 TUNED = Finetune(epochs=3, batch_size=32, learning_rate=1e-3, warmup_ratio=0.1, validation=0.0, group_by_length=True)
 SCRATCH = TUNED.model_copy(update={"initialise": "scratch", "epochs": 10})
 AUTHORS = {"female": ("mother", "grandmother", "woman", "widow"), "male": ("father", "grandfather", "man", "widower")}
@@ -260,7 +261,7 @@ class Lab:
         """The same of a real data set."""
         learnt, drawn, test = self.real(name)
         fresh = drawn if fresh is None else fresh
-        return Case(test, joined(learnt, fresh), self.tuned(fresh, name), members=fresh)
+        return Case(test, joined(learnt, fresh), self.tuned(fresh, name, epochs=LONGER), members=fresh)
 
 
 def changed(examples: Examples, rows: Sequence[int] | NDArray[np.int64], how: Callable[[str], str]) -> Examples:

@@ -27,7 +27,7 @@ from audit.probes.quality.capabilities import grammar
 from audit.text.disturbances import disturb
 from audit.training import canaries, reference_models
 from audit.training.canaries import CanaryTwin
-from benchmarks.defects.lab import DIFFICULTIES, GROUP, THREE, Case, Lab, authored, changed, joined, relabelled
+from benchmarks.defects.lab import DIFFICULTIES, GROUP, LONGER, THREE, Case, Lab, authored, changed, joined, relabelled
 from tools.labelled import MAKERS, SAID
 from tools.mislabelled import mislabelled, rates
 
@@ -123,7 +123,7 @@ def _label_bias(data: str, lab: Lab, part: float) -> Case:
     rows = lab.fresh if data == "reviews" else lab.real(data)[1]
     turned = share(lab.random("bias"), _of_women(rows) & (rows.labels > 0), part)
     biased = relabelled(rows, turned, 0)
-    return lab.release(biased) if data == "reviews" else lab.release_of(data, biased)
+    return lab.release(biased, epochs=LONGER) if data == "reviews" else lab.release_of(data, biased)
 
 
 def _noise_in_group(lab: Lab, part: float) -> Case:
@@ -490,6 +490,7 @@ DEFECTS: dict[str, Defect] = {
         (*ODDS, *GAPS, f"fairness.counterfactual[{GROUP}]"),
         {0.5: "50 % of them", 1.0: "100 % of them"},
         partial(_label_bias, "reviews"),
+        "bias",
     ),
     **{
         f"bias-{name.split()[0]}": Defect(
