@@ -85,6 +85,13 @@ def share(rng: np.random.Generator, among: NDArray[np.bool_], part: float) -> ND
     return mask
 
 
+def _edited(lab: Lab, name: str, change: Callable[[Weights], None]) -> Case:
+    """The clean release with other weights."""
+    clean = lab.release()
+    assert clean.scorer is not None
+    return replace(clean, scorer=lab.edited(clean.scorer, name, change))
+
+
 # ---- what learnt nothing, or too little
 
 
@@ -98,9 +105,7 @@ def _constant(lab: Lab, _: float) -> Case:
         weights["classifier.bias"] *= 0
         weights["classifier.bias"][2] += 1
 
-    clean = lab.release()
-    assert clean.scorer is not None
-    return replace(clean, scorer=lab.edited(clean.scorer, "constant", change))
+    return _edited(lab, "constant", change)
 
 
 def _tenth(data: str, lab: Lab, _: float) -> Case:
@@ -279,9 +284,7 @@ def _scaled(power: int, lab: Lab, factor: float) -> Case:
         for name in ("classifier.weight", "classifier.bias"):
             weights[name] *= factor**power
 
-    clean = lab.release()
-    assert clean.scorer is not None
-    return replace(clean, scorer=lab.edited(clean.scorer, f"scaled-{factor**power}", change))
+    return _edited(lab, f"scaled-{factor**power}", change)
 
 
 def _wrong_order(lab: Lab, _: float) -> Case:
@@ -297,24 +300,14 @@ def _zeroed_class(lab: Lab, _: float) -> Case:
         weights["classifier.weight"][1] *= 0
         weights["classifier.bias"][1] = -10
 
-    clean = lab.release()
-    assert clean.scorer is not None
-    return replace(clean, scorer=lab.edited(clean.scorer, "zeroed", change))
+    return _edited(lab, "zeroed", change)
 
 
 def _nan(lab: Lab, _: float) -> Case:
     def change(weights: Weights) -> None:
         weights["bert.encoder.layer.0.output.dense.weight"][0, 0] = float("nan")
 
-    clean = lab.release()
-    assert clean.scorer is not None
-    return replace(clean, scorer=lab.edited(clean.scorer, "nan", change), expected=None)
-
-
-def _approved(lab: Lab) -> Case:
-    clean = lab.release()
-    assert clean.scorer is not None
-    return replace(clean, expected=dict(clean.scorer.model.files))
+    return _edited(lab, "nan", change)
 
 
 def _moved(weights: Weights) -> None:
@@ -322,17 +315,18 @@ def _moved(weights: Weights) -> None:
 
 
 def _files(kind: str, lab: Lab, strength: float) -> Case:
-    """A model with its approved hashes, and what was done to its files since."""
-    case = _approved(lab)
-    assert case.scorer is not None
+    """The clean release with the hashes that were approved; swapped weights, or a pickle beside them."""
+    clean = lab.release()
+    assert clean.scorer is not None
+    approved = dict(clean.scorer.model.files)
     if not strength:
-        return case
+        return replace(clean, expected=approved)
     if kind == "swapped":
-        scorer = lab.edited(case.scorer, "swapped", _moved)
-        return replace(case, scorer=scorer)
-    scorer = lab.edited(case.scorer, "pickled", lambda weights: None)
-    (scorer.model.folder / "optimizer.bin").write_bytes(pickle.dumps(print))
-    return replace(case, scorer=scorer, expected=None)
+        return replace(_edited(lab, kind, _moved), expected=approved)
+    spoilt = _edited(lab, kind, lambda weights: None)
+    assert spoilt.scorer is not None
+    (spoilt.scorer.model.folder / "optimizer.bin").write_bytes(pickle.dumps(print))
+    return spoilt
 
 
 def _regressed(only: bool, lab: Lab, points: float) -> Case:
