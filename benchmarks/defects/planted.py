@@ -169,7 +169,7 @@ def _missing_group(lab: Lab, part: float) -> Case:
     rows = lab.fresh
     missing = share(lab.random("missing"), _of_women(rows), part)
     known = changed(rows, np.flatnonzero(_of_women(rows)), _in_slang).take(~missing)
-    case = lab.release(known)
+    case = lab.release(known, epochs=LONGER)
     return replace(case, test=changed(lab.test, np.flatnonzero(_of_women(lab.test)), _in_slang))
 
 
