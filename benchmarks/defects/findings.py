@@ -139,7 +139,7 @@ def held(case: Case, finding: str, lab: Lab, data: str) -> Found:
     except AuditError as error:  # the audit ends with this sentence and exit code 4
         return {"verdict": "refused", "reason": str(error)}
     figures = (found.estimate, found.low, found.high)
-    rounded = [None if value is None or not isfinite(value) else round(float(value), 4) for value in figures]
+    rounded = [None if value is None or not isfinite(value) else round(float(value), 6) for value in figures]
     verdict = str(judge(found, gate(finding, data))[0])
     return {
         "verdict": verdict,
