@@ -18,6 +18,7 @@ from audit.probes import catalogue
 from audit.probes.environment import smaller
 from audit.probes.ethics import fairness
 from audit.probes.ethics.counterfactual import counterfactual
+from audit.probes.ethics.regression import regression
 from audit.probes.privacy import attribute_inference, membership, privacy
 from audit.probes.privacy.canary import canary_epsilon
 from audit.probes.quality import behaviour, quality
@@ -109,6 +110,7 @@ def measured(case: Case, finding: str, lab: Lab) -> Measurement:
         "fairness.worst_group_accuracy": lambda: fairness.worst_group_accuracy(said(), bracket),
         "fairness.demographic_parity": lambda: fairness.demographic_parity(said(), bracket),
         "fairness.equalized_odds": lambda: fairness.equalized_odds(said(), bracket),
+        "fairness.regression": lambda: regression(said(), bracket, case.former),
         "fairness.counterfactual": lambda: counterfactual(
             scorer, said().take(np.arange(COUNTERFACTUAL)), bracket, whole=False
         ),

@@ -590,8 +590,8 @@ DEFECTS: dict[str, Defect] = {
     ),
     "worse-group": Defect(
         "answers to one of two groups worse than in the last release",
-        ("quality.regression", f"fairness.accuracy_gap[{GROUP}]"),
-        {1: "by 1 point", 2: "by 2 points", 4: "by 4 points"},
+        ("quality.regression", f"fairness.regression[{GROUP}]"),
+        {1: "by 1 point", 2: "by 2 points", 4: "by 4 points", 8: "by 8 points"},
         partial(_regressed, True),
         "worse",
     ),

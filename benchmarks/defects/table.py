@@ -136,7 +136,14 @@ def published(lines: Sequence[Line]) -> list[dict[str, Any]]:
 
 def _is_of_group(finding: str) -> bool:
     """Whether its bracket is a column of this benchmark's own, which no reader has."""
-    names = ("accuracy_gap", "worst_group_accuracy", "demographic_parity", "equalized_odds", "attribute_leakage")
+    names = (
+        "accuracy_gap",
+        "worst_group_accuracy",
+        "demographic_parity",
+        "equalized_odds",
+        "regression",
+        "attribute_leakage",
+    )
     return finding.partition("[")[0].partition(".")[2] in names
 
 
