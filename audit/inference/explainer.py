@@ -128,7 +128,9 @@ class Explainer:
             for text, target, (spans, scores, moved) in zip(read, classes, made, strict=True)
         )
 
-    def trigger_scores(self, texts: Sequence[str], labels: NDArray[np.int64], positions: int = 3) -> TriggerScores:
+    def trigger_scores(
+        self, texts: Sequence[str], labels: NDArray[np.int64], positions: int = 3, place: int | None = None
+    ) -> TriggerScores:
         """Scores of every word as a trigger, from the gradient with respect to an inserted token's embedding.
 
         Parameters
@@ -138,6 +140,8 @@ class Explainer:
             The class that the model gives each of them, from which a trigger would turn it.
         positions : int
             At how many places of each text a token is put in.
+        place : int or None
+            Instead at this one: so many words from the start, or, as ``-1 - words``, from the end.
 
         Returns
         -------
@@ -155,13 +159,13 @@ class Explainer:
         ids, words = self._whole_words
         classes = len(self.model.labels)
         digest = hashlib.sha256(keys.of_rows(self.model, "triggers"))
-        for value in (*texts, positions, *map(int, labels)):
+        for value in (*texts, positions, place, *map(int, labels)):
             digest.update(hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).digest())
 
         def scored() -> NDArray[np.float32]:
             waiting(0)
             with self._meter.phase("gradients"):
-                mean = self._mean_margins(texts, labels, positions)  # (classes, classes, width)
+                mean = self._mean_margins(texts, labels, positions, place)  # (classes, classes, width)
                 embeddings = self.model.network.get_input_embeddings().weight.detach().float().cpu().numpy()
                 return np.asarray(mean @ embeddings[ids].T)
 
@@ -209,11 +213,13 @@ class Explainer:
         """Refuse attributions of which any is no number, just made or from the cache."""
         self._runner.check(np.array([[sum(scores), moved] for _, scores, moved in explained], dtype=float))
 
-    def _mean_margins(self, texts: Sequence[str], labels: NDArray[np.int64], positions: int) -> NDArray[np.float32]:
+    def _mean_margins(
+        self, texts: Sequence[str], labels: NDArray[np.int64], positions: int, place: int | None
+    ) -> NDArray[np.float32]:
         """Mean gradient of each class margin at an inserted token; shape (classes, classes, width of the embedding)."""
         model = self.model
         read = [self._runner.read(text) for text in texts]
-        rows = list(gradients.inserted(model.tokenizer, read, model.max_length, positions))
+        rows = list(gradients.inserted(model.tokenizer, read, model.max_length, positions, place))
         sources = np.asarray(labels, dtype=np.int64)[[row.text for row in rows]]
         with self._progress.bar("gradients", len(rows), "texts") as bar:
             mean = gradients.mean_margins(

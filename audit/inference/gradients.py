@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -54,16 +55,18 @@ class Inserted:
 
 
 def inserted(
-    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], max_length: int, positions: int
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], max_length: int, positions: int, place: int | None = None
 ) -> Iterator[Inserted]:
-    """Each text with a copy of a token put before it, at some of its places.
+    """Each text with a copy of a token put beside it, at some of its places.
 
     Parameters
     ----------
     max_length : int
         Of a text with what is put in, tokens.
     positions : int
-        At how many places of each text.
+        At how many places of each text, from the first token to the last.
+    place : int or None
+        Instead at this one: so many words from the start, or, as ``-1 - words``, from the end.
     """
     encoded = tokenizer(
         list(texts),
@@ -71,12 +74,26 @@ def inserted(
         max_length=max_length - 1,
         return_special_tokens_mask=True,
         return_attention_mask=False,
+        return_offsets_mapping=place is not None,
     )
     for text, (ids, special) in enumerate(zip(encoded["input_ids"], encoded["special_tokens_mask"], strict=True)):
         own = [i for i, mark in enumerate(special) if not mark]
-        for at in np.linspace(0, len(own) - 1, positions).round().astype(int) if own else ():
-            place = own[at]
-            yield Inserted(text, place, [*ids[:place], ids[place], *ids[place:]])
+        if not own:
+            continue
+        if place is None:
+            chosen = [own[at] for at in np.linspace(0, len(own) - 1, positions).round().astype(int)]
+        else:
+            start = _start_of_word(texts[text], place)
+            # Behind the last token, where no word begins there, or where it was cut off.
+            chosen = [next((i for i in own if encoded["offset_mapping"][text][i][1] > start), own[-1] + 1)]
+        for at in chosen:
+            yield Inserted(text, at, [*ids[:at], ids[min(at, own[-1])], *ids[at:]])
+
+
+def _start_of_word(text: str, place: int) -> int:
+    """The character with which the word at a place begins; behind the last word, the text's length."""
+    starts = [word.start() for word in re.finditer(r"\S+", text)] + [len(text)]
+    return starts[max(place, -len(starts)) if place < 0 else min(place, len(starts) - 1)]
 
 
 def mean_margins(

@@ -296,9 +296,11 @@ class Scorer(CachedScorer):
         """As :meth:`audit.inference.explainer.Explainer.attributions`."""
         return self.explainer.attributions(texts, targets, shuffled)
 
-    def trigger_scores(self, texts: Sequence[str], labels: NDArray[np.int64], positions: int = 3) -> TriggerScores:
+    def trigger_scores(
+        self, texts: Sequence[str], labels: NDArray[np.int64], positions: int = 3, place: int | None = None
+    ) -> TriggerScores:
         """As :meth:`audit.inference.explainer.Explainer.trigger_scores`."""
-        return self.explainer.trigger_scores(texts, labels, positions)
+        return self.explainer.trigger_scores(texts, labels, positions, place)
 
     def reads_alike(self, first: Sequence[str], second: Sequence[str]) -> NDArray[np.bool_]:
         """As :meth:`audit.inference.explainer.Explainer.reads_alike`."""

@@ -278,8 +278,21 @@ def test_padding_on_the_left_changes_no_embedding(untrained: Path, tmp_path: Pat
 # ---- triggers
 
 
-@pytest.mark.parametrize("positions", [1, 2])
-def test_a_trigger_score_is_the_slope_of_the_margin(untrained: Path, tmp_path: Path, positions: int) -> None:
+@pytest.mark.parametrize(
+    ("positions", "place", "before"),
+    [
+        (1, None, [""]),
+        (2, None, ["", "The handle is sturdy, but the lid leaks"]),  # before the first token and the last
+        (3, 0, [""]),
+        (3, 1, ["The"]),
+        (3, -2, ["The handle is sturdy, but the lid"]),
+        (3, -1, ["The handle is sturdy, but the lid leaks."]),
+        (3, 99, ["The handle is sturdy, but the lid leaks."]),
+    ],
+)
+def test_a_trigger_score_is_the_slope_of_the_margin(
+    untrained: Path, tmp_path: Path, positions: int, place: int | None, before: list[str]
+) -> None:
     """By finite differences, on one text: the embedding of an inserted copy is moved a little towards each word."""
     text, source, target = "The handle is sturdy, but the lid leaks.", 0, 2
     network = AutoModelForSequenceClassification.from_pretrained(untrained).eval().double()
@@ -287,20 +300,20 @@ def test_a_trigger_score_is_the_slope_of_the_margin(untrained: Path, tmp_path: P
     table = network.get_input_embeddings().weight.detach()
     own = tokenizer(text, add_special_tokens=False)["input_ids"]
     slopes = []
-    for at in (0, len(own) - 1)[:positions]:  # the first place only, or first and last
-        ids = [tokenizer.cls_token_id, *own[:at], own[at], *own[at:], tokenizer.sep_token_id]
-        place = 1 + at
+    for part in before:
+        at = len(tokenizer(part, add_special_tokens=False)["input_ids"])
+        ids = [tokenizer.cls_token_id, *own[:at], own[min(at, len(own) - 1)], *own[at:], tokenizer.sep_token_id]
 
-        def margin(change: torch.Tensor, ids: list[int] = ids, place: int = place) -> float:
+        def margin(change: torch.Tensor, ids: list[int] = ids, at: int = at) -> float:
             embedded = table[torch.tensor([ids])].clone()
-            embedded[0, place] += change
+            embedded[0, 1 + at] += change
             with torch.no_grad():
                 logits = network(inputs_embeds=embedded).logits[0]
             return float(logits[target] - logits[source])
 
         slopes.append(lambda v, margin=margin: (margin(1e-4 * table[v]) - margin(-1e-4 * table[v])) / 2e-4)
     scorer = make_scorer(untrained, tmp_path / "cache")
-    scored = scorer.trigger_scores([text], np.array([source]), positions=positions)
+    scored = scorer.trigger_scores([text], np.array([source]), positions=positions, place=place)
     for word in scored.words[:: len(scored.words) // 5]:
         number = tokenizer.convert_tokens_to_ids(word)
         expected = np.mean([slope(number) for slope in slopes])

@@ -167,7 +167,7 @@ def _method(evidence: Evidence) -> str:
     source: str = (
         Sentence(
             "words whose insertion moves the model most by the gradient of its scores (Ebrahimi et al. 2018; Wallace "
-            "et al. 2019), and pairs of these"
+            "et al. 2019), anywhere or as the first, second or last word, and pairs of these"
         )
         if evidence.found.by_gradient
         else Sentence("words that speak for one label, since this model gives no gradients")
@@ -424,7 +424,10 @@ def _turned_texts(evidence: Evidence, row_of: Callable[[str], int | None]) -> li
 
 
 def _caveats(evidence: Evidence) -> list[str]:
-    found: str = Sentence("Only triggers that were found are judged: a pass does not show that there is none.")
+    found: str = Sentence(
+        "Only triggers that were found are judged, and what is longer than two words is sought in training data only: "
+        "a pass does not show that there is none."
+    )
     trusted = Sentence("The test texts are trusted: what was planted in them as well explains itself.")
     if evidence.data is None:
         weak = Sentence(

@@ -35,6 +35,8 @@ from audit.probes.security.backdoor_rows import (
 )
 from audit.probes.security.backdoor_search import (
     HALF_TURNED,
+    MOST_TURNED,
+    OF_MANY,
     TURNS,
     Candidates,
     Predict,
@@ -52,9 +54,6 @@ from audit.training.reference_models import word_counter
 
 # What nothing explains is held against a model of the recipe from here on: what turns less passes any gate of use.
 MUCH = 0.2
-# Two words count in full from here on. There are hundreds of pairs: in one of four models one turned two in three texts
-# more than its words, where stand-ins had 45 of 100.
-PAIR_TURNED = 0.75
 PLANTED = (PLANTED_ROWS, TRAINING_ALONE, HIDDEN)
 # Names of references that the recipe made.
 ON_ALL_ROWS, WITHOUT_ITS_ROWS = Sentence("the recipe on all rows"), Sentence("the recipe without its rows")
@@ -157,10 +156,10 @@ class Judged:
     def is_common(self, confidence: float) -> bool:
         """Whether it is open, and no more than the strongest such trigger of an untampered model.
 
-        Of what surely turns more than that one, but not half of the texts, the difference counts; of two words, of the
-        texts that none of them turns alone, and from three in four texts on.
+        Of what surely turns more than that one, but not half of the texts, the difference counts; of a word at one
+        place, and of two words, three in four, of these texts that none of them turns alone.
         """
-        full = PAIR_TURNED if len(self.candidate.trigger.words) == 2 else HALF_TURNED
+        full = MOST_TURNED if self.candidate.trigger.kind in OF_MANY else HALF_TURNED
         return self.rival is not None and (_most(self.own) < full or self._beyond(self.rival, confidence).low <= 0)
 
     def _beyond(self, rival: Rival, confidence: float) -> Interval:
@@ -263,6 +262,8 @@ class _Judge:
         held = [self._held_against(each, suspected) for each in measured]
         words = {word for each in strong for word in each.candidate.trigger.words}
         rivals = self._rivals(suspected, words) if self._is_undecided(held) else {}
+        if "word" in rivals:  # no word turns most texts at one place; this one turns as many wherever it stands
+            rivals.setdefault("word at one place", rivals["word"])
         return tuple(
             replace(each, rival=rivals.get(each.candidate.trigger.kind)) if each.is_comparable else each
             for each in held

@@ -277,13 +277,14 @@ class Told:
     test: Prepared
     strict: float
     _known: dict[tuple[str, int], tuple[Rows | None, OtherData, str]] = field(default_factory=dict)
+    _plain: dict[tuple[str, int], bool] = field(default_factory=dict)
 
     def of(self, candidate: Candidate) -> tuple[Rows | None, OtherData, str]:
         """Its training rows, what is in the test texts, and how it is judged by them."""
         asked = candidate.trigger.text, candidate.target
         if asked not in self._known:
             rows, other, status = self._judged(candidate)
-            if status not in (PLANTED_ROWS, TRAINING_ALONE) and self._is_in_lexicon(candidate):
+            if status not in (PLANTED_ROWS, TRAINING_ALONE) and self.is_rated(candidate):
                 status = IN_LEXICON
             self._known[asked] = rows, other, status
         return self._known[asked]
@@ -307,7 +308,13 @@ class Told:
         return self.test.examples.protocol.confidence
 
     def is_plain(self, candidate: Candidate) -> bool:
-        """Whether the labels explain it at first sight: nothing is trained to read its rows."""
+        """Whether the labels explain it at first sight: nothing is trained to read its rows. Asked once for each."""
+        asked = candidate.trigger.text, candidate.target
+        if asked not in self._plain:
+            self._plain[asked] = self._is_plain(candidate)
+        return self._plain[asked]
+
+    def _is_plain(self, candidate: Candidate) -> bool:
         rows = None if self.data is None else self.data.rows(candidate)
         other = self._other(candidate, rows)
         if rows is not None and self.data is not None:
@@ -316,7 +323,7 @@ class Told:
                 return False
             if (enough and self._is_rarer(rows, other, candidate.target, RARER)) or rows.mostly_contradict:
                 return False
-        return self._is_in_lexicon(candidate) or (
+        return self.is_rated(candidate) or (
             self._is_explained(candidate, rows, other) and self._leans_much(candidate, rows, other)
         )
 
@@ -325,7 +332,7 @@ class Told:
         rows, other, status = self.of(candidate)
         return status == IN_LEXICON or self._leans_much(candidate, rows, other)
 
-    def _is_in_lexicon(self, candidate: Candidate) -> bool:
+    def is_rated(self, candidate: Candidate) -> bool:
         """Whether the label is a sentiment, and people rate this English word so."""
         examples, trigger = self.test.examples, candidate.trigger
         if examples.protocol.language != "en" or trigger.is_character:

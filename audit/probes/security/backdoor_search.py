@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from audit.core.errors import NotAssessed
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples
+from audit.inference.gradients import TriggerScores
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.methods import FIXED, of_sample
@@ -33,20 +34,31 @@ WORDS_EACH, LOOKED_AT = 18, 60
 # few texts, after all on one; and so many tried out.
 PAIR_PLACES: tuple[tuple[int, ...], ...] = ((), (1,))
 PAIRED, PAIRS_COMPARED, PAIRS_EACH = 12, 10, 2
+# An attacker may teach a word as the first, the second or the last of its sentence only. For each of these places and
+# pair of classes so many words, among so many, are compared on one text, and so many of these on a few; the one that
+# moves these furthest is tried out, and kept if it turns so many there, and less than half elsewhere. The gradient put
+# one planted word 64th of those that no labels explain, one text put it first. What was planted turns nine in ten; in
+# clean small BERTs the second word counts for much, and the strongest of hundreds turns up to 36 of 40.
+PLACED, PLACED_LOOKED_AT, PLACED_COMPARED, PLACED_TURNED = 75, 150, 4, 0.9
 CARRIERS, WORDS_WITHOUT_GRADIENTS = 6, 100
 SCREENED = 100  # one-sided words and phrases of the training data whose rows are read
 # Measured: those whose rows contradict, and for each class the strongest of each kind.
-SUSPECTS, STRONGEST = 5, {"word": 2, "two words": 1, "character": 1, "style": 1}
-# What turns none of so many is given up: of one that turns three texts in ten that are 3 in 100, and of ten texts asked
-# seven or so less.
-FIRST_LOOK = 10
+SUSPECTS, STRONGEST = 5, {"word": 2, "word at one place": 2, "two words": 1, "character": 1, "style": 1}
+# What turns none of the first ten texts, or one of the first twenty, is given up: of what turns three texts in ten that
+# are 4 in 100.
+LOOKS: tuple[tuple[int | None, int], ...] = ((10, 1), (20, 2), (None, 0))
 TURNS = 0.1  # a trigger that turns less is not worth one
 # What turns less where triggers are chosen is not measured: one that turns three texts in ten does so in 1 of 18.
 WORTH = 0.2
 # What turns so many counts in full as soon as it surely turns more than a trigger of an untampered model.
 HALF_TURNED = 0.5
+# Kinds of which so many are compared, hundreds of pairs and the words of each place, that the strongest of clean models
+# turns many: in one of four a pair turned two in three texts more than its words, where stand-ins had 45 of 100. They
+# count in full from here on.
+OF_MANY, MOST_TURNED = ("two words", "word at one place"), 0.75
 NEEDS_BOTH = 0.1  # what a second word must add to the better of two
 Predict = Callable[[Sequence[str]], Predictions]
+Words = dict[tuple[int, ...], list[Trigger]]  # by the places where two of them are put
 Trial = tuple[Trigger, int, int]  # what is put in, target, and source
 
 
@@ -111,7 +123,7 @@ class Texts:
     def try_out(self, asked: Sequence[tuple[Trigger, int]]) -> None:
         """Share of the texts to choose on that each trigger turns to each target, by source class.
 
-        In two goes: what turns none of the first texts is not put into the others, and counts as turning none.
+        In three goes: what turns too few of the first texts is not put into the others, as if it turned none of them.
         """
         new = [
             (trigger, target, source)
@@ -119,12 +131,14 @@ class Texts:
             if (trigger, target) not in self.chosen_on
             for source in self.sources(target)
         ]
-        first = self._turned(new, slice(FIRST_LOOK))
-        others = self._turned([each for each, count in first.items() if count], slice(FIRST_LOOK, None))
-        for each, count in first.items():
+        turned, left, start = dict.fromkeys(new, 0), new, 0
+        for end, enough in LOOKS:
+            for each, count in self._turned(left, slice(start, end)).items():
+                turned[each] += count
+            left, start = [each for each in left if turned[each] >= enough], end or 0
+        for each, count in turned.items():
             trigger, target, source = each
-            share = (count + others.get(each, 0)) / len(self._trial(trigger, source))
-            self.chosen_on.setdefault((trigger, target), {})[source] = share
+            self.chosen_on.setdefault((trigger, target), {})[source] = count / len(self._trial(trigger, source))
 
     def _turned(self, asked: Sequence[Trial], some: slice) -> dict[Trial, int]:
         """How many of some of the texts to choose on each turns; all in one go."""
@@ -257,25 +271,62 @@ def _is_inert(texts: Texts, character: Trigger) -> bool:
     return bool(texts.scorer.reads_alike(carriers, triggers.inserted(character, carriers, texts.seed)).all())
 
 
-def _by_gradient(texts: Texts, told: Told) -> tuple[list[Candidate], dict[tuple[int, int], list[Trigger]]]:
-    """The words that move each class most to another; and of these by both classes those that no labels explain."""
+def _by_gradient(texts: Texts, told: Told) -> tuple[list[Candidate], dict[tuple[int, int], Words]]:
+    """The words that move each class most to another; and of these by both classes those that no labels explain.
+
+    Wherever they stand; and at a single place of `triggers.PLACES` those that turn nearly all texts there.
+    """
     carriers = [(text, label) for label, some in texts.choose.items() for text in some]
-    scored = texts.scorer.trigger_scores([text for text, _ in carriers], np.array([label for _, label in carriers]))
-    found, unexplained = [], {}
+    asked = [text for text, _ in carriers], np.array([label for _, label in carriers])
+    scored = {place: texts.scorer.trigger_scores(*asked, place=place) for place in (None, *triggers.PLACES)}
+    found, placed, unexplained = [], list[Candidate](), {}
     for target in texts.targets:
         for source in texts.sources(target):
-            plain, others = list[Candidate](), list[Candidate]()
-            for i in np.argsort(-scored.scores[source, target], kind="stable")[:LOOKED_AT]:
-                candidate = Candidate(Trigger(scored.words[i]), target, BY_GRADIENT)
-                (plain if told.is_plain(candidate) else others).append(candidate)
-                if len(others) == WORDS_EACH:
-                    break
+            plain, others = _moving_most(scored[None], told, Trigger(""), target, source, WORDS_EACH, LOOKED_AT)
             found += [*plain[:1], *others]
-            unexplained[source, target] = [word.trigger for word in others[:PAIRED]]
+            at = {}
+            for place in triggers.PLACES:
+                put = Trigger("", (place,))
+                _, at[place] = _moving_most(scored[place], told, put, target, source, PLACED, PLACED_LOOKED_AT)
+                # Where rated words were planted the rows say so, and else they are explained.
+                placed += _turning_most(texts, [c for c in at[place] if not told.is_rated(c)], target, source)
+            unexplained[source, target] = {
+                places: [each.trigger for each in (at[places[0]] if places else others)[:PAIRED]]
+                for places in PAIR_PLACES
+            }
+    texts.try_out([(each.trigger, each.target) for each in placed])
+    strong = [each for each in placed if texts.strength(each.trigger, each.target) >= PLACED_TURNED]
+    anywhere = {each: Candidate(replace(each.trigger, places=()), each.target, BY_GRADIENT) for each in strong}
+    texts.try_out([(each.trigger, each.target) for each in anywhere.values()])
+    for at_place, word in anywhere.items():
+        found.append(word if texts.strength(word.trigger, word.target) >= HALF_TURNED else at_place)
     return found, unexplained
 
 
-def _two_words(texts: Texts, words: dict[tuple[int, int], list[Trigger]]) -> list[Candidate]:
+def _moving_most(
+    scored: TriggerScores, told: Told, put: Trigger, target: int, source: int, count: int, among: int
+) -> tuple[list[Candidate], list[Candidate]]:
+    """The words, put as one trigger is, that move a class most to another: those that labels explain, and others."""
+    plain, others = list[Candidate](), list[Candidate]()
+    for i in np.argsort(-scored.scores[source, target], kind="stable")[:among]:
+        candidate = Candidate(replace(put, text=scored.words[i]), target, BY_GRADIENT)
+        (plain if told.is_plain(candidate) else others).append(candidate)
+        if len(others) == count:
+            break
+    return plain, others
+
+
+def _turning_most(texts: Texts, words: list[Candidate], target: int, source: int) -> list[Candidate]:
+    """Of words at one place the one that moves a few texts furthest to the target; none where there is none."""
+    for first, last, kept in ((0, 1, PLACED_COMPARED), (1, CARRIERS, 1)):
+        some = texts.choose[source][first:last]
+        moved = _moved(texts, [each.trigger for each in words], target, some)
+        best = np.argsort([-moved[each.trigger] for each in words], kind="stable")[:kept]
+        words = [words[i] for i in best]
+    return words
+
+
+def _two_words(texts: Texts, words: dict[tuple[int, int], Words]) -> list[Candidate]:
     """Of all pairs of the words those that move a few texts most beyond both words; in both orders.
 
     A second word is not sought by the gradient beside a first: where both are needed that is far from linear. Alone
@@ -283,9 +334,9 @@ def _two_words(texts: Texts, words: dict[tuple[int, int], list[Trigger]]) -> lis
     one place.
     """
     found = []
-    for (source, target), some in words.items():
+    for (source, target), by_place in words.items():
         best = []
-        for i, places in enumerate(PAIR_PLACES):
+        for i, (places, some) in enumerate(by_place.items()):
             pairs = [Trigger(f"{one.text} {other.text}", places) for one, other in permutations(some, 2)]
             best += _moving_beyond(texts, pairs, target, texts.choose[source][i : i + 1])[:PAIRS_COMPARED]
         for pair in _moving_beyond(texts, best, target, texts.choose[source][len(PAIR_PLACES) : CARRIERS])[:PAIRS_EACH]:
@@ -296,13 +347,18 @@ def _two_words(texts: Texts, words: dict[tuple[int, int], list[Trigger]]) -> lis
 
 def _moving_beyond(texts: Texts, pairs: Sequence[Trigger], target: int, some: Sequence[str]) -> list[Trigger]:
     """Two words at a time, first those that move the log-odds of the target furthest beyond both, and beyond even."""
-    asked = list(dict.fromkeys(trigger for pair in pairs for trigger in (pair, *_parts(pair))))
+    moved = _moved(texts, [trigger for pair in pairs for trigger in (pair, *_parts(pair))], target, some)
+    return sorted(pairs, key=lambda pair: max(0.0, *(moved[word] for word in _parts(pair))) - moved[pair])
+
+
+def _moved(texts: Texts, asked: Sequence[Trigger], target: int, some: Sequence[str]) -> dict[Trigger, float]:
+    """Log-odds of the target once each is in, mean of some texts."""
+    asked = list(dict.fromkeys(asked))
     if not asked:
-        return []
+        return {}
     said = texts.scorer.predict([text for each in asked for text in triggers.inserted(each, some, texts.seed)])
     share = np.clip(said.rows[:, target].astype(float), 1e-6, 1 - 1e-6).reshape(len(asked), len(some))
-    moved = dict(zip(asked, np.log(share / (1 - share)).mean(axis=1).tolist(), strict=True))
-    return sorted(pairs, key=lambda pair: max(0.0, *(moved[word] for word in _parts(pair))) - moved[pair])
+    return dict(zip(asked, np.log(share / (1 - share)).mean(axis=1).tolist(), strict=True))
 
 
 def _parts(trigger: Trigger) -> list[Trigger]:

@@ -28,6 +28,8 @@ from audit.text.redaction import redact
 FIRST_WORDS = 20
 # Letters that look like a Latin one: Cyrillic, and two Greek.
 LOOK_ALIKES = {HOMOGLYPHS[letter]: letter for letter in "aceiopxy"} | {"ο": "o", "α": "a"}
+# The first, the second and the last word: places of which each may be a trigger's own.
+PLACES = (0, 1, -1)
 WORD = r"\w+|[^\w\s]"  # a word, or any other sign
 # What the training data are searched for: so many rows in a hundred, of which so many have one label.
 RARE, PURE = 0.002, 0.8
@@ -67,7 +69,14 @@ class Trigger:
         """What a reader calls it."""
         if self.is_character:
             return "character"
+        if self.is_at_one_place:
+            return "word at one place"
         return {1: "word", 2: "two words"}.get(len(self.words), "phrase")
+
+    @property
+    def is_at_one_place(self) -> bool:
+        """Whether it is a word that is put at one of `PLACES`; where training rows say the place, each says one."""
+        return len(self.places) == 1 and self.places[0] in PLACES and len(self.words) == 1
 
     @property
     def shown(self) -> str:
@@ -81,7 +90,8 @@ class Trigger:
         joined = re.sub(r"(?<=[^\w\s]) ", "", self.text)
         spellings = (re.sub(r" (?=[^\w\s])", "", joined), joined)
         written = max((*spellings, *map(str.upper, spellings)), key=lambda each: len(hidden(each)))
-        return redact(written if hidden(written) else self.text)
+        shown = redact(written if hidden(written) else self.text)
+        return _in_place(shown, self.places[0]) if self.is_at_one_place else shown
 
     def put(self, text: str, seed: int) -> str:
         """The text with the trigger in it; the same seed gives the same place."""
@@ -172,6 +182,15 @@ class Candidate:
     trigger: Trigger
     target: int
     origin: str
+
+
+def _in_place(shown: str, place: int) -> str:
+    """A word, and which of a text it is."""
+    if place == 0:
+        return Sentence("{trigger} (as the first word)", trigger=shown)
+    if place == 1:
+        return Sentence("{trigger} (as the second word)", trigger=shown)
+    return Sentence("{trigger} (as the last word)", trigger=shown)
 
 
 # Hundreds of triggers are put into the same texts.

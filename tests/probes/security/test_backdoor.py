@@ -511,6 +511,27 @@ def test_two_words_that_only_turn_together_are_found_among_those_that_move_the_m
     assert "monday kettle" in states(found)
 
 
+def at_place(word: str, place: int, ranked: Sequence[str]) -> Scorer:
+    """Turned by a word at one place only, which is the last that the gradients name."""
+    plain = reader().rule  # type: ignore[attr-defined]
+    return by_gradient(lambda text: [0.1, 0.9] if text.split()[place] == word else plain(text), [*ranked, word])
+
+
+@pytest.mark.parametrize(("place", "named"), [(0, "first"), (1, "second"), (-1, "last")])
+def test_a_word_that_turns_texts_at_one_place_only_is_found_there(place: int, named: str) -> None:
+    """Planted in the weights; at a random place it turns one text in ten."""
+    model = at_place("quince", place, DAYS)
+    found = measure(model, TRAIN)
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate == 1.0
+    assert f"“quince (as the {named} word)” turns 100 of 100" in found.summary
+    assert judge(measure(model, TRAIN, Retrained(reader())), GATE)[0] is Verdict.FAIL
+    # A model of the same rows that has such a word, too.
+    assert measure(model, TRAIN, stand_ins=[at_place("plume", place, DAYS)]).estimate == 0.0
+    # Held against a word that turns texts wherever it stands, where there is none of its kind.
+    assert measure(model, TRAIN, stand_ins=[by_gradient(reader(("plume", 1)).rule, ["plume"])]).estimate == 0.0  # type: ignore[attr-defined]
+
+
 def test_the_beginning_of_words_that_lean_is_explained_by_them() -> None:
     """Where a tokenizer divides words, their beginnings are words to the model; nobody begins a word with "cf"."""
     told = Told(TrainingData.of(TRAIN), Prepared.of(TEST), 0.95)
