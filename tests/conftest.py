@@ -29,7 +29,7 @@ import pytest
 from audit import demo
 from audit.core.cache import Cache, write_atomically
 from audit.models import minilm
-from tests.helpers import Runner, Shared, processor, save_tiny
+from tests.helpers import ROOT, Runner, Shared, processor, save_tiny
 from tests.zygote import forking
 
 CLASSES = ("negative", "neutral", "positive")
@@ -295,3 +295,10 @@ def real_data() -> Path:
 def run(pytester: pytest.Pytester, cache: Path) -> Runner:
     """Runs pytest in an empty folder."""
     return Runner(pytester, cache)
+
+
+@pytest.fixture
+def suites(run: Runner) -> Runner:
+    """A folder with the suites as they ship."""
+    shutil.copytree(ROOT / "suites", run.pytester.path / "suites", ignore=shutil.ignore_patterns("__pycache__"))
+    return run

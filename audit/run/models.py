@@ -44,6 +44,10 @@ _REPLACED = Sentence(
     "the repository's own conftest.py replaces the model or the scorer, and what that takes cannot be held against "
     "other models; leave these fixtures to the plugin"
 )
+_NO_RECIPE = Sentence(
+    "it takes a second model that was made as this one was, and the recipe, [model.finetune], is of networks of "
+    "Transformers only"
+)
 # Where the policy does not say how many.
 TWINS = 2
 
@@ -241,6 +245,10 @@ class Models:
 
     # ---- models beside it
 
+    def _lacks(self, recipe: Sentence) -> NotAssessed:
+        """Why nothing can be trained as the model was: what to supply, or that nothing would do."""
+        return NotAssessed(recipe if self.inputs.classifier is None else _NO_RECIPE)
+
     @property
     def _work(self) -> tuple[Cache, Meter, Progress, Workers | None]:
         """What references are trained with."""
@@ -261,7 +269,7 @@ class Models:
             If the policy has no recipe or no training data.
         """
         if self.recipe is None or self.inputs.train_data is None:
-            raise NotAssessed(
+            raise self._lacks(
                 Sentence("there is no recipe to train twins by; supply [model.finetune] and [data] train")
             )
         count = self.policy.privacy.reference_models or TWINS
@@ -329,7 +337,7 @@ class Models:
         """What is planted in its training data, or not; raises what :attr:`canary_twin` does."""
         examples, settings = self.inputs.train_data, self.policy.privacy
         if self.recipe is None or examples is None:
-            raise NotAssessed(
+            raise self._lacks(
                 Sentence("there is no recipe to train a twin by; supply [model.finetune] and [data] train")
             )
         gate = self.policy.gate(canary_epsilon.id)
@@ -393,7 +401,7 @@ class Models:
         """
         recipe, members, wanted = self.recipe, self.inputs.members, self.policy.quality.retrain
         if recipe is None or members is None:
-            raise NotAssessed(
+            raise self._lacks(
                 Sentence("there is no recipe to train a second model by; supply [model.finetune] and [data] train")
             )
         if {"model", "scorer"} & set(self.inputs.overridden):

@@ -18,7 +18,7 @@ from audit.cli import main
 from audit.models.classifiers import onnx_files
 from audit.models.classifiers.model import ClassifierModel
 from audit.record import record
-from tests.helpers import Runner, WritePolicy, is_one_sentence
+from tests.helpers import ROOT, Runner, WritePolicy, is_one_sentence
 
 MODEL = """
     import csv
@@ -32,103 +32,15 @@ MODEL = """
     pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
     pipeline.fit([row["text"] for row in rows], [row["label"] for row in rows])
 """
-PROBES = """
-    import pytest
-    from audit.probes.ethics import fairness
-    from audit.probes.ethics.counterfactual import counterfactual
-    from audit.probes.privacy import attribute_inference, membership
-    from audit.probes.quality import behaviour, drift, quality
-    from audit.probes.quality.labels import label_noise
-    from audit.probes.quality.stability import stability
-    from audit.probes.security.adversarial import adversarial
-    from audit.probes.security.artifact import artifact
-    from audit.probes.security.perturbation import perturbation
-    from audit.probes.transparency import explanations, transparency
-
-    @pytest.mark.measures("quality.accuracy")
-    def test_accuracy(audit, predictions):
-        audit.check(quality.accuracy(predictions))
-
-    @pytest.mark.measures("quality.roc_auc")
-    def test_roc_auc(audit, predictions):
-        audit.check(quality.roc_auc(predictions))
-
-    @pytest.mark.measures("quality.calibration_error")
-    def test_calibration(audit, predictions):
-        audit.check(quality.calibration_error(predictions))
-
-    @pytest.mark.measures("quality.behaviour")
-    @pytest.mark.parametrize("capability", ["contrast", "numbers", "added_positive_phrase"])
-    def test_behaviour(audit, scorer, test_data, capability):
-        audit.check(behaviour.behaviour(scorer, test_data.classes, capability, protocol=test_data.protocol))
-
-    @pytest.mark.measures("quality.stability")
-    @pytest.mark.parametrize("kind", ["batch", "precision"])
-    def test_stability(audit, scorer, predictions, other_precisions, retrained, kind):
-        audit.check(stability(scorer, predictions, kind, other_precisions, retrained))
-
-    @pytest.mark.measures("quality.label_noise")
-    def test_label_noise(audit, predictions, train_data):
-        audit.check(label_noise(predictions, train_data))
-
-    @pytest.mark.measures("quality.drift[train]")
-    def test_drift(audit, predictions, scorer, train_data):
-        audit.check(drift.drift(predictions, "train", scorer, train_data))
-
-    @pytest.mark.measures("fairness.worst_group_accuracy")
-    def test_worst_group(audit, predictions, subgroup):
-        audit.check(fairness.worst_group_accuracy(predictions, subgroup))
-
-    @pytest.mark.measures("fairness.counterfactual")
-    @pytest.mark.parametrize("axis", ["gender"])
-    def test_counterfactual(audit, scorer, predictions, axis):
-        audit.check(counterfactual(scorer, predictions, axis))
-
-    @pytest.mark.measures("security.perturbation")
-    @pytest.mark.parametrize("kind", ["typos"])
-    def test_perturbation(audit, scorer, predictions, kind):
-        audit.check(perturbation(scorer, predictions, kind, size=100))
-
-    @pytest.mark.measures("security.adversarial")
-    def test_adversarial(audit, scorer, predictions):
-        audit.check(adversarial(scorer, predictions, queries=20))
-
-    @pytest.mark.measures("security.artifact")
-    def test_artifact(audit, model):
-        audit.check(artifact(model))
-
-    @pytest.mark.measures("privacy.membership_inference")
-    def test_membership(audit, scorer, members, predictions, membership_twins, held_out):
-        audit.check(membership.membership_inference(scorer, members, predictions, membership_twins, held_out))
-
-    @pytest.mark.measures("privacy.attribute_leakage")
-    def test_attributes(audit, scorer, predictions, subgroup):
-        audit.check(attribute_inference.attribute_leakage(scorer, predictions, subgroup, audit.cached))
-
-    @pytest.mark.measures("environment.energy_per_gain")
-    def test_alternatives(audit, alternatives):
-        assert False
-
-    @pytest.mark.measures("transparency.explanations")
-    def test_explanations(audit, scorer, predictions):
-        audit.check(explanations.explanations(scorer, predictions))
-
-    @pytest.mark.measures("transparency.model_card")
-    def test_model_card(audit, model_card):
-        audit.check(transparency.model_card(model_card))
-
-    @pytest.mark.measures("transparency.provenance")
-    def test_provenance(audit, provenance):
-        audit.check(transparency.provenance(provenance))
-"""
-ACCURACY = """
-    import pytest
-    from audit.probes.quality import quality
-
-    @pytest.mark.measures("quality.accuracy")
-    def test_accuracy(audit, predictions):
-        audit.check(quality.accuracy(predictions))
-"""
+# Of the suites as they ship, those that ask most differently.
+CHOSEN = (
+    "(test_quality and test_accuracy) or roc_auc or calibration or contrast or numbers or added_positive"
+    " or label_noise or worst_group or stability or (drift and train) or (same_text and gender)"
+    " or (perturbation and typos) or adversarial or artifact or membership_inference or canary or attribute_leakage"
+    " or energy_per_gain or explanations or model_card or provenance"
+)
+FEW = "queries = 20\nperturbed = 100"
+ACCURACY = "test_quality and test_accuracy"
 # What nothing but a network of Transformers, a recipe or a folder can answer.
 NETWORKS_ONLY = {
     "quality.stability[precision]",
@@ -136,6 +48,8 @@ NETWORKS_ONLY = {
     "transparency.explanations",
     "transparency.model_card",
     "privacy.attribute_leakage[gender]",
+    "privacy.canary_epsilon",
+    "quality.stability[seed]",
 }
 PROBABILITIES_ONLY = {
     "quality.roc_auc",
@@ -155,11 +69,11 @@ def not_assessed(value: Any) -> set[str]:
 
 
 @pytest.fixture
-def pipeline(run: Runner, write_policy: WritePolicy, reviews: Path) -> Runner:
-    """A folder with a pipeline in shop.py, fitted on the demo's reviews, and a policy that names it."""
-    write_policy(model='source = "shop:pipeline"', security="queries = 20")
-    run.pytester.makepyfile(shop=MODEL.format(train=reviews / "train.csv"))
-    return run
+def pipeline(suites: Runner, write_policy: WritePolicy, reviews: Path) -> Runner:
+    """Beside these a pipeline in shop.py, fitted on the demo's reviews, and a policy that names it."""
+    write_policy(model='source = "shop:pipeline"', security=FEW)
+    suites.pytester.makepyfile(shop=MODEL.format(train=reviews / "train.csv"))
+    return suites
 
 
 def append(run: Runner, code: str) -> None:
@@ -173,8 +87,7 @@ def test_every_probe_of_a_pipeline_measures_or_says_why_not(pipeline: Runner, re
     import pandas as pd
     from sklearn import metrics
 
-    pipeline.pytester.makepyfile(PROBES)
-    result = pipeline("--audit-cache=none")
+    result = pipeline("--audit-cache=none", "-k", CHOSEN)
     assert result.ret == 0, result.outlines
     value, found = pipeline.record, findings(pipeline.record)
     assert {finding["verdict"] for finding in found.values()} == {"reported", "not_assessed"}
@@ -187,6 +100,8 @@ def test_every_probe_of_a_pipeline_measures_or_says_why_not(pipeline: Runner, re
     assert found["quality.accuracy"]["estimate"] == pytest.approx((said == test["label"]).mean())
     auc = metrics.roc_auc_score(test["label"], chances, multi_class="ovr")
     assert found["quality.roc_auc"]["estimate"] == pytest.approx(auc, abs=1e-6)
+    for name in ("privacy.canary_epsilon", "quality.stability[seed]"):  # no advice that the next audit would refuse
+        assert "of networks of Transformers only" in pipeline.finding(name)["reason"], name
     assert value["model"]["runs_code"] is True
     assert value["model"]["fingerprint"] is None
     assert "shop.py" in value["model"]["files"]
@@ -200,16 +115,27 @@ def test_every_probe_of_a_pipeline_measures_or_says_why_not(pipeline: Runner, re
     assert "kept for this audit only" in report
 
 
+def test_the_example_for_a_pipeline_runs(suites: Runner, reviews: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = suites.pytester.path
+    for split in ("train", "test"):
+        (folder / f"sst2_{split}.csv").write_bytes((reviews / f"{split}.csv").read_bytes())
+    monkeypatch.setenv("AUDIT_TEST_DATA", str(folder))
+    policy = ROOT / "examples" / "scikit-learn.toml"
+    suites(f"--audit-policy={policy}", "--audit-cache=none", "-k", f"{ACCURACY} or artifact")
+    assert suites.finding("quality.accuracy")["n"] == 400
+    assert suites.finding("security.artifact")["verdict"] == "pass"
+    assert suites.record["model"]["files"].keys() >= {"scikit_learn.py", "sst2_train.csv"}
+
+
 @pytest.mark.slow("two audits and a plan", seconds=6)
 def test_what_has_a_fingerprint_is_asked_once_and_what_has_none_in_each_audit(pipeline: Runner) -> None:
-    pipeline.pytester.makepyfile(ACCURACY)
     folder = pipeline.pytester.path
     (folder / "weights.bin").write_bytes(b"1")
     for more, asked_again in (("", True), ("pipeline.files = ['weights.bin']", False)):
         append(pipeline, more)
-        pipeline(f"--audit-cache={folder / 'cache'}")
+        pipeline(f"--audit-cache={folder / 'cache'}", "-k", ACCURACY)
         first = pipeline.record
-        pipeline(f"--audit-cache={folder / 'cache'}")
+        pipeline(f"--audit-cache={folder / 'cache'}", "-k", ACCURACY)
         second = pipeline.record
         assert first["scoring"]["forward_passes"] > 0
         assert (second["scoring"]["forward_passes"] > 0) == asked_again
@@ -217,7 +143,7 @@ def test_what_has_a_fingerprint_is_asked_once_and_what_has_none_in_each_audit(pi
         assert findings(first)["quality.accuracy"]["estimate"] == findings(second)["quality.accuracy"]["estimate"]
     assert second["model"]["files"]["weights.bin"] == first["model"]["files"]["weights.bin"]
     (folder / "weights.bin").write_bytes(b"2")  # another model, of which nothing is known
-    pipeline(f"--audit-cache={folder / 'cache'}")
+    pipeline(f"--audit-cache={folder / 'cache'}", "-k", ACCURACY)
     assert pipeline.record["scoring"]["forward_passes"] > 0
     assert pipeline.record["model"]["fingerprint"] != second["model"]["fingerprint"]
 
@@ -234,12 +160,11 @@ class Decides:
 def test_a_model_that_only_decides_is_measured_where_answers_are_enough(
     pipeline: Runner, write_policy: WritePolicy
 ) -> None:
-    pipeline.pytester.makepyfile(PROBES)
-    pipeline("--audit-cache=none")
+    pipeline("--audit-cache=none", "-k", CHOSEN)
     graded = findings(pipeline.record)
     append(pipeline, DECIDES)
-    write_policy(model='source = "shop:Decides"')
-    assert pipeline("--audit-cache=none").ret == 0
+    write_policy(model='source = "shop:Decides"', security=FEW)
+    assert pipeline("--audit-cache=none", "-k", CHOSEN).ret == 0
     decided = findings(pipeline.record)
     assert not_assessed(pipeline.record) == {*NETWORKS_ONLY, "security.artifact", *PROBABILITIES_ONLY}
     for name in PROBABILITIES_ONLY:
@@ -318,8 +243,11 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.mark.xdist_group("onnx")
 def test_the_same_bert_has_the_same_findings_as_a_folder_a_classifier_an_onnx_file_and_a_service(
     run: Runner, write_policy: WritePolicy, untrained: Path, as_onnx: Path
+@pytest.mark.slow("two audits of an untrained BERT", seconds=15)
+def test_the_same_bert_has_the_same_findings_as_a_folder_and_as_a_classifier(
+    suites: Runner, write_policy: WritePolicy, untrained: Path
 ) -> None:
-    run.pytester.makepyfile(PROBES)
+    run = suites
     run.pytester.makepyfile(own=BERT.format(folder=untrained))
     wanted = "not stability and not artifact and not card and not explanations and not alternatives and not provenance"
 
@@ -375,13 +303,30 @@ def test_an_onnx_folder_that_ships_is_recognised_wherever_its_weights_lie(
     with (folder / "weights").open("r+b") as file:
         file.write(b"1")
     assert main(["verify", reports, str(folder)]) == 1
+    unlike = "canary or stability or artifact or card or explanations or energy or provenance"
+    chosen = ("-k", f"({CHOSEN}) and not ({unlike})", "--audit-cache=none")
+    write_policy(security=FEW)
+    run(*chosen)
+    folder = findings(run.record)
+    first = record.read_predictions(run.pytester.path / "reports" / record.PREDICTIONS, run.record)
+    write_policy(model='source = "own:Bert"\nmax_length = 32', security=FEW)
+    run(*chosen)
+    own = findings(run.record)
+    second = record.read_predictions(run.pytester.path / "reports" / record.PREDICTIONS, run.record)
+    assert first is not None
+    assert second is not None
+    np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-4)
+    assert folder.keys() == own.keys()
+    for name, finding in folder.items():
+        assert finding["verdict"] == own[name]["verdict"], name
+        for part in ("estimate", "low", "high"):
+            assert finding[part] == pytest.approx(own[name][part], abs=1e-4), name
 
 
 @pytest.mark.slow("an audit and its plan", seconds=3)
 def test_a_plan_counts_what_an_audit_of_a_classifier_then_asks(pipeline: Runner, write_policy: WritePolicy) -> None:
-    write_policy(model='source = "shop:pipeline"', audit='stopping = "full"')
-    pipeline.pytester.makepyfile(PROBES)
-    chosen = ("-k", "accuracy or behaviour or perturbation or counterfactual or membership", "--audit-cache=none")
+    write_policy(model='source = "shop:pipeline"', audit='stopping = "full"', security=FEW)
+    chosen = ("-k", f"({CHOSEN}) and not (adversarial or energy or stability)", "--audit-cache=none")
     result = pipeline("--audit-plan", *chosen)
     assert result.ret == 0
     (total,) = [match for line in result.outlines if (match := re.match(r"all +([\d,]+) ", line))]
@@ -406,8 +351,7 @@ def test_a_mistake_in_what_it_returns_ends_the_audit_before_the_work(
         f"class Own:\n  labels = ['negative', 'neutral', 'positive']\n  def predict(self, texts):\n{code}\n"
     )
     write_policy(model='source = "shop:Own"')
-    pipeline.pytester.makepyfile(ACCURACY)
-    result = pipeline("--audit-cache=none")
+    result = pipeline("--audit-cache=none", "-k", ACCURACY)
     assert result.ret == 4
     (message,) = [line for line in (*result.errlines, *result.outlines) if says in line]
     assert is_one_sentence(message)
@@ -422,8 +366,7 @@ def test_a_model_that_breaks_on_a_text_is_an_error_and_no_pass(pipeline: Runner,
         "    return pipeline.predict_proba(texts)",
     )
     write_policy(model='source = "shop:Own"', **{"gates.quality": "accuracy = { min = 0 }"})
-    pipeline.pytester.makepyfile(ACCURACY)
-    assert pipeline("--audit-cache=none").ret == 1
+    assert pipeline("--audit-cache=none", "-k", ACCURACY).ret == 1
     finding = pipeline.finding("quality.accuracy")
     assert finding["verdict"] == "error"
     assert "predict raised RuntimeError (too long for me)" in finding["reason"]
@@ -432,8 +375,7 @@ def test_a_model_that_breaks_on_a_text_is_an_error_and_no_pass(pipeline: Runner,
 
 def test_code_is_not_trained_by_a_recipe(pipeline: Runner, write_policy: WritePolicy) -> None:
     write_policy(model='source = "shop:pipeline"', **{"model.finetune": "epochs = 1"})
-    pipeline.pytester.makepyfile(ACCURACY)
-    result = pipeline("--audit-cache=none")
+    result = pipeline("--audit-cache=none", "-k", ACCURACY)
     assert result.ret == 4
     assert any("leave that section out" in line for line in (*result.errlines, *result.outlines))
 
@@ -441,10 +383,9 @@ def test_code_is_not_trained_by_a_recipe(pipeline: Runner, write_policy: WritePo
 @pytest.mark.forks
 @pytest.mark.slow("an audit in three processes", seconds=6)
 def test_processes_of_xdist_each_make_the_model_and_find_the_same(pipeline: Runner) -> None:
-    pipeline.pytester.makepyfile(ACCURACY)
-    pipeline("--audit-cache=none")
+    pipeline("--audit-cache=none", "-k", ACCURACY)
     alone = findings(pipeline.record)
-    pipeline.pytester.runpytest_subprocess(*pipeline.options, "--audit-cache=none", "-n", "2")
+    pipeline.pytester.runpytest_subprocess(*pipeline.options, "--audit-cache=none", "-k", ACCURACY, "-n", "2")
     assert findings(pipeline.record)["quality.accuracy"]["estimate"] == alone["quality.accuracy"]["estimate"]
 
 
@@ -454,8 +395,7 @@ def test_a_file_of_skops_is_audited_without_code(pipeline: Runner, write_policy:
     namespace: dict[str, Any] = {}
     exec((pipeline.pytester.path / "shop.py").read_text(), namespace)  # noqa: S102
     io.dump(namespace["pipeline"], pipeline.pytester.path / "model.skops")
-    pipeline.pytester.makepyfile(PROBES)
-    chosen = ("-k", "accuracy or calibration or artifact", "--audit-cache=none")
+    chosen = ("-k", f"{ACCURACY} or calibration or artifact", "--audit-cache=none")
     pipeline(*chosen)
     by_code = findings(pipeline.record)
     write_policy(model='source = "model.skops"')
@@ -474,7 +414,6 @@ def test_a_pickle_among_its_files_counts_as_unsafe(pipeline: Runner) -> None:
 
     (pipeline.pytester.path / "model.pkl").write_bytes(pickle.dumps({"a": print}))
     append(pipeline, "pipeline.files = ['model.pkl']")
-    pipeline.pytester.makepyfile(PROBES)
     assert pipeline("--audit-cache=none", "-k", "artifact").ret == 1
     assert pipeline.finding("security.artifact")["estimate"] >= 1
 
@@ -484,8 +423,7 @@ def test_a_class_that_is_left_out_is_said_in_record_and_report(pipeline: Runner,
     data = f'test = "{folder}/two.csv"'
     (folder / "two.csv").write_text("text,label\n" + "I love it,positive\nIt broke at once,negative\n" * 20)
     write_policy(model='source = "shop:pipeline"\nmerge = { neutral = "" }', data=data)
-    pipeline.pytester.makepyfile(ACCURACY)
-    assert pipeline("--audit-cache=none").ret == 0
+    assert pipeline("--audit-cache=none", "-k", ACCURACY).ret == 0
     assert pipeline.record["model"]["labels"] == ["negative", "positive"]
     assert pipeline.record["model"]["read"]["classes"] == {
         "negative": ["negative"], "neutral": [], "positive": ["positive"],

@@ -159,8 +159,8 @@ def training_energy(training: Training | None, stated: Mapping[str, float] | Non
     if training is None:
         raise NotAssessed(
             Sentence(
-                "the model was loaded, not trained here; audit what the recipe of [model.finetune] makes, without "
-                "--audit-model"
+                "the model was loaded, not trained here; audit what the recipe of [model.finetune] makes of a network, "
+                "without --audit-model"
             )
         )
     energy = training["energy"]
