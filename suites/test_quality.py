@@ -2,7 +2,7 @@
 
 import pytest
 
-from audit.probes.quality import behaviour, drift, hygiene, labels, quality
+from audit.probes.quality import behaviour, drift, hygiene, labels, ordinal, quality
 from audit.probes.quality.shortcut import shortcut
 from audit.probes.quality.stability import KINDS, stability
 from audit.probes.quality.weak_slice import weak_slice
@@ -32,6 +32,24 @@ def test_balanced_accuracy(audit, predictions):
 def test_matthews_correlation(audit, predictions):
     """Answers and truth go together."""
     audit.check(quality.mcc(predictions))
+
+
+@pytest.mark.measures("quality.mean_absolute_error")
+def test_mean_absolute_error(audit, predictions):
+    """Of ordered classes, such as stars, the answers are close to the truth."""
+    audit.check(ordinal.mean_absolute_error(predictions))
+
+
+@pytest.mark.measures("quality.off_by_more_than_one")
+def test_off_by_more_than_one(audit, predictions):
+    """Of ordered classes the answer is the right one or next to it."""
+    audit.check(ordinal.off_by_more_than_one(predictions))
+
+
+@pytest.mark.measures("quality.quadratic_kappa")
+def test_quadratic_kappa(audit, predictions):
+    """Of ordered classes the answers agree with people's labels beyond chance."""
+    audit.check(ordinal.quadratic_kappa(predictions))
 
 
 @pytest.mark.measures("quality.roc_auc")

@@ -60,6 +60,7 @@ class Protocol:
     cases: int = 150
     cluster: str = ""
     second_label_is: Literal["truth", "peer"] = "truth"
+    order: tuple[str, ...] = ()
 
 
 def fingerprint(values: Iterable[str]) -> str:
@@ -463,7 +464,7 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
         label_reading=LabelReading(by_convention, unmatched),
         spellings={column: each for column, each in spellings.items() if each.read_as or each.missing},
         absent=int((absent & keep).sum()),
-        protocol=_protocol(policy, len(kept_texts)),
+        protocol=_protocol(policy, len(kept_texts), names),
         clusters=_clusters(owners, kept_texts, policy.privacy.near_duplicate if role == "test" else None),
         unnamed=owners.count(None) if is_clustered else 0,
         rows=np.flatnonzero(keep) + 1,
@@ -590,8 +591,8 @@ def load_production(policy: Policy, classes: Sequence[str], cache: Path) -> Prod
     )
 
 
-def _protocol(policy: Policy, n: int) -> Protocol:
-    """How evidence from so many test examples is to be read."""
+def _protocol(policy: Policy, n: int, classes: Sequence[str]) -> Protocol:
+    """How evidence from so many test examples of these classes is to be read."""
     confidence, looks = policy.audit.confidence, policy.audit.looks
     return Protocol(
         anytime_confidence(confidence, n) if looks == "any" else shared_out(confidence, looks),
@@ -602,6 +603,7 @@ def _protocol(policy: Policy, n: int) -> Protocol:
         policy.quality.behaviour_cases,
         policy.data.cluster,
         policy.data.second_label_is,
+        label_names.ordered(classes, policy.model.order, policy.name),
     )
 
 
@@ -653,7 +655,11 @@ def load_elsewhere(
             "[[claims.transfer]] label_map, or name data of every class that the model knows."
         )
     examples = Examples(
-        tuple(text for text, _ in kept), labels, classes, source=settings.data, protocol=_protocol(policy, len(home))
+        tuple(text for text, _ in kept),
+        labels,
+        classes,
+        source=settings.data,
+        protocol=_protocol(policy, len(home), classes),
     )
     shares = np.bincount(home.labels, minlength=len(classes)) / len(home)
     total = min(size, float((np.bincount(labels) / shares).min()))

@@ -39,6 +39,7 @@ MOST = 20
 # Nobody calls a class so, as some do "none" or "null".
 _EMPTY = {"nan", "<na>", "nat", "#n/a"}
 _GENERIC = re.compile(r"LABEL_[0-9]+")
+_NUMBERED = re.compile(r"(?P<number>-?[0-9]{1,9})(?P<unit>[ _-]?stars?)?")
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,60 @@ def read(
         if (i := indices[label]) is not None and normal(label) != normal(classes[i])
     }
     return np.array([indices[label] for label in labels], dtype=np.int64), by_convention
+
+
+def ordered(classes: Sequence[str], order: Sequence[str], name: str) -> tuple[str, ...]:
+    """Classes from the lowest to the highest; empty where nothing orders them.
+
+    Parameters
+    ----------
+    classes : sequence of str
+    order : sequence of str
+        The policy's, from the worst to the best; without it numbers, and so many stars, say it themselves.
+    name : str
+        What the policy is called in messages.
+
+    Raises
+    ------
+    AuditError
+        If the policy's order does not name each class once.
+    """
+    if order:
+        of = _of_class(classes)
+        found = [_lookup(each, of) for each in order]
+        if sorted(i for i in found if i is not None) != list(range(len(classes))) or None in found:
+            raise AuditError(
+                f"{name}: [model] order names {_listed(order)}, and the classes are {_listed(classes)}; name each of "
+                f"them once, from the worst to the best."
+            )
+        return tuple(classes[i] for i in found if i is not None)
+    numbered = [match for each in classes if (match := _NUMBERED.fullmatch(normal(each)))]
+    places = [int(match["number"]) for match in numbered]
+    if len({*places}) < len(classes) or len({match["unit"] is None for match in numbered}) > 1:
+        return ()
+    return tuple(name for _, name in sorted(zip(places, classes, strict=True)))
+
+
+def leaning(classes: Sequence[str], order: Sequence[str]) -> dict[str, float]:
+    """How good the text is that each class speaks of, from -1, the worst, to 1; empty where nothing says it.
+
+    Parameters
+    ----------
+    classes : sequence of str
+    order : sequence of str
+        Them from the lowest to the highest, or nothing.
+
+    Notes
+    -----
+    Numbers alone do not say which end is the good one: of school marks it is 1 in one country, and 6 in the next.
+    """
+    of = {name: sentiment(name) for name in classes}
+    if {"positive", "negative"} & {*of.values()}:
+        signs = {"positive": 1.0, "negative": -1.0}
+        return {name: signs.get(each, 0.0) for name, each in of.items()}
+    if len(order) < 2 or all(map(_is_number, order)):
+        return {}
+    return {name: 2 * i / (len(order) - 1) - 1 for i, name in enumerate(order)}
 
 
 def check_agreement(readings: Sequence[LabelReading], name: str) -> None:

@@ -90,6 +90,9 @@ class ModelPolicy(_Section):
     max_length: int = Field(256, ge=4)
     max_characters: int = Field(0, ge=0, description="cut longer texts before they are tokenized; 0: never")
     labels: tuple[str, ...] = Field((), strict=False)
+    order: tuple[str, ...] = Field(
+        (), strict=False, description="the classes of the audit from worst to best, where their names do not say it"
+    )
     head: Literal["softmax", "sigmoid"] = Field(
         "softmax", description="sigmoid: each output is a yes or a no of its own; one alone is that of the second class"
     )

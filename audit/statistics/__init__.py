@@ -73,6 +73,14 @@ from audit.statistics.label_noise import peer_disagreement, peer_noise
 from audit.statistics.looks import FEWEST_EXAMPLES, look_confidence, planned_looks
 from audit.statistics.one_run import BEYOND, GUESSED, POWER, OneRun, canaries_for
 from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
+from audit.statistics.ordinal import (
+    exact_mean_distance,
+    exact_quadratic_kappa,
+    mean_distance,
+    mean_distance_of,
+    quadratic_kappa,
+    quadratic_kappa_of,
+)
 from audit.statistics.prediction_powered import (
     FEWEST_LABELLED,
     Weighted,
@@ -169,6 +177,8 @@ __all__ = [
     "exact_balanced_accuracy",
     "exact_macro_f1",
     "exact_mcc",
+    "exact_mean_distance",
+    "exact_quadratic_kappa",
     "expected_calibration_error",
     "gap",
     "gap_to_settle",
@@ -187,6 +197,8 @@ __all__ = [
     "mcc_of",
     "mcnemar",
     "mean",
+    "mean_distance",
+    "mean_distance_of",
     "mean_paired_difference",
     "normal_quantile",
     "paired_difference",
@@ -201,6 +213,8 @@ __all__ = [
     "proportion",
     "proportion_to_settle",
     "proportions",
+    "quadratic_kappa",
+    "quadratic_kappa_of",
     "quantile",
     "quotient",
     "ratio_of_quantiles",

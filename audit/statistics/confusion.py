@@ -55,6 +55,12 @@ def _margins(confusion: ArrayLike) -> tuple[Array, Array, Array]:
     return np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1), counts.sum(axis=-2)
 
 
+def too_empty(confusion: ArrayLike) -> bool:
+    """Whether some class has too few right or wrong answers for a bootstrap of the cells."""
+    hits, true, predicted = _margins(confusion)
+    return bool(min(hits.min(), (true - hits).min(), (predicted - hits).min()) < ENOUGH)
+
+
 @dataclass(frozen=True)
 class ConfusionMeasure:
     """A function of the confusion matrix whose interval :func:`confusion_bootstrap` gives.
@@ -62,12 +68,15 @@ class ConfusionMeasure:
     Parameters
     ----------
     of : callable
-        The function itself, as in :func:`confusion_bootstrap`; so are `exact` and `possible`.
+        The function itself, as in :func:`confusion_bootstrap`; so are `exact`, `possible`, `empty` and
+        `unseen`.
     """
 
     of: Statistic
     exact: Exact
     possible: tuple[float, float]
+    empty: Callable[[Array], bool] = too_empty
+    unseen: Callable[[Array], Array] | None = None
 
     def __call__(
         self,
@@ -85,6 +94,8 @@ class ConfusionMeasure:
             confidence,
             exact=self.exact,
             possible=self.possible,
+            empty=self.empty,
+            unseen=self.unseen,
             effect=effect,
             resamples=resamples,
             seed=seed,
@@ -132,6 +143,8 @@ def confusion_bootstrap(
     *,
     exact: Exact | None = None,
     possible: tuple[float, float] = (-np.inf, np.inf),
+    empty: Callable[[Array], bool] = too_empty,
+    unseen: Callable[[Array], Array] | None = None,
     effect: DesignEffect = INDEPENDENT,
     resamples: int = 10_000,
     seed: int = 0,
@@ -145,10 +158,14 @@ def confusion_bootstrap(
     statistic : callable
         From confusion matrices, shape (..., classes, classes), to values, shape (...).
     exact : callable or None
-        From a matrix and a confidence to (low, high) that hold for any number of examples; takes over where a class
-        has fewer than `ENOUGH` right or wrong answers.
+        From a matrix and a confidence to (low, high) that hold for any number of examples; takes over where the matrix
+        is too empty.
     possible : (float, float)
         Smallest and largest value of the statistic, the bounds where neither method can say anything.
+    empty : callable
+        Whether a matrix is too empty for a bootstrap.
+    unseen : callable or None
+        Gives a matrix with one row more, such as the sample may lack by chance; the interval reaches to that of both.
     effect : DesignEffect
         Of rows that come in clusters, by :func:`confusion_effect`: the matrix is taken for that of as many independent
         rows as these are worth, in the same shares.
@@ -174,17 +191,15 @@ def confusion_bootstrap(
     if kept == 0:
         return Interval(estimate, *possible)
     counts = counts * kept
-    if too_empty(counts):
+    if empty(counts):
         low, high = possible if exact is None else exact(counts, confidence)
     else:
         low, high = _bca(counts, estimate, statistic, confidence, resamples, seed)
+        if unseen is not None:
+            more = unseen(counts)
+            other = _bca(more, float(statistic(more)), statistic, confidence, resamples, seed)
+            low, high = min(low, other[0]), max(high, other[1])
     return Interval(estimate, min(low, estimate), max(high, estimate))
-
-
-def too_empty(confusion: ArrayLike) -> bool:
-    """Whether some class has too few right or wrong answers for a bootstrap of the cells."""
-    hits, true, predicted = _margins(confusion)
-    return bool(min(hits.min(), (true - hits).min(), (predicted - hits).min()) < ENOUGH)
 
 
 def _bca(

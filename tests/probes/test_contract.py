@@ -55,6 +55,7 @@ from tests.probes.ethics import test_varieties as varieties
 from tests.probes.privacy import test_canary as canary
 from tests.probes.quality import test_behaviour as behaviour
 from tests.probes.quality import test_drift as drifting
+from tests.probes.quality import test_ordinal as ordinal
 from tests.probes.quality import test_quality as quality
 from tests.probes.quality import test_shortcut as cued
 from tests.probes.quality import test_stability as unstable
@@ -111,6 +112,20 @@ def _answers(right: float, seed: int = 0) -> Predictions:
 
 def _of_answers(_: Path) -> Case:
     return _case(0.8, lambda right: {"predictions": _answers(right)}, 0.95, 0.5)
+
+
+def _ordered(gate: float) -> Callable[[Path], Case]:
+    def answers(far: float) -> Arguments:
+        """Five stars, of which this share is missed by two."""
+        truth, chance = np.arange(1500) % 5, np.random.default_rng(0).random(1500)
+        said = np.where(chance < far, (truth + 2) % 5, truth)
+        return {"predictions": predictions(said, examples(truth, ordinal.STARS, order=ordinal.STARS))}
+
+    return lambda _: _case(gate, answers, 0.05, 0.6, {"predictions": _answers(0.9)}, {"predictions": _two_classes()})
+
+
+def _two_classes() -> Predictions:
+    return predictions([0, 1] * 50, examples([0, 1] * 50))
 
 
 def _roc_auc(_: Path) -> Case:
@@ -580,6 +595,9 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "quality.macro_f1": _of_answers,
     "quality.balanced_accuracy": _of_answers,
     "quality.mcc": _of_answers,
+    "quality.mean_absolute_error": _ordered(0.5),
+    "quality.quadratic_kappa": _ordered(0.7),
+    "quality.off_by_more_than_one": _ordered(0.2),
     "quality.roc_auc": _roc_auc,
     "quality.calibration_error": _calibration,
     "quality.metric": _own_metric,
@@ -658,6 +676,7 @@ def test_each_probe_holds_to_the_contract(full_id: str, tmp_path: Path) -> None:
 # Whose intervals rest on test examples one by one. The others count templates, machines, trainings or attacks.
 OF_EXAMPLES = (
     "quality.accuracy", "quality.macro_f1", "quality.balanced_accuracy", "quality.mcc", "quality.roc_auc",
+    "quality.mean_absolute_error", "quality.quadratic_kappa", "quality.off_by_more_than_one",
     "quality.calibration_error", "quality.metric", "quality.baseline_gain", "quality.regression",
     "quality.flips", "quality.stability", "fairness.regression", "fairness.accuracy_gap",
     "fairness.worst_group_accuracy", "fairness.demographic_parity",

@@ -12,13 +12,21 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 from scipy.stats import binom, bootstrap, multinomial, norm, t
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, matthews_corrcoef, roc_auc_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    confusion_matrix,
+    f1_score,
+    matthews_corrcoef,
+    mean_absolute_error,
+    roc_auc_score,
+)
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from audit import statistics
-from audit.statistics import Interval
+from audit.statistics import Interval, ordinal
 
 Z95 = float(norm.ppf(0.975))
 
@@ -290,6 +298,9 @@ def test_functions_of_the_confusion_matrix_are_those_of_scikit_learn() -> None:
         assert statistics.balanced_accuracy_of(confusion) == pytest.approx(balanced_accuracy_score(truth, said))
         assert statistics.macro_f1_of(confusion) == pytest.approx(f1_score(truth, said, average="macro"))
         assert statistics.mcc_of(confusion) == pytest.approx(matthews_corrcoef(truth, said))
+        kappa = cohen_kappa_score(truth, said, weights="quadratic")
+        assert statistics.quadratic_kappa_of(confusion) == pytest.approx(kappa)
+        assert statistics.mean_distance_of(confusion) == pytest.approx(mean_absolute_error(truth, said))
     assert statistics.mcc_of(np.array([[5.0, 0], [9, 0]])) == 0
 
 
@@ -379,6 +390,63 @@ def test_functions_of_the_confusion_matrix_cover_the_truth(
     found = [getattr(statistics, name)(one, resamples=400, seed=i) for i, one in enumerate(draws)]
     assert np.mean([part.low > truth for part in found]) <= 0.025 + 0.02
     assert np.mean([part.high < truth for part in found]) <= 0.025 + 0.02
+
+
+# Ordered classes
+
+
+def _stars(
+    n: int, near: float, seed: int, draws: int, far: float = 0.0
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Chances of truth and answer among five classes, most answers near the truth, and matrices of n examples."""
+    away = np.abs(np.arange(5)[:, None] - np.arange(5))
+    chances = (np.exp(-near * away) + far * (away > 1)) * np.array([0.3, 0.1, 0.15, 0.15, 0.3])[:, None]
+    chances /= chances.sum()
+    return chances, np.random.default_rng(seed).multinomial(n, chances.ravel(), size=draws).reshape(-1, 5, 5)
+
+
+@pytest.mark.slow("simulates many data sets", seconds=4)
+@pytest.mark.parametrize(("n", "near", "far"), [(40, 3.0, 0), (250, 2.0, 0.004), (600, 1.2, 0), (1000, 4.0, 0.004)])
+def test_measures_of_ordered_classes_cover_the_truth(n: int, near: float, far: float) -> None:
+    chances, draws = _stars(n, near, 36, 400, far)
+    for measure in (statistics.mean_distance(5), statistics.quadratic_kappa):
+        truth = float(measure.of(chances))
+        found = [measure(one, resamples=400, seed=i) for i, one in enumerate(draws)]
+        assert np.mean([part.low > truth for part in found]) <= 0.025 + 0.023
+        assert np.mean([part.high < truth for part in found]) <= 0.025 + 0.023
+
+
+def test_exact_bounds_of_ordered_classes_hold_for_the_truth_of_few_examples() -> None:
+    chances, draws = _stars(25, 3.0, 37, 2000)
+    for measure in (statistics.mean_distance(5), statistics.quadratic_kappa):
+        truth, bounds = float(measure.of(chances)), [measure.exact(one.astype(float), 0.9) for one in draws]
+        assert np.mean([low > truth or high < truth for low, high in bounds]) <= 0.1
+
+
+def test_the_squared_distance_by_chance_is_bounded_as_by_all_corners() -> None:
+    rng = np.random.default_rng(38)
+    for _ in range(20):
+        limits = [np.sort(rng.random((2, 3)), axis=0) for _ in range(2)]
+        corners = []
+        for truths in product(*limits[0].T):
+            for answers in product(*limits[1].T):
+                squares = (np.array(truths) + answers) @ [1, 3, 5]
+                corners.append(squares - 2 * sum(truths) * sum(answers))
+        sides = [(low, high) for low, high in limits]
+        assert ordinal._extreme(sides, largest=False) == pytest.approx(min(corners))
+        assert ordinal._extreme(sides, largest=True) == pytest.approx(max(corners))
+
+
+def test_answers_that_are_always_right_or_constant_have_a_width() -> None:
+    right = statistics.quadratic_kappa(np.diag([20, 20, 20]))
+    assert (right.estimate, right.high) == (1, 1)
+    assert 0.3 < right.low < 1
+    assert statistics.quadratic_kappa(np.diag([200, 2, 200])).low < 0.99
+    constant = np.zeros((3, 3), dtype=int)
+    constant[1, 1] = 30
+    assert statistics.quadratic_kappa(constant) == (0, -1, 1)
+    assert statistics.mean_distance(3)(constant).low == 0
+    assert 0 < statistics.mean_distance(3)(constant).high < 0.4
 
 
 # Calibration

@@ -261,7 +261,7 @@ def counterfactual(
         answers = {}
         for name, each in asked.items():
             until = len(sources[name]) if whole and name != base else stop
-            answers[name] = _answers(scorer, sources[name], each, until, clusters.get(name))
+            answers[name] = _answers(scorer, sources[name], each, until, clusters.get(name), protocol.order)
         return lambda confidence: _result(axis, base, answers, examples, mentioned, confidence)
 
     ends = _ends([sources[base][i].family for i in orders[base]])
@@ -307,7 +307,12 @@ def _filled(frame: str, person: str) -> str:
 
 
 def _answers(
-    scorer: Scorer, pairs: Sequence[Pair], asked: Asked, stop: int, clusters: NDArray[np.int64] | None
+    scorer: Scorer,
+    pairs: Sequence[Pair],
+    asked: Asked,
+    stop: int,
+    clusters: NDArray[np.int64] | None,
+    order: Sequence[str],
 ) -> Answers:
     """What the model says of the first so many pairs."""
 
@@ -318,10 +323,9 @@ def _answers(
     pairs = [pairs[i] for i in asked.rows]
     clusters = None if clusters is None else clusters[asked.rows]
     change = np.asarray(after.rows, np.float64) - before.rows  # (n, classes)
-    names = list(map(labels.sentiment, before.classes))
-    rise = None
-    if "positive" in names and "negative" in names:
-        rise = np.asarray(change[:, names.index("positive")] - change[:, names.index("negative")], np.float64)
+    leaning = labels.leaning(before.classes, order)
+    good = np.array([leaning.get(name, 0.0) for name in before.classes])
+    rise = change @ good if good.min() < 0 < good.max() else None
     moved = np.abs(rise) if rise is not None else np.abs(change).max(axis=1)
     return Answers(pairs, before, after, before.labels != after.labels, moved, rise, clusters)
 

@@ -230,8 +230,9 @@ def sentiments(classes: Sequence[str]) -> tuple[str, ...]:
     if sorted(found) not in (["negative", "positive"], list(SENTIMENTS)):
         raise NotAssessed(
             Sentence(
-                "it needs to know which class is positive and which is negative, and the model's are called {classes}; "
-                "name them negative, neutral (if there is one) and positive in the policy's [model] labels",
+                "it needs to know which class is positive and which is negative, and the model's are called "
+                "{classes}; name them negative, neutral (if there is one) and positive in the policy's [model] labels, "
+                "or say which counts as which with [model] merge",
                 classes=listed([repr(name) for name in classes]),
             )
         )

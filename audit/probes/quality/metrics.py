@@ -38,6 +38,22 @@ def mcc(predictions: ArrayLike, references: ArrayLike) -> float:
     return float(matthews_corrcoef(references, predictions))
 
 
+def mean_absolute_error(predictions: ArrayLike, references: ArrayLike) -> float:
+    """Mean distance of two places in an order."""
+    from sklearn.metrics import mean_absolute_error as distance
+
+    return float(distance(references, predictions))
+
+
+def quadratic_kappa(predictions: ArrayLike, references: ArrayLike) -> float:
+    """Agreement of two places in an order beyond chance, by squared distance; 0 where both never vary."""
+    from sklearn.metrics import cohen_kappa_score
+
+    if len({*np.asarray(predictions).tolist(), *np.asarray(references).tolist()}) < 2:
+        return 0.0
+    return float(cohen_kappa_score(references, predictions, weights="quadratic", labels=None))
+
+
 def roc_auc(prediction_scores: ArrayLike, references: ArrayLike) -> float:
     """Area under the ROC curve; with more than two classes each against the rest, averaged without weights."""
     from sklearn.metrics import roc_auc_score

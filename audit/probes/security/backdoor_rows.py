@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.core.errors import NotAssessed
 from audit.core.sentences import Sentence
+from audit.data import labels
 from audit.data.examples import Examples
 from audit.data.folds import families, folds
-from audit.data.labels import sentiment
 from audit.probes.security.triggers import FEWEST_ROWS, Candidate, Prepared, Trigger
 from audit.text.sentiment import sentiment_of
 from audit.training.reference_models import word_counter
@@ -338,7 +338,9 @@ class Told:
         if examples.protocol.language != "en" or trigger.is_character:
             return False
         rated = sentiment_of(trigger.text)
-        return bool(rated) and rated == sentiment(examples.classes[candidate.target])
+        leaning = labels.leaning(examples.classes, examples.protocol.order)
+        good = leaning.get(examples.classes[candidate.target], 0.0)
+        return (rated == "positive" and good > 0) or (rated == "negative" and good < 0)
 
     def _leans_much(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
         carrying, labelled, _ = (0, 0, 0) if rows is None else rows.counts
