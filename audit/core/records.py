@@ -97,8 +97,12 @@ class FindingRecord(IntervalRecord):
 
 
 class ReadingRecord(TypedDict):
-    """How a model's outputs are read: the head, and for each class of its own those that it counts as."""
+    """How a model's outputs are read: the head, and for each class of its own those that it counts as.
 
+    And of two classes the probability above which the second is the answer, where that is no half.
+    """
+
+    threshold: NotRequired[float]
     head: str
     classes: Mapping[str, Sequence[str]]
 

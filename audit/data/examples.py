@@ -61,6 +61,7 @@ class Protocol:
     cluster: str = ""
     second_label_is: Literal["truth", "peer"] = "truth"
     order: tuple[str, ...] = ()
+    threshold: float = 0.5
 
 
 def fingerprint(values: Iterable[str]) -> str:
@@ -439,7 +440,8 @@ def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Exa
     if missing:
         raise AuditError(
             f"{name}: class '{printable(missing[0])}' has no rows; give data of every class that the model knows, "
-            f"or correct [model] labels or [data] label_map."
+            f"correct [model] labels or [data] label_map, or say with [model] merge what that class of a model that is "
+            f'only loaded counts as, or that it is left out: "".'
         )
     subgroups: dict[str, NDArray[np.object_]] = {}
     spellings = {}
@@ -604,6 +606,7 @@ def _protocol(policy: Policy, n: int, classes: Sequence[str]) -> Protocol:
         policy.data.cluster,
         policy.data.second_label_is,
         label_names.ordered(classes, policy.model.order, policy.name),
+        policy.model.threshold,
     )
 
 

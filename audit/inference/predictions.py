@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from audit.core.errors import NotAssessed, NotFiniteError
 from audit.core.sentences import Sentence
 from audit.data.examples import Examples
+from audit.models.reading import stated
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ class Predictions:
     def labels(self) -> NDArray[np.int64]:
         """Predicted class index of each text, shape (n,)."""
         return np.asarray(self.rows.argmax(axis=1), dtype=np.int64)
+
+    @property
+    def sureness(self) -> NDArray[np.float64]:
+        """The probability that the model states of each answer, shape (n,), whatever threshold made it the answer."""
+        rows, threshold = self.probabilities.astype(float), self.known.protocol.threshold
+        if threshold != 0.5:
+            rows = stated(self.probabilities, threshold)
+        return np.asarray(rows[np.arange(len(self)), self.labels])
 
     @property
     def truth(self) -> NDArray[np.int64]:

@@ -36,15 +36,31 @@ class Reading:
     head : str
         ``softmax``: the outputs are of classes that rule each other out. ``sigmoid``: each is a yes or a no of its own,
         and the probabilities are shared out among the classes; one output alone is that of the second class.
+    threshold : float
+        Of two classes the second is the answer where its probability is above this.
+
+    Notes
+    -----
+    Where the threshold is not a half, the odds of the second class are divided by those of the threshold: the class
+    with the larger probability is then the answer everywhere, to attacks and explanations too, and every order of texts
+    by score stays. :func:`stated` gives the probabilities of the model back.
     """
 
     own: tuple[str, ...]
     classes: tuple[str, ...]
     shares: tuple[tuple[float, ...], ...]
     head: Head = "softmax"
+    threshold: float = 0.5
 
     @classmethod
-    def of(cls, own: Sequence[str], source: str, merge: Merge | None = None, head: Head = "softmax") -> Reading:
+    def of(
+        cls,
+        own: Sequence[str],
+        source: str,
+        merge: Merge | None = None,
+        head: Head = "softmax",
+        threshold: float = 0.5,
+    ) -> Reading:
         """How the policy reads a model.
 
         Parameters
@@ -53,13 +69,13 @@ class Reading:
             Its classes.
         source : str
             As the policy calls it.
-        merge, head
+        merge, head, threshold
             Of the policy.
 
         Raises
         ------
         AuditError
-            If a key is none of its classes, or fewer than two classes are left.
+            If a key is none of its classes, or fewer than two classes are left, or a threshold is of more than two.
         """
         merge = merge or {}
         if unknown := next((name for name in merge if name not in own), None):
@@ -82,12 +98,17 @@ class Reading:
         shares = tuple(
             tuple((each in goes[name]) / len(goes[name]) if goes[name] else 0.0 for each in classes) for name in own
         )
-        return cls(tuple(own), classes, shares, head)
+        if threshold != 0.5 and len(classes) > 2:
+            raise AuditError(
+                f"model '{source}': [model] threshold is of two classes, and there are {len(classes)} "
+                f"({_listed(classes)}); leave it out, or leave two with merge."
+            )
+        return cls(tuple(own), classes, shares, head, threshold)
 
     @property
     def is_plain(self) -> bool:
         """Whether the outputs are the classes."""
-        return self.head == "softmax" and self.own == self.classes
+        return self.head == "softmax" and self.own == self.classes and self.threshold == 0.5
 
     @property
     def merges(self) -> bool:
@@ -100,11 +121,16 @@ class Reading:
             name: [each for each, share in zip(self.classes, shares, strict=True) if share]
             for name, shares in zip(self.own, self.shares, strict=True)
         }
-        return {"head": self.head, "classes": goes}
+        read: ReadingRecord = {"head": self.head, "classes": goes}
+        if self.threshold != 0.5:
+            read["threshold"] = self.threshold
+        return read
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of the classes, from those of the own ones; (n, own) to (n, classes). NaN where all of a row is left out."""
         merged = rows.astype(np.float64) @ np.array(self.shares)
+        if self.threshold != 0.5:
+            merged = merged * [self.threshold, 1 - self.threshold]
         total = merged.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(merged, total, out=np.full_like(merged, np.nan), where=total > 0), dtype=np.float32)
 
@@ -118,10 +144,18 @@ class Reading:
             outputs = torch.cat([logsigmoid(-outputs), logsigmoid(outputs)], dim=1)
         elif self.head == "sigmoid":
             outputs = logsigmoid(outputs)
-        if not self.merges:
-            return outputs
-        weights = torch.tensor(self.shares, device=outputs.device).log()  # minus infinity where nothing goes
-        return torch.logsumexp(outputs[:, :, None] + weights, dim=1)
+        if self.merges:
+            weights = torch.tensor(self.shares, device=outputs.device).log()  # minus infinity where nothing goes
+            outputs = torch.logsumexp(outputs[:, :, None] + weights, dim=1)
+        if self.threshold != 0.5:
+            outputs = outputs + torch.tensor([self.threshold, 1 - self.threshold], device=outputs.device).log()
+        return outputs
+
+
+def stated(rows: NDArray[np.float32], threshold: float) -> NDArray[np.float64]:
+    """The probabilities that a model gives two classes, from those of a threshold's; shape (n, 2)."""
+    own = rows.astype(np.float64) * [1 - threshold, threshold]
+    return np.asarray(own / own.sum(axis=1, keepdims=True))
 
 
 def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:

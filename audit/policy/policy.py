@@ -96,6 +96,9 @@ class ModelPolicy(_Section):
     head: Literal["softmax", "sigmoid"] = Field(
         "softmax", description="sigmoid: each output is a yes or a no of its own; one alone is that of the second class"
     )
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="of two classes the second is the answer where its probability is above this"
+    )
     merge: Frozen[Mapping[str, str | Annotated[tuple[str, ...], Field(strict=False)]]] = Field(
         default_factory=dict,
         description="from a class of the model to that which it counts as, or several that share it; empty: left out",
@@ -115,8 +118,10 @@ class ModelPolicy(_Section):
 
     @model_validator(mode="after")
     def _are_of_a_loaded_model(self) -> ModelPolicy:
-        if self.finetune is not None and (self.merge or self.head != "softmax"):
-            raise ValueError("merge and head are of a model that is loaded as it is; leave them out, or finetune")
+        if self.finetune is not None and (self.merge or self.head != "softmax" or self.threshold != 0.5):
+            raise ValueError(
+                "merge, head and threshold are of a model that is loaded as it is; leave them out, or finetune"
+            )
         return self
 
 

@@ -185,7 +185,7 @@ class Inputs:
     def _read(self, own: Sequence[str], source: str) -> Reading | None:
         """How the policy reads a model of these classes; None where they are those of the audit."""
         settings = self.policy.model
-        reading = Reading.of(own, source, settings.merge, settings.head)
+        reading = Reading.of(own, source, settings.merge, settings.head, settings.threshold)
         return None if reading.is_plain else reading
 
     @cached_property

@@ -422,11 +422,13 @@ def test_a_class_that_is_left_out_is_said_in_record_and_report(pipeline: Runner,
     folder = pipeline.pytester.path
     data = f'test = "{folder}/two.csv"'
     (folder / "two.csv").write_text("text,label\n" + "I love it,positive\nIt broke at once,negative\n" * 20)
-    write_policy(model='source = "shop:pipeline"\nmerge = { neutral = "" }', data=data)
+    write_policy(model='source = "shop:pipeline"\nmerge = { neutral = "" }\nthreshold = 0.7', data=data)
     assert pipeline("--audit-cache=none", "-k", ACCURACY).ret == 0
+    assert pipeline.record["model"]["read"]["threshold"] == 0.7
     assert pipeline.record["model"]["labels"] == ["negative", "positive"]
     assert pipeline.record["model"]["read"]["classes"] == {
         "negative": ["negative"], "neutral": [], "positive": ["positive"],
     }  # fmt: skip
     report = (folder / "reports" / "report.html").read_text("utf-8")
     assert "is left out: its probability is shared out" in report
+    assert "probability is above 70\N{NO-BREAK SPACE}%, else negative" in report

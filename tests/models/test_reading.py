@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from audit import AuditError
+from audit import AuditError, testing
 from audit.core.progress import Progress
-from audit.models.reading import Reading
+from audit.inference.predictions import Predictions
+from audit.models.reading import Reading, stated
 from audit.run.options import Options
 from audit.run.session import Session
 from tests.helpers import TWO, is_one_sentence, save_tiny
@@ -62,6 +63,33 @@ def test_shares_by_hand() -> None:
         np.testing.assert_allclose(dropped.probabilities(rows), [[0.3 / 0.7, 0.4 / 0.7]], rtol=1e-6)
     assert np.isnan(dropped.probabilities(np.array([[0, 0, 1, 0, 0]], dtype=np.float32))).all()
     assert Reading.of(TWO, "m").is_plain
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.9])
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_a_threshold_decides_the_answer_and_the_models_probabilities_come_back(threshold: float, head: Any) -> None:
+    import torch
+
+    outputs = np.random.default_rng(1).normal(size=(400, 2 if head == "softmax" else 1)).astype(np.float32) * 3
+    own = softmax(outputs, axis=1) if head == "softmax" else np.hstack([expit(-outputs), expit(outputs)])
+    reading = Reading.of(TWO, "m", head=head, threshold=threshold)
+    rows = reading.probabilities(own)
+    np.testing.assert_array_equal(rows.argmax(axis=1) == 1, own[:, 1] > threshold)
+    assert 0.05 < (rows.argmax(axis=1) == 1).mean() < 0.95
+    np.testing.assert_allclose(softmax(reading.logits(torch.tensor(outputs)).numpy(), axis=1), rows, atol=1e-5)
+    np.testing.assert_allclose(stated(rows, threshold), own, atol=1e-5)
+    assert (np.argsort(rows[:, 1]) == np.argsort(own[:, 1])).mean() > 0.99
+    examples = testing.examples(np.arange(400) % 2, threshold=threshold)
+    sure = Predictions(rows, TWO, examples).sureness
+    np.testing.assert_allclose(sure, np.where(own[:, 1] > threshold, own[:, 1], own[:, 0]), atol=1e-5)
+
+
+def test_a_threshold_is_of_two_classes_of_a_loaded_model(stars: Path, tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="threshold is of two classes, and there are 5"):
+        Reading.of(STARS, "m", threshold=0.7)
+    assert Reading.of(STARS, "m", {**AS_THREE, STARS[2]: ""}, threshold=0.7).record()["threshold"] == 0.7
+    with pytest.raises(AuditError, match="merge, head and threshold are of a model that is loaded"):
+        session(stars, tmp_path, "threshold = 0.7\n[model.finetune]").inputs.loaded  # noqa: B018
 
 
 @pytest.mark.parametrize("middle", ["neutral", TWO, ""])
@@ -162,5 +190,5 @@ def test_sigmoid_outputs_are_shared_out(tmp_path: Path) -> None:
 
 
 def test_a_recipe_makes_a_model_of_the_datas_own_classes(tmp_path: Path) -> None:
-    with pytest.raises(AuditError, match="merge and head are of a model that is loaded as it is"):
+    with pytest.raises(AuditError, match="merge, head and threshold are of a model that is loaded as it is"):
         _ = session(tmp_path, tmp_path, 'head = "sigmoid"\n[model.finetune]\nepochs = 1').policy

@@ -701,7 +701,7 @@ def _confidence_table(predictions: Predictions, groups: Groups, subgroup: str) -
     """Whether the model is as sure of itself in each group as it may be; none where it does not say how sure it is."""
     if not predictions.graded:
         return []
-    sure = predictions.probabilities.max(axis=1).astype(float)
+    sure = predictions.sureness
     rows: list[list[Cell]] = []
     for g, name in enumerate(groups.names):
         mean, accuracy = float(sure[groups.member == g].mean()), groups.right[g] / groups.sizes[g]

@@ -362,7 +362,7 @@ def calibration_error(predictions: Predictions) -> Result:
     if len(predictions) < statistics.PER_BIN:
         raise NotAssessed(Sentence("fewer than {smallest} test examples; supply more", smallest=statistics.PER_BIN))
     confidence = predictions.known.protocol.confidence
-    stated = predictions.probabilities.max(axis=1).astype(float)
+    stated = predictions.sureness
     clusters = predictions.known.clusters
     error = statistics.calibration_error(stated, predictions.correct, confidence, clusters=clusters)
     diagram = statistics.reliability(stated, predictions.correct)

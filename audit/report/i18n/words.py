@@ -629,6 +629,7 @@ NOT_AN_ANSWER = (
     "The model’s own answer {classes} is left out: its probability is shared out to the other classes in their "
     "proportion, as if it could not be given. In use it can."
 )
+THRESHOLD = "The model’s answer is {above} where its probability is above {threshold}, else {below}."
 SIGMOID = (
     "Each output of the model is a yes or a no of its own; the class with the largest is taken for its answer, "
     "whatever threshold it has in use."

@@ -852,7 +852,7 @@ def of_model(record: Record) -> list[str]:
     if model.get("service"):
         sentences.append(words.IS_SERVICE.format(source=text.cell(model.get("source"))))
     if read := model.get("read"):
-        sentences += _read_as(read)
+        sentences += _read_as(read, model.get("labels") or [])
     if "runs_code" in model and not model.get("fingerprint"):
         sentences.append(words.NOT_KEPT)
     if share := model.get("unknown_tokens"):
@@ -863,16 +863,19 @@ def of_model(record: Record) -> list[str]:
     return sentences
 
 
-def _read_as(read: ReadingRecord) -> Iterator[str]:
-    """How a model's own classes are read: which count as which, and which are left out."""
+def _read_as(read: ReadingRecord, labels: Sequence[str]) -> Iterator[str]:
+    """How a model's own classes are read: which count as which, which are left out, and which is the answer."""
     goes = {name: classes for name, classes in read["classes"].items() if list(classes) != [name]}
     merged = [f"{text.cell(name)} → {' / '.join(map(text.cell, classes))}" for name, classes in goes.items() if classes]
     if merged:
         yield words.READ_AS.format(classes=words.SEMICOLON.join(merged))
     if left_out := [text.cell(name) for name, classes in goes.items() if not classes]:
         yield words.NOT_AN_ANSWER.format(classes=words.COMMA.join(left_out))
-    if read["head"] == "sigmoid":
+    if read["head"] == "sigmoid" and "threshold" not in read:
         yield words.SIGMOID
+    if (threshold := read.get("threshold")) is not None and len(labels) == 2:
+        below, above = map(text.cell, labels)
+        yield words.THRESHOLD.format(above=above, below=below, threshold=text.percent(threshold))
 
 
 def translated() -> str:
