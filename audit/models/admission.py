@@ -111,8 +111,8 @@ def check_adapter(folder: Path, source: str) -> None:
     """
     if (folder / ADAPTER).is_file():
         raise AuditError(
-            f"model '{source}': {folder} holds only an adapter ({ADAPTER}); merge it into its base model and save that "
-            f"(peft's merge_and_unload(), then save_pretrained())."
+            f"model '{source}': {folder} holds only an adapter ({ADAPTER}), and only one in a local folder that is "
+            f"audited as it is, is merged with its base; merge it (peft's merge_and_unload(), then save_pretrained())."
         )
 
 

@@ -92,6 +92,8 @@ class Model:
         Of its weights and of what it computes: ``float32``, ``bfloat16`` or ``float16``.
     reading : Reading or None
         How its outputs are read as the labels; None where they are of these.
+    parts : tuple of Path
+        Folders that the audit merged it of: an adapter's and its base's; empty of a model that lay whole.
     """
 
     source: str
@@ -105,6 +107,7 @@ class Model:
     allow_pickle: bool = False
     dtype: str = "float32"
     reading: Reading | None = None
+    parts: tuple[Path, ...] = ()
     # Whether the answer to a text depends on those that are read with it, padding apart.
     reads_batches = False
 

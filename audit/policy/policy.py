@@ -87,6 +87,7 @@ class ModelPolicy(_Section):
 
     source: Place = Field(min_length=1)
     revision: str | None = None
+    base: Place | None = Field(None, min_length=1, description="folder or Hub id of the model that an adapter is of")
     max_length: int = Field(256, ge=4)
     max_characters: int = Field(0, ge=0, description="cut longer texts before they are tokenized; 0: never")
     labels: tuple[str, ...] = Field((), strict=False)

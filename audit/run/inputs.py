@@ -17,7 +17,7 @@ from audit.core.records import Record
 from audit.data import examples as data
 from audit.data.examples import Examples, Production
 from audit.inference.predictions import FormerPredictions
-from audit.models import minilm, model
+from audit.models import adapters, minilm, model
 from audit.models.classifiers import onnx_files, service, skops_files, sources
 from audit.models.classifiers.model import ClassifierModel
 from audit.models.reading import Reading
@@ -34,12 +34,13 @@ from audit.text.personal_data import NameFinder
 
 
 class Located(NamedTuple):
-    """Where a model lies, and whether its version is pinned."""
+    """Where a model lies, whether its version is pinned, and of which folders it was merged."""
 
     source: str
     folder: Path
     commit: str | None
     pinned: bool
+    parts: tuple[Path, ...] = ()
 
 
 class Inputs:
@@ -204,8 +205,29 @@ class Inputs:
             return None
         revision = settings.revision if self.options.model is None else None
         located = locate(self.policy, source, self._path(source), revision, self.resources.cache)
+        if path.is_dir() and adapters.is_adapter(path):
+            located = self._merged(source, path)
+        elif settings.base is not None:
+            raise AuditError(
+                f"{self.policy.name}: [model] base is that of an adapter, and '{source}' is none; leave it out."
+            )
+        else:
+            located = locate(self.policy, source, path, revision, self.resources.cache)
         model.check_classifier(located.folder, source, settings.head)
         return located
+
+    def _merged(self, source: str, adapter: Path) -> Located:
+        """An adapter with its base: that of the policy, else one that lies beside."""
+        settings, cache, policy = self.policy.model, self.resources.cache, self.policy
+        if settings.base is None:
+            folder = adapters.base_of(adapter, source)
+            base = locate(policy, str(folder), folder, None, cache)
+        else:
+            path = policy.path(settings.base, "[model] base")
+            base = locate(policy, settings.base, path, settings.revision, cache)
+        merged = adapters.merge(adapter, source, base.folder, cache)
+        model.check_folder(merged, source)
+        return Located(source, merged, base.commit, base.pinned, (adapter, base.folder))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

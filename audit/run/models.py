@@ -88,9 +88,9 @@ class Models:
         settings, length = self.policy.model.finetune, self.policy.model.max_length
         assert settings is not None
         path, cache = self.policy.path(source, key), self.resources.cache
-        name, folder, commit, pinned = locate(self.policy, source, path, revision, cache)
-        length = model.longest(folder, source, length)
-        return Recipe(name, folder, commit, pinned, settings, length, self.resources.device)
+        base = locate(self.policy, source, path, revision, cache)
+        length = model.longest(base.folder, source, length)
+        return Recipe(base.source, base.folder, base.commit, base.pinned, settings, length, self.resources.device)
 
     def locate(self) -> None:
         """Find the model that is loaded, or the base of the one that is trained; ask a classifier a first question."""
@@ -124,7 +124,7 @@ class Models:
             return Model(
                 loaded.source, loaded.folder, self.inputs.classes, length, resources.device, loaded.commit,
                 loaded.pinned, allow_pickle=self.policy.security.allow_pickle, dtype=self.policy.audit.dtype,
-                reading=self.inputs.reading,
+                reading=self.inputs.reading, parts=loaded.parts,
             )  # fmt: skip
         assert self.recipe is not None
         assert self.inputs.train_data is not None
@@ -241,7 +241,7 @@ class Models:
                     "attribute `folder`, where its README.md stands"
                 )
             )
-        return model_card.read(Path(folder))
+        return model_card.read(Path(next(iter(getattr(audited, "parts", ())), folder)))
 
     # ---- models beside it
 

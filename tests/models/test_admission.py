@@ -111,7 +111,7 @@ OWN_CODE = {"AutoConfig": "mine.C", "AutoModelForSequenceClassification": "mine.
         ),
         (
             lambda folder: [(folder / "adapter_config.json").write_text("{}"), (folder / "config.json").unlink()],
-            "only an adapter",
+            "an adapter whose adapter_config.json names no base",
         ),
         (
             lambda folder: (folder / "model.safetensors").rename(folder / "adapter_config.json"),

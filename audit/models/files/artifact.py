@@ -142,6 +142,14 @@ def inspect_files(
     return found
 
 
+def look_into_part(folder: Path, found: Inspection) -> None:
+    """Look at every file of a folder that a model was merged of, by their names in it; what it led to is merged."""
+    for path, name in files(folder):
+        if path.is_file() and name != "adapter_config.json":
+            found.looked_at += 1
+            _look_into(path, f"{folder.name}/{name}", found)
+
+
 def _look_into(path: Path, name: str, found: Inspection) -> None:
     try:
         _look_at(path, name, found)

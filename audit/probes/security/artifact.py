@@ -11,7 +11,7 @@ from audit.core.measurement import Result
 from audit.core.probe import Alarm, Probe
 from audit.core.sentences import Sentence, joined
 from audit.models.classifiers.model import ClassifierModel
-from audit.models.files.artifact import ELSEWHERE, Problem, inspect, inspect_files
+from audit.models.files.artifact import ELSEWHERE, Problem, inspect, inspect_files, look_into_part
 from audit.models.model import Model
 
 
@@ -64,6 +64,9 @@ def artifact(model: Model | ClassifierModel, expected_sha256: Mapping[str, str] 
     else:
         assert isinstance(model, ClassifierModel)
         found = inspect_files(_own(model), model.files, expected_sha256)
+        found = inspect(model.folder, model.files, expected_sha256)
+        for part in model.parts:
+            look_into_part(part, found)
     if not model.pinned:
         problem = Sentence("taken from the Hub without a full commit in [model] revision")
         found.add(model.source, problem, ELSEWHERE)
