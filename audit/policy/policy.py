@@ -108,11 +108,18 @@ class ModelPolicy(_Section):
     timeout_s: float = Field(30, gt=0, description="seconds after which a request to a service is given up")
     requests_per_second: float = Field(0, ge=0, description="to a service at most; 0: as fast as it answers")
     send_training_data: bool = Field(False, description="whether a service may be asked about training texts")
+    prompt: Place | None = Field(
+        None, min_length=1, description="file with what a chat is asked about each text, which stands for {text} in it"
+    )
+    name: str | None = Field(None, min_length=1, description="of the model that a chat is asked of")
+    otherwise: str | None = Field(
+        None, min_length=1, description="the label that an answer of a chat counts as that is none; absent: an error"
+    )
     finetune: Finetune | None = None
 
     @model_validator(mode="after")
     def _are_of_a_service(self) -> ModelPolicy:
-        own = ("key_env", "timeout_s", "requests_per_second", "send_training_data")
+        own = ("key_env", "timeout_s", "requests_per_second", "send_training_data", "prompt", "name", "otherwise")
         if not self.source.lower().startswith(("http://", "https://")) and (given := self.model_fields_set & {*own}):
             raise ValueError(f"{min(given)} is of a service, and source is no address; leave it out")
         return self

@@ -30,7 +30,9 @@ from audit.run.output import Output
 from audit.run.own_metrics import OwnMetric
 from audit.run.resources import Resources
 from audit.text import personal_data
+from audit.text.paths import check_content
 from audit.text.personal_data import NameFinder
+from audit.text.redaction import printable
 
 
 class Located(NamedTuple):
@@ -168,7 +170,10 @@ class Inputs:
             loaded = sources.load(source, folder.absolute(), settings.labels)
             return loaded.read_as(self._read(loaded.labels, source))
         if is_address:
-            access = service.Access(settings.timeout_s, settings.requests_per_second, settings.key_env)
+            access = service.Access(
+                settings.timeout_s, settings.requests_per_second, settings.key_env, self._prompt, settings.name,
+                settings.otherwise,
+            )  # fmt: skip
             loaded = service.connect(source, settings.labels, access)
             return loaded.read_as(self._read(loaded.labels, source))
         if is_onnx:
@@ -215,6 +220,21 @@ class Inputs:
             located = locate(self.policy, source, path, revision, self.resources.cache)
         model.check_classifier(located.folder, source, settings.head)
         return located
+
+    @property
+    def _prompt(self) -> str | None:
+        """What a chat is asked about each text."""
+        if (source := self.policy.model.prompt) is None:
+            return None
+        path = self.policy.path(source, "[model] prompt")
+        check_content(path, f"{self.policy.name}: [model] prompt")
+        try:
+            return path.read_text("utf-8")
+        except (OSError, ValueError):
+            raise AuditError(
+                f"{self.policy.name}: [model] prompt {printable(path)} cannot be read as text; expected a UTF-8 file "
+                f"with {{text}} where the text goes."
+            ) from None
 
     def _merged(self, source: str, adapter: Path) -> Located:
         """An adapter with its base: that of the policy, else one that lies beside."""

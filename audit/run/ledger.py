@@ -173,7 +173,8 @@ class Ledger:
                 name: sum(getattr(count, name) for count in counts)
                 for name in ("texts", "forward_passes", "cache_hits")
             }
-            | ({"workers": len(cluster.pids), "lost_workers": cluster.lost} if cluster else {}),
+            | ({"workers": len(cluster.pids), "lost_workers": cluster.lost} if cluster else {})
+            | (dict(audited.counted) if isinstance(audited, ClassifierModel) else {}),
             "provenance": {
                 "seed": self.policy.audit.seed,
                 "device": self.resources.device,

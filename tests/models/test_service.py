@@ -22,6 +22,8 @@ from tests.endtoend.test_classifiers import ACCURACY, FEW, findings, not_assesse
 from tests.helpers import TWO, Runner, WritePolicy, is_one_sentence
 
 KEY = "hf_secret_key"
+CHAT = "/v1/chat/completions"
+PROMPT = {"prompt": "Label this: {text} {text}", "name": "llm-1"}
 
 
 class Server(ThreadingHTTPServer):
@@ -33,12 +35,29 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.fault: Callable[[int], Any] = lambda n: None
         self.labels: tuple[str, ...] = TWO
+        self.path = "/classify"
         self.requests: list[Any] = []
         self.keys: list[str | None] = []
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/classify"
+        return f"http://127.0.0.1:{self.server_address[1]}{self.path}"
+
+    def answer(self, body: Any) -> Any:
+        """Of Hugging Face's task, of text-embeddings-inference, or of a chat, by the path."""
+        if self.path == "/predict":
+            assert body["truncate"] is True
+            assert all(text for (text,) in body["inputs"])  # it refuses empty ones
+            return [sorted(self.score(text), key=lambda each: -each["score"]) for (text,) in body["inputs"]]
+        if self.path == CHAT:
+            assert body["model"] == "llm-1"
+            (message,) = body["messages"]
+            text = message["content"].removeprefix("Label this: ").removesuffix(" {text}")
+            best = max(self.score(text), key=lambda each: each["score"])["label"]
+            said = {0: "I cannot say.", 1: f"**{best.title()}**", 2: f" {best}.\n"}.get(len(text) % 5, best)
+            usage = {"prompt_tokens": len(text) + 3, "completion_tokens": 2, "total_tokens": len(text) + 5}
+            return {"choices": [{"message": {"role": "assistant", "content": said}}], "usage": usage}
+        return [self.score(text) for text in body["inputs"]]
 
     def score(self, text: str) -> list[dict[str, Any]]:
         chance = len(text) % 7 / 7
@@ -61,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         if fault == "slow":
             time.sleep(1.5)
-        status, headers, answer = 200, {}, [self.server.score(text) for text in body["inputs"]]
+        status, headers, answer = 200, {}, self.server.answer(body)
         if isinstance(fault, int):
             status = fault
         elif isinstance(fault, dict):
@@ -115,6 +134,33 @@ def test_what_another_try_mends_is_tried_again(server: Server, fault: Any) -> No
     sound = connected(server).answer(TEXTS[:1])
     np.testing.assert_array_equal(model.answer(TEXTS).rows[:1], sound.rows)
     assert len(server.requests) == 1 + 3 + 1
+
+
+def test_text_embeddings_inference_is_asked_in_its_own_form(server: Server) -> None:
+    texts = ["", *TEXTS]
+    expected = connected(server).answer([" ", *TEXTS]).rows
+    server.path = "/predict"
+    np.testing.assert_array_equal(connected(server).answer(texts).rows, expected)
+
+
+def test_a_chat_labels_and_what_is_no_label_is_counted(server: Server) -> None:
+    server.path = CHAT
+    model = connected(server, otherwise="negative", **PROMPT)
+    rows, graded = model.answer([*TEXTS[:20], "{text}"])
+    assert not graded
+    texts = [*TEXTS[:20], "{text}"]
+    expected = [len(text) % 5 > 0 and len(text) % 7 / 7 >= 0.5 for text in texts]
+    np.testing.assert_array_equal(rows[:, 1], expected)
+    none = sum(len(text) % 5 == 0 for text in texts)
+    assert none > 3
+    tokens = {"prompt_tokens": sum(len(text) + 3 for text in texts), "completion_tokens": 2 * len(texts)}
+    assert model.counted == {**tokens, "no_label": none}
+    assert model.files.keys() == {"prompt"}
+    with pytest.raises(FailedError, match=r"'I cannot say.', which is no label; say with \[model\] otherwise"):
+        connected(server, **PROMPT).answer(["12345"])
+    server.fault = lambda n: ({"choices": []},)
+    with pytest.raises(AuditError, match="answered other than asked; expected choices with a message"):
+        model.answer(["a"])
 
 
 def test_a_service_that_never_answers_fails_the_question_and_not_the_audit(server: Server) -> None:
@@ -193,6 +239,7 @@ def test_the_key_is_sent_and_stands_in_no_message(server: Server, monkeypatch: p
         ("https://host/x", ("a", "a"), None, "name its labels"),
         ("https://host/x", TWO, "NOT_SET", "NOT_SET, which is not set"),
         ("http://host/x", TWO, "OUR_KEY", "only over https"),
+        ("http://host/v1/chat/completions", TWO, None, "give [model] prompt"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_before_anything_is_sent(
@@ -207,6 +254,24 @@ def test_an_address_that_cannot_be_used_is_refused_before_anything_is_sent(
 
 
 # Of the suites as they ship.
+@pytest.mark.parametrize(
+    ("path", "more", "says"),
+    [
+        (CHAT, {"prompt": "Label {text}"}, "give [model] name"),
+        (CHAT, {"prompt": "Label this", "name": "llm-1"}, "write {text} there"),
+        (CHAT, {**PROMPT, "otherwise": "none"}, "which is none of [model] labels"),
+        ("/classify", PROMPT, "are of a chat, whose address ends in /chat/completions"),
+    ],
+)
+def test_what_is_asked_of_a_chat_is_said_whole(server: Server, path: str, more: Any, says: str) -> None:
+    server.path = path
+    with pytest.raises(AuditError) as refused:
+        connected(server, **more)
+    assert says in str(refused.value)
+    assert is_one_sentence(str(refused.value))
+    assert not server.requests
+
+
 CHOSEN = f"{ACCURACY} or calibration or contrast or (perturbation and typos) or membership_inference or artifact or roc"
 UNLIKE = "explanations or inference_energy"
 
@@ -248,6 +313,31 @@ def test_one_request_in_ten_that_fails_changes_nothing_in_the_record(
     write_policy(model=f"{model}\nsend_training_data = true")
     assert run("--audit-cache=none", "-k", "membership_inference").ret == 0
     assert findings(run.record)["privacy.membership_inference"]["verdict"] == "reported"
+
+
+@pytest.mark.slow("an audit of a chat", seconds=3)
+def test_an_audit_of_a_chat_tells_tokens_and_answers_that_are_no_label(
+    suites: Runner, write_policy: WritePolicy, server: Server
+) -> None:
+    folder, server.path = suites.pytester.path, CHAT
+    server.labels = ("negative", "neutral", "positive")
+    (folder / "prompt.txt").write_text(PROMPT["prompt"])
+    write_policy(
+        model=f'source = "{server.address}"\nlabels = ["negative", "neutral", "positive"]\nprompt = "prompt.txt"\n'
+        'name = "llm-1"\notherwise = "neutral"'
+    )
+    assert suites("--audit-cache=none", "-k", f"{ACCURACY} or roc").ret == 0
+    scoring, none = suites.record["scoring"], suites.finding("quality.roc_auc")
+    assert none["verdict"] == "not_assessed"
+    assert "without probabilities" in none["reason"]
+    assert scoring["forward_passes"] == len(server.requests) - 3  # short texts are tried first
+    assert scoring["completion_tokens"] == 2 * len(server.requests)
+    assert scoring["no_label"] > 40
+    report = (folder / "reports" / "report.html").read_text("utf-8")
+    assert "were no label, and counted as neutral" in report
+    assert "tokens of questions" in report
+    (folder / "prompt.txt").unlink()
+    assert suites("--audit-cache=none").ret == 4
 
 
 def test_keys_of_a_service_are_of_no_other_source(suites: Runner, write_policy: WritePolicy) -> None:

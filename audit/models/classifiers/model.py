@@ -103,6 +103,11 @@ class ClassifierModel:
         return " ".join(str(each) for each in (own, self.engine, self.reading) if each)
 
     @property
+    def counted(self) -> Mapping[str, int]:
+        """What a service counts of its questions and answers, by name."""
+        return dict(getattr(self.classifier, "counted", {})) if self.is_service else {}
+
+    @property
     def embeds(self) -> bool:
         """Whether it can say what it makes of a text before it decides."""
         return callable(getattr(self.classifier, "embed", None))

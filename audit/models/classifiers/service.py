@@ -1,12 +1,16 @@
-"""A service that classifies texts: the JSON of Hugging Face's text-classification task over HTTP."""
+"""A service that classifies texts over HTTP: Hugging Face's task of that name, text-embeddings-inference, or a chat.
+
+Which of them it is, the path of its address says: ``/predict``, ``/chat/completions``, or any other.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, IncompleteRead
 from ipaddress import ip_address
@@ -27,6 +31,9 @@ BATCH = 32  # texts in a request
 TRIES = 6  # of a request, the first included
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 _LATER = {408, 425, 429, 500, 502, 503, 504}  # what another try may mend
+PREDICT, CHAT = "/predict", "/chat/completions"  # how their addresses end
+LONGEST_LABEL = 20  # tokens of an answer
+COUNTED = ("prompt_tokens", "completion_tokens", "no_label")
 _LARGEST = 1 << 26  # bytes of an answer
 _LOCAL = {"localhost", "localhost.localdomain"}
 
@@ -47,11 +54,20 @@ class Access:
         Requests at most; 0: as fast as they are answered.
     key_env : str or None
         The environment variable with the key that is sent as a bearer token; it is never recorded.
+    prompt : str or None
+        What a chat is asked about each text, with ``{text}`` in its place.
+    name : str or None
+        Of the model that a chat is asked of.
+    otherwise : str or None
+        The label that an answer of a chat counts as that is none.
     """
 
     timeout_s: float = 30.0
     per_second: float = 0.0
     key_env: str | None = None
+    prompt: str | None = None
+    name: str | None = None
+    otherwise: str | None = None
 
 
 def is_address(source: str) -> bool:
@@ -95,8 +111,18 @@ def connect(source: str, labels: Sequence[str], access: Access) -> ClassifierMod
             )
         if parts.scheme.lower() == "http" and not _is_local(parts.hostname):
             raise AuditError(f"model '{source}': a key is sent only over https; correct the address.")
-    service = Service(source, labels, access, key)
-    return ClassifierModel(source, service, tuple(labels), {}, None, runs_code=False, is_service=True)
+    path = parts.path.rstrip("/")
+    if path.endswith(CHAT):
+        service: Service = Chat.of(source, labels, access, key)
+    elif access.prompt is not None or access.name is not None or access.otherwise is not None:
+        raise AuditError(
+            f"model '{source}': [model] prompt, name and otherwise are of a chat, whose address ends in {CHAT}; leave "
+            f"them out, or correct the address."
+        )
+    else:
+        service = (TextEmbeddingsInference if path.endswith(PREDICT) else Service)(source, labels, access, key)
+    files = {} if access.prompt is None else {"prompt": hashlib.sha256(access.prompt.encode()).hexdigest()}
+    return ClassifierModel(source, service, tuple(labels), files, None, runs_code=False, is_service=True)
 
 
 def _is_local(host: str) -> bool:
@@ -115,6 +141,8 @@ class _NoRedirects(HTTPRedirectHandler):
 
 class Service(Classifier):
     """Asks a service; parameters as of :func:`connect`, and the key."""
+
+    expected = 'expected a list of {"label", "score"} for each text, as Hugging Face\'s text classification answers'
 
     def __init__(self, source: str, labels: Sequence[str], access: Access, key: str | None) -> None:
         self.labels = tuple(labels)
@@ -140,8 +168,15 @@ class Service(Classifier):
 
     def _asked(self, texts: Sequence[str]) -> object:
         """What the service answers, as JSON; asked again where that may help."""
-        body = json.dumps({"inputs": list(texts), "parameters": {"top_k": len(self.labels)}})
-        problem = ""
+        return self._answered(self._body(texts))
+
+    def _body(self, texts: Sequence[str]) -> Mapping[str, object]:
+        """The question about texts, as the task has it."""
+        return {"inputs": list(texts), "parameters": {"top_k": len(self.labels)}}
+
+    def _answered(self, question: Mapping[str, object]) -> object:
+        """What the service answers a question."""
+        body, problem = json.dumps(question), ""
         for pause in [*self._pauses(), None]:
             self._wait()
             try:
@@ -154,7 +189,7 @@ class Service(Classifier):
             except (OSError, HTTPException) as error:  # not reached, too slow, cut off
                 problem = f"{type(error).__name__} ({message(error, 80)})"
             except ValueError:
-                raise AuditError(f"model '{self._source}': its answer is no JSON; {_EXPECTED}.") from None
+                raise AuditError(f"model '{self._source}': its answer is no JSON; {self.expected}.") from None
             if pause is not None:
                 self._sleep(min(pause, LONGEST_PAUSE_S))
         raise UnansweredError(f"no answer after {TRIES} tries, last {problem}")
@@ -180,7 +215,9 @@ class Service(Classifier):
             found: bytes = answer.read(_LARGEST + 1)
             left = answer.length
         if len(found) > _LARGEST:
-            raise AuditError(f"model '{self._source}': its answer is larger than {_LARGEST >> 20} MiB; {_EXPECTED}.")
+            raise AuditError(
+                f"model '{self._source}': its answer is larger than {_LARGEST >> 20} MiB; {self.expected}."
+            )
         if left:  # reading so many bytes at most, http.client takes an answer that was cut off for a whole one
             raise IncompleteRead(found, left)
         return found
@@ -200,10 +237,10 @@ class Service(Classifier):
             answer = [answer]
         if not isinstance(answer, list) or len(answer) != n:
             got = f"{len(answer)} lists" if isinstance(answer, list) else f"a {type(answer).__name__}"
-            raise AuditError(f"model '{self._source}': it answered {got} for {n} texts; {_EXPECTED}.")
+            raise AuditError(f"model '{self._source}': it answered {got} for {n} texts; {self.expected}.")
         for each in answer:
             if not _is_scored(each):
-                raise AuditError(f"model '{self._source}': it answered other than asked; {_EXPECTED}.")
+                raise AuditError(f"model '{self._source}': it answered other than asked; {self.expected}.")
             yield self._row({scored["label"]: float(scored["score"]) for scored in each})
 
     def _row(self, scores: dict[str, float]) -> list[float]:
@@ -220,7 +257,97 @@ class Service(Classifier):
         )
 
 
-_EXPECTED = 'expected a list of {"label", "score"} for each text, as Hugging Face\'s text classification answers'
+class TextEmbeddingsInference(Service):
+    """Asks the ``/predict`` of text-embeddings-inference, which answers as Hugging Face's task does."""
+
+    expected = 'expected a list of {"label", "score"} for each text, as text-embeddings-inference answers'
+
+    def _body(self, texts: Sequence[str]) -> Mapping[str, object]:
+        """As the service has it: it cuts texts itself, and refuses an empty one, which a space stands for."""
+        return {"inputs": [[text or " "] for text in texts], "truncate": True, "raw_scores": False}
+
+
+class Chat(Service):
+    """Asks a language model for a label, as OpenAI's chat completions do; one request a text.
+
+    Attributes
+    ----------
+    counted : dict of str to int
+        Tokens of prompts and of answers, as the service counts them, and answers that were no label.
+    """
+
+    expected = "expected choices with a message, as OpenAI's chat completions have them"
+
+    def __init__(self, source: str, labels: Sequence[str], access: Access, key: str | None) -> None:
+        super().__init__(source, labels, access, key)
+        self.counted = dict.fromkeys(COUNTED, 0)
+
+    @classmethod
+    def of(cls, source: str, labels: Sequence[str], access: Access, key: str | None) -> Chat:
+        """Ask this one.
+
+        Raises
+        ------
+        AuditError
+            If the policy does not say what is asked of which model, or as what else than a label an answer counts.
+        """
+        if not access.prompt or not access.name:
+            missing = "prompt, a file with what is asked" if not access.prompt else "name, that of the model"
+            raise AuditError(f"model '{source}': a chat is asked by a prompt; give [model] {missing}.")
+        if "{text}" not in access.prompt:
+            raise AuditError(
+                f"model '{source}': the file of [model] prompt does not say where the text goes; write {{text}} there."
+            )
+        if access.otherwise is not None and access.otherwise not in labels:
+            raise AuditError(
+                f"model '{source}': [model] otherwise is '{printable(access.otherwise, 40)}', which is none of [model] "
+                f"labels; name one of them."
+            )
+        return cls(source, labels, access, key)
+
+    def predict(self, texts: list[str]) -> list[str]:  # type: ignore[override]
+        """A label for each text.
+
+        Raises
+        ------
+        AuditError
+            As :meth:`Service.predict`.
+        UnansweredError
+            If it did not answer, or an answer is no label and the policy does not say as which it counts.
+        """
+        return [self._label(self._answered(self._question(text))) for text in texts]
+
+    def _question(self, text: str) -> Mapping[str, object]:
+        # Nothing but the place of the text is replaced, and that once: a text may hold anything, {text} too.
+        before, _, after = str(self._access.prompt).partition("{text}")
+        message = {"role": "user", "content": before + text + after}
+        return {"model": self._access.name, "messages": [message], "temperature": 0, "max_tokens": LONGEST_LABEL}
+
+    def _label(self, answer: object) -> str:
+        try:
+            content = answer["choices"][0]["message"]["content"]  # type: ignore[index]
+        except (TypeError, LookupError):
+            raise AuditError(f"model '{self._source}': it answered other than asked; {self.expected}.") from None
+        usage = answer.get("usage") if isinstance(answer, dict) else None
+        for name in COUNTED[:2]:
+            number = usage.get(name) if isinstance(usage, dict) else None
+            self.counted[name] += number if isinstance(number, int) and 0 <= number < 1 << 31 else 0
+        content = content if isinstance(content, str) else ""  # none, as where it refuses
+        said = _plain(content)
+        if (label := {_plain(each): each for each in self.labels}.get(said)) is not None:
+            return label
+        self.counted[COUNTED[2]] += 1
+        if self._access.otherwise is None:
+            raise UnansweredError(
+                f"it answered '{printable(content, 60)}', which is no label; say with [model] otherwise as which label "
+                f"such answers count"
+            )
+        return self._access.otherwise
+
+
+def _plain(answer: str) -> str:
+    """A label without what a model writes around it: case, space, marks at its ends."""
+    return answer.strip().strip("\"'`*.,:;!()[]“”„‘’«» \n\t").casefold()
 
 
 def _is_scored(value: object) -> bool:

@@ -629,6 +629,8 @@ NOT_AN_ANSWER = (
     "The model’s own answer {classes} is left out: its probability is shared out to the other classes in their "
     "proportion, as if it could not be given. In use it can."
 )
+NO_LABEL = "Of the model’s answers to {asked} texts {count} were no label, and counted as {label}."
+TOKENS = "The service counted {prompts} tokens of questions and {answers} of answers."
 THRESHOLD = "The model’s answer is {above} where its probability is above {threshold}, else {below}."
 SIGMOID = (
     "Each output of the model is a yes or a no of its own; the class with the largest is taken for its answer, "
@@ -950,6 +952,9 @@ PAGE = {
     "seed": "Seed of the audit",
     "texts": "Texts asked for",
     "forward_passes": "Texts run through the model",
+    "prompt_tokens": "Tokens of the questions, as the service counts them",
+    "completion_tokens": "Tokens of its answers",
+    "no_label": "Answers that were no label",
     "cache_hits": "Answers taken from the cache",
     "workers": "Workers of the cluster that ran texts or trained",
     "lost_workers": "Workers that were lost, their work done again",

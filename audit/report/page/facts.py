@@ -157,7 +157,10 @@ def run(record: Record) -> Facts:
         *_known((PAGE["seed"], str(provenance.get("seed", ""))), (PAGE["device"], provenance.get("device"))),
         *[
             (PAGE[name], text.figure(scoring[name]))
-            for name in ("texts", "forward_passes", "cache_hits", "workers", "lost_workers")
+            for name in (
+                *("texts", "forward_passes", "cache_hits", "workers", "lost_workers"),
+                *("prompt_tokens", "completion_tokens", "no_label"),
+            )
             if name in scoring
         ],
     ]

@@ -853,6 +853,7 @@ def of_model(record: Record) -> list[str]:
         sentences.append(words.IS_SERVICE.format(source=text.cell(model.get("source"))))
     if read := model.get("read"):
         sentences += _read_as(read, model.get("labels") or [])
+    sentences += _chat(record)
     if "runs_code" in model and not model.get("fingerprint"):
         sentences.append(words.NOT_KEPT)
     if share := model.get("unknown_tokens"):
@@ -861,6 +862,17 @@ def of_model(record: Record) -> list[str]:
     if isinstance(length, int) and isinstance(wanted, int) and length < wanted:
         sentences.append(words.CUT_SHORT.format(asked=text.figure(wanted), count=text.figure(length)))
     return sentences
+
+
+def _chat(record: Record) -> Iterator[str]:
+    """What a language model that labels took in tokens, and how many of its answers were no label."""
+    scoring = record["scoring"]
+    if "prompt_tokens" in scoring:
+        prompts, answers = (text.figure(scoring[name]) for name in ("prompt_tokens", "completion_tokens"))
+        yield words.TOKENS.format(prompts=prompts, answers=answers)
+    if number := scoring.get("no_label"):
+        label, asked = setting(record, "model", "otherwise"), text.figure(scoring["forward_passes"])
+        yield words.NO_LABEL.format(asked=asked, count=text.figure(number), label=text.cell(label))
 
 
 def _read_as(read: ReadingRecord, labels: Sequence[str]) -> Iterator[str]:
