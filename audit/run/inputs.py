@@ -208,8 +208,8 @@ class Inputs:
                 raise AuditError(f"{self.policy.name}: 'small-bert' is always trained; add a [model.finetune] section.")
         else:
             return None
+        path = self._path(source)
         revision = settings.revision if self.options.model is None else None
-        located = locate(self.policy, source, self._path(source), revision, self.resources.cache)
         if path.is_dir() and adapters.is_adapter(path):
             located = self._merged(source, path)
         elif settings.base is not None:

@@ -61,12 +61,11 @@ def artifact(model: Model | ClassifierModel, expected_sha256: Mapping[str, str] 
     folder = None if isinstance(model, ClassifierModel) and model.runs_code else model.folder
     if folder is not None:
         found = inspect(folder, model.files, expected_sha256)
+        for part in () if isinstance(model, ClassifierModel) else model.parts:
+            look_into_part(part, found)
     else:
         assert isinstance(model, ClassifierModel)
         found = inspect_files(_own(model), model.files, expected_sha256)
-        found = inspect(model.folder, model.files, expected_sha256)
-        for part in model.parts:
-            look_into_part(part, found)
     if not model.pinned:
         problem = Sentence("taken from the Hub without a full commit in [model] revision")
         found.add(model.source, problem, ELSEWHERE)
