@@ -263,7 +263,10 @@ def test_the_same_bert_has_the_same_findings_as_a_folder_a_classifier_an_onnx_fi
     others = {
         "own": audited(model='source = "own:Bert"\nmax_length = 32'),
         "onnx": audited("canary or card or provenance or seed", model=f'source = "{as_onnx}/whole"\nmax_length = 32'),
-        "service": audited(f"{unlike} or adversarial or counterfactual", model=f'source = "{address}"\n{labels}'),
+        "service": audited(
+            f"{unlike} or adversarial or same_text or drift or attribute or membership",
+            model=f'source = "{address}"\n{labels}',
+        ),
     }
     service.shutdown()
     for kind, (found, said) in others.items():
