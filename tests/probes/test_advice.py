@@ -65,7 +65,7 @@ def test_a_setting_that_holds_the_sample_down_is_named(size: int, most: int, wor
 
 def test_no_setting_is_named_that_left_nothing_out() -> None:
     # A kind that changes 120 of 200 texts: a larger sample than these 150 would find no more.
-    texts = [*disturbed._reviews(120), *(f"1234 {i}" for i in range(80))]
+    texts = [*(f"{text} {i}" for i, text in enumerate(disturbed._reviews(120))), *(f"1234 {i}" for i in range(80))]
     known = set(texts)
     model = scorer(lambda text: [0.1, 0.9] if text in known or sum(map(ord, text)) % 7 else [0.9, 0.1])
     about = examples(np.ones(200), texts=texts, max_examples=150)
