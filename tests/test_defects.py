@@ -80,6 +80,7 @@ def test_what_is_published_keeps_the_rows_of_others(lines: list[table.Line], tmp
 def test_what_is_not_caught_at_every_strength_is_published_too(lines: list[table.Line]) -> None:
     assert len(table.published(lines)) == 2
     assert not table.published([line for line in lines if line["strength"]])  # without clean twins nothing is said
+    assert not table.published([line for line in lines if line["seed"] < 2])  # nor of two cases
 
 
 def test_a_case_is_made_measured_and_not_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
