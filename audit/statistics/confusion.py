@@ -267,7 +267,8 @@ def exact_mcc(confusion: Array, confidence: float) -> tuple[float, float]:
     the Matthews correlation coefficient", BMC Genomics 21, 2020), which grows with each of the first four; each is a
     binomial proportion, and exact limits at a quarter of the error bound it. With more classes the same is done with
     the accuracy and the shares of each class among truths and predictions, whose limits bound the numerator and the
-    denominator of Gorodkin's form; that is wide.
+    denominator of Gorodkin's form; that is wide. Where nearly all answers are one class, all but a share ``v``, the
+    covariance in the numerator is at most ``2 v`` either way and the answers' variance at least ``2 v (1 - v)``.
     """
     hits, true, predicted = _margins(confusion)
     if len(hits) == 2:
@@ -284,7 +285,10 @@ def exact_mcc(confusion: Array, confidence: float) -> tuple[float, float]:
         np.sqrt(max(1 - float(true_high @ true_high), 0.0) * max(1 - float(said_high @ said_high), 0.0)),
         np.sqrt((1 - float(true_low @ true_low)) * (1 - float(said_low @ said_low))),
     )
-    return _quotient(right_low - chance[1], below, -1.0), _quotient(right_high - chance[0], below, 1.0)
+    others, spread = 1 - float(said_low.max()), 1 - float(true_high @ true_high)
+    most = np.sqrt(2 * others / ((1 - others) * spread)) if others < 1 and spread > 0 else 1.0
+    bounds = _quotient(right_low - chance[1], below, -1.0), _quotient(right_high - chance[0], below, 1.0)
+    return max(bounds[0], -float(most)), min(bounds[1], float(most))
 
 
 def _mcc_of_rates(rates: Array) -> float:

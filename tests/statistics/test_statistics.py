@@ -372,6 +372,25 @@ def test_a_statistic_without_exact_bounds_is_open_where_cells_are_empty() -> Non
     assert found == (1, 0, 1)
 
 
+def test_one_answer_to_all_texts_of_three_classes_has_hardly_any_correlation() -> None:
+    found = statistics.mcc(np.array([[1000, 0, 0], [900, 0, 0], [1100, 0, 0]]))
+    assert -0.11 < found.low < found.estimate == 0 < found.high < 0.11
+
+
+@pytest.mark.parametrize("others", [0.002, 0.02, 0.1])
+@pytest.mark.parametrize("are_right", [True, False])
+def test_bounds_of_nearly_one_answer_hold_the_correlation(others: float, are_right: bool) -> None:
+    # All but few answers are the first class; the few are all right, or all wrong.
+    shares = np.array([[0.4, 0, 0], [0.3, 0, 0], [0.3, 0, 0]])
+    shares[1, 0] -= others
+    shares[1, 1 if are_right else 2] = others
+    true = float(statistics.mcc_of(shares))
+    draws = np.random.default_rng(7).multinomial(300, shares.ravel(), 1000).reshape(-1, 3, 3).astype(float)
+    bounds = np.array([statistics.exact_mcc(each, 0.95) for each in draws])
+    assert (bounds[:, 0] > true).mean() <= 0.025
+    assert (bounds[:, 1] < true).mean() <= 0.025
+
+
 @pytest.mark.parametrize(
     ("n", "diagonal", "shares"),
     [(40, 0.95, (0.5, 0.5)), (150, 0.9, (0.9, 0.1)), (400, 0.85, (0.5, 0.5)), (90, 0.8, (0.6, 0.3, 0.1))],
