@@ -24,6 +24,7 @@ from audit.probes.quality.quality import flips
 from tests.conftest import CLASSES
 from tests.helpers import ROOT, examples, is_one_sentence
 from tests.inference.test_scorer import make_scorer
+from tools.wrong_scale import spoil
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -296,16 +297,4 @@ def test_a_wrong_scale_of_one_layer_fails_the_gates_of_the_edge_policy(as_onnx: 
 
     assert verdict(as_onnx / "eight") == Verdict.PASS
     broken = Path(shutil.copytree(as_onnx / "eight", tmp_path / "broken"))
-    assert verdict(edited(broken, wrong_scale)) == Verdict.FAIL
-
-
-def wrong_scale(network: Any) -> None:
-    """The scales of the first layer's weights, four times too large."""
-    from onnx import numpy_helper
-
-    tensors = {each.name: each for each in network.graph.initializer}
-    weights = [name for node in network.graph.node if node.op_type == "MatMulInteger" for name in node.input]
-    scales = [name.replace("_quantized", "_scale") for name in weights if name in tensors and "_quantized" in name]
-    for name in scales[:6]:
-        scaled = numpy_helper.to_array(tensors[name]) * np.float32(4)
-        tensors[name].CopyFrom(numpy_helper.from_array(scaled, name))
+    assert verdict(edited(broken, spoil)) == Verdict.FAIL
