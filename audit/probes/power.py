@@ -43,6 +43,8 @@ class Trial:
         Of the auditor that was tried, and the day.
     stated : bool
         Whether the probe claims to catch it at this strength. Where a defect has no such trial, the strongest counts.
+    passed : int or None
+        How many passed; of the others it was inconclusive. None where a benchmark did not tell them apart.
     """
 
     finding: str
@@ -57,11 +59,12 @@ class Trial:
     commit: str
     date: str
     stated: bool = False
+    passed: int | None = None
 
     @property
     def is_short(self) -> bool:
-        """Whether fewer than 19 of 20 were caught."""
-        return 20 * self.caught < 19 * self.of
+        """Whether fewer than 19 of 20 were caught, and some passed: what is inconclusive is released by no pass."""
+        return 20 * self.caught < 19 * self.of and self.passed != 0
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ def _row(
         "order": order,
         "caught": caught,
         "of": len(found),
+        "passed": sum(line["verdict"] == "pass" for line in found),
         "alarms": alarms,
         "clean": len(clean),
         "gate": bound,

@@ -126,6 +126,7 @@ def published(lines: Sequence[Line]) -> list[dict[str, Any]]:
                         "order": strength,
                         "caught": count["fail"],
                         "of": count.total(),
+                        "passed": count["pass"],
                         "alarms": clean["fail"],
                         "clean": clean.total(),
                         "gate": gate(finding, defect.data).bound,

@@ -911,7 +911,7 @@ PAGE = {
     "power_text": "Who audits the auditor? Defects were planted in small models and public data, and each probe was "
     "held against them, and against clean ones made alike. Caught are those whose gate fails, or that alarm where "
     "there is none; exact 95 % intervals stand in brackets. Where fewer than 19 of 20 were caught at the strength that "
-    "is claimed, the finding’s pass says so. How it was measured, and by which commands, stands in "
+    "is claimed, and any passed, the finding’s pass says so. How it was measured, and by which commands, stands in "
     "benchmarks/README.md of the auditor’s sources.",
     "power_table": "What was planted, and how often it was caught",
     "power_planted": "Planted",
