@@ -77,8 +77,7 @@ def test_strengths_stand_from_the_strongest_and_kinds_from_the_least_caught(publ
 
 
 def test_a_probe_is_short_only_where_a_planted_defect_passed() -> None:
-    missed = {"caught": 2, "of": 4}
-    assert [trial(**missed, passed=n).is_short for n in (None, 2, 0)] == [True, True, False]
+    assert [trial(caught=2, of=4, passed=n).is_short for n in (None, 2, 0)] == [True, True, False]
 
 
 @pytest.mark.parametrize(
