@@ -493,8 +493,11 @@ def _compared_by_cluster(result: Result, rates: NDArray[np.float64], effects: Gr
     return of_clusters(result, effects.clusters, effects.shown(low, high, part))
 
 
-def judged_groups(predictions: Predictions, subgroup: str) -> Groups:
-    """The column as counts; groups of fewer different texts than the protocol's smallest size are set apart."""
+def judged_groups(predictions: Predictions, subgroup: str, whole: Predictions | None = None) -> Groups:
+    """The column as counts; groups of fewer different texts than the protocol's smallest size are set apart.
+
+    So are groups of which none is here, where it is told what these are a part of.
+    """
     column = predictions.known.groups(subgroup)
     known = np.array([value is not None for value in column], dtype=bool)
     found, codes = np.unique(column[known].astype(str), return_inverse=True)
@@ -514,12 +517,15 @@ def judged_groups(predictions: Predictions, subgroup: str) -> Groups:
     member = np.full(len(column), -1)
     member[known] = index[codes]
     judged, classes = member >= 0, len(predictions.classes)
+    small = dict(zip(map(str, found[~large]), map(int, sizes[~large]), strict=True))
+    of_whole = () if whole is None else whole.known.groups(subgroup)
+    absent = dict.fromkeys(sorted({str(name) for name in of_whole if name is not None} - {*map(str, found)}), 0)
     cells = (member[judged] * classes + predictions.truth[judged]) * classes + predictions.labels[judged]
     counts = np.bincount(cells, minlength=int(large.sum()) * classes**2)
     return Groups(
         names=tuple(map(_name_of(subgroup), map(str, found[large]))),
         confusion=counts.reshape(-1, classes, classes),
-        small={_name_of(subgroup)(str(name)): int(n) for name, n in zip(found[~large], sizes[~large], strict=True)},
+        small={_name_of(subgroup)(name): n for name, n in (small | absent).items()},
         without=~known,
         member=member,
     )

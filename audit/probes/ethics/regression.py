@@ -67,13 +67,13 @@ def regression(
     Notes
     -----
     The interval of each loss is :func:`audit.statistics.paired_differences`, that of the largest
-    :func:`audit.statistics.largest`. Source: Hooker et al., "Characterising bias in compressed models", 2020
+    :func:`audit.statistics.largest`; it is open above where a group is too small, or none of it was asked before. Source: Hooker et al., "Characterising bias in compressed models", 2020
     (arXiv 2010.03058), section 3, where compression costs some groups much more than the average.
     """
     pairs = Before.of(predictions, former)
     shared = predictions.take(pairs.rows)
     confidence = shared.known.protocol.confidence
-    groups = judged_groups(shared, subgroup)
+    groups = judged_groups(shared, subgroup, predictions)
     members = [groups.member == i for i in range(len(groups.names))]
     lost = np.array([int((pairs.was_right & ~shared.correct)[each].sum()) for each in members])
     gained = np.array([int((~pairs.was_right & shared.correct)[each].sum()) for each in members])

@@ -65,6 +65,16 @@ def test_a_group_that_is_too_small_leaves_it_open() -> None:
     assert "c (n 10)" in found.too_small
 
 
+def test_a_group_of_which_the_former_audit_asked_nothing_leaves_it_open() -> None:
+    about = of_groups(["a"] * 140 + ["b"] * 150 + ["c"] * 60)
+    asked = dict.fromkeys(about.keys[:290])
+    said = predictions(about.labels, about)
+    former = {key: about.classes[label] for key, label in zip(asked, about.labels, strict=False)}
+    found = regression(said, "g", former)
+    assert (found.estimate, found.high) == (0, 1)
+    assert "c (n 0)" in found.too_small
+
+
 def test_without_a_former_audit_it_is_not_assessed() -> None:
     about = examples([0, 1] * 50, groups={"g": ["a", "b"] * 50})
     with pytest.raises(NotAssessed, match="--audit-baseline"):
