@@ -19,9 +19,8 @@ from filelock import FileLock
 from audit.core.cache import Cache, remove, unfinished
 from audit.core.errors import AuditError
 from audit.models import admission, model
-from audit.models.admission import ADAPTER
 from audit.models.files import weights
-from audit.models.files.artifact import read_json
+from audit.models.files.artifact import ADAPTER, read_json
 from audit.text.paths import check_all
 from audit.text.redaction import printable
 

@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from audit.core.errors import AuditError
+from audit.models.files.artifact import ADAPTER
 from audit.models.files.weights import Tensor
 from audit.text.redaction import printable
 
-ADAPTER = "adapter_config.json"
 # How whatever is refused for its kind can be audited all the same; ends such a sentence.
 OTHERS = 'a model of another kind is audited by code that asks it, [model] source = "module:name" (docs/formats.md)'
 # What training wrappers put before each name: torch's DataParallel and DistributedDataParallel, and torch.compile.

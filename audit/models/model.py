@@ -211,9 +211,10 @@ def _read(reading: Reading, network: object, given: object, made: SequenceClassi
     return made
 
 
-def hash_files(folder: Path) -> dict[str, str]:
+def hash_files(
+    folder: Path, suffixes: tuple[str, ...] = (*weights.SAFE, *PICKLED, *OTHER_WEIGHTS, *SETTINGS)
+) -> dict[str, str]:
     """SHA-256 of every file in a model folder that somebody could load, by its path; documentation is left out."""
-    suffixes = (*weights.SAFE, *PICKLED, *OTHER_WEIGHTS, *SETTINGS)
     return {
         name: sha256(path)
         for path, name in artifact.files(folder)

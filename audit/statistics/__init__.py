@@ -36,7 +36,6 @@ from audit.statistics.confusion import (
     macro_f1_of,
     mcc,
     mcc_of,
-    too_empty,
 )
 from audit.statistics.design_effects import (
     FEWEST_CLUSTERS,
@@ -229,7 +228,6 @@ __all__ = [
     "smallest_proportion",
     "smallest_proportions",
     "smallest_to_settle",
-    "too_empty",
     "trial_balanced_accuracy",
     "true_positive_rate",
     "widened",

@@ -9,22 +9,19 @@ audited by one policy on SST-2, and so is its version in 8 bits; the table has t
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
 
 from audit.models.classifiers import onnx_files
-from audit.models.classifiers.model import ClassifierModel
 from audit.record import record
-from tests.helpers import ROOT
+from benchmarks import ROOT
+from tools.served import served
 
 LENGTH = 64
 MOST = 100  # texts that costly probes ask about
@@ -64,38 +61,6 @@ class Own(Classifier):
 """
 
 
-class Service(ThreadingHTTPServer):
-    """Answers as Hugging Face's text classification does."""
-
-    daemon_threads = True
-
-    def __init__(self, classifier: ClassifierModel) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.classifier = classifier
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Of such a service."""
-
-    server: Service
-
-    def do_POST(self) -> None:
-        """Scores of each label for each text."""
-        texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["inputs"]
-        model = self.server.classifier
-        rows = model.answer([texts] if isinstance(texts, str) else texts).rows.tolist()
-        body = json.dumps(
-            [[{"label": label, "score": p} for label, p in zip(model.labels, row, strict=True)] for row in rows]
-        ).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 def audited(folder: Path, model: str, cache: Path) -> tuple[dict[str, Any], np.ndarray]:
     """Findings by id, and the answers to the test texts."""
     folder.mkdir(exist_ok=True)
@@ -124,23 +89,19 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "audit", "quantise", source, place / name, *more], check=True)
         (place / "object").mkdir()
         (place / "object" / "own.py").write_text(OBJECT.format(folder=source), "utf-8")
-        service = Service(onnx_files.load("service", place / "onnx", (), LENGTH, "softmax"))
-        Thread(target=service.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{service.server_address[1]}/"
-        models = {
-            "folder": f'source = "{source}"',
-            "onnx": f'source = "{place / "onnx"}"',
-            "object": 'source = "own:Own"',
-            "service": f'source = "{address}"\nlabels = ["negative", "positive"]',
-            "int8": f'source = "{place / "int8"}"',
-        }
-        found = {}
-        for name, model in models.items():
-            found[name] = audited(
-                place / name if name in ("object",) else place / f"{name}-audit", model, place / "cache"
-            )
-            print(f"{name}: audited", file=sys.stderr, flush=True)
-        service.shutdown()
+        with served(onnx_files.load("service", place / "onnx", (), LENGTH, "softmax")) as address:
+            models = {
+                "folder": f'source = "{source}"',
+                "onnx": f'source = "{place / "onnx"}"',
+                "object": 'source = "own:Own"',
+                "service": f'source = "{address}"\nlabels = ["negative", "positive"]',
+                "int8": f'source = "{place / "int8"}"',
+            }
+            found = {}
+            for name, model in models.items():
+                folder = place / (name if name == "object" else f"{name}-audit")
+                found[name] = audited(folder, model, place / "cache")
+                print(f"{name}: audited", file=sys.stderr, flush=True)
     first = found["folder"]
     print("| | " + " | ".join(models) + " |\n|---|" + "---|" * len(models))
     apart = [f"{np.abs(rows - first[1]).max():.1e}" for _, rows in found.values()]

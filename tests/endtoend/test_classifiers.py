@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -16,9 +13,9 @@ from numpy.typing import NDArray
 
 from audit.cli import main
 from audit.models.classifiers import onnx_files
-from audit.models.classifiers.model import ClassifierModel
 from audit.record import record
 from tests.helpers import ROOT, Runner, WritePolicy, is_one_sentence
+from tools.served import served
 
 MODEL = """
     import csv
@@ -208,37 +205,6 @@ BERT = """
 """
 
 
-class Service(ThreadingHTTPServer):
-    """Answers as Hugging Face's text classification does, by a classifier."""
-
-    daemon_threads = True
-
-    def __init__(self, classifier: ClassifierModel) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.classifier = classifier
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Service
-
-    def do_POST(self) -> None:
-        texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["inputs"]
-        classifier = self.server.classifier
-        rows = classifier.answer([texts] if isinstance(texts, str) else texts).rows
-        said = [
-            [{"label": label, "score": float(p)} for label, p in zip(classifier.labels, row, strict=True)]
-            for row in rows
-        ]
-        body = json.dumps(said).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.mark.slow("four audits of an untrained BERT", seconds=25)
 @pytest.mark.xdist_group("onnx")
 def test_the_same_bert_has_the_same_findings_as_a_folder_a_classifier_an_onnx_file_and_a_service(
@@ -256,19 +222,18 @@ def test_the_same_bert_has_the_same_findings_as_a_folder_a_classifier_an_onnx_fi
         return findings(run.record), said.probabilities
 
     folder, first = audited()
-    service = Service(onnx_files.load("mine", as_onnx / "whole", (), 32, "softmax"))
-    Thread(target=service.serve_forever, daemon=True).start()
     labels = 'labels = ["negative", "neutral", "positive"]'
-    address = f"http://127.0.0.1:{service.server_address[1]}/"
-    others = {
-        "own": audited(model='source = "own:Bert"\nmax_length = 32'),
-        "onnx": audited("canary or card or provenance or seed", model=f'source = "{as_onnx}/whole"\nmax_length = 32'),
-        "service": audited(
-            f"{unlike} or adversarial or same_text or drift or attribute or membership",
-            model=f'source = "{address}"\n{labels}',
-        ),
-    }
-    service.shutdown()
+    with served(onnx_files.load("mine", as_onnx / "whole", (), 32, "softmax")) as address:
+        others = {
+            "own": audited(model='source = "own:Bert"\nmax_length = 32'),
+            "onnx": audited(
+                "canary or card or provenance or seed", model=f'source = "{as_onnx}/whole"\nmax_length = 32'
+            ),
+            "service": audited(
+                f"{unlike} or adversarial or same_text or drift or attribute or membership",
+                model=f'source = "{address}"\n{labels}',
+            ),
+        }
     for kind, (found, said) in others.items():
         np.testing.assert_allclose(first, said, atol=1e-4)
         common = folder.keys() & found.keys()

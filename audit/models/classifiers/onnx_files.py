@@ -24,7 +24,7 @@ from audit.models.files import weights
 from audit.models.files.artifact import stays_within
 from audit.models.files.graphs import LARGEST, SUFFIX, Graph
 from audit.models.files.pickles import PICKLED, leads_out
-from audit.models.model import OTHER_WEIGHTS, config, fingerprint, hash_files, loadable
+from audit.models.model import SETTINGS, config, fingerprint, hash_files, loadable
 from audit.models.reading import Head
 from audit.text.paths import check_content
 from audit.text.redaction import message, printable
@@ -99,7 +99,7 @@ def load(source: str, path: Path, labels: Sequence[str], max_length: int, head: 
     admission.check_classifier(source, settings, {}, sigmoid=head == "sigmoid")
     names = _labels(settings, source, labels, graph, head)
     own = {each.relative_to(folder).as_posix(): each for each in (file, *outside)}
-    beside = {name: digest for name, digest in hash_files(folder).items() if not _is_weights(name)}
+    beside = hash_files(folder, SETTINGS)
     hashes = beside | {name: sha256(each) for name, each in own.items()}
     paths = own | {name: folder / name for name in beside}
     length = min(max_length, admission.positions(settings) or max_length, _fixed(graph, 1) or max_length)
@@ -138,10 +138,6 @@ def _candidates(folder: Path) -> list[Path]:
 
 def _has_config(folder: Path) -> bool:
     return (folder / "config.json").is_file()
-
-
-def _is_weights(name: str) -> bool:
-    return name.lower().endswith((*weights.SAFE, *PICKLED, *OTHER_WEIGHTS))
 
 
 def admitted(source: str, file: Path) -> tuple[Graph, list[Path]]:

@@ -22,6 +22,7 @@ from audit.models.files.graphs import DamagedError, Graph
 from audit.models.files.pickles import PICKLED, leads_out
 from audit.text.redaction import printable
 
+ADAPTER = "adapter_config.json"
 PROGRAMS = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".sh", ".bat", ".ps1")
 _PROGRAM_MAGIC = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"#!")
 # TensorFlow's and Keras's models hold functions beside their weights.
@@ -145,7 +146,7 @@ def inspect_files(
 def look_into_part(folder: Path, found: Inspection) -> None:
     """Look at every file of a folder that a model was merged of, by their names in it; what it led to is merged."""
     for path, name in files(folder):
-        if path.is_file() and name != "adapter_config.json":
+        if path.is_file() and name != ADAPTER:
             found.looked_at += 1
             _look_into(path, f"{folder.name}/{name}", found)
 
@@ -221,7 +222,7 @@ def _look_at_json(path: Path, name: str, found: Inspection) -> None:
     if path.name.endswith(".index.json"):
         for problem in index_problems(path, value):
             found.add(name, problem, ELSEWHERE)
-    if path.name == "adapter_config.json":
+    if path.name == ADAPTER:
         base = printable(value.get("base_model_name_or_path"), 80)
         problem = Sentence("makes programs load another model in place of this one ({base})", base=base)
         found.add(name, problem, ELSEWHERE)

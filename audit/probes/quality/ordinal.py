@@ -15,6 +15,7 @@ from audit.core.probe import SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined, listed
 from audit.inference.predictions import Predictions
 from audit.probes.methods import clustered
+from audit.probes.quality.quality import of_cells
 from audit.text.redaction import count, printable
 
 _RULES = ("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4")
@@ -170,23 +171,19 @@ def _of_places(
     what: str,
 ) -> Result:
     """A measure of the places of answer and truth: estimate by scikit-learn, interval over the cells."""
-    (truth, said), k, known = _places(predictions), len(predictions.classes), predictions.known
-    protocol = known.protocol
-    confusion = np.bincount(truth * k + said, minlength=k * k).reshape(k, k)
-    effect = statistics.confusion_effect(truth, said, known.clusters, measure.of, k)
-    interval = measure(confusion, protocol.confidence, effect=effect, seed=protocol.seed)
-    is_exact = measure.empty(confusion * effect.kept(protocol.confidence))
+    (truth, said), protocol = _places(predictions), predictions.known.protocol
+    found = of_cells(measure, truth, said, len(predictions.classes), predictions.known)
     result = Result(
         metric(said, truth),
-        interval.low,
-        interval.high,
+        found.interval.low,
+        found.interval.high,
         len(predictions),
-        joined([what, _EXACT if is_exact else _BOOTSTRAP], "; "),
+        joined([what, _EXACT if found.is_exact else _BOOTSTRAP], "; "),
         protocol.confidence,
         interval="approximate",
         evidence=[_distances(predictions, truth, said)],
     )
-    return clustered(result, effect, protocol.cluster)
+    return clustered(result, found.effect, protocol.cluster)
 
 
 def _distances(predictions: Predictions, truth: NDArray[np.int64], said: NDArray[np.int64]) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,7 @@ from audit.core.evidence import Calibration, Cell, Confusion, Evidence, Facts, P
 from audit.core.measurement import Result
 from audit.core.probe import POINTS, SHARE, Alarm, Probe
 from audit.core.sentences import Sentence, joined
+from audit.data.examples import Examples
 from audit.inference.predictions import Predictions
 from audit.probes.former import Before
 from audit.probes.methods import PAIRED, clustered
@@ -20,6 +22,11 @@ from audit.probes.quality.dependence import dependence
 from audit.text.redaction import SMALLEST_CELL, count, redact
 
 EXAMPLES_SHOWN = 8
+_EXACT = Sentence(
+    "a class has too few right or wrong answers for a bootstrap, so exact limits of each class's share of agreement "
+    "(Clopper and Pearson 1934) are put together; they are wider than need be (Bonferroni)."
+)
+_BOOTSTRAP = Sentence("BCa bootstrap (Efron 1987) with 10,000 multinomial resamples of the confusion matrix.")
 OWN_RESAMPLES = 1_000  # an own metric is called once for each
 _RULES = ("MEASURE 2.3", "MEASURE 2.5", "Article 9(8)", "Article 13", "Article 15(1) and (3)", "A.6.2.4")
 _IN_BOTH = Sentence("test examples in both audits")
@@ -32,9 +39,43 @@ SWAPPED = Sentence(
 
 def confusion_matrix(predictions: Predictions) -> NDArray[np.int64]:
     """Counts of shape (classes, classes): rows are the truth, columns the prediction."""
-    classes = len(predictions.classes)
-    cells = predictions.truth * classes + predictions.labels
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+    return _cells(predictions.truth, predictions.labels, len(predictions.classes))
+
+
+def _cells(truth: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    return np.bincount(truth * classes + labels, minlength=classes**2).reshape(classes, classes)
+
+
+class OfCells(NamedTuple):
+    """What a measure of the confusion matrix comes to.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (classes, classes)
+    interval : Interval
+    effect : DesignEffect
+    is_exact : bool
+        Whether the matrix was too empty for a bootstrap.
+    """
+
+    confusion: NDArray[np.int64]
+    interval: statistics.Interval
+    effect: statistics.DesignEffect
+    is_exact: bool
+
+
+def of_cells(
+    measure: statistics.ConfusionMeasure,
+    truth: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    classes: int,
+    examples: Examples,
+) -> OfCells:
+    """A measure of truths and answers, shape (n,) each, of these examples, with its interval over the cells."""
+    confidence, confusion = examples.protocol.confidence, _cells(truth, labels, classes)
+    effect = statistics.confusion_effect(truth, labels, examples.clusters, measure.of, classes)
+    interval = measure(confusion, confidence, effect=effect, seed=examples.protocol.seed)
+    return OfCells(confusion, interval, effect, measure.empty(confusion * effect.kept(confidence)))
 
 
 @Probe(
@@ -193,31 +234,20 @@ def _of_confusion(
 ) -> Result:
     """A measure that the confusion matrix determines: estimate by scikit-learn, interval over the cells."""
     protocol = predictions.known.protocol
-    confusion = confusion_matrix(predictions)
-    effect = _effect(predictions, measure.of)
-    interval = measure(confusion, protocol.confidence, effect=effect, seed=protocol.seed)
+    found = of_cells(measure, predictions.truth, predictions.labels, len(predictions.classes), predictions.known)
     result = Result(
         metric(predictions.labels, predictions.truth),
-        interval.low,
-        interval.high,
+        found.interval.low,
+        found.interval.high,
         len(predictions),
-        joined([what, _interval_in_words(confusion * effect.kept(protocol.confidence))], "; "),
+        joined([what, _EXACT if found.is_exact else _BOOTSTRAP], "; "),
         protocol.confidence,
         interval="approximate",
-        caution=_caution(interval.high, chance),
-        caveats=_caveats(interval.high, chance),
-        evidence=[_class_table(confusion, predictions.classes)],
+        caution=_caution(found.interval.high, chance),
+        caveats=_caveats(found.interval.high, chance),
+        evidence=[_class_table(found.confusion, predictions.classes)],
     )
-    return clustered(result, effect, predictions.known.protocol.cluster)
-
-
-def _effect(
-    predictions: Predictions, statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-) -> statistics.DesignEffect:
-    """Design effect of a function of the confusion matrix."""
-    return statistics.confusion_effect(
-        predictions.truth, predictions.labels, predictions.known.clusters, statistic, len(predictions.classes)
-    )
+    return clustered(result, found.effect, protocol.cluster)
 
 
 def _caution(high: float | None, chance: float | None) -> str:
@@ -228,15 +258,6 @@ def _caution(high: float | None, chance: float | None) -> str:
 def _caveats(high: float | None, chance: float | None) -> list[str]:
     caution = _caution(high, chance)
     return [Sentence("The figure is {caution}.", caution=caution)] if caution else []
-
-
-def _interval_in_words(confusion: NDArray[np.float64]) -> str:
-    if statistics.too_empty(confusion):
-        return Sentence(
-            "a class has too few right or wrong answers for a bootstrap, so exact limits of each class's share of "
-            "agreement (Clopper and Pearson 1934) are put together; they are wider than need be (Bonferroni)."
-        )
-    return Sentence("BCa bootstrap (Efron 1987) with 10,000 multinomial resamples of the confusion matrix.")
 
 
 @Probe(
@@ -479,7 +500,9 @@ def own_metric(predictions: Predictions, own_metric: str, metric: Callable[[Arra
             return np.nan
 
     estimate = float(metric(predictions.labels, predictions.truth))
-    effect = _effect(predictions, statistic)
+    effect = statistics.confusion_effect(
+        predictions.truth, predictions.labels, predictions.known.clusters, statistic, len(predictions.classes)
+    )
     interval = statistics.confusion_bootstrap(
         confusion, statistic, protocol.confidence, effect=effect, resamples=OWN_RESAMPLES, seed=protocol.seed
     )
