@@ -67,8 +67,9 @@ def regression(
     Notes
     -----
     The interval of each loss is :func:`audit.statistics.paired_differences`, that of the largest
-    :func:`audit.statistics.largest`; it is open above where a group is too small, or none of it was asked before. Source: Hooker et al., "Characterising bias in compressed models", 2020
-    (arXiv 2010.03058), section 3, where compression costs some groups much more than the average.
+    :func:`audit.statistics.largest`; it is open above where a group is too small, or none of it was asked before.
+    Source: Hooker et al., "Characterising bias in compressed models", 2020 (arXiv 2010.03058), section 3, where
+    compression costs some groups much more than the average.
     """
     pairs = Before.of(predictions, former)
     shared = predictions.take(pairs.rows)
