@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 
 # Source: Unicode Technical Standard 39, confusables.txt; only twins that fonts draw alike.
@@ -93,8 +93,39 @@ def bare(text: str) -> str:
     return "".join(plain(text).casefold().split())
 
 
-class Plain:
-    """A :func:`plain` text that knows where its characters stand in the original.
+class Rewritten:
+    """A text in which some parts are read as something else; it knows where its characters stand in the original.
+
+    Parameters
+    ----------
+    original : str
+    parts : re.Pattern
+        What is read as something else.
+    read : callable
+        From a match of it to what it is read as.
+    """
+
+    def __init__(self, original: str, parts: re.Pattern[str], read: Callable[[re.Match[str]], str]) -> None:
+        self.original, self._parts, self._read = original, parts, read
+        self.text = parts.sub(read, original)
+
+    @cached_property
+    def _places(self) -> list[tuple[int, int]]:
+        """For each character of the text, where what it stands for begins and ends in the original."""
+        places, at = list[tuple[int, int]](), 0
+        for part in self._parts.finditer(self.original):
+            places += [(i, i + 1) for i in range(at, part.start())]
+            places += [part.span()] * len(self._read(part))
+            at = part.end()
+        return places + [(i, i + 1) for i in range(at, len(self.original))]
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """Where ``text[start:end]`` stands in the original."""
+        return self._places[start][0], self._places[end - 1][1]
+
+
+class Plain(Rewritten):
+    """A :func:`plain` text.
 
     Parameters
     ----------
@@ -102,21 +133,7 @@ class Plain:
     """
 
     def __init__(self, original: str) -> None:
-        self.original, self.text = original, plain(original)
-
-    @cached_property
-    def _places(self) -> list[tuple[int, int]]:
-        """For each character of the text, where what it stands for begins and ends in the original."""
-        places, at = list[tuple[int, int]](), 0
-        for odd in _ODD.finditer(self.original):
-            places += [(i, i + 1) for i in range(at, odd.start())]
-            places += [odd.span()] * len(_read(odd))
-            at = odd.end()
-        return places + [(i, i + 1) for i in range(at, len(self.original))]
-
-    def place(self, start: int, end: int) -> tuple[int, int]:
-        """Where ``text[start:end]`` stands in the original."""
-        return self._places[start][0], self._places[end - 1][1]
+        super().__init__(original, _ODD, _read)
 
     def occurrences(self, value: str) -> Iterator[tuple[int, int]]:
         """Where a value, as :func:`bare` gives it, stands in the original, whatever lies between its characters."""

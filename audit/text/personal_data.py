@@ -16,7 +16,7 @@ from stdnum import iban, luhn
 
 from audit.core.errors import AuditError
 from audit.core.sentences import Sentence
-from audit.text.characters import Plain
+from audit.text.characters import Plain, Rewritten
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -47,7 +47,8 @@ class Measured(NamedTuple):
 MEASURED = {"phone": Measured(9, 9, 491, 491), "email": Measured(1, 2, 498, 498)}
 NameFinder = Callable[[str], Iterable[tuple[int, int]]]
 
-_EMAIL = re.compile(r"[\w.%+-]*\w@\w[\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}")
+# A local part has at most 64 characters (RFC 5321, 4.5.3.1.1); without a limit the search takes the square of a length.
+_EMAIL = re.compile(r"[\w.%+-]{0,63}\w@\w[\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}")
 _LINK = re.compile(r"\b(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
 # A link gives somebody away where it lets its reader in: a secret in the query or the path, or a password.
 _SECRET_IN_LINK = re.compile(
@@ -105,7 +106,7 @@ _STREET = re.compile(
 )
 _HANDLE = re.compile(r"(?<![\w@/])@(?!\d{1,2}(?:[ap]m|h)?\b)(?=\w*[^\W\d_])\w{2,}")
 # Patterns that mask on suspicion, for texts that are shown.
-_LIKE_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_LIKE_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _LIKE_HANDLE = re.compile(r"(?<!\w)@\w+")
 _LONG_NUMBER = re.compile(r"\+?\(?\d[\d ()./-]{5,}\d")
 _LIKE_ACCOUNT = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
@@ -115,8 +116,8 @@ _LIKE_STREET = re.compile(
 # Of what is to be shown also an address that was written with a space at its sign or at each of its marks, or in
 # capitals throughout, and a number with any kind of dash; nine digits, since two years are no number.
 _SPACED_EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w.%+-]*\w\s{0,3}@\s{0,3}\w[\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}"
-    r"|\b\w++(?: [.+-] \w++)* @ \w+(?: [.-] \w+)* \. [^\W\d_]{2,}"
+    r"(?<![\w.%+-])[\w.%+-]*+(?<=\w)\s{0,3}@\s{0,3}\w[\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}"
+    r"|\b\w++(?: [.+-] \w++){0,8} @ \w+(?: [.-] \w+){0,8} \. [^\W\d_]{2,}"
 )
 _KEY_IN_ANY_CASE = re.compile(_API_KEY.pattern, re.IGNORECASE)
 _STREET_IN_CAPITALS = re.compile(
@@ -125,10 +126,35 @@ _STREET_IN_CAPITALS = re.compile(
     r"|\b[A-ZÄÖÜ]+(?:STRASSE|STR\.|GASSE|ALLEE|PLATZ) \d{1,4}\b"
 )
 _DASHED_NUMBER = re.compile(r"\+?\(?\d(?:[ ()./\u2010-\u2015\u2212-]{0,3}\d){8,}")
+# What is written so that only a reader takes it for an address or a number. The word "at" between two others, or a
+# sentence that ends behind "@", is none: it needs a spelled dot, dots that stand apart, or a host of nothing but mail.
+# An address has few dots: without a limit the search would take time in the square of a hostile text.
+_BRACKETED_AT = r"\s?[(\[{<]\s?at\s?[)\]}>]\s?"
+_SPELLED_DOT = r"\s?[(\[{<]\s?dot\s?[)\]}>]\s?|\sdot\s"
+_TOP_LEVEL = (
+    "(?:com|org|net|edu|gov|mil|int|info|biz|name|museum|shop|cloud|io|co|dev|app|xyz|online|example|test|eu|ac|ae|ar|au"
+    "|br|ca|ch|cl|cn|cz|de|dk|es|fi|fr|gr|hk|hu|ie|il|jp|kr|lt|lu|lv|mx|nl|nz|pl|pt|ro|ru|se|sg|sk|tr|tw|ua|uk|za)"
+)
+_MAIL_HOST = (
+    r"(?:gmail|googlemail|yahoo|hotmail|outlook|icloud|aol|gmx|protonmail|ymail|msn|fastmail|mail|web)"
+    r"\.(?:com|org|net|me|de|co\.uk|fr)"
+)
+_DISGUISED = re.compile(
+    rf"(?<![\w.%+-])[\w%+-]++(?:(?:{_SPELLED_DOT}|\s?\.\s?)[\w%+-]++){{0,4}}?(?:"
+    rf"(?:{_BRACKETED_AT}|\s?@\s?|\sat\s)"
+    rf"(?:[\w-]++(?:(?:{_SPELLED_DOT}|\.)[\w-]++){{0,4}}(?:{_SPELLED_DOT}){_TOP_LEVEL}|{_MAIL_HOST})"
+    rf"|{_BRACKETED_AT}[\w-]++(?:\s?\.\s?[\w-]++){{0,4}}\s?\.\s?{_TOP_LEVEL}"
+    rf"|\s?@\s?[\w-]++(?:\s\.\s[\w-]++){{0,4}}\s\.\s{_TOP_LEVEL})(?![\w@])"
+    r"|(?<!\w)[A-Z] [A-Z] \d \d(?: [A-Z\d](?!\w)){11,30}+"
+    r"|(?<![\w.,+])(?<!\d )(?:\+ ?)?\d(?: \d(?!\w)){8,18}+(?! \d)",
+    re.IGNORECASE,
+)
+_MAY_BE_DISGUISED = re.compile(r"\bdot\b|@|\bat\b[^\w]*\w+\s?\.|\d \d \d \d", re.IGNORECASE)
+_SPELLED = re.compile(rf"(?P<at>{_BRACKETED_AT}|\sat\s)|(?P<dot>{_SPELLED_DOT})|\s", re.IGNORECASE)
 
 
 def find(text: str, names: NameFinder | None = None) -> tuple[Found, ...]:
-    """The personal data in a text and in what a reader takes it for: no disguise by unseen or wide characters.
+    """The personal data in a text and in what a reader takes it for; unseen or wide characters, spaces and "at" are no disguise.
 
     Parameters
     ----------
@@ -225,6 +251,15 @@ def _readings(text: str) -> Iterator[tuple[str, Callable[[int, int], tuple[int, 
     plain = Plain(text)
     if plain.text != text:
         yield plain.text, plain.place
+    if _MAY_BE_DISGUISED.search(plain.text):
+        undisguised = Rewritten(plain.text, _DISGUISED, _undisguised)
+        if undisguised.text != plain.text:
+            yield undisguised.text, lambda start, end: plain.place(*undisguised.place(start, end))
+
+
+def _undisguised(disguised: re.Match[str]) -> str:
+    """An address or a number as it is used: signs for the words that stand for them, nothing between its characters."""
+    return _SPELLED.sub(lambda part: {"at": "@", "dot": "."}.get(part.lastgroup or "", ""), disguised[0])
 
 
 def _read(text: str, names: NameFinder | None) -> Iterator[Found]:

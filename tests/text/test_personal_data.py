@@ -15,6 +15,7 @@ from stdnum import iban, luhn
 from audit import AuditError, demo
 from audit.demo import personal_data as planted
 from audit.text.personal_data import KINDS, MEASURED, find, masked, name_finder, suspects
+from audit.text.redaction import redact
 from tools import airline
 from tools.labelled import SAID, agreement, sentences
 
@@ -80,6 +81,49 @@ def test_unseen_and_wide_characters_are_no_disguise(kind: str, value: str) -> No
     text = f"Thanks, {value} and that was all."
     (found,) = find(text)
     assert (found.kind, text[found.start : found.end]) == (kind, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("email", "jo.quill at example dot org"),
+        ("email", "jo dot quill at mail dot example dot org"),
+        ("email", "jo [at] example [dot] org"),
+        ("email", "jo(at)example.org"),
+        ("email", "jo . quill @ example . org"),
+        ("email", "jo.quill at gmail.com"),
+        ("phone", "+ 4 4 7 7 0 0 9 0 0 1 2 3"),
+        ("iban", "D E 8 9 3 7 0 4 0 0 4 4 0 5 3 2 0 1 3 0 0 0"),
+        ("card", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"),
+    ],
+)
+def test_words_for_signs_and_spaces_are_no_disguise(kind: str, value: str) -> None:
+    text = f"Thanks, {value}, and that was all."
+    (found,) = find(text)
+    assert (found.kind, text[found.start : found.end]) == (kind, value)
+    assert value not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I looked at amazon.com and at the red dot gallery",
+        "waiting @ united . It was late",
+        "bought @ amazon.com",
+        "rated 5 4 5 5 3 4 5 5 5 4 by ten people",
+        "count 1 2 3 4 5 6 7 8 9 10 11 12",
+    ],
+)
+def test_the_words_of_a_disguise_alone_are_no_personal_data(text: str) -> None:
+    assert find(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["a-" * 200_000 + "@ b", "x dot x at " * 40_000, "a . " * 100_000 + "@", "1 " * 100_000]
+)
+def test_a_long_hostile_text_is_read_to_its_end(text: str) -> None:
+    """In the square of their length these would take hours."""
+    assert find(text) == ()
 
 
 def test_spans_do_not_overlap_and_the_closer_kind_counts() -> None:
