@@ -154,7 +154,7 @@ _SPELLED = re.compile(rf"(?P<at>{_BRACKETED_AT}|\sat\s)|(?P<dot>{_SPELLED_DOT})|
 
 
 def find(text: str, names: NameFinder | None = None) -> tuple[Found, ...]:
-    """The personal data in a text and in what a reader takes it for; unseen or wide characters, spaces and "at" are no disguise.
+    """The personal data in a text and in what a reader takes it for, with no disguise of signs, spaces or words.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ apart.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,9 @@ LEVELS = (0.01, 0.001)
 WIDEST = 0.05
 # Members against examples that were held out, at most: more make the interval hardly narrower.
 HELD_OUT_MEMBERS = 5_000
+
+# A coin for each row would leave no copy of a text on the other side by this chance at most, where texts were drawn.
+BY_CHANCE = 1e-6
 
 # Where the evidence comes from, and how a sentence calls it.
 HELD_OUT: str = Sentence("the model itself: training examples against those that its recipe held out")
@@ -252,15 +256,19 @@ def _held_out_ceiling(apart: Attackable) -> str:
 
 
 def _apart(scorer: Scorer, members: Examples, held_out: Examples) -> Attackable | None:
-    """The training sample against what a coin kept from training, of texts that stand once; None where these are few.
+    """The training sample against what a coin kept from training; None where what it drew is too few.
 
-    A text that stands twice is a member for two coins' sake. A coin drew rows, so none belongs with another.
+    Where it drew rows, a text that stands twice is a member for two coins' sake, so only those that stand once count.
+    Where it drew texts, each counts once, however often it was trained on.
     """
-    times = Counter([*members.texts, *held_out.texts])
-    inside, outside = (
-        part.take(np.array([times[text] == 1 for text in part.texts], dtype=bool))
-        for part in (members.sample(), held_out.sample())
-    )
+    if _drawn_by_text(members.texts, held_out.texts):
+        inside, outside = (_each_once(part.sample()) for part in (members, held_out))
+    else:
+        times = Counter([*members.texts, *held_out.texts])
+        inside, outside = (
+            part.take(np.array([times[text] == 1 for text in part.texts], dtype=bool))
+            for part in (members.sample(), held_out.sample())
+        )
     if min(len(inside), len(outside)) < 2:
         return None
     most = max(HELD_OUT_MEMBERS, len(outside))
@@ -273,6 +281,21 @@ def _apart(scorer: Scorer, members: Examples, held_out: Examples) -> Attackable 
         return apart
     about = apart.target.known
     return replace(apart, covariates=blind.label_covariates(about, apart.member, about.protocol.seed))
+
+
+def _drawn_by_text(members: Sequence[str], held_out: Sequence[str]) -> bool:
+    """Whether copies of a text stand on one side alone so often that a coin for each row would hardly have done it."""
+    inside, outside = Counter(members), Counter(held_out)
+    if inside.keys() & outside.keys():
+        return False
+    share = len(held_out) / (len(members) + len(held_out))
+    by_rows = sum(math.log(share**k + (1 - share) ** k) for k in (inside + outside).values() if k > 1)
+    return by_rows < math.log(BY_CHANCE)
+
+
+def _each_once(examples: Examples) -> Examples:
+    """The first example of each text."""
+    return examples.take(np.sort(np.unique(np.array(examples.texts, dtype=object), return_index=True)[1]))
 
 
 def _against_test(scorer: Scorer, members: Examples, predictions: Predictions) -> Attackable | None:
