@@ -456,6 +456,17 @@ def test_texts_that_stand_twice_in_the_training_data_are_left_out_against_those_
     assert any(told in str(caveat) for caveat in found.caveats), found.caveats
 
 
+def test_texts_that_were_trained_on_sixteen_times_are_attacked_where_whole_texts_were_held_out() -> None:
+    world = _Labelled(0.2, 0.0, 3.0, (900, 300, 600), 1)
+    arguments = world.arguments() | {"members": world.members.take(np.tile(np.arange(900), 16))}
+    found = membership.membership_inference(**arguments, held_out=world.held_out)
+    assert judge(found, Gate(max=0.65))[0] is Verdict.FAIL
+    assert (found.facts["members"], found.facts["others"]) == (900, 300)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= world.truth <= found.high
+
+
 def test_the_rate_of_members_recognised_is_that_of_the_best_attack_with_its_exact_interval() -> None:
     world = _Labelled(0.0, 0.0, 3.0, (900, 600, 600), 3)
     found = membership.membership_tpr(**world.arguments(), held_out=world.held_out)
