@@ -24,7 +24,7 @@ from audit.core.errors import AuditError
 from audit.core.files import UnreadableError
 from audit.data import delimited
 from audit.text.paths import check_all, check_content
-from audit.text.redaction import message, printable
+from audit.text.redaction import printable, quoted
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -295,7 +295,7 @@ def readable(name: str) -> Iterator[None]:
                 f"{name}: no such file, and the Hugging Face Hub could not be reached for a data set of this name; "
                 f"give a file, or run once with a network so that it is in the cache."
             ) from None
-        said = f"{type(reason).__name__}: {message(reason)}"
+        said = f"{type(reason).__name__}: {quoted(reason)}"
         raise AuditError(f"{name}: cannot be read ({said}); write the data again, as CSV or Parquet.") from None
     finally:
         datasets.logging.set_verbosity_warning()

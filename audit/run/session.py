@@ -25,6 +25,7 @@ from audit.run.options import Options
 from audit.run.output import Output
 from audit.run.resources import Resources
 from audit.run.stopping import Stopping
+from audit.text.redaction import withholding
 from audit.training import launched
 
 
@@ -150,6 +151,10 @@ class Session:
             )
         # Before anything slow or large: a run that is killed must not leave the former record with its PASS.
         self.output.claim()
+        with withholding(self.policy.report.evidence == "none"):
+            self._check_inputs()
+
+    def _check_inputs(self) -> None:
         inputs, resources = self.inputs, self.resources
         _ = resources.device, resources.cache
         _ = inputs.baseline, inputs.former, inputs.own_metrics, inputs.person_names

@@ -282,6 +282,14 @@ def message(error: object, length: int = 200) -> str:
     return _on_a_line(_shown(line, _masks(line, hidden(line))), length)
 
 
+def quoted(said: object, length: int = 200) -> str:
+    """What came of texts, such as a model's answer, or an error over one, as :func:`message` has it.
+
+    Nothing of it where no text is to be shown at all.
+    """
+    return LEFT_OUT if withheld() else message(said, length)
+
+
 def _on_a_line(shown: str, length: int) -> str:
     line = "".join(c if c.isprintable() else code(c) for c in shown)
     return line if len(line) <= length else f"{_WITHIN_TOKEN.sub('', beginning(line, length))}…"

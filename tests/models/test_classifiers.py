@@ -20,6 +20,7 @@ from audit.models.classifiers import skops_files, sources
 from audit.models.classifiers.model import ClassifierModel, FailedError
 from audit.models.files import artifact
 from audit.models.reading import Reading
+from audit.text.redaction import withholding
 from tests.helpers import TWO, is_one_sentence
 
 TEXTS = ["a good film", "a bad film", ""]
@@ -147,6 +148,17 @@ def test_an_exception_is_no_answer_and_says_whose_it_is() -> None:
         wrapped(excused).answer(TEXTS)
     with pytest.raises(AuditError, match=r"KeyError.*asked about any text"):
         wrapped(broken).try_out()
+
+
+def test_nothing_that_came_of_a_text_is_quoted_where_no_text_is_to_be_shown() -> None:
+    def broken(texts: list[str]) -> object:
+        raise ValueError(f"cannot read {texts[0]!r}")
+
+    for withheld in (False, True):
+        for answer in (broken, [*TEXTS]):  # an error over a text, and texts in the place of labels
+            with withholding(withheld), pytest.raises((FailedError, AuditError)) as raised:
+                wrapped(answer).answer(TEXTS)
+            assert (TEXTS[0] in str(raised.value)) is not withheld
 
 
 def test_labels_without_probabilities_are_decisions_which_nothing_takes_for_sureness() -> None:

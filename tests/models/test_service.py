@@ -18,6 +18,7 @@ from audit import AuditError
 from audit.models.classifiers import service
 from audit.models.classifiers.model import ClassifierModel, FailedError
 from audit.models.classifiers.service import Access, connect
+from audit.text.redaction import withholding
 from tests.endtoend.test_classifiers import ACCURACY, FEW, findings, not_assessed
 from tests.helpers import TWO, Runner, WritePolicy, is_one_sentence
 
@@ -338,6 +339,40 @@ def test_an_audit_of_a_chat_tells_tokens_and_answers_that_are_no_label(
     assert "tokens of questions" in report
     (folder / "prompt.txt").unlink()
     assert suites("--audit-cache=none").ret == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        (CHAT, {"choices": [{"message": {"content": "of Ann Mill’s refund"}}]}),
+        ("/classify", [[{"label": "of Ann Mill’s refund", "score": 1.0}]]),
+    ],
+)
+def test_no_answer_is_quoted_where_no_text_is_to_be_shown(server: Server, path: str, fault: Any) -> None:
+    server.path, server.fault = path, lambda n: (fault,)
+    model = connected(server, **(PROMPT if path == CHAT else {}))
+    for withheld in (False, True):
+        with withholding(withheld), pytest.raises((FailedError, AuditError)) as raised:
+            model.answer(["a"])
+        assert ("refund" in str(raised.value)) is not withheld
+        assert ("[left out]" in str(raised.value)) is withheld
+
+
+def test_an_audit_that_ends_over_an_answer_quotes_none_where_no_text_is_to_be_shown(
+    suites: Runner, write_policy: WritePolicy, server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.path, server.labels = CHAT, ("negative", "neutral", "positive")
+    (suites.pytester.path / "prompt.txt").write_text(PROMPT["prompt"])
+    write_policy(
+        model=f'source = "{server.address}"\nlabels = ["negative", "neutral", "positive"]\nprompt = "prompt.txt"\n'
+        'name = "llm-1"',
+        report='evidence = "none"',
+    )
+    server.fault = lambda n: ({"choices": [{"message": {"content": "of Ann Mill’s refund"}}]},)
+    assert suites("--audit-cache=none", "-k", ACCURACY).ret == 4
+    said = "".join(capfd.readouterr())
+    assert "it answered '[left out]', which is no label" in said
+    assert "refund" not in said
 
 
 def test_keys_of_a_service_are_of_no_other_source(suites: Runner, write_policy: WritePolicy) -> None:

@@ -16,7 +16,7 @@ from audit.core.errors import AuditError, NotAssessed, NotFiniteError
 from audit.core.records import ModelRecord
 from audit.core.sentences import Sentence
 from audit.models.reading import Reading
-from audit.text.redaction import message, printable
+from audit.text.redaction import printable, quoted
 
 if TYPE_CHECKING:
     from audit.models.classifiers.base import Classifier
@@ -32,7 +32,7 @@ TRIAL = ("This is good.", "", "This is bad.")
 
 
 class FailedError(RuntimeError):
-    """The user's own code raised an exception instead of answering; its cause is that."""
+    """There is no answer: of the user's own code, since it raised an exception, the cause of this one."""
 
 
 class Answers(NamedTuple):
@@ -237,20 +237,20 @@ class ClassifierModel:
     def _called(self, function: Callable[[list[str]], object], texts: Sequence[str]) -> object:
         try:
             return function(list(texts))
-        except AuditError:  # a service refuses
+        except (AuditError, FailedError):  # a service refuses, or gives no answer
             raise
         except NotAssessed:  # else code of one's own could excuse itself from any probe
             raise FailedError(f"model '{self.source}': {function.__name__} raised NotAssessed") from None
         except Exception as error:
             raise FailedError(
-                f"model '{self.source}': {function.__name__} raised {type(error).__name__} ({message(error)})"
+                f"model '{self.source}': {function.__name__} raised {type(error).__name__} ({quoted(error)})"
             ) from error
 
     def _one_hot(self, said: Sequence[str]) -> NDArray[np.float32]:
         place = {label: i for i, label in enumerate(self._own)}
         if unknown := next((label for label in said if label not in place), None):
             raise AuditError(
-                f"model '{self.source}': predict gave the label '{printable(unknown, 40)}'; expected one of its "
+                f"model '{self.source}': predict gave the label '{quoted(unknown, 40)}'; expected one of its "
                 f"labels: {self._listed}."
             )
         rows = self._read(np.eye(len(self._own), dtype=np.float32)[[place[label] for label in said]])

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from audit.core.errors import AuditError
 from audit.models.classifiers.base import Classifier
-from audit.models.classifiers.model import ClassifierModel
-from audit.text.redaction import message, printable
+from audit.models.classifiers.model import ClassifierModel, FailedError
+from audit.text.redaction import message, printable, quoted
 
 BATCH = 32  # texts in a request
 TRIES = 6  # of a request, the first included
@@ -38,8 +38,8 @@ _LARGEST = 1 << 26  # bytes of an answer
 _LOCAL = {"localhost", "localhost.localdomain"}
 
 
-class UnansweredError(RuntimeError):
-    """The service did not answer, however often it was asked."""
+class UnansweredError(FailedError):
+    """The service did not answer, however often it was asked, or what it said is no answer."""
 
 
 @dataclass(frozen=True)
@@ -187,12 +187,13 @@ class Service(Classifier):
                 problem = f"status {error.code}"
                 pause = max(pause, _asked_for(error)) if pause is not None else None
             except (OSError, HTTPException) as error:  # not reached, too slow, cut off
-                problem = f"{type(error).__name__} ({message(error, 80)})"
+                shown = quoted if isinstance(error, HTTPException) else message  # such a one has a line of the answer
+                problem = f"{type(error).__name__} ({shown(error, 80)})"
             except ValueError:
                 raise AuditError(f"model '{self._source}': its answer is no JSON; {self.expected}.") from None
             if pause is not None:
                 self._sleep(min(pause, LONGEST_PAUSE_S))
-        raise UnansweredError(f"no answer after {TRIES} tries, last {problem}")
+        raise UnansweredError(f"model '{self._source}': no answer after {TRIES} tries, last {problem}")
 
     def _pauses(self) -> Iterator[float]:
         """Seconds between tries, twice as long each time and drawn, so that many who wait do not come back at once."""
@@ -245,7 +246,7 @@ class Service(Classifier):
 
     def _row(self, scores: dict[str, float]) -> list[float]:
         if unknown := next((label for label in scores if label not in self.labels), None):
-            self._differ(f"it gives a score to '{printable(unknown, 40)}'")
+            self._differ(f"it gives a score to '{quoted(unknown, 40)}'")
         if missing := next((label for label in self.labels if label not in scores), None):
             self._differ(f"it gives no score to '{printable(missing, 40)}'")
         return [scores[label] for label in self.labels]
@@ -339,8 +340,8 @@ class Chat(Service):
         self.counted[COUNTED[2]] += 1
         if self._access.otherwise is None:
             raise UnansweredError(
-                f"it answered '{printable(content, 60)}', which is no label; say with [model] otherwise as which label "
-                f"such answers count"
+                f"model '{self._source}': it answered '{quoted(content, 60)}', which is no label; say with [model] "
+                f"otherwise as which label such answers count"
             )
         return self._access.otherwise
 
