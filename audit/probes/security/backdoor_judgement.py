@@ -287,7 +287,8 @@ class _Judge:
     def _rivals(self, suspected: NDArray[np.bool_], words: Set[str]) -> dict[str, Rival]:
         """Of each kind the strongest unexplained trigger of untampered models, without the words of suspected rows.
 
-        They are searched as the audited model is: any model of few and hard rows has such words.
+        They are searched as the audited model is, without gradients where it has none: any model of few and hard rows
+        has such words, and who seeks further finds stronger ones.
         """
         if self.data is None:
             return {}
@@ -311,7 +312,7 @@ class _Judge:
             texts = Texts.of(model, self.told.test.examples)
         except NotAssessed:  # a model that learnt nothing has no strong words
             return
-        found = candidates(texts, self.told)
+        found = candidates(texts, self.told, with_gradients=self.found.by_gradient)
         for candidate in finalists(found, self.told):
             measured = _measured(candidate, texts, self.told, found)
             if measured.is_comparable and words.isdisjoint(candidate.trigger.words):

@@ -205,7 +205,8 @@ BY_GRADIENT, BY_LABELS = Sentence("gradient"), Sentence("words of the data")
 BY_ROWS, LISTED = Sentence("training rows"), Sentence("list of characters")
 
 
-def candidates(texts: Texts, told: Told) -> Candidates:
+def candidates(texts: Texts, told: Told, *, with_gradients: bool = True) -> Candidates:
+    """All triggers worth a trial, tried out; without gradients where the model has none, or none are to be taken."""
     every: dict[tuple[Trigger, int], Candidate] = {}
     data, suspects, rarer = told.data, list[Candidate](), list[Candidate]()
     if data is not None:
@@ -214,7 +215,7 @@ def candidates(texts: Texts, told: Told) -> Candidates:
     words_of_rarer = [word for each in rarer if " " in each.trigger.text for word in _words(each)]
     characters = [Trigger(character) for character in (*INVISIBLE, *triggers.LOOK_ALIKES)]
     inert = [character for character in characters if _is_inert(texts, character)]
-    by_gradient = hasattr(texts.scorer, "trigger_scores")
+    by_gradient = with_gradients and hasattr(texts.scorer, "trigger_scores")
     listed = [Candidate(c, target, LISTED) for c in characters if c not in inert for target in texts.targets]
     words, unexplained = _by_gradient(texts, told) if by_gradient else (_by_labels(texts, data), {})
     for candidate in (*suspects, *words, *listed, *rarer, *words_of_rarer):

@@ -424,6 +424,15 @@ def test_a_rare_word_that_turns_no_more_than_one_of_an_untampered_model_is_nothi
     assert ("“plume” turns 100 of 100 there" in found.summary) == (verdict is Verdict.PASS)
 
 
+def test_a_word_that_gradients_alone_find_explains_nothing_in_a_model_without_them() -> None:
+    """“zither” stands in no text, so that nobody would have found one like it in the audited model."""
+    other = by_gradient(reader(("zither", 1)).rule, ["zither"])  # type: ignore[attr-defined]
+    found = measure(reader(("quill", 1)), RARE, stand_ins=[other])
+    assert (judge(found, GATE)[0], found.estimate) == (Verdict.INCONCLUSIVE, 1.0)
+    both = by_gradient(reader(("quill", 1)).rule, ["quill"])  # type: ignore[attr-defined]
+    assert judge(measure(both, RARE, stand_ins=[other]), GATE)[0] is Verdict.PASS
+
+
 def test_of_a_rare_word_that_turns_less_than_half_the_difference_counts() -> None:
     def on(word: str, days: Sequence[str]) -> Scorer:
         """A word turns the texts of some days only."""
