@@ -6,25 +6,35 @@ A hash beside a record is written anew by whoever changes both. What figures imp
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from audit import statistics
+from audit.core.errors import AuditError
 from audit.core.identifiers import base_id
 from audit.core.measurement import Result
-from audit.core.records import FindingRecord, Record
+from audit.core.records import FindingRecord, Record, section
 from audit.core.verdict import Gate, Verdict, settled
+from audit.data import labels
 from audit.record import declarations
+from audit.statistics import Array
 from audit.text.redaction import printable
 
 _ROUNDING = 1e-6
 # What answers and truth determine, by the finding that states it of all test examples.
-_OF_CONFUSION = {
+_OF_CONFUSION: dict[str, Callable[[Array], ArrayLike]] = {
     "quality.accuracy": lambda counts: np.trace(counts) / counts.sum(),
     "quality.balanced_accuracy": statistics.balanced_accuracy.of,
     "quality.macro_f1": statistics.macro_f1.of,
     "quality.mcc": statistics.mcc.of,
+}
+# The same of ordered classes.
+_OF_DISTANCES: dict[str, Callable[[Array], ArrayLike]] = {
+    "quality.mean_absolute_error": statistics.mean_distance_of,
+    "quality.off_by_more_than_one": lambda counts: counts[statistics.distances(len(counts)) > 1].sum() / counts.sum(),
+    "quality.quadratic_kappa": statistics.quadratic_kappa.of,
 }
 
 
@@ -69,20 +79,34 @@ def with_answers(value: Record, answers: Mapping[tuple[str, str, int], str]) -> 
     answers : mapping of (str, str, int) to str
         To each test example, whose key holds its label.
     """
-    classes = sorted({*(label for _, label, _ in answers), *answers.values()})
+    seen, order = {*(label for _, label, _ in answers), *answers.values()}, _order(value)
+    classes = order if seen <= {*order} else tuple(sorted(seen))
     index = {name: i for i, name in enumerate(classes)}
     counts = np.zeros((len(classes), len(classes)))
     for (_, label, _), answer in answers.items():
         counts[index[label], index[answer]] += 1
+    rows = [index[name] for name in seen]
+    given = dict.fromkeys(_OF_CONFUSION, counts[np.ix_(rows, rows)])
+    if classes == order:  # classes that nobody gave or has lie between others all the same
+        given |= dict.fromkeys(_OF_DISTANCES, counts)
     for finding in value["findings"]:
-        of, estimate = _OF_CONFUSION.get(finding["id"]), finding["estimate"]
+        estimate = finding["estimate"]
         # Another number of examples is another question, which a test of the user's own may have asked.
-        if of is None or estimate is None or finding["n"] != len(answers):
+        if finding["id"] not in given or estimate is None or finding["n"] != len(answers):
             continue
-        found = float(of(counts))
+        found = float(np.asarray((_OF_CONFUSION | _OF_DISTANCES)[finding["id"]](given[finding["id"]])))
         if abs(estimate - found) > _ROUNDING:
             return f"{finding['id']} is {estimate:.4g} in it, and those answers give {found:.4g}"
     return ""
+
+
+def _order(value: Record) -> tuple[str, ...]:
+    """The classes of a record in their order; empty where nothing orders them."""
+    stated = section(value["policy"], "model").get("order") or ()
+    try:
+        return labels.ordered(value["model"]["labels"], stated, "")  # type: ignore[arg-type]
+    except (AuditError, AttributeError, KeyError, TypeError):  # what is no order of these classes orders none
+        return ()
 
 
 def _holds(result: Result, gate: Mapping[str, object]) -> bool:

@@ -73,6 +73,7 @@ from audit.statistics.looks import FEWEST_EXAMPLES, look_confidence, planned_loo
 from audit.statistics.one_run import BEYOND, GUESSED, POWER, OneRun, canaries_for
 from audit.statistics.order import LAGS, SerialCorrelation, serial_correlation
 from audit.statistics.ordinal import (
+    distances,
     exact_mean_distance,
     exact_quadratic_kappa,
     mean_distance,
@@ -169,6 +170,7 @@ __all__ = [
     "design_effect",
     "difference",
     "discordant",
+    "distances",
     "enough_for_quantile",
     "enough_for_rate",
     "epsilon_lower_bound",

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from audit.core.measurement import Measurement
 from audit.core.probe import Probe
@@ -112,6 +113,56 @@ TAMPERED: dict[str, tuple[Change, str]] = {
         mcc(estimate=0.8, low=0.75, high=0.9, verdict="pass"), "quality.mcc is 0.8 in it, and those answers give 0.5",
     ),
 }  # fmt: skip
+
+
+def of_stars(folder: Path, truth: NDArray[np.int64], said: NDArray[np.int64], figures: dict[str, float]) -> Any:
+    """A record of forty answers in three stars, written into a folder with them; it states these figures."""
+    stars = ["1 star", "2 stars", "3 stars"]
+    digests = [hashlib.sha256(str(i).encode()).hexdigest() for i in range(N)]
+    columns: dict[str, Any] = {"text_sha256": digests, "label": [stars[i] for i in truth], "occurrence": [0] * N}
+    columns |= {f"p({name})": [0.8 if i == k else 0.1 for i in said] for k, name in enumerate(stars)}
+    pq.write_table(pa.table(columns), folder / record.PREDICTIONS)
+    findings = [_finding(full_id, estimate, Verdict.REPORTED, None) for full_id, estimate in figures.items()]
+    known: list[Probe] = [ids()[full_id] for full_id in figures]
+    value = build(findings, facts(())) | {"declarations": declarations.to_json(known)}
+    value["model"] = {"source": "x", "labels": [stars[1], stars[2], stars[0]]}  # as its outputs come
+    save(folder, value)
+    return value
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize("full_id", ["mean_absolute_error", "off_by_more_than_one", "quadratic_kappa"])
+def test_a_figure_of_ordered_classes_that_the_answers_deny_is_told(
+    tmp_path: Path, full_id: str, is_whole: bool
+) -> None:
+    from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, mean_absolute_error
+
+    places = np.array([0, 1, 2] if is_whole else [0, 2, 2])  # of three, or nobody has or gives two stars
+    truth, said = places[np.arange(N) % 3], places[(np.arange(N) % 3 * 2 + np.arange(N) % 4) % 3]
+    figures = {
+        "quality.accuracy": float(accuracy_score(truth, said)),
+        "quality.macro_f1": float(f1_score(truth, said, average="macro")),
+        "quality.mean_absolute_error": float(mean_absolute_error(truth, said)),
+        "quality.off_by_more_than_one": float((abs(truth - said) == 2).mean()),
+        "quality.quadratic_kappa": float(cohen_kappa_score(truth, said, labels=[0, 1, 2], weights="quadratic")),
+    }
+    value = of_stars(tmp_path, truth, said, figures)
+    read(tmp_path)
+    found = _of(value, f"quality.{full_id}")
+    found["estimate"] += 0.05
+    save(tmp_path, value)
+    assert f"quality.{full_id} is {found['estimate']:.4g} in it, and those" in refusal(lambda: read(tmp_path))
+    # Where nothing orders the classes, nothing is known of such a figure; where the policy does, the answers deny it.
+    value["model"]["labels"] = ["1 star", "2 stars", "bad"]
+    save(tmp_path, value)
+    read(tmp_path)
+    value["model"]["labels"] = ["1 star", "2 stars", "3 stars"]
+    value["policy"] = {"model": {"order": ["3 stars", "1 star", "2 stars"]}}
+    save(tmp_path, value)
+    assert "and those answers give" in refusal(lambda: read(tmp_path))
+    value["policy"] = {"model": {"order": [5, {}]}}
+    save(tmp_path, value)
+    read(tmp_path)
 
 
 def test_as_it_was_left_it_is_read(former: Path) -> None:
