@@ -77,7 +77,11 @@ class Predictions:
     @property
     def sureness(self) -> NDArray[np.float64]:
         """The probability that the model states of each answer, shape (n,), whatever threshold made it the answer."""
-        rows, threshold = self.probabilities.astype(float), self.known.protocol.threshold
+        return self.sureness_at(self.known.protocol.threshold)
+
+    def sureness_at(self, threshold: float) -> NDArray[np.float64]:
+        """The same of answers that this threshold made, of which nobody need know the examples."""
+        rows = self.probabilities.astype(float)
         if threshold != 0.5:
             rows = stated(self.probabilities, threshold)
         return np.asarray(rows[np.arange(len(self)), self.labels])

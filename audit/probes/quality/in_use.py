@@ -296,7 +296,7 @@ def _expectation(predictions: Predictions) -> Callable[[Predictions], Array]:
     from sklearn.linear_model import LogisticRegression
 
     def sureness(said: Predictions) -> Array:
-        most = np.clip(said.probabilities.max(axis=1).astype(float), 1e-6, 1 - 1e-6)
+        most = np.clip(said.sureness_at(predictions.known.protocol.threshold), 1e-6, 1 - 1e-6)
         return np.asarray(np.log(most / (1 - most))[:, None])
 
     right = predictions.correct

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from audit.data.examples import Examples, Production, load_production
 from audit.data.folds import folds
 from audit.inference.predictions import FormerPredictions, Predictions
 from audit.inference.scorer import Scorer
+from audit.models.reading import Reading
 from audit.policy import policy
 from audit.probes.quality import in_use, two_samples
 from audit.probes.quality.drift import drift
@@ -309,6 +311,32 @@ def test_expectations_that_tell_right_from_wrong_make_the_interval_narrower() ->
     (powered,) = (row for name, row in rows.items() if "answers to all" in name)
     assert powered[2] - powered[1] < 0.92 * (alone[2] - alone[1])
     assert powered[1] < (_Model().predict(used).labels == labels).mean() < powered[2]
+
+
+def test_expectations_are_of_the_probabilities_that_a_model_states_where_a_threshold_shifts_them() -> None:
+    """Where the second class must be surer than 0.9, an answer of the first may be as unsure as 0.1."""
+
+    class Shifted(_Model):
+        def predict(self, texts: Sequence[str]) -> Predictions:
+            return Predictions(Reading.of(TWO, "m", threshold=0.9).probabilities(own(texts)), TWO)
+
+    def own(texts: Sequence[str]) -> NDArray[np.float32]:
+        chance = np.array([zlib.crc32(text.encode()) % 997 / 997 for text in texts], dtype=np.float32)
+        return np.stack([1 - chance, chance], axis=1)
+
+    def drawn(n: int, seed: int) -> tuple[list[str], NDArray[np.int64]]:
+        texts = _texts(n, seed)
+        return texts, (np.random.default_rng(seed).random(n) < own(texts)[:, 1]).astype(np.int64)
+
+    (texts, truth), (used, labels) = drawn(1_500, 0), drawn(2_000, 1)
+    said = Shifted().predict(texts).on(examples(truth, texts=texts, threshold=0.9))
+    known = np.where(np.random.default_rng(3).random(2_000) < 0.2, labels, -1)
+    found = _measured("production", said, Shifted(), production=_production(used, known))
+    rows = _table(found, "answers are right")
+    (alone,) = (row for name, row in rows.items() if "alone" in name)
+    (powered,) = (row for name, row in rows.items() if "answers to all" in name)
+    assert powered[2] - powered[1] < 0.92 * (alone[2] - alone[1])
+    assert powered[1] < (Shifted().predict(used).labels == labels).mean() < powered[2]
 
 
 def test_without_labels_both_more_frequent_kinds_and_more_frequent_classes_are_allowed_for() -> None:
