@@ -18,6 +18,8 @@ from audit.text.redaction import printable
 
 # In the order in which they are tried, and what each is called.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+LONGEST = 10_000_000  # characters of a line or cell: more than any novel has, and a parser takes 25 bytes for each
+WIDEST = 100_000  # columns
 _SWALLOWS = (
     "line {} opens a quotation mark that closes behind what look like further rows; close it, and write those inside a "
     'quoted text twice ("")'
@@ -58,7 +60,10 @@ def read(text: str, *, separator: str = "", wanted: Sequence[str] = (), first: s
         text = text.replace("\r", "\n")
     if text.partition("\n")[0].count("\0") > len(text.partition("\n")[0]) // 3:
         raise UnreadableError("its first line is full of NUL characters, as a file in UTF-16 is; save it as UTF-8")
-    header, *rows = _Lines(text, separator or _separator(text, wanted, first)).rows()
+    lines = _Lines(text, separator or _separator(text, wanted, first))
+    if (width := len(lines.header.fields)) > WIDEST:
+        raise UnreadableError(f"its header has {width:,} fields, and at most {WIDEST:,} are read; leave the rest out")
+    header, *rows = lines.rows()
     if twice := next((name for name in wanted if header.count(name) > 1), None):
         raise UnreadableError(f"its header names the column '{printable(twice)}' more than once; give one another name")
     return {name: [row[i] for row in rows] for i, name in enumerate(_unique(header))}
@@ -122,6 +127,11 @@ class _Lines:
     def row(self, start: int) -> Row:
         """The row that begins at a position."""
         end = self._line_end(start)
+        if end - start > LONGEST:
+            raise UnreadableError(
+                f"line {self._number(start)} has {end - start:,} characters, and at most {LONGEST:,} are read; end "
+                "each row by a line end, and shorten longer texts"
+            )
         if '"' not in (line := self.text[start:end]):
             return Row(line.removesuffix("\r").split(self.separator), start, end)
         fields: list[str] = []
@@ -156,8 +166,10 @@ class _Lines:
         return quoted[1].replace('""', '"') + behind, end
 
     def _as_rows(self, start: int, end: int) -> list[list[str]] | None:
-        """The lines as rows that quote nothing; None where they do not have the header's fields."""
+        """The lines as rows that quote nothing; None where they do not have the header's fields, or are too long."""
         lines = [line.removesuffix("\r") for line in self.text[start:end].split("\n")]
+        if max(map(len, lines)) > LONGEST:
+            return None
         rows = [line.split(self.separator) for line in lines if line.strip()]
         return rows if all(len(row) == self.width for row in rows) else None
 

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -175,7 +176,7 @@ def _read_file(path: Path, name: str, cache: Path, separator: str, wanted: Seque
             columns = delimited.read(text, separator=separator, wanted=wanted, first="\t" if own == ".tsv" else ",")
         else:
             columns = {}
-    return _not_empty(columns, name)
+    return _checked(columns, name)
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -226,15 +227,18 @@ def _json(text: str) -> Columns:
             reason = "holds no object; write each row as one, with the columns as its names"
             raise UnreadableError(f"line {_line(text, start)} {reason}")
         rows += found
-    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(chain.from_iterable(rows))}
+    names = dict.fromkeys(chain.from_iterable(rows))
+    if len(names) > delimited.WIDEST:
+        few = f"{len(names):,} columns, and at most {delimited.WIDEST:,} are read"
+        raise UnreadableError(f"its rows name {few}; give all rows the same few names")
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object of JSON; of two values under one name nobody can say which was meant."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise UnreadableError(f"names '{printable(twice, 60)}' more than once in one object; keep one of them")
     return found
 
@@ -319,10 +323,17 @@ def columns_of(dataset: Dataset, name: str) -> Columns:
         if type(feature).__name__ == "ClassLabel":
             values = [None if value is None or value < 0 else feature.int2str(value) for value in values]
         columns[column] = values
-    return _not_empty(columns, name)
+    return _checked(columns, name)
 
 
-def _not_empty(columns: Columns, name: str) -> Columns:
+def _checked(columns: Columns, name: str) -> Columns:
     if not any(map(len, columns.values())):
         raise AuditError(f"{name}: the data set has no rows.")
+    for column, cells in columns.items():
+        for i, cell in enumerate(cells, 1):
+            if isinstance(cell, str) and len(cell) > delimited.LONGEST:
+                raise AuditError(
+                    f"{name}: row {i} has {len(cell):,} characters in column '{printable(column)}', and at most "
+                    f"{delimited.LONGEST:,} are read; shorten it."
+                )
     return columns

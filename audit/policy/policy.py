@@ -45,6 +45,7 @@ ALWAYS_GATED = {"security.artifact": Gate(max=0)}
 _LISTED = 30
 # Shares that were rounded may come to a little more than a whole.
 _ROUNDED = 0.01
+_LARGEST = 2**20  # bytes of a file; the embedded policy has eight thousand
 _WITH_PATHS = ("model", "data", "quality", "claims")
 
 
@@ -706,6 +707,8 @@ def read(path: Path) -> Policy:
     path = path.expanduser().absolute()  # a test may change the folder
     try:
         check_regular(path, str(path))
+        if path.stat().st_size > _LARGEST:
+            raise AuditError(f"{path}: larger than any policy is; give the policy's file, of a few kilobytes.")
         return _parsed(path.read_bytes(), path)
     except FileNotFoundError:
         raise AuditError(f"{path}: no such policy file; `python -m audit init` writes one to start from.") from None

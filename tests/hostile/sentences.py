@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from audit.core.errors import AuditError
 from tests.helpers import is_one_sentence
@@ -14,6 +16,18 @@ LIBRARIES = re.compile(
     r"\bTrue\b|\bFalse\b|set_int_max|maximum recursion|<class"
 )
 LONGEST = 2000  # characters, of which a list of known names takes most
+
+
+@contextmanager
+def memory(at_most: int) -> Iterator[None]:
+    """No more than so many megabytes are had at once, by Python and numpy."""
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+    assert peak <= at_most, f"{peak:.0f} MB"
 
 
 def refusal(call: Callable[[], object]) -> str:

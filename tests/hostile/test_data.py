@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from audit.data import examples as data
 from audit.data.examples import Examples
 from audit.policy import policy as policies
-from tests.hostile.sentences import refusal
+from tests.hostile.sentences import memory, refusal
 
 ROWS = [(f"text {i} is here", "positive" if i % 2 else "negative") for i in range(20)]
 CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS)
@@ -102,6 +102,61 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path, case: str) -> None:
     name, content, said = REFUSED[case]
     message = refusal(lambda: load(tmp_path, name, content))
     assert f"[data] test = '{name}'" in message
+    assert said in message, message
+
+
+LINE = 100 * 2**20
+NAMES = ", ".join(f'"{i}": 1' for i in range(100_001))
+# The first line has the header or some object, the second is 100 MB.
+LONG: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "a text": ("t.csv", lambda: b"x" * LINE + b",a", "line 2 has 104,857,602 characters, and at most 10,000,000 are"),
+    "marks": ("t.csv", lambda: b'"' * LINE, "line 2 has 104,857,600 characters"),
+    "separators": ("t.csv", lambda: b"," * LINE, "line 2 has 104,857,600 characters"),
+    "tabs": ("t.tsv", lambda: b"\t" * LINE, "line 2 has 104,857,600 characters"),
+    "a text in JSON": (
+        "t.jsonl", lambda: b'{"text": "' + b"x" * LINE + b'", "label": 1}',
+        "row 2 has 104,857,600 characters in column 'text', and at most 10,000,000 are read",
+    ),
+    "a text that JSON does not end": ("t.jsonl", lambda: b'{"text": "' + b"x" * LINE, "line 2 is no JSON"),
+    "arrays": ("t.jsonl", lambda: b"[" * LINE, "line 2 is no JSON"),
+    "digits": ("t.jsonl", lambda: b'{"text": "a", "label": ' + b"1" * LINE + b"}", "line 2 holds a number of thou"),
+}  # fmt: skip
+
+
+@pytest.mark.slow("reads 100 MB", seconds=2)
+@pytest.mark.parametrize("case", LONG)
+def test_a_line_of_100_megabytes_is_refused_in_bounded_memory(tmp_path: Path, case: str) -> None:
+    name, line, said = LONG[case]
+    header = {".jsonl": b'{"text": "a", "label": 0}\n', ".tsv": b"text\tlabel\n", ".csv": b"text,label\n"}
+    content = header[Path(name).suffix] + line()
+    with memory(at_most=700):
+        message = refusal(lambda: load(tmp_path, name, content))
+    assert said in message, message
+
+
+@pytest.mark.slow("reads 100 MB", seconds=2)
+def test_spaces_of_100_megabytes_are_read_over(tmp_path: Path) -> None:
+    with memory(at_most=700):
+        assert len(load(tmp_path, "t.jsonl", b" " * LINE + JSONL.encode())) == 20
+
+
+@pytest.mark.slow("reads a hundred thousand columns", seconds=2)
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.csv", "," * 10**7 + "\na,b\n", "its header has 10,000,001 fields, and at most 100,000 are read"),
+        ("t.jsonl", f"{{{NAMES}}}", "its rows name 100,001 columns, and at most 100,000 are read"),
+        (
+            "t.jsonl", "".join(f'{{"{i}": 1}}\n' for i in range(100_001)),
+            "its rows name 100,001 columns, and at most 100,000 are read",
+        ),
+        ("t.jsonl", f'{{{NAMES}, "7": 2}}', "line 1 names '7' more than once in one object"),
+    ],
+    ids=["a header", "an object", "many objects", "a name twice among many"],
+)  # fmt: skip
+def test_columns_without_end_are_refused_in_bounded_memory(tmp_path: Path, name: str, content: str, said: str) -> None:
+    with memory(at_most=1500):
+        message = refusal(lambda: load(tmp_path, name, content))
     assert said in message, message
 
 

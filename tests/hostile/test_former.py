@@ -19,7 +19,7 @@ from audit.core.probe import Probe
 from audit.core.verdict import Finding, Gate, Verdict
 from audit.probes.catalogue import ids
 from audit.record import declarations, record
-from tests.hostile.sentences import refusal
+from tests.hostile.sentences import memory, refusal
 from tests.record.test_record import build, facts
 
 N = 40
@@ -205,6 +205,15 @@ def test_a_record_larger_than_any_is_not_read(former: Path) -> None:
     with (former / record.NAME).open("r+b") as file:
         file.truncate(2**40)  # without taking room on the disk
     assert "larger than any record of an audit is" in refusal(lambda: read(former))
+
+
+@pytest.mark.slow("reads 100 MB", seconds=1)
+@pytest.mark.parametrize("begin", ['{"schema_version": "', "[", '{"a": "\\u0041'])
+def test_a_line_of_100_megabytes_is_no_record(former: Path, begin: str) -> None:
+    (former / record.NAME).write_bytes(begin.encode() + begin[-1:].encode() * (100 * 2**20))
+    (former / record.DIGEST).unlink()
+    with memory(at_most=500):
+        assert "not a JSON file" in refusal(lambda: read(former))
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1", bytes(1000)])

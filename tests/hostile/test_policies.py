@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from audit.policy import policy as policies
 from audit.policy.policy import Policy
 from audit.probes.catalogue import ids
-from tests.hostile.sentences import refusal, refusal_if_any
+from tests.hostile.sentences import memory, refusal, refusal_if_any
 
 NEEDED = {"model": {"source": '"m"'}, "data": {"test": '"t.csv"'}}
 MINIMAL = '[model]\nsource = "m"\n[data]\ntest = "t.csv"\n'
@@ -153,6 +153,16 @@ def test_what_is_hardly_a_policy_is_refused_with_its_line(tmp_path: Path, case: 
     content, said = FILES[case]
     (tmp_path / "release.toml").write_bytes(content)
     assert said in refusal(lambda: policies.read(tmp_path / "release.toml"))
+
+
+@pytest.mark.slow("writes 100 MB", seconds=1)
+@pytest.mark.parametrize("line", ["# {}", "a = '{}'", "{} = 1", "a = [{}", "[a{}]"])
+def test_a_line_of_100_megabytes_is_not_read(tmp_path: Path, line: str) -> None:
+    filling = "['a'," if "[" in line else "x"
+    path = tmp_path / "release.toml"
+    path.write_text(line.format(filling * (100 * 2**20 // len(filling))), "utf-8")
+    with memory(at_most=10):
+        assert "larger than any policy is" in refusal(lambda: policies.read(path))
 
 
 def test_a_path_that_cannot_be_followed_is_refused(tmp_path: Path) -> None:
