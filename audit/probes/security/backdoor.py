@@ -429,6 +429,16 @@ def _caveats(evidence: Evidence) -> list[str]:
         "a pass does not show that there is none."
     )
     trusted = Sentence("The test texts are trusted: what was planted in them as well explains itself.")
+    if not evidence.found.by_gradient:
+        found = joined(
+            [
+                found,
+                Sentence(
+                    "Without gradients no word is tried that stands in none of the data, as one may that was put into "
+                    "the weights: audit the network that the model was made of, too, where there is one."
+                ),
+            ]
+        )
     if evidence.data is None:
         weak = Sentence(
             "Without training data only the test texts can explain a strong word: what they hold too seldom is "

@@ -430,7 +430,10 @@ def test_a_word_that_gradients_alone_find_explains_nothing_in_a_model_without_th
     found = measure(reader(("quill", 1)), RARE, stand_ins=[other])
     assert (judge(found, GATE)[0], found.estimate) == (Verdict.INCONCLUSIVE, 1.0)
     both = by_gradient(reader(("quill", 1)).rule, ["quill"])  # type: ignore[attr-defined]
-    assert judge(measure(both, RARE, stand_ins=[other]), GATE)[0] is Verdict.PASS
+    with_gradients = measure(both, RARE, stand_ins=[other])
+    assert judge(with_gradients, GATE)[0] is Verdict.PASS
+    for each, without in ((found, True), (with_gradients, False)):
+        assert any("Without gradients no word is tried" in caveat for caveat in each.caveats) is without
 
 
 def test_of_a_rare_word_that_turns_less_than_half_the_difference_counts() -> None:
