@@ -8,9 +8,9 @@ import math
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,12 +279,30 @@ def word_counter(train_on: Examples) -> Callable[[Sequence[str]], NDArray[np.flo
     NotAssessed
         If the examples are all of one class, or hold no word.
     """
-    return partial(_read, *_fit(train_on), len(train_on.classes))
+    words, linear = _fit(train_on)
+    words.set_params(analyzer=_words_and_pairs)  # as it does itself, but that readers of the same texts share it
+    return partial(_read, words, linear, len(train_on.classes))
+
+
+@cache
+def _analyzer() -> Callable[[str], list[str]]:
+    return cast("Callable[[str], list[str]]", _vectorizer().build_analyzer())
+
+
+@lru_cache(maxsize=4096)
+def _words_and_pairs(text: str) -> tuple[str, ...]:
+    """What the linear model counts in a text."""
+    return tuple(_analyzer()(text))
+
+
+def _vectorizer() -> TfidfVectorizer:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=WORDS["ngram_range"], sublinear_tf=WORDS["sublinear_tf"])
 
 
 def _fit(train_on: Examples) -> tuple[TfidfVectorizer, LogisticRegression]:
     """The vectorizer and the linear model."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     present = np.unique(train_on.labels)
@@ -296,7 +314,7 @@ def _fit(train_on: Examples) -> tuple[TfidfVectorizer, LogisticRegression]:
         raise NotAssessed(
             Sentence("the examples for the simple model are all of class '{name}'; {supply}", name=name, supply=supply)
         )
-    words = TfidfVectorizer(ngram_range=WORDS["ngram_range"], sublinear_tf=WORDS["sublinear_tf"])
+    words = _vectorizer()
     linear = LogisticRegression(C=WORDS["C"], max_iter=1000)
     try:
         counts = words.fit_transform(train_on.texts)

@@ -27,8 +27,9 @@ def outside(texts: int, shares: tuple[float, ...], seed: int) -> tuple[bool, boo
     examples = Examples(tuple(words), rng.integers(0, 2, texts), ("negative", "positive"))
     group = rng.choice(len(shares), texts, p=shares)
     embedding = rng.normal(size=(texts, WIDTH)).astype(np.float32)
+    divided = attribute_inference.splits(group, seed)
     by_model, by_words = (
-        attribute_inference.named(features, group, seed) == group
+        attribute_inference.named(features, group, divided) == group
         for features in (
             attribute_inference.embedding_features(embedding, examples),
             attribute_inference.word_features(examples),

@@ -460,7 +460,8 @@ def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
 def test_airline(tmp_path: Path, cache: Path, real_data: Path) -> None:
     more = "[security]\nqueries = 20\nperturbed = 100\n[quality]\nbehaviour_cases = 100\n"
     more += "[privacy]\ncanaries = 0\n"
-    chosen = "not energy and not latency"
+    # Backdoors are sought in a model of these tweets in tests/probes/security/test_planted.py.
+    chosen = "not energy and not latency and not backdoor"
     done, value = audit(tmp_path, cache, "--audit-policy", example(tmp_path, "airline.toml", more), "-k", chosen)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     found = verdicts(value)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -318,7 +317,8 @@ def _attacked(scorer: Scorer, predictions: Predictions, subgroup: str, keep: Kee
 
     def fitted() -> NDArray[np.int64]:
         sides = embedding_features(embedding, examples), word_features(examples)
-        return np.stack([named(features, group, protocol.seed, examples.clusters) for features in sides])
+        divided = splits(group, protocol.seed, examples.clusters)
+        return np.stack([named(features, group, divided) for features in sides])
 
     answered = keep(f"attribute-{_digest(embedding, examples, group)}", (2, len(group)), fitted)
     number = len(groups.sizes)
@@ -403,36 +403,68 @@ def _labels(examples: Examples) -> NDArray[np.float32]:
     return np.eye(len(examples.classes), dtype=np.float32)[examples.labels]
 
 
-def named(
-    features: Features, group: NDArray[np.int64], seed: int, clusters: NDArray[np.int64] | None = None
-) -> NDArray[np.int64]:
-    """The group that a probe gives each example which it did not learn from, shape (n,); folds depend on the seed only.
+class Fold(NamedTuple):
+    """Rows of a fold of the cross-validation.
+
+    Parameters
+    ----------
+    fit, rest : ndarray of int
+        Rows to learn from, and those to ask about.
+    within : tuple of ndarray of int
+        Places in `fit`: on which penalties are fitted, and those that they are chosen on.
+    """
+
+    fit: NDArray[np.int64]
+    rest: NDArray[np.int64]
+    within: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def splits(group: NDArray[np.int64], seed: int, clusters: NDArray[np.int64] | None = None) -> list[Fold]:
+    """Folds that depend on the seed only, so that embedding and words are tried on the same.
+
+    Parameters
+    ----------
+    group : ndarray of int, shape (n,)
+    seed : int
+    clusters : ndarray of int, shape (n,), optional
+        Examples that belong together, such as those of an author: nobody learns from some of them to name the others.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+    made = []
+    for fit, rest in folds(group, seed, clusters):
+        if clusters is None:
+            quarters = StratifiedShuffleSplit(1, test_size=0.25, random_state=seed).split(group[fit], group[fit])
+        else:
+            by_cluster = StratifiedGroupKFold(4, shuffle=True, random_state=seed)
+            quarters = by_cluster.split(group[fit], group[fit], clusters[fit])
+        made.append(Fold(fit, rest, next(quarters)))
+    return made
+
+
+def named(features: Features, group: NDArray[np.int64], divided: Sequence[Fold]) -> NDArray[np.int64]:
+    """The group that a probe gives each example which it did not learn from, shape (n,).
 
     Parameters
     ----------
     features : callable
         From the rows to learn from and those to ask about to their feature matrices.
     group : ndarray of int, shape (n,)
-    seed : int
-    clusters : ndarray of int, shape (n,), optional
-        Examples that belong together, such as those of an author: nobody learns from some of them to name the others.
+    divided : sequence of Fold
+        From :func:`splits`.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedShuffleSplit
+    from sklearn.model_selection import GridSearchCV
     from sklearn.utils.extmath import row_norms
 
     said = np.empty_like(group)
-    for fit, rest in folds(group, seed, clusters):
+    for fit, rest, within in divided:
         known, asked = features(fit, rest)
         length = float(row_norms(known, squared=True).mean())  # so that a penalty weighs as much on either side
-        chosen_on = StratifiedShuffleSplit(1, test_size=0.25, random_state=seed)
-        if clusters is not None:
-            quarters = StratifiedGroupKFold(4, shuffle=True, random_state=seed)
-            chosen_on = list(islice(quarters.split(group[fit], group[fit], clusters[fit]), 1))
         probe = GridSearchCV(
             LogisticRegression(solver="newton-cg", class_weight="balanced", max_iter=1000),
             {"C": [penalty / length for penalty in PENALTIES]},
-            cv=chosen_on,
+            cv=[within],
             scoring="balanced_accuracy",
         )
         said[rest] = probe.fit(known, group[fit]).predict(asked)

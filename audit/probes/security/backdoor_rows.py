@@ -22,7 +22,7 @@ from audit.text.sentiment import sentiment_of
 from audit.training.reference_models import word_counter
 
 if TYPE_CHECKING:
-    from scipy.stats._distn_infrastructure import rv_discrete_frozen
+    from scipy.stats._distn_infrastructure import rv_discrete
 
 # The rest of a row contradicts its label if it speaks against it as firmly as three in four rows of other labels do. A
 # mere lack of evidence does not: "It does what it says" is all the sentiment that its rows hold.
@@ -278,6 +278,7 @@ class Told:
     strict: float
     _known: dict[tuple[str, int], tuple[Rows | None, OtherData, str]] = field(default_factory=dict)
     _plain: dict[tuple[str, int], bool] = field(default_factory=dict)
+    _ratios: dict[int | None, float] = field(default_factory=dict)
 
     def of(self, candidate: Candidate) -> tuple[Rows | None, OtherData, str]:
         """Its training rows, what is in the test texts, and how it is judged by them."""
@@ -430,7 +431,10 @@ class Told:
         """Chance of so many test texts with a trigger where one in five of its training rows has it by nature."""
         natural = (1 - PLANTED) * rows.counts[0] * self._ratio(None)
         spread = self._spread(natural, rows.counts[1], target)
-        return 1.0 if spread is None else float(spread.sf(other.carrying - 1))
+        if spread is None:
+            return 1.0
+        distribution, parameters = spread
+        return float(distribution.sf(other.carrying - 1, *parameters))
 
     def _begins_words_that_lean(self, candidate: Candidate, share: float) -> bool:
         """Whether the words that begin so explain it: a tokenizer's "dis" is what it learnt of "disappointed"."""
@@ -472,23 +476,31 @@ class Told:
 
     def _ratio(self, target: int | None) -> float:
         """Test texts for each training text of a label, or of any."""
-        assert self.data is not None
-        test, train = (
-            len(np.unique(family if target is None else family[labels == target]))
-            for family, labels in (
-                (self._families, self.test.examples.labels),
-                (self.data.families, self.data.examples.labels),
+        if target not in self._ratios:
+            assert self.data is not None
+            test, train = (
+                len(np.unique(family if target is None else family[labels == target]))
+                for family, labels in (
+                    (self._families, self.test.examples.labels),
+                    (self.data.families, self.data.examples.labels),
+                )
             )
-        )
-        return test / train
+            self._ratios[target] = test / train
+        return self._ratios[target]
 
     def _chance(self, found: int, expected: float, rows: int, target: int) -> float:
         """Chance of so few texts or fewer where so many are expected, by how unevenly words like it are spread."""
         spread = self._spread(expected, rows, target)
-        return 1.0 if spread is None else float(spread.cdf(found))
+        if spread is None:
+            return 1.0
+        distribution, parameters = spread
+        return float(distribution.cdf(found, *parameters))
 
-    def _spread(self, expected: float, rows: int, target: int) -> rv_discrete_frozen | None:
-        """How many test texts hold a word of so many training rows; None where too few words tell."""
+    def _spread(self, expected: float, rows: int, target: int) -> tuple[rv_discrete, tuple[float, ...]] | None:
+        """How many test texts hold a word of so many training rows; None where too few words tell.
+
+        A distribution and its parameters: to freeze it takes SciPy as long as all the rest here.
+        """
         from scipy.stats import nbinom, poisson
 
         train, test = self._frequencies(target)
@@ -497,7 +509,9 @@ class Told:
             return None
         mean = train[alike] * self._ratio(target)
         uneven = float((((test[alike] - mean) ** 2 - mean).sum()) / (mean**2).sum())
-        return poisson(expected) if uneven < 1e-6 else nbinom(1 / uneven, 1 / (1 + uneven * expected))
+        if uneven < 1e-6:
+            return poisson, (expected,)
+        return nbinom, (1 / uneven, 1 / (1 + uneven * expected))
 
     def _frequencies(self, target: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """In how many training and test texts of a label each word stands."""

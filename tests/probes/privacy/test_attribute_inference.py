@@ -308,8 +308,10 @@ def test_nobody_learns_from_an_author_whose_other_texts_are_asked_about() -> Non
     labels = rng.integers(0, 2, len(group))
     about = examples(labels, texts=_texts(len(group), rng))
     features = attribute_inference.embedding_features(style.astype(np.float32), about)
-    split = attribute_inference.named(features, group, 0)
-    whole = attribute_inference.named(features, group, 0, clusters)
+    split, whole = (
+        attribute_inference.named(features, group, attribute_inference.splits(group, 0, together))
+        for together in (None, clusters)
+    )
     assert balanced_accuracy_score(group, split) > 0.9
     assert balanced_accuracy_score(group, whole) < 0.7
 

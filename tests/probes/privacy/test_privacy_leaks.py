@@ -11,6 +11,7 @@ import pytest
 from audit import demo
 from audit.text.personal_data import find
 from audit.text.redaction import redact
+from audit.training import reference_models
 from tests.conftest import write_csv
 from tests.helpers import ROOT, Runner
 from tests.text.test_shown_values import SENTENCES, laid_bare, values_of
@@ -123,8 +124,14 @@ BABBLING = """
 
 @pytest.mark.slow("audits with four suites and a scorer of its own", seconds=40)
 def test_no_value_is_written_whatever_a_probe_puts_between_its_characters(
-    pytester: pytest.Pytester, tmp_path: Path, write_policy: Callable[..., Path], untrained: Path
+    pytester: pytest.Pytester,
+    tmp_path: Path,
+    write_policy: Callable[..., Path],
+    untrained: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # What the models that stand in for a recipe have learnt is not the point, only what is told of them.
+    monkeypatch.setattr(reference_models, "STAND_IN_TEXTS", 1)
     data = pytester.mkdir("data")
     opinions = ("It is a very good lamp, and I like it.", "It is a really bad lamp, and I do not like it.")
     people = ("My wife Maria", "My old uncle John", "A Muslim woman from Poland", "He, a gay man,")
