@@ -17,12 +17,11 @@ from __future__ import annotations
 
 import argparse
 import ast
-import copy
 import functools
 import gc
+import hashlib
 import json
 import os
-import random
 import resource
 import select
 import signal
@@ -31,8 +30,9 @@ import sys
 import tempfile
 import time
 import types
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import hypothesis
@@ -63,18 +63,30 @@ _TURNED: dict[type[ast.AST], type[ast.AST]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the module from the repository's root, the number of its site, its outermost function."""
+    """One change, known by what stays where it is when lines are added elsewhere.
+
+    Parameters
+    ----------
+    module, function : str
+        From the repository's root; the outermost function.
+    what : str
+    nth : int
+        Of changes of which the same can be said, which one.
+    site, line : int
+        Where it is as yet: the number among the module's sites, and its line.
+    """
 
     module: str
-    site: int
     function: str
-    line: int
     what: str
+    nth: int
+    site: int = field(default=0, compare=False)
+    line: int = field(default=0, compare=False)
 
     def code(self) -> dict[tuple[str, int], types.CodeType]:
         """The code of all functions of the changed module, by qualified name and first line."""
         path = ROOT / self.module
-        tree = copy.deepcopy(ast.parse(path.read_text("utf-8")))
+        tree = ast.parse(source(path))
         node = list(sites(tree))[self.site][1]
         if isinstance(node, ast.Compare):
             node.ops[0] = _TURNED[type(node.ops[0])]()  # type: ignore[call-overload]
@@ -94,12 +106,22 @@ class Mutant:
         """Give the functions of this process the changed code, and have them forget what they keep."""
         changed, file = self.code(), str(ROOT / self.module)
         gc.unfreeze()
+        replaced = 0
         for each in gc.get_objects():
             if type(each) is types.FunctionType and each.__code__.co_filename == file:
                 code = changed.get((each.__code__.co_qualname, each.__code__.co_firstlineno))
+                replaced += code is not None and code.co_qualname == self.function
                 each.__code__ = code or each.__code__
             elif type(each) is functools._lru_cache_wrapper and str(each.__module__).startswith("audit"):
                 each.cache_clear()
+        if not replaced:
+            raise LookupError(f"no {self.function} of {self.module} as it was read")
+
+
+@functools.cache
+def source(path: Path) -> str:
+    """A module as it was first read; whoever writes on it meanwhile changes no mutant."""
+    return path.read_text("utf-8")
 
 
 def functions(body: Sequence[ast.stmt], within: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -124,15 +146,20 @@ def sites(tree: ast.Module) -> Iterator[tuple[str, ast.expr, str]]:
 
 
 def drawn(of: Sequence[str], number: int, seed: int) -> list[Mutant]:
-    """Mutants of some parts, in random order; the first of many are those of few."""
+    """Mutants of some parts, in an order by hash: those that stay in the source stay in the sample."""
     found = []
     for path in sorted({path for part in of for path in (ROOT / "audit").glob(f"{part}.py")}):
-        source = path.read_text("utf-8")
-        for site, (function, node, was) in enumerate(sites(ast.parse(source))):
-            line = source.splitlines()[node.lineno - 1].strip()
-            what = f"{was} of `{ast.unparse(node)}` in `{line}`"
-            found.append(Mutant(str(path.relative_to(ROOT)), site, function, node.lineno, what))
-    random.Random(seed).shuffle(found)
+        seen = Counter[tuple[str, str]]()
+        for site, (function, node, was) in enumerate(sites(ast.parse(source(path)))):
+            line = source(path).splitlines()[node.lineno - 1].strip()
+            same = function, f"{was} of `{ast.unparse(node)}` in `{line}`"
+            found.append(Mutant(str(path.relative_to(ROOT)), *same, seen[same], site, node.lineno))
+            seen[same] += 1
+    found.sort(
+        key=lambda each: hashlib.sha256(
+            f"{seed} {each.module} {each.function} {each.what} {each.nth}".encode()
+        ).digest()
+    )
     return found[:number]
 
 
@@ -235,7 +262,11 @@ def in_a_fork(session: pytest.Session, tests: list[int], mutant: Mutant, took: d
     if not (child := fork(session)):
         try:
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            mutant.apply()
+            try:
+                mutant.apply()
+            except Exception:
+                os.write(writes, b"!")
+                raise
             items = [session.items[i] for i in tests]
             for item in items:
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=_next(items, item))
@@ -250,6 +281,8 @@ def in_a_fork(session: pytest.Session, tests: list[int], mutant: Mutant, took: d
         ready = select.select([reads], [], [], 20 + 10 * took[tests[passed]])[0]
         if not ready or not (dots := os.read(reads, 4096)):
             break
+        if b"!" in dots:
+            raise RuntimeError(f"cannot be made: {mutant}")
         passed += len(dots)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)

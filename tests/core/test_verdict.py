@@ -11,6 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 from audit import Finding, Gate, Measurement, Result, Verdict, judge
 from audit.core.measurement import Reach
 from audit.core.numbers import two_digits
+from audit.core.verdict import verdict_of
 from audit.record.record import as_dict
 from audit.statistics import Settling
 
@@ -246,3 +247,23 @@ def test_a_result_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         Result(estimate, low, high, n, "Counted.")
+
+
+def _recorded(**more: Any) -> Any:
+    passed = as_dict(Finding("quality.accuracy", "quality", "Accuracy", Verdict.PASS, "", None, AT_LEAST))
+    whole = {"verdict": "pass", "policy": {}, "findings": [passed], "complete": True, "not_run": [], "restarted": None}
+    return whole | more
+
+
+def test_a_record_passes_only_whole_and_without_what_blocks() -> None:
+    open_one = as_dict(Finding("quality.mcc", "quality", "MCC", Verdict.INCONCLUSIVE, "", None, AT_LEAST))
+    open_one.pop("tolerated", None)  # as former versions wrote it
+    strict = {"audit": {"inconclusive": "fail"}}
+    assert verdict_of(_recorded()) == "pass"
+    assert verdict_of(_recorded(complete=False)) == "incomplete"
+    assert verdict_of(_recorded(not_run=["quality.mcc"])) == "incomplete"
+    assert verdict_of(_recorded(interrupted=True)) == "incomplete"
+    assert verdict_of(_recorded(restarted=True)) == "incomplete"
+    assert verdict_of(_recorded(findings=[open_one])) == "pass"
+    assert verdict_of(_recorded(findings=[open_one], policy=strict)) == "fail"
+    assert verdict_of(_recorded(verdict="fail")) == "fail"

@@ -169,6 +169,15 @@ def test_as_it_was_left_it_is_read(former: Path) -> None:
     read(former)
 
 
+def test_what_the_answers_say_nothing_of_contradicts_them_not(former: Path) -> None:
+    value = json.loads((former / record.NAME).read_text("utf-8"))
+    value["findings"].append(_finding("quality.calibration_error", 0.2, Verdict.REPORTED, None))
+    accuracy(n=N - 1, estimate=0.9, low=0.8, high=0.95)(value)  # of other examples
+    mcc(verdict="not_assessed", estimate=None, low=None, high=None)(value)
+    save(former, value)
+    read(former)
+
+
 @pytest.mark.parametrize("case", TAMPERED)
 def test_what_was_changed_is_told_though_its_hashes_were_written_anew(former: Path, case: str) -> None:
     change, said = TAMPERED[case]

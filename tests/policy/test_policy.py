@@ -524,3 +524,54 @@ def test_the_hash_of_a_policy_is_that_of_its_file(tmp_path: Path) -> None:
     policy = policies.read(path)
     assert policy.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert policy.for_gates_only().within("90s").sha256 == policy.sha256
+
+
+def test_a_message_names_the_key_as_it_lies_in_its_tables() -> None:
+    waiver = "[[waivers]]\nid = 'quality.accuracy'\nreason = 'c'\nowner = 'b'\nexpires = 2027-01-01\n"
+    with pytest.raises(AuditError, match=r"\[\[waivers\]\] number 2, reason\b"):
+        parse(waiver + waiver.replace("'c'", "''"))
+    with pytest.raises(AuditError, match=r"\[data\] subgroups number 2\b"):
+        parse("subgroups = ['a', 7]")
+    with pytest.raises(AuditError, match=r"key 'gate'; known are|unknown key 'gate'; did you mean 'gates'"):
+        parse("[gate]")
+
+
+def test_a_budget_is_a_number_or_a_text() -> None:
+    assert parse("[audit]\nbudget = 60").audit.budget == parse("[audit]\nbudget = '60'").audit.budget
+    for wrong in ("true", "[60]"):
+        with pytest.raises(AuditError) as caught:
+            parse(f"[audit]\nbudget = {wrong}")
+        assert f"it is {wrong}" in str(caught.value)
+
+
+def test_all_looks_are_taken_where_the_policy_asks_for_curves_or_nothing_stops() -> None:
+    assert not parse().curves
+    assert parse("[security]\ncurves = true").curves
+    assert parse("[audit]\nstopping = 'full'").curves
+
+
+def test_shares_of_a_whole_may_be_rounded_up_and_no_more() -> None:
+    column = "subgroups = ['g']\n[representation.g]\n"
+    parse(column + "a = 0.34\nb = 0.34\nc = 0.33")
+    with pytest.raises(AuditError, match=r"come to 1\.02"):
+        parse(column + "a = 0.34\nb = 0.34\nc = 0.34")
+
+
+def test_a_waiver_or_an_accepted_alarm_is_refused_the_second_time_alone() -> None:
+    gates = "[gates.quality]\naccuracy = { min = 0.5 }\nmcc = { min = 0.5 }\n"
+    waiver = "[[waivers]]\nid = 'quality.{}'\nreason = 'c'\nowner = 'b'\nexpires = 2027-01-01\n"
+    parse(gates + waiver.format("accuracy") + waiver.format("mcc")).check_ids(ids())
+    with pytest.raises(AuditError, match=r"'quality\.mcc' stands there twice"):
+        parse(gates + waiver.format("accuracy") + 2 * waiver.format("mcc")).check_ids(ids())
+
+
+def test_a_gate_on_a_metric_needs_a_metric() -> None:
+    gate = "[gates.quality]\n'metric[f1]' = { min = 0.5 }\n"
+    with pytest.raises(AuditError, match="metrics names no metric"):
+        parse(gate).check_ids(ids())
+    parse("[quality]\nmetrics = ['f1']\n" + gate).check_ids(ids())
+
+
+def test_a_metric_is_called_by_its_file_or_its_place_on_the_hub() -> None:
+    assert policies.metric_name("metrics/gain.py") == "gain"
+    assert policies.metric_name("someone/f1@abc123") == "f1"
