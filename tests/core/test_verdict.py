@@ -267,3 +267,10 @@ def test_a_record_passes_only_whole_and_without_what_blocks() -> None:
     assert verdict_of(_recorded(findings=[open_one])) == "pass"
     assert verdict_of(_recorded(findings=[open_one], policy=strict)) == "fail"
     assert verdict_of(_recorded(verdict="fail")) == "fail"
+
+
+def test_a_fail_says_that_it_has_no_upper_limit_or_that_its_whole_interval_is_beyond() -> None:
+    open_above = measured(0.2, 0.2, None, unbounded="it may be worse")
+    assert judge(open_above, AT_MOST) == (Verdict.FAIL, "it may be worse")
+    assert judge(measured(0.2, 0.25, 0.3), AT_MOST) == (Verdict.FAIL, "the whole interval is beyond the gate")
+    assert judge(measured(0.25, 0.25, 0.25), AT_MOST) == (Verdict.FAIL, "")

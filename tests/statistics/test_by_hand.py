@@ -156,6 +156,32 @@ def test_an_area_of_many_scores_has_the_limits_of_its_moments() -> None:
     assert found.low == pytest.approx(area - stats.gamma.ppf(0.95, shape + 0.5, scale=step) + step * shape)
 
 
+def test_areas_of_two_classes_are_one_and_have_its_limits() -> None:
+    rng = np.random.default_rng(11)
+    labels = (np.arange(300) % 3 == 0).astype(int)
+    share = 1 / (1 + np.exp(-labels - rng.normal(0, 1, 300)))
+    expected = scores.auc(share[labels == 1], share[labels == 0])
+    assert scores.macro_auc(np.c_[1 - share, share], labels) == pytest.approx(expected)
+
+
+def test_areas_of_three_classes_have_the_variance_of_what_each_example_adds_to_all() -> None:
+    rng = np.random.default_rng(12)
+    labels = rng.integers(0, 3, 450)
+    answers = rng.normal(0, 1, (450, 3)) + np.eye(3)[labels]
+    area, adds = 0.0, np.zeros(450)
+    for c in range(3):
+        own, rest = np.flatnonzero(labels == c), np.flatnonzero(labels != c)
+        wins = answers[own, c][:, None] > answers[rest, c][None]
+        area += wins.mean() / 3
+        adds[own] += wins.mean(axis=1) / 3 / len(own)
+        adds[rest] += wins.mean(axis=0) / 3 / len(rest)
+    variance = sum(adds[labels == c].var(ddof=1) * (labels == c).sum() for c in range(3))
+    worth = area * (1 - area) / variance
+    found = scores.macro_auc(answers, labels, 0.9)
+    assert found.estimate == pytest.approx(area)
+    assert found.high == pytest.approx(stats.beta.ppf(0.95, area * worth + 0.5, (1 - area) * worth + 0.5))
+
+
 def test_perfect_areas_of_three_classes_rest_on_their_heaviest_example() -> None:
     labels = np.repeat([0, 1, 2], [5, 10, 20])
     answers = np.eye(3)[labels]
@@ -260,6 +286,42 @@ def test_a_mean_over_given_clusters_lends_the_whole_spread_to_one_of_a_single_ro
     assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.95, 2) * np.sqrt(parts) / 5)
 
 
+# ---- bootstrap
+
+
+def test_bca_takes_the_levels_that_bias_and_jackknife_of_the_rows_give() -> None:
+    confusion = np.array([[9, 3], [2, 11]])
+
+    def steep(m: statistics.Array) -> statistics.Array:  # skewed, and of few values, so that resamples tie with it
+        return np.asarray((m[..., 0, 0] / np.maximum(m[..., 0, :].sum(axis=-1), 1)) ** 4)
+
+    found = statistics.confusion_bootstrap(confusion, steep, 0.9, empty=lambda _: False, resamples=3000, seed=5)
+    draws = np.random.default_rng(5).multinomial(25, confusion.ravel() / 25, size=3000).reshape(-1, 2, 2)
+    values, estimate = steep(draws.astype(float)), (9 / 12) ** 4
+    rows = [cell for cell in np.ndindex(2, 2) for _ in range(confusion[cell])]
+    without = []
+    for row in rows:
+        less = confusion.astype(float)
+        less[row] -= 1
+        without.append(float(steep(less)))
+    away = np.mean(without) - np.array(without)
+    acceleration = (away**3).sum() / (6 * (away**2).sum() ** 1.5)
+    assert abs(acceleration) > 0.03
+    # A tie counts half, and half a resample more keeps the share within 0 and 1.
+    bias = stats.norm.ppf((stats.percentileofscore(values, estimate, "mean") / 100 * 3000 + 0.5) / 3001)
+    levels = [stats.norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z))) for z in stats.norm.ppf([0.05, 0.95])]
+    assert found == pytest.approx((estimate, *np.quantile(values, levels)))
+
+
+def test_limits_of_no_confidence_are_the_median_of_the_resamples() -> None:
+    rng = np.random.default_rng(7)
+    trial = roc.Trial(rng.normal(0, 1, 80) + np.repeat([1, 0], 40), np.arange(80) < 40, np.arange(80))
+    half = roc.trial_balanced_accuracy([trial], confidence=0.0, resamples=200)
+    assert half.low == half.high
+    wide = roc.trial_balanced_accuracy([trial], confidence=0.9, resamples=200)
+    assert wide.low < half.low < wide.high
+
+
 # ---- ordered classes
 
 
@@ -270,6 +332,24 @@ def test_kappa_of_two_classes_is_bounded_by_the_corners_of_what_its_shares_may_b
     chance = [t * (1 - a) + a * (1 - t) for t, a in itertools.product(true, said)]
     expected = 1 - wrong[1] / min(chance), 1 - wrong[0] / max(chance)
     assert statistics.ordinal.exact_quadratic_kappa(confusion, 0.95) == pytest.approx(expected)
+
+
+def test_the_distance_of_three_classes_is_bounded_by_the_shares_of_one_and_of_two_off() -> None:
+    confusion = np.array([[40.0, 9.0, 2.0], [5.0, 46.0, 7.0], [1.0, 3.0, 37.0]])
+    off, far = _exact(27, 150, 0.975), _exact(3, 150, 0.975)
+    assert statistics.ordinal.exact_mean_distance(confusion, 0.95) == pytest.approx((off[0] + far[0], off[1] + far[1]))
+
+
+def test_a_correlation_of_three_classes_is_bounded_by_numerator_and_denominator() -> None:
+    confusion = np.array([[40.0, 9.0, 2.0], [5.0, 46.0, 7.0], [1.0, 3.0, 37.0]])
+    level = 1 - 0.05 / 7
+    right = _exact(123, 150, level)
+    true, said = (np.array([_exact(int(x), 150, level) for x in confusion.sum(axis=axis)]).T for axis in (1, 0))
+    chance = [float(t @ s) for t, s in zip(true, said, strict=True)]
+    widest, narrowest = (float(np.sqrt((1 - t @ t) * (1 - s @ s))) for t, s in zip(true, said, strict=True))
+    assert right[0] > chance[1]
+    expected = (right[0] - chance[1]) / widest, min((right[1] - chance[0]) / narrowest, 1)
+    assert statistics.exact_mcc(confusion, 0.95) == pytest.approx(expected)
 
 
 # ---- what it would take
