@@ -188,7 +188,7 @@ def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_n
     write_csv(tmp_path / "train.csv", demo.reviews("train", rows=1_400))
     gate = "[gates.privacy]\ncanary_epsilon = { max = 0.5 }\n"
     verdict = {}
-    for epochs in (12, 1):
+    for epochs in (8, 1):
         folder = tmp_path / f"{epochs} epochs"
         folder.mkdir()
         text = small_policy(reviews, epochs).replace(f"{reviews}/train.csv", f"{tmp_path}/train.csv")
@@ -207,7 +207,7 @@ def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_n
         parts = {" ".join(text.split()[i : i + 3]).encode() for text in drawn.examples.texts for i in range(6)}
         assert not any(part in content for part in parts for content in written)
     # A lower bound is no pass: it is not exceeded.
-    assert verdict == {12: "fail", 1: "not_exceeded"}
+    assert verdict == {8: "fail", 1: "not_exceeded"}
 
 
 @slow(seconds=29)
