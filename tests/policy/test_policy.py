@@ -575,3 +575,8 @@ def test_a_gate_on_a_metric_needs_a_metric() -> None:
 def test_a_metric_is_called_by_its_file_or_its_place_on_the_hub() -> None:
     assert policies.metric_name("metrics/gain.py") == "gain"
     assert policies.metric_name("someone/f1@abc123") == "f1"
+
+
+def test_of_many_known_names_some_are_listed_and_the_rest_are_counted() -> None:
+    said = policies.did_you_mean("zz", [f"k{i}" for i in range(42)])
+    assert said.endswith(", k28, k29 and 12 more.")

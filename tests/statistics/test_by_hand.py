@@ -10,6 +10,7 @@ from scipy import integrate, optimize, stats
 
 from audit import statistics
 from audit.statistics import Interval, design_effects, extremes, intervals, quantiles, roc, scores
+from audit.statistics.prediction_powered import importance_weighted, label_shifted
 from audit.statistics.prevalence import prevalence
 
 # ---- quotients and gaps: every case
@@ -144,6 +145,8 @@ def test_an_area_of_many_scores_has_the_limits_of_its_moments() -> None:
     above, below, area = wins.mean(axis=1), wins.mean(axis=0), wins.mean()
     variance = above.var(ddof=1) / 160 + below.var(ddof=1) / 130  # DeLong's
     worth = area * (1 - area) / variance
+    for each, by_pairs in zip(scores.placements(positives, negatives), (above, below), strict=True):
+        np.testing.assert_allclose(each, by_pairs, atol=1e-12)
     found = scores.auc(positives, negatives, 0.9)
     assert found.estimate == pytest.approx(area)
     assert found.high == pytest.approx(stats.beta.ppf(0.95, area * worth + 0.5, (1 - area) * worth + 0.5))
@@ -253,6 +256,14 @@ def test_the_variance_between_clusters_of_one_size_is_known_as_well_as_their_kur
     assert float(found.between) == pytest.approx(29 * 2 / (2 + heavy))
 
 
+def test_rows_are_worth_less_by_the_quantiles_of_their_degrees_of_freedom() -> None:
+    effect = design_effects.DesignEffect(1.5, 20.0, 12.0, 200, 25, 8.0, False)
+    tail = 0.05
+    wide = (stats.t.ppf(tail, 20) / stats.t.ppf(tail, 199)) ** 2
+    wider = (stats.t.ppf(tail / 2, 12) / stats.norm.ppf(tail)) ** 2
+    assert float(effect.kept(0.9)) == pytest.approx(1 / (wide + 0.5 * wider))
+
+
 def test_two_clusters_have_an_effect_and_one_has_none_and_both_are_open() -> None:
     values = np.array([1.0, 2.0, 3.0, 5.0, 6.0, 7.0])
     two = design_effects.design_effect(values, np.repeat([0, 1], 3))
@@ -320,6 +331,15 @@ def test_limits_of_no_confidence_are_the_median_of_the_resamples() -> None:
     assert half.low == half.high
     wide = roc.trial_balanced_accuracy([trial], confidence=0.9, resamples=200)
     assert wide.low < half.low < wide.high
+    inside = np.arange(80) < 40
+    assert wide.estimate == pytest.approx((trial.right[inside].mean() + trial.right[~inside].mean()) / 2)
+    alone = roc.trial_balanced_accuracy([trial], confidence=0.9, resamples=1)
+    assert alone.low == alone.high
+
+
+def test_every_threshold_below_all_negatives_catches_what_is_above_it() -> None:
+    trial = roc.Trial(np.array([5.0, 4.0, 3.0, 2.0, 1.0]), np.array([True, False, True, False, True]), np.arange(5))
+    np.testing.assert_allclose(trial.caught(np.array([0.0, 0.5, 1.0])), [1 / 3, 2 / 3, 1])
 
 
 # ---- ordered classes
@@ -352,6 +372,18 @@ def test_a_correlation_of_three_classes_is_bounded_by_numerator_and_denominator(
     assert statistics.exact_mcc(confusion, 0.95) == pytest.approx(expected)
 
 
+def test_a_correlation_of_answers_that_are_nearly_all_of_one_class_is_small() -> None:
+    confusion = np.zeros((3, 3))
+    confusion[:, 0] = 99, 100, 100
+    confusion[0, 1] = 1
+    level = 1 - 0.05 / 7
+    others = 1 - _exact(299, 300, level)[0]
+    spread = 1 - 3 * _exact(100, 300, level)[1] ** 2
+    most = np.sqrt(2 * others / ((1 - others) * spread))
+    assert most < 0.5
+    assert statistics.exact_mcc(confusion, 0.95) == pytest.approx((-most, most))
+
+
 # ---- what it would take
 
 
@@ -378,3 +410,38 @@ def test_a_noise_that_cannot_be_is_refused() -> None:
     for mu, delta in ((-1.0, 0.1), (1.0, 0.0), (1.0, 1.0)):
         with pytest.raises(ValueError, match="expected μ ≥ 0 and 0 < δ < 1"):
             statistics.gaussian_epsilon(mu, delta)
+
+
+@pytest.mark.parametrize(("right", "guesses"), [(1, 3), (4, 6)])
+def test_a_chance_at_a_delta_is_that_of_guessing_and_what_delta_adds(right: int, guesses: int) -> None:
+    law = stats.binom(guesses, np.exp(1.0) / (1 + np.exp(1.0)))
+    above, below = law.sf(right - 1), law.cdf(right - 1)
+    added = 50 * 1e-3 * above * below / (right * law.pmf(right))
+    assert statistics.chance_at_most(1.0, right, guesses, 50, 1e-3) == pytest.approx(above + added)
+
+
+# ---- shares elsewhere
+
+
+def test_a_share_by_weights_is_that_of_as_many_rows_as_its_variance_says() -> None:
+    rng = np.random.default_rng(13)
+    hits, expected = rng.random(80) < 0.7, rng.uniform(0.4, 0.9, 80)
+    weights, others = rng.uniform(0.5, 2, 80), rng.uniform(0.3, 0.9, 40)
+    share = weights / weights.sum()
+    off = hits - expected
+    estimate = others.mean() + share @ off
+    variance = ((share * (off - share @ off)) ** 2).sum() + others.var() / 40
+    worth = estimate * (1 - estimate) / variance
+    x = estimate * worth
+    found = importance_weighted(hits, expected, weights, others, 0.9).interval
+    assert found.estimate == pytest.approx(estimate)
+    assert found.low == pytest.approx(stats.beta.ppf(0.05, x, worth - x + 1))
+    assert found.high == pytest.approx(stats.beta.ppf(0.95, x + 1, worth - x))
+
+
+def test_shares_of_classes_at_no_confidence_are_the_median_and_a_class_that_may_be_missing_says_nothing() -> None:
+    confusion, answers = np.array([[80, 20], [30, 70]]), np.array([400, 600])
+    half = label_shifted(confusion, answers, 0.0)
+    assert half is not None
+    assert half.estimate in half[1:]
+    assert label_shifted(np.array([[40, 10], [0, 2]]), answers) is None

@@ -307,3 +307,4 @@ def test_what_others_print_quotes_nothing_of_the_data(content: str, shown: str) 
 def test_parts_without_weight_are_one_and_those_with_weight_stay_apart() -> None:
     assert redact_parts("write to ann@example.org now", []) == [("write to [e-mail] now", 0)]
     assert redact_parts("so good", [((0, 2), 1), ((2, 7), 1)]) == [("so", 1), (" good", 1)]
+    assert redact_parts("good, said ann@example.org", [((0, 4), 1)]) == [("good", 1), (", said [e-mail]", 0)]
