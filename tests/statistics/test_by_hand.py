@@ -12,6 +12,7 @@ from audit import statistics
 from audit.statistics import Interval, design_effects, extremes, intervals, quantiles, roc, scores
 from audit.statistics.prediction_powered import importance_weighted, label_shifted
 from audit.statistics.prevalence import prevalence
+from audit.statistics.proportions import pairwise
 
 # ---- quotients and gaps: every case
 
@@ -273,6 +274,22 @@ def test_two_clusters_have_an_effect_and_one_has_none_and_both_are_open() -> Non
     assert two.is_open
     assert one.is_open
     assert np.isnan(one.ratio)
+
+
+def test_two_clusters_have_an_error_and_one_has_none() -> None:
+    values = np.array([1.0, 2.0, 3.0, 5.0, 6.0, 8.0])
+    totals = np.array([-6.5, 6.5])  # 6 and 19, each less three times the mean
+    assert statistics.clustered_error(values, np.repeat([0, 1], 3)) == pytest.approx(np.sqrt(2 * (totals**2).sum()) / 6)
+    with pytest.raises(ValueError, match="clusters"):
+        statistics.clustered_error(values, np.zeros(6, dtype=np.int64))
+
+
+@pytest.mark.parametrize("n", [(40, 400), (400, 400), (40, 0)])
+def test_a_difference_of_few_and_many_is_the_mirror_of_that_of_many_and_few(n: tuple[int, int]) -> None:
+    x = (3, min(200, n[1]))
+    estimate, low, high = pairwise(x, n)
+    assert estimate[0] == pytest.approx(-estimate[1], nan_ok=True)
+    assert (low[0], high[0]) == pytest.approx((-high[1], -low[1]))
 
 
 def test_a_share_over_clusters_is_that_of_as_many_independent_rows_as_its_variance_says() -> None:
