@@ -107,7 +107,7 @@ def test_a_second_audit_trains_and_predicts_nothing(
     assert without_times(again) == without_times(demo_audit[1])
 
 
-@slow(seconds=60)
+@slow(seconds=75)
 def test_the_same_seed_gives_the_same_record_from_an_empty_cache(
     tmp_path: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -124,7 +124,7 @@ def test_the_same_seed_gives_the_same_record_from_an_empty_cache(
     assert records[0] == records[1]
 
 
-@slow(seconds=15)
+@slow(seconds=20)
 def test_without_a_cache_nothing_is_kept_and_one_worker_trains(tmp_path: Path, reviews: Path) -> None:
     (tmp_path / "audit.toml").write_text(small_policy(reviews, epochs=1), "utf-8")
     home = tmp_path / "home"
@@ -161,7 +161,7 @@ queries = 20
 """
 
 
-@slow(seconds=21)
+@slow(seconds=20)
 @pytest.mark.forks
 def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, reviews: Path) -> None:
     suite = SUITES / "test_privacy.py"
@@ -180,7 +180,7 @@ def test_twins_are_trained_where_the_policy_asks(tmp_path: Path, cache: Path, re
         assert value["scoring"]["forward_passes"] > 0
 
 
-@slow(seconds=120)
+@slow(seconds=60)
 @pytest.mark.forks
 def test_a_recipe_that_learns_by_heart_fails_one_that_hardly_trains_passes_and_no_canary_is_written_down(
     tmp_path: Path, reviews: Path
@@ -297,7 +297,7 @@ def test_a_model_that_learnt_from_biased_labels_fails_and_the_same_without_bias_
     assert "not who wrote them" in recorded(found["biased"]).caveats[0]
 
 
-@slow(seconds=21)
+@slow(seconds=15)
 @pytest.mark.forks
 def test_training_stopped_after_30_steps_fails(tmp_path: Path, cache: Path) -> None:
     text = policy.default_text().replace("[model.finetune]", "[model.finetune]\nmax_steps = 30\n#")
@@ -311,7 +311,7 @@ def test_training_stopped_after_30_steps_fails(tmp_path: Path, cache: Path) -> N
 # ---- ways to run it
 
 
-@slow(seconds=8)
+@slow(seconds=12)
 def test_the_wheel_runs_in_any_repository(tmp_path: Path, reviews: Path, cache: Path, wheel: Path) -> None:
     """Installed from the wheel, with the suites inside it and nothing of this repository in reach."""
     site, work = tmp_path / "site", tmp_path / "work"
@@ -364,7 +364,7 @@ def test_export_saves_the_audited_model_and_it_can_be_audited_as_it_is(
         assert again[name] == of[name]
 
 
-@slow(seconds=29)
+@slow(seconds=25)
 @pytest.mark.forks
 def test_a_bert_base_sized_model_trains(tmp_path: Path, cache: Path) -> None:
     """The document's recipe on a model of the true size; its weights are random, which training does not mind."""
@@ -455,7 +455,7 @@ def test_sst2(tmp_path: Path, cache: Path, real_data: Path) -> None:
     assert value["data"]["test"]["path"] == "${AUDIT_TEST_DATA}/sst2_test.csv"
 
 
-@slow(seconds=190)
+@slow(seconds=170)
 @pytest.mark.forks
 def test_airline(tmp_path: Path, cache: Path, real_data: Path) -> None:
     more = "[security]\nqueries = 20\nperturbed = 100\n[quality]\nbehaviour_cases = 100\n"

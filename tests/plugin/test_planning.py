@@ -84,7 +84,7 @@ def copy_suites(run: Runner, *names: str) -> None:
         (run.pytester.path / f"test_{name}.py").write_text(suite, "utf-8")
 
 
-@pytest.mark.slow("an audit of the demo's reviews and its plan", seconds=60)
+@pytest.mark.slow("an audit of the demo's reviews and its plan", seconds=85)
 def test_passes_of_the_demo_are_foreseen_within_three_tenths(run: Runner, write_policy: WritePolicy) -> None:
     write_policy(
         model='source = "small-bert"\nmax_length = 128\nlabels = ["negative", "neutral", "positive"]',
@@ -99,7 +99,7 @@ def test_passes_of_the_demo_are_foreseen_within_three_tenths(run: Runner, write_
 
 
 @pytest.mark.alone
-@pytest.mark.slow("an audit and its plan; how many passes energy takes depends on the pace", seconds=20)
+@pytest.mark.slow("an audit and its plan; how many passes energy takes depends on the pace", seconds=10)
 def test_passes_for_energy_and_time_are_foreseen_by_the_pace(run: Runner, write_policy: WritePolicy) -> None:
     """To a factor of two: a busy machine may have another pace by the time that the audit measures."""
     write_policy()
