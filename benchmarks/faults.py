@@ -54,6 +54,7 @@ def killed(folder: Path, suite: Sequence[str], moment: float, peaceful: dict[str
     audit = started(folder, suite)
     try:
         audit.wait(moment)
+        return "its whole record, for it had ended"
     except subprocess.TimeoutExpired:
         audit.kill()
         audit.wait()
@@ -86,14 +87,15 @@ def main() -> None:
     told = f"{peaceful['verdict']} after {length:.0f} s, again after {again:.0f} s"
     print(f"undisturbed: {told}, {passes:,} forward passes", flush=True)
     kills = [1] * asked.moments if asked.each else [asked.moments]
-    # In turn, each life begins with what it takes to get to where the last one ended.
-    longest = length if asked.each else 2 * ((length - again) / asked.moments + again)
+    # In turn, each life begins with what it takes to get to where the last one ended. Half of them end in it.
+    step = 4 * max(length - again, 0.0) / asked.moments
     held = 0
     for times in kills:
         with tempfile.TemporaryDirectory() as name:
             left = []
-            for _ in range(times):
-                moment = rng.uniform(0, longest)
+            for i in range(times):
+                further = rng.uniform(0, again) if i % 2 else again + rng.uniform(0, step)
+                moment = rng.uniform(0, length) if asked.each else further
                 left.append(killed(Path(name), asked.suite, moment, peaceful))
                 print(f"killed after {moment:.0f} s: left {left[-1]}", flush=True)
             started(Path(name), asked.suite).wait()
