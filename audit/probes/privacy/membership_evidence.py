@@ -9,7 +9,6 @@ apart.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -286,11 +285,11 @@ def _apart(scorer: Scorer, members: Examples, held_out: Examples) -> Attackable 
 def _drawn_by_text(members: Sequence[str], held_out: Sequence[str]) -> bool:
     """Whether copies of a text stand on one side alone so often that a coin for each row would hardly have done it."""
     inside, outside = Counter(members), Counter(held_out)
-    if inside.keys() & outside.keys():
+    if not inside or not outside or inside.keys() & outside.keys():
         return False
-    share = len(held_out) / (len(members) + len(held_out))
-    by_rows = sum(math.log(share**k + (1 - share) ** k) for k in (inside + outside).values() if k > 1)
-    return by_rows < math.log(BY_CHANCE)
+    shares = np.log([len(members), len(held_out)]) - np.log(len(members) + len(held_out))
+    by_rows = sum(np.logaddexp(*(k * shares)) for k in (inside + outside).values() if k > 1)
+    return bool(by_rows < np.log(BY_CHANCE))
 
 
 def _each_once(examples: Examples) -> Examples:
