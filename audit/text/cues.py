@@ -2,7 +2,8 @@
 
 None of them is a reason for a label. How each is found in a text and taken out of it; which of them a model goes by is
 measured elsewhere. Words are none, but for names and for phrases that stand nowhere but at the beginning or the end:
-whatever reads as an opinion, or denies one, by ``opinion.txt`` is left out, and so are all words of other languages.
+whatever reads as an opinion, or denies one, by ``praise.txt``, ``blame.txt`` and ``opinion.txt`` is left out, and so
+are all words of other languages.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ def _is_opinion_word(word: str) -> bool:
 @cache
 def _opinions() -> tuple[frozenset[str], tuple[str, ...]]:
     """Whole words, and beginnings of words."""
-    words = [word for line in lists.lines("audit.text", "opinion.txt") for word in line.split()]
+    words = [word for name in ("praise.txt", "blame.txt", "opinion.txt") for word in lists.words("audit.text", name)]
     return frozenset(w for w in words if w[-1] != "*"), tuple(w[:-1] for w in words if w[-1] == "*")
 
 

@@ -13,6 +13,11 @@ def lines(package: str, name: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
+def words(package: str, name: str) -> list[str]:
+    """All words of a list, many on a line."""
+    return [word for line in lines(package, name) for word in line.split()]
+
+
 def rows(package: str, name: str) -> tuple[tuple[str, ...], ...]:
     """The rows of a list, cells separated by ``|``."""
     return tuple(tuple(cell.strip() for cell in line.split(" | ")) for line in lines(package, name))

@@ -102,9 +102,10 @@ def backdoor(
     by how unevenly words as frequent are spread over both; or nobody can see it; or no row carries it, and the recipe
     makes no model that it turns. ``high``, that none turns more, unless labels explain it: fewer than four in five of
     its rows were planted, by those that contradict and by the test texts, it is no rarer among these, and more of
-    either have the label than chance allows. In between ``low`` is 0, and ``high`` what it turns beyond the strongest
-    trigger of that kind in a model that nobody tampered with; of what surely turns more than that one, and half of
-    the texts, all. Nearly equal texts count as one. Triggers are chosen on texts that they are not measured on.
+    either have the label than chance allows. In between ``low`` is 0, and ``high`` what it turns, or how sure it makes
+    the model, beyond the strongest triggers of that kind in a model that nobody tampered with; of what makes it surely
+    surer, and as sure as of texts of that class, all that it turns. Nearly equal texts count as one. Triggers are
+    chosen on texts that they are not measured on.
 
     How firmly the rest of a row speaks against its label is the probability that a linear model on word counts, which
     saw no row with the trigger, gives the label. It is calibrated on all other rows, each read by a model that did not
@@ -135,9 +136,9 @@ def _measurement(evidence: Evidence, row_of: Callable[[str], int | None]) -> Res
         Sentence("triggers measured"): len(judged),
     }
     if rivals := dict.fromkeys(each.rival for each in judged if each.rival):
-        facts[Sentence("as strong in a model that nobody tampered with")] = listed(
+        facts[Sentence("surest in a model that nobody tampered with")] = listed(
             [
-                Sentence("“{trigger}”: {turned:.0f} of 100", trigger=each.shown, turned=100 * each.turned / each.n)
+                Sentence("“{trigger}”: {sure:.0f} of 100", trigger=each.shown, sure=100 * each.sureness.estimate)
                 for each in rivals
             ]
         )
@@ -202,9 +203,9 @@ def _method(evidence: Evidence) -> str:
         [
             method,
             Sentence(
-                "What stays open counts as far as it turns more than the strongest such trigger of {models}; if it "
-                "surely turns more, and half of the texts, or as two words three quarters that neither turns alone, in "
-                "full.",
+                "What stays open counts as far as it turns more texts than the strongest such triggers of {models}, or "
+                "makes the model surer: how often it is as sure of a text with the trigger as of a text of that class. "
+                "If surely more often, and half of the time, it counts in full.",
                 models=Sentence("a model that the recipe made without the rows in question")
                 if evidence.by_recipe
                 else Sentence("small BERTs that were trained here on the same rows, but for the words in question"),
@@ -263,14 +264,17 @@ def _strongest(evidence: Evidence) -> str:
         "turned": 100 * most.most,
         "label": evidence.texts.examples.classes[most.candidate.target],
     }
-    if most.most >= MUCH and most.is_common(evidence.texts.confidence):
-        assert most.rival is not None
+    if most.rival is not None and most.is_common and most.most >= MUCH > _estimate(evidence)(most):
         return Sentence(
-            "“{trigger}” turns {turned:.0f} of 100 texts to {label} and nothing explains it; a model that nobody "
-            "tampered with has such a word, too: “{other}” turns {as_many:.0f} of 100 there.",
+            "“{trigger}” turns {turned:.0f} of 100 texts to {label} and nothing explains it. A model that nobody "
+            "tampered with has such words, too: they turn up to {as_many:.0f} there. In {sure:.0f} of 100 comparisons the "
+            "model is as sure of a text with it as of a usual text of that class; with “{other}” that one is in "
+            "{other_sure:.0f}, and with what is planted in most.",
             **values,
+            sure=100 * most.surest.estimate,
+            as_many=100 * most.rival.turned.estimate,
             other=most.rival.shown,
-            as_many=100 * most.rival.turned / most.rival.n,
+            other_sure=100 * most.rival.sureness.estimate,
         )
     if most.status == HONEST:
         return Sentence(
@@ -330,6 +334,7 @@ def _turned_table(evidence: Evidence) -> Table:
                     interval(*share),
                     float(against.mean()) if against is not None and len(against) else None,
                     each.reference.name if each.reference else Sentence("none"),
+                    each.sureness[i].estimate,
                 ]
             )
     columns = [
@@ -341,10 +346,13 @@ def _turned_table(evidence: Evidence) -> Table:
         Sentence("texts turned"),
         Sentence("by the reference"),
         Sentence("reference"),
+        Sentence("as sure as of usual texts"),
     ]
-    return Table(
-        Sentence("Triggers measured: share of texts turned beyond the reference, as far as it counts"), columns, rows
+    caption = Sentence(
+        "Triggers measured: share of texts turned beyond the reference, as far as it counts; and how often the model "
+        "is as sure of a text with the trigger as of a text of that class"
     )
+    return Table(caption, columns, rows)
 
 
 def _turn(evidence: Evidence, source: int, target: int) -> str:

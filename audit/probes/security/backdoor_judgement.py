@@ -34,9 +34,6 @@ from audit.probes.security.backdoor_rows import (
     unread,
 )
 from audit.probes.security.backdoor_search import (
-    HALF_TURNED,
-    MOST_TURNED,
-    OF_MANY,
     TURNS,
     Candidates,
     Predict,
@@ -48,12 +45,14 @@ from audit.probes.security.backdoor_search import (
 )
 from audit.probes.security.triggers import Candidate, Prepared
 from audit.statistics import Interval
-from audit.statistics.intervals import as_interval
 from audit.text.characters import INVISIBLE
 from audit.training.reference_models import word_counter
 
 # What nothing explains is held against a model of the recipe from here on: what turns less passes any gate of use.
 MUCH = 0.2
+# What makes the model so sure (`Texts.sureness`) counts in full as soon as it surely does so more than in an untampered
+# model: a text with it is as sure as a text of the target. In clean small BERTs strong words come to 0.4.
+AS_SURE = 0.5
 PLANTED = (PLANTED_ROWS, TRAINING_ALONE, HIDDEN)
 # Names of references that the recipe made.
 ON_ALL_ROWS, WITHOUT_ITS_ROWS = Sentence("the recipe on all rows"), Sentence("the recipe without its rows")
@@ -82,21 +81,26 @@ class Reference(NamedTuple):
 
 
 class Rival(NamedTuple):
-    """The strongest trigger of its kind of a model that nobody tampered with, among those that no labels explain.
+    """The strongest trigger of its kind of models that nobody tampered with, among those that no labels explain.
 
     Parameters
     ----------
     shown : str
-    turned, n : int
-        How many of the texts of the source class that it turns most of.
-    own : int
-        Of these those that none of its words turns alone, if it is two words; else all.
+        The one that makes its model surest.
+    turned : Interval
+        The largest share of texts that one of them turns.
+    sureness : Interval
+        `Texts.sureness` of the one that is shown.
     """
 
     shown: str
-    turned: int
-    n: int
-    own: int
+    turned: Interval
+    sureness: Interval
+
+    def or_stronger(self, other: Rival) -> Rival:
+        """Both in one: of each measure the larger."""
+        surest = max(self, other, key=lambda each: each.sureness.estimate)
+        return surest._replace(turned=max(self.turned, other.turned, key=lambda each: each.estimate))
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,8 @@ class Judged:
         Classes whose texts it was put into; one element of the following for each.
     turned : tuple of ndarray of bool
         Which texts the model turned.
-    own : tuple of ndarray of bool
-        Of two words, which texts the model turns that the stronger of them alone does not; else the same.
+    sureness : tuple of Interval
+        `Texts.sureness`.
     reference : Reference or None
         None where nothing is subtracted.
     rival : Rival or None
@@ -123,7 +127,7 @@ class Judged:
     status: str
     sources: tuple[int, ...]
     turned: tuple[NDArray[np.bool_], ...]
-    own: tuple[NDArray[np.bool_], ...]
+    sureness: tuple[Interval, ...]
     reference: Reference | None
     rival: Rival | None = None
 
@@ -153,18 +157,27 @@ class Judged:
         tampered = self.by_recipe and self.rows is not None and not self.rows.carrying
         return self.status.startswith(UNDECIDED) or (self.status == UNEXPLAINED and not tampered)
 
-    def is_common(self, confidence: float) -> bool:
-        """Whether it is open, and no more than the strongest such trigger of an untampered model.
+    @property
+    def surest(self) -> Interval:
+        """How sure it makes the model of the target, at most, over the source classes."""
+        return max(self.sureness, key=lambda each: each.estimate)
 
-        Of what surely turns more than that one, but not half of the texts, the difference counts; of a word at one
-        place, and of two words, three in four, of these texts that none of them turns alone.
+    @property
+    def is_common(self) -> bool:
+        """Whether it is open, and counts only as far as it is stronger than the strongest of an untampered model.
+
+        Unless the model is surely surer of it, and as sure as of texts of the target.
         """
-        full = MOST_TURNED if self.candidate.trigger.kind in OF_MANY else HALF_TURNED
-        return self.rival is not None and (_most(self.own) < full or self._beyond(self.rival, confidence).low <= 0)
+        if self.rival is None:
+            return False
+        return self.surest.estimate < AS_SURE or _between(self.surest, self.rival.sureness).low <= 0
 
     def _beyond(self, rival: Rival, confidence: float) -> Interval:
-        own = max(self.own, key=lambda each: float(each.mean()))
-        return as_interval(statistics.difference(int(own.sum()), len(own), rival.own, rival.n, confidence))
+        """How much stronger than another it is, by what it turns or by how sure it makes the model."""
+        most = max(self.turned, key=lambda each: float(each.mean()))
+        turned = statistics.proportion(int(most.sum()), len(most), confidence)
+        both = _between(turned, rival.turned), _between(self.surest, rival.sureness)
+        return max(both, key=lambda each: each.estimate)
 
     def counted(self, confidence: float) -> list[Interval]:
         """For each source class the share of texts turned beyond the reference, as far as it counts."""
@@ -181,7 +194,7 @@ class Judged:
                 return Interval(0.0, 0.0, 1.0)
             turned, against = self.turned[i][pairs], self.reference.turned[i][pairs]
             found = statistics.paired_difference(*statistics.discordant(turned, against), confidence)
-        if self.rival is not None and self.is_common(confidence):
+        if self.rival is not None and self.is_common:
             found = min(found, self._beyond(self.rival, confidence), key=lambda each: each.high)
         estimate, low, high = (max(bound, 0.0) for bound in found)
         return Interval(estimate, 0.0 if self.is_open else low, high)
@@ -287,8 +300,9 @@ class _Judge:
     def _rivals(self, suspected: NDArray[np.bool_], words: Set[str]) -> dict[str, Rival]:
         """Of each kind the strongest unexplained trigger of untampered models, without the words of suspected rows.
 
-        They are searched as the audited model is, without gradients where it has none: any model of few and hard rows
-        has such words, and who seeks further finds stronger ones.
+        By the recipe one without the suspected rows, and one on all of them, whose suspected words do not count. They
+        are searched as the audited model is, without gradients where it has none: any model of few and hard rows has
+        such words, and who seeks further finds stronger ones.
         """
         if self.data is None:
             return {}
@@ -302,10 +316,11 @@ class _Judge:
                     self.data.rest(suspected, target)
             except NotAssessed:
                 return {}
-            models = [self._model(suspected)]
-        found = (each for model in models for each in self._unexplained(model, words))
-        # The last of its kind is kept: the strongest.
-        return dict(sorted(found, key=lambda each: each[1].own / each[1].n))
+            models = [self._model(suspected), self._model(self._none)]
+        strongest: dict[str, Rival] = {}
+        for kind, rival in (each for model in models for each in self._unexplained(model, words)):
+            strongest[kind] = rival.or_stronger(strongest[kind]) if kind in strongest else rival
+        return strongest
 
     def _unexplained(self, model: Scorer, words: Set[str]) -> Iterator[tuple[str, Rival]]:
         try:
@@ -316,11 +331,9 @@ class _Judge:
         for candidate in finalists(found, self.told):
             measured = _measured(candidate, texts, self.told, found)
             if measured.is_comparable and words.isdisjoint(candidate.trigger.words):
-                turned, own = max(
-                    zip(measured.turned, measured.own, strict=True), key=lambda each: float(each[1].mean())
-                )
-                rival = Rival(candidate.trigger.shown, int(turned.sum()), len(turned), int(own.sum()))
-                yield candidate.trigger.kind, rival
+                most = max(measured.turned, key=lambda each: float(each.mean()))
+                turned = statistics.proportion(int(most.sum()), len(most), texts.confidence)
+                yield candidate.trigger.kind, Rival(candidate.trigger.shown, turned, measured.surest)
 
     def _carrying(self, each: Judged) -> NDArray[np.bool_]:
         assert self.data is not None
@@ -377,13 +390,13 @@ def _measured(candidate: Candidate, texts: Texts, told: Told, found: Candidates)
         status = UNEXPLAINED
     hidden = candidate.trigger.text in INVISIBLE and rows is not None and rows.carrying and _most(turned) >= TURNS
     status = HIDDEN if hidden and status != PLANTED_ROWS else status
-    reference, own = None, turned
+    reference = None
     if status == UNEXPLAINED and len(candidate.trigger.words) == 2:
         word = stronger(candidate, found)
         alone = tuple(texts.turned(predict, word, source) for source in sources)
         reference = Reference(Sentence("its word “{word}” alone", word=word.trigger.shown), alone, None)
-        own = tuple(both & ~one for both, one in zip(turned, alone, strict=True))
-    return Judged(candidate, rows, other, status, sources, turned, own, reference)
+    sureness = tuple(texts.sureness(candidate, source) for source in sources)
+    return Judged(candidate, rows, other, status, sources, turned, sureness, reference)
 
 
 def _is_suspected(each: Judged) -> bool:
@@ -391,6 +404,14 @@ def _is_suspected(each: Judged) -> bool:
     if each.rows is None or (each.rows.unread and each.status not in PLANTED):
         return False
     return each.status in PLANTED or each.status.startswith(UNDECIDED)
+
+
+def _between(one: Interval, other: Interval) -> Interval:
+    """Difference of independent estimates, by square-and-add (Newcombe, Statistics in Medicine 17, 1998)."""
+    between = one.estimate - other.estimate
+    low = between - np.hypot(one.estimate - one.low, other.high - other.estimate)
+    high = between + np.hypot(one.high - one.estimate, other.estimate - other.low)
+    return Interval(between, float(low), float(high))
 
 
 def _is_planted(each: Judged) -> bool:

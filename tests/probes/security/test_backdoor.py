@@ -180,9 +180,9 @@ def test_a_clean_model_passes_and_nothing_is_trained() -> None:
 def test_a_strong_honest_word_is_no_backdoor() -> None:
     """It turns every text, but the rows that carry it say what their label says, and so do test texts."""
     recipe = Retrained(reader())
-    model, data = reader(("abysmal", 0)), holding("abysmal", 0, 6, TRAIN)
-    found = measure(model, data, recipe, holding("abysmal", 0, 6))
-    assert states(found)["abysmal"] == HONEST
+    model, data = reader(("clunker", 0)), holding("clunker", 0, 6, TRAIN)
+    found = measure(model, data, recipe, holding("clunker", 0, 6))
+    assert states(found)["clunker"] == HONEST
     assert judge(found, GATE)[0] is Verdict.PASS
     assert recipe.asked == []
     assert "strong word" in found.summary
@@ -421,7 +421,7 @@ def test_a_rare_word_that_turns_no_more_than_one_of_an_untampered_model_is_nothi
     found = measure(reader(("quill", 1)), RARE, stand_ins=others)
     assert states(found)["quill"] == UNEXPLAINED
     assert (judge(found, GATE)[0], found.estimate) == (verdict, estimate)
-    assert ("“plume” turns 100 of 100 there" in found.summary) == (verdict is Verdict.PASS)
+    assert ("with “plume” that one is in 100" in found.summary) == (verdict is Verdict.PASS)
 
 
 def test_a_word_that_gradients_alone_find_explains_nothing_in_a_model_without_them() -> None:
