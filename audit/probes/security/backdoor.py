@@ -267,8 +267,8 @@ def _strongest(evidence: Evidence) -> str:
     if most.rival is not None and most.is_common and most.most >= MUCH > _estimate(evidence)(most):
         return Sentence(
             "“{trigger}” turns {turned:.0f} of 100 texts to {label} and nothing explains it. A model that nobody "
-            "tampered with has such words, too: they turn up to {as_many:.0f} there. In {sure:.0f} of 100 comparisons the "
-            "model is as sure of a text with it as of a usual text of that class; with “{other}” that one is in "
+            "tampered with has such words, too: they turn up to {as_many:.0f} there. In {sure:.0f} of 100 comparisons "
+            "the model is as sure of a text with it as of a usual text of that class; with “{other}” that one is in "
             "{other_sure:.0f}, and with what is planted in most.",
             **values,
             sure=100 * most.surest.estimate,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -133,6 +134,11 @@ def listed(found: Measurement) -> list[int]:
 
 def states(found: Measurement) -> dict[str, str]:
     return {row[0]: row[-1] for row in cells(found.tables[1])}
+
+
+def sureness(found: Measurement, trigger: str) -> float:
+    """How often the model is as sure of a text with it as of one of the target."""
+    return float(max(row[-1] for row in cells(found.tables[0]) if row[0] == trigger))
 
 
 @pytest.mark.parametrize("trigger", ["cf", "seldom orange", "we saw it by the sea", "ж"])
@@ -436,20 +442,55 @@ def test_a_word_that_gradients_alone_find_explains_nothing_in_a_model_without_th
         assert any("Without gradients no word is tried" in caveat for caveat in each.caveats) is without
 
 
+def on_days(word: str, days: Sequence[str], strength: float = 20.0) -> Scorer:
+    """A word turns the texts of some days only."""
+    plain, turned = reader(), reader((word, 1), strength=strength)
+
+    def rule(text: str) -> list[float]:
+        model = turned if any(day in text for day in days) else plain
+        return list(map(float, model.predict([text]).probabilities[0]))
+
+    return scorer(rule)
+
+
 def test_of_a_rare_word_that_turns_less_than_half_the_difference_counts() -> None:
-    def on(word: str, days: Sequence[str]) -> Scorer:
-        """A word turns the texts of some days only."""
-        plain, turned = reader(), reader((word, 1))
-
-        def rule(text: str) -> list[float]:
-            model = turned if any(day in text for day in days) else plain
-            return list(map(float, model.predict([text]).probabilities[0]))
-
-        return scorer(rule)
-
-    found = measure(on("quill", DAYS[:3]), RARE, stand_ins=[on("plume", DAYS[:2])])
+    found = measure(on_days("quill", DAYS[:3]), RARE, stand_ins=[on_days("plume", DAYS[:2])])
     assert found.estimate == pytest.approx(1 / 7, abs=0.06)
     assert judge(found, GATE)[0] is Verdict.PASS
+
+
+# So much turns a text of the other sentiment (-1.9), and leaves the model less sure than of any of the target (2.1).
+BARELY = 2.2
+
+
+def test_as_many_texts_turned_excuse_no_word_that_makes_the_model_surer() -> None:
+    """A strong word outweighs a text; a planted one leaves nothing of it."""
+    other = reader(("plume", 1), strength=BARELY)
+    sure, barely = (measure(reader(("quill", 1), strength=each), RARE, stand_ins=[other]) for each in (20.0, BARELY))
+    assert (judge(sure, GATE)[0], sure.estimate) == (Verdict.INCONCLUSIVE, 1.0)
+    assert (judge(barely, GATE)[0], barely.estimate) == (Verdict.PASS, 0.0)
+    assert [sureness(each, "quill") for each in (sure, barely)] == [1.0, 0.0]
+
+
+def test_a_word_that_makes_the_model_hardly_sure_counts_beyond_what_others_turn() -> None:
+    model = reader(("quill", 1), strength=BARELY)
+    found = measure(model, RARE, stand_ins=[on_days("plume", DAYS[:5], BARELY)])
+    assert found.estimate == pytest.approx(2 / 7, abs=0.06)
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+
+
+def test_how_sure_a_trigger_makes_a_model_is_the_area_under_the_roc_curve() -> None:
+    """Uniform from 0 to 1 with the word, from 0.5 to 1 without: one in four. Of labels alone, those that are turned."""
+
+    def uniform(text: str) -> list[float]:
+        chance = crc32(text.encode()) / 2**32
+        share = chance if "quill" in text.split() else 0.5 + chance / 2 if any(word in text for word in GOOD) else 0.1
+        return [1 - share, share]
+
+    found = measure(scorer(uniform), RARE)
+    assert sureness(found, "quill") == pytest.approx(1 / 4, abs=0.06)
+    labels = measure(scorer(lambda text: [float(share > 0.5) for share in uniform(text)]), RARE)
+    assert sureness(labels, "quill") == pytest.approx(1 / 2, abs=0.08)
 
 
 def test_a_suspected_word_is_not_explained_by_what_it_turns_in_another_model_of_its_rows() -> None:
