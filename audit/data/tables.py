@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -39,6 +40,8 @@ READERS: Mapping[str, Literal["csv", "json", "parquet"]] = {
     ".parquet": "parquet",
 }
 COMPRESSED = ".gz"
+# Texts shrink to a third, repeated rows to a thirtieth, zeros to a thousandth. What is small unpacked may hold anything.
+MOST_UNPACKED, ALWAYS_UNPACKED = 100, 2**26
 # What to do about files that are none of these.
 REMEDIES = {
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), "save the sheet as CSV (UTF-8)"),
@@ -180,10 +183,18 @@ def _read_file(path: Path, name: str, cache: Path, separator: str, wanted: Seque
 
 
 def _unpacked(content: bytes) -> bytes:
+    most = max(MOST_UNPACKED * len(content), ALWAYS_UNPACKED)
     try:
-        return gzip.decompress(content)
+        with gzip.open(BytesIO(content)) as file:
+            found = file.read(most + 1)
     except (OSError, EOFError, zlib.error):
         raise UnreadableError("it is damaged or was not compressed by gzip; compress it again") from None
+    if len(found) > most:
+        raise UnreadableError(
+            f"it unpacks to more than {most / 1e6:,.0f} MB, {MOST_UNPACKED} times its size or more, as no table does; "
+            "unpack it and look at it"
+        )
+    return found
 
 
 def _parquet(path: Path, name: str, cache: Path) -> Columns:

@@ -90,6 +90,9 @@ REFUSED: dict[str, tuple[str, bytes | str, str]] = {
     "Parquet of lists": ("t.parquet", parquet(text=[["a"], ["b"]], label=["x", "y"]), "row 1 has a list in column"),
     "gzip that ends early": ("t.csv.gz", gzip.compress(CSV.encode())[:60], "it is damaged or was not compressed"),
     "gzip with another sum": ("t.csv.gz", gzip.compress(CSV.encode())[:-8] + bytes(8), "it is damaged or was not"),
+    "gzip of far more than its size": (
+        "t.csv.gz", gzip.compress(b"text,label\n" + b"good,1\n" * 10**7), "it unpacks to more than 67 MB, 100 times"
+    ),
     "gzip of zeros": ("t.csv.gz", gzip.compress(bytes(1000)), "full of NUL characters"),
     "ten thousand columns, none wanted": (
         "t.csv", ",".join(f"c{i}" for i in range(10_000)) + "\n" + "x," * 9_999 + "x\n", "and 9,970 more"
