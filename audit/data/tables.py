@@ -40,7 +40,7 @@ READERS: Mapping[str, Literal["csv", "json", "parquet"]] = {
     ".parquet": "parquet",
 }
 COMPRESSED = ".gz"
-# Texts shrink to a third, repeated rows to a thirtieth, zeros to a thousandth. What is small unpacked may hold anything.
+# Texts shrink to a third, repeated rows to a thirtieth, zeros to a thousandth. What is small then may hold anything.
 MOST_UNPACKED, ALWAYS_UNPACKED = 100, 2**26
 # What to do about files that are none of these.
 REMEDIES = {
