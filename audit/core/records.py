@@ -99,10 +99,12 @@ class FindingRecord(IntervalRecord):
 class ReadingRecord(TypedDict):
     """How a model's outputs are read: the head, and for each class of its own those that it counts as.
 
-    And of two classes the probability above which the second is the answer, where that is no half.
+    And of two classes the probability above which the second is the answer, where that is no half; of a score where one
+    class ends and the next begins.
     """
 
     threshold: NotRequired[float]
+    cutpoints: NotRequired[Sequence[float]]
     head: str
     classes: Mapping[str, Sequence[str]]
 

@@ -142,7 +142,8 @@ def check_classifier(
         raise AuditError(
             f"model '{source}': it has {'one output: a score' if outputs == 1 else 'outputs that are scores'}, not a "
             f"classifier; give a model with an output for each of two or three classes, or, where the one output is "
-            f'the log-odds of a class, [model] head = "sigmoid" and the names of both with [model] labels.'
+            f'the log-odds of a class, [model] head = "sigmoid" and the names of both with [model] labels; a score is '
+            f'cut into classes by head = "regression" and cutpoints.'
         )
     if tensors and config.get("model_type") in _HEADED and not {name.partition(".")[0] for name in tensors} & _HEADS:
         raise AuditError(

@@ -185,7 +185,7 @@ class Model:
         """How many numbers its head gives."""
         if self.reading is None:
             return len(self.labels)
-        stated = admission.outputs_of(_tensors(safe_weights(self.folder, self.source)))
+        stated = outputs_of(self.folder, self.source)
         return stated or len(self.reading.own)
 
     def describe(self) -> ModelRecord:
@@ -365,6 +365,11 @@ def check_classifier(folder: Path, source: str, head: Head = "softmax") -> None:
     admission.check_classifier(source, config(folder, source), tensors, sigmoid=head == "sigmoid")
 
 
+def outputs_of(folder: Path, source: str) -> int | None:
+    """How many numbers a network's head gives for a text; None where no weights of a usual name tell."""
+    return admission.outputs_of(_tensors(safe_weights(folder, source)))
+
+
 def check_outputs(folder: Path, source: str, classes: Sequence[str], head: Head = "softmax") -> None:
     """Refuse a model whose head has more or fewer outputs than there are class names, one output for two apart.
 
@@ -372,7 +377,7 @@ def check_outputs(folder: Path, source: str, classes: Sequence[str], head: Head 
     ------
     AuditError
     """
-    outputs = admission.outputs_of(_tensors(safe_weights(folder, source)))
+    outputs = outputs_of(folder, source)
     if head == "sigmoid" and outputs == 1 and len(classes) == 2:
         return
     if outputs is not None and outputs != len(classes):
@@ -493,7 +498,7 @@ def labels_of(folder: Path, source: str, asked: Sequence[str], head: Head = "sof
     AuditError
         As that, and where nothing names the two classes of a single output.
     """
-    if head == "sigmoid" and admission.outputs_of(_tensors(safe_weights(folder, source))) == 1:
+    if head == "sigmoid" and outputs_of(folder, source) == 1:
         if len(set(asked)) != 2:
             raise AuditError(
                 f"model '{source}': its one output is the log-odds of a class; name the other and this one, in this "

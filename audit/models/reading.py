@@ -16,7 +16,7 @@ from audit.text.redaction import printable
 if TYPE_CHECKING:
     import torch
 
-Head = Literal["softmax", "sigmoid"]
+Head = Literal["softmax", "sigmoid", "regression"]
 # From a model's own class to that which it counts as, to several that share it, or to none.
 Merge = Mapping[str, str | tuple[str, ...]]
 
@@ -36,8 +36,11 @@ class Reading:
     head : str
         ``softmax``: the outputs are of classes that rule each other out. ``sigmoid``: each is a yes or a no of its own,
         and the probabilities are shared out among the classes; one output alone is that of the second class.
+        ``regression``: the one output is a score, and the answer a label alone.
     threshold : float
         Of two classes the second is the answer where its probability is above this.
+    cutpoints : tuple of float
+        Of a score: where one own class ends and the next begins.
 
     Notes
     -----
@@ -51,6 +54,7 @@ class Reading:
     shares: tuple[tuple[float, ...], ...]
     head: Head = "softmax"
     threshold: float = 0.5
+    cutpoints: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -60,6 +64,7 @@ class Reading:
         merge: Merge | None = None,
         head: Head = "softmax",
         threshold: float = 0.5,
+        cutpoints: Sequence[float] = (),
     ) -> Reading:
         """How the policy reads a model.
 
@@ -69,7 +74,7 @@ class Reading:
             Its classes.
         source : str
             As the policy calls it.
-        merge, head, threshold
+        merge, head, threshold, cutpoints
             Of the policy.
 
         Raises
@@ -103,7 +108,7 @@ class Reading:
                 f"model '{source}': [model] threshold is of two classes, and there are {len(classes)} "
                 f"({_listed(classes)}); leave it out, or leave two with merge."
             )
-        return cls(tuple(own), classes, shares, head, threshold)
+        return cls(tuple(own), classes, shares, head, threshold, tuple(cutpoints))
 
     @property
     def is_plain(self) -> bool:
@@ -124,6 +129,8 @@ class Reading:
         read: ReadingRecord = {"head": self.head, "classes": goes}
         if self.threshold != 0.5:
             read["threshold"] = self.threshold
+        if self.cutpoints:
+            read["cutpoints"] = list(self.cutpoints)
         return read
 
     def probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
@@ -95,8 +96,13 @@ class ModelPolicy(_Section):
     order: tuple[str, ...] = Field(
         (), strict=False, description="the classes of the audit from worst to best, where their names do not say it"
     )
-    head: Literal["softmax", "sigmoid"] = Field(
-        "softmax", description="sigmoid: each output is a yes or a no of its own; one alone is that of the second class"
+    head: Literal["softmax", "sigmoid", "regression"] = Field(
+        "softmax",
+        description="sigmoid: each output is a yes or a no of its own; one alone is that of the second class; "
+        "regression: the one output is a score, which cutpoints turn into classes",
+    )
+    cutpoints: tuple[float, ...] = Field(
+        (), strict=False, description="of a regression: the scores at which one of labels ends and the next begins"
     )
     threshold: float = Field(
         0.5, gt=0, lt=1, description="of two classes the second is the answer where its probability is above this"
@@ -123,6 +129,22 @@ class ModelPolicy(_Section):
         own = ("key_env", "timeout_s", "requests_per_second", "send_training_data", "prompt", "name", "otherwise")
         if not self.source.lower().startswith(("http://", "https://")) and (given := self.model_fields_set & {*own}):
             raise ValueError(f"{min(given)} is of a service, and source is no address; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _cut_the_score(self) -> ModelPolicy:
+        if self.head != "regression":
+            if self.cutpoints:
+                raise ValueError('cutpoints are of a score; leave them out, or say head = "regression"')
+            return self
+        if self.threshold != 0.5:
+            raise ValueError("threshold is of a probability, and a regression has none; give cutpoints")
+        ascending = all(one < other for one, other in pairwise(self.cutpoints))
+        if len(self.labels) < 2 or len(self.cutpoints) != len(self.labels) - 1 or not ascending:
+            raise ValueError(
+                f"a regression needs two labels or more, from the lowest score to the highest, and one cutpoint fewer, "
+                f"ascending; given are {len(self.labels)} labels and {len(self.cutpoints)} cutpoints"
+            )
         return self
 
     @model_validator(mode="after")

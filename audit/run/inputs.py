@@ -18,8 +18,9 @@ from audit.data import examples as data
 from audit.data.examples import Examples, Production
 from audit.inference.predictions import FormerPredictions
 from audit.models import adapters, minilm, model
-from audit.models.classifiers import onnx_files, service, skops_files, sources
+from audit.models.classifiers import onnx_files, regression, service, skops_files, sources
 from audit.models.classifiers.model import ClassifierModel
+from audit.models.model import Model
 from audit.models.reading import Reading
 from audit.policy import policy as policies
 from audit.policy.policy import SMALL_BERT, Policy
@@ -159,7 +160,16 @@ class Inputs:
         source = settings.source if option is None else option
         is_code, is_address = sources.names_code(source), service.is_address(source)
         is_onnx = not is_code and not is_address and onnx_files.is_onnx(self._path(source))
-        if not is_code and not is_address and not is_onnx and not source.endswith(skops_files.SUFFIX):
+        is_network = not is_code and not is_address and not is_onnx and not source.endswith(skops_files.SUFFIX)
+        if settings.head == "regression":
+            if not is_network:
+                raise AuditError(
+                    f"{self.policy.name}: [model] head = 'regression' is of a folder that Transformers loads, and "
+                    f"'{source}' is none; make a classifier of it whose predict gives labels."
+                )
+            loaded = self._regression(source)
+            return loaded.read_as(self._read(loaded.labels, source))
+        if is_network:
             return None
         if settings.finetune is not None:
             raise AuditError(
@@ -182,6 +192,22 @@ class Inputs:
             loaded = skops_files.load(source, self._path(source), settings.labels)
         return loaded.read_as(self._read(loaded.labels, source))
 
+    def _regression(self, source: str) -> ClassifierModel:
+        """A network whose score is cut into classes."""
+        settings, located = self.policy.model, self._located(source)
+        outputs = model.outputs_of(located.folder, source)
+        if outputs not in (1, None):
+            raise AuditError(
+                f"model '{source}': [model] head = 'regression' is of one output, its score, and its head has "
+                f"{outputs}; leave head and cutpoints out."
+            )
+        length = model.longest(located.folder, source, settings.max_length)
+        network = Model(
+            source, located.folder, ("score",), length, self.resources.device, located.commit, located.pinned,
+            allow_pickle=self.policy.security.allow_pickle, parts=located.parts,
+        )  # fmt: skip
+        return regression.load(network, settings.labels, settings.cutpoints)
+
     def _path(self, source: str) -> Path:
         """The model's source as a path: of the option from where the audit was started, else from the policy."""
         if self.options.model is None:
@@ -191,7 +217,7 @@ class Inputs:
     def _read(self, own: Sequence[str], source: str) -> Reading | None:
         """How the policy reads a model of these classes; None where they are those of the audit."""
         settings = self.policy.model
-        reading = Reading.of(own, source, settings.merge, settings.head, settings.threshold)
+        reading = Reading.of(own, source, settings.merge, settings.head, settings.threshold, settings.cutpoints)
         return None if reading.is_plain else reading
 
     @cached_property
@@ -204,22 +230,25 @@ class Inputs:
             source = self.options.model
         elif settings.finetune is None:
             source = settings.source
-            if source == SMALL_BERT:
-                raise AuditError(f"{self.policy.name}: 'small-bert' is always trained; add a [model.finetune] section.")
         else:
             return None
-        path = self._path(source)
+        located = self._located(source)
+        model.check_classifier(located.folder, source, settings.head)
+        return located
+
+    def _located(self, source: str) -> Located:
+        """The folder of a network, of an adapter merged with its base."""
+        if self.options.model is None and source == SMALL_BERT:
+            raise AuditError(f"{self.policy.name}: 'small-bert' is always trained; add a [model.finetune] section.")
+        settings, path = self.policy.model, self._path(source)
         revision = settings.revision if self.options.model is None else None
         if path.is_dir() and adapters.is_adapter(path):
-            located = self._merged(source, path)
-        elif settings.base is not None:
+            return self._merged(source, path)
+        if settings.base is not None:
             raise AuditError(
                 f"{self.policy.name}: [model] base is that of an adapter, and '{source}' is none; leave it out."
             )
-        else:
-            located = locate(self.policy, source, path, revision, self.resources.cache)
-        model.check_classifier(located.folder, source, settings.head)
-        return located
+        return locate(self.policy, source, path, revision, self.resources.cache)
 
     @property
     def _prompt(self) -> str | None:

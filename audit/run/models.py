@@ -26,6 +26,7 @@ from audit.inference.scorer import CachedScorer, Scorer
 from audit.models import model, model_card, precisions, tokens
 from audit.models.classifiers.model import NO_NETWORK, ClassifierModel
 from audit.models.classifiers.onnx_files import OnnxClassifier
+from audit.models.classifiers.regression import Regression
 from audit.models.model import Model, Training
 from audit.models.model_card import Card
 from audit.models.precisions import EightBit
@@ -97,7 +98,7 @@ class Models:
         loaded, classifier = self.inputs.loaded, self.inputs.classifier
         if classifier is not None:
             _ = self.asked(classifier).graded
-            if isinstance(classifier.classifier, OnnxClassifier):
+            if isinstance(classifier.classifier, OnnxClassifier | Regression):
                 self.unknown_tokens = classifier.classifier.unknown_share(self.inputs.test_data.texts)
                 tokens.check_share(self.unknown_tokens, classifier.source)
         elif loaded is not None:

@@ -192,3 +192,50 @@ def test_sigmoid_outputs_are_shared_out(tmp_path: Path) -> None:
 def test_a_recipe_makes_a_model_of_the_datas_own_classes(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="merge, head and threshold are of a model that is loaded as it is"):
         _ = session(tmp_path, tmp_path, 'head = "sigmoid"\n[model.finetune]\nepochs = 1').policy
+
+
+def test_a_score_is_cut_into_classes(tmp_path: Path) -> None:
+    """As `numpy.digitize` does, each text read alone; of a score there are no probabilities."""
+    folder = tmp_path / "score"
+    save_tiny(folder, num_labels=1, problem_type="regression")
+    scores = raw(folder)[:, 0]
+    lower, upper = np.quantile(scores, [0.3, 0.7])
+    three = ("negative", "mixed", "positive")
+    cut = f'head = "regression"\nlabels = {list(three)}\ncutpoints = [{lower}, {upper}]'
+    audit = session(folder, tmp_path, cut)
+    classifier = audit.inputs.classifier
+    assert classifier is not None
+    scorer = audit.models.asked(classifier)
+    found = scorer.predict(TEXTS)
+    assert found.labels.tolist() == np.digitize(scores, [lower, upper]).tolist()
+    assert len(set(found.labels.tolist())) == 3
+    assert not scorer.graded
+    assert classifier.describe()["read"]["cutpoints"] == pytest.approx([lower, upper])
+    assert "model.safetensors" in classifier.paths
+    other = session(folder, tmp_path, cut.replace(f"{lower}", f"{lower - 9}")).inputs.classifier
+    assert other is not None and other.key != classifier.key
+    audit.close()
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ('head = "regression"', "needs two labels or more, .* one cutpoint fewer, ascending; given are 0 labels and 0"),
+        ('head = "regression"\nlabels = ["a", "b"]\ncutpoints = [1, 2]', "given are 2 labels and 2 cutpoints"),
+        ('head = "regression"\nlabels = ["a", "b", "c"]\ncutpoints = [2, 1]', "ascending"),
+        ('head = "regression"\nlabels = ["a", "b"]\ncutpoints = [1]\nthreshold = 0.7', "a regression has none"),
+        ("cutpoints = [1]", 'cutpoints are of a score; leave them out, or say head = "regression"'),
+        ('head = "regression"\nlabels = ["a", "b"]\ncutpoints = [1]', "its head has 2; leave head and cutpoints out"),
+    ],
+)
+def test_cutpoints_that_cut_nothing_are_refused(tmp_path: Path, model: str, sentence: str) -> None:
+    save_tiny(tmp_path / "two")
+    with pytest.raises(AuditError, match=sentence) as refused:
+        _ = session(tmp_path / "two", tmp_path, model).inputs.classes
+    assert is_one_sentence(str(refused.value))
+
+
+def test_a_score_of_something_else_than_a_network_is_refused(tmp_path: Path) -> None:
+    cut = 'head = "regression"\nlabels = ["a", "b"]\ncutpoints = [1]'
+    with pytest.raises(AuditError, match="is of a folder that Transformers loads"):
+        _ = session(Path("own:Model"), tmp_path, cut).inputs.classifier

@@ -632,6 +632,10 @@ NOT_AN_ANSWER = (
 NO_LABEL = "Of the model’s answers to {asked} texts {count} were no label, and counted as {label}."
 TOKENS = "The service counted {prompts} tokens of questions and {answers} of answers."
 THRESHOLD = "The model’s answer is {above} where its probability is above {threshold}, else {below}."
+REGRESSION = (
+    "The model gives a score, and the audit cuts it into classes at {cutpoints}: it has no probabilities, so that only "
+    "its answers are measured."
+)
 SIGMOID = (
     "Each output of the model is a yes or a no of its own; the class with the largest is taken for its answer, "
     "whatever threshold it has in use."

@@ -885,6 +885,8 @@ def _read_as(read: ReadingRecord, labels: Sequence[str]) -> Iterator[str]:
         yield words.NOT_AN_ANSWER.format(classes=words.COMMA.join(left_out))
     if read["head"] == "sigmoid" and "threshold" not in read:
         yield words.SIGMOID
+    if cutpoints := read.get("cutpoints"):
+        yield words.REGRESSION.format(cutpoints=words.COMMA.join(text.figure(each) for each in cutpoints))
     if (threshold := read.get("threshold")) is not None and len(labels) == 2:
         below, above = map(text.cell, labels)
         yield words.THRESHOLD.format(above=above, below=below, threshold=text.percent(threshold))
