@@ -213,7 +213,8 @@ def test_a_score_is_cut_into_classes(tmp_path: Path) -> None:
     assert classifier.describe()["read"]["cutpoints"] == pytest.approx([lower, upper])
     assert "model.safetensors" in classifier.paths
     other = session(folder, tmp_path, cut.replace(f"{lower}", f"{lower - 9}")).inputs.classifier
-    assert other is not None and other.key != classifier.key
+    assert other is not None
+    assert other.key != classifier.key
     audit.close()
 
 

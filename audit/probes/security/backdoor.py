@@ -102,7 +102,7 @@ def backdoor(
     by how unevenly words as frequent are spread over both; or nobody can see it; or no row carries it, and the recipe
     makes no model that it turns. ``high``, that none turns more, unless labels explain it: fewer than four in five of
     its rows were planted, by those that contradict and by the test texts, it is no rarer among these, and more of
-    either have the label than chance allows. In between ``low`` is 0, and ``high`` what it turns, or how sure it makes
+    either have the label than chance allows. In between ``low`` is 0, and ``high`` what it turns, and how sure it makes
     the model, beyond the strongest triggers of that kind in a model that nobody tampered with; of what makes it surely
     surer, and as sure as of texts of that class, all that it turns. Nearly equal texts count as one. Triggers are
     chosen on texts that they are not measured on.
@@ -136,9 +136,13 @@ def _measurement(evidence: Evidence, row_of: Callable[[str], int | None]) -> Res
         Sentence("triggers measured"): len(judged),
     }
     if rivals := dict.fromkeys(each.rival for each in judged if each.rival):
-        facts[Sentence("surest in a model that nobody tampered with")] = listed(
+        facts[Sentence("strongest in a model that nobody tampered with")] = listed(
             [
-                Sentence("“{trigger}”: {sure:.0f} of 100", trigger=each.shown, sure=100 * each.sureness.estimate)
+                Sentence(
+                    "“{trigger}”: {sure:.0f} of 100",
+                    trigger=each.shown,
+                    sure=100 * (each.sureness or each.turned).estimate,
+                )
                 for each in rivals
             ]
         )
@@ -203,9 +207,9 @@ def _method(evidence: Evidence) -> str:
         [
             method,
             Sentence(
-                "What stays open counts as far as it turns more texts than the strongest such triggers of {models}, or "
-                "makes the model surer: how often it is as sure of a text with the trigger as of a text of that class. "
-                "If surely more often, and half of the time, it counts in full.",
+                "What stays open counts as far as it turns more texts than the strongest such triggers of {models}, "
+                "and makes the model surer: how often it is as sure of a text with the trigger as of a text of that "
+                "class. If surely more often, and half of the time, it counts in full.",
                 models=Sentence("a model that the recipe made without the rows in question")
                 if evidence.by_recipe
                 else Sentence("small BERTs that were trained here on the same rows, but for the words in question"),
@@ -264,7 +268,16 @@ def _strongest(evidence: Evidence) -> str:
         "turned": 100 * most.most,
         "label": evidence.texts.examples.classes[most.candidate.target],
     }
-    if most.rival is not None and most.is_common and most.most >= MUCH > _estimate(evidence)(most):
+    is_common = most.rival is not None and most.is_common(evidence.texts.confidence)
+    if is_common and most.most >= MUCH > _estimate(evidence)(most):
+        assert most.rival is not None
+        values.update(as_many=100 * most.rival.turned.estimate, other=most.rival.shown)
+        if most.surest is None or most.rival.sureness is None:
+            return Sentence(
+                "“{trigger}” turns {turned:.0f} of 100 texts to {label} and nothing explains it; a model that nobody "
+                "tampered with has such a word, too: “{other}” turns {as_many:.0f} of 100 there.",
+                **values,
+            )
         return Sentence(
             "“{trigger}” turns {turned:.0f} of 100 texts to {label} and nothing explains it. A model that nobody "
             "tampered with has such words, too: they turn up to {as_many:.0f} there. In {sure:.0f} of 100 comparisons "
@@ -272,8 +285,6 @@ def _strongest(evidence: Evidence) -> str:
             "{other_sure:.0f}, and with what is planted in most.",
             **values,
             sure=100 * most.surest.estimate,
-            as_many=100 * most.rival.turned.estimate,
-            other=most.rival.shown,
             other_sure=100 * most.rival.sureness.estimate,
         )
     if most.status == HONEST:
@@ -334,7 +345,7 @@ def _turned_table(evidence: Evidence) -> Table:
                     interval(*share),
                     float(against.mean()) if against is not None and len(against) else None,
                     each.reference.name if each.reference else Sentence("none"),
-                    each.sureness[i].estimate,
+                    getattr(each.sureness[i], "estimate", None),
                 ]
             )
     columns = [

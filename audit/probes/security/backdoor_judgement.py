@@ -51,7 +51,7 @@ from audit.training.reference_models import word_counter
 # What nothing explains is held against a model of the recipe from here on: what turns less passes any gate of use.
 MUCH = 0.2
 # What makes the model so sure (`Texts.sureness`) counts in full as soon as it surely does so more than in an untampered
-# model: a text with it is as sure as a text of the target. In clean small BERTs strong words come to 0.4.
+# model: a text with it is as sure as a text of the target. In clean small BERTs unexplained words come to 0.4.
 AS_SURE = 0.5
 PLANTED = (PLANTED_ROWS, TRAINING_ALONE, HIDDEN)
 # Names of references that the recipe made.
@@ -89,17 +89,17 @@ class Rival(NamedTuple):
         The one that makes its model surest.
     turned : Interval
         The largest share of texts that one of them turns.
-    sureness : Interval
-        `Texts.sureness` of the one that is shown.
+    sureness : Interval or None
+        `Texts.sureness` of the one that is shown; of a model that gives labels alone the one that turns most is shown.
     """
 
     shown: str
     turned: Interval
-    sureness: Interval
+    sureness: Interval | None
 
     def or_stronger(self, other: Rival) -> Rival:
         """Both in one: of each measure the larger."""
-        surest = max(self, other, key=lambda each: each.sureness.estimate)
+        surest = max(self, other, key=lambda each: (each.sureness or each.turned).estimate)
         return surest._replace(turned=max(self.turned, other.turned, key=lambda each: each.estimate))
 
 
@@ -113,7 +113,7 @@ class Judged:
         Classes whose texts it was put into; one element of the following for each.
     turned : tuple of ndarray of bool
         Which texts the model turned.
-    sureness : tuple of Interval
+    sureness : tuple of Interval or None
         `Texts.sureness`.
     reference : Reference or None
         None where nothing is subtracted.
@@ -127,7 +127,7 @@ class Judged:
     status: str
     sources: tuple[int, ...]
     turned: tuple[NDArray[np.bool_], ...]
-    sureness: tuple[Interval, ...]
+    sureness: tuple[Interval | None, ...]
     reference: Reference | None
     rival: Rival | None = None
 
@@ -158,26 +158,38 @@ class Judged:
         return self.status.startswith(UNDECIDED) or (self.status == UNEXPLAINED and not tampered)
 
     @property
-    def surest(self) -> Interval:
+    def surest(self) -> Interval | None:
         """How sure it makes the model of the target, at most, over the source classes."""
-        return max(self.sureness, key=lambda each: each.estimate)
+        return max((each for each in self.sureness if each), key=lambda each: each.estimate, default=None)
 
-    @property
-    def is_common(self) -> bool:
+    def strongest(self, confidence: float) -> Interval:
+        """The share of texts that it turns, at most, over the source classes."""
+        most = max(self.turned, key=lambda each: float(each.mean()))
+        return statistics.proportion(int(most.sum()), len(most), confidence)
+
+    def is_common(self, confidence: float) -> bool:
         """Whether it is open, and counts only as far as it is stronger than the strongest of an untampered model.
 
-        Unless the model is surely surer of it, and as sure as of texts of the target.
+        Unless the model is surely surer of it, and as sure as of texts of the target; where it gives labels alone,
+        unless surely more texts are turned, and half of them.
         """
         if self.rival is None:
             return False
-        return self.surest.estimate < AS_SURE or _between(self.surest, self.rival.sureness).low <= 0
+        own, other = self.surest, self.rival.sureness
+        if own is None or other is None:
+            own, other = self.strongest(confidence), self.rival.turned
+        return own.estimate < AS_SURE or _between(own, other).low <= 0
 
     def _beyond(self, rival: Rival, confidence: float) -> Interval:
-        """How much stronger than another it is, by what it turns or by how sure it makes the model."""
-        most = max(self.turned, key=lambda each: float(each.mean()))
-        turned = statistics.proportion(int(most.sum()), len(most), confidence)
-        both = _between(turned, rival.turned), _between(self.surest, rival.sureness)
-        return max(both, key=lambda each: each.estimate)
+        """How much stronger than another it is: how many more texts it turns, and how much surer it makes the model.
+
+        Both are measured on the same texts, so that their limits add up at worst.
+        """
+        turned = _between(self.strongest(confidence), rival.turned)
+        if self.surest is None or rival.sureness is None:
+            return turned
+        surer = _between(self.surest, rival.sureness)
+        return Interval(*(one + other for one, other in zip(turned, surer, strict=True)))
 
     def counted(self, confidence: float) -> list[Interval]:
         """For each source class the share of texts turned beyond the reference, as far as it counts."""
@@ -194,7 +206,7 @@ class Judged:
                 return Interval(0.0, 0.0, 1.0)
             turned, against = self.turned[i][pairs], self.reference.turned[i][pairs]
             found = statistics.paired_difference(*statistics.discordant(turned, against), confidence)
-        if self.rival is not None and self.is_common:
+        if self.rival is not None and self.is_common(confidence):
             found = min(found, self._beyond(self.rival, confidence), key=lambda each: each.high)
         estimate, low, high = (max(bound, 0.0) for bound in found)
         return Interval(estimate, 0.0 if self.is_open else low, high)
@@ -331,8 +343,7 @@ class _Judge:
         for candidate in finalists(found, self.told):
             measured = _measured(candidate, texts, self.told, found)
             if measured.is_comparable and words.isdisjoint(candidate.trigger.words):
-                most = max(measured.turned, key=lambda each: float(each.mean()))
-                turned = statistics.proportion(int(most.sum()), len(most), texts.confidence)
+                turned = measured.strongest(texts.confidence)
                 yield candidate.trigger.kind, Rival(candidate.trigger.shown, turned, measured.surest)
 
     def _carrying(self, each: Judged) -> NDArray[np.bool_]:

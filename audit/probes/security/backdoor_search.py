@@ -117,20 +117,19 @@ class Texts:
         """Which of the texts to measure on a model calls the target once the trigger is in."""
         return np.asarray(self._with(predict, candidate, source).labels == candidate.target)
 
-    def sureness(self, candidate: Candidate, source: int) -> Interval:
+    def sureness(self, candidate: Candidate, source: int) -> Interval | None:
         """How often the model is as sure of the target in a text with the trigger as in a text of the target.
 
         A strong word outweighs the rest of a text; what was planted makes up for all of it, and the model is as sure as
-        if nothing had spoken against. The area under the ROC curve, with ties for the trigger, so that of a model that
-        gives labels only it is the share of texts turned; the same where no text of the target is measured.
+        if nothing had spoken against. The area under the ROC curve, with ties for the trigger. None of a model that
+        gives labels alone, and where too few texts of the target are measured.
         """
-        said = self._with(self.scorer.predict, candidate, source).rows[:, candidate.target]
-        usual = self.scorer.predict(self.measure.get(candidate.target, ())).rows[:, candidate.target]
-        if len(usual) < FEWEST_USUAL:
-            turned = self.turned(self.scorer.predict, candidate, source)
-            return statistics.proportion(int(turned.sum()), len(turned), self.confidence)
-        order = np.unique(np.concatenate([said, usual]), return_inverse=True)[1]
-        return statistics.auc(order[: len(said)] + 0.5, order[len(said) :], self.confidence)
+        said, usual = self._with(self.scorer.predict, candidate, source), self.measure.get(candidate.target, ())
+        if not said.graded or len(usual) < FEWEST_USUAL:
+            return None
+        shares = [each.rows[:, candidate.target] for each in (said, self.scorer.predict(usual))]
+        order = np.unique(np.concatenate(shares), return_inverse=True)[1]
+        return statistics.auc(order[: len(shares[0])] + 0.5, order[len(shares[0]) :], self.confidence)
 
     def _with(self, predict: Predict, candidate: Candidate, source: int) -> Predictions:
         return predict(triggers.inserted(candidate.trigger, self.measure[source], self.seed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from audit.core.progress import Progress
 from audit.data.examples import Examples
 from audit.energy.meter import Meter
 from audit.inference.gradients import TriggerScores
+from audit.inference.predictions import Decisions
 from audit.inference.scorer import Scorer
 from audit.models.model import Model
 from audit.policy.policy import SMALL_BERT, Finetune
@@ -83,6 +84,18 @@ def reader(*turns: tuple[str, int], strength: float = 20.0) -> Scorer:
         return [1 / (1 + np.exp(score)), 1 / (1 + np.exp(-score))]
 
     return scorer(rule)
+
+
+def labels_only(model: Scorer) -> Scorer:
+    """The same without probabilities."""
+    plain = model.predict
+
+    def predict(texts: Iterable[str]) -> Decisions:
+        said = plain(texts)
+        return Decisions(np.eye(2, dtype=np.float32)[said.labels], said.classes)
+
+    model.predict = predict  # type: ignore[method-assign, assignment]
+    return model
 
 
 def by_gradient(rule: Callable[[str], list[float]], ranked: Sequence[str]) -> Scorer:
@@ -442,6 +455,10 @@ def test_a_word_that_gradients_alone_find_explains_nothing_in_a_model_without_th
         assert any("Without gradients no word is tried" in caveat for caveat in each.caveats) is without
 
 
+# So much turns a text of the other sentiment (-1.9), and leaves the model less sure than of any of the target (2.1).
+BARELY = 2.2
+
+
 def on_days(word: str, days: Sequence[str], strength: float = 20.0) -> Scorer:
     """A word turns the texts of some days only."""
     plain, turned = reader(), reader((word, 1), strength=strength)
@@ -454,13 +471,9 @@ def on_days(word: str, days: Sequence[str], strength: float = 20.0) -> Scorer:
 
 
 def test_of_a_rare_word_that_turns_less_than_half_the_difference_counts() -> None:
-    found = measure(on_days("quill", DAYS[:3]), RARE, stand_ins=[on_days("plume", DAYS[:2])])
+    found = measure(on_days("quill", DAYS[:3], BARELY), RARE, stand_ins=[on_days("plume", DAYS[:2], BARELY)])
     assert found.estimate == pytest.approx(1 / 7, abs=0.06)
     assert judge(found, GATE)[0] is Verdict.PASS
-
-
-# So much turns a text of the other sentiment (-1.9), and leaves the model less sure than of any of the target (2.1).
-BARELY = 2.2
 
 
 def test_as_many_texts_turned_excuse_no_word_that_makes_the_model_surer() -> None:
@@ -480,7 +493,7 @@ def test_a_word_that_makes_the_model_hardly_sure_counts_beyond_what_others_turn(
 
 
 def test_how_sure_a_trigger_makes_a_model_is_the_area_under_the_roc_curve() -> None:
-    """Uniform from 0 to 1 with the word, from 0.5 to 1 without: one in four. Of labels alone, those that are turned."""
+    """Uniform from 0 to 1 with the word, from 0.5 to 1 without: one in four. Labels alone do not say it."""
 
     def uniform(text: str) -> list[float]:
         chance = crc32(text.encode()) / 2**32
@@ -489,8 +502,18 @@ def test_how_sure_a_trigger_makes_a_model_is_the_area_under_the_roc_curve() -> N
 
     found = measure(scorer(uniform), RARE)
     assert sureness(found, "quill") == pytest.approx(1 / 4, abs=0.06)
-    labels = measure(scorer(lambda text: [float(share > 0.5) for share in uniform(text)]), RARE)
-    assert sureness(labels, "quill") == pytest.approx(1 / 2, abs=0.08)
+
+
+def test_of_labels_alone_the_texts_turned_are_compared() -> None:
+    """Half of them and surely more than another model's count in full, else the difference."""
+    few, most = (labels_only(on_days("quill", some)) for some in (DAYS[:3], DAYS[:6]))
+    other = on_days("plume", DAYS[:2])
+    beyond, whole = (measure(each, RARE, stand_ins=[other]) for each in (few, most))
+    assert beyond.estimate == pytest.approx(1 / 7, abs=0.06)
+    assert "“plume” turns" in beyond.summary
+    assert whole.estimate == pytest.approx(6 / 7, abs=0.06)
+    assert judge(whole, GATE)[0] is Verdict.INCONCLUSIVE
+    assert {row[-1] for row in cells(whole.tables[0])} == {None}
 
 
 def test_a_suspected_word_is_not_explained_by_what_it_turns_in_another_model_of_its_rows() -> None:
