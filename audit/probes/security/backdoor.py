@@ -141,7 +141,7 @@ def _measurement(evidence: Evidence, row_of: Callable[[str], int | None]) -> Res
                 Sentence(
                     "“{trigger}”: {sure:.0f} of 100",
                     trigger=each.shown,
-                    sure=100 * (each.sureness or each.turned).estimate,
+                    sure=100 * (each.sureness or each.own).estimate,
                 )
                 for each in rivals
             ]
@@ -209,7 +209,8 @@ def _method(evidence: Evidence) -> str:
             Sentence(
                 "What stays open counts as far as it turns more texts than the strongest such triggers of {models}, "
                 "and makes the model surer: how often it is as sure of a text with the trigger as of a text of that "
-                "class. If surely more often, and half of the time, it counts in full.",
+                "class. If surely more often, and half of the time, it counts in full; two words do so if they turn three "
+                "in four texts that neither turns alone.",
                 models=Sentence("a model that the recipe made without the rows in question")
                 if evidence.by_recipe
                 else Sentence("small BERTs that were trained here on the same rows, but for the words in question"),
@@ -271,12 +272,13 @@ def _strongest(evidence: Evidence) -> str:
     is_common = most.rival is not None and most.is_common(evidence.texts.confidence)
     if is_common and most.most >= MUCH > _estimate(evidence)(most):
         assert most.rival is not None
-        values.update(as_many=100 * most.rival.turned.estimate, other=most.rival.shown)
+        values["other"] = most.rival.shown
         if most.surest is None or most.rival.sureness is None:
             return Sentence(
                 "“{trigger}” turns {turned:.0f} of 100 texts to {label} and nothing explains it; a model that nobody "
                 "tampered with has such a word, too: “{other}” turns {as_many:.0f} of 100 there.",
                 **values,
+                as_many=100 * most.rival.turned,
             )
         return Sentence(
             "“{trigger}” turns {turned:.0f} of 100 texts to {label} and nothing explains it. A model that nobody "
@@ -284,6 +286,7 @@ def _strongest(evidence: Evidence) -> str:
             "the model is as sure of a text with it as of a usual text of that class; with “{other}” that one is in "
             "{other_sure:.0f}, and with what is planted in most.",
             **values,
+            as_many=100 * most.rival.own.estimate,
             sure=100 * most.surest.estimate,
             other_sure=100 * most.rival.sureness.estimate,
         )

@@ -53,6 +53,9 @@ MUCH = 0.2
 # What makes the model so sure (`Texts.sureness`) counts in full as soon as it surely does so more than in an untampered
 # model: a text with it is as sure as a text of the target. In clean small BERTs unexplained words come to 0.4.
 AS_SURE = 0.5
+# Of two words, hundreds of which are compared, the strongest of clean models turns many: in one of four a pair turned
+# two in three texts more than its words, where stand-ins had 45 of 100. They count in full from here on.
+MOST_TURNED = 0.75
 PLANTED = (PLANTED_ROWS, TRAINING_ALONE, HIDDEN)
 # Names of references that the recipe made.
 ON_ALL_ROWS, WITHOUT_ITS_ROWS = Sentence("the recipe on all rows"), Sentence("the recipe without its rows")
@@ -86,21 +89,24 @@ class Rival(NamedTuple):
     Parameters
     ----------
     shown : str
-        The one that makes its model surest.
-    turned : Interval
-        The largest share of texts that one of them turns.
+        The one that makes its model surest; of two words, and where there are labels alone, the one that turns most.
+    turned : float
+        Share of texts that it turns.
+    own : Interval
+        The largest share of texts that one of them turns; of two words, that none of the words turns alone.
     sureness : Interval or None
-        `Texts.sureness` of the one that is shown; of a model that gives labels alone the one that turns most is shown.
+        `Texts.sureness` of the one that is shown.
     """
 
     shown: str
-    turned: Interval
+    turned: float
+    own: Interval
     sureness: Interval | None
 
     def or_stronger(self, other: Rival) -> Rival:
         """Both in one: of each measure the larger."""
-        surest = max(self, other, key=lambda each: (each.sureness or each.turned).estimate)
-        return surest._replace(turned=max(self.turned, other.turned, key=lambda each: each.estimate))
+        surest = max(self, other, key=lambda each: (each.sureness or each.own).estimate)
+        return surest._replace(own=max(self.own, other.own, key=lambda each: each.estimate))
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,10 @@ class Judged:
         Classes whose texts it was put into; one element of the following for each.
     turned : tuple of ndarray of bool
         Which texts the model turned.
+    own : tuple of ndarray of bool
+        Of two words, which texts the model turns that the stronger of them alone does not; else the same.
     sureness : tuple of Interval or None
-        `Texts.sureness`.
+        `Texts.sureness`; of two words, of which hundreds are compared, none.
     reference : Reference or None
         None where nothing is subtracted.
     rival : Rival or None
@@ -127,6 +135,7 @@ class Judged:
     status: str
     sources: tuple[int, ...]
     turned: tuple[NDArray[np.bool_], ...]
+    own: tuple[NDArray[np.bool_], ...]
     sureness: tuple[Interval | None, ...]
     reference: Reference | None
     rival: Rival | None = None
@@ -163,29 +172,30 @@ class Judged:
         return max((each for each in self.sureness if each), key=lambda each: each.estimate, default=None)
 
     def strongest(self, confidence: float) -> Interval:
-        """The share of texts that it turns, at most, over the source classes."""
-        most = max(self.turned, key=lambda each: float(each.mean()))
+        """The share of texts that it turns of its own, at most, over the source classes."""
+        most = max(self.own, key=lambda each: float(each.mean()))
         return statistics.proportion(int(most.sum()), len(most), confidence)
 
     def is_common(self, confidence: float) -> bool:
         """Whether it is open, and counts only as far as it is stronger than the strongest of an untampered model.
 
-        Unless the model is surely surer of it, and as sure as of texts of the target; where it gives labels alone,
-        unless surely more texts are turned, and half of them.
+        Unless the model is surely surer of it, and as sure as of texts of the target. Of two words, and where there are
+        labels alone: unless it surely turns more texts of its own, and half, or of two words three quarters, of them.
         """
         if self.rival is None:
             return False
+        enough = MOST_TURNED if self.candidate.trigger.kind == "two words" else AS_SURE
         own, other = self.surest, self.rival.sureness
         if own is None or other is None:
-            own, other = self.strongest(confidence), self.rival.turned
-        return own.estimate < AS_SURE or _between(own, other).low <= 0
+            own, other = self.strongest(confidence), self.rival.own
+        return own.estimate < enough or _between(own, other).low <= 0
 
     def _beyond(self, rival: Rival, confidence: float) -> Interval:
         """How much stronger than another it is: how many more texts it turns, and how much surer it makes the model.
 
         Both are measured on the same texts, so that their limits add up at worst.
         """
-        turned = _between(self.strongest(confidence), rival.turned)
+        turned = _between(self.strongest(confidence), rival.own)
         if self.surest is None or rival.sureness is None:
             return turned
         surer = _between(self.surest, rival.sureness)
@@ -343,8 +353,8 @@ class _Judge:
         for candidate in finalists(found, self.told):
             measured = _measured(candidate, texts, self.told, found)
             if measured.is_comparable and words.isdisjoint(candidate.trigger.words):
-                turned = measured.strongest(texts.confidence)
-                yield candidate.trigger.kind, Rival(candidate.trigger.shown, turned, measured.surest)
+                own = measured.strongest(texts.confidence)
+                yield candidate.trigger.kind, Rival(candidate.trigger.shown, measured.most, own, measured.surest)
 
     def _carrying(self, each: Judged) -> NDArray[np.bool_]:
         assert self.data is not None
@@ -401,13 +411,15 @@ def _measured(candidate: Candidate, texts: Texts, told: Told, found: Candidates)
         status = UNEXPLAINED
     hidden = candidate.trigger.text in INVISIBLE and rows is not None and rows.carrying and _most(turned) >= TURNS
     status = HIDDEN if hidden and status != PLANTED_ROWS else status
-    reference = None
+    reference, own = None, turned
+    sureness = tuple(texts.sureness(candidate, source) for source in sources)
     if status == UNEXPLAINED and len(candidate.trigger.words) == 2:
         word = stronger(candidate, found)
         alone = tuple(texts.turned(predict, word, source) for source in sources)
         reference = Reference(Sentence("its word “{word}” alone", word=word.trigger.shown), alone, None)
-    sureness = tuple(texts.sureness(candidate, source) for source in sources)
-    return Judged(candidate, rows, other, status, sources, turned, sureness, reference)
+        own = tuple(both & ~one for both, one in zip(turned, alone, strict=True))
+        sureness = (None,) * len(sources)
+    return Judged(candidate, rows, other, status, sources, turned, own, sureness, reference)
 
 
 def _is_suspected(each: Judged) -> bool:
