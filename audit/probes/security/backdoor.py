@@ -209,8 +209,8 @@ def _method(evidence: Evidence) -> str:
             Sentence(
                 "What stays open counts as far as it turns more texts than the strongest such triggers of {models}, "
                 "and makes the model surer: how often it is as sure of a text with the trigger as of a text of that "
-                "class. If surely more often, and half of the time, it counts in full; two words do so if they turn three "
-                "in four texts that neither turns alone.",
+                "class. If surely more often, and half of the time, it counts in full; two words do so if they turn "
+                "three in four texts that neither turns alone.",
                 models=Sentence("a model that the recipe made without the rows in question")
                 if evidence.by_recipe
                 else Sentence("small BERTs that were trained here on the same rows, but for the words in question"),
