@@ -260,8 +260,8 @@ def _planted(evidence: Evidence) -> str:
 
 
 def _strongest(evidence: Evidence) -> str:
-    """What the trigger that counts most does, where none was planted; where none counts much, the strongest."""
-    most = max(evidence.judged, key=_estimate(evidence))
+    """What the trigger does that surely counts most, or might, where no rows were planted; else the strongest."""
+    most = _decisive(evidence)
     if _estimate(evidence)(most) < MUCH:
         most = max(evidence.judged, key=lambda each: each.most)
     values: dict[str, str | float] = {
@@ -326,6 +326,15 @@ def _strongest(evidence: Evidence) -> str:
         **values,
         status=most.status,
     )
+
+
+def _decisive(evidence: Evidence) -> Judged:
+    """The trigger that surely counts most, by which a gate fails; else that which may."""
+
+    def low(each: Judged) -> float:
+        return max(part.low for part in each.counted(evidence.texts.confidence))
+
+    return max(evidence.judged, key=lambda each: (low(each), _estimate(evidence)(each)))
 
 
 def _estimate(evidence: Evidence) -> Callable[[Judged], float]:
@@ -431,8 +440,7 @@ def _rows_table(evidence: Evidence) -> list[Table]:
 
 def _turned_texts(evidence: Evidence, row_of: Callable[[str], int | None]) -> list[Pairs]:
     """Texts that the trigger which counts most turns; none where it turns none that may be shown."""
-    texts = evidence.texts
-    worst = max(evidence.judged, key=lambda each: max(part.estimate for part in each.counted(texts.confidence)))
+    texts, worst = evidence.texts, _decisive(evidence)
     trigger, target = worst.candidate.trigger, worst.candidate.target
     pairs = (
         (text, trigger.put(text, texts.seed), _turn(evidence, source, target))

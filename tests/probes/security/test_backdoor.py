@@ -504,6 +504,17 @@ def test_how_sure_a_trigger_makes_a_model_is_the_area_under_the_roc_curve() -> N
     assert sureness(found, "quill") == pytest.approx(1 / 4, abs=0.06)
 
 
+def test_the_summary_is_of_the_trigger_that_a_gate_fails_by() -> None:
+    """“quill” turns all texts, and the few rows that carry it leave it open; “zither”, in none, was put in later."""
+    quill, zither = reader(("quill", 1)), on_days("zither", DAYS[:5])
+    both = by_gradient(lambda text: (quill if "quill" in text else zither).predict([text]).probabilities[0].tolist(),
+                       ["quill", "zither"])  # fmt: skip
+    found = measure(both, RARE, Retrained(reader()))
+    assert judge(found, GATE)[0] is Verdict.FAIL
+    assert "“zither”" in found.summary
+    assert "it was put into the weights" in found.summary
+
+
 def test_of_labels_alone_the_texts_turned_are_compared() -> None:
     """Half of them and surely more than another model's count in full, else the difference."""
     few, most = (labels_only(on_days("quill", some)) for some in (DAYS[:3], DAYS[:6]))
