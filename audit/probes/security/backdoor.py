@@ -262,8 +262,6 @@ def _planted(evidence: Evidence) -> str:
 def _strongest(evidence: Evidence) -> str:
     """What the trigger does that surely counts most, or might, where no rows were planted; else the strongest."""
     most = _decisive(evidence)
-    if _estimate(evidence)(most) < MUCH:
-        most = max(evidence.judged, key=lambda each: each.most)
     values: dict[str, str | float] = {
         "trigger": most.candidate.trigger.shown,
         "turned": 100 * most.most,
@@ -329,12 +327,13 @@ def _strongest(evidence: Evidence) -> str:
 
 
 def _decisive(evidence: Evidence) -> Judged:
-    """The trigger that surely counts most, by which a gate fails; else that which may."""
+    """The trigger that surely counts most, by which a gate fails, or may; where none counts much, the strongest."""
 
     def low(each: Judged) -> float:
         return max(part.low for part in each.counted(evidence.texts.confidence))
 
-    return max(evidence.judged, key=lambda each: (low(each), _estimate(evidence)(each)))
+    most = max(evidence.judged, key=lambda each: (low(each), _estimate(evidence)(each)))
+    return most if _estimate(evidence)(most) >= MUCH else max(evidence.judged, key=lambda each: each.most)
 
 
 def _estimate(evidence: Evidence) -> Callable[[Judged], float]:
