@@ -216,6 +216,17 @@ class Examples:
         crossed = [None if None in row else " × ".join(row) for row in zip(*parts, strict=True)]
         return np.array(crossed, dtype=object)
 
+    @cached_property
+    def firsts(self) -> NDArray[np.int64]:
+        """The first row that has the same text, to the last character, of each row; shape (n,)."""
+        ids = cluster_ids(self.texts)
+        return np.asarray(np.unique(ids, return_index=True)[1][ids], dtype=np.int64)
+
+    @property
+    def is_first(self) -> NDArray[np.bool_]:
+        """Which rows have a text that no row before has; shape (n,)."""
+        return np.asarray(self.firsts == np.arange(len(self)))
+
     def different(self, rows: Sequence[int] | NDArray[np.integer] | None = None) -> int:
         """How many different texts stand in these rows, by default in all: copies of one tell no more than it."""
         return len(set(self.texts if rows is None else (self.texts[i] for i in rows)))
@@ -358,10 +369,21 @@ class Production:
 
 
 def split_validation(examples: Examples, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row indices to train on and to hold out for validation, by a seeded shuffle."""
-    order = np.random.default_rng(seed).permutation(len(examples))
-    held_out = int(len(examples) * share)
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
+    """Row indices to train on and to hold out for validation: whole texts, in a seeded order.
+
+    What is held out was then never trained on. Texts are held out as long as their rows fit into the share, so that it
+    is never exceeded, and missed by fewer rows than the rarest text has that is left.
+    """
+    order, firsts = np.random.default_rng(seed).permutation(len(examples)), examples.firsts
+    # The place of a text's first row is a fair draw among texts; that of its foremost row would favour repeated ones.
+    texts = order[examples.is_first[order]]
+    rows, held_out = np.bincount(firsts, minlength=len(examples)), np.zeros(len(examples), dtype=bool)
+    left = int(len(examples) * share)
+    for text in texts:
+        if rows[text] <= left:
+            held_out[text] = True
+            left -= rows[text]
+    return np.flatnonzero(~held_out[firsts]), np.flatnonzero(held_out[firsts])
 
 
 def load(policy: Policy, role: Role, classes: Sequence[str], cache: Path) -> Examples:

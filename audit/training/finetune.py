@@ -104,6 +104,8 @@ class Recipe:
             "classes": examples.classes,
             "data": examples.ordered_fingerprint,
             **({"vocabulary": vocabulary.ordered_fingerprint} if vocabulary else {}),
+            # What was held out of data with equal rows once was single rows.
+            **({"held out": "texts"} if self.settings.validation and examples.different() < len(examples) else {}),
             # Arithmetic differs between kinds of devices (bf16 on GPUs), not between two of a kind.
             "device": self.device.split(":")[0],
             "optimizer": OPTIMIZER,

@@ -85,7 +85,7 @@ def twins(
     progress: Progress,
     cluster: Workers | None = None,
 ) -> tuple[Twin, ...]:
-    """Train twins, each on its own random half: every example is in or out by an independent coin flip.
+    """Train twins, each on its own random half: every text is in or out by an independent coin flip.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def twins(
     """
     coins, jobs = [], []
     for i in range(count):
-        coins.append(np.random.default_rng([recipe.settings.seed, i]).random(len(examples)) < 0.5)
+        coins.append((np.random.default_rng([recipe.settings.seed, i]).random(len(examples)) < 0.5)[examples.firsts])
         # No validation slice: an example that is neither trained on nor unseen would be of no use.
         settings = recipe.settings.model_copy(update={"validation": 0.0, "seed": recipe.settings.seed + i + 1})
         jobs.append(Job(replace(recipe, settings=settings), examples.take(coins[i])))

@@ -347,6 +347,35 @@ def test_the_validation_slice_is_a_partition() -> None:
     assert list(held_out) == list(audit_data.split_validation(whole, 0.2, 3)[1])
     assert list(held_out) != list(audit_data.split_validation(whole, 0.2, 4)[1])
     assert len(audit_data.split_validation(whole, 0.0, 3)[1]) == 0
+    shuffled = np.random.default_rng(3).permutation(50)  # as it always was where no text stands twice
+    assert list(held_out) == sorted(shuffled[:10])
+
+
+@pytest.mark.parametrize(
+    ("times", "share", "held_out"),
+    [
+        ([16] * 50, 0.1, 80),
+        ([16] * 50, 0.03, 16),  # 24 would be the share
+        ([16] * 50, 0.01, 0),
+        ([1] * 90 + [5] * 2, 0.2, 20),
+        ([60] + [1] * 40, 0.1, 10),  # a text that is more than the share is never held out
+        ([100], 0.9, 0),
+    ],
+)
+def test_whole_texts_are_held_out_for_validation(times: list[int], share: float, held_out: int) -> None:
+    rows = np.random.default_rng(0).permutation(np.repeat(np.arange(len(times)), times))
+    whole = examples(np.zeros(len(rows)), texts=[f"text {row}" for row in rows])
+    for seed in range(5):
+        fit, apart = audit_data.split_validation(whole, share, seed)
+        assert sorted([*fit, *apart]) == list(range(len(rows)))
+        assert not set(rows[fit]) & set(rows[apart])
+        assert len(apart) == held_out
+
+
+def test_a_text_that_stands_often_is_held_out_as_often_as_another() -> None:
+    whole = examples(np.zeros(216), texts=["often"] * 16 + [f"text {i}" for i in range(200)])
+    drawn = sum(0 in audit_data.split_validation(whole, 0.5, seed)[1] for seed in range(400))
+    assert 160 <= drawn <= 240
 
 
 def test_taking_rows_by_mask_and_by_index() -> None:

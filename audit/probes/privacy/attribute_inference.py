@@ -354,8 +354,7 @@ def _pool(examples: Examples) -> Examples:
     """Distinct texts of the sample for costly probes, at most `MOST`, in an order that is theirs: folds go by it."""
     sample = examples.sample()
     sample = sample.take(sample.drawn("privacy.attribute_leakage"))
-    first = np.unique(statistics.cluster_ids(sample.texts), return_index=True)[1]
-    return sample.take(first[:MOST])
+    return sample.take(np.flatnonzero(sample.is_first)[:MOST])
 
 
 def _digest(embedding: NDArray[np.float32], examples: Examples, group: NDArray[np.int64]) -> str:

@@ -382,43 +382,42 @@ def _table(source: str, found: Sequence[Attack]) -> Table:
 
 
 def _who_serves(apart: Attackable) -> str:
-    """How many of the examples that a coin parted serve, and why no more; empty where that is not known."""
-    if apart.of is None:
-        return ""
+    """How many of the examples that a coin parted serve, and why no more."""
+    assert apart.of is not None
     trained, kept = apart.of
     return Sentence(
-        "Of {trained:,} training examples {inside:,} serve here, of {kept:,} that were held out {outside:,}. A text "
-        "that stands more than once is left out, since a coin did not decide on it; such texts are remembered "
-        "best.{at_most}",
+        "Of {trained:,} training examples {inside:,} serve here, of {kept:,} that were held out {outside:,}. "
+        "{repeated}{at_most}",
         trained=trained,
         kept=kept,
         inside=int(apart.member.sum()),
         outside=int((~apart.member).sum()),
+        repeated=Sentence(
+            "A text that stands more than once is left out, since a coin did not decide on it; such texts are "
+            "remembered best."
+        )
+        if apart.by_rows
+        else Sentence("A text counts once, however often it stands there."),
         at_most=Sentence(" More of them than these would hardly make the interval narrower.")
-        if trained > HELD_OUT_MEMBERS
+        if apart.member.sum() >= HELD_OUT_MEMBERS
         else "",
     )
 
 
 def _caveats(evidence: Evidence) -> list[str]:
-    repeated = Sentence(
-        "Texts that stand more than once in the training data are left out of trials that a coin decides; such texts "
-        "are remembered best."
-    )
     if evidence.source == RECIPE:
         return [
             Sentence(
                 "It speaks for the recipe on half the training data, not for this very model: a twin reads each text "
                 "as often, but takes half as many steps, and may remember more or less."
-            ),
-            repeated,
+            )
         ]
     if evidence.source == HELD_OUT:
         twins = Sentence(
             "Twins on half the training data stand beside it; where they find something else, it is the model itself "
             "that ships."
         )
-        return [_who_serves(evidence.itself) or repeated, *([twins] if RECIPE in evidence.found else [])]
+        return [_who_serves(evidence.itself), *([twins] if RECIPE in evidence.found else [])]
     if evidence.undecided:
         return [
             Sentence(

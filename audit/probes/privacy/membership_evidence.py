@@ -44,9 +44,6 @@ WIDEST = 0.05
 # Members against examples that were held out, at most: more make the interval hardly narrower.
 HELD_OUT_MEMBERS = 5_000
 
-# A coin for each row would leave no copy of a text on the other side by this chance at most, where texts were drawn.
-BY_CHANCE = 1e-6
-
 # Where the evidence comes from, and how a sentence calls it.
 HELD_OUT: str = Sentence("the model itself: training examples against those that its recipe held out")
 ITSELF: str = Sentence("the model itself: training against test examples")
@@ -94,6 +91,8 @@ class Attackable:
         What tells the loss past the model, where a coin made the members.
     of : tuple of int and int, optional
         How many examples were trained on and held out, of which these are those that can be told apart.
+    by_rows : bool
+        Whether rows were held out, not texts, so that those that stand more than once are missing here.
     """
 
     target: Predictions
@@ -102,6 +101,7 @@ class Attackable:
     example: NDArray[np.int64]
     covariates: NDArray[np.float64] | None = None
     of: tuple[int, int] | None = None
+    by_rows: bool = False
 
     @property
     def possible(self) -> bool:
@@ -257,17 +257,16 @@ def _held_out_ceiling(apart: Attackable) -> str:
 def _apart(scorer: Scorer, members: Examples, held_out: Examples) -> Attackable | None:
     """The training sample against what a coin kept from training; None where what it drew is too few.
 
-    Where it drew rows, a text that stands twice is a member for two coins' sake, so only those that stand once count.
-    Where it drew texts, each counts once, however often it was trained on.
+    A text counts once, however often it was trained on. One that is on both sides shows that rows were drawn, not
+    texts: one that stands twice is then a member for two coins' sake, so only those that stand once count.
     """
-    if _drawn_by_text(members.texts, held_out.texts):
-        inside, outside = (_each_once(part.sample()) for part in (members, held_out))
-    else:
-        times = Counter([*members.texts, *held_out.texts])
-        inside, outside = (
-            part.take(np.array([times[text] == 1 for text in part.texts], dtype=bool))
-            for part in (members.sample(), held_out.sample())
-        )
+    by_rows = not set(members.texts).isdisjoint(held_out.texts)
+    times = Counter([*members.texts, *held_out.texts])
+
+    def serves(part: Examples) -> NDArray[np.bool_]:
+        return np.array([times[text] == 1 for text in part.texts], dtype=bool) if by_rows else part.is_first
+
+    inside, outside = (part.take(serves(part)) for part in (members.sample(), held_out.sample()))
     if min(len(inside), len(outside)) < 2:
         return None
     most = max(HELD_OUT_MEMBERS, len(outside))
@@ -275,26 +274,12 @@ def _apart(scorer: Scorer, members: Examples, held_out: Examples) -> Attackable 
     apart = replace(
         _attackable(inside, scorer.predict(inside.texts), outside, scorer.predict(outside.texts)),
         of=(len(members), len(held_out)),
+        by_rows=by_rows,
     )
     if min(len(inside), len(outside)) < blind.FOLDS:
         return apart
     about = apart.target.known
     return replace(apart, covariates=blind.label_covariates(about, apart.member, about.protocol.seed))
-
-
-def _drawn_by_text(members: Sequence[str], held_out: Sequence[str]) -> bool:
-    """Whether copies of a text stand on one side alone so often that a coin for each row would hardly have done it."""
-    inside, outside = Counter(members), Counter(held_out)
-    if not inside or not outside or inside.keys() & outside.keys():
-        return False
-    shares = np.log([len(members), len(held_out)]) - np.log(len(members) + len(held_out))
-    by_rows = sum(np.logaddexp(*(k * shares)) for k in (inside + outside).values() if k > 1)
-    return bool(by_rows < np.log(BY_CHANCE))
-
-
-def _each_once(examples: Examples) -> Examples:
-    """The first example of each text."""
-    return examples.take(np.sort(np.unique(np.array(examples.texts, dtype=object), return_index=True)[1]))
 
 
 def _against_test(scorer: Scorer, members: Examples, predictions: Predictions) -> Attackable | None:
@@ -365,7 +350,7 @@ def _part(whole: Attackable, rows: NDArray[np.bool_], references: Iterable[Score
 
 def _rehearsed(twins: Twins) -> tuple[Attackable, ...]:
     """Each twin as a target once, attacked with others as references, on examples that these never saw."""
-    rows = _single_rows(twins.examples)
+    rows = _undivided(twins)
     about = twins.examples.take(rows)
     said = [scorer.predict(about.texts).on(about) for scorer, _ in twins.made]
     saw = np.array([seen[rows] for _, seen in twins.made])  # (twins, rows)
@@ -380,12 +365,15 @@ def _rehearsed(twins: Twins) -> tuple[Attackable, ...]:
     return tuple(role for role in roles if role.possible)
 
 
-def _single_rows(examples: Examples) -> NDArray[np.int64]:
-    """Rows whose text stands once, at most ``max_examples``: one that stands twice is a member for two coins' sake."""
-    times = Counter(examples.texts)
-    single = np.array([times[text] == 1 for text in examples.texts])
+def _undivided(twins: Twins) -> NDArray[np.int64]:
+    """A row of each text, at most ``max_examples``, that every twin saw whole or not at all."""
+    examples = twins.examples
+    saw = np.array([seen for _, seen in twins.made])
+    divided = examples.firsts[(saw != saw[:, examples.firsts]).any(axis=0)]
+    once = examples.is_first.copy()
+    once[divided] = False
     size = examples.protocol.max_examples
-    return examples.drawn("sample", single)[:size] if 0 < size < single.sum() else np.flatnonzero(single)
+    return examples.drawn("sample", once)[:size] if 0 < size < once.sum() else np.flatnonzero(once)
 
 
 def _on_twins(roles: Sequence[Attackable]) -> dict[str, list[Trial]]:

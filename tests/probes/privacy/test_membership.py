@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from audit import Gate, Measurement, NotAssessed, Verdict, judge, statistics
 from audit.core.evidence import RocCurves
-from audit.data.examples import Examples
+from audit.data.examples import Examples, split_validation
 from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.privacy import blind, membership, membership_evidence
@@ -245,11 +245,17 @@ def test_a_twin_is_attacked_only_where_its_reference_saw_nothing() -> None:
         assert not saw[role.example].any()
 
 
-def test_a_text_that_stands_twice_is_left_out_of_the_twins_trials() -> None:
-    texts = _sentences("train", 50, 1)
-    assert [*membership_evidence._single_rows(examples(np.ones(52), texts=[*texts, texts[3], texts[7]]))] == [
-        i for i in range(50) if i not in (3, 7)
-    ]
+@pytest.mark.parametrize("divided", [0, 3])
+def test_a_text_that_a_twins_half_divides_is_left_out_and_any_other_serves_once(divided: int) -> None:
+    world = _World(("train", "train"), 1.0, 300)
+    first, second = halves = [np.random.default_rng(i).random(300) < 0.5 for i in range(2)]
+    saw = np.repeat(halves, 2, axis=1)
+    saw[0, : 2 * divided : 2] ^= True
+    made = [(world.model(half, 10), rows) for half, rows in zip(halves, saw, strict=True)]
+    twice = world.train.take(np.arange(600) // 2)
+    roles = membership_evidence._rehearsed(membership_evidence.Twins(twice, lambda: made))
+    for role, own, other in zip(roles, (first, second), (second, first), strict=True):
+        assert role.member.tolist() == own[divided:][~other[divided:]].tolist()
 
 
 @pytest.mark.slow("simulates many data sets", seconds=3)
@@ -465,6 +471,20 @@ def test_texts_that_were_trained_on_sixteen_times_are_attacked_where_whole_texts
     assert found.low is not None
     assert found.high is not None
     assert found.low <= world.truth <= found.high
+
+
+def test_rows_that_stand_sixteen_times_are_attacked_where_a_recipe_held_out_its_share() -> None:
+    world = _World(("train", "test"), 3.0, 1500)
+    whole = world.train.take(np.tile(np.arange(1500), 16))
+    members, held_out = map(whole.take, split_validation(whole, 0.3, 0))
+    target = world.model(world.train.stand_in(members.texts), 5)
+    predicted = target.predict(world.test.texts).on(world.test)
+    found = membership.membership_inference(target, members, predicted, None, held_out)
+    assert judge(found, Gate(max=0.65))[0] is Verdict.FAIL
+    assert [str(table.caption) for table in found.tables] == [f"Attacks on {membership_evidence.HELD_OUT}"]
+    assert (found.facts["members"], found.facts["others"]) == (1050, 450)
+    told = "Of 16,800 training examples 1,050 serve here, of 7,200 that were held out 450. A text counts once"
+    assert any(told in str(caveat) for caveat in found.caveats), found.caveats
 
 
 def test_the_rate_of_members_recognised_is_that_of_the_best_attack_with_its_exact_interval() -> None:
