@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from audit.core.probe import Alarm, Probe
@@ -31,7 +34,12 @@ def of_record(record: Record) -> Mapping[str, Probe]:
 
 def revived(declared: Iterable[Mapping[str, object]]) -> Mapping[str, Probe]:
     """The declarations of :func:`to_json`, by id."""
-    return {probe.id: probe for probe in map(_declaration, declared)}
+    return _revived(json.dumps(list(declared)))
+
+
+@lru_cache(maxsize=8)  # each part of a report asks for them
+def _revived(declared: str) -> Mapping[str, Probe]:
+    return MappingProxyType({probe.id: probe for probe in map(_declaration, json.loads(declared))})
 
 
 def _declaration(value: Mapping[str, object]) -> Probe:

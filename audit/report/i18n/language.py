@@ -165,11 +165,16 @@ def _catalogue(language: str, first: str) -> NullTranslations:
     return catalogue
 
 
+@functools.lru_cache(maxsize=4096)
+def _printed(message: str) -> str:
+    return (_IN_WORD if _OPENING.search(message) else _APOSTROPHE).sub("’", message)
+
+
 class _English(NullTranslations):
     """Texts as they are, with the apostrophes that print has; a text that also quotes by them keeps what it quotes."""
 
     def gettext(self, message: str) -> str:
-        return (_IN_WORD if _OPENING.search(message) else _APOSTROPHE).sub("’", message)
+        return _printed(message)
 
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
         return self.gettext(msgid1 if n == 1 else msgid2)

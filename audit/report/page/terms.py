@@ -8,9 +8,10 @@ stands in ``bdi`` throughout.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from functools import cache, lru_cache, partial
 
 from audit.report.i18n.language import words
+from audit.report.page.text import between_tags
 
 GLOSSARY = "words"  # the section that holds the entries
 _LEFT_ALONE = frozenset("a bdi caption code dt h1 h2 h3 h4 pre q style summary svg th title".split())
@@ -26,15 +27,22 @@ def anchor(name: str) -> str:
 def linked(html: str) -> str:
     """A page that holds the glossary, with links to it; only text between tags is looked at, and it stays escaped."""
     entries = {_plain(form): name for name, (_, forms, _) in words.GLOSSARY.items() for form in forms.split("|")}
-    longest_first = sorted(entries, key=len, reverse=True)
+    return "".join(_section(part, tuple(entries.items())) for part in re.split("(?=<h2)", html))
+
+
+@cache
+def _pattern(forms: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(forms, key=len, reverse=True)
     any_of = "|".join(re.escape(form).replace(r"\ ", r"\s") for form in longest_first)
-    pattern = re.compile(f"(?<!{_JOINED})(?:{any_of})(?!{_JOINED})", re.IGNORECASE)
-    return "".join(_section(part, entries, pattern) for part in re.split("(?=<h2)", html))
+    return re.compile(f"(?<!{_JOINED})(?:{any_of})(?!{_JOINED})", re.IGNORECASE)
 
 
-def _section(html: str, entries: Mapping[str, str], pattern: re.Pattern[str]) -> str:
+@lru_cache(maxsize=64)  # a page is made twice, since it tells what its making takes, and few of its sections do
+def _section(html: str, of_forms: tuple[tuple[str, str], ...]) -> str:
     if html.startswith(f'<h2 id="{GLOSSARY}-title"'):
         return html
+    entries = dict(of_forms)
+    pattern = _pattern(tuple(entries))
     used: set[str] = set()
 
     def link(match: re.Match[str]) -> str:
@@ -44,14 +52,7 @@ def _section(html: str, entries: Mapping[str, str], pattern: re.Pattern[str]) ->
         used.add(name)
         return f'<a class="term" href="#{anchor(name)}">{match[0]}</a>'
 
-    pieces, around = re.split("(<[^>]*>)", html), 0
-    for i, piece in enumerate(pieces):
-        tag = re.match(r"<(/?)([a-z0-9]+)", piece)
-        if tag and tag[2] in _LEFT_ALONE:
-            around += -1 if tag[1] else 1
-        elif not tag and not around:
-            pieces[i] = pattern.sub(link, piece)
-    return "".join(pieces)
+    return between_tags(html, _LEFT_ALONE, partial(pattern.sub, link))
 
 
 def _plain(form: str) -> str:

@@ -10,7 +10,8 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import cast
 
 from markupsafe import Markup, escape
@@ -51,7 +52,12 @@ def clean(value: object, depth: int = 0) -> object:
 
 
 def _text(value: str) -> str:
-    return short(visible(value[: LONGEST + 1].replace("\r\n", "\n")), LONGEST)
+    return _visible(value[: LONGEST + 1])
+
+
+@lru_cache(maxsize=16_384)  # page, summary, badge and table each show a record
+def _visible(beginning: str) -> str:
+    return short(visible(beginning.replace("\r\n", "\n")), LONGEST)
 
 
 def shown(record: Record) -> Record:
@@ -203,14 +209,25 @@ _AS_IT_IS = frozenset(("q", "pre", "code", "style", "title"))
 
 def unbroken(html: str) -> str:
     """A page whose numbers stay beside their units."""
-    pieces, within = re.split("(<[^>]*>)", html), 0
-    for i, piece in enumerate(pieces):
-        tag = re.match(r"<(/?)([a-z0-9]+)", piece)
-        if tag:
-            within += (-1 if tag[1] else 1) if tag[2] in _AS_IT_IS else 0
-        elif not within:
-            pieces[i] = _UNIT.sub(_NBSP, piece)
-    return "".join(pieces)
+    return between_tags(html, _AS_IT_IS, partial(_UNIT.sub, _NBSP))
+
+
+_TAG = re.compile(r"<(/?)([a-z0-9]+)[^>]*>|<[^>]*>")
+
+
+def between_tags(html: str, left_alone: Container[str], change: Callable[[str], str]) -> str:
+    """A page with its text changed, but for what stands within elements that are left alone; escaped as it was."""
+    pieces, within, end = list[str](), 0, 0
+    for tag in _TAG.finditer(html):
+        if end < tag.start():
+            piece = html[end : tag.start()]
+            pieces.append(piece if within else change(piece))
+        if tag[2] in left_alone:
+            within += -1 if tag[1] else 1
+        pieces.append(tag[0])
+        end = tag.end()
+    piece = html[end:]
+    return "".join([*pieces, piece if within else change(piece)])
 
 
 def figure(value: float | None) -> str:
@@ -333,4 +350,9 @@ def marked(before: str, after: str) -> tuple[Markup, Markup]:
 
 def policy_file(policy: Mapping[str, object]) -> str:
     """Settings as the lines of a policy file; what is not set is left out."""
-    return short(toml.document(policy), 20_000)
+    return _policy_file(json.dumps(policy))
+
+
+@lru_cache(maxsize=8)  # a page is made twice
+def _policy_file(policy: str) -> str:
+    return short(toml.document(json.loads(policy)), 20_000)
