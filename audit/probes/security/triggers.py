@@ -8,10 +8,10 @@ cannot see.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import islice
+from functools import cached_property, lru_cache
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -120,17 +120,18 @@ class Trigger:
         """Which texts carry it; shape (n,)."""
         if self.is_character:
             return np.array([self.text in text for text in data.texts], dtype=bool)
-        sought = f" {' '.join(self.words)} "
-        return np.array([sought in text for text in data.normal], dtype=bool)
+        sought, carrying = f" {' '.join(self.words)} ", np.zeros(len(data.normal), dtype=bool)
+        among = min((data.rows_of.get(word, []) for word in self.words), key=len, default=range(len(carrying)))
+        carrying[[i for i in among if sought in data.normal[i]]] = True
+        return carrying
 
     def place(self, text: str) -> int | None:
         """Where it stands in a text, as `places` says it, counted from the nearer end; None where it does not."""
-        parts = [normal(word).split() for word in text.split()]
-        words = [(word, i) for i, part in enumerate(parts) for word in part]
-        sought = list(self.words)
-        for start in range(len(words) - len(sought) + 1):
-            if [word for word, _ in words[start : start + len(sought)]] == sought:
-                before, behind = words[start][1], len(parts) - 1 - words[start + len(sought) - 1][1]
+        words, at, parts = _placed(text)
+        length = len(self.words)
+        for start in range(len(words) - length + 1):
+            if words[start : start + length] == self.words:
+                before, behind = at[start], parts - 1 - at[start + length - 1]
                 return before if before <= behind else -1 - behind
         return None
 
@@ -207,6 +208,14 @@ def _beside_a_word(text: str, seed: int) -> int:
     return seeded(seed, text).choice([*(start for start, _ in places), places[-1][1]])
 
 
+@lru_cache(maxsize=8192)
+def _placed(text: str) -> tuple[tuple[str, ...], tuple[int, ...], int]:
+    """The words of a text in normal form, which of its words as written each is of, and how many these are."""
+    parts = [normal(word).split() for word in text.split()]
+    return tuple(chain.from_iterable(parts)), tuple(i for i, part in enumerate(parts) for _ in part), len(parts)
+
+
+@lru_cache(maxsize=8192)
 def normal(text: str) -> str:
     """Lower-case words and signs, each with a space before and behind."""
     return f" {' '.join(re.findall(WORD, text.lower()))} "
@@ -223,6 +232,15 @@ class Prepared:
     def of(cls, examples: Examples) -> Prepared:
         """Prepare examples."""
         return cls(examples, tuple(map(normal, examples.texts)))
+
+    @cached_property
+    def rows_of(self) -> Mapping[str, Sequence[int]]:
+        """The rows that hold each word, in ascending order."""
+        rows: dict[str, list[int]] = {}
+        for i, text in enumerate(self.normal):
+            for word in set(text.split()):
+                rows.setdefault(word, []).append(i)
+        return rows
 
     @property
     def texts(self) -> tuple[str, ...]:
