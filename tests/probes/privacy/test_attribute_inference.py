@@ -13,7 +13,13 @@ from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, StratifiedShuffleSplit, cross_val_predict
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+    cross_val_predict,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -27,7 +33,7 @@ from audit.inference.scorer import Scorer
 from audit.policy.policy import Finetune
 from audit.probes.privacy import attribute_inference
 from audit.probes.privacy.attribute_inference import PENALTIES, attribute_leakage
-from audit.probes.privacy.blind import folds
+from audit.probes.privacy.blind import by_cluster, folds
 from audit.training.finetune import Recipe, train
 from tests.helpers import TWO, examples, predictions
 
@@ -314,6 +320,16 @@ def test_nobody_learns_from_an_author_whose_other_texts_are_asked_about() -> Non
     )
     assert balanced_accuracy_score(group, split) > 0.9
     assert balanced_accuracy_score(group, whole) < 0.7
+
+
+@pytest.mark.parametrize(("rows", "classes", "clusters"), [(900, 3, 880), (900, 2, 60), (400, 5, 400), (60, 2, 9)])
+def test_folds_of_whole_clusters_are_scikit_learns(rows: int, classes: int, clusters: int) -> None:
+    rng = np.random.default_rng(rows + clusters)
+    side, cluster = rng.integers(0, classes, rows), rng.integers(0, clusters, rows)
+    for count in (4, 5):
+        known = StratifiedGroupKFold(count, shuffle=True, random_state=1).split(side, side, cluster)
+        for (_, own), (_, theirs) in zip(by_cluster(count, 1).split(side, side, cluster), known, strict=True):
+            assert own.tolist() == theirs.tolist()
 
 
 def test_folds_keep_authors_together_and_groups_in_their_shares() -> None:
