@@ -79,8 +79,8 @@ _SENTENCES: tuple[
 _WORDS: tuple[Literal["outcome", "source", "machine", "stated"], ...] = ("outcome", "source", "machine", "stated")
 
 
-class Facts(TypedDict):
-    """What one process knows of an audit besides its findings, as ``Ledger.facts`` gives it to the others."""
+class Settled(TypedDict):
+    """What is known of an audit when it begins."""
 
     policy: Mapping[str, object]
     policy_origin: NotRequired[PolicyOriginRecord]
@@ -88,6 +88,11 @@ class Facts(TypedDict):
     gated: Sequence[str]
     always_gated: Sequence[str]
     declarations: Sequence[Mapping[str, object]]
+
+
+class Facts(Settled):
+    """What one process knows of an audit besides its findings, as ``Ledger.facts`` gives it to the others."""
+
     baseline: NotRequired[since.Former | None]
     model: ModelRecord
     data: Mapping[str, SplitRecord]

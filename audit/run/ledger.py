@@ -148,12 +148,9 @@ class Ledger:
             Sentence("command"): Sentence("under provenance") if self.inputs.options.command else None,
         }
 
-    def facts(self, audited: object, scorers: Iterable[object]) -> record.Facts:
-        """What the record says besides the findings, as plain values that may cross processes."""
-        # The audit's own scorers, the twins' included, and those of overridden fixtures; each counted once.
-        every = {id(scorer): scorer for scorer in (*self.models.scorers, *scorers)}.values()
-        cluster, splits = self.resources.cluster, self.inputs.splits
-        counts = [scorer.counts for scorer in every if hasattr(scorer, "counts")]
+    @cached_property
+    def _settled(self) -> record.Settled:
+        """What is the same whenever the facts are told, which is after each test."""
         return {
             "policy": self.policy.recorded(),
             "policy_origin": origin_of(self.policy),
@@ -161,6 +158,16 @@ class Ledger:
             "gated": list(self.policy.gated_ids(ids(self.declared))),
             "always_gated": list(ALWAYS_GATED),
             "declarations": declarations.to_json(ids(self.declared).values()),
+        }
+
+    def facts(self, audited: object, scorers: Iterable[object]) -> record.Facts:
+        """What the record says besides the findings, as plain values that may cross processes."""
+        # The audit's own scorers, the twins' included, and those of overridden fixtures; each counted once.
+        every = {id(scorer): scorer for scorer in (*self.models.scorers, *scorers)}.values()
+        cluster, splits = self.resources.cluster, self.inputs.splits
+        counts = [scorer.counts for scorer in every if hasattr(scorer, "counts")]
+        return {
+            **self._settled,
             "baseline": self.inputs.baseline_summary,
             "model": _describe(audited, self.inputs.overridden)
             | ({"unknown_tokens": self.models.unknown_tokens} if self.models.unknown_tokens > tokens.WARNED else {}),
