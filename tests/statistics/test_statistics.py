@@ -520,11 +520,11 @@ def test_calibration_error_needs_examples() -> None:
 
 
 def test_reliability_and_expected_calibration_error_by_hand() -> None:
-    diagram = statistics.reliability([0.52, 0.58, 0.95, 1.0], [True, False, True, True], bins=10)
-    assert diagram.size.tolist() == [2, 2]
-    assert diagram.stated == pytest.approx([0.55, 0.975])
-    assert diagram.right == pytest.approx([0.5, 1])
-    assert statistics.expected_calibration_error(diagram) == pytest.approx((0.05 + 0.025) / 2)
+    diagram = statistics.reliability([0.52, 0.58, 0.85, 0.95, 1.0], [True, False, True, True, True], bins=10)
+    assert diagram.size.tolist() == [2, 1, 2]
+    assert diagram.stated == pytest.approx([0.55, 0.85, 0.975])
+    assert diagram.right == pytest.approx([0.5, 1, 1])
+    assert statistics.expected_calibration_error(diagram) == pytest.approx((2 * 0.05 + 0.15 + 2 * 0.025) / 5)
 
 
 def test_bins_of_equal_mass_hold_equally_many_and_keep_ties_together() -> None:
