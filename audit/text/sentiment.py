@@ -18,7 +18,7 @@ ENDINGS = frozenset(
         *("", "s", "es", "d", "ed", "ing", "ingly", "y", "ily", "ly", "er", "ers", "est", "e", "le"),
         *("ful", "fully", "less", "lessly", "ness", "able", "ably", "ible", "ibly", "ic", "ical", "ically", "al"),
         *("ally", "ous", "ously", "ive", "ively", "ion", "ions", "ation", "ations", "ment", "ments", "ance", "ant"),
-        *("ent", "ence", "ish", "ary", "arily", "ant", "ate", "ated", "ating", "ction", "able", "ity", "ies", "ied"),
+        *("ent", "ence", "ish", "ary", "arily", "ate", "ated", "ating", "ction", "ity", "ies", "ied"),
     )
 )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +12,9 @@ from audit.core.errors import AuditError, NotFiniteError
 from audit.models import tokens
 from audit.models.classifiers.base import Classifier
 from audit.models.classifiers.model import ClassifierModel
-from audit.models.model import Model, config
+from audit.models.model import Model
 
-if TYPE_CHECKING:
-    from transformers import BatchEncoding
-
+Columns = Mapping[str, list[list[int]]]
 # Tokens of a batch, as the audit's own networks have them on a processor.
 _TOKENS = 2048
 
@@ -57,43 +54,47 @@ class Regression(Classifier):
 
     def predict(self, texts: list[str]) -> list[str]:
         """A class for each text, each read as if it was alone."""
-        rows = self._tokens(texts)["input_ids"] if texts else []
+        columns, scores = self._encoded(texts), np.empty(len(texts))
         of_length: dict[int, list[int]] = {}
-        for i, ids in enumerate(rows):
-            of_length.setdefault(max(1, len(ids)), []).append(i)
-        scores = np.empty(len(texts))
+        for i, ids in enumerate(columns["input_ids"]):
+            of_length.setdefault(len(ids), []).append(i)
         for length, group in of_length.items():
             size = max(1, _TOKENS // length)
             for start in range(0, len(group), size):
                 some = group[start : start + size]
-                scores[some] = self._scores([texts[i] for i in some])
+                scores[some] = self._scores({name: [rows[i] for i in some] for name, rows in columns.items()})
         return self._cut(scores)
 
     def predict_together(self, texts: list[str]) -> list[str]:
         """The same of texts in one batch, padded to the longest, as whoever runs the network may read them."""
-        return self._cut(self._scores(texts))
+        return self._cut(self._scores(self._encoded(texts)))
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """Share of the tokens that the tokenizer does not know."""
         return tokens.unknown_share(self._network.tokenizer, texts)
 
-    def _tokens(self, texts: Sequence[str], **settings: object) -> BatchEncoding:
-        return self._network.tokenizer(list(texts), truncation=True, max_length=self._network.max_length, **settings)  # type: ignore[arg-type]
+    def _encoded(self, texts: Sequence[str]) -> Columns:
+        """The tokens of each text; an empty one is a token, too, where the tokenizer adds none of its own."""
+        network = self._network
+        made = network.tokenizer(list(texts), truncation=True, max_length=network.max_length) if texts else {}
+        filler = {"input_ids": network.tokenizer.pad_token_id or 0, "attention_mask": 1}
+        columns = {name: [row or [filler.get(name, 0)] for row in rows] for name, rows in made.items()}
+        tokens.check_numbers(columns.setdefault("input_ids", []), network.network, network.source)
+        return columns
 
-    def _scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """The network's output for texts of one batch, shape (n,)."""
+    def _scores(self, columns: Columns) -> NDArray[np.float64]:
+        """The network's output for the texts of one batch, shape (n,)."""
         import torch
 
-        network, settings = self._network, config(self._network.folder, self._network.source)
-        given = self._tokens(texts, padding=True, return_tensors="pt")
-        rows = settings.get("vocab_size")
-        tokens.check_highest(given["input_ids"].tolist(), rows if isinstance(rows, int) else None, network.source)
+        network, lengths = self._network, {len(ids) for ids in columns["input_ids"]}
+        # Texts of one length need no padding, which not every tokenizer has.
+        given = network.tokenizer.pad(dict(columns), padding=len(lengths) > 1, return_tensors="pt")
         with torch.inference_mode():
             logits = network.network(**given.to(network.device)).logits
-        scores = logits.double().cpu().numpy()
-        if scores.shape != (len(texts), 1):
+        scores, texts = logits.double().cpu().numpy(), len(columns["input_ids"])
+        if scores.shape != (texts, 1):
             raise AuditError(
-                f"model '{network.source}': it gave an array of shape {scores.shape} for {len(texts)} texts; expected "
+                f"model '{network.source}': it gave an array of shape {scores.shape} for {texts} texts; expected "
                 f'one score for each, as [model] head = "regression" says.'
             )
         return np.asarray(scores[:, 0])
