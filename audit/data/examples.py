@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -307,6 +308,10 @@ class Examples:
 
     def describe(self) -> SplitRecord:
         """What the record says of them; no text."""
+        return deepcopy(self._described)
+
+    @cached_property
+    def _described(self) -> SplitRecord:
         counts = np.bincount(self.labels, minlength=len(self.classes))
         by_convention = dict(self.label_reading.by_convention)
         groups = {column: spellings.describe() for column, spellings in self.spellings.items()}

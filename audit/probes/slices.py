@@ -492,10 +492,11 @@ def _of_columns(examples: Examples) -> Iterator[Clause]:
 def _of_mentions(examples: Examples) -> Iterator[Clause]:
     if examples.protocol.language != "en":
         return
+    # Text by text: a text is split into words once for all axes.
+    named = [{axis: {each.group for each in identity.mentions(text, axis)} for axis in AXES} for text in examples.texts]
     for axis in AXES:
-        named = [{mention.group for mention in identity.mentions(text, axis)} for text in examples.texts]
         for group in identity.groups(axis):
-            rows = np.array([group in each for each in named], dtype=bool)
+            rows = np.array([group in each[axis] for each in named], dtype=bool)
             name = identity.group_name(group)
             yield Sentence("that mention “{group}” ({axis})", group=name, axis=AXIS_NAMES[axis]), rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -59,34 +59,66 @@ def unread(reason: str) -> str:
     return Sentence("open: {reason}", reason=reason)
 
 
-class Rows(NamedTuple):
-    """The training rows that carry a trigger and what their rest says.
+class Reading(NamedTuple):
+    """What models that never saw the training rows of a trigger read in the rest of those with its label.
+
+    Parameters
+    ----------
+    contradicting, texts : int
+        Rows whose rest contradicts the label, and texts: nearly equal rows count as one.
+    honest, other : float
+        Share of the other rows of this label, and of rows of other labels, that speak as firmly against this label.
+    unread : str
+        Why the rest of the rows cannot be read; the other parts mean nothing then.
+    """
+
+    contradicting: int
+    texts: int
+    honest: float
+    other: float
+    unread: str = ""
+
+
+@dataclass
+class Rows:
+    """The training rows that carry a trigger and what their rest says, which is read when it is first asked for.
 
     Parameters
     ----------
     labelled : ndarray of bool, shape (training rows,)
         Those that carry it and have the label that it turns texts to.
-    carrying, contradicting : int
-        All that carry it; those of `labelled` whose rest contradicts the label.
-    counts : tuple of int
-        Of texts that carry it, that do so with the label, and that contradict it: nearly equal rows count as one.
-    honest, other : float
-        Share of the other rows of this label, and of rows of other labels, that speak as firmly against this label.
-    unread : str
-        Why the rest of the rows cannot be read; what is said of contradicting means nothing then.
+    carrying : int
+        All that carry it.
+    texts : tuple of int
+        Of texts that carry it, and that do so with the label: nearly equal rows count as one.
+    read : callable
+        Reads the rest of the rows.
     """
 
     labelled: NDArray[np.bool_]
     carrying: int
-    contradicting: int
-    counts: tuple[int, int, int]
-    honest: float
-    other: float
-    unread: str = ""
+    texts: tuple[int, int]
+    read: Callable[[], Reading]
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What the rest of the rows says."""
+        return self.read()
+
+    @property
+    def contradicting(self) -> int:
+        """Rows of `labelled` whose rest contradicts the label."""
+        return self.reading.contradicting
+
+    @property
+    def unread(self) -> str:
+        """Why the rest of the rows cannot be read, if so."""
+        return self.reading.unread
 
     def contradicts(self, share: float) -> float:
         """The share of contradicting rows to be expected where this share of them is planted."""
-        return self.honest + share * (self.other - self.honest)
+        _, _, honest, other, _ = self.reading
+        return honest + share * (other - honest)
 
     @property
     def planted_chance(self) -> float:
@@ -96,31 +128,30 @@ class Rows(NamedTuple):
         """
         from scipy.stats import binom
 
-        carrying, labelled, contradicting = self.counts
+        carrying, labelled = self.texts
         if self.unread:
             return float(binom.cdf(labelled, carrying, PLANTED))
-        return float(binom.cdf(contradicting, carrying, self.contradicts(PLANTED)))
+        return float(binom.cdf(self.reading.texts, carrying, self.contradicts(PLANTED)))
 
     @property
     def mostly_contradict(self) -> bool:
         """Whether more of the texts with this label contradict it than would if half were planted, sure or not."""
-        _, labelled, contradicting = self.counts
-        return labelled >= FEWEST_ROWS and contradicting >= self.contradicts(HALF) * labelled
+        labelled = self.texts[1]
+        return labelled >= FEWEST_ROWS and self.reading.texts >= self.contradicts(HALF) * labelled
 
     @property
     def honest_chance(self) -> float:
         """Chance that so many of the texts with this label, or more, contradict it where none was planted."""
         from scipy.stats import binom
 
-        _, labelled, contradicting = self.counts
-        return float(binom.sf(contradicting - 1, labelled, self.honest))
+        return float(binom.sf(self.reading.texts - 1, self.texts[1], self.reading.honest))
 
     def established(self, confidence: float) -> bool:
         """Whether surely more of the texts with this label contradict it than would if half were planted."""
-        _, labelled, contradicting = self.counts
+        labelled = self.texts[1]
         if not labelled:
             return False
-        return statistics.proportion(contradicting, labelled, confidence).low > self.contradicts(HALF)
+        return statistics.proportion(self.reading.texts, labelled, confidence).low > self.contradicts(HALF)
 
 
 @dataclass
@@ -191,11 +222,18 @@ class TrainingData:
             By a model that was trained without any row that carries the trigger, or says nearly the same as one,
             instead of the two that saw half.
         """
-        labels, target = self.examples.labels, candidate.target
         carrying = candidate.trigger.carried(self.prepared)
-        labelled = carrying & (labels == target)
-        at = np.flatnonzero(labelled)
-        counts = len(np.unique(self.families[carrying])), len(np.unique(self.families[at]))
+        labelled = carrying & (self.examples.labels == candidate.target)
+        texts = len(np.unique(self.families[carrying])), len(np.unique(self.families[labelled]))
+        return Rows(
+            labelled,
+            int(carrying.sum()),
+            texts,
+            partial(self._reading, candidate, carrying, np.flatnonzero(labelled), exact),
+        )
+
+    def _reading(self, candidate: Candidate, carrying: NDArray[np.bool_], at: NDArray[np.intp], exact: bool) -> Reading:
+        labels, target = self.examples.labels, candidate.target
         rest = [candidate.trigger.removed(self.examples.texts[i]) for i in at]
         try:
             others = self.rest(carrying, target)
@@ -206,14 +244,12 @@ class TrainingData:
                 said = self._read(at, rest)
             of_others, of_honest = (self._said[some & others, target] for some in (labels != target, labels == target))
         except NotAssessed as error:
-            return Rows(labelled, int(carrying.sum()), 0, (*counts, 0), np.nan, np.nan, error.reason)
+            return Reading(0, 0, np.nan, np.nan, error.reason)
         firm = np.quantile(of_others, FIRM)
         against = said[:, target] <= firm
-        return Rows(
-            labelled,
-            int(carrying.sum()),
+        return Reading(
             int(against.sum()),
-            (*counts, _families_of(self.families[at], against)),
+            _families_of(self.families[at], against),
             float((of_honest <= firm).mean()),
             float((of_others <= firm).mean()),
         )
@@ -244,9 +280,8 @@ class OtherData(NamedTuple):
 
     Parameters
     ----------
-    carrying, labelled, contradicting : int
-        Texts that carry it, of these those with the label that it turns texts to, and of these those whose rest firmly
-        says otherwise, as far as training data say so.
+    carrying, labelled : int
+        Texts that carry it, and of these those with the label that it turns texts to.
     expected : float
         How many of `labelled` there would be were it as frequent among them as in the training rows of this label;
         NaN without training data.
@@ -256,7 +291,6 @@ class OtherData(NamedTuple):
 
     carrying: int
     labelled: int
-    contradicting: int
     expected: float
     chance: float
 
@@ -318,15 +352,16 @@ class Told:
     def _is_plain(self, candidate: Candidate) -> bool:
         rows = None if self.data is None else self.data.rows(candidate)
         other = self._other(candidate, rows)
+        rated, leans_much = self.is_rated(candidate), self._leans_much(candidate, rows, other)
+        if not (rated or leans_much):
+            return False  # by counts alone; to read its rows takes longest
         if rows is not None and self.data is not None:
-            enough = rows.counts[0] >= self.data.enough
+            enough = rows.texts[0] >= self.data.enough
             if enough and not self._excluded(rows, other, candidate.target):
                 return False
             if (enough and self._is_rarer(rows, other, candidate.target, RARER)) or rows.mostly_contradict:
                 return False
-        return self.is_rated(candidate) or (
-            self._is_explained(candidate, rows, other) and self._leans_much(candidate, rows, other)
-        )
+        return rated or self._is_explained(candidate, rows, other)
 
     def leans_much(self, candidate: Candidate) -> bool:
         """Whether it may turn half of all texts: its own have the label so much more often, or people rate it so."""
@@ -344,7 +379,7 @@ class Told:
         return (rated == "positive" and good > 0) or (rated == "negative" and good < 0)
 
     def _leans_much(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
-        carrying, labelled, _ = (0, 0, 0) if rows is None else rows.counts
+        carrying, labelled = (0, 0) if rows is None else rows.texts
         carrying, labelled = carrying + other.carrying, labelled + other.labelled
         if not carrying:  # explained by the words that begin with it
             return True
@@ -356,7 +391,7 @@ class Told:
         other = self._other(candidate, rows)
         if rows is None or self.data is None:
             return rows, other, HONEST if self._is_explained(candidate, rows, other) else UNEXPLAINED
-        if enough := rows.counts[0] >= self.data.enough:
+        if enough := rows.texts[0] >= self.data.enough:
             if not rows.unread and not self._excluded(rows, other, candidate.target):
                 rows = self.data.rows(candidate, exact=True)
             if rows.unread and not self._excluded(rows, other, candidate.target):
@@ -384,7 +419,9 @@ class Told:
         """
         leans = self._leans(other.labelled, other.carrying, self._share(self.test.examples, candidate.target))
         return leans and (
-            rows is None or bool(rows.unread) or other.contradicting < rows.contradicts(HALF) * other.labelled
+            rows is None
+            or bool(rows.unread)
+            or self._contradicting(candidate) < rows.contradicts(HALF) * other.labelled
         )
 
     def _is_explained(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
@@ -393,7 +430,7 @@ class Told:
             return True
         if rows is None or self.data is None:
             return False
-        carrying, labelled, _ = rows.counts
+        carrying, labelled = rows.texts
         share = self._share(self.data.examples, candidate.target)
         return (
             self._leans(labelled, carrying, share)
@@ -429,8 +466,8 @@ class Told:
 
     def _natural_chance(self, rows: Rows, other: OtherData, target: int) -> float:
         """Chance of so many test texts with a trigger where one in five of its training rows has it by nature."""
-        natural = (1 - PLANTED) * rows.counts[0] * self._ratio(None)
-        spread = self._spread(natural, rows.counts[1], target)
+        natural = (1 - PLANTED) * rows.texts[0] * self._ratio(None)
+        spread = self._spread(natural, rows.texts[1], target)
         if spread is None:
             return 1.0
         distribution, parameters = spread
@@ -458,17 +495,20 @@ class Told:
 
     def _other(self, candidate: Candidate, rows: Rows | None) -> OtherData:
         carrying = candidate.trigger.carried(self.test)
-        there = np.flatnonzero(carrying & (self.test.examples.labels == candidate.target))
-        family = self._families[there]
-        against = np.zeros(len(there), dtype=bool)
-        if self.data is not None and rows is not None and not rows.unread and len(there):
-            rest = [candidate.trigger.removed(self.test.texts[i]) for i in there]
-            against = self.data.against(rest, candidate.target)
-        found = len(np.unique(self._families[carrying])), len(np.unique(family)), _families_of(family, against)
-        if rows is None or not rows.counts[1]:
+        there = carrying & (self.test.examples.labels == candidate.target)
+        found = len(np.unique(self._families[carrying])), len(np.unique(self._families[there]))
+        if rows is None or not rows.texts[1]:
             return OtherData(*found, np.nan, 1.0)
-        expected = rows.counts[1] * self._ratio(candidate.target)
-        return OtherData(*found, expected, self._chance(found[1], expected, rows.counts[1], candidate.target))
+        expected = rows.texts[1] * self._ratio(candidate.target)
+        return OtherData(*found, expected, self._chance(found[1], expected, rows.texts[1], candidate.target))
+
+    def _contradicting(self, candidate: Candidate) -> int:
+        """Test texts with it and the label whose rest firmly says otherwise; nearly equal ones count as one."""
+        assert self.data is not None
+        labelled = candidate.trigger.carried(self.test) & (self.test.examples.labels == candidate.target)
+        there = np.flatnonzero(labelled)
+        rest = [candidate.trigger.removed(self.test.texts[i]) for i in there]
+        return _families_of(self._families[there], self.data.against(rest, candidate.target))
 
     @cached_property
     def _families(self) -> NDArray[np.int64]:
