@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -206,6 +207,15 @@ class Runner:
         """A finding of the record, its sentences in English."""
         (found,) = [finding for finding in self.record["findings"] if finding["id"] == full_id]
         return dict(english(found))
+
+
+_PLANNED = re.compile(r"^(\S+) +([\d,]+) +([\d,]+) +(\d+) +(\d+) +([\d,]+) +([\d.]+)$", re.MULTILINE)
+
+
+def planned(printed: str) -> dict[str, tuple[int, int, int, int]]:
+    """By test what a printed plan says: passes as a rule and at most, trainings as a rule and at most."""
+    found = (match.groups() for match in _PLANNED.finditer(printed))
+    return {name: tuple(int(each.replace(",", "")) for each in numbers[:4]) for name, *numbers in found}  # type: ignore[misc]
 
 
 def flowed(lines: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from audit.policy import policy
 from audit.text import mentions
 from audit.training import canaries
 from tests.conftest import CLASSES, write_csv
-from tests.helpers import ROOT, Shared, english, fits_the_schema, recorded
+from tests.helpers import ROOT, Shared, english, fits_the_schema, planned, recorded
 
 SUITES = ROOT / "suites"
 slow = partial(pytest.mark.slow, "audits trained models, in processes of their own")
@@ -105,6 +105,25 @@ def test_a_second_audit_trains_and_predicts_nothing(
     assert {phase["name"] for phase in again["energy"]["phases"]} == {"probes", "report"}
     assert {each["name"] for each in again["energy"]["kept"]} >= {"fine-tune", "measure inference"}
     assert without_times(again) == without_times(demo_audit[1])
+
+
+@slow(seconds=400)
+@pytest.mark.forks
+@on_the_demo
+def test_passes_of_the_demo_are_foreseen_within_three_tenths(
+    demo_audit: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "pytest", str(SUITES), "-p", "no:cacheprovider"]
+    command += ["--audit-plan", "--audit-cache=none"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    usual, most, trainings, most_trainings = planned(done.stdout)["all"]
+    took = demo_audit[1]["scoring"]["forward_passes"]
+    assert 0.7 * took < usual < 1.3 * took
+    assert took < most
+    energy = demo_audit[1]["energy"]
+    trained = [each["name"] for each in (*energy["phases"], *energy["kept"])]
+    assert trainings == sum(trained.count(name) for name in ("fine-tune", "alternatives", "canaries")) <= most_trainings
 
 
 @slow(seconds=75)
