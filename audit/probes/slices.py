@@ -492,13 +492,15 @@ def _of_columns(examples: Examples) -> Iterator[Clause]:
 def _of_mentions(examples: Examples) -> Iterator[Clause]:
     if examples.protocol.language != "en":
         return
+    named = {(axis, group): np.zeros(len(examples), dtype=bool) for axis in AXES for group in identity.groups(axis)}
     # Text by text: a text is split into words once for all axes.
-    named = [{axis: {each.group for each in identity.mentions(text, axis)} for axis in AXES} for text in examples.texts]
-    for axis in AXES:
-        for group in identity.groups(axis):
-            rows = np.array([group in each[axis] for each in named], dtype=bool)
-            name = identity.group_name(group)
-            yield Sentence("that mention “{group}” ({axis})", group=name, axis=AXIS_NAMES[axis]), rows
+    for i, text in enumerate(examples.texts):
+        for axis in AXES:
+            for mention in identity.mentions(text, axis):
+                named[axis, mention.group][i] = True
+    for (axis, group), rows in named.items():
+        name = identity.group_name(group)
+        yield Sentence("that mention “{group}” ({axis})", group=name, axis=AXIS_NAMES[axis]), rows
 
 
 def _of_form(texts: Sequence[str]) -> Iterator[Clause]:

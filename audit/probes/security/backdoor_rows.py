@@ -98,7 +98,7 @@ class Rows:
     labelled: NDArray[np.bool_]
     carrying: int
     texts: tuple[int, int]
-    read: Callable[[], Reading]
+    read: Callable[[], Reading] = field(repr=False)
 
     @cached_property
     def reading(self) -> Reading:
@@ -117,8 +117,7 @@ class Rows:
 
     def contradicts(self, share: float) -> float:
         """The share of contradicting rows to be expected where this share of them is planted."""
-        _, _, honest, other, _ = self.reading
-        return honest + share * (other - honest)
+        return self.reading.honest + share * (self.reading.other - self.reading.honest)
 
     @property
     def planted_chance(self) -> float:
