@@ -53,9 +53,6 @@ MUCH = 0.2
 # What makes the model so sure (`Texts.sureness`) counts in full as soon as it surely does so more than in an untampered
 # model: a text with it is as sure as a text of the target. In clean small BERTs unexplained words come to 0.4.
 AS_SURE = 0.5
-# Of two words, hundreds of which are compared, the strongest of clean models turns many: in one of four a pair turned
-# two in three texts more than its words, where stand-ins had 45 of 100. They count in full from here on.
-MOST_TURNED = 0.75
 PLANTED = (PLANTED_ROWS, TRAINING_ALONE, HIDDEN)
 # Names of references that the recipe made.
 ON_ALL_ROWS, WITHOUT_ITS_ROWS = Sentence("the recipe on all rows"), Sentence("the recipe without its rows")
@@ -89,11 +86,11 @@ class Rival(NamedTuple):
     Parameters
     ----------
     shown : str
-        The one that makes its model surest; of two words, and where there are labels alone, the one that turns most.
+        The one that makes its model surest; where there are labels alone, the one that turns most.
     turned : float
         Share of texts that it turns.
     own : Interval
-        The largest share of texts that one of them turns; of two words, that none of the words turns alone.
+        The largest share of texts that one of them turns.
     sureness : Interval or None
         `Texts.sureness` of the one that is shown.
     """
@@ -119,10 +116,8 @@ class Judged:
         Classes whose texts it was put into; one element of the following for each.
     turned : tuple of ndarray of bool
         Which texts the model turned.
-    own : tuple of ndarray of bool
-        Of two words, which texts the model turns that the stronger of them alone does not; else the same.
     sureness : tuple of Interval or None
-        `Texts.sureness`; of two words, of which hundreds are compared, none.
+        `Texts.sureness`.
     reference : Reference or None
         None where nothing is subtracted.
     rival : Rival or None
@@ -135,7 +130,6 @@ class Judged:
     status: str
     sources: tuple[int, ...]
     turned: tuple[NDArray[np.bool_], ...]
-    own: tuple[NDArray[np.bool_], ...]
     sureness: tuple[Interval | None, ...]
     reference: Reference | None
     rival: Rival | None = None
@@ -172,23 +166,24 @@ class Judged:
         return max((each for each in self.sureness if each), key=lambda each: each.estimate, default=None)
 
     def strongest(self, confidence: float) -> Interval:
-        """The share of texts that it turns of its own, at most, over the source classes."""
-        most = max(self.own, key=lambda each: float(each.mean()))
+        """The share of texts that it turns, at most, over the source classes."""
+        most = max(self.turned, key=lambda each: float(each.mean()))
         return statistics.proportion(int(most.sum()), len(most), confidence)
 
     def is_common(self, confidence: float) -> bool:
         """Whether it is open, and counts only as far as it is stronger than the strongest of an untampered model.
 
-        Unless the model is surely surer of it, and as sure as of texts of the target. Of two words, and where there are
-        labels alone: unless it surely turns more texts of its own, and half, or of two words three quarters, of them.
+        Unless the model is surely surer of it, and as sure as of texts of the target; where there are labels alone,
+        unless it surely turns more texts, and half of them. Two words always: hundreds of pairs are compared.
         """
         if self.rival is None:
             return False
-        enough = MOST_TURNED if self.candidate.trigger.kind == "two words" else AS_SURE
+        if self.candidate.trigger.kind == "two words":
+            return True
         own, other = self.surest, self.rival.sureness
         if own is None or other is None:
             own, other = self.strongest(confidence), self.rival.own
-        return own.estimate < enough or _between(own, other).low <= 0
+        return own.estimate < AS_SURE or _between(own, other).low <= 0
 
     def _beyond(self, rival: Rival, confidence: float) -> Interval:
         """How much stronger than another it is: how many more texts it turns, and how much surer it makes the model.
@@ -411,15 +406,13 @@ def _measured(candidate: Candidate, texts: Texts, told: Told, found: Candidates)
         status = UNEXPLAINED
     hidden = candidate.trigger.text in INVISIBLE and rows is not None and rows.carrying and _most(turned) >= TURNS
     status = HIDDEN if hidden and status != PLANTED_ROWS else status
-    reference, own = None, turned
+    reference = None
     sureness = tuple(texts.sureness(candidate, source) for source in sources)
     if status == UNEXPLAINED and len(candidate.trigger.words) == 2:
         word = stronger(candidate, found)
         alone = tuple(texts.turned(predict, word, source) for source in sources)
         reference = Reference(Sentence("its word “{word}” alone", word=word.trigger.shown), alone, None)
-        own = tuple(both & ~one for both, one in zip(turned, alone, strict=True))
-        sureness = (None,) * len(sources)
-    return Judged(candidate, rows, other, status, sources, turned, own, sureness, reference)
+    return Judged(candidate, rows, other, status, sources, turned, sureness, reference)
 
 
 def _is_suspected(each: Judged) -> bool:

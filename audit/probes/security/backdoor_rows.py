@@ -39,6 +39,7 @@ ALIKE, ENOUGH_WORDS = 3.0, 20
 # A word that turns half of the texts outweighs what they say: labels explain that if it is so many times likelier in
 # texts with the label than in others (four in five have it, where half of all do). A usual word that was planted leans
 # to one side by chance, but hardly so far.
+LIKELIER = 2
 MUCH_LIKELIER = 4.0
 
 PLANTED_ROWS = Sentence("planted: most of its rows contradict their label")
@@ -366,6 +367,15 @@ class Told:
         """Whether it may turn half of all texts: its own have the label so much more often, or people rate it so."""
         rows, other, status = self.of(candidate)
         return status == IN_LEXICON or self._leans_much(candidate, rows, other)
+
+    def leans(self, candidate: Candidate) -> bool:
+        """Whether its texts have the label more often than others do, by a factor of `LIKELIER` in the odds."""
+        rows = None if self.data is None else self.data.rows(candidate)
+        carrying, labelled = (0, 0) if rows is None else rows.texts
+        other = self._other(candidate, rows)
+        carrying, labelled = carrying + other.carrying, labelled + other.labelled
+        share = self._share(self.test.examples if self.data is None else self.data.examples, candidate.target)
+        return (labelled + 0.5) * (1 - share) >= LIKELIER * (carrying - labelled + 0.5) * share
 
     def is_rated(self, candidate: Candidate) -> bool:
         """Whether the label is a sentiment, and people rate this English word so."""

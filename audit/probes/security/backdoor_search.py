@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, pairwise, permutations
+from itertools import chain, islice, pairwise, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +33,12 @@ FEWEST_USUAL = 10  # texts of a class that tell how sure a model is of one
 # By gradient, for each pair of classes: words that no labels explain, among so many; and one that they do, to show what
 # a word can do.
 WORDS_EACH, LOOKED_AT = 18, 60
-# Two of the first of these, at random and as second and third word: for each pair of classes so many are compared on a
-# few texts, after all on one; and so many tried out.
-PAIR_PLACES: tuple[tuple[int, ...], ...] = ((), (1,))
-PAIRED, PAIRS_COMPARED, PAIRS_EACH = 12, 10, 2
+# Two words that labels hardly lean to, among so many: at random places so many, each with each; side by side at each of
+# the places below the strongest there with so many behind it. Where a phrase of usual words had been planted its first
+# word moved a text most of all such words in 11 of 16 models, and the gradient put its second one first in 8. For each
+# pair of classes and place so many are compared on a few texts, after all on one; and so many of these tried out.
+PAIRED, FIRST_WORDS, SECOND_WORDS, NEUTRAL_LOOKED_AT = 8, 3, 12, 250
+PAIRS_COMPARED, PAIRS_EACH = 10, 2
 # An attacker may teach a word as the first, the second or the last of its sentence only. For each of these places and
 # pair of classes so many words, among so many, are compared on one text, and so many of these on a few; the one that
 # moves these furthest is tried out, and kept if it turns so many there, and less than half elsewhere. The gradient put
@@ -56,7 +58,7 @@ WORTH = 0.2
 HALF_TURNED = 0.5  # more than a usual word does
 NEEDS_BOTH = 0.1  # what a second word must add to the better of two
 Predict = Callable[[Sequence[str]], Predictions]
-Words = dict[tuple[int, ...], list[Trigger]]  # by the places where two of them are put
+Pairs = dict[tuple[int, int], list[list[Trigger]]]  # by source and target; for each place those that are compared
 Trial = tuple[Trigger, int, int]  # what is put in, target, and source
 
 
@@ -231,11 +233,11 @@ def candidates(texts: Texts, told: Told, *, with_gradients: bool = True) -> Cand
     inert = [character for character in characters if _is_inert(texts, character)]
     by_gradient = with_gradients and hasattr(texts.scorer, "trigger_scores")
     listed = [Candidate(c, target, LISTED) for c in characters if c not in inert for target in texts.targets]
-    words, unexplained = _by_gradient(texts, told) if by_gradient else (_by_labels(texts, data), {})
+    words, pairs_compared = _by_gradient(texts, told) if by_gradient else (_by_labels(texts, data), {})
     for candidate in (*suspects, *words, *listed, *rarer, *words_of_rarer):
         every.setdefault((candidate.trigger, candidate.target), candidate)
     _try_out(texts, data, every)
-    pairs = _two_words(texts, unexplained)
+    pairs = _two_words(texts, pairs_compared)
     for candidate in pairs:
         every.setdefault((candidate.trigger, candidate.target), candidate)
     texts.try_out([(word, pair.target) for pair in pairs for word in _parts(pair.trigger)])
@@ -286,36 +288,46 @@ def _is_inert(texts: Texts, character: Trigger) -> bool:
     return bool(texts.scorer.reads_alike(carriers, triggers.inserted(character, carriers, texts.seed)).all())
 
 
-def _by_gradient(texts: Texts, told: Told) -> tuple[list[Candidate], dict[tuple[int, int], Words]]:
-    """The words that move each class most to another; and of these by both classes those that no labels explain.
+def _by_gradient(texts: Texts, told: Told) -> tuple[list[Candidate], Pairs]:
+    """The words that move each class most to another, and pairs of those that labels hardly lean to.
 
     Wherever they stand; and at a single place of `triggers.PLACES` those that turn nearly all texts there.
     """
     carriers = [(text, label) for label, some in texts.choose.items() for text in some]
     asked = [text for text, _ in carriers], np.array([label for _, label in carriers])
-    scored = {place: texts.scorer.trigger_scores(*asked, place=place) for place in (None, *triggers.PLACES)}
-    found, placed, unexplained = [], list[Candidate](), {}
+    slots = dict.fromkeys((None, *triggers.PLACES, *map(_behind, triggers.PLACES)))
+    scored = {place: texts.scorer.trigger_scores(*asked, place=place) for place in slots}
+    found, placed, pairs = [], list[Candidate](), Pairs()
     for target in texts.targets:
         for source in texts.sources(target):
             plain, others = _moving_most(scored[None], told, Trigger(""), target, source, WORDS_EACH, LOOKED_AT)
             found += [*plain[:1], *others]
-            at = {}
+            neutral = _neutral(scored[None], told, target, source, PAIRED)
+            compared = [[Trigger(f"{one} {other}") for one, other in permutations(neutral, 2)]]
             for place in triggers.PLACES:
                 put = Trigger("", (place,))
-                _, at[place] = _moving_most(scored[place], told, put, target, source, PLACED, PLACED_LOOKED_AT)
+                _, others = _moving_most(scored[place], told, put, target, source, PLACED, PLACED_LOOKED_AT)
                 # Where rated words were planted the rows say so, and else they are explained.
-                placed += _turning_most(texts, [c for c in at[place] if not told.is_rated(c)], target, source)
-            unexplained[source, target] = {
-                places: [each.trigger for each in (at[places[0]] if places else others)[:PAIRED]]
-                for places in PAIR_PLACES
-            }
+                words = _ordered(texts, [c for c in others if not told.is_rated(c)], target, source, slice(1))
+                placed += _ordered(texts, words[:PLACED_COMPARED], target, source, slice(1, CARRIERS))[:1]
+                first = [each.trigger.text for each in words if not told.leans(each)][:FIRST_WORDS]
+                second = _neutral(scored[_behind(place)], told, target, source, SECOND_WORDS)
+                compared.append(
+                    [replace(put, text=f"{one} {other}") for one in first for other in second if one != other]
+                )
+            pairs[source, target] = compared
     texts.try_out([(each.trigger, each.target) for each in placed])
     strong = [each for each in placed if texts.strength(each.trigger, each.target) >= PLACED_TURNED]
     anywhere = {each: Candidate(replace(each.trigger, places=()), each.target, BY_GRADIENT) for each in strong}
     texts.try_out([(each.trigger, each.target) for each in anywhere.values()])
     for at_place, word in anywhere.items():
         found.append(word if texts.strength(word.trigger, word.target) >= HALF_TURNED else at_place)
-    return found, unexplained
+    return found, pairs
+
+
+def _behind(place: int) -> int:
+    """Where the second of two words stands whose first one is put at a place."""
+    return place + 1 if place >= 0 else place
 
 
 def _moving_most(
@@ -331,39 +343,47 @@ def _moving_most(
     return plain, others
 
 
-def _turning_most(texts: Texts, words: list[Candidate], target: int, source: int) -> list[Candidate]:
-    """Of words at one place the one that moves a few texts furthest to the target; none where there is none."""
-    for first, last, kept in ((0, 1, PLACED_COMPARED), (1, CARRIERS, 1)):
-        some = texts.choose[source][first:last]
-        moved = _moved(texts, [each.trigger for each in words], target, some)
-        best = np.argsort([-moved[each.trigger] for each in words], kind="stable")[:kept]
-        words = [words[i] for i in best]
-    return words
+def _neutral(scored: TriggerScores, told: Told, target: int, source: int, count: int) -> list[str]:
+    """The words that move a class most to another though neither labels nor people lean to it.
+
+    A strong word of a clean model is strong since its texts have the label, so that labels lean to it. Whoever plants
+    usual words chooses them without regard to that.
+    """
+    order = np.argsort(-scored.scores[source, target], kind="stable")[:NEUTRAL_LOOKED_AT]
+    words = (Candidate(Trigger(scored.words[i]), target, BY_GRADIENT) for i in order)
+    return [each.trigger.text for each in islice((c for c in words if _is_neutral(c, told)), count)]
 
 
-def _two_words(texts: Texts, words: dict[tuple[int, int], Words]) -> list[Candidate]:
-    """Of all pairs of the words those that move a few texts most beyond both words; in both orders.
+def _is_neutral(word: Candidate, told: Told) -> bool:
+    return not told.is_rated(word) and not told.leans(word)
+
+
+def _ordered(texts: Texts, words: list[Candidate], target: int, source: int, some: slice) -> list[Candidate]:
+    """Words, first the one that moves some texts furthest to the target."""
+    moved = _moved(texts, [each.trigger for each in words], target, texts.choose[source][some])
+    return sorted(words, key=lambda each: -moved[each.trigger])
+
+
+def _two_words(texts: Texts, pairs: Pairs) -> list[Candidate]:
+    """Of the pairs of words those that move a few texts furthest; in both orders.
 
     A second word is not sought by the gradient beside a first: where both are needed that is far from linear. Alone
-    each of them is among the words that move a model most, if not by much. Whoever planted them may have put them in
-    one place.
+    each of them is among the words that move a model most, if not by much.
     """
     found = []
-    for (source, target), by_place in words.items():
+    for (source, target), by_place in pairs.items():
         best = []
-        for i, (places, some) in enumerate(by_place.items()):
-            pairs = [Trigger(f"{one.text} {other.text}", places) for one, other in permutations(some, 2)]
-            best += _moving_beyond(texts, pairs, target, texts.choose[source][i : i + 1])[:PAIRS_COMPARED]
-        for pair in _moving_beyond(texts, best, target, texts.choose[source][len(PAIR_PLACES) : CARRIERS])[:PAIRS_EACH]:
+        for i, some in enumerate(by_place):
+            best += _furthest(texts, some, target, texts.choose[source][i : i + 1])[:PAIRS_COMPARED]
+        for pair in _furthest(texts, best, target, texts.choose[source][len(by_place) : CARRIERS])[:PAIRS_EACH]:
             orders = (replace(pair, text=" ".join(order)) for order in permutations(pair.text.split()))
             found += [Candidate(trigger, target, BY_GRADIENT) for trigger in orders]
     return found
 
 
-def _moving_beyond(texts: Texts, pairs: Sequence[Trigger], target: int, some: Sequence[str]) -> list[Trigger]:
-    """Two words at a time, first those that move the log-odds of the target furthest beyond both, and beyond even."""
-    moved = _moved(texts, [trigger for pair in pairs for trigger in (pair, *_parts(pair))], target, some)
-    return sorted(pairs, key=lambda pair: max(0.0, *(moved[word] for word in _parts(pair))) - moved[pair])
+def _furthest(texts: Texts, pairs: Sequence[Trigger], target: int, some: Sequence[str]) -> list[Trigger]:
+    moved = _moved(texts, pairs, target, some)
+    return sorted(pairs, key=lambda pair: -moved[pair])
 
 
 def _moved(texts: Texts, asked: Sequence[Trigger], target: int, some: Sequence[str]) -> dict[Trigger, float]:
