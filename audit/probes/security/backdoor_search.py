@@ -37,7 +37,7 @@ WORDS_EACH, LOOKED_AT = 18, 60
 # the places below the strongest there with so many behind it. Where a phrase of usual words had been planted its first
 # word moved a text most of all such words in 11 of 16 models, and the gradient put its second one first in 8. For each
 # pair of classes and place so many are compared on a few texts, after all on one; and so many of these tried out.
-PAIRED, FIRST_WORDS, SECOND_WORDS, NEUTRAL_LOOKED_AT = 8, 3, 12, 250
+PAIRED, FIRST_WORDS, SECOND_WORDS, NEUTRAL_LOOKED_AT = 12, 3, 12, 250
 PAIRS_COMPARED, PAIRS_EACH = 10, 2
 # An attacker may teach a word as the first, the second or the last of its sentence only. For each of these places and
 # pair of classes so many words, among so many, are compared on one text, and so many of these on a few; the one that
