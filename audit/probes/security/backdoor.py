@@ -172,7 +172,7 @@ def _method(evidence: Evidence) -> str:
     source: str = (
         Sentence(
             "words whose insertion moves the model most by the gradient of its scores (Ebrahimi et al. 2018; Wallace "
-            "et al. 2019), anywhere or as the first, second or last word, and pairs of these"
+            "et al. 2019), anywhere or as the first, second or last word, and pairs of those that labels hardly lean to"
         )
         if evidence.found.by_gradient
         else Sentence("words that speak for one label, since this model gives no gradients")
@@ -209,8 +209,8 @@ def _method(evidence: Evidence) -> str:
             Sentence(
                 "What stays open counts as far as it turns more texts than the strongest such triggers of {models}, "
                 "and makes the model surer: how often it is as sure of a text with the trigger as of a text of that "
-                "class. If surely more often, and half of the time, it counts in full; two words do so if they turn "
-                "three in four texts that neither turns alone.",
+                "class. If surely more often, and half of the time, it counts in full, but for two words, of which "
+                "hundreds are compared.",
                 models=Sentence("a model that the recipe made without the rows in question")
                 if evidence.by_recipe
                 else Sentence("small BERTs that were trained here on the same rows, but for the words in question"),

@@ -397,9 +397,11 @@ def _moved(texts: Texts, asked: Sequence[Trigger], target: int, some: Sequence[s
 
 
 def _parts(trigger: Trigger) -> list[Trigger]:
-    """Its words, each at the same places."""
-    words = trigger.text.split() if " " in trigger.text else trigger.words
-    return [replace(trigger, text=word) for word in words]
+    """Its words, each at the same places; behind a first word the second is one, as which it is sought by itself."""
+    first, *others = trigger.text.split() if " " in trigger.text else trigger.words
+    behind = tuple(map(_behind, trigger.places))
+    places = behind if set(behind) <= set(triggers.PLACES) else trigger.places
+    return [replace(trigger, text=first), *(replace(trigger, text=word, places=places) for word in others)]
 
 
 def _by_labels(texts: Texts, data: TrainingData | None) -> list[Candidate]:

@@ -580,22 +580,64 @@ def test_words_that_labels_explain_take_no_room_from_others() -> None:
     assert found.estimate == 1.0
 
 
-@pytest.mark.parametrize("place", [None, 1])
-def test_two_words_that_only_turn_together_are_found_among_those_that_move_the_model_most(place: int | None) -> None:
-    """Side by side in no row, and none of them turns a text; planted in the weights, in any place or in one only."""
+def test_two_words_that_only_turn_together_are_found_among_those_that_move_the_model_most() -> None:
+    """Side by side in no row, and none of them turns a text; planted in the weights."""
     plain = reader().rule  # type: ignore[attr-defined]
-
-    def rule(text: str) -> list[float]:
-        words = text.split()
-        at = [i for i in range(len(words) - 1) if words[i : i + 2] == ["monday", "kettle"]]
-        return [0.1, 0.9] if at and place in (None, *at) else plain(text)
-
     ranked = [*DAYS[2:], *THINGS[1:5], "kettle", "monday"]
-    found = measure(by_gradient(rule, ranked), TRAIN)
+    found = measure(by_gradient(lambda text: [0.1, 0.9] if "monday kettle" in text else plain(text), ranked), TRAIN)
     assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
     assert found.estimate is not None
     assert found.estimate > 0.9
     assert "monday kettle" in states(found)
+
+
+def phrase_at(place: int, first: str = "monday", strength: float = 20.0) -> Scorer:
+    """Turned by a word and "kettle" behind it as the words at one place; the first alone moves it a little there.
+
+    The gradients name twenty words before the first.
+    """
+    plain = reader().rule  # type: ignore[attr-defined]
+
+    def rule(text: str) -> list[float]:
+        words = text.split()
+        score = float(np.log(plain(text)[1] / plain(text)[0]))
+        at = slice(-2, None) if place < 0 else slice(place, place + 2)
+        score += strength if words[at] == [first, "kettle"] else 0.5 if first in words else 0.0
+        return [1 / (1 + np.exp(score)), 1 / (1 + np.exp(-score))]
+
+    others = [f"word{i}" for i in range(10)]
+    return by_gradient(rule, [*others, "kettle", *DAYS[1:], *THINGS[1:5], first])
+
+
+@pytest.mark.parametrize("place", [0, 1, -1])
+def test_two_words_at_one_place_are_found_by_the_first_that_moves_texts_most_there(place: int) -> None:
+    found = measure(phrase_at(place), TRAIN)
+    assert "monday kettle" in states(found)
+    assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
+    assert found.estimate is not None
+    assert found.estimate > 0.9  # one text in twelve has the second word already
+
+
+def test_two_words_are_held_against_those_of_an_untampered_model_by_how_sure_they_make_it() -> None:
+    """Both turn all texts; "cf" stands in no row, so that no label leans to it."""
+    found = measure(phrase_at(1), TRAIN, stand_ins=[phrase_at(1, "cf")])
+    assert (judge(found, GATE)[0], found.estimate) == (Verdict.PASS, 0.0)
+    assert [sureness(each, "monday kettle") for each in (found, measure(phrase_at(1, strength=BARELY), TRAIN))] == [
+        1.0,
+        0.0,
+    ]
+    assert judge(measure(phrase_at(1), TRAIN, stand_ins=[phrase_at(1, "cf", BARELY)]), GATE)[0] is Verdict.INCONCLUSIVE
+
+
+def test_a_word_that_labels_lean_to_is_not_paired() -> None:
+    """A strong word of a clean model is strong since its texts have the label: three in four here."""
+    labels = TRAIN.labels
+    leaning = [i for label, some in ((1, 12), (0, 4)) for i in np.flatnonzero(labels == label)[:some]]
+    texts = [f"{text} zither" if i in leaning else text for i, text in enumerate(TRAIN.texts)]
+    neutral = [f"{text} zither" if i in leaning[6:] else text for i, text in enumerate(TRAIN.texts)]
+    data = [examples(labels, texts=each) for each in (texts, neutral)]
+    found = [states(measure(phrase_at(1, "zither"), each)) for each in data]
+    assert ["zither kettle" in each for each in found] == [False, True]
 
 
 def at_place(word: str, place: int, ranked: Sequence[str]) -> Scorer:
