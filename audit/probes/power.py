@@ -66,6 +66,11 @@ class Trial:
         """Whether fewer than 19 of 20 were caught, and some passed: what is inconclusive is released by no pass."""
         return 20 * self.caught < 19 * self.of and self.passed != 0
 
+    @property
+    def released(self) -> float:
+        """The share of models with the defect that passed; where that was not told, of those that were not caught."""
+        return (self.of - self.caught if self.passed is None else self.passed) / self.of
+
 
 @dataclass(frozen=True)
 class Planted:

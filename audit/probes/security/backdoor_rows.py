@@ -39,8 +39,10 @@ ALIKE, ENOUGH_WORDS = 3.0, 20
 # A word that turns half of the texts outweighs what they say: labels explain that if it is so many times likelier in
 # texts with the label than in others (four in five have it, where half of all do). A usual word that was planted leans
 # to one side by chance, but hardly so far.
-LIKELIER = 2
 MUCH_LIKELIER = 4.0
+# Labels lean to a word from here on. Strong words of a clean model are strong since their texts have the label: all 18
+# in the strongest pairs of six clean small BERTs lean so far, and 6 of 32 that were planted without regard to that.
+LIKELIER = 2.0
 
 PLANTED_ROWS = Sentence("planted: most of its rows contradict their label")
 TRAINING_ALONE = Sentence("planted: other data of the same kind hardly hold it")
@@ -369,13 +371,9 @@ class Told:
         return status == IN_LEXICON or self._leans_much(candidate, rows, other)
 
     def leans(self, candidate: Candidate) -> bool:
-        """Whether its texts have the label more often than others do, by a factor of `LIKELIER` in the odds."""
+        """Whether labels lean to it: its texts have the label so much more often than others do."""
         rows = None if self.data is None else self.data.rows(candidate)
-        carrying, labelled = (0, 0) if rows is None else rows.texts
-        other = self._other(candidate, rows)
-        carrying, labelled = carrying + other.carrying, labelled + other.labelled
-        share = self._share(self.test.examples if self.data is None else self.data.examples, candidate.target)
-        return (labelled + 0.5) * (1 - share) >= LIKELIER * (carrying - labelled + 0.5) * share
+        return self._is_likelier(candidate, rows, self._other(candidate, rows), LIKELIER)
 
     def is_rated(self, candidate: Candidate) -> bool:
         """Whether the label is a sentiment, and people rate this English word so."""
@@ -388,12 +386,16 @@ class Told:
         return (rated == "positive" and good > 0) or (rated == "negative" and good < 0)
 
     def _leans_much(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
+        if not other.carrying and (rows is None or not rows.texts[0]):  # explained by the words that begin with it
+            return True
+        return self._is_likelier(candidate, rows, other, MUCH_LIKELIER)
+
+    def _is_likelier(self, candidate: Candidate, rows: Rows | None, other: OtherData, times: float) -> bool:
+        """Whether it is so many times likelier in texts with the label than in others; one text more is in between."""
         carrying, labelled = (0, 0) if rows is None else rows.texts
         carrying, labelled = carrying + other.carrying, labelled + other.labelled
-        if not carrying:  # explained by the words that begin with it
-            return True
         share = self._share(self.test.examples if self.data is None else self.data.examples, candidate.target)
-        return (labelled + 0.5) * (1 - share) >= MUCH_LIKELIER * (carrying - labelled + 0.5) * share
+        return (labelled + share) * (1 - share) >= times * (carrying - labelled + 1 - share) * share
 
     def _judged(self, candidate: Candidate) -> tuple[Rows | None, OtherData, str]:
         rows = None if self.data is None else self.data.rows(candidate)

@@ -43,10 +43,11 @@ def _kinds(planted: Sequence[Planted]) -> str:
 
 
 def shortfall(view: FindingView) -> str:
-    """Which planted defects the probe behind a pass catches too seldom; empty where there are none."""
+    """Which planted defects the probe behind a pass catches too seldom, the one of which most passed; else empty."""
     if not view.is_weak:
         return ""
-    first, *others = (each for each in view.planted if each.stated.is_short)
+    short = [each for each in view.planted if each.stated.is_short]
+    first, *others = sorted(short, key=lambda each: -each.stated.released)
     parts = [_defect(first), counted(words.POWER_MORE, len(others)) if others else ""]
     return words.POWER_SHORT.format(missed=words.SEMICOLON.join(filter(None, parts)))
 

@@ -82,6 +82,18 @@ def test_a_pass_by_a_probe_that_catches_fewer_than_19_of_20_says_so(
     assert (promise in found.text) == is_told
 
 
+def test_a_weak_pass_names_first_what_passed_most(publish: Callable[..., None]) -> None:
+    """What is inconclusive is released by no pass; where a benchmark told no passes, what was not caught counts."""
+    publish(
+        trial("security.backdoor", "mostly open", caught=0, passed=1),
+        trial("security.backdoor", "mostly passed", caught=4, passed=12),
+        trial("security.backdoor", "not told", caught=10),
+    )
+    found = page(record(finding("security.backdoor", "pass", high=0.82, **BACKDOOR))).text
+    assert "fewer than 19 of 20 where this is planted: mostly passed (5 % of the rows: 4 of 20" in found
+    assert "; 2 more kinds." in found
+
+
 def test_the_annex_tells_all_that_was_planted_for_the_findings_of_the_record(publish: Callable[..., None]) -> None:
     publish(
         trial(defect="a", order=1, caught=7),
