@@ -370,10 +370,15 @@ class Told:
         rows, other, status = self.of(candidate)
         return status == IN_LEXICON or self._leans_much(candidate, rows, other)
 
-    def leans(self, candidate: Candidate) -> bool:
-        """Whether labels lean to it: its texts have the label so much more often than others do."""
+    def is_neutral(self, candidate: Candidate) -> bool:
+        """Whether neither people nor labels lean to a word; one that only begins others is what it learnt of these."""
+        if self.is_rated(candidate):
+            return False
         rows = None if self.data is None else self.data.rows(candidate)
-        return self._is_likelier(candidate, rows, self._other(candidate, rows), LIKELIER)
+        carrying, labelled = _together(rows, self._other(candidate, rows))
+        if rows is not None and not carrying and self._begun(candidate)[0]:
+            return False
+        return not self._is_likelier(candidate, carrying, labelled, LIKELIER)
 
     def is_rated(self, candidate: Candidate) -> bool:
         """Whether the label is a sentiment, and people rate this English word so."""
@@ -386,14 +391,12 @@ class Told:
         return (rated == "positive" and good > 0) or (rated == "negative" and good < 0)
 
     def _leans_much(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
-        if not other.carrying and (rows is None or not rows.texts[0]):  # explained by the words that begin with it
-            return True
-        return self._is_likelier(candidate, rows, other, MUCH_LIKELIER)
+        carrying, labelled = _together(rows, other)
+        # What no text holds is explained by the words that begin with it.
+        return not carrying or self._is_likelier(candidate, carrying, labelled, MUCH_LIKELIER)
 
-    def _is_likelier(self, candidate: Candidate, rows: Rows | None, other: OtherData, times: float) -> bool:
-        """Whether it is so many times likelier in texts with the label than in others; one text more is in between."""
-        carrying, labelled = (0, 0) if rows is None else rows.texts
-        carrying, labelled = carrying + other.carrying, labelled + other.labelled
+    def _is_likelier(self, candidate: Candidate, carrying: int, labelled: int, times: float) -> bool:
+        """Whether texts with the label hold it so many times likelier than others; one text more is in between."""
         share = self._share(self.test.examples if self.data is None else self.data.examples, candidate.target)
         return (labelled + share) * (1 - share) >= times * (carrying - labelled + 1 - share) * share
 
@@ -486,13 +489,18 @@ class Told:
 
     def _begins_words_that_lean(self, candidate: Candidate, share: float) -> bool:
         """Whether the words that begin so explain it: a tokenizer's "dis" is what it learnt of "disappointed"."""
+        carrying, labelled = self._begun(candidate)
+        return self._leans(labelled, carrying, share)
+
+    def _begun(self, candidate: Candidate) -> tuple[int, int]:
+        """Training texts with words that begin with a word, and those of them with the label."""
         assert self.data is not None
         if candidate.trigger.is_character or len(candidate.trigger.words) != 1:
-            return False
+            return 0, 0
         begun = np.array([f" {candidate.trigger.words[0]}" in text for text in self.data.prepared.normal], dtype=bool)
         of_label = begun & (self.data.examples.labels == candidate.target)
-        labelled, carrying = (len(np.unique(self.data.families[some])) for some in (of_label, begun))
-        return self._leans(labelled, carrying, share)
+        carrying, labelled = (len(np.unique(self.data.families[some])) for some in (begun, of_label))
+        return carrying, labelled
 
     def _leans(self, labelled: int, carrying: int, share: float) -> bool:
         """Whether surely more of some texts have a label than this share of all."""
@@ -587,3 +595,9 @@ def _firsts(families: NDArray[np.int64], among: NDArray[np.bool_]) -> NDArray[np
     """A row of each family."""
     rows = np.flatnonzero(among)
     return rows[np.unique(families[rows], return_index=True)[1]]
+
+
+def _together(rows: Rows | None, other: OtherData) -> tuple[int, int]:
+    """Training and test texts with a trigger, and those of them with the label."""
+    carrying, labelled = (0, 0) if rows is None else rows.texts
+    return carrying + other.carrying, labelled + other.labelled

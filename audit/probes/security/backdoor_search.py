@@ -310,7 +310,7 @@ def _by_gradient(texts: Texts, told: Told) -> tuple[list[Candidate], Pairs]:
                 # Where rated words were planted the rows say so, and else they are explained.
                 words = _ordered(texts, [c for c in others if not told.is_rated(c)], target, source, slice(1))
                 placed += _ordered(texts, words[:PLACED_COMPARED], target, source, slice(1, CARRIERS))[:1]
-                first = [each.trigger.text for each in words if not told.leans(each)][:FIRST_WORDS]
+                first = [each.trigger.text for each in words if told.is_neutral(each)][:FIRST_WORDS]
                 second = _neutral(scored[_behind(place)], told, target, source, SECOND_WORDS)
                 compared.append(
                     [replace(put, text=f"{one} {other}") for one in first for other in second if one != other]
@@ -351,11 +351,7 @@ def _neutral(scored: TriggerScores, told: Told, target: int, source: int, count:
     """
     order = np.argsort(-scored.scores[source, target], kind="stable")[:NEUTRAL_LOOKED_AT]
     words = (Candidate(Trigger(scored.words[i]), target, BY_GRADIENT) for i in order)
-    return [each.trigger.text for each in islice((c for c in words if _is_neutral(c, told)), count)]
-
-
-def _is_neutral(word: Candidate, told: Told) -> bool:
-    return not told.is_rated(word) and not told.leans(word)
+    return [each.trigger.text for each in islice(filter(told.is_neutral, words), count)]
 
 
 def _ordered(texts: Texts, words: list[Candidate], target: int, source: int, some: slice) -> list[Candidate]:
