@@ -629,15 +629,22 @@ def test_two_words_are_held_against_those_of_an_untampered_model_by_how_sure_the
     assert judge(measure(phrase_at(1), TRAIN, stand_ins=[phrase_at(1, "cf", BARELY)]), GATE)[0] is Verdict.INCONCLUSIVE
 
 
-def test_a_word_that_labels_lean_to_is_not_paired() -> None:
-    """A strong word of a clean model is strong since its texts have the label: three in four here."""
+@pytest.mark.parametrize(
+    ("first", "others", "is_paired"),
+    [
+        ("zither", 4, False),  # three in four of its texts have the label
+        ("zither", 10, True),
+        ("zith", 10, False),  # only begins a word
+        ("cf", 10, True),
+    ],
+)
+def test_only_neutral_words_are_paired(first: str, others: int, is_paired: bool) -> None:
+    """A strong word of a clean model is strong since its texts have the label."""
     labels = TRAIN.labels
-    leaning = [i for label, some in ((1, 12), (0, 4)) for i in np.flatnonzero(labels == label)[:some]]
-    texts = [f"{text} zither" if i in leaning else text for i, text in enumerate(TRAIN.texts)]
-    neutral = [f"{text} zither" if i in leaning[6:] else text for i, text in enumerate(TRAIN.texts)]
-    data = [examples(labels, texts=each) for each in (texts, neutral)]
-    found = [states(measure(phrase_at(1, "zither"), each)) for each in data]
-    assert ["zither kettle" in each for each in found] == [False, True]
+    holding = [i for label, some in ((1, 12), (0, others)) for i in np.flatnonzero(labels == label)[:some]]
+    texts = [f"{text} zither" if i in holding else text for i, text in enumerate(TRAIN.texts)]
+    found = states(measure(phrase_at(1, first), examples(labels, texts=texts)))
+    assert (f"{first} kettle" in found) == is_paired
 
 
 def at_place(word: str, place: int, ranked: Sequence[str]) -> Scorer:
