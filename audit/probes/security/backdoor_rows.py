@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -376,7 +377,7 @@ class Told:
             return False
         rows = None if self.data is None else self.data.rows(candidate)
         carrying, labelled = _together(rows, self._other(candidate, rows))
-        if rows is not None and not carrying and self._begun(candidate)[0]:
+        if not carrying and self._begins_words(candidate):
             return False
         return not self._is_likelier(candidate, carrying, labelled, LIKELIER)
 
@@ -489,18 +490,23 @@ class Told:
 
     def _begins_words_that_lean(self, candidate: Candidate, share: float) -> bool:
         """Whether the words that begin so explain it: a tokenizer's "dis" is what it learnt of "disappointed"."""
-        carrying, labelled = self._begun(candidate)
-        return self._leans(labelled, carrying, share)
-
-    def _begun(self, candidate: Candidate) -> tuple[int, int]:
-        """Training texts with words that begin with a word, and those of them with the label."""
         assert self.data is not None
         if candidate.trigger.is_character or len(candidate.trigger.words) != 1:
-            return 0, 0
+            return False
         begun = np.array([f" {candidate.trigger.words[0]}" in text for text in self.data.prepared.normal], dtype=bool)
         of_label = begun & (self.data.examples.labels == candidate.target)
-        carrying, labelled = (len(np.unique(self.data.families[some])) for some in (begun, of_label))
-        return carrying, labelled
+        labelled, carrying = (len(np.unique(self.data.families[some])) for some in (of_label, begun))
+        return self._leans(labelled, carrying, share)
+
+    def _begins_words(self, candidate: Candidate) -> bool:
+        """Whether a word of the training texts begins with this one."""
+        word = " ".join(candidate.trigger.words)
+        at = bisect_left(self._vocabulary, word)
+        return at < len(self._vocabulary) and self._vocabulary[at].startswith(word)
+
+    @cached_property
+    def _vocabulary(self) -> list[str]:
+        return sorted(self.data.prepared.rows_of) if self.data is not None else []
 
     def _leans(self, labelled: int, carrying: int, share: float) -> bool:
         """Whether surely more of some texts have a label than this share of all."""
