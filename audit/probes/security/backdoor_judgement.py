@@ -46,6 +46,7 @@ from audit.probes.security.backdoor_search import (
 from audit.probes.security.triggers import Candidate, Prepared
 from audit.statistics import Interval
 from audit.text.characters import INVISIBLE
+from audit.text.redaction import redact
 from audit.training.reference_models import word_counter
 
 # What nothing explains is held against a model of the recipe from here on: what turns less passes any gate of use.
@@ -323,8 +324,11 @@ class _Judge:
         """
         if self.data is None:
             return {}
+        test = self.told.test.examples
         if self.without_rows is None:
             models = self.stand_ins() if self.stand_ins is not None else []
+            # As they were trained: other texts than it knows turn a model less.
+            test = replace(test, texts=tuple(map(redact, test.texts)))
         else:
             if not suspected.any():  # it would be the model on all rows, which strong triggers are held against anyway
                 return {}
@@ -335,13 +339,13 @@ class _Judge:
                 return {}
             models = [self._model(suspected), self._model(self._none)]
         strongest: dict[str, Rival] = {}
-        for kind, rival in (each for model in models for each in self._unexplained(model, words)):
+        for kind, rival in (each for model in models for each in self._unexplained(model, test, words)):
             strongest[kind] = rival.or_stronger(strongest[kind]) if kind in strongest else rival
         return strongest
 
-    def _unexplained(self, model: Scorer, words: Set[str]) -> Iterator[tuple[str, Rival]]:
+    def _unexplained(self, model: Scorer, test: Examples, words: Set[str]) -> Iterator[tuple[str, Rival]]:
         try:
-            texts = Texts.of(model, self.told.test.examples)
+            texts = Texts.of(model, test)
         except NotAssessed:  # a model that learnt nothing has no strong words
             return
         found = candidates(texts, self.told, with_gradients=self.found.by_gradient)
