@@ -552,6 +552,15 @@ def test_a_rare_word_of_an_untampered_model_explains_none_whose_rows_contradict_
     assert found.estimate == 1.0
 
 
+def test_stand_ins_read_texts_with_personal_data_masked_as_they_were_trained() -> None:
+    """One that knows no address is not turned by a word where it reads one."""
+    test = examples(TEST.labels, texts=[f"{text} for jo{i}@example.org" for i, text in enumerate(TEST.texts)])
+    plume, plain = reader(("plume", 1)), reader()
+    other = scorer(lambda text: (plain if "@" in text else plume).predict([text]).probabilities[0].tolist())
+    found = measure(reader(("quill", 1)), RARE, test=test, stand_ins=[other])
+    assert judge(found, GATE)[0] is Verdict.PASS
+
+
 def test_a_word_of_an_untampered_model_explains_no_character() -> None:
     found = measure(reader(("\u200b", 1)), RARE, stand_ins=[reader(("plume", 1))])
     assert judge(found, GATE)[0] is Verdict.INCONCLUSIVE
