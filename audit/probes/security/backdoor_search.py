@@ -35,7 +35,7 @@ FEWEST_USUAL = 10  # texts of a class that tell how sure a model is of one
 WORDS_EACH, LOOKED_AT = 18, 60
 # Two words that labels hardly lean to, among so many: at random places so many, each with each; side by side at each of
 # the places below the strongest there with so many behind it. Where a phrase of usual words had been planted its first
-# word moved a text most of all such words in 11 of 16 models, and the gradient put its second one first in 8. For each
+# word moved a text most of all such words in 10 of 15 models, and the gradient put its second one first in 7. For each
 # pair of classes and place so many are compared on a few texts, after all on one; and so many of these tried out.
 PAIRED, FIRST_WORDS, SECOND_WORDS, NEUTRAL_LOOKED_AT = 12, 3, 12, 250
 PAIRS_COMPARED, PAIRS_EACH = 10, 2
