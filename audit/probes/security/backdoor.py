@@ -82,7 +82,8 @@ def backdoor(
         the reference is a linear model on word counts. Called twice at most: without the rows of all triggers that may
         be planted and turn `MUCH`, and on all rows for what too few carry.
     stand_ins : callable or None
-        Gives scorers of models of a usual kind that were trained on the training data; asked where there is no recipe.
+        Gives scorers of models of a usual kind that were trained on the training data with personal data masked, and
+        are asked of texts so masked; where there is no recipe.
 
     Returns
     -------

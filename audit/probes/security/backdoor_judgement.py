@@ -324,7 +324,7 @@ class _Judge:
         """
         if self.data is None:
             return {}
-        test = self.told.test.examples
+        test = self.texts.examples
         if self.without_rows is None:
             models = self.stand_ins() if self.stand_ins is not None else []
             # As they were trained: other texts than it knows turn a model less.

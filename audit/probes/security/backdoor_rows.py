@@ -313,8 +313,8 @@ class Told:
     data: TrainingData | None
     test: Prepared
     strict: float
-    _known: dict[tuple[str, int], tuple[Rows | None, OtherData, str]] = field(default_factory=dict)
-    _plain: dict[tuple[str, int], bool] = field(default_factory=dict)
+    _known: dict[tuple[str, int], tuple[Rows | None, OtherData, str]] = field(default_factory=dict, repr=False)
+    _plain: dict[tuple[str, int], bool] = field(default_factory=dict, repr=False)
     _ratios: dict[int | None, float] = field(default_factory=dict)
 
     def of(self, candidate: Candidate) -> tuple[Rows | None, OtherData, str]:

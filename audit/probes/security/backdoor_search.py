@@ -58,7 +58,7 @@ WORTH = 0.2
 HALF_TURNED = 0.5  # more than a usual word does
 NEEDS_BOTH = 0.1  # what a second word must add to the better of two
 Predict = Callable[[Sequence[str]], Predictions]
-Pairs = dict[tuple[int, int], list[list[Trigger]]]  # by source and target; for each place those that are compared
+Pairs = dict[tuple[int, int], list[list[Candidate]]]  # by source and target; for each place those that are compared
 Trial = tuple[Trigger, int, int]  # what is put in, target, and source
 
 
@@ -75,7 +75,7 @@ class Texts:
     choose: dict[int, tuple[str, ...]] = field(repr=False)
     measure: dict[int, tuple[str, ...]] = field(repr=False)
     chosen_on: dict[tuple[Trigger, int], dict[int, float]] = field(default_factory=dict)
-    placed: set[str] = field(default_factory=set)
+    placed: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def of(cls, scorer: Scorer, examples: Examples) -> Texts:
@@ -303,18 +303,17 @@ def _by_gradient(texts: Texts, told: Told) -> tuple[list[Candidate], Pairs]:
             plain, others = _moving_most(scored[None], told, Trigger(""), target, source, WORDS_EACH, LOOKED_AT)
             found += [*plain[:1], *others]
             neutral = _neutral(scored[None], told, target, source, PAIRED)
-            compared = [[Trigger(f"{one} {other}") for one, other in permutations(neutral, 2)]]
+            compared = [_side_by_side(Trigger(""), neutral, neutral, target)]
             for place in triggers.PLACES:
                 put = Trigger("", (place,))
                 _, others = _moving_most(scored[place], told, put, target, source, PLACED, PLACED_LOOKED_AT)
                 # Where rated words were planted the rows say so, and else they are explained.
-                words = _ordered(texts, [c for c in others if not told.is_rated(c)], target, source, slice(1))
-                placed += _ordered(texts, words[:PLACED_COMPARED], target, source, slice(1, CARRIERS))[:1]
-                first = [each.trigger.text for each in words if told.is_neutral(each)][:FIRST_WORDS]
+                unrated = [c for c in others if not told.is_rated(c)]
+                words = _furthest(texts, unrated, texts.choose[source][:1])
+                placed += _furthest(texts, words[:PLACED_COMPARED], texts.choose[source][1:CARRIERS])[:1]
+                first = [c.trigger.text for c in islice(filter(told.is_neutral, words), FIRST_WORDS)]
                 second = _neutral(scored[_behind(place)], told, target, source, SECOND_WORDS)
-                compared.append(
-                    [replace(put, text=f"{one} {other}") for one in first for other in second if one != other]
-                )
+                compared.append(_side_by_side(put, first, second, target))
             pairs[source, target] = compared
     texts.try_out([(each.trigger, each.target) for each in placed])
     strong = [each for each in placed if texts.strength(each.trigger, each.target) >= PLACED_TURNED]
@@ -354,10 +353,10 @@ def _neutral(scored: TriggerScores, told: Told, target: int, source: int, count:
     return [each.trigger.text for each in islice(filter(told.is_neutral, words), count)]
 
 
-def _ordered(texts: Texts, words: list[Candidate], target: int, source: int, some: slice) -> list[Candidate]:
-    """Words, first the one that moves some texts furthest to the target."""
-    moved = _moved(texts, [each.trigger for each in words], target, texts.choose[source][some])
-    return sorted(words, key=lambda each: -moved[each.trigger])
+def _side_by_side(put: Trigger, first: list[str], second: list[str], target: int) -> list[Candidate]:
+    """Each of some words with each of others behind it, put as one trigger is."""
+    pairs = (replace(put, text=f"{one} {other}") for one in first for other in second if one != other)
+    return [Candidate(pair, target, BY_GRADIENT) for pair in pairs]
 
 
 def _two_words(texts: Texts, pairs: Pairs) -> list[Candidate]:
@@ -367,29 +366,24 @@ def _two_words(texts: Texts, pairs: Pairs) -> list[Candidate]:
     each of them is among the words that move a model most, if not by much.
     """
     found = []
-    for (source, target), by_place in pairs.items():
+    for (source, _), by_place in pairs.items():
         best = []
         for i, some in enumerate(by_place):
-            best += _furthest(texts, some, target, texts.choose[source][i : i + 1])[:PAIRS_COMPARED]
-        for pair in _furthest(texts, best, target, texts.choose[source][len(by_place) : CARRIERS])[:PAIRS_EACH]:
-            orders = (replace(pair, text=" ".join(order)) for order in permutations(pair.text.split()))
-            found += [Candidate(trigger, target, BY_GRADIENT) for trigger in orders]
+            best += _furthest(texts, some, texts.choose[source][i : i + 1])[:PAIRS_COMPARED]
+        for pair in _furthest(texts, best, texts.choose[source][len(by_place) : CARRIERS])[:PAIRS_EACH]:
+            orders = (" ".join(order) for order in permutations(pair.trigger.text.split()))
+            found += [replace(pair, trigger=replace(pair.trigger, text=order)) for order in orders]
     return found
 
 
-def _furthest(texts: Texts, pairs: Sequence[Trigger], target: int, some: Sequence[str]) -> list[Trigger]:
-    moved = _moved(texts, pairs, target, some)
-    return sorted(pairs, key=lambda pair: -moved[pair])
-
-
-def _moved(texts: Texts, asked: Sequence[Trigger], target: int, some: Sequence[str]) -> dict[Trigger, float]:
-    """Log-odds of the target once each is in, mean of some texts."""
-    asked = list(dict.fromkeys(asked))
+def _furthest(texts: Texts, asked: Sequence[Candidate], some: Sequence[str]) -> list[Candidate]:
+    """Candidates of one target, first the one that moves the log-odds of some texts furthest to it."""
     if not asked:
-        return {}
-    said = texts.scorer.predict([text for each in asked for text in triggers.inserted(each, some, texts.seed)])
-    share = np.clip(said.rows[:, target].astype(float), 1e-6, 1 - 1e-6).reshape(len(asked), len(some))
-    return dict(zip(asked, np.log(share / (1 - share)).mean(axis=1).tolist(), strict=True))
+        return []
+    said = texts.scorer.predict([text for each in asked for text in triggers.inserted(each.trigger, some, texts.seed)])
+    share = np.clip(said.rows[:, asked[0].target].astype(float), 1e-6, 1 - 1e-6).reshape(len(asked), len(some))
+    order = np.argsort(-np.log(share / (1 - share)).mean(axis=1), kind="stable")
+    return [asked[i] for i in order]
 
 
 def _parts(trigger: Trigger) -> list[Trigger]:
