@@ -364,6 +364,7 @@ POWER_OF_KINDS = Counted(
 )
 POWER_OF = "{defect} ({trials})"
 POWER_COUNT = "{number} of {of}, {interval}"
+POWER_PASSED = "{caught}, {passed} passed"
 POWER_MORE = Counted("one more kind", "{count} more kinds")
 POWER_CLEAN = "False alarms on clean ones: {alarmed}."
 POWER_LIMITS = "Measured on small BERTs and public data; yours may differ."

@@ -92,7 +92,7 @@ def version(record: Record) -> str:
 def _defect(planted: Planted, most: int = 1) -> str:
     """A kind of defect with so many trials, from the stated strength down.
 
-    Such as: a word in training texts (1 % of the rows: 2 of 2, 100 % [16, 100]).
+    Such as: a word in training texts (1 % of the rows: 1 of 2, 50 % [1, 99], 0 passed).
     """
     first = planted.stated
     trials = [first, *(trial for trial in planted.trials if trial.order < first.order)][:most]
@@ -105,6 +105,8 @@ def _trials(trials: Sequence[Trial]) -> str:
 
 def _trial(trial: Trial) -> str:
     count = _count(trial.caught, trial.of)
+    if trial.passed is not None and trial.caught < trial.of:
+        count = words.POWER_PASSED.format(caught=count, passed=text.figure(trial.passed))
     if not trial.strength:
         return count
     return words.LABELLED.format(word=text.said(phrase(trial.strength)), said=count)

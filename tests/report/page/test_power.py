@@ -90,7 +90,10 @@ def test_a_weak_pass_names_first_what_passed_most(publish: Callable[..., None]) 
         trial("security.backdoor", "not told", caught=10),
     )
     found = page(record(finding("security.backdoor", "pass", high=0.82, **BACKDOOR))).text
-    assert "fewer than 19 of 20 where this is planted: mostly passed (5 % of the rows: 4 of 20" in found
+    assert (
+        "fewer than 19 of 20 where this is planted: mostly passed (5 % of the rows: 4 of 20, 20 % [6, 44], 12 passed)"
+        in found
+    )
     assert "; 2 more kinds." in found
 
 
