@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,3 +94,26 @@ def check_highest(ids: Iterable[Sequence[int]], rows: int | None, source: str) -
             f"model '{source}': its tokenizer gives a token the number {highest}, but the network has embeddings for "
             f"0 to {rows - 1} only; give the tokenizer that the model was trained with."
         )
+
+
+def of_equal_length(lengths: Iterable[int], most: int) -> Iterator[list[int]]:
+    """Texts that need no padding beside each other: of one length, at most so many tokens, at least one text.
+
+    Parameters
+    ----------
+    lengths : iterable of int
+        Tokens of each text.
+    most : int
+        Tokens read at once; 0 where each text is read alone.
+
+    Yields
+    ------
+    list of int
+        Which texts.
+    """
+    of_length: dict[int, list[int]] = {}
+    for i, length in enumerate(lengths):
+        of_length.setdefault(length, []).append(i)
+    for length, group in of_length.items():
+        size = max(1, most // length)
+        yield from (group[start : start + size] for start in range(0, len(group), size))

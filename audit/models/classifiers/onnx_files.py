@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -287,20 +287,12 @@ class OnnxClassifier(Classifier):
         """An output for each text, read off batches that need no padding; shape (n, …)."""
         columns = self._encoded(texts)
         rows: list[NDArray[Any]] = [np.empty(0)] * len(texts)
-        for group in self._groups([len(ids) for ids in columns["input_ids"]]):
+        widths = [self._width or len(ids) for ids in columns["input_ids"]]
+        for group in tokens.of_equal_length(widths, 0 if self._alone else _TOKENS):
             lengths = np.array([len(columns["input_ids"][i]) for i in group])
             for i, row in zip(group, read(self._run(output, columns, group), lengths), strict=True):
                 rows[i] = row
         return np.array(rows, dtype=np.float32)
-
-    def _groups(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Texts that are read at once."""
-        of_length: dict[int, list[int]] = {}
-        for i, length in enumerate(lengths):
-            of_length.setdefault(self._width or length, []).append(i)
-        for length, group in of_length.items():
-            size = 1 if self._alone else max(1, _TOKENS // length)
-            yield from (group[start : start + size] for start in range(0, len(group), size))
 
     def _encoded(self, texts: Sequence[str]) -> Columns:
         made = self._tokenizer(

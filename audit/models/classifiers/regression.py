@@ -55,14 +55,8 @@ class Regression(Classifier):
     def predict(self, texts: list[str]) -> list[str]:
         """A class for each text, each read as if it was alone."""
         columns, scores = self._encoded(texts), np.empty(len(texts))
-        of_length: dict[int, list[int]] = {}
-        for i, ids in enumerate(columns["input_ids"]):
-            of_length.setdefault(len(ids), []).append(i)
-        for length, group in of_length.items():
-            size = max(1, _TOKENS // length)
-            for start in range(0, len(group), size):
-                some = group[start : start + size]
-                scores[some] = self._scores({name: [rows[i] for i in some] for name, rows in columns.items()})
+        for some in tokens.of_equal_length(map(len, columns["input_ids"]), _TOKENS):
+            scores[some] = self._scores({name: [rows[i] for i in some] for name, rows in columns.items()})
         return self._cut(scores)
 
     def predict_together(self, texts: list[str]) -> list[str]:
