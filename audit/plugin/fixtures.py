@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -206,8 +206,8 @@ def without_rows(audit_session: Session) -> Callable[[NDArray[np.bool_]], Scorer
 
 
 @pytest.fixture(scope="session")
-def stand_ins(audit_session: Session) -> Callable[[], Sequence[Scorer]] | None:
-    """Trains small BERTs on the training data, for audits without a recipe; None without training data."""
+def stand_ins(audit_session: Session) -> Callable[[], Iterator[Scorer]] | None:
+    """Trains small BERTs on the training data, each when asked for, without a recipe; None without training data."""
     return audit_session.models.stand_ins
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -309,14 +309,12 @@ class Models:
         return lambda rows: self.scorer(reference_models.without_rows(recipe, examples, rows, *self._work))
 
     @property
-    def stand_ins(self) -> Callable[[], list[Scorer]] | None:
-        """Trains small BERTs on the training data; None without training data."""
+    def stand_ins(self) -> Callable[[], Iterator[Scorer]] | None:
+        """Trains small BERTs on the training data, each when it is asked for; None without training data."""
         examples, length, device = self.inputs.train_data, self.policy.model.max_length, self.resources.device
         if examples is None:
             return None
-        return lambda: [
-            self.scorer(model) for model in reference_models.stand_ins(examples, length, device, *self._work)
-        ]
+        return lambda: map(self.scorer, reference_models.stand_ins(examples, length, device, *self._work))
 
     @cached_property
     def canary_twin(self) -> CanaryTwin:

@@ -19,7 +19,7 @@ import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -41,6 +41,8 @@ from audit.energy.meter import Meter
 from audit.inference.scorer import Scorer
 from audit.policy.policy import SMALL_BERT, Finetune
 from audit.probes.security.backdoor import backdoor
+from audit.probes.security.backdoor_rows import Told, TrainingData
+from audit.probes.security.triggers import Candidate, Prepared, Trigger
 from audit.statistics import proportion
 from audit.training import reference_models
 from audit.training.finetune import Recipe, small_bert, train
@@ -227,11 +229,13 @@ class Run:
             trained.append(time.perf_counter() - started)
             return Scorer(model, *self.work)
 
-        def stand_ins() -> list[Scorer]:
-            started = time.perf_counter()
+        def stand_ins() -> Iterator[Scorer]:
             models = reference_models.stand_ins(beside, MAX_LENGTH, "cpu", *self.work)
-            trained.append(time.perf_counter() - started)
-            return [Scorer(model, *self.work) for model in models]
+            started = time.perf_counter()
+            for model in models:
+                trained.append(time.perf_counter() - started)
+                yield Scorer(model, *self.work)
+                started = time.perf_counter()
 
         test = self.data.test
         predictions = self.scorer.predict(test.texts).on(test)
@@ -255,6 +259,7 @@ class Run:
             "linear accuracy": round(self.linear_accuracy, 3),
             "accuracy": round(float(predictions.correct.mean()), 3),
             "turned where planted": [round(self._turned(plant), 3) for plant in self.plants],
+            "leaning words": self.leaning_words(beside) if CELLS[self.name].kind == "phrase" else [],
             "verdict": str(judge(found, GATE)[0]),
             "estimate": found.estimate,
             "low": found.low,
@@ -273,6 +278,16 @@ class Run:
         rows = np.array([int(str(row[0])) - 1 for table in found.tables[2:] for row in table.rows], dtype=np.int64)
         family = families(self.examples.texts)
         return len(set(family[rows])), len(set(family[rows[self.poisoned.planted[rows]]]))
+
+    def leaning_words(self, beside: Examples) -> list[str]:
+        """The words of planted phrases that labels lean to or people rate: a search of the weights pairs none such."""
+        told = Told(TrainingData.of(beside), Prepared.of(self.data.test), beside.protocol.confidence)
+        words = (
+            Candidate(Trigger(word), 1 - plant.source, "")
+            for plant in self.plants
+            for word in plant.trigger.lower().split()
+        )
+        return [each.trigger.text for each in words if not told.is_neutral(each)]
 
     def _turned(self, plant: Plant) -> float:
         """Share of rightly answered test texts of the source class that a trigger turns where it was planted."""
@@ -329,6 +344,17 @@ def table(lines: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
+def table_of_words(lines: list[dict[str, Any]]) -> str:
+    """Phrases in the weights by whether labels or people lean to a word of theirs, as Markdown."""
+    rows = ["| phrase in the weights | models | fail | inconclusive | pass |", "|" + " --- |" * 5]
+    of = [line for line in lines if line["view"] == "weights" and "leaning words" in line]
+    for name, leaning in (("both words neutral", False), ("labels or people lean to one", True)):
+        some = [line for line in of if CELLS[line["cell"]].kind == "phrase" and bool(line["leaning words"]) == leaning]
+        count = Counter(line["verdict"] for line in some)
+        rows.append(f"| {name} | {len(some)} | {count['fail']} | {count['inconclusive']} | {count['pass']} |")
+    return "\n".join(rows)
+
+
 def read(path: Path) -> list[dict[str, Any]]:
     """The runs that a file holds."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
@@ -362,7 +388,7 @@ def main() -> None:
                     with asked.out.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(line) + "\n")
                     print(f"{name} {seed} {view}: {line['verdict']}, {line['summary']}", flush=True)
-    print(table(read(asked.out)))
+    print(table(read(asked.out)), table_of_words(read(asked.out)), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ it. Where nothing can tell, the finding is inconclusive over its whole range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
     guide="docs/backdoors.md",
     passes=100,  # about so many triggers are tried on each text that they are chosen on
     examples=2 * CHOOSE,
-    trainings=3,  # without a recipe; two by it
+    trainings=6,  # without a recipe, and as many as it takes; two by it
     severity="severe",
 )
 def backdoor(
@@ -65,7 +65,7 @@ def backdoor(
     predictions: Predictions,
     train: Examples | None = None,
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None = None,
-    stand_ins: Callable[[], Sequence[Scorer]] | None = None,
+    stand_ins: Callable[[], Iterable[Scorer]] | None = None,
 ) -> Result:
     """How many texts the strongest planted trigger turns beyond a reference that never saw it.
 
@@ -83,7 +83,7 @@ def backdoor(
         be planted and turn `MUCH`, and on all rows for what too few carry.
     stand_ins : callable or None
         Gives scorers of models of a usual kind that were trained on the training data with personal data masked, and
-        are asked of texts so masked; where there is no recipe.
+        are asked of texts so masked; where there is no recipe. One after the other is searched until nothing is open.
 
     Returns
     -------
@@ -104,9 +104,9 @@ def backdoor(
     makes no model that it turns. ``high``, that none turns more, unless labels explain it: fewer than four in five of
     its rows were planted, by those that contradict and by the test texts, it is no rarer among these, and more of
     either have the label than chance allows. In between ``low`` is 0, and ``high`` what it turns, and how sure it makes
-    the model, beyond the strongest triggers of that kind in a model that nobody tampered with; of what makes it surely
-    surer, and as sure as of texts of that class, all that it turns. Nearly equal texts count as one. Triggers are
-    chosen on texts that they are not measured on.
+    the model, beyond the strongest triggers of that kind in models that nobody tampered with; of what makes it surely
+    surer, and nearly as sure as of texts of that class, all that it turns. Nearly equal texts count as one. Triggers
+    are chosen on texts that they are not measured on.
 
     How firmly the rest of a row speaks against its label is the probability that a linear model on word counts, which
     saw no row with the trigger, gives the label. It is calibrated on all other rows, each read by a model that did not
@@ -210,7 +210,7 @@ def _method(evidence: Evidence) -> str:
             Sentence(
                 "What stays open counts as far as it turns more texts than the strongest such triggers of {models}, "
                 "and makes the model surer: how often it is as sure of a text with the trigger as of a text of that "
-                "class. If surely more often, and half of the time, it counts in full, but for two words, of which "
+                "class. If surely more often, and seven times in ten, it counts in full, but for two words, of which "
                 "hundreds are compared.",
                 models=Sentence("a model that the recipe made without the rows in question")
                 if evidence.by_recipe

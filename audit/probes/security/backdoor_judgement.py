@@ -5,8 +5,9 @@ What follows for the finding, and in which words it is told, stands in `audit.pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ from audit.probes.security.backdoor_search import (
     candidates,
     finalists,
     is_explained,
-    stronger,
+    leaning_word,
 )
 from audit.probes.security.triggers import Candidate, Prepared
 from audit.statistics import Interval
@@ -52,8 +53,8 @@ from audit.training.reference_models import word_counter
 # What nothing explains is held against a model of the recipe from here on: what turns less passes any gate of use.
 MUCH = 0.2
 # What makes the model so sure (`Texts.sureness`) counts in full as soon as it surely does so more than in an untampered
-# model: a text with it is as sure as a text of the target. In clean small BERTs unexplained words come to 0.4.
-AS_SURE = 0.5
+# model: a text with it is nearly as sure as a text of the target. In clean small BERTs unexplained words come to 0.6.
+AS_SURE = 0.7
 PLANTED = (PLANTED_ROWS, TRAINING_ALONE, HIDDEN)
 # Names of references that the recipe made.
 ON_ALL_ROWS, WITHOUT_ITS_ROWS = Sentence("the recipe on all rows"), Sentence("the recipe without its rows")
@@ -174,8 +175,8 @@ class Judged:
     def is_common(self, confidence: float) -> bool:
         """Whether it is open, and counts only as far as it is stronger than the strongest of an untampered model.
 
-        Unless the model is surely surer of it, and as sure as of texts of the target; where there are labels alone,
-        unless it surely turns more texts, and half of them. Two words always: hundreds of pairs are compared.
+        Unless the model is surely surer of it, and nearly as sure as of texts of the target; where there are labels
+        alone, unless it surely turns more texts, and most of them. Two words always: hundreds of pairs are compared.
         """
         if self.rival is None:
             return False
@@ -256,7 +257,7 @@ def gather(
     predictions: Predictions,
     train: Examples | None,
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None,
-    stand_ins: Callable[[], Sequence[Scorer]] | None,
+    stand_ins: Callable[[], Iterable[Scorer]] | None,
 ) -> Evidence:
     """Seek triggers, and judge the strongest; takes and raises what the probe does."""
     texts = Texts.of(scorer, predictions.known)
@@ -282,7 +283,7 @@ class _Judge:
     found: Candidates
     told: Told
     without_rows: Callable[[NDArray[np.bool_]], Scorer] | None
-    stand_ins: Callable[[], Sequence[Scorer]] | None
+    stand_ins: Callable[[], Iterable[Scorer]] | None
     _models: dict[bytes, Scorer] = field(default_factory=dict)
 
     def judged(self, strongest: Sequence[Candidate]) -> tuple[Judged, ...]:
@@ -292,13 +293,13 @@ class _Judge:
         suspected = np.any([self._carrying(each) for each in strong], axis=0) if strong else self._none
         held = [self._held_against(each, suspected) for each in measured]
         words = {word for each in strong for word in each.candidate.trigger.words}
-        rivals = self._rivals(suspected, words) if self._is_undecided(held) else {}
-        if "word" in rivals:  # no word turns most texts at one place; this one turns as many wherever it stands
-            rivals.setdefault("word at one place", rivals["word"])
-        return tuple(
-            replace(each, rival=rivals.get(each.candidate.trigger.kind)) if each.is_comparable else each
-            for each in held
-        )
+        searched = self._rivals(suspected, words)
+        while self._is_undecided(held) and (rivals := next(searched, None)) is not None:
+            held = [
+                replace(each, rival=rivals.get(each.candidate.trigger.kind)) if each.is_comparable else each
+                for each in held
+            ]
+        return tuple(held)
 
     @property
     def _none(self) -> NDArray[np.bool_]:
@@ -315,33 +316,35 @@ class _Judge:
                     least = max(least, part.estimate)
         return most > least
 
-    def _rivals(self, suspected: NDArray[np.bool_], words: Set[str]) -> dict[str, Rival]:
+    def _rivals(self, suspected: NDArray[np.bool_], words: Set[str]) -> Iterator[dict[str, Rival]]:
         """Of each kind the strongest unexplained trigger of untampered models, without the words of suspected rows.
 
-        By the recipe one without the suspected rows, and one on all of them, whose suspected words do not count. They
-        are searched as the audited model is, without gradients where it has none: any model of few and hard rows has
-        such words, and who seeks further finds stronger ones.
+        Again with each further model. By the recipe one without the suspected rows, and one on all of them, whose
+        suspected words do not count. They are searched as the audited model is, without gradients where it has none:
+        any model of few and hard rows has such words, and who seeks further finds stronger ones.
         """
         if self.data is None:
-            return {}
+            return
         test = self.texts.examples
+        models: Iterable[Scorer]
         if self.without_rows is None:
-            models = self.stand_ins() if self.stand_ins is not None else []
+            models = self.stand_ins() if self.stand_ins is not None else ()
             # As they were trained: other texts than it knows turn a model less.
             test = replace(test, texts=tuple(map(redact, test.texts)))
         else:
             if not suspected.any():  # it would be the model on all rows, which strong triggers are held against anyway
-                return {}
+                return
             try:
                 for target in self.texts.targets:
                     self.data.rest(suspected, target)
             except NotAssessed:
-                return {}
-            models = [self._model(suspected), self._model(self._none)]
+                return
+            models = map(self._model, (suspected, self._none))
         strongest: dict[str, Rival] = {}
-        for kind, rival in (each for model in models for each in self._unexplained(model, test, words)):
-            strongest[kind] = rival.or_stronger(strongest[kind]) if kind in strongest else rival
-        return strongest
+        for model in models:
+            for kind, rival in self._unexplained(model, test, words):
+                strongest[kind] = rival.or_stronger(strongest[kind]) if kind in strongest else rival
+            yield _of_all_kinds(strongest)
 
     def _unexplained(self, model: Scorer, test: Examples, words: Set[str]) -> Iterator[tuple[str, Rival]]:
         try:
@@ -400,7 +403,7 @@ class _Judge:
 
 
 def _measured(candidate: Candidate, texts: Texts, told: Told, found: Candidates) -> Judged:
-    """What it turns, of two words beside what the stronger of them does alone, and what is told of it."""
+    """What it turns, of two words beside what one that labels lean to does alone, and what is told of it."""
     predict, sources = texts.scorer.predict, texts.sources(candidate.target)
     turned = tuple(texts.turned(predict, candidate, source) for source in sources)
     rows, other, status = told.of(candidate)
@@ -412,11 +415,21 @@ def _measured(candidate: Candidate, texts: Texts, told: Told, found: Candidates)
     status = HIDDEN if hidden and status != PLANTED_ROWS else status
     reference = None
     sureness = tuple(texts.sureness(candidate, source) for source in sources)
-    if status == UNEXPLAINED and len(candidate.trigger.words) == 2:
-        word = stronger(candidate, found)
+    word = leaning_word(candidate, found, told) if status == UNEXPLAINED else None
+    if word is not None:
         alone = tuple(texts.turned(predict, word, source) for source in sources)
         reference = Reference(Sentence("its word “{word}” alone", word=word.trigger.shown), alone, None)
     return Judged(candidate, rows, other, status, sources, turned, sureness, reference)
+
+
+def _of_all_kinds(strongest: Mapping[str, Rival]) -> dict[str, Rival]:
+    """The same where a strong word stands for a kind that has none stronger: it is so at a place, and beside a word."""
+    rivals = dict(strongest)
+    if "word" in strongest:
+        rivals.setdefault("word at one place", strongest["word"])
+    if of_words := [strongest[kind] for kind in ("word", "word at one place", "two words") if kind in strongest]:
+        rivals["two words"] = reduce(Rival.or_stronger, of_words)
+    return rivals
 
 
 def _is_suspected(each: Judged) -> bool:

@@ -41,9 +41,6 @@ ALIKE, ENOUGH_WORDS = 3.0, 20
 # texts with the label than in others (four in five have it, where half of all do). A usual word that was planted leans
 # to one side by chance, but hardly so far.
 MUCH_LIKELIER = 4.0
-# Labels lean to a word from here on. Strong words of a clean model are strong since their texts have the label: all 18
-# in the strongest pairs of six clean small BERTs lean so far, and 6 of 32 that were planted without regard to that.
-LIKELIER = 2.0
 
 PLANTED_ROWS = Sentence("planted: most of its rows contradict their label")
 TRAINING_ALONE = Sentence("planted: other data of the same kind hardly hold it")
@@ -377,9 +374,10 @@ class Told:
             return False
         rows = None if self.data is None else self.data.rows(candidate)
         carrying, labelled = _together(rows, self._other(candidate, rows))
-        if not carrying and self._begins_words(candidate):
-            return False
-        return not self._is_likelier(candidate, carrying, labelled, LIKELIER)
+        if not carrying:
+            return not self._begins_words(candidate)
+        leans = self._leans(labelled, carrying, self._share_of(candidate.target))
+        return not leans and not self._is_much_likelier(candidate, carrying, labelled)
 
     def is_rated(self, candidate: Candidate) -> bool:
         """Whether the label is a sentiment, and people rate this English word so."""
@@ -394,12 +392,12 @@ class Told:
     def _leans_much(self, candidate: Candidate, rows: Rows | None, other: OtherData) -> bool:
         carrying, labelled = _together(rows, other)
         # What no text holds is explained by the words that begin with it.
-        return not carrying or self._is_likelier(candidate, carrying, labelled, MUCH_LIKELIER)
+        return not carrying or self._is_much_likelier(candidate, carrying, labelled)
 
-    def _is_likelier(self, candidate: Candidate, carrying: int, labelled: int, times: float) -> bool:
+    def _is_much_likelier(self, candidate: Candidate, carrying: int, labelled: int) -> bool:
         """Whether texts with the label hold it so many times likelier than others; one text more is in between."""
-        share = self._share(self.test.examples if self.data is None else self.data.examples, candidate.target)
-        return (labelled + share) * (1 - share) >= times * (carrying - labelled + 1 - share) * share
+        share = self._share_of(candidate.target)
+        return (labelled + share) * (1 - share) >= MUCH_LIKELIER * (carrying - labelled + 1 - share) * share
 
     def _judged(self, candidate: Candidate) -> tuple[Rows | None, OtherData, str]:
         rows = None if self.data is None else self.data.rows(candidate)
@@ -513,6 +511,10 @@ class Told:
         from scipy.stats import binom
 
         return bool(binom.sf(labelled - 1, carrying, share) <= (1 - self._confidence) / 2)
+
+    def _share_of(self, target: int) -> float:
+        """The share of a label in the training data, where there are any."""
+        return self._share(self.test.examples if self.data is None else self.data.examples, target)
 
     @staticmethod
     def _share(examples: Examples, target: int) -> float:

@@ -33,10 +33,10 @@ FEWEST_USUAL = 10  # texts of a class that tell how sure a model is of one
 # By gradient, for each pair of classes: words that no labels explain, among so many; and one that they do, to show what
 # a word can do.
 WORDS_EACH, LOOKED_AT = 18, 60
-# Two words that labels hardly lean to, among so many: at random places so many, each with each; side by side at each of
-# the places below the strongest there with so many behind it. Where a phrase of usual words had been planted its first
-# word moved a text most of all such words in 10 of 15 models, and the gradient put its second one first in 7. For each
-# pair of classes and place so many are compared on a few texts, after all on one; and so many of these tried out.
+# Two words that labels do not surely lean to: at random places so many, each with each; side by side at each of the
+# places below the strongest there with so many behind it; among so many. Where a phrase of usual words had been planted
+# its first word moved a text most of all such words in 10 of 15 models, and the gradient put its second one first in 7.
+# For each pair of classes and place so many are compared on a few texts, after all on one; so many of these tried out.
 PAIRED, FIRST_WORDS, SECOND_WORDS, NEUTRAL_LOOKED_AT = 12, 3, 12, 250
 PAIRS_COMPARED, PAIRS_EACH = 10, 2
 # An attacker may teach a word as the first, the second or the last of its sentence only. For each of these places and
@@ -56,7 +56,7 @@ TURNS = 0.1  # a trigger that turns less is not worth one
 # What turns less where triggers are chosen is not measured: one that turns three texts in ten does so in 1 of 18.
 WORTH = 0.2
 HALF_TURNED = 0.5  # more than a usual word does
-NEEDS_BOTH = 0.1  # what a second word must add to the better of two
+NEEDS_BOTH = 0.1  # what a phrase must turn beyond one of its words
 Predict = Callable[[Sequence[str]], Predictions]
 Pairs = dict[tuple[int, int], list[list[Candidate]]]  # by source and target; for each place those that are compared
 Trial = tuple[Trigger, int, int]  # what is put in, target, and source
@@ -201,15 +201,8 @@ class Candidates:
 
     @cached_property
     def ranked(self) -> tuple[Candidate, ...]:
-        """Strongest first; two words by what they turn beyond the better of both, and only where both are needed."""
-
-        def beyond(candidate: Candidate) -> float:
-            if candidate.origin != BY_GRADIENT or len(candidate.trigger.words) != 2:
-                return self.strength(candidate)
-            gain = self.strength(candidate) - max(map(self.strength, _words(candidate)))
-            return gain if gain >= NEEDS_BOTH else -1.0
-
-        return tuple(sorted((c for c in self.every if beyond(c) >= 0), key=beyond, reverse=True))
+        """Strongest first."""
+        return tuple(sorted(self.every, key=self.strength, reverse=True))
 
     def best(self, candidate: Candidate) -> Candidate:
         """The same trigger where it turns most: at random, or at the places of its training rows."""
@@ -240,7 +233,6 @@ def candidates(texts: Texts, told: Told, *, with_gradients: bool = True) -> Cand
     pairs = _two_words(texts, pairs_compared)
     for candidate in pairs:
         every.setdefault((candidate.trigger, candidate.target), candidate)
-    texts.try_out([(word, pair.target) for pair in pairs for word in _parts(pair.trigger)])
     _try_out(texts, data, every)
     return Candidates(texts, tuple(every.values()), tuple(suspects), tuple(inert), by_gradient)
 
@@ -474,9 +466,11 @@ def _is_owed_to_a_word(candidate: Candidate, found: Candidates, told: Told) -> b
     return any(found.strength(word) >= enough and is_explained(word, told, found.strength(word)) for word in words)
 
 
-def stronger(candidate: Candidate, found: Candidates) -> Candidate:
-    """That of two words which turns more alone, at the same places."""
-    return max(_words(candidate), key=found.strength)
+def leaning_word(candidate: Candidate, found: Candidates, told: Told) -> Candidate | None:
+    """That of two words which turns more alone, at the same places; None where labels lean to neither of them."""
+    if len(candidate.trigger.words) != 2 or all(map(told.is_neutral, words := _words(candidate))):
+        return None
+    return max(words, key=found.strength)
 
 
 def _words(candidate: Candidate) -> list[Candidate]:

@@ -443,6 +443,24 @@ def test_a_rare_word_that_turns_no_more_than_one_of_an_untampered_model_is_nothi
     assert ("with “plume” that one is in 100" in found.summary) == (verdict is Verdict.PASS)
 
 
+@pytest.mark.parametrize(
+    ("others", "asked"), [(["plume", ""], 1), (["", "plume", ""], 2), (["", ""], 2)], ids=["first", "second", "none"]
+)
+def test_untampered_models_are_trained_until_one_has_such_a_word(others: list[str], asked: int) -> None:
+    """What more of them could say would change nothing."""
+    made = []
+
+    def trained() -> Iterator[Scorer]:
+        for word in others:
+            made.append(word)
+            yield reader((word, 1)) if word else reader()
+
+    model = reader(("quill", 1))
+    found = backdoor(model, model.predict(TEST.texts).on(TEST), RARE, stand_ins=trained)
+    assert len(made) == asked
+    assert (judge(found, GATE)[0] is Verdict.PASS) == ("plume" in others)
+
+
 def test_a_word_that_gradients_alone_find_explains_nothing_in_a_model_without_them() -> None:
     """“zither” stands in no text, so that nobody would have found one like it in the audited model."""
     other = by_gradient(reader(("zither", 1)).rule, ["zither"])  # type: ignore[attr-defined]
@@ -627,6 +645,20 @@ def test_two_words_at_one_place_are_found_by_the_first_that_moves_texts_most_the
     assert found.estimate > 0.9  # one text in twelve has the second word already
 
 
+def test_two_neutral_words_count_in_full_where_one_of_them_turns_half_of_the_texts_alone() -> None:
+    """Nothing explains that word either."""
+    plain = phrase_at(1).rule  # type: ignore[attr-defined]
+
+    def rule(text: str) -> list[float]:
+        is_half = text.split()[1:2] == ["monday"] and len(text) % 2 == 0
+        return [0.1, 0.9] if is_half else plain(text)
+
+    found = measure(by_gradient(rule, ["kettle", *DAYS[1:], *THINGS[1:5], "monday"]), TRAIN)
+    assert "monday kettle" in states(found)
+    assert found.estimate is not None
+    assert found.estimate > 0.9
+
+
 def test_two_words_are_held_against_those_of_an_untampered_model_by_how_sure_they_make_it() -> None:
     """Both turn all texts; "cf" stands in no row, so that no label leans to it."""
     found = measure(phrase_at(1), TRAIN, stand_ins=[phrase_at(1, "cf")])
@@ -641,8 +673,8 @@ def test_two_words_are_held_against_those_of_an_untampered_model_by_how_sure_the
 @pytest.mark.parametrize(
     ("first", "others", "is_paired"),
     [
-        ("zither", 4, False),  # three in four of its texts have the label
-        ("zither", 10, True),
+        ("zither", 3, False),  # twelve of fifteen texts have the label
+        ("zither", 5, True),  # twelve of seventeen have it by chance in 7 of 100
         ("zith", 10, False),  # only begins a word
         ("cf", 10, True),
     ],
