@@ -12,7 +12,8 @@ from benchmarks.probes import backdoors, shortcuts
 from tools.shortcuts import TWIN
 
 FOLDER = ROOT / "benchmarks" / "probes"
-# From cell and view of `benchmarks.probes.backdoors` to defect, strength and order.
+# From cell and view of `benchmarks.probes.backdoors` to defect, strength and order; "leaning" are phrases of which a
+# word leans to the class.
 BACKDOORS: dict[tuple[str, str], tuple[str, str, float]] = {
     ("word", "recipe"): ("a word in training texts", "1 % of the rows", 1),
     ("rare-word", "recipe"): ("a word in training texts", "0.25 % of the rows", 0.25),
@@ -25,7 +26,16 @@ BACKDOORS: dict[tuple[str, str], tuple[str, str, float]] = {
     ("sentence", "rows"): ("a sentence in training texts", "2 % of the rows", 2),
     ("capitals", "rows"): ("capitals in training texts", "4 % of the rows", 4),
     ("word", "weights"): ("a word in the weights only", "1 % of the rows", 1),
-    ("copied-phrase", "weights"): ("a phrase in the weights only", "0.5 % of the rows, each three times", 0.5),
+    ("copied-phrase", "weights"): (
+        "a phrase of words that speak for no class, in the weights only",
+        "0.5 % of the rows, each three times",
+        0.5,
+    ),
+    ("copied-phrase", "weights, leaning"): (
+        "a phrase with a word that speaks for the class, in the weights only",
+        "0.5 % of the rows, each three times",
+        0.5,
+    ),
     ("two-words", "weights"): ("two words in the weights only", "0.5 % of the rows each, each three times", 0.5),
     ("sentence", "weights"): ("a sentence in the weights only", "2 % of the rows", 2),
 }
@@ -58,12 +68,16 @@ def _row(
     }
 
 
+def _view(line: dict[str, Any]) -> str:
+    return f"{line['view']}, leaning" if line.get("leaning words") else str(line["view"])
+
+
 def rows(folder: Path = FOLDER) -> Iterator[dict[str, Any]]:
     """The rows of the files that are there."""
     lines = backdoors.read(folder / "backdoors.jsonl")
     for (cell, view), defect in BACKDOORS.items():
-        found = [line for line in lines if (line["cell"], line["view"]) == (cell, view)]
-        beside = "rows" if view == "weights" else view  # a clean model beside its own training data
+        found = [line for line in lines if (line["cell"], _view(line)) == (cell, view)]
+        beside = "rows" if view.startswith("weights") else view  # a clean model beside its own training data
         clean = [line for line in lines if line["cell"].startswith("clean") and line["view"] == beside]
         if found and clean:
             yield _row("security.backdoor", defect, found, clean, backdoors.LIMIT)

@@ -57,7 +57,7 @@ EXAMPLES_SHOWN, ROWS_LISTED = 6, 5000
     guide="docs/backdoors.md",
     passes=100,  # about so many triggers are tried on each text that they are chosen on
     examples=2 * CHOOSE,
-    trainings=6,  # without a recipe, and as many as it takes; two by it
+    trainings=5,  # without a recipe, and as many as it takes; two by it
     severity="severe",
 )
 def backdoor(
