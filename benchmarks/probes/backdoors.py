@@ -259,7 +259,7 @@ class Run:
             "linear accuracy": round(self.linear_accuracy, 3),
             "accuracy": round(float(predictions.correct.mean()), 3),
             "turned where planted": [round(self._turned(plant), 3) for plant in self.plants],
-            "leaning words": self.leaning_words(beside) if CELLS[self.name].kind == "phrase" else [],
+            "leaning words": self._leaning_words() if view == "weights" and CELLS[self.name].kind == "phrase" else [],
             "verdict": str(judge(found, GATE)[0]),
             "estimate": found.estimate,
             "low": found.low,
@@ -279,9 +279,10 @@ class Run:
         family = families(self.examples.texts)
         return len(set(family[rows])), len(set(family[rows[self.poisoned.planted[rows]]]))
 
-    def leaning_words(self, beside: Examples) -> list[str]:
-        """The words of planted phrases that labels lean to or people rate: a search of the weights pairs none such."""
-        told = Told(TrainingData.of(beside), Prepared.of(self.data.test), beside.protocol.confidence)
+    def _leaning_words(self) -> list[str]:
+        """The words of planted phrases that clean labels lean to or people rate: a search of the weights pairs none."""
+        train = self.data.train
+        told = Told(TrainingData.of(train), Prepared.of(self.data.test), train.protocol.confidence)
         words = (
             Candidate(Trigger(word), 1 - plant.source, "")
             for plant in self.plants
@@ -388,7 +389,8 @@ def main() -> None:
                     with asked.out.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(line) + "\n")
                     print(f"{name} {seed} {view}: {line['verdict']}, {line['summary']}", flush=True)
-    print(table(read(asked.out)), table_of_words(read(asked.out)), sep="\n\n")
+    lines = read(asked.out)
+    print(table(lines), table_of_words(lines), sep="\n\n")
 
 
 if __name__ == "__main__":
